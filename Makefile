@@ -1,0 +1,68 @@
+# Nothing has to be done by hand first: every target installs what it needs into .venv.
+#   make demo                                             make test
+#   make demo INPUT="my clip.mp4" PROMPT="pencil sketch"  make test PYTHON=/path/to/python
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+INPUT ?=
+PROMPT ?= watercolor painting
+OPTIONS ?=
+PHOTOS ?=
+MINUTES ?= 120
+OUT ?= build/embedded
+ARGS ?=
+PYTHON ?=
+# Recipes read these as shell variables, so that spaces and quotes in a file name or a prompt arrive unharmed.
+export INPUT PROMPT PHOTOS MINUTES OUT PYTHON
+
+BIN := .venv/bin
+CORE := .venv/.installed-core
+EXTRAS := $(addprefix .venv/.installed-,test dev train)
+
+.PHONY: help demo test test-real gpu gates embedded clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(CORE) ## restyle the sample clip, or yours: INPUT=my.mp4 PROMPT="..."
+	@set -e; mkdir -p demo; source="$$INPUT"; \
+	if [ -z "$$source" ]; then source=demo/sample.mp4; $(BIN)/vedit sample --overwrite -o "$$source" >/dev/null; fi; \
+	name=$$(basename -- "$$source"); \
+	result="demo/$${name%.*}.restyled.$${name##*.}"; \
+	beside="demo/$${name%.*}.side-by-side.mp4"; \
+	$(BIN)/vedit restyle --prompt "$$PROMPT" --overwrite -o "$$result" --side-by-side "$$beside" $(OPTIONS) -- "$$source"; \
+	printf '%-14s %s\n' source "$$source" restyled "$$result" side-by-side "$$beside"
+
+test: .venv/.installed-test ## the tests, small scale (ARGS="-k cli" is passed on)
+	@$(BIN)/python -m pytest -m "not real and not slow and not gpu" $(ARGS)
+
+test-real: .venv/.installed-test ## render the real clips of VEDIT_TEST_DATA in full and print a table
+	@$(BIN)/python -m pytest -m real -s -rs $(ARGS)
+
+gpu: .venv/.installed-test ## the tests that need a CUDA device; fails where there is none
+	@VEDIT_REQUIRE_GPU=1 $(BIN)/python -m pytest -m gpu -rs $(ARGS)
+
+gates: .venv/.installed-dev ## formatting, lint, types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright --pythonpath $(BIN)/python
+
+embedded: .venv/.installed-train ## train the embedded model: PHOTOS=folder MINUTES=120
+	@if [ -z "$$PHOTOS" ]; then \
+		echo 'vedit: error: no photographs named; run: make embedded PHOTOS=folder MINUTES=120' >&2; exit 2; fi
+	$(BIN)/python examples/train_embedded/train.py --photos "$$PHOTOS" --minutes "$$MINUTES" --out "$$OUT" $(ARGS)
+
+clean: ## remove what make and the tests wrote, .venv included
+	rm -rf .venv build dist demo *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(CORE): pyproject.toml constraints.txt
+	@.ci/install
+	@touch $@
+
+# Every extra brings the core with it.
+$(EXTRAS): .venv/.installed-%: pyproject.toml constraints.txt
+	@.ci/install $*
+	@touch $(CORE) $@

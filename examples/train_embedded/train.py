@@ -1,0 +1,118 @@
+"""Train the embedded model from a folder of photographs, and write it as a diffusers folder.
+
+    python examples/train_embedded/train.py --photos DIR --out vedit/embedded --minutes 120
+
+Stopped and started again with the same --work it goes on where the last saved state was; the minutes count over all
+runs. On a CUDA device it uses that, else the CPU.
+"""
+
+import argparse
+import os
+import time
+from pathlib import Path
+
+import torch
+from diffusers import AutoencoderTiny
+from torch import Tensor
+from trainer.autoencoder import autoencoder_loss, patch_statistics, start_from_pca
+from trainer.diffusion import diffusion_loss, wake_controlnets
+from trainer.export import Networks, export
+from trainer.form import new_autoencoder
+from trainer.loop import LoopOptions, run_loop
+from trainer.photos import find_photos, read_photo
+from trainer.plots import plot_losses
+from trainer.shards import open_shard, write_shard
+from trainer.styled import make_styled
+
+AUTOENCODER = LoopOptions(minutes=0, rate=1e-3, warmup=200, ema=0.999)
+DIFFUSION = LoopOptions(minutes=0, rate=6e-4, warmup=150, ema=0.998)
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    data = os.environ.get("VEDIT_TEST_DATA")
+    photos = Path(data) / "photos" if data else None
+    parser.add_argument("--photos", type=Path, default=photos, required=photos is None, help="folder of photographs")
+    parser.add_argument("--out", type=Path, required=True, help="where the checkpoint goes")
+    parser.add_argument("--minutes", type=float, required=True, help="wall-clock budget of both training stages")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--work", type=Path, default=Path("build/train_embedded"), help="data, states and logs")
+    parser.add_argument("--workers", type=int, default=1, help="processes that make data")
+    parser.add_argument("--pictures", type=int, default=8000, help="styled pictures to make ahead of training")
+    parser.add_argument("--autoencoder-share", type=float, default=0.35, help="part of the minutes for the autoencoder")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    packs: Path = args.work / "packs"
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    make_data(args.photos, packs, pictures=args.pictures, seed=args.seed, workers=args.workers)
+    vae = train_autoencoder(args, packs, device)
+    train_diffusion(args, packs, device, vae)
+
+
+def make_data(photos: Path, packs: Path, *, pictures: int, seed: int, workers: int) -> None:
+    """Whatever is missing of the packed photographs and their styled versions."""
+    if not (packs / "photos.json").is_file():
+        found = find_photos(photos)
+        items = ((read_photo(p.path), {"file": p.path.name, "weight": p.weight}) for p in found)
+        print(f"packed {write_shard(packs / 'photos.bin', items)} photographs")
+    for done in make_styled(packs, count=pictures, seed=seed, workers=workers):
+        print(f"styled pictures: shard {done}", flush=True)
+
+
+def options_for(base: LoopOptions, *, minutes: float, device: torch.device) -> LoopOptions:
+    """`base` with its budget; logged more rarely where steps are fast."""
+    return LoopOptions(**{**vars(base), "minutes": minutes, "log_every": 20 if device.type == "cpu" else 100})
+
+
+def show(stage: str, row: dict[str, float]) -> None:
+    parts = "  ".join(f"{key} {value:.4g}" for key, value in row.items() if key not in {"step", "elapsed_s"})
+    print(
+        f"{time.strftime('%H:%M:%S')} {stage} step {row['step']:.0f} after {row['elapsed_s'] / 60:.1f} min: {parts}",
+        flush=True,
+    )
+
+
+def train_autoencoder(args: argparse.Namespace, packs: Path, device: torch.device) -> AutoencoderTiny:
+    """Stage a; returns the averaged autoencoder."""
+    torch.manual_seed(args.seed)
+    vae = new_autoencoder()
+    folder: Path = args.work / "autoencoder"
+    if not (folder / "state.json").is_file():
+        start_from_pca(vae, *patch_statistics(open_shard(packs / "photos.bin"), seed=args.seed))
+    vae.to(device, memory_format=torch.channels_last)
+    averaged: dict[str, Tensor] = {}
+    options = options_for(AUTOENCODER, minutes=args.minutes * args.autoencoder_share, device=device)
+    start = autoencoder_loss(vae, packs=packs, seed=args.seed, workers=args.workers)
+    for row in run_loop(vae, start, folder=folder, options=options, on_save=lambda ema, _: averaged.update(ema)):
+        show("autoencoder", row)
+    vae.load_state_dict(averaged)
+    plot_losses(folder / "loss.csv", folder / "loss.png")
+    return vae
+
+
+def train_diffusion(args: argparse.Namespace, packs: Path, device: torch.device, vae: AutoencoderTiny) -> None:
+    """Stage b; exports at every saved state and at the end."""
+    torch.manual_seed(args.seed + 1)
+    networks = Networks.new()
+    wake_controlnets(networks)
+    networks.to(device, memory_format=torch.channels_last)
+    folder: Path = args.work / "diffusion"
+
+    def on_save(ema: dict[str, Tensor], step: int) -> None:
+        vae_copy = new_autoencoder()
+        vae_copy.load_state_dict(vae.state_dict())
+        size = export(vae_copy, networks.averaged(ema), args.out)
+        print(f"exported step {step} to {args.out}: {size / 1e6:.1f} MB", flush=True)
+
+    options = options_for(DIFFUSION, minutes=args.minutes * (1 - args.autoencoder_share), device=device)
+    start = diffusion_loss(networks, vae, packs=packs, seed=args.seed, workers=args.workers)
+    for row in run_loop(networks, start, folder=folder, options=options, on_save=on_save):
+        show("diffusion", row)
+    plot_losses(folder / "loss.csv", folder / "loss.png")
+
+
+if __name__ == "__main__":
+    main()

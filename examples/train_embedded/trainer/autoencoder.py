@@ -1,0 +1,139 @@
+"""Stage a: the autoencoder. It starts as the PCA of 8x8 patches, carried exactly through the ReLU network.
+
+An f8 code of 16 numbers per patch that starts from random weights needs thousands of steps to find what the principal
+components give at once; from there the nonlinear paths (small random weights beside the linear ones) add the rest.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderTiny
+from torch import Tensor, nn
+
+from trainer.batches import iterate_batches
+from trainer.crops import make_crops
+from trainer.loop import Loss
+from trainer.shards import Shard
+
+TEMPER = 0.8
+"""Latent channels are scaled by std**-TEMPER: 1 would whiten them (detail as loud as brightness, which noise then
+drowns at the same time), 0 would leave brightness alone in the code."""
+
+
+def patch_statistics(photos: Shard, *, seed: int, count: int = 60_000) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean (192,), principal components (16, 192) and their standard deviations (16,) of 8x8 RGB patches in [0, 1].
+
+    Patches are flattened in the order the encoder below builds: (y4, x4, y2, x2, y1, x1, RGB) of its three halvings.
+    """
+    rng = np.random.default_rng([seed, 7])
+    per_photo = max(1, count // len(photos))
+    patches: list[np.ndarray] = []
+    for index in range(len(photos)):
+        picture = photos[index]
+        for _ in range(per_photo):
+            y, x = (int(rng.integers(0, side - 7)) for side in picture.shape[:2])
+            patches.append(picture[y : y + 8, x : x + 8])
+    flat = torch.from_numpy(np.stack(patches)).double() / 255
+    flat = flat.reshape(-1, 2, 2, 2, 2, 2, 2, 3).permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(-1, 192)
+    mean = flat.mean(0)
+    values, vectors = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
+    return mean.float(), vectors.T.flip(0)[:16].float(), values.flip(0)[:16].sqrt().float()
+
+
+@torch.no_grad()
+def start_from_pca(vae: AutoencoderTiny, mean: Tensor, components: Tensor, deviations: Tensor) -> None:
+    """Set the weights so that encode(x) is the PCA code exactly and decode(code) is close to the patch means.
+
+    The ReLUs do no harm: pixels are positive, and signed components travel as the pair (relu(c), relu(-c)).
+    """
+    for block in (m for m in vae.modules() if type(m).__name__ == "AutoencoderTinyBlock"):
+        block.conv[-1].weight.mul_(0.1)  # type: ignore[union-attr, operator]
+        block.conv[-1].bias.zero_()  # type: ignore[union-attr, operator]
+    convs = [m for m in vae.encoder.layers if isinstance(m, nn.Conv2d)]
+    first, halvings, last = convs[0], convs[1:4], convs[4]
+    carried = 3
+    first.weight[:carried] = 0
+    first.bias[:carried] = 0  # type: ignore[index]
+    for c in range(carried):
+        first.weight[c, c, 1, 1] = 1
+    for level, conv in enumerate(halvings):
+        final = level == 2
+        rows = 32 if final else carried * 4
+        conv.weight[:rows] = 0
+        for dy in range(2):
+            for dx in range(2):
+                part = slice((dy * 2 + dx) * carried, (dy * 2 + dx + 1) * carried)
+                if final:
+                    block = components[:, part]
+                    conv.weight[:16, :carried, 1 + dy, 1 + dx] = block
+                    conv.weight[16:32, :carried, 1 + dy, 1 + dx] = -block
+                else:
+                    conv.weight[part, :carried, 1 + dy, 1 + dx] = torch.eye(carried)
+        carried *= 4
+    gain = deviations**-TEMPER
+    gain = gain / (deviations * gain).square().mean().sqrt()  # unit variance over all channels
+    scaled_mean = (components @ mean) * gain
+    last.weight.mul_(0.1)
+    last.weight[:, :32] = 0
+    for k in range(16):
+        # The halvings have no bias, so the mean is subtracted here.
+        last.weight[k, k, 1, 1] = gain[k]
+        last.weight[k, 16 + k, 1, 1] = -gain[k]
+    last.bias.copy_(-scaled_mean)  # type: ignore[union-attr]
+    layers = [m for m in vae.decoder.layers if isinstance(m, nn.Conv2d)]
+    layers[0].weight[:32] = 0
+    layers[0].bias[:32] = 0  # type: ignore[index]
+    for k in range(16):
+        layers[0].weight[k, k, 1, 1] = 1
+        layers[0].weight[16 + k, k, 1, 1] = -1
+    for conv in layers[1:-1]:  # carry the components up through nearest-neighbour doubling
+        conv.weight[:32] = 0
+        for k in range(32):
+            conv.weight[k, k, 1, 1] = 1
+    out = layers[-1]
+    colour = components.reshape(16, 64, 3).mean(1) / gain[:, None]  # (16, RGB): each component's patch mean
+    out.weight.mul_(0.1)
+    out.weight[:, :32] = 0
+    out.weight[:, :16, 1, 1] = colour.T
+    out.weight[:, 16:32, 1, 1] = -colour.T
+    out.bias.copy_(mean.reshape(64, 3).mean(0))  # type: ignore[union-attr]
+
+
+def gradients(x: Tensor) -> tuple[Tensor, Tensor]:
+    """Forward differences along y and x."""
+    return x[..., 1:, :] - x[..., :-1, :], x[..., 1:] - x[..., :-1]
+
+
+def reconstruction_loss(decoded: Tensor, pixels: Tensor) -> tuple[Tensor, dict[str, float]]:
+    """L2 for fidelity, L1 of pixels and of their gradients for crisp edges; both in [-1, 1]."""
+    square = F.mse_loss(decoded, pixels)
+    edges = sum(F.l1_loss(a, b) for a, b in zip(gradients(decoded), gradients(pixels), strict=True))
+    loss = 10 * square + 0.3 * F.l1_loss(decoded, pixels) + 0.3 * edges
+    return loss, {"psnr": float(10 * torch.log10(4 / square.detach()))}
+
+
+def autoencoder_loss(vae: AutoencoderTiny, *, packs: Path, seed: int, workers: int) -> Callable[[int], Loss]:
+    """For `run_loop`: crops in, reconstruction loss out."""
+
+    def start(first: int) -> Loss:
+        batches = iterate_batches(partial(make_crops, seed=seed, packs=packs), start=first, workers=workers)
+        device = next(vae.parameters()).device
+
+        def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+            pixels = torch.from_numpy(next(batches)["pixels"]).to(device).float() / 127.5 - 1
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
+            with torch.autocast(device.type, torch.bfloat16):
+                latents = vae.encoder(pixels)
+                decoded = vae.decoder(latents)
+            # Noise of a code is worth nothing beyond +-3, where the decoder's tanh clamp flattens.
+            stray = (latents.float().abs() - 2.5).clamp(min=0).square().mean()
+            value, parts = reconstruction_loss(decoded.float(), pixels)
+            return value + 0.1 * stray, parts
+
+        return loss
+
+    return start

@@ -1,0 +1,114 @@
+"""Stage b: UNet, both ControlNets and the text encoder together, by v-prediction on frozen latents.
+
+Salimans and Ho 2022 (arXiv 2202.00512) for v; Zhang et al. 2023 (arXiv 2302.05543) for ControlNet. The ControlNets
+are not added to a finished model but trained with it from the start, so their outputs do not begin at zero.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers import AutoencoderTiny
+from torch import Tensor, nn
+
+from trainer.batches import iterate_batches
+from trainer.export import Networks
+from trainer.form import new_scheduler
+from trainer.loop import Loss
+from trainer.pairs import make_pairs
+from vedit.preprocessors.softedge import soft_edges
+from vedit.preprocessors.tile import tile
+
+DROP_CONTROL = 0.17
+"""How often each ControlNet alone is silenced, so that either works without the other."""
+
+
+@torch.no_grad()
+def wake_controlnets(networks: Networks) -> None:
+    """Give the zero convolutions small weights: both halves learn at once here."""
+    for net in (networks.tile, networks.soft_edge):
+        for conv in (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
+            if isinstance(conv, nn.Conv2d):
+                fan_in = conv.weight[0].numel()
+                conv.weight.normal_(0, 0.5 / fan_in**0.5)
+
+
+def tokens(networks: Networks, prompts: list[str]) -> Tensor:
+    """Token ids (N, L)."""
+    return networks.tokenizer(
+        prompts,
+        padding="max_length",
+        max_length=networks.tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    ).input_ids
+
+
+def predict(
+    networks: Networks, noisy: Tensor, timestep: Tensor, embeds: Tensor, controls: tuple[Tensor, Tensor], keep: Tensor
+) -> Tensor:
+    """v (N, 16, h, w). `controls` are tile and soft edge pictures in [0, 1]; `keep` (2, N, 1, 1, 1) weighs each."""
+    total: list[Tensor] | None = None
+    for net, control, weight in zip((networks.tile, networks.soft_edge), controls, keep, strict=True):
+        down, middle = net(noisy, timestep, embeds, control, return_dict=False)
+        scaled = [residual * weight for residual in (*down, middle)]
+        total = scaled if total is None else [a + b for a, b in zip(total, scaled, strict=True)]
+    assert total is not None
+    return networks.unet(
+        noisy,
+        timestep,
+        embeds,
+        down_block_additional_residuals=tuple(total[:-1]),
+        mid_block_additional_residual=total[-1],
+        return_dict=False,
+    )[0]
+
+
+def diffusion_loss(
+    networks: Networks, vae: AutoencoderTiny, *, packs: Path, seed: int, workers: int
+) -> Callable[[int], Loss]:
+    """For `run_loop`: pairs in, mean square of the error in v out."""
+    scheduler = new_scheduler()
+    alphas = scheduler.alphas_cumprod
+    vae.requires_grad_(False).eval()
+
+    def start(first: int) -> Loss:
+        batches = iterate_batches(partial(make_pairs, seed=seed, packs=packs), start=first, workers=workers)
+        device = next(networks.parameters()).device
+        levels = alphas.to(device)
+
+        def loss(step: int) -> tuple[Tensor, dict[str, float]]:
+            batch = next(batches)
+            source = torch.from_numpy(batch["source"]).to(device).float() / 255
+            target = torch.from_numpy(batch["target"]).to(device).float() / 127.5 - 1
+            # Every draw is a function of (seed, step): a resumed run draws the same.
+            generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
+            count = len(source)
+            # Stratified over the batch: the loss of a small batch otherwise depends mostly on which levels it drew.
+            place = (torch.arange(count) + torch.rand(count, generator=generator)) / count
+            timestep = (place * 1000).long()[torch.randperm(count, generator=generator)].to(device)
+            keep = (torch.rand(2, count, 1, 1, 1, generator=generator) > DROP_CONTROL).float().to(device)
+            with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
+                clean = vae.encoder(target.contiguous(memory_format=torch.channels_last)).float()
+            noise = torch.randn(clean.shape, generator=generator).to(device)
+            signal, spread = (x.view(-1, 1, 1, 1).sqrt() for x in (levels[timestep], 1 - levels[timestep]))
+            noisy = (signal * clean + spread * noise).contiguous(memory_format=torch.channels_last)
+            wanted = signal * noise - spread * clean
+            controls = (tile(source), soft_edges(source))
+            with torch.autocast(device.type, torch.bfloat16):
+                embeds = networks.text_encoder(tokens(networks, batch["prompt"].tolist()).to(device))[0]
+                predicted = predict(networks, noisy, timestep, embeds, controls, keep)
+            error = F.mse_loss(predicted.float(), wanted, reduction="none").mean((1, 2, 3))
+            noisy_end = timestep > 500
+            # Style is decided where noise is strong, and there the error in v is small for latents of this scale.
+            weight = 0.6 + 1.4 * (1 - levels[timestep])
+            return (weight * error).mean(), {
+                "low": error[~noisy_end].mean().item(),
+                "high": error[noisy_end].mean().item(),
+            }
+
+        return loss
+
+    return start

@@ -1,0 +1,120 @@
+"""The checkpoint as users get it: a diffusers folder, fp16 safetensors, and `looks.json` beside it."""
+
+import json
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import torch
+from diffusers import AutoencoderTiny, ControlNetModel, StableDiffusionControlNetImg2ImgPipeline, UNet2DConditionModel
+from diffusers.models.controlnets.multicontrolnet import MultiControlNetModel
+from torch import Tensor, nn
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from trainer import form
+from trainer.looks import LOOKS, known_words
+
+LIMIT_BYTES = 32_000_000
+
+
+class Networks(nn.Module):
+    """Everything trained in stage b, and the frozen autoencoder beside it."""
+
+    def __init__(
+        self,
+        *,
+        tokenizer: CLIPTokenizer,
+        text_encoder: CLIPTextModel,
+        unet: UNet2DConditionModel,
+        tile: ControlNetModel,
+        soft_edge: ControlNetModel,
+    ) -> None:
+        super().__init__()
+        self.tokenizer = tokenizer
+        self.text_encoder = text_encoder
+        self.unet = unet
+        self.tile = tile
+        self.soft_edge = soft_edge
+
+    @classmethod
+    def new(cls, *, widths: tuple[int, int, int] = form.WIDTHS, norm_groups: int = 32) -> "Networks":
+        """With fresh weights, drawn from torch's global generator."""
+        tokenizer = form.new_tokenizer()
+        return cls(
+            tokenizer=tokenizer,
+            text_encoder=form.new_text_encoder(tokenizer),
+            unet=form.new_unet(widths=widths, norm_groups=norm_groups),
+            tile=form.new_controlnet(widths=widths, norm_groups=norm_groups),
+            soft_edge=form.new_controlnet(widths=widths, norm_groups=norm_groups),
+        )
+
+    def averaged(self, ema: dict[str, Tensor]) -> "Networks":
+        """A copy of this form with the averaged weights."""
+        widths = self.unet.config["block_out_channels"]
+        copy = Networks.new(widths=tuple(widths), norm_groups=self.unet.config["norm_num_groups"])
+        copy.load_state_dict(ema)
+        return copy
+
+
+def looks_document() -> dict[str, object]:
+    """What `looks.json` says: the looks with their wordings, and every word the text encoder was trained on."""
+    looks = [
+        {"name": look.name, "kind": look.kind, "wordings": [w for w in (*look.wordings, *look.tails) if w]}
+        for look in LOOKS
+    ]
+    return {"looks": looks, "words": list(known_words())}
+
+
+def as_pipeline(vae: AutoencoderTiny, networks: Networks) -> StableDiffusionControlNetImg2ImgPipeline:
+    """The parts as diffusers' own pipeline; controls in the order tile, soft edge."""
+    return StableDiffusionControlNetImg2ImgPipeline(
+        vae=vae,  # type: ignore[arg-type]
+        text_encoder=networks.text_encoder,
+        tokenizer=networks.tokenizer,
+        unet=networks.unet,
+        controlnet=MultiControlNetModel([networks.tile, networks.soft_edge]),
+        scheduler=form.new_scheduler(),  # type: ignore[arg-type]
+        safety_checker=None,  # type: ignore[arg-type]
+        feature_extractor=None,  # type: ignore[arg-type]
+        requires_safety_checker=False,
+    )
+
+
+def export(vae: AutoencoderTiny, networks: Networks, folder: Path) -> int:
+    """Write the checkpoint; returns its size in bytes.
+
+    Weights are written beside the destination and moved in file by file, so a reader never sees half a file. The
+    networks given are turned to fp16 on the CPU: hand in copies.
+
+    Raises:
+        ValueError: it would be larger than `LIMIT_BYTES`.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in (vae, networks):
+        part.to("cpu", torch.float16)
+    pipeline = as_pipeline(vae, networks)
+    with TemporaryDirectory(dir=folder.parent, prefix=".export-") as temporary:
+        new = Path(temporary)
+        pipeline.save_pretrained(new, safe_serialization=True)
+        # transformers loads in the dtype the config names, diffusers in float32: one pipeline needs one dtype.
+        _edit_json(new / "text_encoder" / "config.json", {"dtype": "float32"})
+        # Written by AutoencoderTiny, which then warns about it when loading; it sets it again by itself.
+        _edit_json(new / "vae" / "config.json", {"block_out_channels": None})
+        (new / "looks.json").write_text(json.dumps(looks_document(), indent=1) + "\n", encoding="utf-8")
+        files = sorted(path for path in new.rglob("*") if path.is_file())
+        size = sum(path.stat().st_size for path in files)
+        if size > LIMIT_BYTES:
+            raise ValueError(f"the checkpoint has {size} bytes, {LIMIT_BYTES} are allowed: use narrower networks")
+        # The index last: it names the parts.
+        for path in sorted(files, key=lambda p: p.name == "model_index.json"):
+            target = folder / path.relative_to(new)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o644)
+            path.replace(target)
+    return size
+
+
+def _edit_json(path: Path, changes: dict[str, object]) -> None:
+    """Set keys of a JSON file; None removes one."""
+    document = json.loads(path.read_text(encoding="utf-8")) | changes
+    document = {key: value for key, value in document.items() if not (key in changes and value is None)}
+    path.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -1,0 +1,41 @@
+"""Pictures of a run: its loss curves, and sheets of looks and samples."""
+
+import csv
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Tile = NDArray[np.uint8]  # (H, W, 3) RGB
+
+
+def plot_losses(log: Path, out: Path) -> None:
+    """Draw every column of a `loss.csv` but step, time and rate against the step."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    with log.open(newline="", encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    names = [name for name in rows[0] if name not in {"step", "elapsed_s", "rate"}]
+    figure, axes = pyplot.subplots(len(names), 1, figsize=(8, 2.4 * len(names)), squeeze=False, sharex=True)
+    for name, axis in zip(names, axes[:, 0], strict=True):
+        axis.plot([float(r["step"]) for r in rows], [float(r[name]) for r in rows], linewidth=0.8)
+        axis.set_ylabel(name)
+        axis.grid(alpha=0.3)
+    axes[-1, 0].set_xlabel("step")
+    figure.tight_layout()
+    figure.savefig(out, dpi=90)
+    pyplot.close(figure)
+
+
+def write_sheet(rows: list[list[Tile]], captions: list[str], out: Path) -> None:
+    """Write a grid of pictures of equal size, one caption per column, drawn into the first row."""
+    grid = [[np.ascontiguousarray(tile[..., ::-1]) for tile in row] for row in rows]
+    for tile, caption in zip(grid[0], captions, strict=True):
+        for colour, width in ((0, 3), (255, 1)):
+            cv2.putText(tile, caption, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (colour,) * 3, width, cv2.LINE_AA)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    cv2.imwrite(str(out), np.vstack([np.hstack(row) for row in grid]))

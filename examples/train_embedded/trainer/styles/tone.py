@@ -1,0 +1,102 @@
+"""Grades of the whole picture: noir, sepia, neon, blueprint, thermal ..."""
+
+import cv2
+import numpy as np
+
+from trainer.styles.base import (
+    Picture,
+    Plane,
+    blur,
+    clip,
+    colour,
+    contrast,
+    gradient,
+    gray3,
+    luma,
+    mix,
+    noise,
+    saturate,
+    smoothstep,
+)
+
+
+def _ramp(plane: Plane, *stops: tuple[int, int, int]) -> Picture:
+    """Brightness to colour through evenly spaced stops."""
+    places = np.linspace(0, 1, len(stops))
+    table = np.array(stops, np.float32) / 255
+    return np.stack([np.interp(plane, places, table[:, c]) for c in range(3)], 2).astype(np.float32)
+
+
+def _lines(picture: Picture) -> Plane:
+    """Edges in [0, 1] with a soft knee."""
+    edge = np.max([gradient(picture[..., c], 1.0)[2] for c in range(3)], 0)
+    return smoothstep(edge.astype(np.float32), 0.02, 0.10)
+
+
+def noir(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Black and white with crushed shadows and hard light."""
+    plane = luma(picture)
+    local = plane + 0.6 * (plane - blur(plane, 12))
+    return gray3(smoothstep(local, 0.22, 0.80))
+
+
+def black_and_white(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Brightness alone."""
+    return gray3(luma(picture))
+
+
+def sepia(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Brown print on cream."""
+    return clip(_ramp(contrast(luma(picture), 0.95), (38, 22, 10), (140, 100, 60), (248, 228, 190)))
+
+
+def vintage(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Faded film: lifted greenish blacks, yellow whites."""
+    faded = saturate(picture, 0.7) * 0.72
+    return clip(faded * colour(255, 238, 196) + colour(52, 46, 40) + 0.012 * noise(picture.shape, rng, 1.2)[..., None])
+
+
+def neon(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Glowing outlines on black, coloured by what they outline."""
+    line = _lines(picture)
+    hsv = cv2.cvtColor(blur(picture, 4), cv2.COLOR_RGB2HSV)
+    # Hue from brightness as well: gray scenes glow in more than one colour.
+    hsv[..., 0] = (hsv[..., 0] + 200 * blur(luma(picture), 4) + 160) % 360
+    hsv[..., 1:] = 1
+    light = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+    core = light * line[..., None]
+    glow = blur(core, 4) * 1.1 + blur(core, 1.2) * 0.7
+    return clip(picture * colour(22, 16, 44) + glow + 0.55 * (line**2)[..., None] * (0.5 + light))
+
+
+def cyberpunk(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Magenta lights, cyan shadows, deep violet blacks, bloom."""
+    plane = contrast(luma(picture), 1.35)
+    grade = _ramp(plane, (12, 4, 34), (30, 40, 120), (226, 30, 160), (120, 240, 255))
+    scene = mix(grade, saturate(picture, 1.5), 0.15)
+    bloom = blur(scene * smoothstep(plane, 0.55, 0.9)[..., None], 6)
+    return clip(scene + 0.45 * bloom)
+
+
+def blueprint(picture: Picture, rng: np.random.Generator) -> Picture:
+    """White lines on blue."""
+    tone = mix(colour(14, 44, 112), colour(40, 86, 168), luma(picture))
+    return clip(mix(tone, colour(232, 242, 255), 0.95 * _lines(picture)))
+
+
+def thermal(picture: Picture, rng: np.random.Generator) -> Picture:
+    """False colour from cold blue to hot white."""
+    plane = contrast(blur(luma(picture), 1.8), 1.2)
+    return clip(_ramp(plane, (4, 4, 40), (70, 0, 140), (200, 20, 90), (252, 120, 10), (255, 225, 40), (255, 255, 235)))
+
+
+def vivid(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Strong colour and local contrast."""
+    plane = luma(picture)
+    local = picture + 0.5 * (plane - blur(plane, 10))[..., None]
+    return contrast(saturate(clip(local), 1.9), 1.12)
+
+
+def pale(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Little colour, little contrast, bright."""
+    return clip(saturate(picture, 0.4) * 0.6 + 0.34)

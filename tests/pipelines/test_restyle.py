@@ -1,0 +1,127 @@
+"""Restyling on the embedded weights: what must not change the frames, what must, and that inversion is real."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+
+from vedit.models import load
+from vedit.models.sd import Model
+from vedit.options import RestyleOptions
+from vedit.pipelines.restyle import prepare, restyle_frames, restyle_shot
+from vedit.types import FrameRange
+
+OPTIONS = RestyleOptions(prompt="watercolor painting", steps=4, fixed_point=1, batch=4)
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load("embedded", controls=("tile", "softedge"))
+
+
+@pytest.fixture(scope="module")
+def frames() -> torch.Tensor:
+    """Ten frames of a soft random picture that pans, (10, 3, 128, 128) in [0, 1]."""
+    picture = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0))
+    picture = torch.nn.functional.interpolate(picture, (160, 192), mode="bicubic").clamp(0, 1)[0]
+    return torch.stack([picture[:, 8:136, 2 * t : 2 * t + 128] for t in range(10)])
+
+
+def ranges_of(frames: torch.Tensor) -> Callable[[FrameRange], torch.Tensor]:
+    return lambda part: frames[part.start : part.stop]
+
+
+@pytest.mark.parametrize("start", ["inversion", "noise"])
+def test_the_batch_does_not_change_the_frames(model: Model, frames: torch.Tensor, start: str) -> None:
+    results = [
+        model.codec.decode(
+            restyle_frames(
+                prepare(model, replace(OPTIONS, batch=batch, start=start)),  # pyright: ignore[reportArgumentType]
+                frames,
+                range(10),
+            ).data
+        )
+        for batch in (1, 4, 16)
+    ]
+    assert float((results[1] - results[0]).abs().max()) < 1e-3
+    assert float((results[2] - results[0]).abs().max()) < 1e-3
+
+
+def test_same_seed_same_frames_other_seed_others(model: Model, frames: torch.Tensor) -> None:
+    options = replace(OPTIONS, start="noise", strength=0.5)
+    first, again, other = (
+        restyle_frames(prepare(model, replace(options, seed=seed)), frames[:3], range(3)).data for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert float((first - other).abs().max()) > 0.1
+
+
+def test_noise_belongs_to_the_frame_not_to_its_place_in_the_call(model: Model, frames: torch.Tensor) -> None:
+    restyler = prepare(model, replace(OPTIONS, start="noise", cross_frame=False))
+    whole = restyle_frames(restyler, frames[:6], range(6)).data
+    part = restyle_frames(restyler, frames[3:6], range(3, 6)).data
+    torch.testing.assert_close(part, whole[3:], rtol=0, atol=1e-4)
+
+
+def test_strength_zero_leaves_the_latents(model: Model, frames: torch.Tensor) -> None:
+    found = restyle_frames(prepare(model, replace(OPTIONS, strength=0.0)), frames[:2], range(2))
+    assert torch.equal(found.data, model.codec.encode(frames[:2]))
+
+
+def test_more_strength_moves_further(model: Model, frames: torch.Tensor) -> None:
+    source = model.codec.encode(frames[:2])
+    moved = [
+        float(
+            (restyle_frames(prepare(model, replace(OPTIONS, strength=s)), frames[:2], range(2)).data - source)
+            .square()
+            .mean()
+        )
+        for s in (0.25, 0.5, 1.0)
+    ]
+    assert moved[0] < moved[1] < moved[2]
+
+
+def test_prompt_and_negative_prompt_act(model: Model, frames: torch.Tensor) -> None:
+    plain, prompt, negative = (
+        restyle_frames(prepare(model, options), frames[:2], range(2)).data
+        for options in (OPTIONS, replace(OPTIONS, prompt="night"), replace(OPTIONS, negative_prompt="night"))
+    )
+    assert float((plain - prompt).abs().max()) > 1e-2
+    assert float((plain - negative).abs().max()) > 1e-2
+
+
+def test_a_long_shot_comes_in_order_with_blended_seams(model: Model, frames: torch.Tensor) -> None:
+    """Windows that share frames: every frame once, alone-held frames equal their window's, memory of one window."""
+    options = replace(OPTIONS, window=6, overlap=2, guidance=1.0)
+    restyler = prepare(model, options)
+    asked: list[int] = []
+
+    def frames_of(part: FrameRange) -> torch.Tensor:
+        asked.append(len(part))
+        return frames[part.start : part.stop]
+
+    pieces = [latents.data for latents in restyle_shot(restyler, FrameRange(start=0, stop=10), frames_of)]
+    whole = torch.cat(pieces)
+    assert len(whole) == 10
+    assert max(asked) <= 6
+    first = restyle_frames(restyler, frames[:6], range(6)).data
+    second = restyle_frames(restyler, torch.cat([frames[:1], frames[4:]]), [0, *range(4, 10)]).data[1:]
+    torch.testing.assert_close(whole[:4], first[:4], rtol=0, atol=1e-4)
+    torch.testing.assert_close(whole[6:], second[2:], rtol=0, atol=1e-4)
+    blended = torch.stack([first[4] * 2 / 3 + second[0] / 3, first[5] / 3 + second[1] * 2 / 3])
+    torch.testing.assert_close(whole[4:6], blended, rtol=0, atol=1e-4)
+
+
+def test_inversion_is_retraced(model: Model, frames: torch.Tensor) -> None:
+    """Guidance 1 under the source's own prompt: sampling returns to the latents, and fixed-point iterations help."""
+    source = model.codec.encode(frames[:3])
+    errors: list[float] = []
+    for iterations in (1, 3):
+        options = replace(OPTIONS, prompt=OPTIONS.source_prompt, guidance=1.0, steps=10, fixed_point=iterations)
+        found = restyle_frames(prepare(model, options), frames[:3], range(3)).data
+        errors.append(float((found - source).square().mean() / source.square().mean()))
+    assert errors[1] < errors[0]
+    assert errors[1] < 0.02

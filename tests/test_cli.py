@@ -1,0 +1,277 @@
+"""`vedit restyle` against a fake render: what it asks for, what it prints where, and the exit codes."""
+
+from __future__ import annotations
+
+import json
+import sys
+import types
+from collections.abc import Callable
+from fractions import Fraction
+from pathlib import Path
+
+import pytest
+
+from vedit.cli import main
+from vedit.errors import ContractError, InputError, Interrupted, MissingExtraError, VeditError
+from vedit.options import DEFAULT_CONTROLS, OnProgress, Progress, RenderPlan, RenderRequest, RenderResult
+from vedit.types import ControlSpec
+
+RESTYLE = ["restyle", "in.mp4", "--prompt", "watercolor painting"]
+
+
+def a_plan(request: RenderRequest) -> RenderPlan:
+    return RenderPlan(
+        source=str(request.source),
+        output="in.vedit.mp4",
+        frames=48,
+        first_frame=0,
+        shots=((0, 20), (20, 48)),
+        rate="24000/1001",
+        source_size=(1280, 720),
+        working_size=(464, 256),
+        model=request.model,
+        device="cpu",
+        steps=10,
+        network_evaluations_per_frame=60,
+        peak_memory_bytes=1_700_000_000,
+        seconds=205.0,
+        notes=("odd height: written as yuv444p",),
+    )
+
+
+class FakeRender:
+    """Stands in for `vedit.render`; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.requests: list[RenderRequest] = []
+        self.side_by_side: Path | None = None
+        self.error: BaseException | None = None
+
+    def module(self) -> types.ModuleType:
+        module = types.ModuleType("vedit.render")
+        for name in ("plan", "restyle", "preview"):
+            setattr(module, name, getattr(self, name))
+        return module
+
+    def plan(self, request: RenderRequest) -> RenderPlan:
+        return a_plan(request)
+
+    def restyle(
+        self, request: RenderRequest, *, on_progress: OnProgress, side_by_side: Path | None = None
+    ) -> RenderResult:
+        self.requests.append(request)
+        self.side_by_side = side_by_side
+        if self.error is not None:
+            raise self.error
+        on_progress(Progress(stage="sample", done=24, total=48))
+        return RenderResult(
+            output="in.vedit.mp4", frames=48, seconds=31.24, contract={"frames": 48, "rate": Fraction(24000, 1001)}
+        )
+
+    def preview(self, request: RenderRequest, *, on_progress: OnProgress) -> Path:
+        self.requests.append(request)
+        return Path("in.preview.png")
+
+
+@pytest.fixture
+def render(monkeypatch: pytest.MonkeyPatch) -> FakeRender:
+    fake = FakeRender()
+    monkeypatch.setitem(sys.modules, "vedit.render", fake.module())
+    monkeypatch.delenv("VEDIT_DEBUG", raising=False)
+    return fake
+
+
+def put(monkeypatch: pytest.MonkeyPatch, name: str, **members: object) -> None:
+    """A module of the given name with the given members, for the time of a test."""
+    module = types.ModuleType(name)
+    for key, value in members.items():
+        setattr(module, key, value)
+    monkeypatch.setitem(sys.modules, name, module)
+
+
+def only(fake: FakeRender) -> RenderRequest:
+    (request,) = fake.requests
+    return request
+
+
+def test_restyle_with_nothing_but_a_prompt(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(RESTYLE) == 0
+    request = only(render)
+    assert request == RenderRequest(source=Path("in.mp4"), options=request.options)
+    assert request.options.prompt == "watercolor painting"
+    assert request.options.controls == DEFAULT_CONTROLS
+    out, err = capsys.readouterr()
+    assert out == "in.vedit.mp4: 48 frames in 31.2 s, contract ok\n"
+    assert err.splitlines() == [
+        "vedit: plan: 48 frames at 24000/1001, 2 shots, 1280x720 worked at 464x256, model embedded on cpu, 10 steps, "
+        "about 3 min 25 s and 1.7 GB",
+        "vedit: note: odd height: written as yuv444p",
+    ]
+
+
+def test_every_option_arrives(render: FakeRender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    put(monkeypatch, "vedit.controls", parse_control=lambda text: ControlSpec(kind=text.split(":")[0], scale=0.5))  # pyright: ignore[reportUnknownLambdaType]
+    beside = tmp_path / "both.mp4"
+    words = [
+        *RESTYLE,
+        *("--negative-prompt", "blur", "--source-prompt", "a street", "--strength", "0.7", "--guidance", "3"),
+        *("--steps", "12", "--control", "canny:0.5", "--control", "luma", "--device", "cpu", "--seed", "7"),
+        *("--model", "sd15", "--quality", "high", "--upscale", "lanczos", "--window", "6", "--batch", "2"),
+        *("-o", str(tmp_path / "out.mp4"), "--overwrite", "--drop-unsupported", "--even", "--range", "#4..#9"),
+        *("--side-by-side", str(beside), "--controlnet", "depth=some/folder", "-q"),
+    ]
+    assert main(words) == 0
+    request = only(render)
+    options = request.options
+    assert (options.negative_prompt, options.source_prompt) == ("blur", "a street")
+    assert (options.strength, options.guidance, options.steps, options.seed) == (0.7, 3.0, 12, 7)
+    assert options.controls == (ControlSpec(kind="canny", scale=0.5), ControlSpec(kind="luma", scale=0.5))
+    assert (options.quality, options.upscale, options.batch) == ("high", "lanczos", 2)
+    assert (options.window, options.overlap) == (6, 3), "an overlap is at most half a window"
+    assert (request.model, request.device, request.frames) == ("sd15", "cpu", "#4..#9")
+    assert request.controlnets == (("depth", "some/folder"),)
+    assert request.output == tmp_path / "out.mp4"
+    assert request.overwrite and request.drop_unsupported and request.even
+    assert render.side_by_side == beside
+
+
+def test_no_control(render: FakeRender) -> None:
+    assert main([*RESTYLE, "--control", "none"]) == 0
+    assert only(render).options.controls == ()
+
+
+def test_json_is_one_object_on_stdout(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*RESTYLE, "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["output"] == "in.vedit.mp4"
+    assert told["frames"] == 48
+    assert told["contract"] == {"frames": 48, "rate": "24000/1001"}
+    assert told["side_by_side"] is None
+
+
+def test_quiet_says_nothing_but_the_result(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*RESTYLE, "-q"]) == 0
+    out, err = capsys.readouterr()
+    assert err == ""
+    assert out.startswith("in.vedit.mp4: ")
+
+
+def test_dry_run_renders_nothing(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*RESTYLE, "--dry-run"]) == 0
+    text = capsys.readouterr().out
+    assert "shots     2 shots: #0..#20, #20..#48" in text
+    assert "estimate  3 min 25 s, 1.7 GB of memory" in text
+    assert main([*RESTYLE, "--dry-run", "--json"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["shots"] == [[0, 20], [20, 48]]
+    assert told["rate"] == "24000/1001"
+    assert not render.requests
+
+
+def test_preview(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*RESTYLE, "--preview"]) == 0
+    assert capsys.readouterr().out == "in.preview.png\n"
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (InputError("odd thing", remedy="mend it"), 2, "vedit: error: odd thing; mend it"),
+        (VeditError("it\nbroke"), 1, "vedit: error: it broke"),
+        (ContractError("47 frames, not 48"), 1, "vedit: error: 47 frames, not 48"),
+        (MissingExtraError("av", extra="x"), 2, "vedit: error: av is not installed; run: pip install 'vedit[x]'"),
+        (Interrupted("stopped"), 130, "vedit: error: stopped"),
+        (KeyboardInterrupt(), 130, "vedit: error: interrupted"),
+        (OSError(28, "No space left on device", "/x/a.mp4"), 1, "no space left on device: /x/a.mp4"),
+        (MemoryError(), 1, "out of memory; use a smaller --batch"),
+        (KeyError("axis"), 1, "VEDIT_DEBUG=1"),
+    ],
+)  # fmt: skip
+def test_errors_become_a_line_and_a_code(
+    render: FakeRender, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, line: str
+) -> None:
+    render.error = error
+    assert main([*RESTYLE, "-q"]) == code
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert len(err.strip().splitlines()) == 1
+    assert line in err
+    assert "Traceback" not in err
+
+
+def test_debug_shows_the_traceback(
+    render: FakeRender, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VEDIT_DEBUG", "1")
+    render.error = InputError("odd thing")
+    assert main(RESTYLE) == 2
+    err = capsys.readouterr().err
+    assert "Traceback" in err
+    assert err.splitlines()[-1] == "vedit: error: odd thing"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["restyle", "in.mp4"], "--prompt"),
+        (["restyle", "--prompt", "x"], "INPUT"),
+        (["restyle", "in.mp4", "--prompt", " "], "the prompt is empty"),
+        ([*RESTYLE, "--strength", "1.5"], "0<=x<=1"),
+        ([*RESTYLE, "--strength", "nan"], "not a finite number"),
+        ([*RESTYLE, "--guidance", "-1"], "x>=0"),
+        ([*RESTYLE, "--guidance", "inf"], "not a finite number"),
+        ([*RESTYLE, "--steps", "0"], "1<=x<=1000"),
+        ([*RESTYLE, "--steps", "ten"], "not a valid integer"),
+        ([*RESTYLE, "--seed", "-1"], "--seed"),
+        ([*RESTYLE, "--window", "0"], "x>=1"),
+        ([*RESTYLE, "--quality", "best"], "draft"),
+        ([*RESTYLE, "--device", "tpu"], "cuda"),
+        ([*RESTYLE, "--control", "none", "--control", "tile"], "stands alone"),
+        ([*RESTYLE, "--controlnet", "depth"], "KIND=MODEL"),
+        ([*RESTYLE, "--dry-run", "--preview"], "exclude each other"),
+        ([*RESTYLE, "-o", "a.mp4", "--side-by-side", "a.mp4"], "named twice"),
+        ([*RESTYLE, "--side-by-side", "nowhere/a.mp4"], "not a folder"),
+        ([*RESTYLE, "--stregth", "1"], "--strength"),
+        (["restlye"], "restyle"),
+        (["controls", "in.mp4", "--kind", ",", "-o", "x.mp4"], "--kind"),
+        (["controls", "in.mp4", "--kind", "tile"], "--output"),
+        (["sample", "--frames", "0"], "--frames"),
+    ],
+)
+def test_bad_usage_is_one_line(
+    render: FakeRender, capsys: pytest.CaptureFixture[str], words: list[str], told: str
+) -> None:
+    assert main(words) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith("vedit: error: ")
+    assert told in line
+    assert "; " in line, "a line names the remedy"
+    assert not render.requests
+
+
+def test_a_bad_control_names_its_text(
+    render: FakeRender, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(text: str) -> ControlSpec:
+        raise ValueError("a control's scale is at least 0")
+
+    put(monkeypatch, "vedit.controls", parse_control=refuse)
+    assert main([*RESTYLE, "--control", "tile:-1"]) == 2
+    assert "'tile:-1': a control's scale is at least 0" in capsys.readouterr().err
+
+
+def test_a_terminal_gets_bars(
+    render: FakeRender, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    is_terminal: Callable[[], bool] = lambda: True  # noqa: E731
+    monkeypatch.setattr(sys.stderr, "isatty", is_terminal)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    assert main(RESTYLE) == 0
+    err = capsys.readouterr().err
+    assert "sample" in err
+    assert "24/48" in err
+    assert "\x1b[3" not in err, "no colour where NO_COLOR is set"

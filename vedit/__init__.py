@@ -1,0 +1,55 @@
+"""vedit: restyle video under a new prompt; timing, sound and camera path stay.
+
+The names below load on first use (PEP 562), so that `import vedit` costs nothing and does not import torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vedit.errors import VeditError as VeditError
+    from vedit.media.probe import probe as probe
+    from vedit.media.read import open_video as open_video
+    from vedit.options import RenderRequest as RenderRequest
+    from vedit.options import RestyleOptions as RestyleOptions
+    from vedit.render import preview as preview
+    from vedit.render import restyle as restyle
+    from vedit.shots import detect_shots as detect_shots
+    from vedit.types import Clip as Clip
+    from vedit.types import ControlSpec as ControlSpec
+    from vedit.types import FrameRange as FrameRange
+    from vedit.types import Shot as Shot
+    from vedit.types import VideoMetadata as VideoMetadata
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Clip": "vedit.types",
+    "ControlSpec": "vedit.types",
+    "FrameRange": "vedit.types",
+    "RenderRequest": "vedit.options",
+    "RestyleOptions": "vedit.options",
+    "Shot": "vedit.types",
+    "VeditError": "vedit.errors",
+    "VideoMetadata": "vedit.types",
+    "detect_shots": "vedit.shots",
+    "open_video": "vedit.media.read",
+    "preview": "vedit.render",
+    "probe": "vedit.media.probe",
+    "restyle": "vedit.render",
+}
+
+__all__ = [*_HOMES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'vedit' has no attribute {name!r}")
+    return getattr(import_module(home), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

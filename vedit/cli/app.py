@@ -1,0 +1,118 @@
+"""The `vedit` command: its subcommands, and the one place where an error becomes a line and an exit code.
+
+Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+
+import click
+
+from vedit import __version__
+from vedit.cli.console import complain
+from vedit.cli.controls import controls_command
+from vedit.cli.inspect import probe_command, shots_command
+from vedit.cli.models import models_group
+from vedit.cli.restyle import restyle_command
+from vedit.cli.sample import sample_command
+from vedit.errors import VeditError
+
+DEBUG = "VEDIT_DEBUG"
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="vedit", message="%(prog)s %(version)s")
+def cli() -> None:
+    """Restyle video under a new prompt; timing, sound and camera path stay.
+
+    \b
+    Examples:
+      vedit restyle input.mp4 --prompt "watercolor painting"
+      vedit restyle input.mp4 --prompt "pencil sketch" --dry-run
+      vedit probe input.mp4 --json
+      vedit sample -o sample.mp4
+
+    Results go to stdout, messages to stderr. Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 interrupted.
+    """
+
+
+for _command in (
+    restyle_command,
+    probe_command,
+    shots_command,
+    controls_command,
+    sample_command,
+    models_group,
+):
+    cli.add_command(_command)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code.
+
+    Args:
+        arguments: the words behind `vedit`; None takes those of the process.
+    """
+    try:
+        with warnings.catch_warnings():
+            # A user of the command line can do nothing about a library's deprecations.
+            if not _debugging():
+                warnings.simplefilter("ignore")
+            code = cli.main(
+                args=None if arguments is None else list(arguments), prog_name="vedit", standalone_mode=False
+            )
+    except Exception as error:
+        return _report(error)
+    # Click hands back the code of `--help` and `--version`, else what the command returned.
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: Exception) -> int:
+    """One line on stderr for any error, and its exit code."""
+    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+        error.show()
+        return 2
+    if _debugging():
+        traceback.print_exception(error)
+    if isinstance(error, click.Abort):
+        complain("interrupted")
+        return 130
+    if isinstance(error, VeditError):
+        complain(str(error))
+        return error.exit_code
+    if isinstance(error, click.ClickException):
+        complain(_usage(error))
+        return error.exit_code
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        complain("out of memory; use a smaller --batch or --window, or --quality draft")
+        return 1
+    if isinstance(error, OSError) and error.strerror:
+        # A full disk or a folder that went away: the system's own words say it best.
+        where = f": {error.filename}" if error.filename else ""
+        complain(f"{error.strerror.lower()}{where}; set {DEBUG}=1 to see where it happened")
+        return 1
+    complain(
+        f"unexpected {type(error).__name__}: {error}; this is a fault of vedit: set {DEBUG}=1 to see the traceback"
+    )
+    return 1
+
+
+def _usage(error: click.ClickException) -> str:
+    """Click's message as one line, with the help to read as its remedy."""
+    message = " ".join(error.format_message().split()).rstrip(".")
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context else "vedit"
+    return f"{message}; see '{command} --help'"
+
+
+def _debugging() -> bool:
+    return os.environ.get(DEBUG, "") not in ("", "0")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

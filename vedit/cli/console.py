@@ -1,0 +1,106 @@
+"""What the command line writes, and how numbers read: results to stdout, messages to stderr."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from vedit.options import RenderPlan, RenderResult
+
+
+def say(line: str) -> None:
+    """A message on stderr."""
+    click.echo(f"vedit: {line}", err=True)
+
+
+def complain(line: str) -> None:
+    """An error on stderr, always one line."""
+    click.echo(f"vedit: error: {' '.join(line.split())}", err=True)
+
+
+def show(text: str) -> None:
+    """A result on stdout."""
+    click.echo(text)
+
+
+def show_rows(rows: Mapping[str, str]) -> None:
+    """Names and values on stdout, the values in one column."""
+    width = max(map(len, rows), default=0)
+    for name, value in rows.items():
+        show(f"{name:<{width}}  {value}".rstrip())
+
+
+def show_json(value: object) -> None:
+    """One JSON object on stdout."""
+    click.echo(json.dumps(jsonable(value), indent=2, ensure_ascii=False))
+
+
+def jsonable(value: object) -> object:
+    """Values of vedit as JSON has them: fractions as "24000/1001", paths as text, dataclasses as objects."""
+    if isinstance(value, bool | int | float | str) or value is None:
+        return value
+    if isinstance(value, Fraction):
+        return f"{value.numerator}/{value.denominator}"
+    if isinstance(value, Path):
+        return str(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return {entry.name: jsonable(getattr(value, entry.name)) for entry in fields(value)}
+    if isinstance(value, dict):
+        return {str(key): jsonable(item) for key, item in value.items()}  # pyright: ignore[reportUnknownVariableType]
+    if isinstance(value, list | tuple):
+        return [jsonable(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
+    return str(value)
+
+
+def span(seconds: float) -> str:
+    """A span of time to read: 8.4 s, 3 min 20 s, 2 h 05 min."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min"
+
+
+def size(count: int) -> str:
+    """Bytes to read: 512 B, 41 MB, 1.7 GB."""
+    if count >= 1_000_000_000:
+        return f"{count / 1e9:.1f} GB"
+    if count >= 1_000_000:
+        return f"{count / 1e6:.0f} MB"
+    return f"{count / 1e3:.0f} kB" if count >= 1000 else f"{count} B"
+
+
+def count(number: int, noun: str) -> str:
+    """`1 frame`, `2 frames`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def plan_line(plan: RenderPlan) -> str:
+    """A render's plan in one line."""
+    width, height = plan.source_size
+    working_width, working_height = plan.working_size
+    first = f" from #{plan.first_frame}" if plan.first_frame else ""
+    return ", ".join(
+        (
+            f"plan: {count(plan.frames, 'frame')}{first} at {plan.rate}",
+            count(len(plan.shots), "shot"),
+            f"{width}x{height} worked at {working_width}x{working_height}",
+            f"model {plan.model} on {plan.device}",
+            f"{plan.steps} steps",
+            f"about {span(plan.seconds)} and {size(plan.peak_memory_bytes)}",
+        )
+    )
+
+
+def result_line(result: RenderResult) -> str:
+    """A finished render in one line; a breach of the contract would have been an error before it."""
+    return f"{result.output}: {count(result.frames, 'frame')} in {span(result.seconds)}, contract ok"

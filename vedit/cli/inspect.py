@@ -1,0 +1,126 @@
+"""`vedit probe` and `vedit shots`: what a clip is, without changing it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from vedit.cli import params
+from vedit.cli.console import say, show, show_json, show_rows, span
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from vedit.types import FrameIndex, StreamInfo, VideoMetadata
+
+
+@click.command("probe", short_help="Say what a clip holds.")
+@click.argument("source", metavar="INPUT", type=params.FILE)
+@params.json_option
+def probe_command(*, source: Path, as_json: bool) -> None:
+    """Say what INPUT holds: size, rate, timecode, colour, streams; from the headers, without decoding.
+
+    \b
+    Examples:
+      vedit probe input.mp4
+      vedit probe input.mov --json
+    """
+    from vedit.media.probe import probe
+
+    metadata = probe(source)
+    if as_json:
+        show_json(metadata)
+    else:
+        show_rows(_describe(metadata))
+        for stream in metadata.streams:
+            show(f"stream     {_stream(stream)}")
+
+
+@click.command("shots", short_help="List the shots of a clip.")
+@click.argument("source", metavar="INPUT", type=params.FILE)
+@params.json_option
+def shots_command(*, source: Path, as_json: bool) -> None:
+    """List the shots of INPUT: number, frames (END exclusive) and time. Decodes the clip once.
+
+    \b
+    Examples:
+      vedit shots input.mp4
+      vedit shots input.mp4 --json
+    """
+    from vedit.media.read import open_video
+    from vedit.shots import detect_shots
+
+    with open_video(source) as reader:
+        found = detect_shots(reader)
+        index, warnings = reader.index(), reader.warnings
+    for warning in warnings:
+        say(f"note: {warning}")
+    rows = [
+        {
+            "number": shot.number,
+            "start": shot.frames.start,
+            "stop": shot.frames.stop,
+            "start_seconds": index.seconds(shot.frames.start),
+            "stop_seconds": _end(index, shot.frames.stop),
+        }
+        for shot in found
+    ]
+    if as_json:
+        show_json({"source": source, "frames": len(index), "rate": index.rate, "shots": rows})
+        return
+    for shot in found:
+        begin, end = float(index.seconds(shot.frames.start)), float(_end(index, shot.frames.stop))
+        show(f"{shot.number:>4}  #{shot.frames.start}..#{shot.frames.stop}  {begin:.3f}..{end:.3f} s")
+
+
+def _end(index: FrameIndex, stop: int) -> Fraction:
+    """When a range that ends before frame `stop` is over, in seconds after the first frame."""
+    if stop < len(index):
+        return index.seconds(stop)
+    return index.seconds(stop - 1) + index.last_duration * index.time_base
+
+
+def _describe(metadata: VideoMetadata) -> dict[str, str]:
+    """The figures of a clip, to be read."""
+    rate = metadata.average_rate
+    return {
+        "file": str(metadata.path),
+        "container": ", ".join(metadata.container),
+        "video": f"{metadata.codec}, {metadata.pixel_format}, {metadata.bit_depth} bit"
+        + (", alpha" if metadata.has_alpha else ""),
+        "size": _size(metadata),
+        "rate": "unknown" if rate is None else _rate(rate),
+        "duration": "unknown" if metadata.duration is None else span(float(metadata.duration)),
+        "frames": "unknown" if metadata.declared_frames is None else f"{metadata.declared_frames} by the header",
+        "timecode": metadata.timecode or "none",
+        "fields": metadata.field_order,
+        "colour": f"primaries {metadata.color.primaries}, transfer {metadata.color.transfer}, "
+        f"matrix {metadata.color.matrix}, {_levels(metadata.color.full_range)}",
+        "chapters": str(metadata.chapters),
+    }
+
+
+def _rate(rate: Fraction) -> str:
+    """25 frames/s, 24000/1001 (23.976) frames/s."""
+    return f"{rate} frames/s" if rate.denominator == 1 else f"{rate} ({float(rate):.3f}) frames/s"
+
+
+def _size(metadata: VideoMetadata) -> str:
+    notes = [f"{metadata.width}x{metadata.height}"]
+    if metadata.rotation or metadata.mirrored:
+        coded = f"coded {metadata.coded_width}x{metadata.coded_height}, turned {metadata.rotation} degrees"
+        notes.append(coded + (", mirrored" if metadata.mirrored else ""))
+    if metadata.sample_aspect_ratio != 1:
+        notes.append(f"pixel aspect {metadata.sample_aspect_ratio}")
+    return ", ".join(notes)
+
+
+def _levels(full_range: bool | None) -> str:
+    return {None: "range untold", True: "full range", False: "limited range"}[full_range]
+
+
+def _stream(stream: StreamInfo) -> str:
+    language = f", {stream.language}" if stream.language else ""
+    return f"#{stream.index} {stream.kind}, {stream.codec}{language}"

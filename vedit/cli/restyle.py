@@ -1,0 +1,251 @@
+"""`vedit restyle`: a clip, regenerated under a new prompt."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from vedit.cli import params
+from vedit.cli.console import count, jsonable, plan_line, result_line, say, show, show_json, show_rows, size, span
+from vedit.cli.progress import progress
+from vedit.errors import InputError
+from vedit.options import QUALITIES, QualityName, RenderRequest, RestyleOptions, Upscale
+
+if TYPE_CHECKING:
+    from vedit.options import RenderPlan
+
+DEFAULTS = RestyleOptions(prompt="")
+
+
+@click.command("restyle", short_help="Regenerate a clip under a new prompt.")
+@click.argument("source", metavar="INPUT", type=params.FILE)
+@click.option("-p", "--prompt", required=True, help="The look to give, for instance 'watercolor painting'.")
+@click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like.")
+@click.option(
+    "--source-prompt",
+    default=DEFAULTS.source_prompt,
+    show_default=True,
+    help="What the source shows; the inversion runs under it.",
+)
+@click.option(
+    "--strength",
+    type=params.UNIT,
+    default=DEFAULTS.strength,
+    show_default=True,
+    help="How much is regenerated; 0 passes the source through.",
+)
+@click.option(
+    "--guidance",
+    type=params.NON_NEGATIVE,
+    default=DEFAULTS.guidance,
+    show_default=True,
+    help="How strictly the prompt is followed; 1 is without guidance.",
+)
+@click.option(
+    "--control",
+    "control_texts",
+    multiple=True,
+    metavar="KIND[:SCALE[@START-END]]",
+    help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
+)
+@click.option("--seed", type=params.SEED, default=DEFAULTS.seed, show_default=True, help="Same seed, same frames.")
+@click.option(
+    "--quality",
+    type=click.Choice(list(QUALITIES)),
+    default=DEFAULTS.quality,
+    show_default=True,
+    help="Sets the steps and the size that the model works at.",
+)
+@click.option("--steps", type=params.STEPS, help="Sampling steps, instead of the quality's.")
+@click.option(
+    "--model", default="embedded", show_default=True, help="Listed name, diffusers folder, .safetensors file or hub id."
+)
+@click.option(
+    "--controlnet",
+    "controlnet_texts",
+    multiple=True,
+    metavar="KIND=MODEL",
+    help="A further control branch for --model: folder, .safetensors file or hub id; repeatable.",
+)
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
+    show_default=True,
+    help="Where to run.",
+)
+@click.option(
+    "--window",
+    type=click.IntRange(min=1),
+    default=DEFAULTS.window,
+    show_default=True,
+    help="Frames sampled together; decides the frames, like the seed.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(min=1),
+    default=DEFAULTS.batch,
+    show_default=True,
+    help="Frames per network call; changes memory and speed only.",
+)
+@click.option(
+    "--upscale",
+    type=click.Choice(["guided", "lanczos"]),
+    default=DEFAULTS.upscale,
+    show_default=True,
+    help="Back to the source's size: guided by the source's edges, or plain.",
+)
+@click.option("-o", "--output", type=params.FILE, help="The result.  [default: NAME.vedit.EXT beside the source]")
+@params.overwrite_option
+@click.option("--side-by-side", type=params.FILE, metavar="FILE", help="Also write source and result side by side.")
+@params.range_option
+@click.option("--drop-unsupported", is_flag=True, help="Leave out streams that the output's container cannot hold.")
+@click.option("--even", is_flag=True, help="Pad an odd side by a pixel instead of writing yuv444p.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option("--preview", is_flag=True, help="Render one still per shot into a PNG and stop.")
+@params.json_option
+@params.quiet_option
+def restyle_command(
+    *,
+    source: Path,
+    prompt: str,
+    negative_prompt: str,
+    source_prompt: str,
+    strength: float,
+    guidance: float,
+    control_texts: tuple[str, ...],
+    seed: int,
+    quality: str,
+    steps: int | None,
+    model: str,
+    controlnet_texts: tuple[str, ...],
+    device: str,
+    window: int,
+    batch: int,
+    upscale: str,
+    output: Path | None,
+    overwrite: bool,
+    side_by_side: Path | None,
+    frames: str | None,
+    drop_unsupported: bool,
+    even: bool,
+    dry_run: bool,
+    preview: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Regenerate INPUT under a new prompt.
+
+    \b
+    Examples:
+      vedit restyle input.mp4 --prompt "watercolor painting"
+      vedit restyle input.mp4 --prompt "pencil sketch" --quality draft --range 2..4
+      vedit restyle input.mov --prompt "oil painting" --strength 0.7 --seed 3 -o out.mov
+      vedit restyle input.mp4 --prompt "night" --control softedge:0.8@0-0.6 --control tile
+      vedit restyle input.mp4 --prompt "watercolor painting" --dry-run --json
+      vedit restyle input.mp4 --prompt "anime" --model path/to/diffusers-folder
+
+    The result has the frame count, rate, times of every frame, start timecode, size and sound of INPUT; this is
+    checked on the written file.
+    """
+    if not prompt.strip():
+        raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "watercolor painting"')
+    if dry_run and preview:
+        raise click.UsageError("--dry-run and --preview exclude each other")
+    chosen = params.controls(control_texts)
+    options = RestyleOptions(
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        source_prompt=source_prompt,
+        strength=strength,
+        guidance=guidance,
+        controls=DEFAULTS.controls if chosen is None else chosen,
+        seed=seed,
+        quality=cast("QualityName", quality),
+        steps=steps,
+        window=window,
+        overlap=min(DEFAULTS.overlap, window // 2),
+        batch=batch,
+        upscale=cast("Upscale", upscale),
+    )
+    request = RenderRequest(
+        source=source,
+        options=options,
+        output=output,
+        frames=frames,
+        model=model,
+        controlnets=params.controlnets(controlnet_texts),
+        device=device,
+        overwrite=overwrite,
+        drop_unsupported=drop_unsupported,
+        even=even,
+    )
+    if side_by_side is not None:
+        if output is not None and side_by_side.absolute() == output.absolute():
+            raise InputError(f"{output} is named twice", remedy="give --output and --side-by-side two names")
+        params.check_output(side_by_side, overwrite=overwrite, source=source)
+    if preview:
+        _preview(request, as_json=as_json, quiet=quiet)
+    elif dry_run:
+        _dry_run(request, as_json=as_json)
+    else:
+        _restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+
+
+def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
+    from vedit.render import plan, restyle
+
+    if not quiet:
+        planned = plan(request)
+        say(plan_line(planned))
+        for note in planned.notes:
+            say(f"note: {note}")
+    with progress(quiet=quiet) as report:
+        result = restyle(request, on_progress=report, side_by_side=side_by_side)
+    if not quiet:
+        for note in result.notes:
+            say(f"note: {note}")
+    if as_json:
+        beside = None if side_by_side is None else str(side_by_side)
+        show_json({**cast("dict[str, object]", jsonable(result)), "side_by_side": beside})
+    else:
+        show(result_line(result))
+
+
+def _dry_run(request: RenderRequest, *, as_json: bool) -> None:
+    from vedit.render import plan
+
+    planned = plan(request)
+    if as_json:
+        show_json(planned)
+    else:
+        show_rows(_plan_rows(planned))
+        for note in planned.notes:
+            show(f"note      {note}")
+
+
+def _preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
+    from vedit.render import preview
+
+    with progress(quiet=quiet) as report:
+        path = preview(request, on_progress=report)
+    if as_json:
+        show_json({"preview": path})
+    else:
+        show(str(path))
+
+
+def _plan_rows(plan: RenderPlan) -> dict[str, str]:
+    """The plan of a dry run, to be read."""
+    return {
+        "source": plan.source,
+        "output": plan.output,
+        "frames": f"{plan.frames}, #{plan.first_frame}..#{plan.first_frame + plan.frames}, at {plan.rate}",
+        "shots": f"{count(len(plan.shots), 'shot')}: " + ", ".join(f"#{a}..#{b}" for a, b in plan.shots),
+        "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
+        "model": f"{plan.model} on {plan.device}",
+        "steps": f"{plan.steps}, {plan.network_evaluations_per_frame} network evaluations per frame",
+        "estimate": f"{span(plan.seconds)}, {size(plan.peak_memory_bytes)} of memory",
+    }

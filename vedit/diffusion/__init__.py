@@ -1,0 +1,1 @@
+"""Sampling and inversion as plain functions over a trajectory; attention edits as adapters that undo themselves."""

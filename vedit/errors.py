@@ -1,0 +1,56 @@
+"""Errors that reach a user. Each says the value, what is allowed, and the remedy, in one line.
+
+The command line maps them to exit codes: `InputError` and its kind to 2, every other `VeditError` to 1.
+"""
+
+
+class VeditError(Exception):
+    """A render failed for a reason that one line can tell.
+
+    Args:
+        message: what was wrong, with the value.
+        remedy: what to do about it; printed behind the message.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        self.message = message
+        self.remedy = remedy
+        super().__init__(f"{message}; {remedy}" if remedy else message)
+
+
+class InputError(VeditError):
+    """The input or the way it was asked for is at fault: exit code 2."""
+
+    exit_code = 2
+
+
+class MediaError(InputError):
+    """A file cannot be read as a video, or cannot be written as asked."""
+
+
+class ModelError(InputError):
+    """A model is unknown, absent, or not of a form that can be loaded safely."""
+
+
+class MissingExtraError(InputError):
+    """An optional dependency is absent.
+
+    Args:
+        package: the module that could not be imported.
+        extra: the extra of vedit that brings it.
+    """
+
+    def __init__(self, package: str, *, extra: str) -> None:
+        super().__init__(f"{package} is not installed", remedy=f"run: pip install 'vedit[{extra}]'")
+
+
+class ContractError(VeditError):
+    """A written file breaks the timing or sound contract; the file does not get its final name."""
+
+
+class Interrupted(VeditError):  # noqa: N818 - it is not a fault
+    """The user stopped the render: exit code 130."""
+
+    exit_code = 130

@@ -1,0 +1,138 @@
+"""Streams that are copied from the source as they are: sound, subtitles, data, fonts; read a second time, lazily."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from av.error import FFmpegError
+
+from vedit.media.source import open_input
+
+if TYPE_CHECKING:
+    from av.container.input import InputContainer
+    from av.container.output import OutputContainer
+    from av.packet import Packet
+    from av.stream import Stream
+
+    from vedit.media.plan import OutputPlan
+
+# What a file says about its own making, not about the film.
+STALE = frozenset(
+    [
+        "major_brand",
+        "minor_version",
+        "compatible_brands",
+        "encoder",
+        "timecode",
+        "duration",
+        "bps",
+        "number_of_frames",
+        "number_of_bytes",
+        "rotate",
+        "vendor_id",
+        "filename",
+        "mimetype",
+    ]
+)
+
+
+def kept_tags(metadata: dict[str, str]) -> dict[str, str]:
+    """Metadata without what described the source file itself (brands, encoder, statistics)."""
+    return {
+        key: value
+        for key, value in metadata.items()
+        if key.lower().split("-")[0] not in STALE and not key.startswith("_STATISTICS")
+    }
+
+
+def in_part(packet: Packet[Stream], begin: Fraction, end: Fraction) -> bool:
+    """Whether a packet is heard or seen in [begin, end) seconds of the source, however briefly."""
+    pts = packet.pts if packet.pts is not None else packet.dts
+    if pts is None:
+        return False
+    start = pts * packet.time_base
+    return start < end and start + (packet.duration or 1) * packet.time_base > begin
+
+
+def source_packets(container: InputContainer, streams: list[Stream]) -> Iterator[Packet[Stream]]:
+    """All packets of the streams, in file order, without the empty ones that end a demux; stops at damage."""
+    if not streams:
+        return
+    packets = container.demux(streams)
+    while True:
+        try:
+            packet = next(packets, None)
+        except FFmpegError:
+            return
+        if packet is None:
+            return
+        if packet.size and (packet.pts is not None or packet.dts is not None):
+            yield packet
+
+
+class Passthrough:
+    """Copies the planned streams into an output, keeping pace with the picture so that little is held in memory."""
+
+    def __init__(self, plan: OutputPlan, output: OutputContainer) -> None:
+        self._plan = plan
+        self._source = open_input(plan.source.path)
+        self._output = output
+        chosen = [stream for stream in self._source.streams if stream.index in plan.copied]
+        self._targets: dict[int, Stream] = {}
+        for stream in chosen:
+            target = output.add_stream_from_template(stream)
+            target.metadata.update(kept_tags(stream.metadata))
+            target.disposition = stream.disposition
+            self._targets[stream.index] = target
+        timed = [stream for stream in chosen if stream.type != "attachment"]
+        self._packets = source_packets(self._source, timed)
+        self._held: Packet[Stream] | None = None
+        self._begin = plan.index.pts[plan.frames.start] * plan.index.time_base
+
+    def chapters(self) -> list[dict[str, object]]:
+        """The source's chapters on the result's clock, cut to the part that is written."""
+        found: list[dict[str, object]] = []
+        plan = self._plan
+        for chapter in self._source.chapters():
+            base = chapter["time_base"] or Fraction(1, 1000)
+            start, end = chapter["start"] * base, chapter["end"] * base
+            if not plan.whole:
+                start, end = max(start, self._begin), min(end, plan.end)
+                if start >= end:
+                    continue
+            moved = dict(chapter)
+            moved["start"] = round((start - plan.start) / base)
+            moved["end"] = round((end - plan.start) / base)
+            moved["time_base"] = base
+            found.append(moved)
+        return found
+
+    def copy_until(self, seconds: Fraction | None) -> None:
+        """Mux every packet that starts before `seconds` of the source; None copies the rest."""
+        while True:
+            packet = self._held or next(self._packets, None)
+            self._held = None
+            if packet is None:
+                return
+            dts = packet.dts if packet.dts is not None else packet.pts
+            if seconds is not None and dts is not None and dts * packet.time_base > seconds:
+                self._held = packet
+                return
+            if self._plan.whole or in_part(packet, self._begin, self._plan.end):
+                self._mux(packet)
+
+    def close(self) -> None:
+        self._source.close()
+
+    def _mux(self, packet: Packet[Stream]) -> None:
+        # A constant whole number of ticks for the stream, so that no spacing changes.
+        shift = round(self._plan.start / packet.time_base)
+        target = self._targets[packet.stream.index]
+        if packet.pts is not None:
+            packet.pts -= shift
+        if packet.dts is not None:
+            packet.dts -= shift
+        packet.stream = target
+        self._output.mux(packet)

@@ -1,0 +1,152 @@
+"""What a file says about itself, from its headers and the first frame."""
+
+from __future__ import annotations
+
+import math
+import struct
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, cast
+
+from av.error import FFmpegError
+from av.sidedata.sidedata import Type as SideDataType
+
+from vedit.errors import MediaError
+from vedit.media.color import has_alpha, tags_of, working_depth
+from vedit.media.rates import snap
+from vedit.media.source import check_size, checked_path, decoder_of, main_video, open_input
+from vedit.types import FieldOrder, Rotation, StreamInfo, VideoMetadata
+
+if TYPE_CHECKING:
+    from av.container.input import InputContainer
+    from av.stream import Stream
+    from av.video.frame import VideoFrame
+    from av.video.stream import VideoStream
+
+FIELD_ORDERS: dict[int, FieldOrder] = {1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
+KINDS = ("audio", "subtitle", "data", "attachment", "video")
+
+
+def probe(path: Path | str) -> VideoMetadata:
+    """The metadata of a video file.
+
+    The first frame is decoded, because orientation, pixel format and colour are only certain there; no other.
+
+    Raises:
+        MediaError: the file is absent, empty, not a video, has sound only, has frames that are too large, or holds no
+            frame that can be decoded.
+    """
+    file = checked_path(path)
+    with open_input(file) as container:
+        stream = main_video(container, path)
+        frame = _first_frame(container, stream)
+        if frame is None:
+            raise MediaError(
+                f"{path} holds no frame that can be decoded", remedy="check that it plays; copy or export it again"
+            )
+        check_size(frame.width, frame.height, path)
+        rotation, mirrored = orientation(frame)
+        turned = rotation in (90, 270)
+        aspect = stream.sample_aspect_ratio or Fraction(1)
+        return VideoMetadata(
+            path=file,
+            container=tuple(container.format.name.split(",")),
+            codec=stream.codec_context.codec.canonical_name,
+            stream_index=stream.index,
+            coded_width=frame.width,
+            coded_height=frame.height,
+            width=frame.height if turned else frame.width,
+            height=frame.width if turned else frame.height,
+            sample_aspect_ratio=1 / aspect if turned else aspect,
+            rotation=rotation,
+            mirrored=mirrored,
+            time_base=cast("Fraction", stream.time_base),
+            average_rate=_declared_rate(stream),
+            start_pts=stream.start_time,
+            declared_frames=stream.frames or None,
+            duration=_duration(container, stream),
+            pixel_format=frame.format.name,
+            bit_depth=working_depth(frame.format.name),
+            has_alpha=has_alpha(frame.format.name),
+            color=tags_of(frame),
+            field_order=_field_order(stream, frame),
+            timecode=_timecode(container, stream),
+            streams=tuple(_stream_info(other) for other in container.streams if other.index != stream.index),
+            chapters=len(container.chapters()),
+            metadata=dict(container.metadata),
+        )
+
+
+def orientation(frame: VideoFrame) -> tuple[Rotation, bool]:
+    """The quarter turns clockwise, then the left-right flip, that the display matrix asks for.
+
+    A matrix that turns by another angle is taken to the nearest quarter: nothing else is kept without resampling.
+    """
+    matrix = next((data for data in frame.side_data if data.type == SideDataType.DISPLAYMATRIX), None)
+    if matrix is None:
+        return 0, False
+    # Rows of (a b u; c d v; x y w): a point (x, y), y down, goes to (a x + c y, b x + d y).
+    a, b, _, c, d = struct.unpack("<5i", bytes(matrix)[:20])
+    mirrored = a * d - b * c < 0
+    if mirrored:
+        a = -a
+    quarters = round(math.degrees(math.atan2(b, a)) / 90) % 4
+    return cast("Rotation", quarters * 90), mirrored
+
+
+def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame | None:
+    decoder = decoder_of(stream, threads=False)
+    packets = container.demux(stream)
+    while True:
+        try:
+            packet = next(packets, None)
+            if packet is None:
+                return None
+            for frame in decoder.decode(packet):
+                return frame
+        except (FFmpegError, EOFError):
+            # A damaged packet; a later one may still hold a picture. The demuxer ends by itself.
+            if packets.gi_frame is None:
+                return None
+
+
+def _declared_rate(stream: VideoStream) -> Fraction | None:
+    # Some containers (FLV) only give their clock, 1000; no camera has that.
+    rates = (stream.average_rate, stream.guessed_rate)
+    return next((snap(rate) for rate in rates if rate is not None and 0 < rate <= 480), None)
+
+
+def _duration(container: InputContainer, stream: VideoStream) -> Fraction | None:
+    if stream.duration is not None and stream.time_base is not None:
+        return stream.duration * stream.time_base
+    return Fraction(container.duration, 1_000_000) if container.duration is not None else None
+
+
+def _field_order(stream: VideoStream, frame: VideoFrame) -> FieldOrder:
+    order = FIELD_ORDERS.get(int(stream.codec_context.field_order), "unknown")
+    if frame.interlaced_frame and order in ("progressive", "unknown"):
+        return "tt"  # interlaced, and nothing says which field is first: the top one is in all but DV and NTSC SD
+    return order
+
+
+def _timecode(container: InputContainer, stream: VideoStream) -> str | None:
+    sources = [stream.metadata, container.metadata, *(other.metadata for other in container.streams.data)]
+    for metadata in sources:
+        for key, value in metadata.items():
+            if key.lower() == "timecode" and value:
+                return value
+    return None
+
+
+def _stream_info(stream: Stream) -> StreamInfo:
+    kind = stream.type if stream.type in KINDS else "data"
+    context = cast("object | None", stream.codec_context)
+    codec = stream.codec_context.codec.canonical_name if context is not None else None
+    return StreamInfo(
+        index=stream.index,
+        kind=cast("Literal['audio', 'subtitle', 'data', 'attachment', 'video']", kind),
+        codec=codec or getattr(stream, "name", None) or "unknown",
+        time_base=stream.time_base or Fraction(1, 1000),
+        language=stream.language,
+        start_pts=stream.start_time,
+    )

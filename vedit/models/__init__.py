@@ -1,0 +1,183 @@
+"""Models: what is known by name, where it is, and how it is loaded. Importing this does not import torch."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vedit.embedded import FOLDER as EMBEDDED
+from vedit.errors import ModelError
+
+if TYPE_CHECKING:
+    from vedit.models.sd import Model
+
+DEFAULT = "embedded"
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelInfo:
+    """A model known by name."""
+
+    name: str
+    family: str
+    summary: str
+    licence: str
+    size_bytes: int
+    """On disk, control branches included."""
+    location: str
+    """A folder, or a hub id."""
+    present: bool
+    """Whether its files are on this machine."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSource:
+    """Where a model's parts come from: `base` is a folder, a .safetensors file or a hub id with an optional @revision.
+
+    `controlnets` maps a control kind to a ControlNet's folder, file or hub id; for a folder that holds its own
+    ControlNets they are found there.
+    """
+
+    base: str
+    controlnets: Mapping[str, str] = field(default_factory=dict[str, str])
+
+
+SD15 = ModelSource(
+    base="stable-diffusion-v1-5/stable-diffusion-v1-5",
+    controlnets={
+        "tile": "lllyasviel/control_v11f1e_sd15_tile",
+        "softedge": "lllyasviel/control_v11p_sd15_softedge",
+        "depth": "lllyasviel/control_v11f1p_sd15_depth",
+        "canny": "lllyasviel/control_v11p_sd15_canny",
+    },
+)
+_SD15_BYTES = 2_133_000_000 + 2 * 722_600_000
+
+
+def known_models() -> tuple[ModelInfo, ...]:
+    """Every model with a name of its own, the default first."""
+    return (
+        ModelInfo(
+            name=DEFAULT,
+            family="sd",
+            summary="small latent diffusion model that ships with vedit; restyles offline on a CPU",
+            licence="Apache-2.0",
+            size_bytes=sum(p.stat().st_size for p in EMBEDDED.rglob("*") if p.is_file()),
+            location=str(EMBEDDED),
+            present=(EMBEDDED / "model_index.json").is_file(),
+        ),
+        ModelInfo(
+            name="sd15",
+            family="sd",
+            summary="Stable Diffusion 1.5 with tile and soft-edge ControlNets; wants a GPU",
+            licence="CreativeML OpenRAIL-M",
+            size_bytes=_SD15_BYTES,
+            location=SD15.base,
+            present=_in_cache(SD15.base),
+        ),
+    )
+
+
+def describe(name: str) -> dict[str, object]:
+    """What is known of a model: the fields of `ModelInfo`, and its looks and words where it lists them.
+
+    Raises:
+        ModelError: the name is not one of `known_models`.
+    """
+    for info in known_models():
+        if info.name == name:
+            looks = Path(info.location) / "looks.json"
+            extra = json.loads(looks.read_text("utf-8")) if looks.is_file() else {}
+            return {**{key: getattr(info, key) for key in info.__dataclass_fields__}, **extra}
+    raise _unknown(name)
+
+
+def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSource:
+    """A name, folder, .safetensors file or hub id -> where the parts are; `controlnets` adds to or replaces kinds.
+
+    Raises:
+        ModelError: none of these, or a file that is not safetensors.
+    """
+    own = dict(controlnets or {})
+    if name == DEFAULT:
+        return ModelSource(base=str(EMBEDDED), controlnets=own)
+    if name == "sd15":
+        return ModelSource(base=SD15.base, controlnets={**SD15.controlnets, **own})
+    path = Path(name)
+    if path.is_dir():
+        if not (path / "model_index.json").is_file():
+            raise ModelError(
+                f"{name} is not a diffusers folder: it has no model_index.json",
+                remedy="give the folder that holds unet/, vae/, text_encoder/, tokenizer/ and scheduler/",
+            )
+        return ModelSource(base=str(path.resolve()), controlnets=own)
+    if path.suffix in {".ckpt", ".pt", ".pth", ".bin"}:
+        raise ModelError(
+            f"{name} is a pickle file, which can run code when it is opened",
+            remedy="convert it to .safetensors, or use a diffusers folder",
+        )
+    if path.suffix == ".safetensors":
+        if not path.is_file():
+            raise ModelError(f"there is no file {name}", remedy="check the path given to --model")
+        return ModelSource(base=str(path.resolve()), controlnets=own)
+    if _HUB_ID.fullmatch(name) and not path.is_absolute():
+        return ModelSource(base=name, controlnets=own)
+    raise _unknown(name)
+
+
+def size_multiple(name: str) -> int:
+    """Pixels that width and height must be a multiple of: read from a folder's configs, else 64, which holds for all
+    of the SD 1.x layout (8 of the autoencoder, three halvings of the UNet)."""
+    folder = Path(resolve(name).base)
+    configs = [folder / part / "config.json" for part in ("unet", "vae")]
+    if not all(config.is_file() for config in configs):
+        return 64
+    unet, vae = (json.loads(config.read_text("utf-8")) for config in configs)
+    blocks = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
+    return 2 ** (len(blocks) - 1) * 2 ** (len(unet["block_out_channels"]) - 1)
+
+
+def load(
+    name: str,
+    *,
+    device: str = "cpu",
+    controls: tuple[str, ...] = (),
+    controlnets: Mapping[str, str] | None = None,
+) -> Model:
+    """Load a model for a device, with the control branches that are asked for and that it has.
+
+    Args:
+        name: as `resolve` takes it; a hub id that is not in the local cache is fetched, since it was asked for.
+        device: a torch device.
+        controls: the kinds wanted; kinds the model lacks are left out of `Model.control_kinds`.
+        controlnets: further control branches by kind.
+
+    Raises:
+        ModelError: unknown, incomplete, or not safetensors.
+    """
+    family = import_module("vedit.models.sd")
+    return family.load(resolve(name, controlnets), name=name, device=device, controls=controls)
+
+
+def _in_cache(repo: str) -> bool:
+    # transformers and diffusers keep hub files under the same cache; the folder's name is the hub client's rule.
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return any((Path(HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "snapshots").glob("*/model_index.json"))
+
+
+def _unknown(name: str) -> ModelError:
+    names = [info.name for info in known_models()]
+    near = get_close_matches(name, names, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return ModelError(
+        f"there is no model {name!r}",
+        remedy=f"{hint}use one of {', '.join(names)}, a diffusers folder, a .safetensors file, or a hub id owner/name",
+    )

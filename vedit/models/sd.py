@@ -1,0 +1,185 @@
+"""Family `sd`: the SD 1.x layout (UNet, autoencoder, CLIP text encoder, ControlNets), wrapped once for the stages."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import torch
+
+from vedit.diffusion.attention import FrameMemory, cross_frame_attention
+from vedit.errors import ModelError
+from vedit.models.sd_files import Components, load_components
+from vedit.ranges import from_symmetric, to_symmetric
+from vedit.types import PromptEmbeds
+
+if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+    from diffusers.models.controlnets.controlnet import ControlNetModel
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+    from vedit.models import ModelSource
+
+
+@dataclass(frozen=True, kw_only=True)
+class Model:
+    """A loaded model, as the pipelines use it."""
+
+    name: str
+    denoiser: SDDenoiser
+    codec: SDCodec
+    text: SDTextEncoder
+    scheduler_config: Mapping[str, object]
+    control_kinds: tuple[str, ...]
+    device: torch.device
+
+    def cross_frame(self) -> AbstractContextManager[FrameMemory]:
+        """Cross-frame attention in the UNet for as long as the context lasts."""
+        return cross_frame_attention(self.denoiser.unet)
+
+
+class SDDenoiser:
+    """UNet with its ControlNets; see `vedit.protocols.Denoiser`."""
+
+    def __init__(self, unet: UNet2DConditionModel, controlnets: Mapping[str, ControlNetModel]) -> None:
+        self.unet = unet
+        self.controlnets = dict(controlnets)
+
+    @torch.inference_mode()
+    def __call__(
+        self,
+        x: torch.Tensor,
+        timestep: int,
+        prompt: PromptEmbeds,
+        controls: Mapping[str, tuple[torch.Tensor, float]],
+    ) -> torch.Tensor:
+        """Raw output of the UNet, residuals of the control branches added as diffusers' MultiControlNet adds them."""
+        dtype = self.unet.dtype
+        sample = x.to(dtype)
+        text = prompt.states.to(dtype).expand(len(x), -1, -1)
+        down: list[torch.Tensor] | None = None
+        middle: torch.Tensor | None = None
+        for kind, (frames, scale) in controls.items():
+            down_one, middle_one = self.controlnets[kind](
+                sample,
+                timestep,
+                encoder_hidden_states=text,
+                controlnet_cond=frames.to(sample),
+                conditioning_scale=scale,
+                return_dict=False,
+            )
+            down = down_one if down is None else [a + b for a, b in zip(down, down_one, strict=True)]
+            middle = middle_one if middle is None else middle + middle_one
+        output = self.unet(
+            sample,
+            timestep,
+            encoder_hidden_states=text,
+            down_block_additional_residuals=None if down is None else tuple(down),
+            mid_block_additional_residual=middle,
+            return_dict=False,
+        )[0]
+        return output.to(x.dtype)
+
+
+class SDCodec:
+    """Autoencoder with its scaling; `AutoencoderTiny` and `AutoencoderKL` alike."""
+
+    def __init__(self, vae: AutoencoderTiny | AutoencoderKL, *, batch: int = 8) -> None:
+        self.vae = vae
+        self.batch = batch
+        self.scaling = float(vae.config["scaling_factor"])
+        self.shift = float(vae.config.get("shift_factor") or 0.0)
+
+    @property
+    def factor(self) -> int:
+        """Pixels to a latent cell, along each side."""
+        channels = self.vae.config.get("block_out_channels") or self.vae.config["encoder_block_out_channels"]
+        return 2 ** (len(channels) - 1)
+
+    @torch.inference_mode()
+    def encode(self, frames: torch.Tensor) -> torch.Tensor:
+        """(T, 3, H, W) in [0, 1] -> float32 (T, C, H / factor, W / factor); the mode where the encoder is a
+        distribution, so that the same frame always gives the same latents."""
+        pieces = [self._encode(part) for part in frames.split(self.batch)]
+        return (torch.cat(pieces) - self.shift) * self.scaling
+
+    def _encode(self, frames: torch.Tensor) -> torch.Tensor:
+        encoded = self.vae.encode(to_symmetric(frames).to(self.vae.device, self.vae.dtype), return_dict=False)[0]
+        latents = encoded if isinstance(encoded, torch.Tensor) else encoded.mode()
+        return latents.float()
+
+    @torch.inference_mode()
+    def decode(self, latents: torch.Tensor) -> torch.Tensor:
+        """float32 (T, C, h, w) -> (T, 3, h * factor, w * factor) in [0, 1]."""
+        scaled = (latents / self.scaling + self.shift).to(self.vae.dtype)
+        decode = cast("Callable[..., tuple[torch.Tensor]]", self.vae.decode)
+        pieces = [decode(part, return_dict=False)[0].float() for part in scaled.split(self.batch)]
+        return from_symmetric(torch.cat(pieces))
+
+
+class SDTextEncoder:
+    """CLIP text encoder; `words` is what the model was trained on, None where it takes any text."""
+
+    def __init__(self, tokenizer: CLIPTokenizer, encoder: CLIPTextModel, words: frozenset[str] | None) -> None:
+        self.tokenizer = tokenizer
+        self.encoder = encoder
+        self.words = words
+
+    @torch.inference_mode()
+    def __call__(self, text: str) -> PromptEmbeds:
+        """States of the last layer, (1, L, D), padded to the model's length as SD 1.x was trained."""
+        ids = self.tokenizer(
+            text,
+            padding="max_length",
+            max_length=self.tokenizer.model_max_length,
+            truncation=True,
+            return_tensors="pt",
+        ).input_ids
+        return PromptEmbeds(states=self.encoder(ids.to(self.encoder.device))[0])
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Words of the text that the model was not trained on, in order, each once."""
+        if self.words is None:
+            return ()
+        spoken = (word.strip(".,;:!?\"'()[]").lower() for word in text.replace("-", " ").split())
+        return tuple(dict.fromkeys(word for word in spoken if word and word not in self.words))
+
+
+def load(source: ModelSource, *, name: str, device: str, controls: Sequence[str]) -> Model:
+    """Load a model of this family; see `vedit.models.load`."""
+    dtype = torch.float16 if torch.device(device).type in ("cuda", "mps") else torch.float32
+    parts: Components = load_components(source, controls=controls, dtype=dtype)
+    if parts.unet.config["in_channels"] != parts.vae.config["latent_channels"]:
+        raise ModelError(
+            f"the UNet of {name} takes {parts.unet.config['in_channels']} channels, its autoencoder gives "
+            f"{parts.vae.config['latent_channels']}",
+            remedy="inpainting and instruct checkpoints are not supported; use a text-to-image one",
+        )
+    for module in (parts.unet, parts.vae, parts.text_encoder, *parts.controlnets.values()):
+        # Channels last halves the time of the convolutions on a CPU, and suits tensor cores.
+        torch.nn.Module.to(module.requires_grad_(False).eval(), device)
+        module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    codec = SDCodec(parts.vae)
+    return Model(
+        name=name,
+        denoiser=SDDenoiser(parts.unet, parts.controlnets),
+        codec=codec,
+        text=SDTextEncoder(parts.tokenizer, parts.text_encoder, known_words(Path(source.base))),
+        scheduler_config=parts.scheduler_config,
+        control_kinds=tuple(parts.controlnets),
+        device=torch.device(device),
+    )
+
+
+def known_words(folder: Path) -> frozenset[str] | None:
+    """The words that a folder's looks.json lists, or None."""
+    looks = folder / "looks.json"
+    if not looks.is_file():
+        return None
+    return frozenset(json.loads(looks.read_text("utf-8"))["words"])

@@ -1,0 +1,147 @@
+"""What a user may ask of a render, as small frozen option sets, and what each quality preset stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from vedit.types import ControlSpec
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+QualityName = Literal["draft", "standard", "high"]
+Upscale = Literal["guided", "lanczos"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """The cost of a render: sampling steps, fixed-point iterations per inversion step, working short side."""
+
+    steps: int
+    fixed_point: int
+    short_side: int
+    """Pixels of the shorter side at which the model works; the source's own where that is smaller."""
+
+
+QUALITIES: dict[str, Quality] = {
+    "draft": Quality(steps=6, fixed_point=1, short_side=192),
+    "standard": Quality(steps=10, fixed_point=3, short_side=256),
+    "high": Quality(steps=20, fixed_point=3, short_side=384),
+}
+
+DEFAULT_CONTROLS = (ControlSpec(kind="tile"), ControlSpec(kind="softedge"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestyleOptions:
+    """How the picture changes. `None` takes the quality preset's value."""
+
+    prompt: str
+    negative_prompt: str = ""
+    source_prompt: str = "a photograph"
+    """Describes the source; the inversion runs under it."""
+    strength: float = 1.0
+    """[0, 1]: the part of the trajectory that is regenerated; 0 passes the source through untouched."""
+    guidance: float = 4.0
+    """Classifier-free guidance scale; 1 is none."""
+    controls: tuple[ControlSpec, ...] = DEFAULT_CONTROLS
+    seed: int = 0
+    quality: QualityName = "standard"
+    steps: int | None = None
+    fixed_point: int | None = None
+    short_side: int | None = None
+    start: Literal["inversion", "noise"] = "inversion"
+    """Where the trajectory begins: the inverted source, or the source plus noise keyed by frame."""
+    cross_frame: bool = True
+    batch: int = 8
+    """Frames per network call; changes memory and speed, never the frames."""
+    window: int = 24
+    """Frames sampled together; with `overlap` part of the settings that decide the frames."""
+    overlap: int = 4
+    upscale: Upscale = "guided"
+
+    def resolved(self) -> Quality:
+        """The preset with this render's own values in it."""
+        preset = QUALITIES[self.quality]
+        return Quality(
+            steps=self.steps if self.steps is not None else preset.steps,
+            fixed_point=self.fixed_point if self.fixed_point is not None else preset.fixed_point,
+            short_side=self.short_side if self.short_side is not None else preset.short_side,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderRequest:
+    """One render, as the command line or a caller states it."""
+
+    source: Path
+    options: RestyleOptions
+    output: Path | None = None
+    """None: NAME.vedit.EXT beside the source."""
+    frames: str | None = None
+    """START..END in seconds, timecode or #frame, END exclusive; None is the whole clip."""
+    model: str = "embedded"
+    """A name from the list of models, a diffusers folder, a .safetensors file, or a hub id."""
+    controlnets: tuple[tuple[str, str], ...] = ()
+    """Further control branches: (kind, folder, file or hub id)."""
+    device: str = "auto"
+    overwrite: bool = False
+    drop_unsupported: bool = False
+    even: bool = False
+    """Pad an odd side by a pixel rather than write yuv444p."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Progress:
+    """One step of a render; `done` of `total` frames of this stage in the whole job."""
+
+    stage: str
+    done: int
+    total: int
+    shot: int = 1
+    shots: int = 1
+
+
+OnProgress = Callable[[Progress], None]
+
+
+def ignore_progress(progress: Progress) -> None:
+    """The caller that does not want to know."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderPlan:
+    """What a render will do, known before a model is loaded; `as_json` is what `--dry-run --json` prints."""
+
+    source: str
+    output: str
+    frames: int
+    first_frame: int
+    shots: tuple[tuple[int, int], ...]
+    rate: str
+    source_size: tuple[int, int]
+    working_size: tuple[int, int]
+    """(width, height), padding included."""
+    model: str
+    device: str
+    steps: int
+    network_evaluations_per_frame: int
+    peak_memory_bytes: int
+    seconds: float
+    """A rough estimate of the wall time on this machine."""
+    notes: tuple[str, ...] = ()
+    settings: dict[str, object] = field(default_factory=dict[str, object])
+
+
+@dataclass(frozen=True, kw_only=True)
+class RenderResult:
+    """What a render did."""
+
+    output: str
+    frames: int
+    seconds: float
+    contract: dict[str, object]
+    """The checked figures of the timing and sound contract."""
+    notes: tuple[str, ...] = ()

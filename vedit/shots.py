@@ -1,0 +1,147 @@
+"""Where shots begin: PySceneDetect's adaptive content detector, fed with our own frames and keyed by our own index."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import cv2
+import numpy as np
+
+from vedit.types import FrameRange, Shot
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from vedit.protocols import Reader
+    from vedit.types import Clip
+
+THRESHOLD = 3.0
+"""How many times more a frame must differ from its predecessor than its neighbours do."""
+MINIMUM_CHANGE = 15.0
+"""Levels of 255, mean over hue, saturation and value, that a frame must differ in any case."""
+MINIMUM_SECONDS = Fraction(1, 4)
+
+_SHORT_SIDE = 144
+_AROUND = 2
+"""Frames on either side that a change is compared with."""
+_CHUNK_BYTES = 64 << 20
+
+
+class ContentShotDetector:
+    """A `ShotDetector` by the change of hue, saturation and value: PySceneDetect's AdaptiveDetector.
+
+    A change counts by its ratio to the changes around it, so a whip pan or a shaking camera is no cut. What the
+    detector is told as the time is a plain count of the frames pushed: on a variable frame rate its own frame numbers
+    are only approximate, and a count cannot be wrong. A fade gives a cut where the picture comes out of black.
+
+    Args:
+        threshold: ratio to the neighbouring changes from which a change is a cut; lower finds more.
+        minimum_seconds: a cut sooner than this after the last one is dropped, so a flash makes no shot of its own.
+
+    Raises:
+        ValueError: a threshold of 1 or less, which a clip without cuts would pass everywhere.
+    """
+
+    def __init__(self, *, threshold: float = THRESHOLD, minimum_seconds: Fraction = MINIMUM_SECONDS) -> None:
+        if threshold <= 1:
+            raise ValueError(f"the threshold is a ratio above 1, got {threshold:g}; {THRESHOLD:g} is usual")
+        from scenedetect.detectors import AdaptiveDetector
+
+        self._detector = AdaptiveDetector(
+            adaptive_threshold=threshold, min_scene_len=0, window_width=_AROUND, min_content_val=MINIMUM_CHANGE
+        )
+        self._minimum_seconds = minimum_seconds
+        self._seconds: list[Fraction] = []
+        self._first = 0
+        self._pushed = 0
+        self._last: npt.NDArray[np.uint8] | None = None
+        self._cuts: list[int] = []
+
+    def push(self, clip: Clip) -> None:
+        """The next frames, in order.
+
+        Raises:
+            ValueError: the clip does not begin where the last one ended.
+        """
+        if not self._seconds:
+            self._first = clip.start
+        elif clip.start != self._first + len(self._seconds):
+            raise ValueError(f"frame {self._first + len(self._seconds)} comes next, got {clip.start}")
+        for frame, pts in zip(clip.frames, clip.pts, strict=True):
+            image = _small_bgr(frame, clip.bit_depth)
+            if self._last is None:
+                self._repeat(image)
+            self._see(image)
+            self._last = image
+            self._seconds.append(pts * clip.time_base)
+
+    def finish(self) -> tuple[Shot, ...]:
+        """The shots of all frames pushed, without gap or overlap; none where no frame was pushed."""
+        if self._last is None:
+            return ()
+        self._repeat(self._last)
+        starts = [0]
+        for cut in self._cuts:
+            if self._seconds[cut] - self._seconds[starts[-1]] >= self._minimum_seconds:
+                starts.append(cut)
+        stops = [*starts[1:], len(self._seconds)]
+        return tuple(
+            Shot(number=number, frames=FrameRange(start=self._first + start, stop=self._first + stop))
+            for number, (start, stop) in enumerate(zip(starts, stops, strict=True), start=1)
+        )
+
+    def _repeat(self, image: npt.NDArray[np.uint8]) -> None:
+        """A still run before the first and after the last frame, so that cuts near the ends have neighbours too."""
+        for _ in range(_AROUND):
+            self._see(image)
+
+    def _see(self, image: npt.NDArray[np.uint8]) -> None:
+        from scenedetect import FrameTimecode
+
+        found = self._detector.process_frame(FrameTimecode(self._pushed, fps=25.0), image)
+        self._cuts.extend(cut.frame_num - _AROUND for cut in found)
+        self._pushed += 1
+
+
+def detect_shots(
+    source: Path | str | Reader, *, frames: FrameRange | None = None, threshold: float = THRESHOLD
+) -> tuple[Shot, ...]:
+    """The shots of a clip, numbered from 1, that cover it without gap or overlap; memory does not grow with length.
+
+    Args:
+        source: a file, or a reader that is open already.
+        frames: the part to look at; None is all.
+        threshold: see `ContentShotDetector`.
+
+    Raises:
+        MediaError: the file cannot be read.
+        ValueError: a threshold of 1 or less.
+    """
+    if isinstance(source, Path | str):
+        from vedit.media.read import open_video
+
+        with open_video(Path(source)) as reader:
+            return detect_shots(reader, frames=frames, threshold=threshold)
+    detector = ContentShotDetector(threshold=threshold)
+    metadata = source.metadata
+    size = max(1, _CHUNK_BYTES // (metadata.width * metadata.height * 4 * (1 if metadata.bit_depth == 8 else 2)))
+    if frames is None:
+        frames = FrameRange(start=0, stop=len(source.index()))
+    for clip in source.chunks(frames, size):
+        detector.push(clip)
+    return detector.finish()
+
+
+def _small_bgr(frame: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], bit_depth: int) -> npt.NDArray[np.uint8]:
+    """(3 or 4, H, W) integers -> (h, w, 3) 8-bit, BGR as OpenCV has it; a cut does not hide in the fine detail."""
+    height, width = frame.shape[-2:]
+    # Whole rows and columns are left out first: converting all of a 4K frame would cost more than decoding it.
+    step = max(1, min(height, width) // (2 * _SHORT_SIDE))
+    image = np.ascontiguousarray(frame[2::-1, ::step, ::step].transpose(1, 2, 0))
+    if bit_depth > 8:
+        image = (image >> (bit_depth - 8)).astype(np.uint8)
+    scale = min(1.0, _SHORT_SIDE / min(image.shape[:2]))
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    return cast("npt.NDArray[np.uint8]", cv2.resize(image, size, interpolation=cv2.INTER_AREA))

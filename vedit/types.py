@@ -1,0 +1,231 @@
+"""What passes between the stages: frozen, keyword-only values. A stage returns a new one and never mutates its input.
+
+Axes: T frames, C channels, H rows, W columns; h, w are the latent grid. Time is rational: an integer pts times a
+`Fraction` time base; frame ranges are half-open. Importing this module does not import torch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy as np
+    import numpy.typing as npt
+    import torch
+
+    IntFrames = npt.NDArray[np.uint8] | npt.NDArray[np.uint16]
+
+Rotation = Literal[0, 90, 180, 270]
+FieldOrder = Literal["progressive", "tt", "bb", "tb", "bt", "unknown"]
+
+
+@dataclass(frozen=True, kw_only=True, order=True)
+class FrameRange:
+    """Frames start, start + 1, ... stop - 1, counted from the first frame that the decoder presents."""
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.stop:
+            raise ValueError(f"a frame range needs 0 <= start <= stop, got {self.start}..{self.stop}")
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def __contains__(self, frame: object) -> bool:
+        return isinstance(frame, int) and self.start <= frame < self.stop
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColorTags:
+    """Colour description by the code points of ITU-T H.273; 2 is 'unspecified'."""
+
+    primaries: int = 2
+    transfer: int = 2
+    matrix: int = 2
+    full_range: bool | None = None
+    """None where the file does not say."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamInfo:
+    """One stream besides the video that is edited."""
+
+    index: int
+    kind: Literal["audio", "subtitle", "data", "attachment", "video"]
+    codec: str
+    time_base: Fraction
+    language: str | None = None
+    start_pts: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoMetadata:
+    """What `probe` reads from the headers, without decoding.
+
+    `width` and `height` are pixels in display orientation (after rotation); the sample aspect ratio is kept as a
+    tag and is given in display orientation too (inverted on quarter turns).
+    """
+
+    path: Path
+    container: tuple[str, ...]
+    """FFmpeg's names of the format, for instance ("mov", "mp4", "m4a", ...)."""
+    codec: str
+    stream_index: int
+    coded_width: int
+    coded_height: int
+    width: int
+    height: int
+    sample_aspect_ratio: Fraction
+    rotation: Rotation
+    """Degrees clockwise by which the coded picture is turned for display, before `mirrored`."""
+    mirrored: bool
+    """The picture is flipped left to right after the turn."""
+    time_base: Fraction
+    average_rate: Fraction | None
+    start_pts: int | None
+    declared_frames: int | None
+    """What the header says; the truth is `FrameIndex`."""
+    duration: Fraction | None
+    """Seconds, from the header."""
+    pixel_format: str
+    bit_depth: int
+    has_alpha: bool
+    color: ColorTags
+    field_order: FieldOrder
+    timecode: str | None
+    streams: tuple[StreamInfo, ...]
+    chapters: int = 0
+    metadata: dict[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def audio(self) -> tuple[StreamInfo, ...]:
+        """The audio streams."""
+        return tuple(stream for stream in self.streams if stream.kind == "audio")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameIndex:
+    """The presentation times of every frame the decoder presents, edit lists applied, in display order."""
+
+    pts: tuple[int, ...]
+    time_base: Fraction
+    last_duration: int
+    """Ticks that the last frame is shown."""
+    rate: Fraction | None
+    """The exact rate where all pts lie on one grid within half a tick (24000/1001 stays that), else None: VFR."""
+
+    def __len__(self) -> int:
+        return len(self.pts)
+
+    def seconds(self, frame: int) -> Fraction:
+        """When frame `frame` is shown, in seconds after the first frame."""
+        return (self.pts[frame] - self.pts[0]) * self.time_base
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clip:
+    """Decoded frames: integer RGB or RGBA in display orientation, (T, 3 or 4, H, W).
+
+    Depth 8 is uint8; 10 to 16 is uint16, where `bit_depth` says how many of its bits are used.
+    """
+
+    frames: IntFrames
+    bit_depth: int
+    pts: tuple[int, ...]
+    time_base: Fraction
+    start: int
+    """Index of the first frame in the source."""
+    color: ColorTags = ColorTags()
+
+    def __len__(self) -> int:
+        return int(self.frames.shape[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shot:
+    """A run of frames from one camera: windows, anchors and flow stop at its edges."""
+
+    number: int
+    """From 1."""
+    frames: FrameRange
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fit:
+    """How a source frame lies in the model's frame: scaled evenly to `inner`, then padded to `outer`."""
+
+    source: tuple[int, int]
+    """(height, width) of the source."""
+    inner: tuple[int, int]
+    """(height, width) after the even scaling."""
+    outer: tuple[int, int]
+    """(height, width) after padding to the model's multiple."""
+    top: int
+    left: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlMap:
+    """A control for each frame: float (T, 3, H, W) in [0, 1] at the model's size."""
+
+    kind: str
+    frames: torch.Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpticalFlow:
+    """Dense motion between neighbours, (T-1, 2, H, W) pixels, x then y.
+
+    `forward[t]` takes a pixel of frame t to frame t+1; `backward[t]` takes a pixel of frame t+1 to frame t.
+    The occlusions are (T-1, 1, H, W) bool, true where a pixel of frame t (forward) or t+1 (backward) has no match.
+    """
+
+    forward: torch.Tensor
+    backward: torch.Tensor
+    forward_occlusion: torch.Tensor
+    backward_occlusion: torch.Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptEmbeds:
+    """The text encoder's states: float (1, L, D)."""
+
+    states: torch.Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Latents:
+    """Latents (T, C, h, w), scaled as the denoiser wants them, at the noise level `timestep` (0 is clean)."""
+
+    data: torch.Tensor
+    timestep: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlSpec:
+    """`--control KIND[:SCALE[@START-END]]`: which control acts, how strongly, over which part of the sampling."""
+
+    kind: str
+    scale: float = 1.0
+    start: float = 0.0
+    end: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.scale < 0:
+            raise ValueError(f"a control's scale is at least 0, got {self.scale:g}")
+        if not 0.0 <= self.start < self.end <= 1.0:
+            raise ValueError(f"a control acts over 0 <= start < end <= 1, got {self.start:g}-{self.end:g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Window:
+    """Frames that are sampled together, with the weight of each in the blend with its neighbours."""
+
+    frames: FrameRange
+    weights: tuple[float, ...]
