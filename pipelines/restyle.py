@@ -109,23 +109,25 @@ def restyle_shot(
     shot: FrameRange,
     frames_of: Callable[[FrameRange], torch.Tensor],
     on_step: Callable[[FrameRange, str, float], None] = ignore_window_step,
-) -> Iterator[Latents]:
-    """A shot of any length, window by window: yields its clean latents in order, seams blended.
+) -> Iterator[tuple[torch.Tensor, Latents]]:
+    """A shot of any length, window by window: yields frames with their clean latents in order, seams blended.
 
     Every window also holds the shot's first frame, the anchor of cross-frame attention, so that all share one look.
 
     Args:
         restyler: from `prepare`.
         shot: frames of the source that belong together.
-        frames_of: a range of the shot -> (T, 3, H, W) in [0, 1] at the model's size.
+        frames_of: a range of the shot -> (T, 3, H, W) in [0, 1] at the model's size; it is asked for each frame
+            once, in order.
         on_step: told the window, the stage and the part done.
     """
     options = restyler.options
     anchor = frames_of(FrameRange(start=shot.start, stop=shot.start + 1))
-    pending: torch.Tensor | None = None
+    held, pending = anchor, torch.empty(0)
     parts = windows(shot, size=options.window, overlap=min(options.overlap, options.window // 3))
     for i, window in enumerate(parts):
-        frames, numbers = frames_of(window.frames), range(window.frames.start, window.frames.stop)
+        numbers = range(window.frames.start, window.frames.stop)
+        frames = torch.cat([held, frames_of(FrameRange(start=numbers.start + len(held), stop=numbers.stop))])
         extra = window.frames.start > shot.start
         data = restyle_frames(
             restyler,
@@ -134,11 +136,11 @@ def restyle_shot(
             lambda stage, part, window=window: on_step(window.frames, stage, part),
         ).data[int(extra) :]
         data = data * torch.tensor(window.weights).to(data).view(-1, 1, 1, 1)
-        if pending is not None:
+        if len(pending):
             data = torch.cat([data[: len(pending)] + pending, data[len(pending) :]])
         stop = parts[i + 1].frames.start - window.frames.start if i + 1 < len(parts) else len(data)
-        pending = data[stop:]
-        yield Latents(data=data[:stop])
+        held, pending = frames[stop:], data[stop:]
+        yield frames[:stop], Latents(data=data[:stop])
 
 
 def _last(steps: Iterator[Latents], start: Latents, path: Trajectory, stage: str, on_step: OnStep) -> Latents:

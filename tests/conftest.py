@@ -3,8 +3,26 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
+
+import pytest
 
 # OpenMP threads that spin while they wait make small networks many times slower on a busy machine. The library reads
 # this when it is loaded, so it is set before anything imports torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The folder of test data (`VEDIT_TEST_DATA`, else ../shared beside the repository); skips where it is absent."""
+    folder = Path(os.environ.get("VEDIT_TEST_DATA", Path(__file__).parents[2] / "shared"))
+    if not folder.is_dir():
+        pytest.skip(f"no test data at {folder}; set VEDIT_TEST_DATA")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def clips_dir(test_data: Path) -> Path:
+    """The clips in the test data."""
+    return test_data / "clips"

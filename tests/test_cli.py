@@ -53,7 +53,8 @@ class FakeRender:
             setattr(module, name, getattr(self, name))
         return module
 
-    def plan(self, request: RenderRequest) -> RenderPlan:
+    def plan(self, request: RenderRequest, *, on_progress: OnProgress) -> RenderPlan:
+        on_progress(Progress(stage="shots", done=48, total=48))
         return a_plan(request)
 
     def restyle(
@@ -65,7 +66,11 @@ class FakeRender:
             raise self.error
         on_progress(Progress(stage="sample", done=24, total=48))
         return RenderResult(
-            output="in.vedit.mp4", frames=48, seconds=31.24, contract={"frames": 48, "rate": Fraction(24000, 1001)}
+            output="in.vedit.mp4",
+            frames=48,
+            seconds=31.24,
+            contract={"frames": 48, "rate": Fraction(24000, 1001)},
+            notes=(*a_plan(request).notes, "the model does not know: dragon"),
         )
 
     def preview(self, request: RenderRequest, *, on_progress: OnProgress) -> Path:
@@ -101,12 +106,13 @@ def test_restyle_with_nothing_but_a_prompt(render: FakeRender, capsys: pytest.Ca
     assert request.options.prompt == "watercolor painting"
     assert request.options.controls == DEFAULT_CONTROLS
     out, err = capsys.readouterr()
-    assert out == "in.vedit.mp4: 48 frames in 31.2 s, contract ok\n"
+    assert out == "in.vedit.mp4: 48 frames in 31 s, contract ok\n"
     assert err.splitlines() == [
         "vedit: plan: 48 frames at 24000/1001, 2 shots, 1280x720 worked at 464x256, model embedded on cpu, 10 steps, "
         "about 3 min 25 s and 1.7 GB",
         "vedit: note: odd height: written as yuv444p",
-    ]
+        "vedit: note: the model does not know: dragon",
+    ], "the plan's notes come once"
 
 
 def test_every_option_arrives(render: FakeRender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -181,7 +187,7 @@ def test_preview(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None
         (ContractError("47 frames, not 48"), 1, "vedit: error: 47 frames, not 48"),
         (MissingExtraError("av", extra="x"), 2, "vedit: error: av is not installed; run: pip install 'vedit[x]'"),
         (Interrupted("stopped"), 130, "vedit: error: stopped"),
-        (KeyboardInterrupt(), 130, "vedit: error: interrupted"),
+        (KeyboardInterrupt(), 130, "vedit: interrupted; no result was written"),
         (OSError(28, "No space left on device", "/x/a.mp4"), 1, "no space left on device: /x/a.mp4"),
         (MemoryError(), 1, "out of memory; use a smaller --batch"),
         (KeyError("axis"), 1, "VEDIT_DEBUG=1"),

@@ -46,7 +46,7 @@ def test_the_looks_file_lists_words_that_the_tokenizer_keeps_whole() -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_diffusers_loads_and_runs_it_offline(monkeypatch: pytest.MonkeyPatch) -> None:
-    from diffusers import StableDiffusionControlNetImg2ImgPipeline
+    from diffusers.pipelines.controlnet.pipeline_controlnet_img2img import StableDiffusionControlNetImg2ImgPipeline
 
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     pipeline = StableDiffusionControlNetImg2ImgPipeline.from_pretrained(FOLDER, local_files_only=True)
@@ -68,7 +68,7 @@ def test_diffusers_loads_and_runs_it_offline(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.filterwarnings("ignore")
 def test_its_autoencoder_keeps_a_picture() -> None:
-    from diffusers import AutoencoderTiny
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
     vae = AutoencoderTiny.from_pretrained(FOLDER, subfolder="vae", local_files_only=True)
     picture = scene()

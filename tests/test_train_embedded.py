@@ -139,7 +139,7 @@ def test_the_autoencoder_starts_close_to_the_picture(packs: Path) -> None:
 
 @pytest.mark.filterwarnings("ignore")
 def test_an_export_loads_in_diffusers(tmp_path: Path) -> None:
-    from diffusers import StableDiffusionControlNetImg2ImgPipeline
+    from diffusers.pipelines.controlnet.pipeline_controlnet_img2img import StableDiffusionControlNetImg2ImgPipeline
 
     torch.manual_seed(0)
     networks = Networks.new(widths=WIDTHS, norm_groups=8)

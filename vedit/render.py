@@ -126,7 +126,7 @@ def preview(request: RenderRequest, *, on_progress: OnProgress = ignore_progress
             rows += [[source for source, _ in pairs], [result for _, result in pairs]]
             labels += [[f"shot {shot.number}, frame {n}" for n in numbers], [request.options.prompt] * len(numbers)]
     on_progress(Progress(stage="preview", done=len(job.shots), total=len(job.shots)))
-    return contact_sheet(rows, labels, target)
+    return contact_sheet(rows, labels, target, bit_depth=job.metadata.bit_depth)
 
 
 def write_controls(
@@ -247,7 +247,8 @@ def _small_frames(job: Job, restyler: Restyler, on_progress: OnProgress) -> Iter
     with open_video(job.request.source) as reader:
 
         def frames_of(frames: FrameRange) -> torch.Tensor:
-            return torch.cat([fit(clip, job.fit) for clip in reader.chunks(frames, _finish_count(job))])
+            parts = [fit(clip, job.fit) for clip in reader.chunks(frames, _finish_count(job))]
+            return torch.cat(parts) if parts else torch.empty(0, 3, *job.fit.outer)
 
         for shot in job.shots:
 
@@ -264,12 +265,10 @@ def _small_frames(job: Job, restyler: Restyler, on_progress: OnProgress) -> Iter
 
             before: Steadied | None = None
             start = shot.frames.start
-            for latents in restyle_shot(restyler, shot.frames, frames_of, on_step):
-                stop = start + len(latents.data)
-                source = frames_of(FrameRange(start=start, stop=stop))
-                source, result, before = _decoded(job, restyler, source, latents, before)
+            for frames, latents in restyle_shot(restyler, shot.frames, frames_of, on_step):
+                source, result, before = _decoded(job, restyler, frames, latents, before)
                 yield shot, _Small(start=start, source=source, result=result)
-                start = stop
+                start += len(frames)
 
 
 def _decoded(

@@ -5,20 +5,22 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import av
 import cv2
 import numpy as np
+from av.error import FFmpegError
 
 from vedit.errors import InputError
-from vedit.landscape import Card, paint
+from vedit.picture.landscape import Card, paint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     import numpy.typing as npt
+    from av.container import OutputContainer
 
 WIDTH, HEIGHT = 480, 320
 RATE = Fraction(24000, 1001)
@@ -59,7 +61,7 @@ def write_sample(path: Path, *, frames: int = 48) -> SampleClip:
         with av.open(str(part), "w") as container:
             _write(container, frames)
         part.replace(path)
-    except (av.FFmpegError, ValueError) as error:
+    except (FFmpegError, ValueError) as error:
         raise InputError(f"cannot write {path}: {error}", remedy="name a .mp4, .mov or .mkv file") from error
     finally:
         part.unlink(missing_ok=True)
@@ -80,8 +82,8 @@ def sample_frames(count: int) -> Iterator[npt.NDArray[np.uint8]]:
 def motion(number: int) -> npt.NDArray[np.float64]:
     """Where the cards lie in a frame: (cards, 2, 3), card pixel (x, y, 1) -> frame pixel, pixel centres at integers.
 
-    The camera turns to the right, zooms in, and moves to the right by up to 0.8 m, which shifts near cards more than far
-    ones; it slows down at the ends of its way and turns back.
+    The camera turns to the right, zooms in, and moves to the right by up to 0.8 m, which shifts near cards more than
+    far ones; it slows down at the ends of its way and turns back.
     """
     way = 0.5 + 0.5 * np.sin(2 * np.pi * (number - 24) / _PERIOD)
     zoom, left, top, aside = 1 + 0.12 * way, 18 + 82 * way, 30 - 8 * way, 0.8 * way
@@ -100,8 +102,8 @@ def true_flow(number: int) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool
     """The exact motion from a frame to the next, and where it is visible.
 
     Returns:
-        Flow (2, 320, 480) in pixels, x then y, of the nearest card that covers at least half of a pixel; and (320, 480),
-        false where the point is hidden or outside in the next frame, or where two cards share the pixel.
+        Flow (2, 320, 480) in pixels, x then y, of the nearest card that covers at least half of a pixel; and
+        (320, 480), false where the point is hidden or outside in the next frame, or where two cards share the pixel.
     """
     now, after = motion(number), motion(number + 1)
     owner, pure = _owners(now)
@@ -154,7 +156,7 @@ def _owners(matrices: npt.NDArray[np.float64]) -> tuple[npt.NDArray[np.intp], np
     return owner, pure
 
 
-def _write(container: av.container.OutputContainer, frames: int) -> None:
+def _write(container: OutputContainer, frames: int) -> None:
     container.metadata["timecode"] = TIMECODE
     container.metadata["title"] = "vedit sample"
     options = {"crf": "15", "preset": "medium", "threads": "1"}  # one thread: the same file everywhere

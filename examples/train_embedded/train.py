@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import torch
-from diffusers import AutoencoderTiny
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import Tensor
 from trainer.autoencoder import autoencoder_loss, patch_statistics, start_from_pca
 from trainer.diffusion import diffusion_loss, wake_controlnets

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import click
 
 from vedit import __version__
-from vedit.cli.console import complain
+from vedit.cli.console import complain, say
 from vedit.cli.controls import controls_command
 from vedit.cli.inspect import probe_command, shots_command
 from vedit.cli.models import models_group
@@ -80,7 +80,7 @@ def _report(error: Exception) -> int:
     if _debugging():
         traceback.print_exception(error)
     if isinstance(error, click.Abort):
-        complain("interrupted")
+        say("interrupted; no result was written")
         return 130
     if isinstance(error, VeditError):
         complain(str(error))

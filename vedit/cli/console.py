@@ -60,9 +60,9 @@ def jsonable(value: object) -> object:
 
 
 def span(seconds: float) -> str:
-    """A span of time to read: 8.4 s, 3 min 20 s, 2 h 05 min."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
+    """A span of time to read: 8.4 s, 53 s, 3 min 20 s, 2 h 05 min."""
+    if seconds < 59.5:
+        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"

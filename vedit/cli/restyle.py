@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -189,7 +190,7 @@ def restyle_command(
     if preview:
         _preview(request, as_json=as_json, quiet=quiet)
     elif dry_run:
-        _dry_run(request, as_json=as_json)
+        _dry_run(request, as_json=as_json, quiet=quiet)
     else:
         _restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
 
@@ -197,16 +198,17 @@ def restyle_command(
 def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
     from vedit.render import plan, restyle
 
+    said: tuple[str, ...] = ()
     if not quiet:
-        planned = plan(request)
+        with progress() as report:  # a long clip is looked through for its shots
+            planned = plan(request, on_progress=report)
         say(plan_line(planned))
-        for note in planned.notes:
-            say(f"note: {note}")
+        said = planned.notes
+        _notes(said)
     with progress(quiet=quiet) as report:
         result = restyle(request, on_progress=report, side_by_side=side_by_side)
     if not quiet:
-        for note in result.notes:
-            say(f"note: {note}")
+        _notes(note for note in result.notes if note not in said)
     if as_json:
         beside = None if side_by_side is None else str(side_by_side)
         show_json({**cast("dict[str, object]", jsonable(result)), "side_by_side": beside})
@@ -214,10 +216,16 @@ def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool
         show(result_line(result))
 
 
-def _dry_run(request: RenderRequest, *, as_json: bool) -> None:
+def _notes(notes: Iterable[str]) -> None:
+    for note in notes:
+        say(f"note: {note}")
+
+
+def _dry_run(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
     from vedit.render import plan
 
-    planned = plan(request)
+    with progress(quiet=quiet) as report:
+        planned = plan(request, on_progress=report)
     if as_json:
         show_json(planned)
     else:

@@ -6,7 +6,7 @@ on a round trip at a bearable cost (YUV 4:2:0 -> RGB -> YUV on camera material: 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
@@ -116,7 +116,7 @@ class ToRgb:
             src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
         )
-        return rgb.to_ndarray()
+        return cast("IntFrames", rgb.to_ndarray())
 
 
 class FromRgb:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 from zlib import crc32
 
 import numpy as np
@@ -38,7 +38,7 @@ class Decoder:
         self._frames = self._run()
         self._held: VideoFrame | None = None
 
-    def __iter__(self) -> Iterator[VideoFrame]:
+    def __iter__(self) -> Decoder:
         return self
 
     def __next__(self) -> VideoFrame:
@@ -66,7 +66,7 @@ class Decoder:
         self._frames.close()
         self._container.close()
 
-    def _run(self) -> Iterator[VideoFrame]:
+    def _run(self) -> Generator[VideoFrame]:
         packets = self._container.demux(self.stream)
         while True:
             try:
@@ -90,6 +90,7 @@ class Decoder:
 def fingerprint(frame: VideoFrame) -> int:
     """A checksum over every 16th row of the first plane: cheap, and different for frames that differ visibly."""
     plane = frame.planes[0]
-    rows = np.frombuffer(plane, dtype=np.uint8)[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)
+    data = np.frombuffer(cast("bytes", plane), dtype=np.uint8)  # a plane is a buffer, though it is not declared as one
+    rows = data[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)
     used = plane.width * (2 if frame.format.components[0].bits > 8 else 1)
-    return crc32(np.ascontiguousarray(rows[::16, :used]))
+    return crc32(rows[::16, :used].tobytes())

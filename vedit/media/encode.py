@@ -23,7 +23,7 @@ RESERVED = (0, 3)
 # No B-frames: then each packet is one frame in order, decode times equal presentation times, and neither an edit list
 # nor a shifted start is needed to keep timestamps exact in any container. It costs some size and nothing else.
 OPTIONS: dict[str, dict[str, str]] = {
-    "libx264": {"crf": "14", "preset": "medium", "bf": "0"},
+    "libx264": {"crf": "14", "preset": "fast", "bf": "0"},
     "libvpx-vp9": {"crf": "12", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1"},
     "prores_ks": {"profile": "4444", "vendor": "apl0", "alpha_bits": "16"},
 }

@@ -11,12 +11,14 @@ from av.error import FFmpegError
 from vedit.media.source import open_input
 
 if TYPE_CHECKING:
+    from av.container.core import Chapter
     from av.container.input import InputContainer
     from av.container.output import OutputContainer
     from av.packet import Packet
     from av.stream import Stream
 
     from vedit.media.plan import OutputPlan
+    from vedit.types import FrameIndex, FrameRange
 
 # What a file says about its own making, not about the film.
 STALE = frozenset(
@@ -45,6 +47,13 @@ def kept_tags(metadata: dict[str, str]) -> dict[str, str]:
         for key, value in metadata.items()
         if key.lower().split("-")[0] not in STALE and not key.startswith("_STATISTICS")
     }
+
+
+def span(index: FrameIndex, part: FrameRange) -> tuple[Fraction, Fraction]:
+    """When the frames of a part are shown, [begin, end) in seconds on the source's clock."""
+    after = part.stop < len(index)
+    end = index.pts[part.stop] if after else index.pts[part.stop - 1] + index.last_duration
+    return index.pts[part.start] * index.time_base, end * index.time_base
 
 
 def in_part(packet: Packet[Stream], begin: Fraction, end: Fraction) -> bool:
@@ -89,20 +98,20 @@ class Passthrough:
         timed = [stream for stream in chosen if stream.type != "attachment"]
         self._packets = source_packets(self._source, timed)
         self._held: Packet[Stream] | None = None
-        self._begin = plan.index.pts[plan.frames.start] * plan.index.time_base
+        self._begin, self._end = span(plan.index, plan.frames)
 
-    def chapters(self) -> list[dict[str, object]]:
+    def chapters(self) -> list[Chapter]:
         """The source's chapters on the result's clock, cut to the part that is written."""
-        found: list[dict[str, object]] = []
+        found: list[Chapter] = []
         plan = self._plan
         for chapter in self._source.chapters():
             base = chapter["time_base"] or Fraction(1, 1000)
             start, end = chapter["start"] * base, chapter["end"] * base
             if not plan.whole:
-                start, end = max(start, self._begin), min(end, plan.end)
+                start, end = max(start, self._begin), min(end, self._end)
                 if start >= end:
                     continue
-            moved = dict(chapter)
+            moved = chapter.copy()
             moved["start"] = round((start - plan.start) / base)
             moved["end"] = round((end - plan.start) / base)
             moved["time_base"] = base
@@ -120,7 +129,7 @@ class Passthrough:
             if seconds is not None and dts is not None and dts * packet.time_base > seconds:
                 self._held = packet
                 return
-            if self._plan.whole or in_part(packet, self._begin, self._plan.end):
+            if self._plan.whole or in_part(packet, self._begin, self._end):
                 self._mux(packet)
 
     def close(self) -> None:
@@ -134,5 +143,9 @@ class Passthrough:
             packet.pts -= shift
         if packet.dts is not None:
             packet.dts -= shift
+        if target.type == "subtitle" and not self._plan.whole and packet.pts is not None and packet.pts < 0:
+            # Already on screen when the part begins: shown from its first frame, for what is left of it.
+            packet.duration = max(1, (packet.duration or 0) + packet.pts)
+            packet.pts = packet.dts = 0
         packet.stream = target
         self._output.mux(packet)

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 COUNTED = (24, 25, 30, 48, 50, 60, 100, 120)
 """Rates for which the muxers write a timecode track."""
 
+HDR_TRANSFERS = (16, 18)
+"""PQ and HLG, by their H.273 code points."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class OutputPlan:
@@ -60,14 +63,6 @@ class OutputPlan:
         """Presentation times of the frames to write, in ticks of the source's time base."""
         shift = self.start / self.index.time_base
         return tuple(round(pts - shift) for pts in self.index.pts[self.frames.start : self.frames.stop])
-
-    @property
-    def end(self) -> Fraction:
-        """Seconds of the source at which the last frame ends."""
-        last = self.frames.stop - 1
-        after = last + 1 < len(self.index)
-        pts = self.index.pts[last + 1] if after else self.index.pts[last] + self.index.last_duration
-        return pts * self.index.time_base
 
 
 def plan_output(
@@ -108,6 +103,8 @@ def plan_output(
         rates = tuple(s.codec_context.sample_rate for s in source.streams.audio if s.index in copied)
         start = _start(source, metadata, index, part, whole=whole)
     timecode = _timecode(metadata, index, part, container, notes)
+    if metadata.color.transfer in HDR_TRANSFERS:
+        notes.append("HDR: the colour tags are kept, mastering display and light level data are not")
     if metadata.field_order not in ("progressive", "unknown"):
         notes.append("the source is interlaced: its fields are kept woven and the result is marked progressive")
     return OutputPlan(
@@ -217,7 +214,8 @@ def _start(
     if not whole:
         return first
     kept = any(name in metadata.container for name in ("mov", "matroska"))
-    start = Fraction(0) if kept or source.start_time is None else Fraction(source.start_time, 1_000_000)
+    clock = cast("int | None", source.start_time)
+    start = Fraction(0) if kept or clock is None else Fraction(clock, 1_000_000)
     # On the video's grid, so that no frame's time is rounded.
     on_grid = round(start / index.time_base) * index.time_base
     return min(on_grid, first)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import struct
+from collections.abc import Iterable
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 
 from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
@@ -19,12 +21,12 @@ from vedit.types import FieldOrder, Rotation, StreamInfo, VideoMetadata
 
 if TYPE_CHECKING:
     from av.container.input import InputContainer
+    from av.sidedata.sidedata import SideData
     from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 FIELD_ORDERS: dict[int, FieldOrder] = {1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
-KINDS = ("audio", "subtitle", "data", "attachment", "video")
 
 
 def probe(path: Path | str) -> VideoMetadata:
@@ -82,7 +84,8 @@ def orientation(frame: VideoFrame) -> tuple[Rotation, bool]:
 
     A matrix that turns by another angle is taken to the nearest quarter: nothing else is kept without resampling.
     """
-    matrix = next((data for data in frame.side_data if data.type == SideDataType.DISPLAYMATRIX), None)
+    side_data = cast("Iterable[SideData]", frame.side_data)  # declared as a mapping, iterates over its values
+    matrix = next((data for data in side_data if data.type == SideDataType.DISPLAYMATRIX), None)
     if matrix is None:
         return 0, False
     # Rows of (a b u; c d v; x y w): a point (x, y), y down, goes to (a x + c y, b x + d y).
@@ -100,14 +103,13 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame |
     while True:
         try:
             packet = next(packets, None)
-            if packet is None:
-                return None
+        except FFmpegError:
+            packet = None
+        with suppress(FFmpegError, EOFError):  # a damaged packet; a later one may still hold a picture
             for frame in decoder.decode(packet):
                 return frame
-        except (FFmpegError, EOFError):
-            # A damaged packet; a later one may still hold a picture. The demuxer ends by itself.
-            if packets.gi_frame is None:
-                return None
+        if packet is None:
+            return None
 
 
 def _declared_rate(stream: VideoStream) -> Fraction | None:
@@ -139,12 +141,12 @@ def _timecode(container: InputContainer, stream: VideoStream) -> str | None:
 
 
 def _stream_info(stream: Stream) -> StreamInfo:
-    kind = stream.type if stream.type in KINDS else "data"
+    kind = "data" if stream.type == "unknown" else stream.type
     context = cast("object | None", stream.codec_context)
     codec = stream.codec_context.codec.canonical_name if context is not None else None
     return StreamInfo(
         index=stream.index,
-        kind=cast("Literal['audio', 'subtitle', 'data', 'attachment', 'video']", kind),
+        kind=kind,
         codec=codec or getattr(stream, "name", None) or "unknown",
         time_base=stream.time_base or Fraction(1, 1000),
         language=stream.language,

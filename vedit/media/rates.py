@@ -15,6 +15,7 @@ NTSC = tuple(Fraction(n * 1000, 1001) for n in (12, 15, 24, 30, 48, 60, 72, 90, 
 WHOLE = tuple(Fraction(n) for n in (5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 72, 75, 90, 96, 100, 120, 144, 200, 240))
 STANDARD = NTSC + WHOLE
 
+HALF = Fraction(1, 2)
 SAME = Fraction(1, 20000)
 """Two rates nearer than this (relative) are one rate: 24 and 24000/1001 differ by 1/1000."""
 
@@ -62,11 +63,11 @@ def exact_rate(pts: Sequence[int], time_base: Fraction, hints: Iterable[Fraction
     return simplest_between(1 / (high * time_base), 1 / (low * time_base)) if low > 0 else exact
 
 
-def fits(rate: Fraction, pts: Sequence[int], time_base: Fraction) -> bool:
-    """Whether timestamps lie on one grid of this rate within half a tick; of a single frame, always."""
+def fits(rate: Fraction, pts: Sequence[int], time_base: Fraction, slack: Fraction = HALF) -> bool:
+    """Whether timestamps lie on one grid of this rate within `slack` ticks; of a single frame, always."""
     if len(pts) < 2:
         return True
-    low, high = _step_interval(pts)
+    low, high = _step_interval(pts, slack)
     return low <= 1 / (rate * time_base) <= high
 
 
@@ -88,26 +89,25 @@ def simplest_between(low: Fraction, high: Fraction) -> Fraction:
     return floor + 1 / simplest_between(1 / (high - floor), 1 / (low - floor))
 
 
-def _step_interval(pts: Sequence[int]) -> tuple[Fraction, Fraction]:
-    """The steps s for which some phase p gives |pts[i] - p - i * s| <= 1/2 for all i; empty where low > high.
+def _step_interval(pts: Sequence[int], slack: Fraction = HALF) -> tuple[Fraction, Fraction]:
+    """The steps s for which some phase p gives |pts[i] - p - i * s| <= slack for all i; empty where low > high.
 
-    For i < j the condition says (pts[j] - pts[i] - 1) / (j - i) <= s <= (pts[j] - pts[i] + 1) / (j - i). The extreme
-    slopes lie on the hulls of the points shifted by half a tick up and down; one sweep over both hulls finds them.
+    For i < j that says (pts[j] - pts[i] - 2 slack) / (j - i) <= s <= (pts[j] - pts[i] + 2 slack) / (j - i).
     """
-    low = _steepest(pts)
-    high = -_steepest([-value for value in pts])
+    low = _steepest(pts, 2 * slack)
+    high = -_steepest([-value for value in pts], 2 * slack)
     return low, high
 
 
-def _steepest(pts: Sequence[int]) -> Fraction:
-    """max over i < j of (pts[j] - pts[i] - 1) / (j - i), in O(n log n) by tangents to a hull."""
-    best = Fraction(pts[1] - pts[0] - 1)
+def _steepest(pts: Sequence[int], drop: Fraction) -> Fraction:
+    """max over i < j of (pts[j] - pts[i] - drop) / (j - i), in O(n log n) by tangents to a hull."""
+    best = pts[1] - pts[0] - drop
     hull: list[tuple[int, int]] = []
     for j, value in enumerate(pts):
         if hull:
             # The steepest line from the hull of the earlier points to this one touches at the tangent point.
             left, right = 0, len(hull) - 1
-            target = value - 1
+            target = value - drop
             while left < right:
                 middle = (left + right) // 2
                 (x0, y0), (x1, y1) = hull[middle], hull[middle + 1]
@@ -116,7 +116,7 @@ def _steepest(pts: Sequence[int]) -> Fraction:
                 else:
                     right = middle
             x, y = hull[left]
-            best = max(best, Fraction(target - y, j - x))
+            best = max(best, (target - y) / (j - x))
         # Upper-left points can never give a steeper line: only the lower hull is kept.
         while len(hull) >= 2:
             (x0, y0), (x1, y1) = hull[-2], hull[-1]

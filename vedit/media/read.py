@@ -91,7 +91,7 @@ class VideoReader:
             )
         meta = self._metadata
         shape = (len(frames), 4 if meta.has_alpha else 3, meta.height, meta.width)
-        out = np.empty(shape, dtype=np.uint8 if meta.bit_depth == 8 else np.uint16)
+        out: IntFrames = np.empty(shape, dtype=np.uint8) if meta.bit_depth == 8 else np.empty(shape, dtype=np.uint16)
         for number, frame in self._decoded(frames, scanned):
             out[number - frames.start] = self._picture(frame, number)
         return Clip(

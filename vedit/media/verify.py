@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vedit.media.encode import output_tags
 from vedit.media.index import scan
-from vedit.media.passthrough import in_part, source_packets
+from vedit.media.passthrough import in_part, source_packets, span
 from vedit.media.probe import probe
 from vedit.media.rates import fits
 from vedit.media.source import open_input
@@ -91,6 +91,7 @@ def verify(
         *_timing(index, written, part, after),
         *_picture(before, after, plan),
         _timecode(before, after, index, part, plan),
+        _check("chapters", _chapters(before, index, part), after.chapters),
         *_tracks(before, after, index, written, part, plan),
     ]
     return ContractReport(checks=tuple(checks))
@@ -111,7 +112,8 @@ def _timing(index: FrameIndex, written: FrameIndex, part: FrameRange, after: Vid
     checks.append(_check("frame times", told, f"largest difference {_ms(worst)}", worst <= tick))
     if index.rate is not None:
         # Over a short part, or in coarser ticks, many rates fit: the source's must be one of them.
-        same = fits(index.rate, written.pts, written.time_base)
+        slack = (written.time_base + (index.time_base if tick else 0)) / written.time_base / 2
+        same = fits(index.rate, written.pts, written.time_base, slack)
         checks.append(_check("frame rate", index.rate, index.rate if same else written.rate or "variable"))
     else:
         checks.append(_check("frame rate", "variable", "variable"))
@@ -148,6 +150,16 @@ def _timecode(
     return _check("timecode", expected, after.timecode)
 
 
+def _chapters(before: VideoMetadata, index: FrameIndex, part: FrameRange) -> int:
+    """How many of the source's chapters the part touches."""
+    if not before.chapters or len(part) == len(index):
+        return before.chapters
+    begin, end = span(index, part)
+    with open_input(before.path) as container:
+        times = [(c["start"] * (c["time_base"] or 0), c["end"] * (c["time_base"] or 0)) for c in container.chapters()]
+    return sum(max(start, begin) < min(stop, end) for start, stop in times)
+
+
 def _tracks(
     before: VideoMetadata,
     after: VideoMetadata,
@@ -157,11 +169,9 @@ def _tracks(
     plan: OutputPlan | None,
 ) -> list[Check]:
     whole = len(part) == len(index)
-    begin = index.pts[part.start] * index.time_base
-    last = part.stop - 1
-    end_pts = index.pts[part.stop] if part.stop < len(index) else index.pts[last] + index.last_duration
+    begin, end = span(index, part)
     kept = set(plan.copied) if plan else {s.index for s in before.streams if s.kind in ("audio", "subtitle")}
-    expected = _read(before, kept, begin, None if whole else (begin, end_pts * index.time_base))
+    expected = _read(before, kept, begin, None if whole else (begin, end))
     found = _read(after, {s.index for s in after.streams}, written.pts[0] * written.time_base, None)
     tick = max(index.time_base, written.time_base)
     checks: list[Check] = []
@@ -201,7 +211,9 @@ def _read(
             number = packet.stream.index
             hashes[number].update(payload(bytes(packet), packet.stream))
             pts = packet.pts if packet.pts is not None else packet.dts or 0
-            times[number].append(pts * packet.time_base - origin)
+            seconds = pts * packet.time_base - origin
+            # A subtitle that is on screen when a part begins is shown from its first frame.
+            times[number].append(max(seconds, Fraction(0)) if part and packet.stream.type == "subtitle" else seconds)
         return [
             _Track(
                 index=stream.index,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from fractions import Fraction
 from pathlib import Path
@@ -15,7 +16,7 @@ from av.error import FFmpegError
 from vedit.errors import ContractError, MediaError, VeditError
 from vedit.media.color import FromRgb
 from vedit.media.containers import timescale_options
-from vedit.media.passthrough import Passthrough, kept_tags
+from vedit.media.passthrough import Passthrough, kept_tags, span
 from vedit.media.plan import OutputPlan
 from vedit.media.verify import ContractReport, verify
 
@@ -41,6 +42,7 @@ class VideoWriter:
     def __init__(self, plan: OutputPlan) -> None:
         self._plan = plan
         self._pts = plan.pts
+        self._end = round((span(plan.index, plan.frames)[1] - plan.start) / plan.index.time_base)
         self._sent = 0
         self._muxed = 0
         self._output: OutputContainer | None = None
@@ -156,16 +158,16 @@ class VideoWriter:
             stream.metadata["timecode"] = plan.timecode
         chapters = self._passthrough.chapters()
         if chapters:
-            output.set_chapters(cast("list[av.container.Chapter]", chapters))
+            output.set_chapters(chapters)
 
     def _write_one(self, picture: IntFrames) -> None:
         plan, encoding = self._plan, self._plan.encoding
         if picture.shape[0] == 4 and not encoding.alpha:
             picture = picture[:3]
-        image = np.ascontiguousarray(picture.transpose(1, 2, 0))
+        image = cast("IntFrames", np.ascontiguousarray(picture.transpose(1, 2, 0)))
         right, bottom = encoding.width - image.shape[1], encoding.height - image.shape[0]
         if right or bottom:
-            image = np.pad(image, ((0, bottom), (0, right), (0, 0)), mode="edge")
+            image = cast("IntFrames", np.pad(image, ((0, bottom), (0, right), (0, 0)), mode="edge"))
         frame = self._convert(image)
         number = self._sent
         frame.time_base = self._encoder_base
@@ -181,8 +183,7 @@ class VideoWriter:
         for packet in packets:
             # One packet is one frame, in order: its time is the source's, not what came through the encoder's clock.
             number = self._muxed
-            end = round((self._plan.end - self._plan.start) / self._plan.index.time_base)
-            after = self._pts[number + 1] if number + 1 < len(self._pts) else end
+            after = self._pts[number + 1] if number + 1 < len(self._pts) else self._end
             packet.time_base = self._plan.index.time_base
             packet.pts = packet.dts = self._pts[number]
             packet.duration = after - self._pts[number]
@@ -194,10 +195,8 @@ class VideoWriter:
         if self._passthrough is not None:
             self._passthrough.close()
         if self._output is not None:
-            try:
-                self._output.close()
-            except (FFmpegError, OSError, ValueError):
-                pass  # the file is being thrown away
+            with contextlib.suppress(FFmpegError, OSError, ValueError):
+                self._output.close()  # the file is being thrown away
             self._output = None
         self._plan.temporary.unlink(missing_ok=True)
 

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from diffusers import AutoencoderTiny, StableDiffusionControlNetImg2ImgPipeline
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+from diffusers.pipelines.controlnet.pipeline_controlnet_img2img import StableDiffusionControlNetImg2ImgPipeline
 from torch import Tensor
 
 from trainer.looks import LOOKS, Look

@@ -5,15 +5,18 @@ it cannot hold the diffusion model cannot learn. Nothing depends on the place in
 since training sees crops.
 """
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-Picture = NDArray[np.float32]  # (H, W, 3), RGB in [0, 1]
-Plane = NDArray[np.float32]  # (H, W)
+# Both are float32; numpy's and OpenCV's own annotations widen the type at every other call.
+Picture = NDArray[Any]  # (H, W, 3), RGB in [0, 1]
+Plane = NDArray[Any]  # (H, W)
 
 
-def clip(picture: NDArray[np.floating]) -> NDArray[np.float32]:
+def clip(picture: NDArray[Any]) -> NDArray[Any]:
     """To [0, 1] float32."""
     return np.clip(picture, 0, 1).astype(np.float32)
 
@@ -28,12 +31,12 @@ def gray3(plane: Plane) -> Picture:
     return np.repeat(plane[..., None], 3, 2)
 
 
-def blur(array: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+def blur(array: NDArray[Any], sigma: float) -> NDArray[Any]:
     """Gaussian, edges reflected."""
     return cv2.GaussianBlur(array, (0, 0), sigma)
 
 
-def mix(a: Picture, b: Picture | NDArray[np.float32], amount: float | Plane) -> Picture:
+def mix(a: Picture, b: Picture | NDArray[Any], amount: float | Plane) -> Picture:
     """a where amount is 0, b where it is 1."""
     weight = amount[..., None] if isinstance(amount, np.ndarray) else np.float32(amount)
     return a + (b - a) * weight
@@ -45,7 +48,7 @@ def saturate(picture: Picture, gain: float) -> Picture:
     return clip(gray + (picture - gray) * gain)
 
 
-def contrast(picture: NDArray[np.float32], gain: float, middle: float = 0.5) -> NDArray[np.float32]:
+def contrast(picture: NDArray[Any], gain: float, middle: float = 0.5) -> NDArray[Any]:
     """Straight-line contrast around `middle`, clipped."""
     return clip((picture - middle) * gain + middle)
 
@@ -78,7 +81,7 @@ def tangent(plane: Plane, sigma: float = 4.0) -> tuple[Plane, Plane]:
     return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
 
 
-def smear(array: NDArray[np.float32], tx: Plane, ty: Plane, length: int) -> NDArray[np.float32]:
+def smear(array: NDArray[Any], tx: Plane, ty: Plane, length: int) -> NDArray[Any]:
     """Line integral convolution: average along the direction field, `length` pixels both ways."""
     height, width = array.shape[:2]
     grid_y, grid_x = np.mgrid[0:height, 0:width].astype(np.float32)
@@ -145,7 +148,7 @@ def outlines(plane: Plane, *, sigma: float = 1.2, gain: float = 14.0, threshold:
     return clip((difference - threshold) * gain)
 
 
-def quantise(picture: NDArray[np.float32], levels: int, softness: float = 0.25) -> NDArray[np.float32]:
+def quantise(picture: NDArray[Any], levels: int, softness: float = 0.25) -> NDArray[Any]:
     """Posterise to `levels` steps; `softness` in (0, 1] of a step is spent on the ramp between two."""
     scaled = picture * (levels - 1)
     floor = np.floor(scaled)
@@ -159,7 +162,7 @@ def quantise_tone(picture: Picture, levels: int, softness: float = 0.25) -> Pict
     return clip(picture * ((quantise(plane, levels, softness) + 0.04) / (plane + 0.04))[..., None])
 
 
-def colour(*levels: int) -> NDArray[np.float32]:
+def colour(*levels: int) -> NDArray[Any]:
     """0..255 triple as float."""
     return np.array(levels, np.float32) / 255
 

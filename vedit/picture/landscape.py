@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, cast
 import cv2
 import numpy as np
 
-from vedit.trees import draw_broadleaf, draw_conifer, draw_stroke
+from vedit.picture.cottage import build_cottage
+from vedit.picture.drawing import DRAWN, EYE, FOCAL, HORIZON, fractal, mix, noise, project, tone
+from vedit.picture.trees import draw_broadleaf, draw_conifer, draw_stroke
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -25,15 +27,10 @@ HeightField = Callable[[Array, Array], Array]
 
 WIDTH, HEIGHT = 640, 416
 """Pixels of the cards; they are drawn at twice the size and averaged down."""
-_DRAWN = (2 * HEIGHT, 2 * WIDTH)
-_FOCAL = 1150.0
-_HORIZON = 350.0
-EYE = 5.0
 _LIGHT = np.array([-0.74, 0.48, -0.22]) / np.linalg.norm([-0.74, 0.48, -0.22])
 _SUN_COLOUR = np.array([1.25, 1.02, 0.74], np.float32)
 _SKY_LIGHT = np.array([0.36, 0.44, 0.58], np.float32)
 _HAZE = np.array([0.76, 0.77, 0.80], np.float32)
-_TILE = np.random.default_rng(7).random((256, 256), np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,20 +58,20 @@ def paint() -> tuple[Card, ...]:
     behind = _over(_over(sky, mountains), hills)
     meadow = _terrain(_meadow, 4.2, 60, _meadow_colour, slice(400, 832))
     _grow_grass(meadow)
-    grove = np.zeros((*_DRAWN, 4), np.float32)
+    grove = np.zeros((*DRAWN, 4), np.float32)
     for x, z, size, seed in ((11.5, 27, 8.5, 3), (13.6, 29, 10.5, 4), (9.6, 30, 6.5, 5), (16.2, 28, 9.0, 6)):
         _shade_ground(meadow, x, z, 2.4, size * 0.9)
-        draw_conifer(grove, *_project(x, _meadow(np.array(x), np.array(z)).item(), z), size * _FOCAL / z, seed)
-    house = np.zeros((*_DRAWN, 4), np.float32)
+        draw_conifer(grove, *project(x, _meadow(np.array(x), np.array(z)).item(), z), size * FOCAL / z, seed)
+    house = np.zeros((*DRAWN, 4), np.float32)
     _shade_ground(meadow, -6.2, 25, 4.2, 6.5)
-    _build_house(house)
-    front = np.zeros((*_DRAWN, 4), np.float32)
-    base = _project(-5.3, 1.6, 10.5)
+    build_cottage(house)
+    front = np.zeros((*DRAWN, 4), np.float32)
+    base = project(-5.3, 1.6, 10.5)
     _shade_ground(meadow, -4.6, 10.5, 1.6, 5.0)
-    draw_broadleaf(front, *base, 8.6 * _FOCAL / 10.5, 11)
+    draw_broadleaf(front, *base, 8.6 * FOCAL / 10.5, 11)
     sky[460:] = 0  # the lake hides it
     return (
-        _card(np.dstack([sky, (np.arange(_DRAWN[0])[:, None] < 460) * np.ones_like(sky[..., 0])])),
+        _card(np.dstack([sky, (np.arange(DRAWN[0])[:, None] < 460) * np.ones_like(sky[..., 0])])),
         _upright(mountains, 520),
         _upright(hills, 150),
         _flat(_lake(behind), 0.0, 0.0),
@@ -86,13 +83,13 @@ def paint() -> tuple[Card, ...]:
 
 
 def _upright(image: Array, distance: float) -> Card:
-    return _card(image, near=_FOCAL / distance / 2)
+    return _card(image, near=FOCAL / distance / 2)
 
 
 def _flat(image: Array, height: float, slope: float) -> Card:
     """A card that lies on the plane y = height + slope z, for which 1 / z is linear in the row."""
     shear = 1 / (EYE - height)
-    return _card(image, near=(slope * _FOCAL - _HORIZON) * shear / 2, shear=shear)
+    return _card(image, near=(slope * FOCAL - HORIZON) * shear / 2, shear=shear)
 
 
 def _card(image: Array, *, near: float = 0.0, shear: float = 0.0) -> Card:
@@ -104,35 +101,6 @@ def _card(image: Array, *, near: float = 0.0, shear: float = 0.0) -> Card:
 
 def _over(back: Array, front: Array) -> Array:
     return front[..., :3] + back * (1 - front[..., 3:])
-
-
-def _project(x: float, y: float, z: float) -> tuple[float, float]:
-    """A point in metres -> column and row of the drawing."""
-    return _DRAWN[1] / 2 + _FOCAL * x / z, _HORIZON + _FOCAL * (EYE - y) / z
-
-
-def noise(x: Array, y: Array) -> Array:
-    """Smooth noise in [0, 1] with features one unit wide, repeating after 256."""
-    places = np.asarray(x, np.float32), np.asarray(y, np.float32)
-    return cv2.remap(_TILE, *places, cv2.INTER_CUBIC, borderMode=cv2.BORDER_WRAP)
-
-
-def fractal(x: Array, y: Array, octaves: int, *, ridged: bool = False, gain: float = 0.5) -> Array:
-    """Octaves of noise, each half as wide and `gain` times as high, in about [0, 1]; ridged has sharp crests."""
-    x, y = (np.asarray(part, np.float32) for part in np.broadcast_arrays(np.atleast_2d(x), np.atleast_2d(y)))
-    total, weight, sum_of_weights, crest = np.zeros(x.shape, np.float32), 1.0, 0.0, 1.0
-    for octave in range(octaves):
-        # Each octave is turned, or their grids would line up.
-        turned = (0.8 * x + 0.6 * y + 17.3, 0.8 * y - 0.6 * x + 9.1)
-        value = noise(*turned)
-        if ridged:
-            value = (1 - abs(2 * value - 1)) ** 2 * crest
-            crest = np.clip(value * 1.6, 0, 1)
-        total += weight * value
-        sum_of_weights += weight
-        weight *= gain
-        x, y = 2 * turned[0], 2 * turned[1]
-    return total / sum_of_weights
 
 
 def _mountains(x: Array, z: Array) -> Array:
@@ -159,12 +127,12 @@ def _terrain(height: HeightField, near: float, far: float, colour: Callable[...,
 
     `band` is the rows that it can appear in: the others cost nothing.
     """
-    columns = _DRAWN[1]
+    columns = DRAWN[1]
     z = np.geomspace(near, far, 640, dtype=np.float32)[:, None]
-    across = ((np.arange(columns, dtype=np.float32) + 0.5 - columns / 2) / _FOCAL)[None]
+    across = ((np.arange(columns, dtype=np.float32) + 0.5 - columns / 2) / FOCAL)[None]
     ground = height(across * z, np.broadcast_to(z, (len(z), columns)))
-    seen = np.maximum.accumulate(_FOCAL * (ground - EYE) / z, axis=0)  # pixels above the horizon
-    levels = _HORIZON - (np.arange(band.start, band.stop, dtype=np.float32) + 0.5)[::-1]  # rising
+    seen = np.maximum.accumulate(FOCAL * (ground - EYE) / z, axis=0)  # pixels above the horizon
+    levels = HORIZON - (np.arange(band.start, band.stop, dtype=np.float32) + 0.5)[::-1]  # rising
     hit = np.stack([np.searchsorted(seen[:, c], levels) for c in range(columns)], axis=1)[::-1]
     found = hit < len(z)
     index = np.clip(hit, 1, len(z) - 1)
@@ -173,7 +141,7 @@ def _terrain(height: HeightField, near: float, far: float, colour: Callable[...,
     distance = z[index - 1, 0] + part * (z[index, 0] - z[index - 1, 0])
     x = across * distance
     y = height(x, distance)
-    step = np.maximum(distance / _FOCAL * 1.5, 0.03)  # the footprint of a pixel: finer slopes would glitter
+    step = np.maximum(distance / FOCAL * 1.5, 0.03)  # the footprint of a pixel: finer slopes would glitter
     slope_x, slope_z = (height(x + step, distance) - y) / step, (height(x, distance + step) - y) / step
     normal = np.stack([-slope_x, np.ones_like(y), -slope_z], axis=-1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
@@ -183,8 +151,8 @@ def _terrain(height: HeightField, near: float, far: float, colour: Callable[...,
     haze = 1 - np.exp(-np.maximum(distance - 25, 0) / 1150)
     image = image + (_HAZE - image) * haze[..., None]
     covered = (found & (y > 0)).astype(np.float32)[..., None]
-    out = np.zeros((*_DRAWN, 4), np.float32)
-    out[band] = np.concatenate([_tone(image) * covered, covered], axis=-1)
+    out = np.zeros((*DRAWN, 4), np.float32)
+    out[band] = np.concatenate([tone(image) * covered, covered], axis=-1)
     return out
 
 
@@ -199,72 +167,67 @@ def _shadow(height: HeightField, x: Array, y: Array, z: Array, far: float) -> Ar
     return cv2.resize(light, (columns, rows))
 
 
-def _mix(first: Array | list[float], second: Array | list[float], amount: Array) -> Array:
-    first, second = np.asarray(first, np.float32), np.asarray(second, np.float32)
-    return first + (second - first) * np.clip(amount, 0, 1)[..., None]
-
-
 def _mountain_colour(x: Array, y: Array, z: Array, flat: Array) -> Array:
     grain = fractal(x / 9, (y + z) / 9, 5)
-    rock = _mix([0.30, 0.27, 0.26], [0.50, 0.45, 0.41], grain)
-    low = _mix(rock, [0.20, 0.26, 0.15], (75 - y) / 50 + (grain - 0.5) * 2 - (0.6 - flat) * 2)
-    return _mix(low, [0.95, 0.95, 0.97], (y - 96) / 26 + (grain - 0.5) * 2.4 + (flat - 0.62) * 4)
+    rock = mix([0.30, 0.27, 0.26], [0.50, 0.45, 0.41], grain)
+    low = mix(rock, [0.20, 0.26, 0.15], (75 - y) / 50 + (grain - 0.5) * 2 - (0.6 - flat) * 2)
+    return mix(low, [0.95, 0.95, 0.97], (y - 96) / 26 + (grain - 0.5) * 2.4 + (flat - 0.62) * 4)
 
 
 def _hill_colour(x: Array, y: Array, z: Array, flat: Array) -> Array:
     patches = fractal(x / 26, z / 26, 5)
-    grass = _mix([0.34, 0.36, 0.13], [0.52, 0.47, 0.20], fractal(x / 5, z / 5, 4))
-    woods = _mix([0.10, 0.16, 0.09], [0.20, 0.27, 0.12], fractal(x / 2, z / 2, 3))
-    ground = _mix(grass, woods, (patches - 0.42) * 9)
-    return _mix(ground, [0.55, 0.50, 0.40], 1.2 - y / 0.5)
+    grass = mix([0.34, 0.36, 0.13], [0.52, 0.47, 0.20], fractal(x / 5, z / 5, 4))
+    woods = mix([0.10, 0.16, 0.09], [0.20, 0.27, 0.12], fractal(x / 2, z / 2, 3))
+    ground = mix(grass, woods, (patches - 0.42) * 9)
+    return mix(ground, [0.55, 0.50, 0.40], 1.2 - y / 0.5)
 
 
 def _meadow_colour(x: Array, y: Array, z: Array, flat: Array) -> Array:
     fine = fractal(x / 0.25, z / 0.5, 4)
-    grass = _mix([0.19, 0.24, 0.08], [0.46, 0.43, 0.18], fractal(x / 3, z / 3, 4) * 1.6 - 0.4)
+    grass = mix([0.19, 0.24, 0.08], [0.46, 0.43, 0.18], fractal(x / 3, z / 3, 4) * 1.6 - 0.4)
     grass = grass * (0.55 + 0.9 * fine)[..., None]
     path = abs(x + 4.2 + 0.12 * (z - 24) + 1.5 * np.sin(z / 5.5)) / (0.55 + 0.25 * fine)
-    trodden = _mix(grass, np.asarray([0.58, 0.48, 0.34]) * (0.75 + 0.5 * fine)[..., None], (1.6 - path) * 2)
-    shore = _mix(trodden, np.asarray([0.46, 0.42, 0.35]) * (0.6 + 0.8 * fine)[..., None], 1.4 - y / 0.16)
+    trodden = mix(grass, np.asarray([0.58, 0.48, 0.34]) * (0.75 + 0.5 * fine)[..., None], (1.6 - path) * 2)
+    shore = mix(trodden, np.asarray([0.46, 0.42, 0.35]) * (0.6 + 0.8 * fine)[..., None], 1.4 - y / 0.16)
     flowers = (noise(x / 0.07, z / 0.12) > 0.93) & (fractal(x / 2.2 + 40, z / 2.2, 3) > 0.5) & (y > 0.5) & (path > 2)
     hue = noise(x / 1.7 + 90, z / 1.7)[..., None]
     return np.where(flowers[..., None], np.where(hue > 0.5, [0.95, 0.85, 0.40], [0.88, 0.50, 0.62]), shore)
 
 
 def _sky() -> Array:
-    rows, columns = _DRAWN
+    rows, columns = DRAWN
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
-    up = np.clip((_HORIZON - y) / _HORIZON, 0, 1)
-    image = _mix([0.90, 0.82, 0.70], [0.58, 0.72, 0.86], up * 2.2)
-    image = _mix(image, [0.26, 0.46, 0.74], up * 1.25 - 0.30)
+    up = np.clip((HORIZON - y) / HORIZON, 0, 1)
+    image = mix([0.90, 0.82, 0.70], [0.58, 0.72, 0.86], up * 2.2)
+    image = mix(image, [0.26, 0.46, 0.74], up * 1.25 - 0.30)
     towards = np.hypot((x - 610) / 900, (y - 170) / 560)  # from the sun
     image = image + np.exp(-((towards / 0.33) ** 1.2))[..., None] * np.array([0.42, 0.30, 0.10], np.float32)
     image = image + np.clip(8.5 - np.hypot(x - 610, y - 170) / 2, 0, 1)[..., None]
     # Clouds lie on a plane overhead: their rows crowd towards the horizon.
-    far = 70 / (_HORIZON + 60 - np.minimum(y, _HORIZON))
+    far = 70 / (HORIZON + 60 - np.minimum(y, HORIZON))
     place = ((x - 640) * far / 190 + 31.4, far * 9.5)
     dense = fractal(*place, 7, gain=0.55)
     lit = dense - fractal(place[0] - 0.16, place[1] - 0.05, 7, gain=0.55)  # thinner towards the sun
     cover = np.clip((dense - 0.50) * 5.0, 0, 1) * np.clip(up * 4.0, 0, 1)
-    cloud = _mix([0.66, 0.67, 0.72], [1.03, 0.97, 0.88], 0.62 + lit * 3.2)
-    return _mix(image, cloud, cover * 0.92).clip(0, 1).astype(np.float32)
+    cloud = mix([0.66, 0.67, 0.72], [1.03, 0.97, 0.88], 0.62 + lit * 3.2)
+    return mix(image, cloud, cover * 0.92).clip(0, 1).astype(np.float32)
 
 
 def _lake(behind: Array) -> Array:
     """The mirror image of what is behind, broken by ripples that grow towards the viewer."""
-    rows, columns = _DRAWN
+    rows, columns = DRAWN
     y, x = np.mgrid[0:rows, 0:columns].astype(np.float32)
-    below = np.maximum(y - _HORIZON - 20, 1)
-    distance = _FOCAL * EYE / (below + 20)
-    metres = (x - columns / 2) * distance / _FOCAL
+    below = np.maximum(y - HORIZON - 20, 1)
+    distance = FOCAL * EYE / (below + 20)
+    metres = (x - columns / 2) * distance / FOCAL
     ripple = fractal(metres / 2.8, distance / 0.55, 3) - 0.5 + 0.7 * (fractal(metres / 22, distance / 5, 2) - 0.5)
-    mirrored = _HORIZON + 40 - (y - _HORIZON) * 1.04 + ripple * below * 0.55
+    mirrored = HORIZON + 40 - (y - HORIZON) * 1.04 + ripple * below * 0.55
     image = cv2.remap(behind, x + ripple * 7, mirrored, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     grazing = np.clip(1.08 - below / 420, 0.45, 1)  # water mirrors less the steeper one looks into it
-    image = _mix([0.10, 0.20, 0.22], image * 0.94, grazing)
+    image = mix([0.10, 0.20, 0.22], image * 0.94, grazing)
     wind = np.clip((fractal(metres / 60 + 4, distance / 13, 4) - 0.55) * 6, 0, 1) * 0.35
-    image = _mix(image, [0.62, 0.70, 0.76], wind).astype(np.float32).clip(0, 1)
-    covered = (y > _HORIZON + 30).astype(np.float32)[..., None]
+    image = mix(image, [0.62, 0.70, 0.76], wind).astype(np.float32).clip(0, 1)
+    covered = (y > HORIZON + 30).astype(np.float32)[..., None]
     return np.concatenate([image * covered, covered], axis=-1)
 
 
@@ -277,108 +240,34 @@ def _plant_forest(hills: Array) -> None:
     wooded = fractal(x / 26, z / 26, 5)[0] > 0.43
     for number in np.flatnonzero(wooded & (ground > 0.4)):
         size = generator.uniform(3.5, 8.5)
-        column, row = _project(x[number], ground[number] - 0.2, z[number])
+        column, row = project(x[number], ground[number] - 0.2, z[number])
         haze = 1 - np.exp(-(z[number] - 25) / 1150)
-        draw_conifer(hills, column, row, size * _FOCAL / z[number], number, haze=(_tone(_HAZE), float(haze)))
+        draw_conifer(hills, column, row, size * FOCAL / z[number], int(number), haze=(tone(_HAZE), float(haze)))
 
 
 def _grow_grass(meadow: Array) -> None:
     """Blades in the foreground, each in the colour of the ground it grows from."""
     generator = np.random.default_rng(9)
     # Evenly over the rows of the picture, the farthest first.
-    rows = np.sort(generator.uniform(540, _DRAWN[0] + 20, 9000))
-    columns = generator.uniform(0, _DRAWN[1], len(rows))
+    rows = np.sort(generator.uniform(540, DRAWN[0] + 20, 9000))
+    columns = generator.uniform(0, DRAWN[1], len(rows))
     for column, row in zip(columns, rows, strict=True):
-        ground = meadow[min(round(row), _DRAWN[0] - 1), min(round(column), _DRAWN[1] - 1)]
+        ground = meadow[min(round(row), DRAWN[0] - 1), min(round(column), DRAWN[1] - 1)]
         if ground[0] > ground[1]:
             continue  # the path
-        length = (row - _HORIZON) * generator.uniform(0.02, 0.055)
+        length = (row - HORIZON) * generator.uniform(0.02, 0.055)
         tip = (column + generator.normal(0.15, 0.35) * length, row - length)
         draw_stroke(meadow, (column, row), tip, ground[:3] * generator.uniform(0.72, 1.28), 1)
 
 
 def _shade_ground(image: Array, x: float, z: float, width: float, length: float) -> None:
     """The soft shadow of something that stands at (x, z), away from the sun."""
-    mask = np.zeros(_DRAWN, np.float32)
+    mask = np.zeros(DRAWN, np.float32)
     along = np.linspace(0, length, 24)
     for step in along:
         px, pz = x + step * 0.8, z + step * 0.12
-        column, row = _project(px, _meadow(np.array(px), np.array(pz)).item(), pz)
-        size = width * (1 - 0.45 * step / length) * _FOCAL / pz / 2
+        column, row = project(px, _meadow(np.array(px), np.array(pz)).item(), pz)
+        size = width * (1 - 0.45 * step / length) * FOCAL / pz / 2
         cv2.ellipse(mask, (round(column), round(row)), (round(size), max(2, round(size * 0.16))), 0, 0, 360, 1.0, -1)
     mask = cv2.GaussianBlur(mask, (0, 0), 5)[..., None]
     image[..., :3] *= 1 - mask * (1 - np.array([0.46, 0.52, 0.62], np.float32))
-
-
-def _build_house(canvas: Array) -> None:
-    """A cottage of textured quadrangles: two walls, a gable, a roof, a chimney."""
-    turn, (cx, cz), y0 = 0.52, (-6.4, 25.0), 0.55
-    cos, sin = np.cos(turn), np.sin(turn)
-
-    def corner(u: float, y: float, v: float) -> tuple[float, float]:
-        return _project(cx + u * cos + v * sin, y0 + y, cz - u * sin + v * cos)
-
-    def quad(texture: Array, *corners: tuple[float, float, float], covered: Array | None = None) -> None:
-        height, width = texture.shape[:2]
-        covered = np.ones((height, width), np.float32) if covered is None else covered
-        source = np.array([(0, 0), (width, 0), (width, height), (0, height)], np.float32)
-        matrix = cv2.getPerspectiveTransform(source, np.array([corner(*c) for c in corners], np.float32))
-        layer = np.dstack([texture * covered[..., None], covered]).astype(np.float32)
-        warped = cv2.warpPerspective(layer, matrix, (canvas.shape[1], canvas.shape[0]), flags=cv2.INTER_AREA)
-        canvas[:] = warped + canvas * (1 - warped[..., 3:])
-
-    lit, dark = np.array([1.0, 0.93, 0.80], np.float32), np.array([0.52, 0.56, 0.66], np.float32)
-    left, right, front, back, eaves, ridge = -2.6, 2.6, -1.9, 1.9, 2.5, 4.5
-    quad(_wall(1, 340) * dark, (right, eaves, front), (right, eaves, back), (right, 0, back), (right, 0, front))
-    triangle = cv2.fillPoly(np.zeros((220, 340), np.float32), [np.array([(170, 0), (340, 220), (0, 220)])], (1.0,))
-    edges = (right, ridge, front), (right, ridge, back), (right, eaves, back), (right, eaves, front)
-    quad(_wall(0, 340) * dark, *edges, covered=triangle)
-    quad(_wall(3, 470) * lit, (left, eaves, front), (right, eaves, front), (right, 0, front), (left, 0, front))
-    quad(_brick(), (0.9, 5.3, 0.5), (1.5, 5.3, 0.5), (1.5, 3.6, 0.5), (0.9, 3.6, 0.5))
-    out = 0.35
-    quad(
-        _roof(),
-        (left - out, ridge, 0),
-        (right + out, ridge, 0),
-        (right + out, 2.2, front - out),
-        (left - out, 2.2, front - out),
-    )
-
-
-def _wall(openings: int, width: int) -> Array:
-    """Limewashed planks with windows and, in the wide wall, a door."""
-    y, x = np.mgrid[0:220, 0:width].astype(np.float32)
-    wall = np.asarray([0.90, 0.87, 0.80], np.float32) * (0.84 + 0.22 * fractal(x / 18, y / 60, 4))[..., None]
-    wall[:, ::12] *= 0.88
-    wall[195 if openings else 220 :] *= np.array([0.62, 0.60, 0.58], np.float32)
-    if openings:
-        wall[:14] *= 0.6  # the eaves' shadow
-    for number in range(openings):
-        left = round((number + 0.5) / openings * width)
-        door = openings == 3 and number == 1
-        top, bottom, half = (66, 200, 24) if door else (70, 138, 27)
-        cv2.rectangle(wall, (left - half - 5, top - 5), (left + half + 5, bottom + 5), (0.97, 0.95, 0.90), -1)
-        inside = (0.36, 0.22, 0.14) if door else (0.16, 0.21, 0.27)
-        cv2.rectangle(wall, (left - half, top), (left + half, bottom), inside, -1)
-        if not door:
-            cv2.rectangle(wall, (left - half, top), (left + half, top + 20), (0.42, 0.50, 0.58), -1)
-            cv2.line(wall, (left, top), (left, bottom), (0.95, 0.93, 0.88), 4)
-            cv2.line(wall, (left - half, 100), (left + half, 100), (0.95, 0.93, 0.88), 4)
-    return wall
-
-
-def _roof() -> Array:
-    y, x = np.mgrid[0:200, 0:560].astype(np.float32)
-    tiles = np.asarray([0.66, 0.29, 0.20], np.float32) * (0.66 + 0.5 * noise(x / 11, np.floor(y / 10) * 3.7))[..., None]
-    tiles *= (0.80 + 0.25 * ((y % 10) / 10))[..., None]
-    return tiles * (0.85 + 0.3 * fractal(x / 60, y / 40, 3))[..., None]
-
-
-def _brick() -> Array:
-    y, x = np.mgrid[0:90, 0:40].astype(np.float32)
-    return np.asarray([0.55, 0.36, 0.28], np.float32) * (0.6 + 0.5 * noise(x / 9, np.floor(y / 6) * 2.3))[..., None]
-
-
-def _tone(image: Array) -> Array:
-    """Linear light -> display, with highlights that roll off instead of clipping."""
-    return (1 - np.exp(-1.55 * np.maximum(image, 0))) ** (1 / 1.35)

@@ -1,0 +1,60 @@
+"""Contact sheets hold every frame, in its place, and are written whole."""
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from vedit.errors import InputError
+from vedit.sheet import contact_sheet
+
+
+def flat(*colour: int, height: int = 90, width: int = 160) -> npt.NDArray[np.uint8]:
+    return np.broadcast_to(np.array(colour, np.uint8)[:, None, None], (len(colour), height, width)).copy()
+
+
+def read(path: Path) -> np.ndarray:
+    image = cv2.imread(str(path))
+    assert image is not None
+    return image[..., ::-1]
+
+
+def test_frames_lie_in_rows(tmp_path: Path) -> None:
+    rows = [[flat(255, 0, 0), flat(0, 255, 0, 77)], [flat(0, 0, 255)]]
+    path = contact_sheet(rows, [["", ""], [""]], tmp_path / "a.png", cell_width=160)
+    image = read(path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.png"]
+    assert image.shape == (6 + 90 + 6 + 90 + 6, 6 + 160 + 6 + 160 + 6, 3)
+    assert (image[50, 50] == (255, 0, 0)).all() and (image[50, 250] == (0, 255, 0)).all()
+    assert (image[150, 50] == (0, 0, 255)).all()
+
+
+def test_frames_are_scaled_down_but_never_up(tmp_path: Path) -> None:
+    row = [flat(9, 9, 9, height=90, width=320), flat(200, 0, 0, height=20, width=30)]
+    image = read(contact_sheet([row], [["", ""]], tmp_path / "a.png", cell_width=160))
+    assert image.shape == (6 + 45 + 6, 6 + 160 + 6 + 30 + 6, 3)
+
+
+def test_deep_frames_keep_their_brightness(tmp_path: Path) -> None:
+    deep = np.full((3, 90, 160), 512, np.uint16)
+    image = read(contact_sheet([[deep]], [[""]], tmp_path / "a.png", bit_depth=10))
+    assert image[50, 50].tolist() == [128, 128, 128]
+    with pytest.raises(ValueError, match="bit_depth"):
+        contact_sheet([[deep]], [[""]], tmp_path / "a.png")
+
+
+def test_labels_are_drawn_and_long_ones_shortened(tmp_path: Path) -> None:
+    plain = read(contact_sheet([[flat(0, 0, 0)]], [[""]], tmp_path / "plain.png"))
+    labelled = read(contact_sheet([[flat(0, 0, 0)]], [["Café, frame 12 " * 20]], tmp_path / "labelled.png"))
+    assert labelled.shape[0] > plain.shape[0] and labelled.max() > 200
+
+
+def test_what_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least one frame"):
+        contact_sheet([[]], [[]], tmp_path / "a.png")
+    with pytest.raises(ValueError, match="shape of the rows"):
+        contact_sheet([[flat(0, 0, 0)]], [["a", "b"]], tmp_path / "a.png")
+    with pytest.raises(InputError, match="cannot write"):
+        contact_sheet([[flat(0, 0, 0)]], [[""]], tmp_path / "absent" / "a.png")

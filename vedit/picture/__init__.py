@@ -1,0 +1,1 @@
+"""The picture of the built-in sample clip, drawn in numpy."""
