@@ -6,7 +6,7 @@ The whole command line runs here, on files made for the purpose.
 from __future__ import annotations
 
 import wave
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
@@ -20,6 +20,11 @@ from vedit.cli import main
 PROMPT = ("--prompt", "watercolor painting")
 FRAMES = 6
 RATE = 24
+
+
+def vedit(words: Sequence[str]) -> int:
+    """The exit code of `vedit WORDS`."""
+    return main(words, standalone_mode=False)
 
 
 def write_clip(path: Path, *, codec: str = "libx264", side: tuple[int, int] = (96, 64), sound: bool = True) -> Path:
@@ -104,7 +109,7 @@ def run(capfd: pytest.CaptureFixture[str], words: list[str | Path], *, at: Path)
     """Run a command that has to fail as bad input; returns its line."""
     before = {path: path.stat().st_size for path in at.rglob("*")}
     capfd.readouterr()
-    code = main([str(word) for word in words])
+    code = vedit([str(word) for word in words])
     out, err = capfd.readouterr()
     assert code == 2, err
     assert out == ""

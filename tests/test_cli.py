@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,6 +17,11 @@ from vedit.options import DEFAULT_CONTROLS, OnProgress, Progress, RenderPlan, Re
 from vedit.types import ControlSpec
 
 RESTYLE = ["restyle", "in.mp4", "--prompt", "watercolor painting"]
+
+
+def vedit(words: Sequence[str]) -> int:
+    """The exit code of `vedit WORDS`."""
+    return main(words, standalone_mode=False)
 
 
 def a_plan(request: RenderRequest) -> RenderPlan:
@@ -100,7 +105,7 @@ def only(fake: FakeRender) -> RenderRequest:
 
 
 def test_restyle_with_nothing_but_a_prompt(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(RESTYLE) == 0
+    assert vedit(RESTYLE) == 0
     request = only(render)
     assert request == RenderRequest(source=Path("in.mp4"), options=request.options)
     assert request.options.prompt == "watercolor painting"
@@ -126,7 +131,7 @@ def test_every_option_arrives(render: FakeRender, tmp_path: Path, monkeypatch: p
         *("-o", str(tmp_path / "out.mp4"), "--overwrite", "--drop-unsupported", "--even", "--range", "#4..#9"),
         *("--side-by-side", str(beside), "--controlnet", "depth=some/folder", "-q"),
     ]
-    assert main(words) == 0
+    assert vedit(words) == 0
     request = only(render)
     options = request.options
     assert (options.negative_prompt, options.source_prompt) == ("blur", "a street")
@@ -142,12 +147,12 @@ def test_every_option_arrives(render: FakeRender, tmp_path: Path, monkeypatch: p
 
 
 def test_no_control(render: FakeRender) -> None:
-    assert main([*RESTYLE, "--control", "none"]) == 0
+    assert vedit([*RESTYLE, "--control", "none"]) == 0
     assert only(render).options.controls == ()
 
 
 def test_json_is_one_object_on_stdout(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*RESTYLE, "--json"]) == 0
+    assert vedit([*RESTYLE, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["output"] == "in.vedit.mp4"
     assert told["frames"] == 48
@@ -156,18 +161,18 @@ def test_json_is_one_object_on_stdout(render: FakeRender, capsys: pytest.Capture
 
 
 def test_quiet_says_nothing_but_the_result(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*RESTYLE, "-q"]) == 0
+    assert vedit([*RESTYLE, "-q"]) == 0
     out, err = capsys.readouterr()
     assert err == ""
     assert out.startswith("in.vedit.mp4: ")
 
 
 def test_dry_run_renders_nothing(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*RESTYLE, "--dry-run"]) == 0
+    assert vedit([*RESTYLE, "--dry-run"]) == 0
     text = capsys.readouterr().out
     assert "shots     2 shots: #0..#20, #20..#48" in text
     assert "estimate  3 min 25 s, 1.7 GB of memory" in text
-    assert main([*RESTYLE, "--dry-run", "--json"]) == 0
+    assert vedit([*RESTYLE, "--dry-run", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["shots"] == [[0, 20], [20, 48]]
     assert told["rate"] == "24000/1001"
@@ -175,7 +180,7 @@ def test_dry_run_renders_nothing(render: FakeRender, capsys: pytest.CaptureFixtu
 
 
 def test_preview(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([*RESTYLE, "--preview"]) == 0
+    assert vedit([*RESTYLE, "--preview"]) == 0
     assert capsys.readouterr().out == "in.preview.png\n"
 
 
@@ -197,7 +202,7 @@ def test_errors_become_a_line_and_a_code(
     render: FakeRender, capsys: pytest.CaptureFixture[str], error: BaseException, code: int, line: str
 ) -> None:
     render.error = error
-    assert main([*RESTYLE, "-q"]) == code
+    assert vedit([*RESTYLE, "-q"]) == code
     out, err = capsys.readouterr()
     assert out == ""
     assert len(err.strip().splitlines()) == 1
@@ -210,7 +215,7 @@ def test_debug_shows_the_traceback(
 ) -> None:
     monkeypatch.setenv("VEDIT_DEBUG", "1")
     render.error = InputError("odd thing")
-    assert main(RESTYLE) == 2
+    assert vedit(RESTYLE) == 2
     err = capsys.readouterr().err
     assert "Traceback" in err
     assert err.splitlines()[-1] == "vedit: error: odd thing"
@@ -247,7 +252,7 @@ def test_debug_shows_the_traceback(
 def test_bad_usage_is_one_line(
     render: FakeRender, capsys: pytest.CaptureFixture[str], words: list[str], told: str
 ) -> None:
-    assert main(words) == 2
+    assert vedit(words) == 2
     out, err = capsys.readouterr()
     assert out == ""
     (line,) = err.splitlines()
@@ -264,7 +269,7 @@ def test_a_bad_control_names_its_text(
         raise ValueError("a control's scale is at least 0")
 
     put(monkeypatch, "vedit.controls", parse_control=refuse)
-    assert main([*RESTYLE, "--control", "tile:-1"]) == 2
+    assert vedit([*RESTYLE, "--control", "tile:-1"]) == 2
     assert "'tile:-1': a control's scale is at least 0" in capsys.readouterr().err
 
 
@@ -276,7 +281,7 @@ def test_a_terminal_gets_bars(
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "120")
-    assert main(RESTYLE) == 0
+    assert vedit(RESTYLE) == 0
     err = capsys.readouterr().err
     assert "sample" in err
     assert "24/48" in err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import types
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,11 @@ from vedit.cli import main
 from vedit.cli.progress import PlainLines
 from vedit.options import Progress
 from vedit.types import ColorTags, FrameIndex, FrameRange, Shot, StreamInfo, VideoMetadata
+
+
+def vedit(words: Sequence[str]) -> int:
+    """The exit code of `vedit WORDS`."""
+    return main(words, standalone_mode=False)
 
 
 def put(monkeypatch: pytest.MonkeyPatch, name: str, **members: object) -> None:
@@ -33,9 +39,9 @@ def test_controls_writes_one_file_per_kind(monkeypatch: pytest.MonkeyPatch, caps
 
     put(monkeypatch, "vedit.render", write_controls=write_controls)
     words = ["controls", "in.mp4", "--kind", "softedge, tile,softedge", "-o", "maps.mp4"]
-    assert main(words) == 0
+    assert vedit(words) == 0
     assert capsys.readouterr().out.splitlines() == ["maps.softedge.mp4", "maps.tile.mp4"]
-    assert main([*words, "--json"]) == 0
+    assert vedit([*words, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == {"outputs": ["maps.softedge.mp4", "maps.tile.mp4"]}
 
 
@@ -64,11 +70,11 @@ def test_shots(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
 
     put(monkeypatch, "vedit.media.read", open_video=open_video)
     put(monkeypatch, "vedit.shots", detect_shots=detect_shots)
-    assert main(["shots", "in.mp4"]) == 0
+    assert vedit(["shots", "in.mp4"]) == 0
     out, err = capsys.readouterr()
     assert err == "vedit: note: one frame is damaged\n"
     assert out.splitlines() == ["   1  #0..#3  0.000..0.125 s", "   2  #3..#4  0.125..0.167 s"]
-    assert main(["shots", "in.mp4", "--json"]) == 0
+    assert vedit(["shots", "in.mp4", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["rate"] == "24/1"
     assert told["shots"][1] == {"number": 2, "start": 3, "stop": 4, "start_seconds": "1/8", "stop_seconds": "1/6"}
@@ -105,26 +111,26 @@ def test_probe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         return metadata
 
     put(monkeypatch, "vedit.media.probe", probe=probe)
-    assert main(["probe", "in.mov"]) == 0
+    assert vedit(["probe", "in.mov"]) == 0
     text = capsys.readouterr().out
     assert "video      prores, yuva444p10le, 10 bit, alpha\n" in text
     assert "size       1080x1920, coded 1920x1080, turned 90 degrees, pixel aspect 4/3\n" in text
     assert "rate       24000/1001 (23.976) frames/s\n" in text
     assert "stream     #1 audio, aac, eng\n" in text
-    assert main(["probe", "in.mov", "--json"]) == 0
+    assert vedit(["probe", "in.mov", "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["path"], told["average_rate"], told["timecode"]) == ("/clips/in.mov", "24000/1001", "01:00:00;00")
     assert told["streams"][0]["time_base"] == "1/48000"
 
 
 def test_models(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["models", "list"]) == 0
+    assert vedit(["models", "list"]) == 0
     assert capsys.readouterr().out.startswith("embedded  ")
-    assert main(["models", "list", "--json"]) == 0
+    assert vedit(["models", "list", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["models"][0]["name"] == "embedded"
-    assert main(["models", "info", "embedded"]) == 0
+    assert vedit(["models", "info", "embedded"]) == 0
     assert "Apache-2.0" in capsys.readouterr().out
-    assert main(["models", "info", "embeded"]) == 2
+    assert vedit(["models", "info", "embeded"]) == 2
     assert "'embedded'" in capsys.readouterr().err
 
 
@@ -139,18 +145,18 @@ def test_sample_keeps_a_file_that_is_there(
 
     put(monkeypatch, "vedit.sample", write_sample=write_sample)
     path = tmp_path / "my clip.mp4"
-    assert main(["sample", "-o", str(path), "--frames", "12"]) == 0
+    assert vedit(["sample", "-o", str(path), "--frames", "12"]) == 0
     assert capsys.readouterr().out == f"{path}\n"
-    assert main(["sample", "-o", str(path)]) == 2
+    assert vedit(["sample", "-o", str(path)]) == 2
     assert "add --overwrite" in capsys.readouterr().err
-    assert main(["sample", "-o", str(path), "--overwrite"]) == 0
+    assert vedit(["sample", "-o", str(path), "--overwrite"]) == 0
     assert made == [(path, 12), (path, 48)]
 
 
 def test_version_and_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--version"]) == 0
+    assert vedit(["--version"]) == 0
     assert capsys.readouterr().out == "vedit 0.1.0\n"
-    assert main([]) == 2, "no command is a usage error, and shows the help"
+    assert vedit([]) == 2, "no command is a usage error, and shows the help"
     assert "Examples:" in capsys.readouterr().err
 
 
@@ -163,10 +169,8 @@ def commands(command: click.Command, name: str = "") -> list[tuple[str, click.Co
 
 
 def test_every_command_has_examples_and_every_option_has_help(capsys: pytest.CaptureFixture[str]) -> None:
-    from vedit.cli.app import cli
-
-    for name, command in commands(cli):
-        assert main([*name.split(), "--help"]) == 0
+    for name, command in commands(main):
+        assert vedit([*name.split(), "--help"]) == 0
         text = capsys.readouterr().out
         if name not in ("models list", "models info"):
             assert text.index("Examples:") < text.index("Options:")

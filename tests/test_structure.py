@@ -27,8 +27,7 @@ LAYERS = (
         "sheet",
         "registry",
         "controls",
-        "landscape",
-        "trees",
+        "picture",
         "sample",
         "testing",
         "embedded",
@@ -225,9 +224,9 @@ def test_the_safety_check_sees(text: str, fault: str | None) -> None:
     [
         "import vedit; dir(vedit)",
         "import vedit.types, vedit.options, vedit.errors, vedit.protocols",
-        "from vedit.cli import main; assert main(['--help']) == 0",
-        "from vedit.cli import main; assert main(['restyle', '--help']) == 0",
-        "from vedit.cli import main; assert main(['restyle', 'x.mp4', '--prompt', '']) == 2",
+        "from vedit.cli import main; assert main(['--help'], standalone_mode=False) == 0",
+        "from vedit.cli import main; assert main(['restyle', '--help'], standalone_mode=False) == 0",
+        "from vedit.cli import main; assert main(['restyle', 'x.mp4', '--prompt', ''], standalone_mode=False) == 2",
     ],
 )
 def test_torch_is_not_imported(code: str) -> None:

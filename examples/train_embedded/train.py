@@ -9,11 +9,12 @@ runs. On a CUDA device it uses that, else the CPU.
 import argparse
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
-from torch import Tensor
+from torch import Tensor, nn
 from trainer.autoencoder import autoencoder_loss, patch_statistics, start_from_pca
 from trainer.diffusion import diffusion_loss, wake_controlnets
 from trainer.export import Networks, export
@@ -64,7 +65,13 @@ def make_data(photos: Path, packs: Path, *, pictures: int, seed: int, workers: i
 
 def options_for(base: LoopOptions, *, minutes: float, device: torch.device) -> LoopOptions:
     """`base` with its budget; logged more rarely where steps are fast."""
-    return LoopOptions(**{**vars(base), "minutes": minutes, "log_every": 20 if device.type == "cpu" else 100})
+    return replace(base, minutes=minutes, log_every=20 if device.type == "cpu" else 100)
+
+
+def place(module: nn.Module, device: torch.device) -> None:
+    """Move to the device, with convolution weights in the layout that is fastest there."""
+    module.to(device)
+    module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
 
 
 def show(stage: str, row: dict[str, float]) -> None:
@@ -82,7 +89,7 @@ def train_autoencoder(args: argparse.Namespace, packs: Path, device: torch.devic
     folder: Path = args.work / "autoencoder"
     if not (folder / "state.json").is_file():
         start_from_pca(vae, *patch_statistics(open_shard(packs / "photos.bin"), seed=args.seed))
-    vae.to(device, memory_format=torch.channels_last)
+    place(vae, device)
     averaged: dict[str, Tensor] = {}
     options = options_for(AUTOENCODER, minutes=args.minutes * args.autoencoder_share, device=device)
     start = autoencoder_loss(vae, packs=packs, seed=args.seed, workers=args.workers)
@@ -98,7 +105,7 @@ def train_diffusion(args: argparse.Namespace, packs: Path, device: torch.device,
     torch.manual_seed(args.seed + 1)
     networks = Networks.new()
     wake_controlnets(networks)
-    networks.to(device, memory_format=torch.channels_last)
+    place(networks, device)
     folder: Path = args.work / "diffusion"
 
     def on_save(ema: dict[str, Tensor], step: int) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import av
 import numpy as np
@@ -65,15 +65,38 @@ class Recipe:
     chapters: tuple[tuple[int, int], ...] = ()
     """(start, end) in milliseconds."""
     title: str | None = None
-
-
-MakeVideo = Callable[[Recipe], Path]
+    faststart: bool = False
 
 
 @pytest.fixture
-def make_video(tmp_path: Path) -> MakeVideo:
-    """Writes a recipe's file to the test's folder."""
-    return lambda recipe: write_recipe(tmp_path / recipe.name, recipe)
+def make(tmp_path: Path) -> Callable[..., Path]:
+    """Writes the file that a `Recipe` of these fields describes to the test's folder."""
+
+    def write(**fields: Any) -> Path:
+        recipe = Recipe(**fields)
+        return write_recipe(tmp_path / recipe.name, recipe)
+
+    return write
+
+
+@pytest.fixture
+def sound() -> type[Sound]:
+    """One sound track of a recipe."""
+    return Sound
+
+
+@pytest.fixture
+def draw() -> Callable[[int, int, int], npt.NDArray[np.uint8]]:
+    """The picture that files made here show: of a frame number, width and height."""
+    return picture
+
+
+@pytest.fixture
+def sound_only(tmp_path: Path) -> Path:
+    path = tmp_path / "sound.m4a"
+    with av.open(str(path), "w", format="mp4") as output:
+        _tone(output, _sound_stream(output, Sound()), Sound(), 0.5)
+    return path
 
 
 def picture(number: int, width: int, height: int) -> npt.NDArray[np.uint8]:
@@ -88,7 +111,9 @@ def picture(number: int, width: int, height: int) -> npt.NDArray[np.uint8]:
 def write_recipe(path: Path, recipe: Recipe) -> Path:
     base = recipe.time_base or 1 / recipe.rate
     options = {"video_track_timescale": str(base.denominator)} if path.suffix in (".mp4", ".mov") else {}
-    with av.open(str(path), "w", container_options=options) as output:
+    if recipe.faststart:
+        options["movflags"] = "faststart"
+    with av.open(f"file:{path}", "w", container_options=options) as output:
         stream = cast("VideoStream", output.add_stream(recipe.codec, rate=recipe.rate, options=dict(recipe.options)))
         stream.width, stream.height = recipe.size
         stream.pix_fmt = recipe.pixel_format
@@ -111,7 +136,11 @@ def write_recipe(path: Path, recipe: Recipe) -> Path:
             subtitles.metadata["language"] = "eng"
         if recipe.chapters:
             output.set_chapters([_chapter(n, *times) for n, times in enumerate(recipe.chapters)])
-        pts = list(recipe.pts) if recipe.pts is not None else [round(n / recipe.rate / base) for n in range(recipe.frames)]
+        pts = (
+            list(recipe.pts)
+            if recipe.pts is not None
+            else [round(n / recipe.rate / base) for n in range(recipe.frames)]
+        )
         step = pts[-1] - pts[-2] if len(pts) > 1 else round(1 / recipe.rate / base)
         durations = {a: b - a for a, b in zip(pts, pts[1:], strict=False)} | {pts[-1]: recipe.last_duration or step}
         for number, value in enumerate(pts):
@@ -169,7 +198,9 @@ def _tone(output: OutputContainer, stream: AudioStream, sound: Sound, seconds: f
     samples = samples.astype(np.float32)[np.newaxis]
     step = 1024
     for first in range(0, samples.shape[1], step):
-        frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples[:, first : first + step]), format="fltp", layout="mono")
+        frame = AudioFrame.from_ndarray(
+            np.ascontiguousarray(samples[:, first : first + step]), format="fltp", layout="mono"
+        )
         frame.sample_rate = 48000
         frame.time_base = Fraction(1, 48000)
         frame.pts = first + round(sound.start * 48000)

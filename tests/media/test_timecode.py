@@ -19,7 +19,9 @@ RATES += [(NTSC, True), (NTSC60, True)]
 
 def index(count: int = 100, rate: Fraction = Fraction(25)) -> FrameIndex:
     step = int(1000 / rate)
-    return FrameIndex(pts=tuple(n * step for n in range(count)), time_base=Fraction(1, 1000), last_duration=step, rate=rate)
+    return FrameIndex(
+        pts=tuple(n * step for n in range(count)), time_base=Fraction(1, 1000), last_duration=step, rate=rate
+    )
 
 
 @given(mode=st.sampled_from(RATES), frame=st.integers(0, 2_500_000))
@@ -55,7 +57,9 @@ def test_midnight() -> None:
     assert add_frames("00:00:00:00", -1, Fraction(25)) == "23:59:59:24"
 
 
-@pytest.mark.parametrize("text", ["", "1:2", "01:00:00", "24:00:00:00", "00:60:00:00", "00:00:00:25", "00:01:00;00", "a:b:c:d"])
+@pytest.mark.parametrize(
+    "text", ["", "1:2", "01:00:00", "24:00:00:00", "00:60:00:00", "00:00:00:25", "00:01:00;00", "a:b:c:d"]
+)
 def test_what_is_not_a_timecode(text: str) -> None:
     with pytest.raises(InputError):
         parse_timecode(text, NTSC if ";" in text else Fraction(25))
@@ -94,7 +98,9 @@ def test_timecode_range_counts_from_the_start_timecode() -> None:
 
 
 def test_colons_are_read_as_drop_frame_where_the_clip_is() -> None:
-    clip = FrameIndex(pts=tuple(range(0, 4000 * 1001, 1001)), time_base=Fraction(1, 30000), last_duration=1001, rate=NTSC)
+    clip = FrameIndex(
+        pts=tuple(range(0, 4000 * 1001, 1001)), time_base=Fraction(1, 30000), last_duration=1001, rate=NTSC
+    )
     assert parse_range("00:01:00:02..", clip, "00:00:00;00").start == 1800
     assert parse_range("00:01:00;02..", clip, "00:00:00;00").start == 1800
     with pytest.raises(InputError, match="drop-frame"):

@@ -10,6 +10,7 @@ import sys
 import traceback
 import warnings
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -25,9 +26,46 @@ from vedit.errors import VeditError
 DEBUG = "VEDIT_DEBUG"
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Program(click.Group):
+    """A group that ends every error as one line on stderr and an exit code."""
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> Any:
+        """Run the command line, and leave the process with the exit code.
+
+        Args:
+            args: the words behind `vedit`; None takes those of the process.
+            prog_name: how the program calls itself.
+            complete_var: see click.
+            standalone_mode: False returns the exit code instead.
+            windows_expand_args: see click.
+            extra: see click.
+        """
+        try:
+            with warnings.catch_warnings():
+                # A user of the command line can do nothing about a library's deprecations.
+                if not _debugging():
+                    warnings.simplefilter("ignore")
+                done = super().main(args, "vedit", complete_var, False, windows_expand_args, **extra)
+            # Click hands back the code of `--help` and `--version`, else what the command returned.
+            code = done if isinstance(done, int) else 0
+        except Exception as error:
+            code = _report(error)
+        if standalone_mode:
+            sys.exit(code)
+        return code
+
+
+@click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="vedit", message="%(prog)s %(version)s")
-def cli() -> None:
+def main() -> None:
     """Restyle video under a new prompt; timing, sound and camera path stay.
 
     \b
@@ -49,27 +87,7 @@ for _command in (
     sample_command,
     models_group,
 ):
-    cli.add_command(_command)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line and return its exit code.
-
-    Args:
-        arguments: the words behind `vedit`; None takes those of the process.
-    """
-    try:
-        with warnings.catch_warnings():
-            # A user of the command line can do nothing about a library's deprecations.
-            if not _debugging():
-                warnings.simplefilter("ignore")
-            code = cli.main(
-                args=None if arguments is None else list(arguments), prog_name="vedit", standalone_mode=False
-            )
-    except Exception as error:
-        return _report(error)
-    # Click hands back the code of `--help` and `--version`, else what the command returned.
-    return code if isinstance(code, int) else 0
+    main.add_command(_command)
 
 
 def _report(error: Exception) -> int:
@@ -112,7 +130,3 @@ def _usage(error: click.ClickException) -> str:
 
 def _debugging() -> bool:
     return os.environ.get(DEBUG, "") not in ("", "0")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

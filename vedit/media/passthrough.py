@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from av.error import FFmpegError
 
+from vedit.media.languages import written_as
 from vedit.media.source import open_input
 
 if TYPE_CHECKING:
@@ -93,6 +94,8 @@ class Passthrough:
         for stream in chosen:
             target = output.add_stream_from_template(stream)
             target.metadata.update(kept_tags(stream.metadata))
+            if stream.language is not None:
+                target.metadata["language"] = written_as(plan.container.muxer, stream.language) or "und"
             target.disposition = stream.disposition
             self._targets[stream.index] = target
         timed = [stream for stream in chosen if stream.type != "attachment"]

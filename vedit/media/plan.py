@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, cast
 from vedit.errors import InputError, MediaError
 from vedit.media.containers import Container, container_for, holder, holds, track_time_base
 from vedit.media.encode import Encoding, choose_encoding
+from vedit.media.languages import written_as
 from vedit.media.source import is_picture, open_input
 from vedit.media.timecode import add_frames, nominal_rate
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
@@ -161,10 +162,12 @@ def _streams(
     wanted = [stream for stream in source.streams if stream.index != metadata.stream_index]
     for stream in wanted:
         if stream.type in ("audio", "subtitle"):
-            if holds(container, stream):
-                copied.append(stream.index)
-            else:
+            if not holds(container, stream):
                 refused.append(stream)
+                continue
+            copied.append(stream.index)
+            if stream.language is not None and written_as(container.muxer, stream.language) is None:
+                notes.append(f"{_describe(stream)} loses its language tag: {container.suffix} does not know it")
         elif _timecode_track(stream):
             continue  # written anew, from the start timecode
         elif stream.type in ("data", "attachment") and holds(container, stream):

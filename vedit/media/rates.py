@@ -16,6 +16,9 @@ WHOLE = tuple(Fraction(n) for n in (5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 7
 STANDARD = NTSC + WHOLE
 
 HALF = Fraction(1, 2)
+COARSE = 4
+"""Where frames are fewer ticks apart than this, uneven steps are dropped frames rather than rounding."""
+
 SAME = Fraction(1, 20000)
 """Two rates nearer than this (relative) are one rate: 24 and 24000/1001 differ by 1/1000."""
 
@@ -47,6 +50,8 @@ def exact_rate(pts: Sequence[int], time_base: Fraction, hints: Iterable[Fraction
         return None
     center = Fraction(pts[-1] - pts[0], len(pts) - 1)
     even = len({b - a for a, b in pairwise(pts)}) == 1
+    if not even and center < COARSE:
+        return None
     if even and high - low < center * SAME:
         return snap(1 / (center * time_base))
 

@@ -8,8 +8,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vedit.media.containers import CONTAINERS
 from vedit.media.encode import output_tags
 from vedit.media.index import scan
+from vedit.media.languages import canonical, written_as
 from vedit.media.passthrough import in_part, source_packets, span
 from vedit.media.probe import probe
 from vedit.media.rates import fits
@@ -55,7 +57,7 @@ class _Track:
 
     index: int
     kind: str
-    language: str
+    language: str | None
     time_base: Fraction
     digest: str
     packets: int
@@ -183,7 +185,7 @@ def _tracks(
             checks.append(
                 _check(f"{name} payload", f"{a.packets} packets {a.digest}", f"{b.packets} packets {b.digest}")
             )
-            checks.append(_check(f"{name} language", a.language, b.language))
+            checks.append(_check(f"{name} language", _language(a.language, after), canonical(b.language)))
             limit = max(tick, a.time_base, b.time_base)
             worst = max((abs(x - y) for x, y in zip(a.times, b.times, strict=False)), default=Fraction(0))
             checks.append(
@@ -218,7 +220,7 @@ def _read(
             _Track(
                 index=stream.index,
                 kind=stream.type,
-                language=stream.language if stream.language not in (None, "und") else "none",
+                language=stream.language,
                 time_base=stream.time_base or Fraction(1, 1000),
                 digest=hashes[stream.index].hexdigest()[:16],
                 packets=len(times[stream.index]),
@@ -238,6 +240,14 @@ def payload(data: bytes, stream: Stream) -> bytes:
     ):
         return data[7 if data[1] & 1 else 9 :]
     return data
+
+
+def _language(language: str | None, after: VideoMetadata) -> str:
+    """What a container can say of a language: QuickTime knows few."""
+    container = CONTAINERS.get(after.path.suffix.lower())
+    if container is not None and language is not None and written_as(container.muxer, language) is None:
+        return "none"
+    return canonical(language)
 
 
 def _tags(tags: ColorTags) -> str:

@@ -25,7 +25,8 @@ def augment(crop: Image, rng: np.random.Generator) -> Image:
     elif kind < 0.20:
         crop = np.uint8(255) - crop
     elif kind < 0.25:
-        crop = np.repeat(cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY)[..., None], 3, 2)
+        gray = np.asarray(cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY), np.uint8)
+        crop = np.repeat(gray[..., None], 3, 2)
     elif kind < 0.30:  # flat cells with hard edges
         step = int(rng.integers(32, 96))
         crop = (crop // step * step + step // 2).clip(0, 255).astype(np.uint8)

@@ -69,4 +69,4 @@ def read_photo(path: Path, *, short_side: int = 288) -> Image:
     if scale < 1:
         picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     height, width = (side - side % 8 for side in picture.shape[:2])
-    return np.ascontiguousarray(picture[:height, :width, ::-1])
+    return np.ascontiguousarray(picture[:height, :width, ::-1], dtype=np.uint8)

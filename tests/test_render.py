@@ -1,0 +1,190 @@
+"""The shell: what a render writes, that it can be repeated, and that nothing is left when it is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import cast
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+from vedit.errors import InputError
+from vedit.finish import composite
+from vedit.media.probe import probe
+from vedit.media.read import open_video
+from vedit.media.verify import verify
+from vedit.options import Progress, RenderRequest, RestyleOptions
+from vedit.render import plan, preview, restyle, write_controls
+from vedit.types import FrameRange
+
+FRAMES, CUT = 10, 6
+WIDTH, HEIGHT = 176, 144
+OPTIONS = RestyleOptions(prompt="watercolor painting", quality="draft", steps=2, window=4, overlap=1)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten frames at 24000/1001 of two shots, with sound and a start timecode."""
+    path = tmp_path_factory.mktemp("clip") / "two shots.mov"
+    with av.open(str(path), "w") as container:
+        video = container.add_stream("libx264", rate=Fraction(24000, 1001))
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
+        video.metadata["timecode"] = "01:00:00:00"
+        sound = container.add_stream("aac", rate=48000, layout="stereo")
+        for t in range(FRAMES):
+            frame = av.VideoFrame.from_ndarray(picture(t), format="rgb24")
+            container.mux(video.encode(frame))
+        tone = (np.sin(np.arange(24000) / 20) * 0.2).astype(np.float32)
+        samples = av.AudioFrame.from_ndarray(np.stack([tone, tone]), format="fltp", layout="stereo")
+        samples.sample_rate = 48000
+        container.mux(sound.encode(samples))
+        container.mux(sound.encode(None))
+        container.mux(video.encode(None))
+    return path
+
+
+def picture(t: int) -> npt.NDArray[np.uint8]:
+    """A soft pattern that moves to the right; after the cut another one in other colours."""
+    rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
+    wave = np.sin((columns - 3 * t) / 11) * np.cos(rows / 17)
+    colours = (200, 90, 60) if t < CUT else (20, 60, 220)
+    shift = 0 if t < CUT else 30
+    return np.stack([np.clip(c / 2 + shift + 60 * wave, 0, 255) for c in colours], axis=2).astype(np.uint8)
+
+
+def request(clip: Path, output: Path, **changes: object) -> RenderRequest:
+    return replace(RenderRequest(source=clip, output=output, options=OPTIONS), **changes)  # pyright: ignore[reportArgumentType]
+
+
+def pixels(path: Path) -> npt.NDArray[np.integer]:
+    with open_video(path) as reader:
+        return reader.read(FrameRange(start=0, stop=len(reader.index()))).frames
+
+
+def test_a_render_keeps_timing_and_sound_and_tells(clip: Path, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    output, pair = tmp_path / "out.mov", tmp_path / "pair.mp4"
+    result = restyle(request(clip, output), on_progress=told.append, side_by_side=pair)
+    assert result.frames == FRAMES
+    assert result.contract["ok"] is True
+    assert verify(clip, output).ok
+    assert probe(output).timecode == "01:00:00:00"
+    assert [progress.stage for progress in told if progress.done == progress.total][-1] == "write"
+    assert {progress.shots for progress in told if progress.stage == "write"} == {2}
+    both = probe(pair)
+    assert (both.width, both.height) == (2 * WIDTH + 2, HEIGHT)
+    assert len(both.audio) == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mov", "pair.mp4"]
+    difference = np.abs(pixels(output).astype(int) - pixels(clip).astype(int)).mean()
+    assert difference > 2, "the look must have changed"
+
+
+def test_same_seed_same_pixels_whatever_the_batch(clip: Path, tmp_path: Path) -> None:
+    rendered: list[npt.NDArray[np.integer]] = []
+    for name, batch in (("a", 8), ("b", 8), ("c", 1)):
+        options = replace(OPTIONS, batch=batch, start="noise", strength=0.5)
+        restyle(request(clip, tmp_path / f"{name}.mov", options=options))
+        rendered.append(pixels(tmp_path / f"{name}.mov"))
+    assert np.array_equal(rendered[0], rendered[1])
+    assert np.abs(rendered[0].astype(int) - rendered[2].astype(int)).max() <= 1
+
+
+def test_a_range_renders_that_range_alone(clip: Path, tmp_path: Path) -> None:
+    output = tmp_path / "part.mov"
+    result = restyle(request(clip, output, frames="#3..#8", options=replace(OPTIONS, strength=0.0)))
+    assert result.frames == 5
+    assert verify(clip, output, frames=FrameRange(start=3, stop=8)).ok
+    assert probe(output).timecode == "01:00:00:03"
+    difference = np.abs(pixels(output).astype(int) - pixels(clip)[3:8].astype(int))
+    assert difference.mean() < 1.5, "strength 0 is the source, encoded once more"
+
+
+def test_nothing_crosses_a_cut(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second shot's frames are the same, to the last bit, whether or not the first is rendered before it."""
+    rendered: list[npt.NDArray[np.integer]] = []
+
+    def record(*arguments: object) -> object:
+        rendered.append(composite(*arguments))  # pyright: ignore[reportArgumentType]
+        return rendered[-1]
+
+    monkeypatch.setattr("vedit.render.composite", record)
+    assert plan(request(clip, tmp_path / "whole.mov")).shots == ((0, CUT), (CUT, FRAMES))
+    restyle(request(clip, tmp_path / "whole.mov"))
+    whole = np.concatenate(rendered)
+    rendered.clear()
+    restyle(request(clip, tmp_path / "part.mov", frames=f"#{CUT}.."))
+    assert np.array_equal(np.concatenate(rendered), whole[CUT:])
+
+
+@pytest.mark.parametrize("stage", ["shots", "invert", "write", "verify"])
+def test_an_interrupted_render_leaves_nothing(clip: Path, tmp_path: Path, stage: str) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.stage == stage:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        restyle(request(clip, tmp_path / "out.mov"), on_progress=stop, side_by_side=tmp_path / "pair.mp4")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_plan_writes_nothing_and_estimates(clip: Path, tmp_path: Path) -> None:
+    found = plan(request(clip, tmp_path / "out.mov"))
+    assert list(tmp_path.iterdir()) == []
+    assert (found.frames, found.rate, found.source_size) == (FRAMES, "24000/1001", (WIDTH, HEIGHT))
+    assert found.working_size[0] % 32 == found.working_size[1] % 32 == 0
+    assert found.steps == 2
+    assert found.network_evaluations_per_frame == 2 * (1 + 2)
+    assert found.seconds > 0
+    assert found.peak_memory_bytes > 2**29
+
+
+def test_preview_is_one_picture_of_each_shot(clip: Path, tmp_path: Path) -> None:
+    import cv2
+
+    path = preview(request(clip, tmp_path / "out.mov"))
+    assert [p.name for p in tmp_path.iterdir()] == ["out.preview.png"]
+    sheet = cv2.imread(str(path))
+    assert sheet is not None
+    assert sheet.shape[0] > 4 * HEIGHT
+    assert sheet.shape[1] > 3 * WIDTH
+    with pytest.raises(InputError, match="exists"):
+        preview(request(clip, tmp_path / "out.mov"))
+
+
+@pytest.mark.parametrize("kind", ["softedge", "flow"])
+def test_controls_are_videos_on_the_source_s_timing(clip: Path, tmp_path: Path, kind: str) -> None:
+    (path,) = write_controls(clip, [kind], tmp_path / "map.mov")
+    assert verify(clip, path).ok
+    assert pixels(path).std() > 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"options": replace(OPTIONS, prompt="  ")}, "prompt is empty"),
+        ({"model": "no such model"}, "there is no model"),
+        ({"device": "tpu"}, "there is no device"),
+        ({"frames": "#8..#8"}, "8"),
+    ],
+)
+def test_bad_requests_end_before_anything_is_written(
+    clip: Path, tmp_path: Path, changes: dict[str, object], part: str
+) -> None:
+    for call in cast("list[Callable[[RenderRequest], object]]", [plan, restyle, preview]):
+        with pytest.raises(InputError, match=part):
+            call(request(clip, tmp_path / "out.mov", **changes))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_unknown_words_and_absent_branches_are_told(clip: Path, tmp_path: Path) -> None:
+    from vedit.types import ControlSpec
+
+    options = replace(OPTIONS, prompt="zyzzyva at night", controls=(ControlSpec(kind="canny"),))
+    notes = restyle(request(clip, tmp_path / "out.mov", options=options)).notes
+    assert any("does not know: zyzzyva;" in note for note in notes)
+    assert any("no control branch for: canny" in note for note in notes)
