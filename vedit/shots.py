@@ -21,7 +21,7 @@ THRESHOLD = 3.0
 """How many times more a frame must differ from its predecessor than its neighbours do."""
 MINIMUM_CHANGE = 15.0
 """Levels of 255, mean over hue, saturation and value, that a frame must differ in any case."""
-MINIMUM_SECONDS = Fraction(1, 4)
+MINIMUM_SECONDS = Fraction(1, 8)
 
 _SHORT_SIDE = 144
 _AROUND = 2
@@ -38,7 +38,8 @@ class ContentShotDetector:
 
     Args:
         threshold: ratio to the neighbouring changes from which a change is a cut; lower finds more.
-        minimum_seconds: a cut sooner than this after the last one is dropped, so a flash makes no shot of its own.
+        minimum_seconds: a cut sooner than this after the last one is dropped, so a flash makes no shot of its own; the
+            clip's first frame is no cut, so a stray frame before the first cut stays a shot.
 
     Raises:
         ValueError: a threshold of 1 or less, which a clip without cuts would pass everywhere.
@@ -84,7 +85,7 @@ class ContentShotDetector:
         self._repeat(self._last)
         starts = [0]
         for cut in self._cuts:
-            if self._seconds[cut] - self._seconds[starts[-1]] >= self._minimum_seconds:
+            if len(starts) == 1 or self._seconds[cut] - self._seconds[starts[-1]] >= self._minimum_seconds:
                 starts.append(cut)
         stops = [*starts[1:], len(self._seconds)]
         return tuple(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -142,7 +143,7 @@ def write_recipe(path: Path, recipe: Recipe) -> Path:
             else [round(n / recipe.rate / base) for n in range(recipe.frames)]
         )
         step = pts[-1] - pts[-2] if len(pts) > 1 else round(1 / recipe.rate / base)
-        durations = {a: b - a for a, b in zip(pts, pts[1:], strict=False)} | {pts[-1]: recipe.last_duration or step}
+        durations = {a: b - a for a, b in pairwise(pts)} | {pts[-1]: recipe.last_duration or step}
         for number, value in enumerate(pts):
             frame = _yuv(recipe, number)
             frame.pts, frame.time_base = value, base

@@ -52,6 +52,23 @@ def test_a_single_file_loads_without_network(folder: Path, tmp_path: Path) -> No
     torch.testing.assert_close(single.codec.encode(frames), diffusers.codec.encode(frames))
 
 
+def test_a_control_branch_of_one_file(folder: Path, tmp_path: Path) -> None:
+    weights = load_file(folder / "controlnet" / "diffusion_pytorch_model.safetensors")
+    file, beside = tmp_path / "control_tile.safetensors", tmp_path / "control_tile" / "controlnet"
+    save_file({f"control_model.{_controlnet_key(name)}": tensor for name, tensor in weights.items()}, file)
+    beside.mkdir(parents=True)
+    (beside / "config.json").write_text((folder / "controlnet" / "config.json").read_text("utf-8"), "utf-8")
+    model = load(str(folder), controls=("depth",), controlnets={"depth": str(file)})
+    own = model.denoiser.controlnets["depth"].state_dict()
+    assert set(own) == set(weights)
+    assert all(torch.equal(own[name], tensor) for name, tensor in weights.items())
+
+
+def test_a_control_file_that_is_absent(folder: Path) -> None:
+    with pytest.raises(ModelError, match="there is no file"):
+        load(str(folder), controls=("depth",), controlnets={"depth": "/missing/depth.safetensors"})
+
+
 def test_a_single_file_without_a_tokenizer_says_where_to_get_one(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,6 +180,20 @@ def _unet_key(name: str) -> str:
             head, _, tail = rest.partition(".")
             return original + (f"{_RESNET[head]}.{tail}" if ".resnets." in ours else rest)
     raise AssertionError(name)
+
+
+def _controlnet_key(name: str) -> str:
+    """diffusers' name -> the original ControlNet's: the hint is seven convolutions with activations between."""
+    kind, *rest = name.split(".")
+    if kind == "controlnet_down_blocks":
+        return ".".join(["zero_convs", rest[0], "0", *rest[1:]])
+    if kind == "controlnet_mid_block":
+        return ".".join(["middle_block_out", "0", *rest])
+    if kind == "controlnet_cond_embedding":
+        if rest[0] == "blocks":
+            return ".".join(["input_hint_block", str(2 * int(rest[1]) + 2), *rest[2:]])
+        return ".".join(["input_hint_block", {"conv_in": "0", "conv_out": "14"}[rest[0]], *rest[1:]])
+    return _unet_key(name)
 
 
 def _vae_key(name: str) -> str:

@@ -35,7 +35,6 @@ class Program(click.Group):
         prog_name: str | None = None,
         complete_var: str | None = None,
         standalone_mode: bool = True,
-        windows_expand_args: bool = True,
         **extra: Any,
     ) -> Any:
         """Run the command line, and leave the process with the exit code.
@@ -45,7 +44,6 @@ class Program(click.Group):
             prog_name: how the program calls itself.
             complete_var: see click.
             standalone_mode: False returns the exit code instead.
-            windows_expand_args: see click.
             extra: see click.
         """
         try:
@@ -53,7 +51,7 @@ class Program(click.Group):
                 # A user of the command line can do nothing about a library's deprecations.
                 if not _debugging():
                     warnings.simplefilter("ignore")
-                done = super().main(args, "vedit", complete_var, False, windows_expand_args, **extra)
+                done = super().main(args, "vedit", complete_var, standalone_mode=False, **extra)
             # Click hands back the code of `--help` and `--version`, else what the command returned.
             code = done if isinstance(done, int) else 0
         except Exception as error:

@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     from vedit.types import IntFrames
 
 
-def open_video(path: Path | str) -> VideoReader:
-    """Open a video for reading; use it as a context manager. Raises MediaError as `probe` does."""
-    return VideoReader(probe(path))
+def open_video(path: Path | str, *, seek: bool = True) -> VideoReader:
+    """Open a video for reading; use it as a context manager. Raises MediaError as `probe` does.
+
+    Args:
+        path: of the file.
+        seek: reach frames by seeking; False always decodes from the first frame on.
+    """
+    return VideoReader(probe(path), seek=seek)
 
 
 class VideoReader:
@@ -36,7 +41,7 @@ class VideoReader:
     goes on where the last one ended does not seek.
     """
 
-    def __init__(self, metadata: VideoMetadata) -> None:
+    def __init__(self, metadata: VideoMetadata, *, seek: bool = True) -> None:
         self._metadata = metadata
         self._scan: ScannedIndex | None = None
         self._decoder: Decoder | None = None
@@ -44,8 +49,8 @@ class VideoReader:
         """The frame that the decoder presents next."""
         self._proven = True
         """The decoder ran from the start, so what it presents needs no proof."""
-        self._exact = True
-        """No seek has missed yet."""
+        self._exact = seek
+        """Seeking is allowed, and has not missed yet."""
         color, depth = metadata.color, metadata.bit_depth
         self._to_rgb = ToRgb(color, metadata.coded_height, depth, metadata.has_alpha)
 

@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.media.containers import CONTAINERS
+from vedit.media.containers import CONTAINERS, track_time_base
 from vedit.media.encode import output_tags
 from vedit.media.index import scan
 from vedit.media.languages import canonical, written_as
@@ -112,6 +112,9 @@ def _timing(index: FrameIndex, written: FrameIndex, part: FrameRange, after: Vid
     worst = max((abs(index.seconds(a) - first - written.seconds(b)) for a, b in pairs), default=Fraction(0))
     told = f"within {_ms(tick)} of the source" if tick else "equal to the source"
     checks.append(_check("frame times", told, f"largest difference {_ms(worst)}", worst <= tick))
+    container = CONTAINERS.get(after.path.suffix.lower())
+    if container is not None:
+        checks.append(_check("time base", track_time_base(container, index.time_base), written.time_base))
     if index.rate is not None:
         # Over a short part, or in coarser ticks, many rates fit: the source's must be one of them.
         slack = (written.time_base + (index.time_base if tick else 0)) / written.time_base / 2

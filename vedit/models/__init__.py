@@ -41,21 +41,23 @@ class ModelInfo:
 class ModelSource:
     """Where a model's parts come from: `base` is a folder, a .safetensors file or a hub id with an optional @revision.
 
-    `controlnets` maps a control kind to a ControlNet's folder, file or hub id; for a folder that holds its own
-    ControlNets they are found there.
+    `controlnets` maps a control kind to a ControlNet's folder, file, hub id, or file on the hub (owner/name/FILE); the
+    ones that a folder holds itself are found there.
     """
 
     base: str
     controlnets: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
+# The authors' own repositories hold some of the ControlNets as pickle only; these are the same weights as safetensors.
+_CONTROLNETS = "comfyanonymous/ControlNet-v1-1_fp16_safetensors"
 SD15 = ModelSource(
     base="stable-diffusion-v1-5/stable-diffusion-v1-5",
     controlnets={
-        "tile": "lllyasviel/control_v11f1e_sd15_tile",
-        "softedge": "lllyasviel/control_v11p_sd15_softedge",
-        "depth": "lllyasviel/control_v11f1p_sd15_depth",
-        "canny": "lllyasviel/control_v11p_sd15_canny",
+        "tile": f"{_CONTROLNETS}/control_v11f1e_sd15_tile_fp16.safetensors",
+        "softedge": f"{_CONTROLNETS}/control_v11p_sd15_softedge_fp16.safetensors",
+        "depth": f"{_CONTROLNETS}/control_v11f1p_sd15_depth_fp16.safetensors",
+        "canny": f"{_CONTROLNETS}/control_v11p_sd15_canny_fp16.safetensors",
     },
 )
 _SD15_BYTES = 2_133_000_000 + 2 * 722_600_000

@@ -21,6 +21,7 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from huggingface_hub import hf_hub_download
 from safetensors import SafetensorError, safe_open
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
@@ -54,6 +55,7 @@ SD15_CONFIGS: dict[str, dict[str, Any]] = {
         "num_hidden_layers": 12,
         "projection_dim": 768,
     },
+    "controlnet": {"_class_name": "ControlNetModel", "cross_attention_dim": 768},
     "scheduler": {
         "_class_name": "DDIMScheduler",
         "beta_start": 0.00085,
@@ -92,9 +94,7 @@ def load_components(source: ModelSource, *, controls: Sequence[str], dtype: torc
         parts = _folder(source.base, dtype)
         own = own_controlnets(base) if base.is_dir() else {}
     places = {**{kind: f"{base}/{sub}" for kind, sub in own.items()}, **source.controlnets}
-    parts["controlnets"] = {
-        kind: _part(place, partial(_controlnet, dtype)) for kind, place in places.items() if kind in controls
-    }
+    parts["controlnets"] = {kind: _controlnet(place, dtype) for kind, place in places.items() if kind in controls}
     return Components(**parts)
 
 
@@ -123,8 +123,29 @@ def _folder(base: str, dtype: torch.dtype) -> dict[str, Any]:
     return _part(base, load)
 
 
-def _controlnet(dtype: torch.dtype, base: str, kw: Mapping[str, Any]) -> ControlNetModel:
+def _controlnet_folder(dtype: torch.dtype, base: str, kw: Mapping[str, Any]) -> ControlNetModel:
     return ControlNetModel.from_pretrained(base, **_weights(dtype), **kw)
+
+
+def _controlnet(place: str, dtype: torch.dtype) -> ControlNetModel:
+    """A ControlNet from a folder, a hub id, or, for SD 1.5, one file: a path or owner/name/FILE.safetensors."""
+    path = Path(place)
+    if path.suffix != ".safetensors":
+        return _part(place, partial(_controlnet_folder, dtype))
+    if not path.is_file():
+        owner, name, file = place.split("/", 2) if place.count("/") >= 2 else ("", "", "")
+        if not file or path.is_absolute():
+            raise ModelError(f"there is no file {place}", remedy="check the path given to --controlnet")
+        path = Path(_part(f"{owner}/{name}", lambda repo, kw: hf_hub_download(repo, file, **kw)))
+
+    def load() -> ControlNetModel:
+        with _configs(path) as configs:
+            weights = {k: v for k, v in _weights(dtype).items() if k != "use_safetensors"}  # the file is one
+            return ControlNetModel.from_single_file(
+                str(path), config=str(configs), subfolder="controlnet", local_files_only=True, **weights
+            )
+
+    return _told(place, load)
 
 
 def _weights(dtype: torch.dtype) -> dict[str, Any]:
@@ -209,7 +230,7 @@ def _single_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
 @contextmanager
 def _configs(path: Path) -> Generator[Path]:
     beside = path.with_suffix("")
-    if (beside / "unet" / "config.json").is_file():
+    if beside.is_dir() and any(beside.glob("*/config.json")):
         yield beside
         return
     with tempfile.TemporaryDirectory(prefix="vedit-") as temporary:

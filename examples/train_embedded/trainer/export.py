@@ -92,9 +92,7 @@ def export(vae: AutoencoderTiny, networks: Networks, folder: Path) -> int:
         ValueError: it would be larger than `LIMIT_BYTES`.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    parts: tuple[nn.Module, ...] = (vae, networks)
-    for part in parts:
-        part.to("cpu", torch.float16)
+    nn.ModuleList([vae, networks]).to("cpu", torch.float16)
     pipeline = as_pipeline(vae, networks)
     with TemporaryDirectory(dir=folder.parent, prefix=".export-") as temporary:
         new = Path(temporary)

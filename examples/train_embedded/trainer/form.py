@@ -8,6 +8,7 @@ resnet as a pooled vector added to the time embedding (`addition_embed_type="tex
 
 from collections import Counter
 from itertools import pairwise
+from typing import Any, cast
 
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
@@ -58,7 +59,7 @@ def new_unet(*, widths: tuple[int, int, int] = WIDTHS, norm_groups: int = 32) ->
         layers_per_block=1,
         cross_attention_dim=TEXT_WIDTH,
         # In this class the argument is the number of heads (its name is historical); 32 channels each.
-        attention_head_dim=tuple(max(1, width // 32) for width in widths),
+        attention_head_dim=tuple(max(1, width // 32) for width in widths),  # pyright: ignore[reportArgumentType]
         norm_num_groups=norm_groups,
         resnet_time_scale_shift="scale_shift",
         addition_embed_type="text",
@@ -100,7 +101,7 @@ def new_tokenizer() -> CLIPTokenizer:
         words = [_merged(word, best) for word in words]
     pieces = dict.fromkeys([*alphabet, *(a + "</w>" for a in alphabet), *(a + b for a, b in merges), START, END])
     vocabulary = {piece: index for index, piece in enumerate(pieces)}
-    return CLIPTokenizer(vocab=vocabulary, merges=merges, model_max_length=TEXT_LENGTH)
+    return CLIPTokenizer(vocab=vocabulary, merges=cast(Any, merges), model_max_length=TEXT_LENGTH)
 
 
 def _merged(word: list[str], pair: tuple[str, str]) -> list[str]:
@@ -116,6 +117,7 @@ def _merged(word: list[str], pair: tuple[str, str]) -> list[str]:
 
 def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
     """Two transformer layers of width 128 over the small vocabulary."""
+    ids = tokenizer.get_vocab()
     config = CLIPTextConfig(
         vocab_size=len(tokenizer),
         hidden_size=TEXT_WIDTH,
@@ -124,9 +126,9 @@ def new_text_encoder(tokenizer: CLIPTokenizer) -> CLIPTextModel:
         num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=TEXT_LENGTH,
-        bos_token_id=tokenizer.bos_token_id,
-        eos_token_id=tokenizer.eos_token_id,
-        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=ids[START],
+        eos_token_id=ids[END],
+        pad_token_id=ids[END],
     )
     return CLIPTextModel(config)
 

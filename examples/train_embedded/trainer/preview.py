@@ -7,6 +7,7 @@ python -m trainer.preview psnr --photos DIR --checkpoint FOLDER
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -65,7 +66,7 @@ def sample(
     source = as_tensor(pictures)
     columns: list[list[Image]] = []
     for prompt in prompts:
-        out = pipeline(
+        out: Any = pipeline(
             [prompt] * len(pictures),
             image=source,
             control_image=[tile(source), soft_edges(source)],
@@ -74,8 +75,8 @@ def sample(
             guidance_scale=guidance,
             generator=[torch.Generator().manual_seed(seed) for _ in pictures],
             output_type="np",
-        ).images
-        columns.append([np.round(image * 255).astype(np.uint8) for image in out])
+        )
+        columns.append([np.round(image * 255).astype(np.uint8) for image in out.images])
     return [[picture, *(column[row] for column in columns)] for row, picture in enumerate(pictures)]
 
 
@@ -85,7 +86,8 @@ def reconstruction_psnr(vae: AutoencoderTiny, pictures: list[Image]) -> float:
     values: list[float] = []
     for picture in pictures:
         x = as_tensor([picture]) * 2 - 1
-        error = (vae.decode(vae.encode(x).latents).sample.clamp(-1, 1) - x).square().mean()
+        decoded: Tensor = vae.decoder(vae.encoder(x))
+        error = (decoded.clamp(-1, 1) - x).square().mean()
         values.append(float(10 * torch.log10(4 / error)))
     return sum(values) / len(values)
 

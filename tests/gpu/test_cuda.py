@@ -1,0 +1,54 @@
+"""On a CUDA device: the same stages, and frames that agree with the CPU's.
+
+`make gpu` runs these and sets VEDIT_REQUIRE_GPU, under which an absent device is a failure and not a skip.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from vedit.models import load
+from vedit.options import RestyleOptions
+from vedit.pipelines.restyle import prepare, restyle_frames
+
+OPTIONS = RestyleOptions(prompt="night", steps=4, fixed_point=2)
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(autouse=True)
+def device() -> None:
+    if torch.cuda.is_available():
+        return
+    if os.environ.get("VEDIT_REQUIRE_GPU"):
+        pytest.fail("VEDIT_REQUIRE_GPU is set, and there is no CUDA device")
+    pytest.skip("there is no CUDA device")
+
+
+@pytest.mark.parametrize("start", ["inversion", "noise"])
+def test_frames_agree_with_the_cpu_s(start: str) -> None:
+    """Half precision on the device, single on the CPU: the same picture within a few grey levels."""
+    picture = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    frames = torch.nn.functional.interpolate(picture, (128, 128), mode="bicubic").clamp(0, 1).repeat(4, 1, 1, 1)
+    decoded: list[torch.Tensor] = []
+    for name in ("cpu", "cuda"):
+        model = load("embedded", device=name, controls=("tile", "softedge"))
+        options = RestyleOptions(**{**OPTIONS.__dict__, "start": start})
+        latents = restyle_frames(prepare(model, options), frames, range(4))
+        assert latents.data.device.type == name
+        decoded.append(model.codec.decode(latents.data).cpu())
+    assert float((decoded[0] - decoded[1]).abs().mean()) < 0.02
+
+
+def test_the_device_s_memory_is_bounded_by_the_batch() -> None:
+    model = load("embedded", device="cuda", controls=("tile", "softedge"))
+    peaks: list[int] = []
+    for count in (8, 32):
+        torch.cuda.reset_peak_memory_stats()
+        frames = torch.rand(count, 3, 256, 256)
+        restyle_frames(prepare(model, OPTIONS), frames, range(count))
+        peaks.append(torch.cuda.max_memory_allocated())
+    assert peaks[1] < 2 * peaks[0]

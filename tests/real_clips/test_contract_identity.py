@@ -1,0 +1,101 @@
+"""Every real clip through an identity edit: read, write, and the contract on the written file; and exact frames.
+
+A part of 24 frames that starts off a keyframe is written of every clip, and the whole of the short ones. The check is
+made anew from the two files alone, beside the writer's own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vedit.media.containers import default_output
+from vedit.media.plan import plan_output
+from vedit.media.read import VideoReader, open_video
+from vedit.media.verify import verify
+from vedit.media.write import VideoWriter
+from vedit.types import FrameRange
+
+DATA = Path(os.environ.get("VEDIT_TEST_DATA", Path(__file__).parents[3] / "shared")) / "clips"
+CLIPS = sorted(path for path in (DATA / "real").glob("*") if path.is_file())
+ABSENT = f"no clips in {DATA / 'real'}; set VEDIT_TEST_DATA"
+
+PART = 24
+SMALL = 40_000_000
+"""Whole clips are written up to this many pixels in all."""
+UHD_FRAMES = 4
+
+
+def manifest() -> dict[str, dict[str, Any]]:
+    """What was measured of each clip, by file name; empty where there is no manifest."""
+    file = DATA / "manifest.json"
+    entries = json.loads(file.read_text())["files"] if file.exists() else []
+    return {Path(entry["file"]).name: entry for entry in entries}
+
+
+def pixels(reader: VideoReader) -> int:
+    return reader.metadata.width * reader.metadata.height
+
+
+def identity(reader: VideoReader, output: Path, part: FrameRange | None) -> None:
+    index = reader.index()
+    plan = plan_output(output, reader.metadata, index, frames=part)
+    with VideoWriter(plan) as writer:
+        for clip in reader.chunks(plan.frames, 8):
+            writer.write(clip.frames)
+        report = writer.finish()
+    assert report.ok
+    again = verify(reader.metadata, output, frames=part, source_index=index)
+    assert again.ok, [check for check in again.checks if not check.ok]
+    assert list(output.parent.iterdir()) == [output]
+
+
+@pytest.mark.skipif(not CLIPS, reason=ABSENT)
+@pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
+def test_identity_keeps_the_contract(path: Path, tmp_path: Path) -> None:
+    with open_video(path) as reader:
+        count = len(reader.index())
+        length = min(UHD_FRAMES if pixels(reader) > 4_000_000 else PART, count - 1)
+        start = min(37, count - length)
+        identity(reader, tmp_path / default_output(path).name, FrameRange(start=start, stop=start + length))
+
+
+@pytest.mark.skipif(not CLIPS, reason=ABSENT)
+@pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
+def test_identity_of_whole_short_clips(path: Path, tmp_path: Path) -> None:
+    with open_video(path) as reader:
+        if pixels(reader) * (reader.metadata.declared_frames or 10**9) > SMALL:
+            pytest.skip("long; test_identity_keeps_the_contract writes a part of it")
+        identity(reader, tmp_path / default_output(path).name, None)
+
+
+@pytest.mark.skipif(not CLIPS, reason=ABSENT)
+@pytest.mark.parametrize("path", CLIPS, ids=lambda path: path.stem)
+def test_frames_by_number_equal_the_sequential_decode(path: Path) -> None:
+    """Frames around the middle, reached by seeking in any order, equal those of a decode from the first frame."""
+    with open_video(path) as reader:
+        index = reader.index()
+        told = manifest().get(path.name)
+        if told is not None:
+            assert len(index) == told["frames_decoded"]
+            assert float(index.pts[0] * index.time_base) == pytest.approx(told["first_pts"], abs=1e-3)
+        count = len(index)
+        window = 3 if pixels(reader) > 4_000_000 else 6
+        starts = [count - window, count // 2, count // 3, 0]
+        digests: dict[int, str] = {}
+        for start in starts:
+            clip = reader.read(FrameRange(start=start, stop=start + window))
+            digests |= {start + n: digest(frame) for n, frame in enumerate(clip.frames)}
+    with open_video(path, seek=False) as reader:
+        for number in sorted(digests):
+            clip = reader.read(FrameRange(start=number, stop=number + 1))
+            assert digest(clip.frames[0]) == digests[number], number
+
+
+def digest(frame: Any) -> str:
+    return hashlib.sha256(frame.tobytes()).hexdigest()
