@@ -39,11 +39,16 @@ class VideoReader:
     A read seeks to the key frame before its first frame and proves by checksum that what it decodes is what a decode
     from the start presents; where a file does not seek exactly, it is decoded from the start instead. A read that
     goes on where the last one ended does not seek.
+
+    Args:
+        metadata: of the file.
+        seek: reach frames by seeking; False always decodes from the first frame on.
+        scanned: `scanned` of another reader of the same file, so that it is not decoded for its index again.
     """
 
-    def __init__(self, metadata: VideoMetadata, *, seek: bool = True) -> None:
+    def __init__(self, metadata: VideoMetadata, *, seek: bool = True, scanned: ScannedIndex | None = None) -> None:
         self._metadata = metadata
-        self._scan: ScannedIndex | None = None
+        self._scan = scanned
         self._decoder: Decoder | None = None
         self._position = 0
         """The frame that the decoder presents next."""
@@ -75,11 +80,11 @@ class VideoReader:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know about the file: frames lost to damage, timestamps that had to be replaced."""
-        return self._scanned().warnings
+        return self.scanned().warnings
 
     def index(self) -> FrameIndex:
         """The times of all frames; the first call decodes the whole file. Raises MediaError where nothing decodes."""
-        return self._scanned().frames
+        return self.scanned().frames
 
     def read(self, frames: FrameRange) -> Clip:
         """The frames of `frames`, (T, 3 or 4, H, W): uint8, or uint16 with `bit_depth` bits used.
@@ -88,7 +93,7 @@ class VideoReader:
             InputError: the range is empty or goes past the end.
             MediaError: the file changed or its frames change size.
         """
-        scanned = self._scanned()
+        scanned = self.scanned()
         count = len(scanned.frames)
         if not frames or frames.stop > count:
             raise InputError(
@@ -115,7 +120,8 @@ class VideoReader:
         for start in range(frames.start, frames.stop, size):
             yield self.read(FrameRange(start=start, stop=min(start + size, frames.stop)))
 
-    def _scanned(self) -> ScannedIndex:
+    def scanned(self) -> ScannedIndex:
+        """The index with what reading by number needs beside it; found once."""
         if self._scan is None:
             self._scan = scan(self._metadata.path, self._metadata)
         return self._scan

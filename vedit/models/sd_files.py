@@ -123,6 +123,10 @@ def _folder(base: str, dtype: torch.dtype) -> dict[str, Any]:
     return _part(base, load)
 
 
+def _hub_file(file: str, repo: str, kw: Mapping[str, Any]) -> str:
+    return hf_hub_download(repo, file, **kw)
+
+
 def _controlnet_folder(dtype: torch.dtype, base: str, kw: Mapping[str, Any]) -> ControlNetModel:
     return ControlNetModel.from_pretrained(base, **_weights(dtype), **kw)
 
@@ -136,7 +140,7 @@ def _controlnet(place: str, dtype: torch.dtype) -> ControlNetModel:
         owner, name, file = place.split("/", 2) if place.count("/") >= 2 else ("", "", "")
         if not file or path.is_absolute():
             raise ModelError(f"there is no file {place}", remedy="check the path given to --controlnet")
-        path = Path(_part(f"{owner}/{name}", lambda repo, kw: hf_hub_download(repo, file, **kw)))
+        path = Path(_part(f"{owner}/{name}", partial(_hub_file, file)))
 
     def load() -> ControlNetModel:
         with _configs(path) as configs:
