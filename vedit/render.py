@@ -280,15 +280,21 @@ def _decoded(
     *,
     still: bool = False,
 ) -> tuple[torch.Tensor, torch.Tensor, Steadied | None]:
-    """Latents -> frames at the working size without padding, steadied; the source itself where no step was taken."""
-    source = unfit(source, job.fit)
+    """Latents -> frames at the working size without padding: the source as the model sees it, and the steadied result.
+
+    Where no step was taken both are the source itself.
+    """
+    inner = unfit(source, job.fit)
     if not restyler.path.steps:
-        return source, source, None
-    result = unfit(restyler.model.codec.decode(latents.data).cpu(), job.fit)
+        return inner, inner, None
+    codec, device = restyler.model.codec, restyler.model.device
+    result = unfit(codec.decode(latents.data).cpu(), job.fit)
+    # What the result is compared with at full size went through the autoencoder too: its blur is no part of the change.
+    seen = unfit(codec.decode(codec.encode(source.to(device))).cpu(), job.fit)
     if still:
-        return source, result, None
-    result, after = steady(source, result, before)
-    return source, result, after
+        return seen, result, None
+    result, after = steady(inner, result, before)
+    return seen, result, after
 
 
 def _finished(job: Job, full: Reader, small: _Small) -> Iterator[tuple[Clip, IntFrames]]:

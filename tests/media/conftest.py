@@ -131,7 +131,7 @@ def write_recipe(path: Path, recipe: Recipe) -> Path:
         if recipe.title is not None:
             output.metadata["title"] = recipe.title
         tracks = [(sound, _sound_stream(output, sound)) for sound in recipe.sounds]
-        subtitles = cast("Stream", output.add_mux_stream("subrip")) if recipe.subtitles else None
+        subtitles = output.add_mux_stream("subrip") if recipe.subtitles else None
         if subtitles is not None:
             subtitles.time_base = Fraction(1, 1000)
             subtitles.metadata["language"] = "eng"

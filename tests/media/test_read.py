@@ -13,6 +13,7 @@ import pytest
 
 from vedit.errors import InputError, MediaError
 from vedit.media import source
+from vedit.media.decode import Decoder
 from vedit.media.probe import probe
 from vedit.media.read import open_video
 from vedit.types import Clip, FrameRange
@@ -27,6 +28,10 @@ def whole(path: Path) -> Clip:
 
 def close(a: Any, b: Any, levels: float) -> bool:
     return float(np.abs(np.asarray(a, dtype=float) - np.asarray(b, dtype=float)).mean()) <= levels
+
+
+def never(*_: object) -> None:
+    pytest.fail("this must not be called")
 
 
 def test_probe_tells_the_headers(make: Make, sound: Callable[..., object]) -> None:
@@ -87,7 +92,7 @@ def test_reading_on_does_not_seek(make: Make, monkeypatch: pytest.MonkeyPatch) -
     path = make(frames=40)
     with open_video(path) as reader:
         reader.read(FrameRange(start=5, stop=10))
-        monkeypatch.setattr("vedit.media.decode.Decoder.seek", lambda *_: pytest.fail("it seeks"))
+        monkeypatch.setattr(Decoder, "seek", never)
         reader.read(FrameRange(start=10, stop=20))
 
 
@@ -96,10 +101,12 @@ def test_a_file_that_seeks_to_the_wrong_place_is_decoded_from_the_start(
 ) -> None:
     path = make(frames=40)
     reference = whole(path).frames
-    from vedit.media.decode import Decoder
+    seek = Decoder.seek
 
-    true_seek = Decoder.seek
-    monkeypatch.setattr(Decoder, "seek", lambda self, pts: true_seek(self, 10**9))
+    def too_far(decoder: Decoder, _pts: int) -> bool:
+        return seek(decoder, 10**9)
+
+    monkeypatch.setattr(Decoder, "seek", too_far)
     with open_video(path) as reader:
         for number in (30, 3, 39):
             assert np.array_equal(reader.read(FrameRange(start=number, stop=number + 1)).frames[0], reference[number])

@@ -13,8 +13,8 @@ from vedit.media.timecode import add_frames, format_timecode, is_drop, nominal_r
 from vedit.types import FrameIndex, FrameRange
 
 NTSC, NTSC60, FILM = Fraction(30000, 1001), Fraction(60000, 1001), Fraction(24000, 1001)
-RATES = [(rate, False) for rate in (FILM, Fraction(24), Fraction(25), NTSC, Fraction(50), NTSC60, Fraction(120))]
-RATES += [(NTSC, True), (NTSC60, True)]
+WHOLE = (FILM, Fraction(24), Fraction(25), NTSC, Fraction(50), NTSC60, Fraction(120))
+RATES = [*((rate, False) for rate in WHOLE), (NTSC, True), (NTSC60, True)]
 
 
 def index(count: int = 100, rate: Fraction = Fraction(25)) -> FrameIndex:

@@ -105,7 +105,7 @@ DEFAULTS = RestyleOptions(prompt="")
 @click.option("--drop-unsupported", is_flag=True, help="Leave out streams that the output's container cannot hold.")
 @click.option("--even", is_flag=True, help="Pad an odd side by a pixel instead of writing yuv444p.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
-@click.option("--preview", is_flag=True, help="Render one still per shot into a PNG and stop.")
+@click.option("--preview", is_flag=True, help="Render three stills per shot into a PNG and stop.")
 @params.json_option
 @params.quiet_option
 def restyle_command(

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import io
 from functools import lru_cache
-from typing import TYPE_CHECKING, cast
 
 import av
 import numpy as np
 from av.audio.frame import AudioFrame
-
-if TYPE_CHECKING:
-    from av.audio.stream import AudioStream
 
 # Bibliographic code, terminological code (ISO 639-2); the last pair is FFmpeg's own name for QuickTime's Swedish.
 _PAIRS = (
@@ -42,7 +38,7 @@ def _survives(muxer: str, code: str) -> bool:
     file = io.BytesIO()
     codec = "libopus" if muxer == "webm" else "pcm_s16le"
     with av.open(file, "w", format=muxer) as output:
-        stream = cast("AudioStream", output.add_stream(codec, rate=48000))
+        stream = output.add_stream(codec, rate=48000)
         stream.layout = "mono"
         stream.metadata["language"] = code
         silence = AudioFrame.from_ndarray(np.zeros((1, 960), np.int16), format="s16", layout="mono")

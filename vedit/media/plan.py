@@ -93,7 +93,7 @@ def plan_output(
     """
     target = _checked_target(Path(path), metadata.path, overwrite=overwrite)
     container = container_for(target)
-    part = frames or FrameRange(start=0, stop=len(index))
+    part = frames if frames is not None else FrameRange(start=0, stop=len(index))
     if not part or part.stop > len(index):
         raise MediaError(f"frames {part.start}..{part.stop} are not in the clip", remedy=f"it has 0..{len(index)}")
     encoding = choose_encoding(metadata, container, even=even)

@@ -86,7 +86,7 @@ def verify(
     """
     before = source if isinstance(source, VideoMetadata) else probe(source)
     index = source_index or scan(before.path, before).frames
-    part = frames or FrameRange(start=0, stop=len(index))
+    part = frames if frames is not None else FrameRange(start=0, stop=len(index))
     after = probe(result)
     written = scan(after.path, after).frames
     checks = [

@@ -21,6 +21,7 @@ from vedit.media.plan import OutputPlan
 from vedit.media.verify import ContractReport, verify
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from av.container.output import OutputContainer
     from av.packet import Packet
     from av.video.stream import VideoStream
@@ -79,7 +80,7 @@ class VideoWriter:
         """Frames appended so far."""
         return self._sent
 
-    def write(self, frames: IntFrames) -> None:
+    def write(self, frames: npt.NDArray[np.unsignedinteger]) -> None:
         """Append frames (T, 3 or 4, H, W) at the source's bit depth, in display orientation.
 
         Raises:
@@ -160,7 +161,7 @@ class VideoWriter:
         if chapters:
             output.set_chapters(chapters)
 
-    def _write_one(self, picture: IntFrames) -> None:
+    def _write_one(self, picture: npt.NDArray[np.unsignedinteger]) -> None:
         plan, encoding = self._plan, self._plan.encoding
         if picture.shape[0] == 4 and not encoding.alpha:
             picture = picture[:3]

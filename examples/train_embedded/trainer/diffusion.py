@@ -72,6 +72,7 @@ def diffusion_loss(
     """For `run_loop`: pairs in, mean square of the error in v out."""
     scheduler = new_scheduler()
     alphas = scheduler.alphas_cumprod
+    scale = float(vae.config["scaling_factor"])
     vae.requires_grad_(False).eval()
 
     def start(first: int) -> Loss:
@@ -91,7 +92,7 @@ def diffusion_loss(
             timestep = (place * 1000).long()[torch.randperm(count, generator=generator)].to(device)
             keep = (torch.rand(2, count, 1, 1, 1, generator=generator) > DROP_CONTROL).float().to(device)
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-                clean = vae.encoder(target.contiguous(memory_format=torch.channels_last)).float()
+                clean = vae.encoder(target.contiguous(memory_format=torch.channels_last)).float() * scale
             noise = torch.randn(clean.shape, generator=generator).to(device)
             signal, spread = (x.view(-1, 1, 1, 1).sqrt() for x in (levels[timestep], 1 - levels[timestep]))
             noisy = (signal * clean + spread * noise).contiguous(memory_format=torch.channels_last)
@@ -102,9 +103,7 @@ def diffusion_loss(
                 predicted = predict(networks, noisy, timestep, embeds, controls, keep)
             error = F.mse_loss(predicted.float(), wanted, reduction="none").mean((1, 2, 3))
             noisy_end = timestep > 500
-            # Style is decided where noise is strong, and there the error in v is small for latents of this scale.
-            weight = 0.6 + 1.4 * (1 - levels[timestep])
-            return (weight * error).mean(), {
+            return error.mean(), {
                 "low": error[~noisy_end].mean().item(),
                 "high": error[noisy_end].mean().item(),
             }

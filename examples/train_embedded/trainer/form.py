@@ -21,6 +21,9 @@ from trainer.looks import known_words
 LATENT_CHANNELS = 16
 CELL = 8
 """Pixels per latent cell along each side."""
+LATENT_SCALE = 1.8
+"""Brings the latents of styled pictures to unit variance (measured: 0.56 before). At unit variance v is uncorrelated
+with the noisy latents, so that the UNet need not copy its input through."""
 WIDTHS = (64, 128, 192)
 TEXT_WIDTH = 128
 TEXT_LENGTH = 32
@@ -41,7 +44,7 @@ def new_autoencoder(*, channels: int = 64) -> AutoencoderTiny:
         num_encoder_blocks=(0, 0, 2, 3),
         num_decoder_blocks=(3, 3, 2, 0),
         latent_channels=LATENT_CHANNELS,
-        scaling_factor=1.0,
+        scaling_factor=LATENT_SCALE,
         force_upcast=False,
     )
 
