@@ -34,8 +34,9 @@ LAYERS = (
     ),
     ("models", "preprocessors", "testing_sd"),
     ("pipelines",),
-    ("plan", "compare"),
+    ("planning",),
     ("render",),
+    ("api",),
     ("cli", "timeline", "nle", "__main__"),
 )
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}

@@ -9,13 +9,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from vedit.api import plan as plan
+    from vedit.api import preview as preview
+    from vedit.api import restyle as restyle
     from vedit.errors import VeditError as VeditError
     from vedit.media.probe import probe as probe
     from vedit.media.read import open_video as open_video
     from vedit.options import RenderRequest as RenderRequest
     from vedit.options import RestyleOptions as RestyleOptions
-    from vedit.render import preview as preview
-    from vedit.render import restyle as restyle
     from vedit.shots import detect_shots as detect_shots
     from vedit.types import Clip as Clip
     from vedit.types import ControlSpec as ControlSpec
@@ -36,9 +37,10 @@ _HOMES = {
     "VideoMetadata": "vedit.types",
     "detect_shots": "vedit.shots",
     "open_video": "vedit.media.read",
-    "preview": "vedit.render",
+    "plan": "vedit.api",
+    "preview": "vedit.api",
     "probe": "vedit.media.probe",
-    "restyle": "vedit.render",
+    "restyle": "vedit.api",
 }
 
 __all__ = [*_HOMES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]

@@ -27,7 +27,7 @@ from vedit.media.write import VideoWriter
 from vedit.models import load
 from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult, ignore_progress
 from vedit.pipelines.restyle import Restyler, prepare, restyle_frames, restyle_shot
-from vedit.plan import Job, describe_job, make_job
+from vedit.planning import Job, describe_job, make_job
 from vedit.ranges import to_integer
 from vedit.registry import preprocessors
 from vedit.sheet import contact_sheet

@@ -18,7 +18,7 @@ def frame_seed(seed: int, frame: int) -> int:
 
 
 def frame_noise(shape: Sequence[int], *, seed: int, frames: Sequence[int]) -> torch.Tensor:
-    """Standard normal noise (T, *shape), shape (C, h, w), float32 on the CPU, drawn for each frame of the source on its own.
+    """Standard normal noise (T, *shape), shape (C, h, w), float32 on the CPU, drawn for each frame on its own.
 
     The generator is the CPU's, so that a GPU render starts from the same noise.
     """
