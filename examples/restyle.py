@@ -29,15 +29,15 @@ def main() -> int:
     try:
         describe(args.source)
         for look in args.looks:
-            options = vedit.RestyleOptions(prompt=look, quality=args.quality, seed=args.seed)
-            request = vedit.RenderRequest(
-                source=args.source,
-                options=options,
+            result = vedit.restyle(
+                args.source,
+                prompt=look,
                 output=output_name(args.source, look),
                 frames=args.frames,
+                quality=args.quality,
+                seed=args.seed,
                 overwrite=True,
             )
-            result = vedit.restyle(request)
             print(f"{look}: {result.frames} frames in {result.seconds:.1f} s -> {result.output}")
     except vedit.VeditError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import types
 from collections.abc import Callable, Sequence
@@ -63,8 +64,14 @@ class FakeRender:
         return a_plan(request)
 
     def restyle(
-        self, request: RenderRequest, *, on_progress: OnProgress, side_by_side: Path | None = None
+        self,
+        request: RenderRequest,
+        *,
+        on_progress: OnProgress,
+        on_plan: Callable[[RenderPlan], None],
+        side_by_side: Path | None = None,
     ) -> RenderResult:
+        on_plan(a_plan(request))
         self.requests.append(request)
         self.side_by_side = side_by_side
         if self.error is not None:
@@ -285,4 +292,5 @@ def test_a_terminal_gets_bars(
     err = capsys.readouterr().err
     assert "sample" in err
     assert "24/48" in err
+    assert re.search(r"(^|\n|\x1b\[2K)vedit: plan: ", err), "a message stands on a line of its own, above the bars"
     assert "\x1b[3" not in err, "no colour where NO_COLOR is set"

@@ -24,7 +24,7 @@ if str(EXAMPLE) not in sys.path:
 
 from trainer import crops, pairs, styled  # noqa: E402
 from trainer.autoencoder import autoencoder_loss, patch_statistics, start_from_pca  # noqa: E402
-from trainer.diffusion import diffusion_loss, wake_controlnets  # noqa: E402
+from trainer.diffusion import diffusion_loss  # noqa: E402
 from trainer.export import Networks, export, looks_document  # noqa: E402
 from trainer.form import new_autoencoder, new_tokenizer  # noqa: E402
 from trainer.looks import LOOKS, Look, draw_looks, known_words, look_named, word  # noqa: E402
@@ -32,6 +32,9 @@ from trainer.loop import LoopOptions, run_loop  # noqa: E402
 from trainer.photos import find_photos, read_photo  # noqa: E402
 from trainer.shards import open_shard, write_shard  # noqa: E402
 from trainer.styles import STYLES, dress  # noqa: E402
+from trainer.waking import wake_controlnets  # noqa: E402
+
+from vedit.preprocessors.softedge import soft_edges  # noqa: E402
 
 WIDTHS = (16, 16, 32)
 
@@ -138,6 +141,22 @@ def test_the_autoencoder_starts_close_to_the_picture(packs: Path) -> None:
     with torch.no_grad():
         error = (vae.decoder(vae.encoder(x)) - x).square().mean()
     assert 10 * torch.log10(4 / error) > 15
+
+
+def test_the_controlnets_see_their_pictures_before_training() -> None:
+    torch.manual_seed(0)
+    networks = Networks.new(widths=(32, 32, 32), norm_groups=8)
+    wake_controlnets(networks)
+    source = torch.from_numpy(picture(height=128, width=128)).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        seen = networks.tile.controlnet_cond_embedding(source)[0].flatten(1).T
+        colours = torch.nn.functional.pixel_unshuffle(torch.nn.functional.avg_pool2d(source, 4), 2)[0].flatten(1).T
+        inputs = torch.cat([seen, torch.ones(len(seen), 1)], 1)
+        left = colours - inputs @ torch.linalg.lstsq(inputs, colours).solution
+        edges = networks.soft_edge.controlnet_cond_embedding(soft_edges(source))
+    assert left.std() < 0.1 * colours.std(), "the 2x2 colours of each cell can be read off the embedding"
+    assert 0.1 < seen.std() < 3
+    assert 0.05 < edges.std() < 3
 
 
 @pytest.mark.filterwarnings("ignore")

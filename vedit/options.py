@@ -135,6 +135,10 @@ class RenderPlan:
     settings: dict[str, object] = field(default_factory=dict[str, object])
 
 
+def ignore_plan(plan: RenderPlan) -> None:
+    """The caller that does not want to know."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RenderResult:
     """What a render did."""

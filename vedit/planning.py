@@ -11,7 +11,7 @@ from vedit.media.containers import default_output
 from vedit.media.plan import OutputPlan, plan_output
 from vedit.media.read import open_video
 from vedit.media.timecode import parse_range
-from vedit.models import known_models, resolve, size_multiple
+from vedit.models import known_models, known_words, resolve, size_multiple, unknown_words
 from vedit.options import QUALITIES, OnProgress, Progress, RenderPlan, RenderRequest, ignore_progress
 from vedit.shots import detect_shots
 from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
@@ -80,7 +80,7 @@ def make_job(request: RenderRequest, *, on_progress: OnProgress = ignore_progres
         fit=fit,
         output=output,
         device=device,
-        notes=(*warnings, *output.notes, *_larger_model(request, device)),
+        notes=(*warnings, *output.notes, *_unknown_words(request), *_larger_model(request, device)),
     )
 
 
@@ -168,6 +168,14 @@ def estimate_memory(job: Job) -> int:
 def _model_bytes(job: Job) -> int:
     known = {info.name: info.size_bytes for info in known_models()}
     return known.get(job.request.model, known["sd15"])
+
+
+def _unknown_words(request: RenderRequest) -> tuple[str, ...]:
+    unknown = unknown_words(request.options.prompt, known_words(request.model))
+    if not unknown:
+        return ()
+    hint = f"`vedit models info {request.model}` lists what it knows"
+    return (f"the model does not know: {', '.join(unknown)}; {hint}",)
 
 
 def _larger_model(request: RenderRequest, device: str) -> tuple[str, ...]:

@@ -26,7 +26,7 @@ def to_unit(frames: IntFrames, bit_depth: int) -> torch.Tensor:
 def to_integer(frames: torch.Tensor, bit_depth: int) -> IntFrames:
     """Float frames -> integers at `bit_depth`, rounded; values outside [0, 1] are clipped."""
     scaled = (frames.float().clamp(0, 1) * full_scale(bit_depth)).round().cpu().numpy()
-    return scaled.astype(np.uint8 if bit_depth == 8 else np.uint16)
+    return scaled.astype(np.uint8) if bit_depth == 8 else scaled.astype(np.uint16)
 
 
 def to_symmetric(frames: torch.Tensor) -> torch.Tensor:

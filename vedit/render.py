@@ -7,7 +7,7 @@ So memory depends on the window and the frame size, never on the clip's length.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from vedit.media.read import open_video
 from vedit.media.timecode import parse_range
 from vedit.media.write import VideoWriter
 from vedit.models import load
-from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult, ignore_progress
+from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult, ignore_plan, ignore_progress
 from vedit.pipelines.restyle import Restyler, prepare, restyle_frames, restyle_shot
 from vedit.planning import Job, describe_job, make_job
 from vedit.ranges import to_integer
@@ -58,6 +58,7 @@ def restyle(
     request: RenderRequest,
     *,
     on_progress: OnProgress = ignore_progress,
+    on_plan: Callable[[RenderPlan], None] = ignore_plan,
     side_by_side: Path | None = None,
 ) -> RenderResult:
     """Render the source under the prompt, with its timing and sound, and check the written file.
@@ -65,6 +66,7 @@ def restyle(
     Args:
         request: what to render.
         on_progress: told as frames pass the stages.
+        on_plan: told what will be done, before a model is loaded.
         side_by_side: also write source and result beside each other to this file.
 
     Raises:
@@ -73,6 +75,7 @@ def restyle(
     """
     began = time.monotonic()
     job = make_job(request, on_progress=on_progress)
+    on_plan(describe_job(job))
     beside = None if side_by_side is None else _beside(job, side_by_side)
     with ExitStack() as stack:
         writer = stack.enter_context(VideoWriter(job.output))
@@ -222,11 +225,6 @@ def _restyler(job: Job) -> tuple[Restyler, tuple[str, ...]]:
         controlnets=dict(request.controlnets),
     )
     notes: list[str] = []
-    unknown = model.text.unknown_words(request.options.prompt)
-    if unknown:
-        notes.append(
-            f"the model does not know: {', '.join(unknown)}; `vedit models info {request.model}` lists what it knows"
-        )
     lacking = [spec.kind for spec in request.options.controls if spec.kind not in model.control_kinds]
     if lacking:
         notes.append(f"{request.model} has no control branch for: {', '.join(lacking)}; they were left out")

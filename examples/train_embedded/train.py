@@ -16,7 +16,7 @@ import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import Tensor, nn
 from trainer.autoencoder import autoencoder_loss, patch_statistics, start_from_pca
-from trainer.diffusion import diffusion_loss, wake_controlnets
+from trainer.diffusion import diffusion_loss
 from trainer.export import Networks, export
 from trainer.form import new_autoencoder
 from trainer.loop import LoopOptions, run_loop
@@ -24,9 +24,10 @@ from trainer.photos import find_photos, read_photo
 from trainer.plots import plot_losses
 from trainer.shards import open_shard, write_shard
 from trainer.styled import make_styled
+from trainer.waking import wake_controlnets
 
 AUTOENCODER = LoopOptions(minutes=0, rate=1e-3, warmup=200, ema=0.999)
-DIFFUSION = LoopOptions(minutes=0, rate=6e-4, warmup=150, ema=0.998)
+DIFFUSION = LoopOptions(minutes=0, rate=1e-3, warmup=150, ema=0.998)
 
 
 def arguments() -> argparse.Namespace:

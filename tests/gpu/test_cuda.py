@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
+from typing import Literal
 
 import pytest
 import torch
@@ -29,14 +31,14 @@ def device() -> None:
 
 
 @pytest.mark.parametrize("start", ["inversion", "noise"])
-def test_frames_agree_with_the_cpu_s(start: str) -> None:
+def test_frames_agree_with_the_cpu_s(start: Literal["inversion", "noise"]) -> None:
     """Half precision on the device, single on the CPU: the same picture within a few grey levels."""
     picture = torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
     frames = torch.nn.functional.interpolate(picture, (128, 128), mode="bicubic").clamp(0, 1).repeat(4, 1, 1, 1)
     decoded: list[torch.Tensor] = []
     for name in ("cpu", "cuda"):
         model = load("embedded", device=name, controls=("tile", "softedge"))
-        options = RestyleOptions(**{**OPTIONS.__dict__, "start": start})
+        options = replace(OPTIONS, start=start)
         latents = restyle_frames(prepare(model, options), frames, range(4))
         assert latents.data.device.type == name
         decoded.append(model.codec.decode(latents.data).cpu())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
 
 
 def say(line: str) -> None:
-    """A message on stderr."""
-    click.echo(f"vedit: {line}", err=True)
+    """A message on stderr; the stream is looked up here, since progress bars put themselves in its place."""
+    click.echo(f"vedit: {line}", file=sys.stderr)
 
 
 def complain(line: str) -> None:

@@ -196,17 +196,18 @@ def restyle_command(
 
 
 def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
-    from vedit.render import plan, restyle
+    from vedit.render import restyle
 
-    said: tuple[str, ...] = ()
-    if not quiet:
-        with progress() as report:  # a long clip is looked through for its shots
-            planned = plan(request, on_progress=report)
-        say(plan_line(planned))
-        said = planned.notes
-        _notes(said)
+    said: list[str] = []
+
+    def tell(plan: RenderPlan) -> None:
+        if not quiet:
+            say(plan_line(plan))
+            _notes(plan.notes)
+            said.extend(plan.notes)
+
     with progress(quiet=quiet) as report:
-        result = restyle(request, on_progress=report, side_by_side=side_by_side)
+        result = restyle(request, on_progress=report, on_plan=tell, side_by_side=side_by_side)
     if not quiet:
         _notes(note for note in result.notes if note not in said)
     if as_json:

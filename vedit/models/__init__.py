@@ -146,6 +146,20 @@ def size_multiple(name: str) -> int:
     return 2 ** (len(blocks) - 1) * 2 ** (len(unet["block_out_channels"]) - 1)
 
 
+def known_words(name: str) -> frozenset[str] | None:
+    """The words that a model's looks.json lists; None where the model takes any text."""
+    looks = Path(resolve(name).base) / "looks.json"
+    return frozenset(json.loads(looks.read_text("utf-8"))["words"]) if looks.is_file() else None
+
+
+def unknown_words(text: str, known: frozenset[str] | None) -> tuple[str, ...]:
+    """Words of the text that are not among the known ones, in order, each once."""
+    if known is None:
+        return ()
+    spoken = (word.strip(".,;:!?\"'()[]").lower() for word in text.replace("-", " ").split())
+    return tuple(dict.fromkeys(word for word in spoken if word and word not in known))
+
+
 def load(
     name: str,
     *,

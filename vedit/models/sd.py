@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
 
 from vedit.diffusion.attention import FrameMemory, cross_frame_attention
 from vedit.errors import ModelError
+from vedit.models import known_words, unknown_words
 from vedit.models.sd_files import Components, load_components
 from vedit.ranges import from_symmetric, to_symmetric
 from vedit.types import PromptEmbeds
@@ -145,10 +144,7 @@ class SDTextEncoder:
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """Words of the text that the model was not trained on, in order, each once."""
-        if self.words is None:
-            return ()
-        spoken = (word.strip(".,;:!?\"'()[]").lower() for word in text.replace("-", " ").split())
-        return tuple(dict.fromkeys(word for word in spoken if word and word not in self.words))
+        return unknown_words(text, self.words)
 
 
 def load(source: ModelSource, *, name: str, device: str, controls: Sequence[str]) -> Model:
@@ -170,16 +166,8 @@ def load(source: ModelSource, *, name: str, device: str, controls: Sequence[str]
         name=name,
         denoiser=SDDenoiser(parts.unet, parts.controlnets),
         codec=codec,
-        text=SDTextEncoder(parts.tokenizer, parts.text_encoder, known_words(Path(source.base))),
+        text=SDTextEncoder(parts.tokenizer, parts.text_encoder, known_words(source.base)),
         scheduler_config=parts.scheduler_config,
         control_kinds=tuple(parts.controlnets),
         device=torch.device(device),
     )
-
-
-def known_words(folder: Path) -> frozenset[str] | None:
-    """The words that a folder's looks.json lists, or None."""
-    looks = folder / "looks.json"
-    if not looks.is_file():
-        return None
-    return frozenset(json.loads(looks.read_text("utf-8"))["words"])

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
-from torch import Tensor, nn
+from torch import Tensor
 
 from trainer.batches import iterate_batches
 from trainer.export import Networks
@@ -23,16 +23,6 @@ from vedit.preprocessors.tile import tile
 
 DROP_CONTROL = 0.17
 """How often each ControlNet alone is silenced, so that either works without the other."""
-
-
-@torch.no_grad()
-def wake_controlnets(networks: Networks) -> None:
-    """Give the zero convolutions small weights: both halves learn at once here."""
-    for net in (networks.tile, networks.soft_edge):
-        for conv in (*net.controlnet_down_blocks, net.controlnet_mid_block, net.controlnet_cond_embedding.conv_out):
-            if isinstance(conv, nn.Conv2d):
-                fan_in = conv.weight[0].numel()
-                conv.weight.normal_(0, 0.5 / fan_in**0.5)
 
 
 def tokens(networks: Networks, prompts: list[str]) -> Tensor:

@@ -1,4 +1,7 @@
-"""The checkpoint as users get it: a diffusers folder, fp16 safetensors, and `looks.json` beside it."""
+"""The checkpoint as users get it: a diffusers folder, fp16 safetensors, and two files of vedit's beside it.
+
+`looks.json` lists looks, wordings and known words; `controls.json` says which preprocessor feeds which ControlNet.
+"""
 
 import json
 from pathlib import Path
@@ -17,6 +20,8 @@ from trainer import form
 from trainer.looks import LOOKS, known_words
 
 LIMIT_BYTES = 32_000_000
+CONTROLS = {"tile": "controlnet", "softedge": "controlnet_1"}
+"""Which preprocessor each ControlNet folder was trained on."""
 
 
 class Networks(nn.Module):
@@ -39,7 +44,7 @@ class Networks(nn.Module):
         self.soft_edge = soft_edge
 
     @classmethod
-    def new(cls, *, widths: tuple[int, int, int] = form.WIDTHS, norm_groups: int = 32) -> "Networks":
+    def new(cls, *, widths: tuple[int, int, int] = form.WIDTHS, norm_groups: int = 8) -> "Networks":
         """With fresh weights, drawn from torch's global generator."""
         tokenizer = form.new_tokenizer()
         return cls(
@@ -102,6 +107,7 @@ def export(vae: AutoencoderTiny, networks: Networks, folder: Path) -> int:
         # Written by AutoencoderTiny, which then warns about it when loading; it sets it again by itself.
         _edit_json(new / "vae" / "config.json", {"block_out_channels": None})
         (new / "looks.json").write_text(json.dumps(looks_document(), indent=1) + "\n", encoding="utf-8")
+        (new / "controls.json").write_text(json.dumps(CONTROLS) + "\n", encoding="utf-8")
         files = sorted(path for path in new.rglob("*") if path.is_file())
         size = sum(path.stat().st_size for path in files)
         if size > LIMIT_BYTES:

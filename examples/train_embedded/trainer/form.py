@@ -49,8 +49,12 @@ def new_autoencoder(*, channels: int = 64) -> AutoencoderTiny:
     )
 
 
-def new_unet(*, widths: tuple[int, int, int] = WIDTHS, norm_groups: int = 32) -> UNet2DConditionModel:
-    """v-prediction UNet for latents of any size that is a multiple of 4 cells."""
+def new_unet(*, widths: tuple[int, int, int] = WIDTHS, norm_groups: int = 8) -> UNet2DConditionModel:
+    """v-prediction UNet for latents of any size that is a multiple of 4 cells.
+
+    Few, large norm groups: with two channels to a group, normalisation takes brightness and colour out of the picture,
+    and colour is what most looks are about.
+    """
     return UNet2DConditionModel(
         sample_size=32,
         in_channels=LATENT_CHANNELS,
@@ -70,7 +74,7 @@ def new_unet(*, widths: tuple[int, int, int] = WIDTHS, norm_groups: int = 32) ->
     )
 
 
-def new_controlnet(*, widths: tuple[int, int, int] = WIDTHS, norm_groups: int = 32) -> ControlNetModel:
+def new_controlnet(*, widths: tuple[int, int, int] = WIDTHS, norm_groups: int = 8) -> ControlNetModel:
     """Residuals that fit `new_unet`'s skips; convolutions only."""
     return ControlNetModel(
         in_channels=LATENT_CHANNELS,
