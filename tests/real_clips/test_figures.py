@@ -134,7 +134,7 @@ def peak_memory(source: Path, output: Path) -> int:
         "--quality",
         "draft",
         "--steps",
-        "2",
+        "1",
         "-o",
         str(output),
         "-q",
