@@ -23,6 +23,7 @@ from vedit.diffusion.noise import frame_noise
 from vedit.diffusion.samplers import invert, sample
 from vedit.diffusion.trajectory import Trajectory, add_noise, trajectory
 from vedit.diffusion.windows import windows
+from vedit.models import default_guidance
 from vedit.types import ControlSpec, FrameRange, Latents, PromptEmbeds
 
 if TYPE_CHECKING:
@@ -52,6 +53,7 @@ class Restyler:
     target: PromptEmbeds
     negative: PromptEmbeds
     controls: tuple[ControlSpec, ...]
+    guidance: float
     fixed_point: int
 
 
@@ -66,6 +68,7 @@ def prepare(model: Model, options: RestyleOptions) -> Restyler:
         target=model.text(options.prompt),
         negative=model.text(options.negative_prompt),
         controls=tuple(spec for spec in options.controls if spec.kind in model.control_kinds),
+        guidance=default_guidance(model.name) if options.guidance is None else options.guidance,
         fixed_point=quality.fixed_point,
     )
 
@@ -89,7 +92,7 @@ def restyle_frames(
     controls = tuple(Control(spec=s, map=m) for s, m in zip(restyler.controls, maps, strict=True))
     describe = Conditioning(prompt=restyler.source, controls=controls)
     change = Conditioning(
-        prompt=restyler.target, negative=restyler.negative, guidance=options.guidance, controls=controls
+        prompt=restyler.target, negative=restyler.negative, guidance=restyler.guidance, controls=controls
     )
     latents = Latents(data=model.codec.encode(frames.to(model.device)))
     with model.cross_frame() if options.cross_frame else nullcontext() as memory:

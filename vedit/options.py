@@ -26,7 +26,7 @@ class Quality:
 
 
 QUALITIES: dict[str, Quality] = {
-    "draft": Quality(steps=6, fixed_point=1, short_side=192),
+    "draft": Quality(steps=4, fixed_point=1, short_side=192),
     "standard": Quality(steps=10, fixed_point=3, short_side=256),
     "high": Quality(steps=20, fixed_point=3, short_side=384),
 }
@@ -44,8 +44,8 @@ class RestyleOptions:
     """Describes the source; the inversion runs under it."""
     strength: float = 1.0
     """[0, 1]: the part of the trajectory that is regenerated; 0 passes the source through untouched."""
-    guidance: float = 4.0
-    """Classifier-free guidance scale; 1 is none."""
+    guidance: float | None = None
+    """Classifier-free guidance scale; 1 is none, None the model's own."""
     controls: tuple[ControlSpec, ...] = DEFAULT_CONTROLS
     seed: int = 0
     quality: QualityName = "standard"

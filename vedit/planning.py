@@ -11,7 +11,7 @@ from vedit.media.containers import default_output
 from vedit.media.plan import OutputPlan, plan_output
 from vedit.media.read import open_video
 from vedit.media.timecode import parse_range
-from vedit.models import known_models, known_words, resolve, size_multiple, unknown_words
+from vedit.models import default_guidance, known_models, known_words, resolve, size_multiple, unknown_words
 from vedit.options import QUALITIES, OnProgress, Progress, RenderPlan, RenderRequest, ignore_progress
 from vedit.shots import detect_shots
 from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
@@ -109,7 +109,8 @@ def describe_job(job: Job) -> RenderPlan:
     options, quality = job.request.options, job.request.options.resolved()
     taken = min(int(quality.steps * options.strength), quality.steps)
     inversion = quality.fixed_point if options.start == "inversion" else 0
-    evaluations = taken * (inversion + (2 if options.guidance != 1 else 1))
+    guidance = default_guidance(job.request.model) if options.guidance is None else options.guidance
+    evaluations = taken * (inversion + (2 if guidance != 1 else 1))
     rate = job.index.rate
     return RenderPlan(
         source=str(job.request.source),
@@ -127,7 +128,7 @@ def describe_job(job: Job) -> RenderPlan:
         peak_memory_bytes=estimate_memory(job),
         seconds=estimate_seconds(job, evaluations),
         notes=job.notes,
-        settings=asdict(options),
+        settings={**asdict(options), "guidance": guidance},
     )
 
 

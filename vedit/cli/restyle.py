@@ -40,9 +40,7 @@ DEFAULTS = RestyleOptions(prompt="")
 @click.option(
     "--guidance",
     type=params.NON_NEGATIVE,
-    default=DEFAULTS.guidance,
-    show_default=True,
-    help="How strictly the prompt is followed; 1 is without guidance.",
+    help="How strictly the prompt is followed; 1 is without guidance.  [default: the model's own]",
 )
 @click.option(
     "--control",
@@ -115,7 +113,7 @@ def restyle_command(
     negative_prompt: str,
     source_prompt: str,
     strength: float,
-    guidance: float,
+    guidance: float | None,
     control_texts: tuple[str, ...],
     seed: int,
     quality: str,
@@ -167,7 +165,6 @@ def restyle_command(
         quality=cast("QualityName", quality),
         steps=steps,
         window=window,
-        overlap=min(DEFAULTS.overlap, window // 2),
         batch=batch,
         upscale=cast("Upscale", upscale),
     )
