@@ -27,8 +27,8 @@ class Quality:
 
 QUALITIES: dict[str, Quality] = {
     "draft": Quality(steps=4, fixed_point=1, short_side=192),
-    "standard": Quality(steps=10, fixed_point=3, short_side=256),
-    "high": Quality(steps=20, fixed_point=3, short_side=384),
+    "standard": Quality(steps=10, fixed_point=2, short_side=256),
+    "high": Quality(steps=20, fixed_point=2, short_side=384),
 }
 
 DEFAULT_CONTROLS = (ControlSpec(kind="tile"), ControlSpec(kind="softedge"))

@@ -9,6 +9,7 @@ runs. On a CUDA device it uses that, else the CPU.
 import argparse
 import os
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,7 +21,8 @@ from trainer.diffusion import diffusion_loss
 from trainer.export import Networks, export
 from trainer.form import new_autoencoder
 from trainer.loop import LoopOptions, run_loop
-from trainer.photos import find_photos, read_photo
+from trainer.pairs import SIZES
+from trainer.photos import Image, Photo, find_photos, read_photo
 from trainer.plots import plot_losses
 from trainer.shards import open_shard, write_shard
 from trainer.styled import make_styled
@@ -58,10 +60,21 @@ def make_data(photos: Path, packs: Path, *, pictures: int, seed: int, workers: i
     """Whatever is missing of the packed photographs and their styled versions."""
     if not (packs / "photos.json").is_file():
         found = find_photos(photos)
-        items = ((read_photo(p.path), {"file": p.path.name, "weight": p.weight}) for p in found)
-        print(f"packed {write_shard(packs / 'photos.bin', items)} photographs")
+        count = write_shard(packs / "photos.bin", large_enough(found))
+        print(f"packed {count} of {len(found)} photographs")
+        if count == 0:
+            raise SystemExit(f"no photograph in {photos} is at least 192x256 pixels")
     for done in make_styled(packs, count=pictures, seed=seed, workers=workers):
         print(f"styled pictures: shard {done}", flush=True)
+
+
+def large_enough(photos: tuple[Photo, ...]) -> Iterator[tuple[Image, dict[str, object]]]:
+    """The decoded photographs that hold the largest crop, either way up."""
+    short, long = sorted((max(s[0] for s in SIZES), max(s[1] for s in SIZES)))
+    for photo in photos:
+        picture = read_photo(photo.path)
+        if min(picture.shape[:2]) >= short and max(picture.shape[:2]) >= long:
+            yield picture, {"file": photo.path.name, "weight": photo.weight}
 
 
 def options_for(base: LoopOptions, *, minutes: float, device: torch.device) -> LoopOptions:

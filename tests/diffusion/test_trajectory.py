@@ -94,8 +94,32 @@ def test_fixed_point_inversion_is_retraced_by_sampling() -> None:
         assert calls == iterations * len(path.steps)
         *_, back = sample(network, noisy, path)
         errors.append(float((back.data - source.data).square().mean().sqrt()))
-    assert errors[1] < errors[0] / 5
-    assert errors[2] < 1e-6
+    assert errors[1] < errors[0] / 20
+    assert errors[2] < 1e-9
+
+
+def test_the_iteration_is_accelerated() -> None:
+    """Three evaluations a step come ten times closer than three of the plain iteration from the step's clean end."""
+    generator = torch.Generator().manual_seed(3)
+    weight = torch.randn(4, 4, generator=generator, dtype=torch.float64) * 0.8
+    source = Latents(data=torch.randn(2, 4, 6, 6, generator=generator, dtype=torch.float64))
+    path = trajectory(config("v_prediction"), steps=10)
+
+    def network(x: torch.Tensor, step: Step) -> torch.Tensor:
+        return torch.tanh(torch.einsum("ij,tjhw->tihw", weight, x)) * (0.5 + step.timestep / 1000)
+
+    plain = source.data
+    for step in reversed(path.steps):
+        noisy = plain
+        for _ in range(3):
+            noisy = noisier(plain, network(noisy, step), step, path.prediction)
+        plain = noisy
+    *_, ours = invert(network, source, path, fixed_point=3)
+    errors: list[float] = []
+    for start in (Latents(data=plain), ours):
+        *_, back = sample(network, start, path)
+        errors.append(float((back.data - source.data).square().mean().sqrt()))
+    assert errors[1] < errors[0] / 10
 
 
 @pytest.mark.parametrize(

@@ -74,8 +74,8 @@ def test_inversion_is_real(capsys: pytest.CaptureFixture[str]) -> None:
     for name, options in {
         "inversion, controls on": base,
         "inversion, controls off": replace(base, controls=()),
-        "plain DDIM inversion, controls on": replace(base, fixed_point=1),
-        "plain DDIM inversion, controls off": replace(base, fixed_point=1, controls=()),
+        "one evaluation a step, controls on": replace(base, fixed_point=1),
+        "one evaluation a step, controls off": replace(base, fixed_point=1, controls=()),
         "random noise, controls on": replace(base, start="noise"),
         "random noise, controls off": replace(base, start="noise", controls=()),
     }.items():

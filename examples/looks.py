@@ -1,0 +1,71 @@
+"""A contact sheet of looks: one frame of each clip, as it is and under every prompt.
+
+$ python examples/looks.py clip.mp4 other.mp4 --look night --look "pencil sketch" -o looks.png
+looks.png
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+
+from vedit.finish import upsample_change
+from vedit.geometry import fit, unfit, working_fit
+from vedit.media.read import open_video
+from vedit.models import load, size_multiple
+from vedit.models.sd import Model
+from vedit.options import RestyleOptions
+from vedit.pipelines.restyle import prepare, restyle_frames
+from vedit.ranges import to_integer
+from vedit.sheet import contact_sheet
+from vedit.types import Clip, FrameRange
+
+if TYPE_CHECKING:
+    from vedit.types import IntFrames
+
+LOOKS = ("watercolor painting", "night", "pencil sketch", "comic", "stained glass", "neon")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("clips", type=Path, nargs="+", help="videos")
+    parser.add_argument("--look", action="append", help="a prompt; repeatable")
+    parser.add_argument("--frame", type=int, default=20, help="which frame of each clip, counted from 0")
+    parser.add_argument("--model", default="embedded")
+    parser.add_argument("--width", type=int, default=320, help="pixels of a cell")
+    parser.add_argument("-o", "--output", type=Path, default=Path("looks.png"))
+    args = parser.parse_args()
+    looks: list[str] = args.look or list(LOOKS)
+    model = load(args.model, controls=("tile", "softedge"))
+    rows: list[list[IntFrames]] = []
+    for path in args.clips:
+        with open_video(path) as reader:
+            clip = reader.read(FrameRange(start=args.frame, stop=args.frame + 1))
+        rows.append([to_eight_bits(clip), *(restyled(model, args.model, clip, look) for look in looks)])
+    labels = [["source", *looks] for _ in rows]
+    print(contact_sheet(rows, labels, args.output, cell_width=args.width))
+
+
+def restyled(model: Model, name: str, clip: Clip, look: str) -> IntFrames:
+    """One frame under a prompt, (3, H, W) of 8 bits at the source's size."""
+    options = RestyleOptions(prompt=look)
+    height, width = clip.frames.shape[-2:]
+    short_side = options.resolved().short_side
+    place = working_fit((height, width), short_side=short_side, multiple_of=size_multiple(name), minimum=128)
+    frames = fit(clip, place)
+    latents = restyle_frames(prepare(model, options), frames, [clip.start])
+    seen = unfit(model.codec.decode(model.codec.encode(frames)), place)
+    result = unfit(model.codec.decode(latents.data), place)
+    return to_integer(upsample_change(clip.frames[:, :3], seen, result, bit_depth=clip.bit_depth), 8)[0]
+
+
+def to_eight_bits(clip: Clip) -> IntFrames:
+    """The clip's first frame, (3, H, W)."""
+    return to_integer(torch.from_numpy(clip.frames[0, :3] / (2**clip.bit_depth - 1)), 8)
+
+
+if __name__ == "__main__":
+    main()
