@@ -99,7 +99,7 @@ def test_fixed_point_inversion_is_retraced_by_sampling() -> None:
 
 
 def test_the_iteration_is_accelerated() -> None:
-    """Three evaluations a step come ten times closer than three of the plain iteration from the step's clean end."""
+    """Three evaluations a step come five times closer than three of the plain iteration from the step's clean end."""
     generator = torch.Generator().manual_seed(3)
     weight = torch.randn(4, 4, generator=generator, dtype=torch.float64) * 0.8
     source = Latents(data=torch.randn(2, 4, 6, 6, generator=generator, dtype=torch.float64))
@@ -119,7 +119,7 @@ def test_the_iteration_is_accelerated() -> None:
     for start in (Latents(data=plain), ours):
         *_, back = sample(network, start, path)
         errors.append(float((back.data - source.data).square().mean().sqrt()))
-    assert errors[1] < errors[0] / 10
+    assert errors[1] < errors[0] / 5
 
 
 @pytest.mark.parametrize(
