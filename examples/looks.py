@@ -35,17 +35,22 @@ def main() -> None:
     parser.add_argument("--look", action="append", help="a prompt; repeatable")
     parser.add_argument("--frame", type=int, default=20, help="which frame of each clip, counted from 0")
     parser.add_argument("--model", default="embedded")
+    parser.add_argument("--columns", type=int, help="cells in a row; a row for each clip where it is not given")
     parser.add_argument("--width", type=int, default=320, help="pixels of a cell")
     parser.add_argument("-o", "--output", type=Path, default=Path("looks.png"))
     args = parser.parse_args()
     looks: list[str] = args.look or list(LOOKS)
     model = load(args.model, controls=("tile", "softedge"))
     rows: list[list[IntFrames]] = []
+    labels: list[list[str]] = []
     for path in args.clips:
         with open_video(path) as reader:
             clip = reader.read(FrameRange(start=args.frame, stop=args.frame + 1))
-        rows.append([to_eight_bits(clip), *(restyled(model, args.model, clip, look) for look in looks)])
-    labels = [["source", *looks] for _ in rows]
+        cells = [to_eight_bits(clip), *(restyled(model, args.model, clip, look) for look in looks)]
+        columns: int = args.columns or len(cells)
+        for first in range(0, len(cells), columns):
+            rows.append(cells[first : first + columns])
+            labels.append(["source", *looks][first : first + columns])
     print(contact_sheet(rows, labels, args.output, cell_width=args.width))
 
 
