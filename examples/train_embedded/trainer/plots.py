@@ -11,7 +11,7 @@ Tile = NDArray[np.uint8]  # (H, W, 3) RGB
 
 
 def plot_losses(log: Path, out: Path) -> None:
-    """Draw every column of a `loss.csv` but step, time and rate against the step; a run too short for a log has none."""
+    """Draw every column of a `loss.csv` but step, time and rate against the step; without a log, nothing."""
     if not log.is_file():
         return
     import matplotlib
