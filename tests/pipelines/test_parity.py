@@ -68,7 +68,7 @@ def test_latents_equal_diffusers(folder: Path, options: RestyleOptions) -> None:
         width=frames.shape[-1],
         strength=options.strength,
         num_inference_steps=8,
-        guidance_scale=options.guidance,
+        guidance_scale=options.guidance or 1.0,
         generator=[torch.Generator().manual_seed(frame_seed(options.seed, n)) for n in FRAMES],
         controlnet_conditioning_scale=[spec.scale for spec in options.controls],
         control_guidance_start=[spec.start for spec in options.controls],
