@@ -46,6 +46,10 @@ class Program(click.Group):
             standalone_mode: False returns the exit code instead.
             extra: see click.
         """
+        # OpenMP threads that spin while they wait make a render many times slower where anything else runs. The library
+        # reads this when torch, which no command has imported yet, loads it.
+        os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+        os.environ.setdefault("GOMP_SPINCOUNT", "0")
         try:
             with warnings.catch_warnings():
                 # A user of the command line can do nothing about a library's deprecations.
