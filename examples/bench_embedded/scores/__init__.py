@@ -1,0 +1,1 @@
+"""What `bench.py` measures: metrics, the parts made of them, and their tables."""
