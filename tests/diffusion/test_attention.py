@@ -47,6 +47,25 @@ def test_a_frame_sees_the_anchor_and_the_one_before(model: Model, latents: torch
     assert float(moved[3]) > float(moved[4]) > 0.0
 
 
+def test_a_third_of_the_neighbours_stands_for_all(
+    model: Model, latents: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What large layers do, on a small one: the anchor is untouched, the others hardly moved, no batch matters."""
+    smooth = torch.nn.functional.interpolate(latents, scale_factor=2, mode="bicubic")
+    with model.cross_frame() as memory:
+        whole = run(model, smooth)
+        monkeypatch.setattr("vedit.diffusion.attention.LARGE", 16)
+        memory.clear()
+        sparse = run(model, smooth)
+        memory.clear()
+        pieces = torch.cat([run(model, part) for part in smooth.split(2)])
+    alone = run(model, smooth)
+    torch.testing.assert_close(sparse[0], alone[0], rtol=0, atol=1e-5)
+    torch.testing.assert_close(pieces, sparse, rtol=0, atol=1e-5)
+    kept = float((sparse - whole)[1:].square().mean()) / float((alone - whole)[1:].square().mean())
+    assert 0 < kept < 0.25
+
+
 @pytest.mark.parametrize("batch", [1, 2, 4])
 def test_batches_do_not_matter(model: Model, latents: torch.Tensor, batch: int) -> None:
     with model.cross_frame() as memory:

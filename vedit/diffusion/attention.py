@@ -2,12 +2,15 @@
 
 Each frame's self-attention also sees the keys and values of the frame before it and of the shot's anchor frame
 (Text2Video-Zero, Khachatryan et al. 2023; Pix2Video, Ceylan et al. 2023), so that what is invented for a surface
-in one frame is found again in the next. Frames arrive in order in network calls of any size: the keys and values of
-the anchor and of the last frame of a call are kept for the next call, so the result does not depend on the batch.
+in one frame is found again in the next. In large layers, where that would triple the cost of attention, a third of
+the neighbours' tokens stands for all of them, each counted three times in the softmax. Frames arrive in order in
+network calls of any size: the keys and values of the anchor and of the last frame of a call are kept for the next
+call, so the result does not depend on the batch.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,6 +24,11 @@ if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 KeyValue = tuple[torch.Tensor, torch.Tensor]
+
+STRIDE = 3
+"""Of the neighbours' tokens every third is seen in large layers: odd, so that the columns seen shift by row."""
+LARGE = 512
+"""Tokens of a frame from which on a layer is large."""
 
 
 @dataclass(kw_only=True)
@@ -62,13 +70,23 @@ class CrossFrameProcessor:
         to_k, to_v, to_out = (cast("torch.nn.Module", part) for part in (attn.to_k, attn.to_v, attn.to_out))
         query, key, value = attn.to_q(hidden_states), to_k(hidden_states), to_v(hidden_states)
         memory, layer = self.memory, self.layer
-        if layer not in memory.anchor:
-            memory.anchor[layer] = memory.previous[layer] = (key[:1].clone(), value[:1].clone())
-        keys = _with_neighbours(key, memory.previous[layer][0], memory.anchor[layer][0])
-        values = _with_neighbours(value, memory.previous[layer][1], memory.anchor[layer][1])
-        memory.previous[layer] = (key[-1:].clone(), value[-1:].clone())
+        first = layer not in memory.anchor
+        near_key, near_value = _sparse(key), _sparse(value)
+        if first:
+            memory.anchor[layer] = memory.previous[layer] = (near_key[:1].clone(), near_value[:1].clone())
+        previous, anchor = memory.previous[layer], memory.anchor[layer]
+        memory.previous[layer] = (near_key[-1:].clone(), near_value[-1:].clone())
+        keys = _with_neighbours(key, near_key, previous[0], anchor[0])
+        values = _with_neighbours(value, near_value, previous[1], anchor[1])
         heads = attn.heads
-        mixed = F.scaled_dot_product_attention(_split(query, heads), _split(keys, heads), _split(values, heads))
+        query, keys, values = _split(query, heads), _split(keys, heads), _split(values, heads)
+        weight = _weight(own=key.shape[1], neighbour=near_key.shape[1], like=query)
+        if first:
+            alone = F.scaled_dot_product_attention(query[:1], _split(key[:1], heads), _split(value[:1], heads))
+            rest = F.scaled_dot_product_attention(query[1:], keys[1:], values[1:], attn_mask=weight)
+            mixed = torch.cat([alone, rest])
+        else:
+            mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=weight)
         out = mixed.transpose(1, 2).flatten(2)
         for module in cast("torch.nn.ModuleList", to_out):
             out = module(out)
@@ -96,10 +114,32 @@ def cross_frame_attention(unet: UNet2DConditionModel) -> Generator[FrameMemory]:
         memory.clear()
 
 
-def _with_neighbours(own: torch.Tensor, previous: torch.Tensor, anchor: torch.Tensor) -> torch.Tensor:
-    """(T, L, D) -> (T, 3 L, D): own tokens, those of the frame before, those of the anchor."""
-    before = torch.cat([previous, own[:-1]])
-    return torch.cat([own, before, anchor.expand_as(own)], dim=1)
+def _sparse(states: torch.Tensor) -> torch.Tensor:
+    """What a frame's neighbours see of it, (T, L, D): all of a small layer, every third token of a large one."""
+    return states[:, :: STRIDE if states.shape[1] >= LARGE else 1]
+
+
+def _weight(*, own: int, neighbour: int, like: torch.Tensor) -> torch.Tensor | None:
+    """Added to the logits so that neighbours weigh as if all of their tokens were seen; None where they are.
+
+    A token that stands for n others adds n times its share to the softmax, log n to its logit.
+    """
+    if own == neighbour:
+        return None
+    weight = like.new_zeros(1, 1, 1, own + 2 * neighbour)
+    weight[..., own:] = math.log(own / neighbour)
+    return weight
+
+
+def _with_neighbours(
+    own: torch.Tensor, near: torch.Tensor, previous: torch.Tensor, anchor: torch.Tensor
+) -> torch.Tensor:
+    """(T, L, D) -> (T, L + 2 M, D): own tokens, those seen of the frame before, those seen of the anchor.
+
+    `near` (T, M, D) is what the frames' neighbours see of them, `previous` and `anchor` (1, M, D).
+    """
+    before = torch.cat([previous, near[:-1]])
+    return torch.cat([own, before, anchor.expand_as(before)], dim=1)
 
 
 def _split(states: torch.Tensor, heads: int) -> torch.Tensor:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+import hashlib
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -41,6 +43,31 @@ class Model:
     def cross_frame(self) -> AbstractContextManager[FrameMemory]:
         """Cross-frame attention in the UNet for as long as the context lasts."""
         return cross_frame_attention(self.denoiser.unet)
+
+    @cached_property
+    def fingerprint(self) -> dict[str, str]:
+        """SHA-256 of each part's weights as they are loaded, wherever they came from."""
+        parts: dict[str, torch.nn.Module] = {
+            "unet": self.denoiser.unet,
+            "vae": self.codec.vae,
+            "text_encoder": self.text.encoder,
+            **{f"controlnet:{kind}": net for kind, net in self.denoiser.controlnets.items()},
+        }
+        return {name: weights_digest(module) for name, module in parts.items()}
+
+    def set_memory(self, *, tiled: bool, offloaded: bool) -> None:
+        """Trade speed for device memory: the autoencoder in tiles, or in host memory while it rests."""
+        self.codec.tiled = tiled
+        self.codec.rest_on_host(offloaded)
+
+
+def weights_digest(module: torch.nn.Module) -> str:
+    """SHA-256 over a module's tensors, names and types included."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).cpu().numpy().data)
+    return digest.hexdigest()
 
 
 class SDDenoiser:
@@ -94,6 +121,10 @@ class SDCodec:
         self.batch = batch
         self.scaling = float(vae.config["scaling_factor"])
         self.shift = float(vae.config.get("shift_factor") or 0.0)
+        self._device = vae.device
+        self._offloaded = False
+        self.tiled = False
+        """Decode in overlapping tiles, blended: less memory, and seams that are hard to see."""
 
     @property
     def factor(self) -> int:
@@ -101,11 +132,30 @@ class SDCodec:
         channels = self.vae.config.get("block_out_channels") or self.vae.config["encoder_block_out_channels"]
         return 2 ** (len(channels) - 1)
 
+    def rest_on_host(self, offloaded: bool) -> None:
+        """Keep the weights in host memory except while they encode or decode."""
+        self._device = self._device if self._offloaded else self.vae.device
+        self._offloaded = offloaded
+        torch.nn.Module.to(self.vae, "cpu" if offloaded else self._device)
+
+    @contextmanager
+    def _awake(self, *, tiled: bool = False) -> Generator[None]:
+        if self._offloaded:
+            torch.nn.Module.to(self.vae, self._device)
+        self.vae.use_tiling = tiled
+        try:
+            yield
+        finally:
+            self.vae.use_tiling = False
+            if self._offloaded:
+                torch.nn.Module.to(self.vae, "cpu")
+
     @torch.inference_mode()
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         """(T, 3, H, W) in [0, 1] -> float32 (T, C, H / factor, W / factor); the mode where the encoder is a
         distribution, so that the same frame always gives the same latents."""
-        pieces = [self._encode(part) for part in frames.split(self.batch)]
+        with self._awake():
+            pieces = [self._encode(part) for part in frames.split(self.batch)]
         return (torch.cat(pieces) - self.shift) * self.scaling
 
     def _encode(self, frames: torch.Tensor) -> torch.Tensor:
@@ -118,7 +168,10 @@ class SDCodec:
         """float32 (T, C, h, w) -> (T, 3, h * factor, w * factor) in [0, 1]."""
         scaled = (latents / self.scaling + self.shift).to(self.vae.dtype)
         decode = cast("Callable[..., tuple[torch.Tensor]]", self.vae.decode)
-        pieces = [decode(part, return_dict=False)[0].float() for part in scaled.split(self.batch)]
+        # Only here: decoding takes the memory; diffusers tiles the encoding of small autoencoders for 4 channels only.
+        with self._awake(tiled=self.tiled):
+            parts = scaled.to(self._device).split(self.batch)
+            pieces = [decode(part, return_dict=False)[0].float() for part in parts]
         return from_symmetric(torch.cat(pieces))
 
 
