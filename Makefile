@@ -21,7 +21,7 @@ BIN := .venv/bin
 CORE := .venv/.installed-core
 EXTRAS := $(addprefix .venv/.installed-,test dev train)
 
-.PHONY: help demo test test-real gpu gates embedded clean
+.PHONY: help demo test test-real test-media gpu gates embedded bench-embedded clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -41,6 +41,9 @@ test: .venv/.installed-test ## the tests, small scale (ARGS="-k cli" is passed o
 test-real: .venv/.installed-test ## render the real clips of VEDIT_TEST_DATA in full and print a table
 	@$(BIN)/python -m pytest -m real -s -rs $(ARGS)
 
+test-media: .venv/.installed-test ## every kind of file through probe, identity render and verify, in full; prints tables
+	@VEDIT_MEDIA_SCALE=full $(BIN)/python -m pytest -m media -s -rs $(ARGS)
+
 gpu: .venv/.installed-test ## the tests that need a CUDA device; fails where there is none
 	@VEDIT_REQUIRE_GPU=1 $(BIN)/python -m pytest -m gpu -rs $(ARGS)
 
@@ -53,6 +56,9 @@ embedded: .venv/.installed-train ## train the embedded model: PHOTOS=folder MINU
 	@if [ -z "$$PHOTOS" ]; then \
 		echo 'vedit: error: no photographs named; run: make embedded PHOTOS=folder MINUTES=120' >&2; exit 2; fi
 	$(BIN)/python examples/train_embedded/train.py --photos "$$PHOTOS" --minutes "$$MINUTES" --out "$$OUT" $(ARGS)
+
+bench-embedded: .venv/.installed-train ## measure the embedded model: 40 core-minutes, ARGS="--only speed" for a part
+	$(BIN)/python examples/bench_embedded/bench.py $(ARGS)
 
 clean: ## remove what make and the tests wrote, .venv included
 	rm -rf .venv build dist demo *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage

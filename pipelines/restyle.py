@@ -24,7 +24,7 @@ from vedit.diffusion.samplers import invert, sample
 from vedit.diffusion.trajectory import Trajectory, add_noise, trajectory
 from vedit.diffusion.windows import windows
 from vedit.models import default_guidance
-from vedit.types import ControlSpec, FrameRange, Latents, PromptEmbeds
+from vedit.types import ControlSpec, FrameRange, Latents, PromptEmbeds, Window
 
 if TYPE_CHECKING:
     from vedit.models.sd import Model
@@ -35,10 +35,6 @@ OnStep = Callable[[str, float], None]
 
 
 def ignore_step(stage: str, part: float) -> None:
-    """The caller that does not want to know."""
-
-
-def ignore_window_step(window: FrameRange, stage: str, part: float) -> None:
     """The caller that does not want to know."""
 
 
@@ -107,43 +103,55 @@ def restyle_frames(
         return _last(sample(denoise, latents, path), latents, path, "sample", on_step)
 
 
-def restyle_shot(
+def shot_windows(options: RestyleOptions, shot: FrameRange) -> tuple[Window, ...]:
+    """The windows that a shot is sampled in."""
+    return windows(shot, size=options.window, overlap=min(options.overlap, options.window // 3))
+
+
+def restyle_window(
     restyler: Restyler,
     shot: FrameRange,
+    window: FrameRange,
     frames_of: Callable[[FrameRange], torch.Tensor],
-    on_step: Callable[[FrameRange, str, float], None] = ignore_window_step,
-) -> Iterator[tuple[torch.Tensor, Latents]]:
-    """A shot of any length, window by window: yields frames with their clean latents in order, seams blended.
+    on_step: OnStep = ignore_step,
+) -> Latents:
+    """One window of a shot, by itself: it depends on no other window, so windows can be kept and made anew singly.
 
-    Every window also holds the shot's first frame, the anchor of cross-frame attention, so that all share one look.
+    The window is sampled together with the shot's first frame, the anchor of cross-frame attention, so that all
+    windows share one look.
 
     Args:
         restyler: from `prepare`.
         shot: frames of the source that belong together.
-        frames_of: a range of the shot -> (T, 3, H, W) in [0, 1] at the model's size; it is asked for each frame
-            once, in order.
-        on_step: told the window, the stage and the part done.
+        window: part of the shot.
+        frames_of: a range of the shot -> (T, 3, H, W) in [0, 1] at the model's size.
+        on_step: told after each step.
+
+    Returns:
+        Clean latents (T, C, h, w) of the window's frames.
     """
-    options = restyler.options
+    numbers = range(window.start, window.stop)
+    if window.start == shot.start:
+        return restyle_frames(restyler, frames_of(window), numbers, on_step)
     anchor = frames_of(FrameRange(start=shot.start, stop=shot.start + 1))
-    held, pending = anchor, torch.empty(0)
-    parts = windows(shot, size=options.window, overlap=min(options.overlap, options.window // 3))
+    frames = torch.cat([anchor, frames_of(window)])
+    return Latents(data=restyle_frames(restyler, frames, [shot.start, *numbers], on_step).data[1:])
+
+
+def join_windows(
+    parts: Sequence[Window], latents_of: Callable[[Window], torch.Tensor]
+) -> Iterator[tuple[FrameRange, Latents]]:
+    """The windows of a shot as one: their latents in order, blended where they overlap, each frame once."""
+    pending = torch.empty(0)
     for i, window in enumerate(parts):
-        numbers = range(window.frames.start, window.frames.stop)
-        frames = torch.cat([held, frames_of(FrameRange(start=numbers.start + len(held), stop=numbers.stop))])
-        extra = window.frames.start > shot.start
-        data = restyle_frames(
-            restyler,
-            torch.cat([anchor, frames]) if extra else frames,
-            [shot.start, *numbers] if extra else numbers,
-            lambda stage, part, window=window: on_step(window.frames, stage, part),
-        ).data[int(extra) :]
+        data = latents_of(window)
         data = data * torch.tensor(window.weights).to(data).view(-1, 1, 1, 1)
         if len(pending):
             data = torch.cat([data[: len(pending)] + pending, data[len(pending) :]])
-        stop = parts[i + 1].frames.start - window.frames.start if i + 1 < len(parts) else len(data)
-        held, pending = frames[stop:], data[stop:]
-        yield frames[:stop], Latents(data=data[:stop])
+        start = window.frames.start
+        stop = parts[i + 1].frames.start if i + 1 < len(parts) else window.frames.stop
+        pending = data[stop - start :]
+        yield FrameRange(start=start, stop=stop), Latents(data=data[: stop - start])
 
 
 def _last(steps: Iterator[Latents], start: Latents, path: Trajectory, stage: str, on_step: OnStep) -> Latents:

@@ -8,6 +8,7 @@ import pytest
 
 import vedit
 from vedit.api import request
+from vedit.media.choices import OutputOptions
 from vedit.options import RenderRequest, RestyleOptions
 
 
@@ -18,7 +19,7 @@ def test_settings_find_their_place() -> None:
         output=Path("out.mov"),
         options=RestyleOptions(prompt="night", strength=0.5, seed=3),
         model="sd15",
-        overwrite=True,
+        writing=OutputOptions(overwrite=True),
     )
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from vedit.cli import main
 from vedit.errors import ContractError, InputError, Interrupted, MissingExtraError, VeditError
+from vedit.media.choices import OutputOptions
 from vedit.options import DEFAULT_CONTROLS, OnProgress, Progress, RenderPlan, RenderRequest, RenderResult
 from vedit.types import ControlSpec
 
@@ -51,11 +52,12 @@ class FakeRender:
     def __init__(self) -> None:
         self.requests: list[RenderRequest] = []
         self.side_by_side: Path | None = None
+        self.checked: list[Path] = []
         self.error: BaseException | None = None
 
     def module(self) -> types.ModuleType:
         module = types.ModuleType("vedit.render")
-        for name in ("plan", "restyle", "preview"):
+        for name in ("plan", "restyle"):
             setattr(module, name, getattr(self, name))
         return module
 
@@ -69,9 +71,13 @@ class FakeRender:
         *,
         on_progress: OnProgress,
         on_plan: Callable[[RenderPlan], None],
+        on_note: Callable[[str], None],
+        stop: Callable[[], bool],
         side_by_side: Path | None = None,
     ) -> RenderResult:
+        assert not stop()
         on_plan(a_plan(request))
+        on_note("going on: 2 of 5 units are finished")
         self.requests.append(request)
         self.side_by_side = side_by_side
         if self.error is not None:
@@ -85,6 +91,9 @@ class FakeRender:
             notes=(*a_plan(request).notes, "the model does not know: dragon"),
         )
 
+    def check_file(self, path: Path, *, rate: Fraction | None, allow_huge: bool) -> None:
+        self.checked.append(path)
+
     def preview(self, request: RenderRequest, *, on_progress: OnProgress) -> Path:
         self.requests.append(request)
         return Path("in.preview.png")
@@ -94,6 +103,8 @@ class FakeRender:
 def render(monkeypatch: pytest.MonkeyPatch) -> FakeRender:
     fake = FakeRender()
     monkeypatch.setitem(sys.modules, "vedit.render", fake.module())
+    put(monkeypatch, "vedit.stills", preview=fake.preview)
+    put(monkeypatch, "vedit.media.isolate", check_file=fake.check_file)
     monkeypatch.delenv("VEDIT_DEBUG", raising=False)
     return fake
 
@@ -115,6 +126,7 @@ def test_restyle_with_nothing_but_a_prompt(render: FakeRender, capsys: pytest.Ca
     assert vedit(RESTYLE) == 0
     request = only(render)
     assert request == RenderRequest(source=Path("in.mp4"), options=request.options)
+    assert render.checked == [Path("in.mp4")], "a process of its own opens it first"
     assert request.options.prompt == "watercolor painting"
     assert request.options.controls == DEFAULT_CONTROLS
     out, err = capsys.readouterr()
@@ -123,6 +135,7 @@ def test_restyle_with_nothing_but_a_prompt(render: FakeRender, capsys: pytest.Ca
         "vedit: plan: 48 frames at 24000/1001, 2 shots, 1280x720 worked at 464x256, model embedded on cpu, 10 steps, "
         "about 3 min 25 s and 1.7 GB",
         "vedit: note: odd height: written as yuv444p",
+        "vedit: note: going on: 2 of 5 units are finished",
         "vedit: note: the model does not know: dragon",
     ], "the plan's notes come once"
 
@@ -137,6 +150,8 @@ def test_every_option_arrives(render: FakeRender, tmp_path: Path, monkeypatch: p
         *("--model", "sd15", "--quality", "high", "--upscale", "lanczos", "--window", "6", "--batch", "2"),
         *("-o", str(tmp_path / "out.mp4"), "--overwrite", "--drop-unsupported", "--even", "--range", "#4..#9"),
         *("--side-by-side", str(beside), "--controlnet", "depth=some/folder", "-q"),
+        *("--rate", "23.976", "--allow-huge", "--fresh", "--keep-work", "--codec", "hevc", "--bit-depth", "10"),
+        *("--preset", "web", "--no-label", "--no-sidecar", "--strict", "--drop-alpha", "--interlaced", "weave"),
     ]
     assert vedit(words) == 0
     request = only(render)
@@ -149,7 +164,25 @@ def test_every_option_arrives(render: FakeRender, tmp_path: Path, monkeypatch: p
     assert (request.model, request.device, request.frames) == ("sd15", "cpu", "#4..#9")
     assert request.controlnets == (("depth", "some/folder"),)
     assert request.output == tmp_path / "out.mp4"
-    assert request.overwrite and request.drop_unsupported and request.even
+    assert (request.rate, request.allow_huge, request.fresh, request.keep_work) == (
+        Fraction(24000, 1001),
+        True,
+        True,
+        True,
+    )
+    assert request.writing == OutputOptions(
+        codec="hevc",
+        bit_depth=10,
+        preset="web",
+        label=False,
+        sidecar=False,
+        strict=True,
+        overwrite=True,
+        drop_unsupported=True,
+        drop_alpha=True,
+        even=True,
+        interlaced="weave",
+    )
     assert render.side_by_side == beside
 
 

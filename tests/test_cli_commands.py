@@ -15,6 +15,7 @@ import pytest
 
 from vedit.cli import main
 from vedit.cli.progress import PlainLines
+from vedit.media.isolate import FileReport
 from vedit.options import Progress
 from vedit.types import ColorTags, FrameIndex, FrameRange, Shot, StreamInfo, VideoMetadata
 
@@ -37,7 +38,8 @@ def test_controls_writes_one_file_per_kind(monkeypatch: pytest.MonkeyPatch, caps
         assert set(options) == {"frames", "overwrite", "short_side", "on_progress"}
         return [output.with_stem(f"{output.stem}.{kind}") for kind in kinds]
 
-    put(monkeypatch, "vedit.render", write_controls=write_controls)
+    put(monkeypatch, "vedit.control_video", write_controls=write_controls)
+    put(monkeypatch, "vedit.media.isolate", check_file=lambda source: None)  # pyright: ignore[reportUnknownLambdaType]
     words = ["controls", "in.mp4", "--kind", "softedge, tile,softedge", "-o", "maps.mp4"]
     assert vedit(words) == 0
     assert capsys.readouterr().out.splitlines() == ["maps.softedge.mp4", "maps.tile.mp4"]
@@ -61,7 +63,7 @@ class FakeReader:
 
 
 def test_shots(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def open_video(path: Path) -> FakeReader:
+    def open_video(path: Path, **_: object) -> FakeReader:
         return FakeReader()
 
     def detect_shots(reader: FakeReader) -> tuple[Shot, ...]:
@@ -107,10 +109,10 @@ def test_probe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         streams=(StreamInfo(index=1, kind="audio", codec="aac", time_base=Fraction(1, 48000), language="eng"),),
     )
 
-    def probe(path: Path) -> VideoMetadata:
-        return metadata
+    def check_file(path: Path, **_: object) -> FileReport:
+        return FileReport(metadata=metadata, frames=0, damaged=0)
 
-    put(monkeypatch, "vedit.media.probe", probe=probe)
+    put(monkeypatch, "vedit.media.isolate", check_file=check_file)
     assert vedit(["probe", "in.mov"]) == 0
     text = capsys.readouterr().out
     assert "video      prores, yuva444p10le, 10 bit, alpha\n" in text

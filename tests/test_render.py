@@ -4,57 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
-import av
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+from tests.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
+from vedit.control_video import write_controls
 from vedit.errors import InputError
 from vedit.finish import composite
 from vedit.media.probe import probe
 from vedit.media.read import open_video
 from vedit.media.verify import verify
 from vedit.options import Progress, RenderRequest, RestyleOptions
-from vedit.render import plan, preview, restyle, write_controls
+from vedit.render import plan, restyle
+from vedit.stills import preview
 from vedit.types import FrameRange
 
-FRAMES, CUT = 10, 6
-WIDTH, HEIGHT = 176, 144
 OPTIONS = RestyleOptions(prompt="watercolor painting", quality="draft", steps=2, window=4, overlap=1)
 
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Ten frames at 24000/1001 of two shots, with sound and a start timecode."""
-    path = tmp_path_factory.mktemp("clip") / "two shots.mov"
-    with av.open(str(path), "w") as container:
-        video = container.add_stream("libx264", rate=Fraction(24000, 1001))
-        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
-        video.metadata["timecode"] = "01:00:00:00"
-        sound = container.add_stream("aac", rate=48000, layout="stereo")
-        for t in range(FRAMES):
-            frame = av.VideoFrame.from_ndarray(picture(t), format="rgb24")
-            container.mux(video.encode(frame))
-        tone = (np.sin(np.arange(24000) / 20) * 0.2).astype(np.float32)
-        samples = av.AudioFrame.from_ndarray(np.stack([tone, tone]), format="fltp", layout="stereo")
-        samples.sample_rate = 48000
-        container.mux(sound.encode(samples))
-        container.mux(sound.encode(None))
-        container.mux(video.encode(None))
-    return path
-
-
-def picture(t: int) -> npt.NDArray[np.uint8]:
-    """A soft pattern that moves to the right; after the cut another one in other colours."""
-    rows, columns = np.mgrid[:HEIGHT, :WIDTH].astype(np.float32)
-    wave = np.sin((columns - 3 * t) / 11) * np.cos(rows / 17)
-    colours = (200, 90, 60) if t < CUT else (20, 60, 220)
-    shift = 0 if t < CUT else 30
-    return np.stack([np.clip(c / 2 + shift + 60 * wave, 0, 255) for c in colours], axis=2).astype(np.uint8)
+    return two_shots(tmp_path_factory.mktemp("clip") / "two shots.mov")
 
 
 def request(clip: Path, output: Path, **changes: object) -> RenderRequest:
@@ -79,7 +53,7 @@ def test_a_render_keeps_timing_and_sound_and_tells(clip: Path, tmp_path: Path) -
     both = probe(pair)
     assert (both.width, both.height) == (2 * WIDTH + 2, HEIGHT)
     assert len(both.audio) == 1
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mov", "pair.mp4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.mov", "out.mov.vedit.json", "pair.mp4"]
     difference = np.abs(pixels(output).astype(int) - pixels(clip).astype(int)).mean()
     assert difference > 2, "the look must have changed"
 
@@ -93,7 +67,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[npt.NDArray[np.integer]]:
         frames.append(composite(*arguments))  # pyright: ignore[reportArgumentType]
         return frames[-1]
 
-    monkeypatch.setattr("vedit.render.composite", record)
+    monkeypatch.setattr("vedit.finishing.composite", record)
     return frames
 
 
@@ -132,15 +106,16 @@ def test_nothing_crosses_a_cut(clip: Path, tmp_path: Path, rendered: list[npt.ND
     assert np.array_equal(np.concatenate(rendered), whole[CUT:])
 
 
-@pytest.mark.parametrize("stage", ["shots", "invert", "write", "verify"])
-def test_an_interrupted_render_leaves_nothing(clip: Path, tmp_path: Path, stage: str) -> None:
+@pytest.mark.parametrize(("stage", "left"), [("shots", []), ("invert", []), ("write", ["out.mov.vedit"])])
+def test_an_interrupted_render_leaves_its_units_alone(clip: Path, tmp_path: Path, stage: str, left: list[str]) -> None:
     def stop(progress: Progress) -> None:
         if progress.stage == stage:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         restyle(request(clip, tmp_path / "out.mov"), on_progress=stop, side_by_side=tmp_path / "pair.mp4")
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == left
+    assert not list(tmp_path.rglob("*.part*"))
 
 
 def test_a_plan_writes_nothing_and_estimates(clip: Path, tmp_path: Path) -> None:

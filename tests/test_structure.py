@@ -14,10 +14,13 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Low to high: a module imports from its own line and those before it. DESIGN's arrow line, with every module placed.
 LAYERS = (
-    ("errors", "types", "options"),
+    ("errors", "types"),
     ("ranges", "protocols"),
     (
         "media",
+        "options",
+        "memory",
+        "work",
         "shots",
         "flow",
         "geometry",
@@ -35,7 +38,9 @@ LAYERS = (
     ("models", "preprocessors", "testing_sd"),
     ("pipelines",),
     ("planning",),
-    ("render",),
+    ("sampling",),
+    ("finishing",),
+    ("render", "stills", "control_video"),
     ("api",),
     ("cli", "timeline", "nle", "__main__"),
 )

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from vedit.api import preview as preview
     from vedit.api import restyle as restyle
     from vedit.errors import VeditError as VeditError
+    from vedit.media.choices import OutputOptions as OutputOptions
     from vedit.media.probe import probe as probe
     from vedit.media.read import open_video as open_video
     from vedit.options import RenderRequest as RenderRequest
@@ -30,6 +31,7 @@ _HOMES = {
     "Clip": "vedit.types",
     "ControlSpec": "vedit.types",
     "FrameRange": "vedit.types",
+    "OutputOptions": "vedit.media.choices",
     "RenderRequest": "vedit.options",
     "RestyleOptions": "vedit.options",
     "Shot": "vedit.types",

@@ -7,11 +7,13 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from vedit import render
+from vedit import render, stills
+from vedit.media.choices import OutputOptions
 from vedit.options import OnProgress, RenderPlan, RenderRequest, RenderResult, RestyleOptions, ignore_progress
 
 _LOOK = {field.name for field in fields(RestyleOptions)}
-_JOB = {field.name for field in fields(RenderRequest)} - {"source", "options"}
+_JOB = {field.name for field in fields(RenderRequest)} - {"source", "options", "writing"}
+_WRITING = {field.name for field in fields(OutputOptions)}
 
 
 def request(source: Path | str, *, prompt: str, output: Path | str | None = None, **settings: Any) -> RenderRequest:
@@ -21,22 +23,25 @@ def request(source: Path | str, *, prompt: str, output: Path | str | None = None
         source: the clip.
         prompt: the look to give.
         output: the file to write; None is NAME.vedit.EXT beside the source.
-        settings: any field of `RestyleOptions` (strength, guidance, quality, seed ...) or of `RenderRequest`
-            (model, frames, device, overwrite ...).
+        settings: any field of `RestyleOptions` (strength, guidance, quality, seed ...), of `RenderRequest` (model,
+            frames, device ...) or of `OutputOptions` (codec, preset, overwrite ...).
 
     Raises:
         TypeError: no such setting.
     """
-    unknown = [name for name in settings if name not in _LOOK | _JOB]
+    known = _LOOK | _JOB | _WRITING
+    unknown = [name for name in settings if name not in known]
     if unknown:
-        near = get_close_matches(unknown[0], sorted(_LOOK | _JOB), n=1)
+        near = get_close_matches(unknown[0], sorted(known), n=1)
         raise TypeError(f"no setting {unknown[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     look = {name: value for name, value in settings.items() if name in _LOOK}
     job = {name: value for name, value in settings.items() if name in _JOB}
+    writing = {name: value for name, value in settings.items() if name in _WRITING}
     return RenderRequest(
         source=Path(source),
         options=RestyleOptions(prompt=prompt, **look),
         output=None if output is None else Path(output),
+        writing=OutputOptions(**writing),
         **job,
     )
 
@@ -58,8 +63,8 @@ def plan(source: RenderRequest | Path | str, **settings: Any) -> RenderPlan:
 
 
 def preview(source: RenderRequest | Path | str, *, on_progress: OnProgress = ignore_progress, **settings: Any) -> Path:
-    """First, middle and last frame of each shot, before and after, as one PNG; see `render.preview`."""
-    return render.preview(_request(source, settings), on_progress=on_progress)
+    """First, middle and last frame of each shot, before and after, as one PNG; see `vedit.stills`."""
+    return stills.preview(_request(source, settings), on_progress=on_progress)
 
 
 def _request(source: RenderRequest | Path | str, settings: dict[str, Any]) -> RenderRequest:

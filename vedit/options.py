@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from vedit.media.choices import OutputOptions
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
+    from fractions import Fraction
     from pathlib import Path
 
 QualityName = Literal["draft", "standard", "high"]
@@ -87,10 +89,16 @@ class RenderRequest:
     controlnets: tuple[tuple[str, str], ...] = ()
     """Further control branches: (kind, folder, file or hub id)."""
     device: str = "auto"
-    overwrite: bool = False
-    drop_unsupported: bool = False
-    even: bool = False
-    """Pad an odd side by a pixel rather than write yuv444p."""
+    writing: OutputOptions = field(default_factory=OutputOptions)
+    """The written file: codec, preset, what may be left out."""
+    rate: Fraction | None = None
+    """Frames per second of an image sequence."""
+    allow_huge: bool = False
+    """Read sources beyond the limits on frame size and length."""
+    fresh: bool = False
+    """Do not go on from what an earlier run has kept."""
+    keep_work: bool = False
+    """Keep the finished units when the result is written, so that a render with other output settings is quick."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,3 +157,7 @@ class RenderResult:
     contract: dict[str, object]
     """The checked figures of the timing and sound contract."""
     notes: tuple[str, ...] = ()
+    units_kept: int = 0
+    """Units that an earlier run had finished."""
+    timings: dict[str, float] = field(default_factory=dict[str, float])
+    """Seconds by stage."""

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 from dataclasses import asdict, dataclass
+from functools import cached_property
 
 from vedit.errors import InputError
 from vedit.geometry import working_fit
 from vedit.media.containers import default_output
+from vedit.media.index import ScannedIndex
 from vedit.media.plan import OutputPlan, plan_output
-from vedit.media.read import open_video
+from vedit.media.read import VideoReader, open_video
+from vedit.media.sidecar import source_hash
 from vedit.media.timecode import parse_range
-from vedit.models import default_guidance, known_models, known_words, resolve, size_multiple, unknown_words
+from vedit.models import default_guidance, known_models, known_words, load, resolve, size_multiple, unknown_words
 from vedit.options import QUALITIES, OnProgress, Progress, RenderPlan, RenderRequest, ignore_progress
+from vedit.pipelines.restyle import Restyler, prepare
 from vedit.shots import detect_shots
 from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
 
@@ -26,12 +30,50 @@ class Job:
     request: RenderRequest
     metadata: VideoMetadata
     index: FrameIndex
+    scanned: ScannedIndex
+    """What a further reader of the source needs not to find again."""
     frames: FrameRange
     shots: tuple[Shot, ...]
     fit: Fit
     output: OutputPlan
     device: str
     notes: tuple[str, ...]
+
+    @cached_property
+    def source_sha256(self) -> str:
+        """Of the source file, or of all files of an image sequence."""
+        return source_hash(self.metadata.path)[0]
+
+
+def open_source(request: RenderRequest) -> VideoReader:
+    """A reader of the request's source; use it as a context manager."""
+    return open_video(
+        request.source, rate=request.rate, allow_huge=request.allow_huge, interlaced=request.writing.interlaced
+    )
+
+
+def reopen_source(job: Job) -> VideoReader:
+    """A further reader of the job's source, which needs no scan of its own; use it as a context manager."""
+    request = job.request
+    return VideoReader(
+        job.metadata, scanned=job.scanned, allow_huge=request.allow_huge, interlaced=request.writing.interlaced
+    )
+
+
+def load_restyler(job: Job) -> tuple[Restyler, tuple[str, ...]]:
+    """The job's model on its device with everything encoded, and what the user should know of it."""
+    request = job.request
+    model = load(
+        request.model,
+        device=job.device,
+        controls=tuple(spec.kind for spec in request.options.controls),
+        controlnets=dict(request.controlnets),
+    )
+    notes: list[str] = []
+    lacking = [spec.kind for spec in request.options.controls if spec.kind not in model.control_kinds]
+    if lacking:
+        notes.append(f"{request.model} has no control branch for: {', '.join(lacking)}; they were left out")
+    return prepare(model, request.options), tuple(notes)
 
 
 def make_job(request: RenderRequest, *, on_progress: OnProgress = ignore_progress) -> Job:
@@ -47,20 +89,17 @@ def make_job(request: RenderRequest, *, on_progress: OnProgress = ignore_progres
         raise InputError(f"there is no quality {options.quality!r}", remedy=f"use one of {', '.join(QUALITIES)}")
     resolve(request.model, dict(request.controlnets))
     device = pick_device(request.device)
-    with open_video(request.source) as reader:
+    with open_source(request) as reader:
         metadata, index = reader.metadata, reader.index()
-        warnings = reader.warnings
+        scanned, warnings = reader.scanned(), reader.warnings
         whole = FrameRange(start=0, stop=len(index))
         frames = whole if request.frames is None else parse_range(request.frames, index, metadata.timecode)
-        path = request.output or default_output(request.source)
         output = plan_output(
-            path,
+            request.output or default_output(request.source),
             metadata,
             index,
             frames=None if frames == whole else frames,
-            overwrite=request.overwrite,
-            drop_unsupported=request.drop_unsupported,
-            even=request.even,
+            options=request.writing,
         )
         on_progress(Progress(stage="shots", done=0, total=len(frames)))
         shots = detect_shots(reader, frames=frames)
@@ -75,6 +114,7 @@ def make_job(request: RenderRequest, *, on_progress: OnProgress = ignore_progres
         request=request,
         metadata=metadata,
         index=index,
+        scanned=scanned,
         frames=frames,
         shots=shots,
         fit=fit,

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from vedit.errors import InputError, MediaError
-from vedit.media import source
+from vedit.media import limits
 from vedit.media.decode import Decoder
 from vedit.media.probe import probe
 from vedit.media.read import open_video
@@ -234,7 +234,7 @@ def test_playlists_do_not_open_other_files(make: Make, tmp_path: Path) -> None:
 def test_bad_paths(tmp_path: Path) -> None:
     with pytest.raises(MediaError, match="no such file"):
         probe(tmp_path / "none.mp4")
-    with pytest.raises(MediaError, match="is a folder"):
+    with pytest.raises(MediaError, match="is a folder without"):
         probe(tmp_path)
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(MediaError, match="not a regular file"):
@@ -250,6 +250,6 @@ def test_sound_only(sound_only: Path) -> None:
 
 def test_huge_frames_are_refused(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     path = make(frames=1)
-    monkeypatch.setattr(source, "MAX_SIDE", 63)
+    monkeypatch.setattr(limits, "MAX_SIDE", 63)
     with pytest.raises(MediaError, match="64x48 is larger than 63"):
         probe(path)

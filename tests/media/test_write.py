@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import av
 import numpy as np
 import pytest
 
 from vedit.errors import ContractError, MediaError
+from vedit.media.choices import OutputOptions
 from vedit.media.containers import default_output
 from vedit.media.passthrough import Passthrough
 from vedit.media.plan import OutputPlan, plan_output
@@ -22,6 +23,9 @@ from vedit.media.verify import ContractReport, verify
 from vedit.media.write import VideoWriter
 from vedit.types import FrameRange
 
+if TYPE_CHECKING:
+    from vedit.types import IntFrames
+
 Make = Callable[..., Path]
 Sound = Callable[..., object]
 
@@ -30,7 +34,9 @@ def rewrite(source: Path, output: Path | None = None, part: FrameRange | None = 
     """Read and write a file unchanged; the contract is checked by the writer."""
     with open_video(source) as reader:
         index = reader.index()
-        plan = plan_output(output or default_output(source), reader.metadata, index, frames=part, **asked)
+        plan = plan_output(
+            output or default_output(source), reader.metadata, index, frames=part, options=OutputOptions(**asked)
+        )
         with VideoWriter(plan) as writer:
             for clip in reader.chunks(plan.frames, 10):
                 writer.write(clip.frames)
@@ -47,7 +53,8 @@ def found(report: ContractReport, name: str) -> str:
 
 def plan_of(source: Path, output: Path, **asked: Any) -> OutputPlan:
     with open_video(source) as reader:
-        return plan_output(output, reader.metadata, reader.index(), **asked)
+        frames = asked.pop("frames", None)
+        return plan_output(output, reader.metadata, reader.index(), frames=frames, options=OutputOptions(**asked))
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv"])
@@ -174,7 +181,10 @@ def test_transparency_goes_where_it_can(make: Make) -> None:
             clip = reader.read(FrameRange(start=0, stop=4))
         full = (1 << clip.bit_depth) - 1
         assert [float(frame[3].mean()) / full * 255 for frame in clip.frames] == pytest.approx([40, 45, 50, 55], abs=3)
-    assert any("transparency" in note for note in plan_of(source, source.with_name("out.mp4")).notes)
+    with pytest.raises(MediaError, match=r"transparency; write a \.mov, \.webm or \.mkv file, or --drop-alpha"):
+        plan_of(source, source.with_name("out.mp4"))
+    dropped = plan_of(source, source.with_name("out.mp4"), drop_alpha=True)
+    assert dropped.lost == ("transparency",) and "not kept: transparency" in dropped.notes
 
 
 def test_subtitles_and_chapters_in_matroska(make: Make, sound: Sound) -> None:
@@ -266,7 +276,7 @@ def test_a_failed_write_leaves_nothing(make: Make, tmp_path: Path) -> None:
         writer.write(clip.frames[:3])
         writer.finish()
     with pytest.raises(ValueError, match="6 frames were planned"), VideoWriter(plan) as writer:
-        writer.write(np.concatenate([clip.frames, clip.frames]))
+        writer.write(cast("IntFrames", np.concatenate([clip.frames, clip.frames])))
     with pytest.raises(ValueError, match="expected"), VideoWriter(plan) as writer:
         writer.write(clip.frames[:, :, 1:])
     assert sorted(tmp_path.iterdir()) == before
@@ -288,7 +298,7 @@ def test_an_existing_file_is_replaced_only_at_the_end(make: Make, tmp_path: Path
     output = tmp_path / "out.mp4"
     output.write_bytes(b"old")
     with open_video(source) as reader:
-        plan = plan_output(output, reader.metadata, reader.index(), overwrite=True)
+        plan = plan_output(output, reader.metadata, reader.index(), options=OutputOptions(overwrite=True))
         with VideoWriter(plan) as writer:
             writer.write(reader.read(plan.frames).frames)
             assert output.read_bytes() == b"old"

@@ -17,6 +17,7 @@ import pytest
 from vedit.media.containers import default_output
 from vedit.media.plan import plan_output
 from vedit.media.read import VideoReader, open_video
+from vedit.media.sidecar import sidecar_path
 from vedit.media.verify import verify
 from vedit.media.write import VideoWriter
 from vedit.types import FrameRange
@@ -53,7 +54,7 @@ def identity(reader: VideoReader, output: Path, part: FrameRange | None) -> None
     assert report.ok
     again = verify(reader.metadata, output, frames=part, source_index=index)
     assert again.ok, [check for check in again.checks if not check.ok]
-    assert list(output.parent.iterdir()) == [output]
+    assert sorted(output.parent.iterdir()) == [output, sidecar_path(output)]
 
 
 @pytest.mark.skipif(not CLIPS, reason=ABSENT)

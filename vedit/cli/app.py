@@ -17,10 +17,12 @@ import click
 from vedit import __version__
 from vedit.cli.console import complain, say
 from vedit.cli.controls import controls_command
+from vedit.cli.identity import identity_command
 from vedit.cli.inspect import probe_command, shots_command
 from vedit.cli.models import models_group
 from vedit.cli.restyle import restyle_command
 from vedit.cli.sample import sample_command
+from vedit.cli.verify import verify_command
 from vedit.errors import VeditError
 
 DEBUG = "VEDIT_DEBUG"
@@ -86,6 +88,8 @@ for _command in (
     probe_command,
     shots_command,
     controls_command,
+    identity_command,
+    verify_command,
     sample_command,
     models_group,
 ):
@@ -100,7 +104,7 @@ def _report(error: Exception) -> int:
     if _debugging():
         traceback.print_exception(error)
     if isinstance(error, click.Abort):
-        say("interrupted; no result was written")
+        say("interrupted; no result was written, finished units are kept")
         return 130
     if isinstance(error, VeditError):
         complain(str(error))

@@ -41,8 +41,10 @@ def controls_command(
       vedit controls input.mp4 --kind softedge,flow -o maps.mp4 --range 0..2
     """
     kinds = params.kinds(kind_text)
-    from vedit.render import write_controls
+    from vedit.control_video import write_controls
+    from vedit.media.isolate import check_file
 
+    check_file(source)
     with progress(quiet=quiet) as report:
         written = write_controls(
             source,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,35 +14,62 @@ from vedit.cli.console import say, show, show_json, show_rows, span
 if TYPE_CHECKING:
     from fractions import Fraction
 
+    from vedit.media.choices import Interlaced
     from vedit.types import FrameIndex, StreamInfo, VideoMetadata
 
 
 @click.command("probe", short_help="Say what a clip holds.")
 @click.argument("source", metavar="INPUT", type=params.FILE)
+@click.option("--frames", type=click.IntRange(min=0), default=0, metavar="N", help="Decode the first N frames too.")
+@params.rate_option
+@params.huge_option
 @params.json_option
-def probe_command(*, source: Path, as_json: bool) -> None:
-    """Say what INPUT holds: size, rate, timecode, colour, streams; from the headers, without decoding.
+def probe_command(*, source: Path, frames: int, rate: Fraction | None, allow_huge: bool, as_json: bool) -> None:
+    """Say what INPUT holds: size, rate, timecode, colour, streams; from the headers and the first frame.
+
+    INPUT is a video file, an image sequence (shot_%04d.png, shot_####.png) or a folder of one. It is opened in a
+    process of its own, so that no file can harm this one.
 
     \b
     Examples:
       vedit probe input.mp4
       vedit probe input.mov --json
+      vedit probe frames/shot_%04d.exr --rate 24 --frames 10
     """
-    from vedit.media.probe import probe
+    from vedit.media.color import working_space
+    from vedit.media.isolate import check_file
 
-    metadata = probe(source)
+    report = check_file(source, frames=frames, rate=rate, allow_huge=allow_huge)
+    metadata, space = report.metadata, working_space(report.metadata)
+    decoded = f"{report.frames} of the first {frames}" + (
+        f", {report.damaged} packets are damaged" if report.damaged else ""
+    )
     if as_json:
-        show_json(metadata)
-    else:
-        show_rows(_describe(metadata))
-        for stream in metadata.streams:
-            show(f"stream     {_stream(stream)}")
+        told: dict[str, object] = {entry.name: getattr(metadata, entry.name) for entry in fields(metadata)}
+        if frames:
+            told |= {"frames_decoded": report.frames, "packets_damaged": report.damaged}
+        show_json(told | {"working_space": space})
+        return
+    show_rows(_describe(metadata) | {"working": space} | ({"decoded": decoded} if frames else {}))
+    for stream in metadata.streams:
+        show(f"stream     {_stream(stream)}")
 
 
 @click.command("shots", short_help="List the shots of a clip.")
 @click.argument("source", metavar="INPUT", type=params.FILE)
+@params.rate_option
+@params.huge_option
+@click.option(
+    "--interlaced",
+    type=click.Choice(("deinterlace", "weave")),
+    default="deinterlace",
+    show_default=True,
+    help="What is done with the fields of an interlaced source.",
+)
 @params.json_option
-def shots_command(*, source: Path, as_json: bool) -> None:
+def shots_command(
+    *, source: Path, rate: Fraction | None, allow_huge: bool, interlaced: Interlaced, as_json: bool
+) -> None:
     """List the shots of INPUT: number, frames (END exclusive) and time. Decodes the clip once.
 
     \b
@@ -52,7 +80,7 @@ def shots_command(*, source: Path, as_json: bool) -> None:
     from vedit.media.read import open_video
     from vedit.shots import detect_shots
 
-    with open_video(source) as reader:
+    with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced) as reader:
         found = detect_shots(reader)
         index, warnings = reader.index(), reader.warnings
     for warning in warnings:

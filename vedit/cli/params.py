@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import click
 
 from vedit.errors import InputError
+from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
+from vedit.media.rates import snap
 
 if TYPE_CHECKING:
     from vedit.types import ControlSpec
@@ -101,3 +105,107 @@ def check_output(path: Path, *, overwrite: bool, source: Path | None = None) -> 
         raise InputError(f"{path} is the source itself", remedy="choose another output")
     if path.exists() and not overwrite:
         raise InputError(f"{path} exists", remedy="choose another name or add --overwrite")
+
+
+class RateType(click.ParamType):
+    """Frames per second as a number or a fraction, exactly: 25, 23.976 (24000/1001), 30000/1001."""
+
+    name = "rate"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Fraction:
+        if isinstance(value, Fraction):
+            return value
+        try:
+            given = Fraction(str(value))
+        except (ValueError, ZeroDivisionError):
+            self.fail(f"{value!r} is not a rate, for instance 25, 23.976 or 30000/1001", param, ctx)
+        if not 0 < given <= 1000:
+            self.fail(f"{value} is not between 0 and 1000 frames per second", param, ctx)
+        return snap(given) or given  # 23.976 and 29.97 are how people write the NTSC rates
+
+
+huge_option = click.option(
+    "--allow-huge", is_flag=True, help="Read sources beyond the limits on frame size and length."
+)
+rate_option = click.option(
+    "--rate", type=RateType(), metavar="RATE", help="Frames per second of an image sequence: 25, 23.976, 30000/1001."
+)
+
+
+_OUTPUT_OPTIONS = (
+    click.option(
+        "--codec",
+        type=click.Choice(get_args(CodecName)),
+        help="Codec of the result.  [default: the container's usual one]",
+    ),
+    click.option(
+        "--preset",
+        type=click.Choice(get_args(PresetName)),
+        default="edit",
+        show_default=True,
+        help="web: small, plays everywhere; edit: visually lossless; archive: lossless where the codec can be.",
+    ),
+    click.option(
+        "--bit-depth",
+        type=click.Choice([str(depth) for depth in get_args(BitDepth)]),
+        help="Bits per sample, or the codec's next higher.  [default: the source's]",
+    ),
+    click.option("--hardware", is_flag=True, help="Encode with this machine's hardware encoder for the codec."),
+    click.option("--no-label", is_flag=True, help="Leave out the IPTC label of media made with trained models."),
+    click.option("--no-sidecar", is_flag=True, help="Write no OUT.vedit.json beside the result."),
+    click.option("--strict", is_flag=True, help="Stop before rendering where anything of the source cannot be kept."),
+    overwrite_option,
+    click.option(
+        "--drop-unsupported", is_flag=True, help="Leave out what the output's container or codec cannot hold."
+    ),
+    click.option("--drop-alpha", is_flag=True, help="Leave out transparency that the codec cannot hold."),
+    click.option("--even", is_flag=True, help="Pad an odd side by a pixel instead of writing yuv444p."),
+    click.option(
+        "--interlaced",
+        type=click.Choice(get_args(Interlaced)),
+        default="deinterlace",
+        show_default=True,
+        help="What is done with the fields of an interlaced source.",
+    ),
+)
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def output_options(command: Command) -> Command:
+    """Decorate a command with every option of `OutputOptions`; its parameters go to `output_choices`."""
+    for option in reversed(_OUTPUT_OPTIONS):
+        command = option(command)
+    return command
+
+
+def output_choices(
+    *,
+    codec: str | None,
+    preset: str,
+    bit_depth: str | None,
+    hardware: bool,
+    no_label: bool,
+    no_sidecar: bool,
+    strict: bool,
+    overwrite: bool,
+    drop_unsupported: bool,
+    drop_alpha: bool,
+    even: bool,
+    interlaced: str,
+) -> OutputOptions:
+    """The values of the options that `output_options` adds."""
+    return OutputOptions(
+        codec=cast("CodecName | None", codec),
+        preset=cast("PresetName", preset),
+        bit_depth=cast("BitDepth | None", int(bit_depth)) if bit_depth is not None else None,
+        hardware=hardware,
+        label=not no_label,
+        sidecar=not no_sidecar,
+        strict=strict,
+        overwrite=overwrite,
+        drop_unsupported=drop_unsupported,
+        drop_alpha=drop_alpha,
+        even=even,
+        interlaced=cast("Interlaced", interlaced),
+    )

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from vedit.cli import params
 from vedit.cli.console import count, jsonable, plan_line, result_line, say, show, show_json, show_rows, size, span
 from vedit.cli.progress import progress
+from vedit.cli.stopping import stopping
 from vedit.errors import InputError
 from vedit.options import QUALITIES, QualityName, RenderRequest, RestyleOptions, Upscale
 
 if TYPE_CHECKING:
+    from fractions import Fraction
+
     from vedit.options import RenderPlan
 
 DEFAULTS = RestyleOptions(prompt="")
@@ -97,11 +100,13 @@ DEFAULTS = RestyleOptions(prompt="")
     help="Back to the source's size: guided by the source's edges, or plain.",
 )
 @click.option("-o", "--output", type=params.FILE, help="The result.  [default: NAME.vedit.EXT beside the source]")
-@params.overwrite_option
 @click.option("--side-by-side", type=params.FILE, metavar="FILE", help="Also write source and result side by side.")
 @params.range_option
-@click.option("--drop-unsupported", is_flag=True, help="Leave out streams that the output's container cannot hold.")
-@click.option("--even", is_flag=True, help="Pad an odd side by a pixel instead of writing yuv444p.")
+@params.rate_option
+@params.huge_option
+@params.output_options
+@click.option("--fresh", is_flag=True, help="Do not go on from what an earlier run has kept in OUT.vedit.")
+@click.option("--keep-work", is_flag=True, help="Keep the finished units, so that another --codec needs no model run.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--preview", is_flag=True, help="Render three stills per shot into a PNG and stop.")
 @params.json_option
@@ -125,15 +130,17 @@ def restyle_command(
     batch: int,
     upscale: str,
     output: Path | None,
-    overwrite: bool,
     side_by_side: Path | None,
     frames: str | None,
-    drop_unsupported: bool,
-    even: bool,
+    rate: Fraction | None,
+    allow_huge: bool,
+    fresh: bool,
+    keep_work: bool,
     dry_run: bool,
     preview: bool,
     as_json: bool,
     quiet: bool,
+    **writing: Any,
 ) -> None:
     """Regenerate INPUT under a new prompt.
 
@@ -145,9 +152,12 @@ def restyle_command(
       vedit restyle input.mp4 --prompt "night" --control softedge:0.8@0-0.6 --control tile
       vedit restyle input.mp4 --prompt "watercolor painting" --dry-run --json
       vedit restyle input.mp4 --prompt "anime" --model path/to/diffusers-folder
+      vedit restyle input.mov --prompt "noir" --codec prores -o out.mov
+      vedit restyle "plates/shot_%04d.png" --rate 24 --prompt "anime" -o "out/shot_%04d.png"
 
     The result has the frame count, rate, times of every frame, start timecode, size and sound of INPUT; this is
-    checked on the written file.
+    checked on the written file. A render that was stopped goes on when the same command is run again; the first
+    Ctrl-C finishes the unit in hand, the second stops at once.
     """
     if not prompt.strip():
         raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "watercolor painting"')
@@ -176,14 +186,20 @@ def restyle_command(
         model=model,
         controlnets=params.controlnets(controlnet_texts),
         device=device,
-        overwrite=overwrite,
-        drop_unsupported=drop_unsupported,
-        even=even,
+        writing=params.output_choices(**writing),
+        rate=rate,
+        allow_huge=allow_huge,
+        fresh=fresh,
+        keep_work=keep_work,
     )
     if side_by_side is not None:
         if output is not None and side_by_side.absolute() == output.absolute():
             raise InputError(f"{output} is named twice", remedy="give --output and --side-by-side two names")
-        params.check_output(side_by_side, overwrite=overwrite, source=source)
+        params.check_output(side_by_side, overwrite=request.writing.overwrite, source=source)
+    from vedit.media.isolate import check_file
+
+    # Hostile bytes can crash a decoder: a process of its own meets them first.
+    check_file(source, rate=rate, allow_huge=allow_huge)
     if preview:
         _preview(request, as_json=as_json, quiet=quiet)
     elif dry_run:
@@ -203,8 +219,20 @@ def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool
             _notes(plan.notes)
             said.extend(plan.notes)
 
-    with progress(quiet=quiet) as report:
-        result = restyle(request, on_progress=report, on_plan=tell, side_by_side=side_by_side)
+    def note(line: str) -> None:
+        if not quiet:
+            _notes([line])
+            said.append(line)
+
+    with stopping() as stop, progress(quiet=quiet) as report:
+        result = restyle(
+            request,
+            on_progress=report,
+            on_plan=tell,
+            on_note=note,
+            stop=stop,
+            side_by_side=side_by_side,
+        )
     if not quiet:
         _notes(note for note in result.notes if note not in said)
     if as_json:
@@ -233,7 +261,7 @@ def _dry_run(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
 
 
 def _preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
-    from vedit.render import preview
+    from vedit.stills import preview
 
     with progress(quiet=quiet) as report:
         path = preview(request, on_progress=report)

@@ -6,8 +6,10 @@ on a round trip at a bearable cost (YUV 4:2:0 -> RGB -> YUV on camera material: 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
+import numpy as np
+import numpy.typing as npt
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
@@ -15,8 +17,9 @@ from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoRef
 from vedit.types import ColorTags
 
 if TYPE_CHECKING:
-    from vedit.types import IntFrames
+    from vedit.types import IntFrames, VideoMetadata
 
+# Without accurate rounding RGB is a code value too dark, and 10-bit 4:2:0 of odd sizes differs from run to run.
 FLAGS = (
     Interpolation.BICUBIC
     | Interpolation.ACCURATE_RND
@@ -26,6 +29,12 @@ FLAGS = (
 )
 
 RGB_MATRIX, BT709, UNSPECIFIED, FCC, BT470BG, SMPTE170M, SMPTE240M, BT2020_NCL, BT2020_CL = 0, 1, 2, 4, 5, 6, 7, 9, 10
+GBR_PLANES = (2, 0, 1, 3)
+"""Where FFmpeg's planar RGB formats keep red, green, blue and alpha."""
+
+SRGB_TRANSFER = 13
+"""IEC 61966-2-1, by its H.273 code point."""
+
 HD_LINES = 720
 """Untagged pictures of at least this many lines are BT.709, smaller ones BT.601: what players assume too."""
 
@@ -38,6 +47,14 @@ _SWSCALE = {
     BT2020_NCL: Colorspace.BT2020,
     BT2020_CL: Colorspace.BT2020,
 }
+
+
+Sample = TypeVar("Sample", np.uint8, np.uint16, np.float32)
+
+
+def is_float(pixel_format: str) -> bool:
+    """Whether the samples are floating point: linear light, of OpenEXR."""
+    return "f16" in pixel_format or "f32" in pixel_format
 
 
 def is_rgb(pixel_format: str) -> bool:
@@ -71,26 +88,42 @@ def tags_of(frame: VideoFrame) -> ColorTags:
     full = {1: False, 2: True}.get(int(frame.color_range))
     if frame.format.name.startswith("yuvj"):
         full = True
+    # Floating point is linear light in the file, and coded with the sRGB curve once it is read.
     return ColorTags(
         primaries=int(frame.color_primaries),
-        transfer=int(frame.color_trc),
+        transfer=SRGB_TRANSFER if is_float(frame.format.name) else int(frame.color_trc),
         matrix=int(frame.colorspace),
         full_range=full,
     )
 
 
-def rgb_format(bit_depth: int, alpha: bool) -> str:
-    """The RGB format that frames pass through at a depth: packed for 8 bits, planar at the depth itself above.
+def working_space(metadata: VideoMetadata) -> str:
+    """What the code values of decoded frames mean, in words.
 
-    The planar formats keep the depth exactly: code values are those of `bit_depth`, with no shift from 16 bits.
+    They are the source's own, whatever its transfer: a PQ or HLG clip is not tone-mapped, and its tags say on the way
+    back what they said on the way in. Only floating point has to be coded first.
     """
-    if bit_depth == 8:
-        return "rgba" if alpha else "rgb24"
-    return f"gbr{'a' if alpha else ''}p{bit_depth}le"
+    if is_float(metadata.pixel_format):
+        return "RGB, 16 bit on the sRGB curve; the file's linear light is clipped to 0..1"
+    curve = {16: "PQ", 18: "HLG"}.get(metadata.color.transfer)
+    told = f"{curve} code values as they are, not tone-mapped; tags kept" if curve else "the source's code values"
+    return f"RGB, {metadata.bit_depth} bit, {told}"
+
+
+def rgb_format(bit_depth: int, alpha: bool) -> str:
+    """The RGB format that frames pass through at a depth: planar, as `Clip` is.
+
+    swscale converts to and from planar RGB several times faster than packed, with the same values. The deep formats
+    keep the depth exactly: code values are those of `bit_depth`, with no shift from 16 bits.
+    """
+    return f"gbr{'a' if alpha else ''}p{'' if bit_depth == 8 else f'{bit_depth}le'}"
 
 
 class ToRgb:
-    """Decoded frames of one clip -> (H, W, 3 or 4) integers, in coded orientation.
+    """Decoded frames of one clip -> planes of integers, (3 or 4, H, W), in coded orientation.
+
+    Samples of floating point (EXR) are linear light; they come out coded with the curve of IEC 61966-2-1 (sRGB), as
+    models and other clips are, with what is below 0 or above 1 clipped.
 
     Args:
         tags: the clip's colour tags.
@@ -100,23 +133,45 @@ class ToRgb:
     """
 
     def __init__(self, tags: ColorTags, lines: int, bit_depth: int, alpha: bool) -> None:
-        self._format = rgb_format(bit_depth, alpha)
+        self._depth = bit_depth
+        self._alpha = alpha
         self._matrix = _SWSCALE[effective_matrix(tags, lines)]
         self._full = bool(tags.full_range)
         self._scaler = VideoReformatter()
 
-    def __call__(self, frame: VideoFrame) -> IntFrames:
+    def __call__(self, frame: VideoFrame) -> tuple[IntFrames, ...]:
+        """Red, green, blue (and alpha), each (H, W). They are views of one frame's memory where that is possible."""
+        name = frame.format.name
+        if is_float(name):
+            linear = self._light(frame)
+            return tuple(_srgb(plane) if channel < 3 else _codes(plane) for channel, plane in enumerate(linear))
+        rgb = self._converted(frame, rgb_format(self._depth, self._alpha))
+        if self._depth == 8:
+            return tuple(self._planes(rgb, np.uint8))
+        return tuple(self._planes(rgb, np.uint16))
+
+    def _converted(self, frame: VideoFrame, target: str) -> VideoFrame:
+        if frame.format.name == target:
+            return frame
         full = self._full or is_rgb(frame.format.name) or frame.format.name.startswith("yuvj")
-        rgb = self._scaler.reformat(
+        return self._scaler.reformat(
             frame,
-            format=self._format,
+            format=target,
             interpolation=FLAGS,
             src_colorspace=self._matrix,
             dst_colorspace=self._matrix,
             src_color_range=ColorRange.JPEG if full else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
         )
-        return cast("IntFrames", rgb.to_ndarray())
+
+    def _light(self, frame: VideoFrame) -> list[npt.NDArray[np.float32]]:
+        if frame.format.name in ("gbrapf16le", "gbrapf16le" if self._alpha else "gbrpf16le"):
+            # swscale takes half floats through integers, which loses the dark ones.
+            return [plane.view(np.float16).astype(np.float32) for plane in self._planes(frame, np.uint16)]
+        return self._planes(self._converted(frame, f"gbr{'a' if self._alpha else ''}pf32le"), np.float32)
+
+    def _planes(self, frame: VideoFrame, dtype: type[Sample]) -> list[npt.NDArray[Sample]]:
+        return [plane_of(frame, index, dtype) for index in GBR_PLANES[: 4 if self._alpha else 3]]
 
 
 class FromRgb:
@@ -137,7 +192,14 @@ class FromRgb:
         self._scaler = VideoReformatter()
 
     def __call__(self, picture: IntFrames) -> VideoFrame:
-        source = VideoFrame.from_ndarray(picture, format=rgb_format(self._depth, picture.shape[-1] == 4))
+        """Fastest where `picture` is a view of planes, as `Clip.frames[n].transpose(1, 2, 0)` is."""
+        height, width, channels = picture.shape
+        source = VideoFrame(width, height, rgb_format(self._depth, channels == 4))
+        for channel, index in enumerate(GBR_PLANES[:channels]):
+            if self._depth == 8:
+                plane_of(source, index, np.uint8)[:] = picture[..., channel]
+            else:
+                plane_of(source, index, np.uint16)[:] = picture[..., channel]
         return self._scaler.reformat(
             source,
             format=self._format,
@@ -147,3 +209,21 @@ class FromRgb:
             src_color_range=ColorRange.JPEG,
             dst_color_range=self._range,
         )
+
+
+def plane_of(frame: VideoFrame, index: int, dtype: type[Sample], *, samples: int = 1) -> npt.NDArray[Sample]:
+    """Plane `index` of a frame as (H, W * samples), without a copy; `samples` is how many a pixel has in this plane."""
+    plane = frame.planes[index]
+    memory = np.frombuffer(cast("bytes", memoryview(cast("bytes", plane))), dtype=dtype)
+    return memory.reshape(plane.height, -1)[:, : plane.width * samples]
+
+
+def _srgb(linear: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    """Linear light -> 16-bit codes by the curve of IEC 61966-2-1, section 5.2; nan is black."""
+    light = np.clip(np.nan_to_num(linear), 0, 1)
+    coded = np.where(light <= 0.0031308, 12.92 * light, 1.055 * np.power(light, 1 / 2.4) - 0.055)
+    return _codes(coded)
+
+
+def _codes(values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:
+    return np.rint(np.clip(np.nan_to_num(values), 0, 1) * 65535).astype(np.uint16)

@@ -14,6 +14,7 @@ import av
 from av.error import FFmpegError
 
 from vedit.errors import MediaError
+from vedit.media.choices import CodecName
 from vedit.media.source import main_video, open_input
 
 if TYPE_CHECKING:
@@ -22,30 +23,61 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Container:
-    """A container format."""
+    """A container format, or a way to write pictures as files."""
 
     suffix: str
     muxer: str
     """FFmpeg's name."""
-    codec: str
-    """The encoder for opaque video."""
-    alpha_codec: str | None
-    """The encoder for video with transparency; None where it cannot be kept."""
+    codec: CodecName
+    """What opaque video is written as where nothing is chosen."""
+    alpha_codec: CodecName | None
+    """The same for video with transparency; None where it cannot be kept."""
     tick: Fraction | None
     """Its fixed time base; None where the track chooses."""
+    sequence: bool = False
+    """One file per picture."""
+    only: CodecName | None = None
+    """The one codec that an image file of this extension is."""
+
+    @property
+    def beside(self) -> bool:
+        """Whether it holds pictures only: the sound goes into a Matroska file beside it.
+
+        MXF holds sound, but FFmpeg's muxer cuts it to whole frames of the picture and drops what is longer.
+        """
+        return self.sequence or self.muxer in ("gif", "mxf")
+
+    @property
+    def clock(self) -> bool:
+        """Whether it says when its pictures are shown."""
+        return not self.sequence and self.muxer != "gif"
+
+    @property
+    def stream_muxer(self) -> str:
+        """The muxer of the sound and subtitles."""
+        return "matroska" if self.beside else self.muxer
+
+    @property
+    def mov(self) -> bool:
+        """MP4 or QuickTime: tracks with a timescale, edit lists, boxes."""
+        return self.muxer in ("mp4", "mov")
 
 
-_H264, _VP9 = "libx264", "libvpx-vp9"
 _MILLISECOND = Fraction(1, 1000)
+_HUNDREDTH = Fraction(1, 100)
 
 CONTAINERS: dict[str, Container] = {
     container.suffix: container
     for container in (
-        Container(suffix=".mp4", muxer="mp4", codec=_H264, alpha_codec=None, tick=None),
-        Container(suffix=".m4v", muxer="mp4", codec=_H264, alpha_codec=None, tick=None),
-        Container(suffix=".mov", muxer="mov", codec=_H264, alpha_codec="prores_ks", tick=None),
-        Container(suffix=".mkv", muxer="matroska", codec=_H264, alpha_codec=_VP9, tick=_MILLISECOND),
-        Container(suffix=".webm", muxer="webm", codec=_VP9, alpha_codec=_VP9, tick=_MILLISECOND),
+        Container(suffix=".mp4", muxer="mp4", codec="h264", alpha_codec=None, tick=None),
+        Container(suffix=".m4v", muxer="mp4", codec="h264", alpha_codec=None, tick=None),
+        Container(suffix=".mov", muxer="mov", codec="h264", alpha_codec="prores", tick=None),
+        Container(suffix=".mkv", muxer="matroska", codec="h264", alpha_codec="vp9", tick=_MILLISECOND),
+        Container(suffix=".webm", muxer="webm", codec="vp9", alpha_codec="vp9", tick=_MILLISECOND),
+        Container(suffix=".mxf", muxer="mxf", codec="dnxhr", alpha_codec=None, tick=None),
+        Container(suffix=".gif", muxer="gif", codec="gif", alpha_codec=None, tick=_HUNDREDTH, only="gif"),
+        Container(suffix=".png", muxer="image2", codec="png", alpha_codec="png", tick=None, sequence=True, only="png"),
+        Container(suffix=".exr", muxer="image2", codec="exr", alpha_codec="exr", tick=None, sequence=True, only="exr"),
     )
 }
 
@@ -68,7 +100,7 @@ def holds(container: Container, stream: Stream) -> bool:
         return False  # the muxer takes unknown data without a word and writes a track that nothing reads
     if stream.type == "attachment":
         return container.muxer == "matroska"
-    scratch = av.open(io.BytesIO(), "w", format=container.muxer)
+    scratch = av.open(io.BytesIO(), "w", format=container.stream_muxer)
     try:
         scratch.add_stream_from_template(stream)
         scratch.start_encoding()
@@ -107,13 +139,15 @@ def track_time_base(container: Container, source: Fraction) -> Fraction:
     """The time base of the written video track: the source's where the container lets the track choose."""
     if container.tick is not None:
         return container.tick
+    if not container.mov:
+        return source
     # A mov track counts whole ticks of 1/timescale; a base like 1001/30000 is held by its denominator.
     return Fraction(1, min(source.denominator, MAX_TIMESCALE))
 
 
 def timescale_options(container: Container, video: Fraction, audio_rates: Sequence[int]) -> dict[str, str]:
     """Muxer options that keep track times, edit lists and start offsets exact in the mov family."""
-    if container.tick is not None:
+    if not container.mov:
         return {}
     movie = lcm(video.denominator, *audio_rates)
     return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 from zlib import crc32
@@ -24,12 +25,13 @@ class Decoder:
         path: a file that `probe` accepted.
         stream_index: the stream to decode.
         threads: decode with frame threads. A damaged file is decoded without, as threads lose frames behind an error.
+        rate: frames per second of an image sequence.
     """
 
-    def __init__(self, path: Path, stream_index: int, *, threads: bool = True) -> None:
+    def __init__(self, path: Path, stream_index: int, *, threads: bool = True, rate: Fraction | None = None) -> None:
         self.errors = 0
         """Packets that could not be read or decoded so far."""
-        self._container = open_input(path)
+        self._container = open_input(path, rate=rate)
         self.stream: VideoStream = self._container.streams.video[0]
         for stream in self._container.streams.video:
             if stream.index == stream_index:
@@ -92,5 +94,7 @@ def fingerprint(frame: VideoFrame) -> int:
     plane = frame.planes[0]
     data = np.frombuffer(cast("bytes", plane), dtype=np.uint8)  # a plane is a buffer, though it is not declared as one
     rows = data[: plane.height * plane.line_size].reshape(plane.height, plane.line_size)
-    used = plane.width * (2 if frame.format.components[0].bits > 8 else 1)
-    return crc32(rows[::16, :used].tobytes())
+    form = frame.format
+    # Of packed formats a plane holds all channels, else one.
+    bits = form.padded_bits_per_pixel if len(frame.planes) == 1 else max(part.bits for part in form.components)
+    return crc32(rows[::16, : plane.width * ((bits + 7) // 8)].tobytes())

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import statistics
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
+
+import numpy as np
 
 from vedit.errors import MediaError
+from vedit.media.color import is_float, plane_of
 from vedit.media.decode import Decoder, fingerprint
+from vedit.media.limits import check_total
 from vedit.media.rates import exact_rate
+from vedit.media.sequence import DEFAULT_RATE
 from vedit.types import FrameIndex, VideoMetadata
 
 if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+NO_PTS = -(2**63)
+"""Stands for an absent timestamp; FFmpeg's own value for that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,37 +33,48 @@ class ScannedIndex:
     """A frame index with what reading by number needs beside it."""
 
     frames: FrameIndex
-    keys: tuple[int, ...]
+    keys: Sequence[int]
     """Frames from which decoding can begin."""
-    fingerprints: tuple[int, ...]
+    fingerprints: Sequence[int]
     """Of each frame, to prove that a frame reached by seeking is the one that was asked for."""
     seekable: bool
     """The timestamps are the file's own and name each frame once."""
     threads: bool
     """Whether the decoder ran with frame threads; a damaged file is decoded without."""
+    interlaced: int
+    """Frames that say of themselves that they are made of two fields."""
     warnings: tuple[str, ...]
 
 
-@dataclass(frozen=True, kw_only=True)
 class _Pass:
-    pts: list[int | None]
-    durations: list[int]
-    keys: list[int]
-    fingerprints: list[int]
-    errors: int
-    end: int | None
+    """What one run over the file found; arrays, as a clip may have 100,000s of frames."""
+
+    def __init__(self, end: int | None) -> None:
+        self.pts = array("q")
+        self.durations = array("q")
+        self.keys = array("L")
+        self.fingerprints = array("L")
+        self.interlaced = 0
+        self.errors = 0
+        self.end = end
+        self.brightest = 0.0
+        """The largest sample of floating point material."""
 
 
-def scan(path: Path, metadata: VideoMetadata) -> ScannedIndex:
-    """Decode the whole stream once. Raises MediaError where no frame can be decoded.
+def scan(path: Path, metadata: VideoMetadata, *, allow_huge: bool = False) -> ScannedIndex:
+    """Decode the whole stream once.
+
+    Raises:
+        MediaError: no frame can be decoded, the frames change size, or there are more than `vedit.media.limits` lets
+            through without `allow_huge`.
 
     Edit lists are applied by the demuxer and decoder (frames outside them are not presented). A file with damaged
     packets is scanned again without frame threads, which would lose good frames behind an error.
     """
     threads = True
-    found = _pass(path, metadata, threads=True)
+    found = _pass(path, metadata, threads=True, allow_huge=allow_huge)
     if found.errors:
-        again = _pass(path, metadata, threads=False)
+        again = _pass(path, metadata, threads=False, allow_huge=allow_huge)
         if len(again.pts) >= len(found.pts):
             found, threads = again, False
     if not found.pts:
@@ -68,7 +89,12 @@ def scan(path: Path, metadata: VideoMetadata) -> ScannedIndex:
         warnings.append(f"{path.name}: {told}{len(found.pts)} could be decoded{broken}")
     pts, own = _strictly_increasing(found, metadata)
     if not own:
-        warnings.append(f"{path.name}: its timestamps do not increase; they are replaced by an even rate")
+        absent = all(value == NO_PTS for value in found.pts)
+        told = "it carries no timestamps: an" if absent else "its timestamps do not increase; they are replaced by an"
+        warnings.append(f"{path.name}: {told} even rate of {metadata.average_rate or DEFAULT_RATE} frames/s")
+    if is_float(metadata.pixel_format):
+        clipped = f"; its brightest sample, {found.brightest:.4g}, is clipped" if found.brightest > 1 else ""
+        warnings.append(f"{path.name}: linear light is read as 16 bits on the sRGB curve, 0 to 1{clipped}")
     hints = (metadata.average_rate,)
     index = FrameIndex(
         pts=pts,
@@ -78,34 +104,48 @@ def scan(path: Path, metadata: VideoMetadata) -> ScannedIndex:
     )
     return ScannedIndex(
         frames=index,
-        keys=tuple(found.keys),
-        fingerprints=tuple(found.fingerprints),
+        keys=found.keys,
+        fingerprints=found.fingerprints,
         seekable=own,
         threads=threads,
+        interlaced=found.interlaced,
         warnings=tuple(warnings),
     )
 
 
-def _pass(path: Path, metadata: VideoMetadata, *, threads: bool) -> _Pass:
-    decoder = Decoder(path, metadata.stream_index, threads=threads)
+def _pass(path: Path, metadata: VideoMetadata, *, threads: bool, allow_huge: bool) -> _Pass:
+    decoder = Decoder(path, metadata.stream_index, threads=threads, rate=metadata.average_rate)
+    width, height = metadata.coded_width, metadata.coded_height
+    linear = is_float(metadata.pixel_format)
     try:
-        found = _Pass(pts=[], durations=[], keys=[], fingerprints=[], errors=0, end=_end(decoder.stream))
-        for frame in decoder:
+        found = _Pass(_end(decoder.stream))
+        for number, frame in enumerate(decoder):
+            check_total(number + 1, width, height, path, allow_huge=allow_huge)
+            check_same_size(frame, number, metadata)
             if frame.key_frame:
-                found.keys.append(len(found.pts))
-            found.pts.append(frame.pts)
+                found.keys.append(number)
+            found.pts.append(NO_PTS if frame.pts is None else frame.pts)
             found.durations.append(frame.duration)
             found.fingerprints.append(fingerprint(frame))
-        return _Pass(
-            pts=found.pts,
-            durations=found.durations,
-            keys=found.keys,
-            fingerprints=found.fingerprints,
-            errors=decoder.errors,
-            end=found.end,
-        )
+            found.interlaced += frame.interlaced_frame
+            if linear and frame.format.name.endswith("f32le"):
+                planes = range(min(3, len(frame.planes)))
+                peak = max(float(plane_of(frame, index, np.float32).max()) for index in planes)
+                found.brightest = max(found.brightest, peak)
+        found.errors = decoder.errors
+        return found
     finally:
         decoder.close()
+
+
+def check_same_size(frame: VideoFrame, number: int, metadata: VideoMetadata) -> None:
+    """Raises MediaError where a frame has another size than the clip."""
+    if (frame.width, frame.height) != (metadata.coded_width, metadata.coded_height):
+        raise MediaError(
+            f"{metadata.path.name}: frame {number} is {frame.width}x{frame.height}, the clip is "
+            f"{metadata.coded_width}x{metadata.coded_height}",
+            remedy="split the clip where its size changes",
+        )
 
 
 def _end(stream: VideoStream) -> int | None:
@@ -127,12 +167,10 @@ def _hidden(metadata: VideoMetadata) -> int:
 def _strictly_increasing(found: _Pass, metadata: VideoMetadata) -> tuple[tuple[int, ...], bool]:
     """The timestamps, and whether they are the file's own; else an even grid at the rate the container names."""
     pts = found.pts
-    if all(value is not None for value in pts):
-        own = cast("list[int]", pts)
-        if all(a < b for a, b in pairwise(own)):
-            return tuple(own), True
-    rate = metadata.average_rate or Fraction(25)
-    first = next((value for value in pts if value is not None), 0)
+    if NO_PTS not in pts and all(a < b for a, b in pairwise(pts)):
+        return tuple(pts), True
+    rate = metadata.average_rate or DEFAULT_RATE
+    first = next((value for value in pts if value != NO_PTS), 0)
     step = 1 / (rate * metadata.time_base)
     return tuple(first + round(number * step) for number in range(len(pts))), False
 

@@ -35,6 +35,8 @@ def written_as(muxer: str, language: str) -> str | None:
 
 
 def _survives(muxer: str, code: str) -> bool:
+    if muxer == "mxf":
+        return False  # it has no place for one, and its muxer takes no file without a picture
     file = io.BytesIO()
     codec = "libopus" if muxer == "webm" else "pcm_s16le"
     with av.open(file, "w", format=muxer) as output:

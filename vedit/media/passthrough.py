@@ -7,6 +7,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from av.error import FFmpegError
+from av.packet import Packet
+from av.stream import Disposition
 
 from vedit.media.languages import written_as
 from vedit.media.source import open_input
@@ -15,11 +17,13 @@ if TYPE_CHECKING:
     from av.container.core import Chapter
     from av.container.input import InputContainer
     from av.container.output import OutputContainer
-    from av.packet import Packet
     from av.stream import Stream
 
     from vedit.media.plan import OutputPlan
     from vedit.types import FrameIndex, FrameRange
+
+COVER_FILES = {"mjpeg": ("jpg", "jpeg"), "png": ("png", "png"), "bmp": ("bmp", "bmp"), "webp": ("webp", "webp")}
+"""Extension and MIME subtype of a cover picture, by its codec."""
 
 # What a file says about its own making, not about the film.
 STALE = frozenset(
@@ -37,6 +41,8 @@ STALE = frozenset(
         "vendor_id",
         "filename",
         "mimetype",
+        "alpha_mode",
+        "vedit",
     ]
 )
 
@@ -95,13 +101,51 @@ class Passthrough:
             target = output.add_stream_from_template(stream)
             target.metadata.update(kept_tags(stream.metadata))
             if stream.language is not None:
-                target.metadata["language"] = written_as(plan.container.muxer, stream.language) or "und"
+                muxer = plan.container.stream_muxer
+                target.metadata["language"] = written_as(muxer, stream.language) or "und"
             target.disposition = stream.disposition
             self._targets[stream.index] = target
+        self._covers = [stream for stream in self._source.streams if stream.index in plan.covers]
+        self._pictures = self._add_covers()
         timed = [stream for stream in chosen if stream.type != "attachment"]
         self._packets = source_packets(self._source, timed)
         self._held: Packet[Stream] | None = None
         self._begin, self._end = span(plan.index, plan.frames)
+
+    def describe(self, target: Stream) -> None:
+        """Give the new picture's track what the source says of its own: its language, name and role."""
+        for stream in self._source.streams:
+            if stream.index != self._plan.source.stream_index:
+                continue
+            target.metadata.update(kept_tags(stream.metadata))
+            if stream.language is not None:
+                muxer = self._plan.container.stream_muxer
+                target.metadata["language"] = written_as(muxer, stream.language) or "und"
+            target.disposition = stream.disposition & ~Disposition.attached_pic
+
+    def _add_covers(self) -> list[tuple[Stream, Packet[Stream]]]:
+        """Cover pictures: a track of one packet in MP4, an attachment in Matroska."""
+        found: list[tuple[Stream, Packet[Stream]]] = []
+        for number, stream in enumerate(self._covers):
+            with open_input(self._plan.source.path) as source:
+                same = next(other for other in source.streams if other.index == stream.index)
+                packet = next((packet for packet in source.demux(same) if packet.size), None)  # it may have no time
+                if packet is None:
+                    continue
+                if self._plan.container.stream_muxer == "matroska":
+                    codec = stream.codec_context.codec.canonical_name
+                    suffix, kind = COVER_FILES.get(codec, (codec, codec))
+                    name = stream.metadata.get("filename") or f"cover{number or ''}.{suffix}"
+                    self._output.add_attachment(name, f"image/{kind}", bytes(packet))
+                    continue
+                target = self._output.add_stream_from_template(stream)
+                target.metadata.update(kept_tags(stream.metadata))
+                target.disposition = Disposition.attached_pic
+                copy = Packet(bytes(packet))
+                copy.time_base, copy.pts, copy.dts, copy.is_keyframe = Fraction(1, 1000), 0, 0, True
+                copy.stream = target
+                found.append((target, copy))
+        return found
 
     def chapters(self) -> list[Chapter]:
         """The source's chapters on the result's clock, cut to the part that is written."""
@@ -123,6 +167,8 @@ class Passthrough:
 
     def copy_until(self, seconds: Fraction | None) -> None:
         """Mux every packet that starts before `seconds` of the source; None copies the rest."""
+        while self._pictures:
+            self._output.mux(self._pictures.pop()[1])
         while True:
             packet = self._held or next(self._packets, None)
             self._held = None

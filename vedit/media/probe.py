@@ -10,13 +10,16 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+import numpy as np
 from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
 
 from vedit.errors import MediaError
-from vedit.media.color import has_alpha, tags_of, working_depth
+from vedit.media.color import has_alpha, plane_of, tags_of, working_depth
+from vedit.media.limits import check_size
 from vedit.media.rates import snap
-from vedit.media.source import check_size, checked_path, decoder_of, main_video, open_input
+from vedit.media.sequence import DEFAULT_RATE, find_sequence
+from vedit.media.source import checked_path, decoder_of, main_video, open_input
 from vedit.types import FieldOrder, Rotation, StreamInfo, VideoMetadata
 
 if TYPE_CHECKING:
@@ -26,27 +29,42 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
+BARE = ("h264", "hevc", "vvc", "m4v", "mpegvideo", "h261", "h263", "obu")
+"""Streams without a container, by FFmpeg's names of their formats."""
+
+GIF_PIXELS = 2**30
+"""How far into a GIF transparency is looked for: 500 frames of 1920x1080."""
+
 FIELD_ORDERS: dict[int, FieldOrder] = {1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
 
 
-def probe(path: Path | str) -> VideoMetadata:
-    """The metadata of a video file.
+def probe(path: Path | str, *, rate: Fraction | None = None, allow_huge: bool = False) -> VideoMetadata:
+    """The metadata of a video file or image sequence.
 
-    The first frame is decoded, because orientation, pixel format and colour are only certain there; no other.
+    The first frame is decoded, because orientation, pixel format and colour are only certain there; no other, except
+    of a GIF, which is decoded to see whether it shows anything through.
+
+    Args:
+        path: of the file; or `shot_%04d.png`, `shot_####.png`, or a folder of one image sequence.
+        rate: frames per second of an image sequence; None is 25.
+        allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
 
     Raises:
         MediaError: the file is absent, empty, not a video, has sound only, has frames that are too large, or holds no
             frame that can be decoded.
     """
     file = checked_path(path)
-    with open_input(file) as container:
-        stream = main_video(container, path)
+    sequence = find_sequence(file)
+    if rate is not None and sequence is None:
+        raise MediaError(f"{path} has its own frame times", remedy="leave --rate out: it is for image sequences")
+    with open_input(file, rate=rate) as container:
+        stream = main_video(container, path, allow_huge=allow_huge)
         frame = _first_frame(container, stream)
         if frame is None:
             raise MediaError(
                 f"{path} holds no frame that can be decoded", remedy="check that it plays; copy or export it again"
             )
-        check_size(frame.width, frame.height, path)
+        check_size(frame.width, frame.height, path, allow_huge=allow_huge)
         rotation, mirrored = orientation(frame)
         turned = rotation in (90, 270)
         aspect = stream.sample_aspect_ratio or Fraction(1)
@@ -63,13 +81,15 @@ def probe(path: Path | str) -> VideoMetadata:
             rotation=rotation,
             mirrored=mirrored,
             time_base=cast("Fraction", stream.time_base),
-            average_rate=_declared_rate(stream),
+            average_rate=_declared_rate(stream, bare=container.format.name in BARE)
+            if sequence is None
+            else rate or DEFAULT_RATE,
             start_pts=stream.start_time,
-            declared_frames=stream.frames or None,
+            declared_frames=sequence.count if sequence is not None else stream.frames or None,
             duration=_duration(container, stream),
             pixel_format=frame.format.name,
             bit_depth=working_depth(frame.format.name),
-            has_alpha=has_alpha(frame.format.name),
+            has_alpha=_shows_through(file) if stream.codec_context.name == "gif" else has_alpha(frame.format.name),
             color=tags_of(frame),
             field_order=_field_order(stream, frame),
             timecode=_timecode(container, stream),
@@ -84,7 +104,11 @@ def orientation(frame: VideoFrame) -> tuple[Rotation, bool]:
 
     A matrix that turns by another angle is taken to the nearest quarter: nothing else is kept without resampling.
     """
-    side_data = cast("Iterable[SideData]", frame.side_data)  # declared as a mapping, iterates over its values
+    try:
+        side_data = cast("Iterable[SideData]", frame.side_data)  # declared as a mapping, iterates over its values
+    except ValueError:
+        # PyAV 18 knows no side data that is newer than itself (EXIF, of TIFF and JPEG), and then gives none at all.
+        return cast("Rotation", round(-frame.rotation / 90) % 4 * 90), False
     matrix = next((data for data in side_data if data.type == SideDataType.DISPLAYMATRIX), None)
     if matrix is None:
         return 0, False
@@ -112,9 +136,27 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame |
             return None
 
 
-def _declared_rate(stream: VideoStream) -> Fraction | None:
-    # Some containers (FLV) only give their clock, 1000; no camera has that.
+def _shows_through(file: Path) -> bool:
+    """Whether a GIF has a transparent pixel: its decoder always gives an alpha channel, which is seldom used."""
+    left = GIF_PIXELS
+    with open_input(file) as container, suppress(FFmpegError, EOFError):
+        for frame in container.decode(video=0):
+            if frame.format.name != "bgra":
+                return has_alpha(frame.format.name)
+            if plane_of(frame, 0, np.uint8, samples=4)[:, 3::4].min() < 255:
+                return True
+            left -= frame.width * frame.height
+            if left < 0:
+                return True  # nothing is known of the rest
+    return False
+
+
+def _declared_rate(stream: VideoStream, *, bare: bool) -> Fraction | None:
     rates = (stream.average_rate, stream.guessed_rate)
+    if bare:
+        # FFmpeg calls any bare stream 25 frames/s; the guess is what the stream's own headers say.
+        rates = rates[::-1]
+    # Some containers (FLV) only give their clock, 1000; no camera has that.
     return next((snap(rate) for rate in rates if rate is not None and 0 < rate <= 480), None)
 
 

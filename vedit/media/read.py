@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
 from vedit.errors import InputError, MediaError
+from vedit.media.choices import Interlaced
 from vedit.media.color import ToRgb
 from vedit.media.decode import Decoder, fingerprint
-from vedit.media.index import ScannedIndex, scan
+from vedit.media.deinterlace import Deinterlacer, is_interlaced
+from vedit.media.index import ScannedIndex, check_same_size, scan
 from vedit.media.probe import probe
+from vedit.media.sequence import DEFAULT_RATE
 from vedit.types import Clip, FrameIndex, FrameRange, VideoMetadata
 
 if TYPE_CHECKING:
@@ -23,14 +27,56 @@ if TYPE_CHECKING:
     from vedit.types import IntFrames
 
 
-def open_video(path: Path | str, *, seek: bool = True) -> VideoReader:
+def open_video(
+    path: Path | str,
+    *,
+    seek: bool = True,
+    rate: Fraction | None = None,
+    allow_huge: bool = False,
+    interlaced: Interlaced = "deinterlace",
+    backend: Backend = "pyav",
+) -> VideoReader:
     """Open a video for reading; use it as a context manager. Raises MediaError as `probe` does.
 
     Args:
-        path: of the file.
+        path: of the file; or `shot_%04d.png`, `shot_####.png`, or a folder of one image sequence.
         seek: reach frames by seeking; False always decodes from the first frame on.
+        rate: frames per second of an image sequence; None is 25, and a warning says so.
+        allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
+        interlaced: what is done with interlaced material.
+        backend: "auto" takes decord where it is installed and every frame of the file was compared with PyAV's, bit for
+            bit, which costs a decode by each; "decord" raises MediaError where its frames are not at least the same
+            ones at the same times.
     """
-    return VideoReader(probe(path), seek=seek)
+    metadata = probe(path, rate=rate, allow_huge=allow_huge)
+    notes: list[str] = []
+    if rate is None and "image2" in metadata.container:
+        notes.append(
+            f"{metadata.path.name}: {DEFAULT_RATE} frames/s, as an image sequence does not say; --rate sets it"
+        )
+    reader = VideoReader(metadata, seek=seek, allow_huge=allow_huge, interlaced=interlaced, notes=tuple(notes))
+    return reader if backend == "pyav" else _backed(reader, backend)
+
+
+def _backed(reader: VideoReader, backend: Backend) -> VideoReader:
+    """decord's reader of the file where `backend` allows it, else `reader`."""
+    from vedit.media import decord_reader as other
+
+    if backend == "auto" and not (other.available() and other.may_be_same(reader.metadata)):
+        return reader
+    try:
+        verdict = other.judge(reader, every_frame=backend == "auto")
+        if backend == "auto" and verdict.agreement is not other.Agreement.SAME:
+            return reader
+        found = other.DecordReader(reader, verdict)
+    except MediaError:
+        reader.close()
+        raise
+    reader.close()
+    return found
+
+
+Backend = Literal["auto", "pyav", "decord"]
 
 
 class VideoReader:
@@ -44,11 +90,27 @@ class VideoReader:
         metadata: of the file.
         seek: reach frames by seeking; False always decodes from the first frame on.
         scanned: `scanned` of another reader of the same file, so that it is not decoded for its index again.
+        allow_huge: read clips beyond the limits of `vedit.media.limits`.
+        interlaced: what is done with interlaced material.
+        notes: warnings beside those of the index.
     """
 
-    def __init__(self, metadata: VideoMetadata, *, seek: bool = True, scanned: ScannedIndex | None = None) -> None:
+    def __init__(
+        self,
+        metadata: VideoMetadata,
+        *,
+        seek: bool = True,
+        scanned: ScannedIndex | None = None,
+        allow_huge: bool = False,
+        interlaced: Interlaced = "deinterlace",
+        notes: tuple[str, ...] = (),
+    ) -> None:
         self._metadata = metadata
         self._scan = scanned
+        self._allow_huge = allow_huge
+        self._interlaced: Interlaced = interlaced
+        self.notes = notes
+        self._fields: Deinterlacer | None = None
         self._decoder: Decoder | None = None
         self._position = 0
         """The frame that the decoder presents next."""
@@ -80,7 +142,18 @@ class VideoReader:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know about the file: frames lost to damage, timestamps that had to be replaced."""
-        return self.scanned().warnings
+        warnings = self.notes + self.scanned().warnings
+        if self.deinterlaced:
+            order = self._metadata.field_order
+            warnings += (f"interlaced ({order}): deinterlaced with bwdif; --interlaced weave keeps the fields",)
+        return warnings
+
+    @property
+    def deinterlaced(self) -> bool:
+        """The clip is interlaced, and its frames are made whole; the first call decodes the whole file."""
+        if self._interlaced == "weave":
+            return False
+        return is_interlaced(self._metadata.field_order, self.scanned().interlaced)
 
     def index(self) -> FrameIndex:
         """The times of all frames; the first call decodes the whole file. Raises MediaError where nothing decodes."""
@@ -94,16 +167,12 @@ class VideoReader:
             MediaError: the file changed or its frames change size.
         """
         scanned = self.scanned()
-        count = len(scanned.frames)
-        if not frames or frames.stop > count:
-            raise InputError(
-                f"frames {frames.start}..{frames.stop} are not in the clip", remedy=f"it has frames 0..{count}"
-            )
+        self.check_range(frames)
         meta = self._metadata
         shape = (len(frames), 4 if meta.has_alpha else 3, meta.height, meta.width)
         out: IntFrames = np.empty(shape, dtype=np.uint8) if meta.bit_depth == 8 else np.empty(shape, dtype=np.uint16)
-        for number, frame in self._decoded(frames, scanned):
-            out[number - frames.start] = self._picture(frame, number)
+        for number, frame in self._whole(frames, scanned) if self.deinterlaced else self._decoded(frames, scanned):
+            self._draw(frame, number, out[number - frames.start])
         return Clip(
             frames=out,
             bit_depth=meta.bit_depth,
@@ -112,6 +181,14 @@ class VideoReader:
             start=frames.start,
             color=meta.color,
         )
+
+    def check_range(self, frames: FrameRange) -> None:
+        """Raises InputError where a range is empty or goes past the end."""
+        count = len(self.index())
+        if not frames or frames.stop > count:
+            raise InputError(
+                f"frames {frames.start}..{frames.stop} are not in the clip", remedy=f"it has frames 0..{count}"
+            )
 
     def chunks(self, frames: FrameRange, size: int) -> Iterator[Clip]:
         """`frames` in clips of at most `size`, in order. Raises ValueError where `size` is below 1."""
@@ -123,21 +200,34 @@ class VideoReader:
     def scanned(self) -> ScannedIndex:
         """The index with what reading by number needs beside it; found once."""
         if self._scan is None:
-            self._scan = scan(self._metadata.path, self._metadata)
+            self._scan = scan(self._metadata.path, self._metadata, allow_huge=self._allow_huge)
         return self._scan
 
-    def _picture(self, frame: VideoFrame, number: int) -> IntFrames:
+    def _draw(self, frame: VideoFrame, number: int, target: IntFrames) -> None:
+        """The frame in display orientation, into (3 or 4, H, W)."""
         meta = self._metadata
-        if (frame.width, frame.height) != (meta.coded_width, meta.coded_height):
-            raise MediaError(
-                f"{meta.path.name}: frame {number} is {frame.width}x{frame.height}, the clip is "
-                f"{meta.coded_width}x{meta.coded_height}",
-                remedy="split the clip where its size changes",
+        check_same_size(frame, number, meta)
+        for channel, plane in enumerate(self._to_rgb(frame)):
+            turned = np.rot90(plane, k=-(meta.rotation // 90))
+            target[channel] = turned[:, ::-1] if meta.mirrored else turned
+
+    def _whole(self, frames: FrameRange, scanned: ScannedIndex) -> Iterator[tuple[int, VideoFrame]]:
+        """`_decoded`, deinterlaced: one frame more is decoded on either side, unless reading goes on."""
+        count = len(scanned.frames)
+        fields, self._fields = self._fields, None
+        if fields is None or fields.next != frames.start:
+            fields = Deinterlacer(
+                first=max(0, frames.start - 1),
+                order=self._metadata.field_order,
+                flagged=scanned.interlaced > 0,
+                time_base=self._metadata.time_base,
             )
-        picture = np.rot90(self._to_rgb(frame), k=-(meta.rotation // 90))
-        if meta.mirrored:
-            picture = picture[:, ::-1]
-        return picture.transpose(2, 0, 1)
+        for _, frame in self._decoded(FrameRange(start=fields.fed, stop=min(count, frames.stop + 1)), scanned):
+            yield from ((number, whole) for number, whole in fields.feed(frame) if number in frames)
+        if frames.stop == count:
+            yield from fields.finish()
+        else:
+            self._fields = fields
 
     def _decoded(self, frames: FrameRange, scanned: ScannedIndex) -> Iterator[tuple[int, VideoFrame]]:
         """Each frame of the range with its number; starts over from the first frame where a seek proves inexact."""
@@ -200,7 +290,12 @@ class VideoReader:
     def _restart(self, scanned: ScannedIndex) -> Decoder:
         if self._decoder is not None:
             self._decoder.close()
-        self._decoder = Decoder(self._metadata.path, self._metadata.stream_index, threads=scanned.threads)
+        self._decoder = Decoder(
+            self._metadata.path,
+            self._metadata.stream_index,
+            threads=scanned.threads,
+            rate=self._metadata.average_rate,
+        )
         self._position = 0
         self._proven = True
         return self._decoder

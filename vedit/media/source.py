@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -13,14 +14,13 @@ from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 
 from vedit.errors import MediaError
+from vedit.media.limits import check_size, check_total
+from vedit.media.sequence import DEFAULT_RATE, SUFFIXES, find_sequence
 
 if TYPE_CHECKING:
     from av.container.input import InputContainer
     from av.stream import Stream
     from av.video.stream import VideoStream
-
-MAX_SIDE = 16384
-MAX_PIXELS = 2**28
 
 # Playlists (hls, dash, concat, imf) and devices are left out: they reach other files or the network.
 FORMATS = (
@@ -32,17 +32,22 @@ ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 """FFmpeg's own decoders of these drop the transparency that WebM keeps beside the picture."""
 
 
+STILLS = (*SUFFIXES, ".bmp", ".webp", ".tga", ".avif", ".heic")
+
+
 def checked_path(path: Path | str) -> Path:
-    """`path` as an absolute path of a regular file that is not empty; raises MediaError."""
+    """`path` as an absolute path of a regular file that is not empty, or of an image sequence; raises MediaError."""
     file = Path(path).absolute()
     try:
+        sequence = find_sequence(file)
+        if sequence is not None:
+            return sequence.path
         status = file.stat()
     except FileNotFoundError:
         raise MediaError(f"{path}: no such file", remedy="check the path") from None
-    except OSError as error:
-        raise MediaError(f"{path}: {error.strerror}", remedy="check the path and its permissions") from error
-    if stat.S_ISDIR(status.st_mode):
-        raise MediaError(f"{path} is a folder", remedy="name a video file")
+    except (OSError, ValueError) as error:
+        told = getattr(error, "strerror", None) or str(error)
+        raise MediaError(f"{path}: {told}", remedy="check the path and its permissions") from error
     if not stat.S_ISREG(status.st_mode):
         raise MediaError(f"{path} is not a regular file", remedy="copy it to a file first")
     if status.st_size == 0:
@@ -50,14 +55,38 @@ def checked_path(path: Path | str) -> Path:
     return file
 
 
-def open_input(path: Path | str) -> InputContainer:
-    """The demuxer of a file, opened with file access only. Raises MediaError."""
+def open_input(path: Path | str, *, rate: Fraction | None = None) -> InputContainer:
+    """The demuxer of a file, opened with file access only. Raises MediaError.
+
+    Args:
+        path: of the file or image sequence.
+        rate: frames per second of an image sequence; None is 25.
+    """
     file = checked_path(path)
+    sequence = find_sequence(file)
+    options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
+    name = f"file:{file}"
+    if sequence is not None:
+        told = rate or DEFAULT_RATE
+        name = sequence.url
+        options = {
+            "protocol_whitelist": "file",
+            "format_whitelist": "image2",
+            "pattern_type": "sequence",
+            "start_number": str(sequence.first),
+            "start_number_range": "1",
+            "framerate": f"{told.numerator}/{told.denominator}",
+        }
+    elif file.suffix.lower() in STILLS:
+        raise MediaError(
+            f"{path} is a still image", remedy="name a numbered sequence, for instance shot_%04d.png, or a video file"
+        )
     try:
         return av.open(
-            f"file:{file}",
+            name,
             "r",
-            container_options={"protocol_whitelist": "file", "format_whitelist": FORMATS},
+            format="image2" if sequence is not None else None,
+            container_options=options,
             metadata_errors="replace",
         )
     except PermissionError as error:
@@ -69,7 +98,7 @@ def open_input(path: Path | str) -> InputContainer:
         ) from error
 
 
-def main_video(container: InputContainer, path: Path | str) -> VideoStream:
+def main_video(container: InputContainer, path: Path | str, *, allow_huge: bool = False) -> VideoStream:
     """The video stream that is edited: the default one, else the first, never a cover picture. Raises MediaError."""
     videos = [stream for stream in container.streams.video if not is_picture(stream)]
     if not videos:
@@ -82,7 +111,9 @@ def main_video(container: InputContainer, path: Path | str) -> VideoStream:
     if not known:
         raise MediaError(f"{path}: its video codec is not known", remedy="convert it to H.264, ProRes or VP9 first")
     chosen = next((stream for stream in known if stream.disposition & Disposition.default), known[0])
-    check_size(chosen.codec_context.width, chosen.codec_context.height, path)
+    width, height = chosen.codec_context.width, chosen.codec_context.height
+    check_size(width, height, path, allow_huge=allow_huge)
+    check_total(chosen.frames, width, height, path, allow_huge=allow_huge)
     return chosen
 
 
@@ -90,15 +121,6 @@ def is_picture(stream: Stream) -> bool:
     """Whether a video stream is a still beside the film: cover art or thumbnails."""
     stills = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
     return bool(stream.disposition & stills)
-
-
-def check_size(width: int, height: int, path: Path | str) -> None:
-    """Raises MediaError where a frame is larger than is decoded."""
-    if width > MAX_SIDE or height > MAX_SIDE or width * height > MAX_PIXELS:
-        raise MediaError(
-            f"{path}: {width}x{height} is larger than {MAX_SIDE} on a side or {MAX_PIXELS} pixels",
-            remedy="scale it down first",
-        )
 
 
 def decoder_of(stream: VideoStream, *, threads: bool = True) -> VideoCodecContext:
@@ -110,6 +132,8 @@ def decoder_of(stream: VideoStream, *, threads: bool = True) -> VideoCodecContex
     else:
         context = stream.codec_context
     context.thread_type = "AUTO" if threads else "SLICE"
+    if not threads:
+        context.thread_count = 1
     return context
 
 

@@ -4,29 +4,40 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+from collections.abc import Mapping
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, cast
+from typing import TYPE_CHECKING, Self
 
 import av
 import numpy as np
 from av.error import FFmpegError
 
 from vedit.errors import ContractError, MediaError, VeditError
-from vedit.media.color import FromRgb
-from vedit.media.containers import timescale_options
-from vedit.media.passthrough import Passthrough, kept_tags, span
+from vedit.media.convert import Converter
+from vedit.media.label import append_boxes, append_extensions, own_tags
+from vedit.media.numbered import move_in_place
+from vedit.media.passthrough import Passthrough, kept_tags
 from vedit.media.plan import OutputPlan
-from vedit.media.verify import ContractReport, verify
+from vedit.media.sequence import find_sequence
+from vedit.media.sidecar import describe, write_sidecar
+from vedit.media.sinks import FilesSink, GifSink, TrackSink, discard, open_sink
+from vedit.media.source import open_input
+from vedit.media.verify import verify
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
     from av.container.output import OutputContainer
-    from av.packet import Packet
-    from av.video.stream import VideoStream
 
+    from vedit.media.contract import ContractReport
     from vedit.types import IntFrames
+
+MXF_COMMENT = "comment_"
+"""Keys of this prefix become user comments of the material package."""
+
+FIRST_FRAME = "VEDIT_FIRST_FRAME"
+"""Tag of a sound file beside pictures: the second of its clock at which the first picture is shown."""
 
 
 class VideoWriter:
@@ -42,22 +53,13 @@ class VideoWriter:
 
     def __init__(self, plan: OutputPlan) -> None:
         self._plan = plan
-        self._pts = plan.pts
-        self._end = round((span(plan.index, plan.frames)[1] - plan.start) / plan.index.time_base)
         self._sent = 0
-        self._muxed = 0
-        self._output: OutputContainer | None = None
-        encoding = plan.encoding
-        self._convert = FromRgb(
-            encoding.pixel_format,
-            matrix=encoding.matrix,
-            full_range=encoding.full_range,
-            bit_depth=plan.source.bit_depth,
-        )
-        # At a constant rate the encoder counts frames, which puts the exact rate in the stream itself.
-        rate = plan.index.rate
-        self._encoder_base = 1 / rate if rate is not None else plan.index.time_base
+        self._convert = Converter(plan.encoding, plan.source.bit_depth)
+        self._sink: TrackSink | GifSink | FilesSink | None = None
+        self._sound: OutputContainer | None = None
+        self._sound_file = plan.temporary.with_suffix(".mka")
         self._passthrough: Passthrough | None = None
+        self._made: list[Path] = []
 
     def __enter__(self) -> Self:
         try:
@@ -77,14 +79,14 @@ class VideoWriter:
 
     @property
     def written(self) -> int:
-        """Frames appended so far."""
+        """Frames taken so far."""
         return self._sent
 
-    def write(self, frames: npt.NDArray[np.unsignedinteger]) -> None:
-        """Append frames (T, 3 or 4, H, W) at the source's bit depth, in display orientation.
+    def write(self, frames: IntFrames) -> None:
+        """Append frames, (T, 3 or 4, H, W) of the source's size and depth.
 
         Raises:
-            ValueError: the shape or type is not that of the source, or more frames come than were planned.
+            ValueError: the shape, the type or the number of frames is not what was planned.
             MediaError: the encoder or the disk refuses.
         """
         plan = self._plan
@@ -96,30 +98,123 @@ class VideoWriter:
             )
         if self._sent + len(frames) > len(plan.frames):
             raise ValueError(f"{len(plan.frames)} frames were planned, {self._sent + len(frames)} came")
+        if self._sink is None:
+            raise ValueError("the writer is closed")
         try:
             for picture in frames:
-                self._write_one(picture)
+                if self._passthrough is not None:
+                    shown = plan.index.pts[plan.frames.start + self._sent] * plan.index.time_base
+                    self._passthrough.copy_until(shown)
+                self._sink.write(self._convert(picture), self._sent)
+                self._sent += 1
         except (FFmpegError, OSError) as error:
             raise _refused(plan, error) from error
 
-    def finish(self) -> ContractReport:
-        """Close, check and rename the file. Raises ContractError, and keeps nothing, where a check fails."""
+    def finish(self, timings: Mapping[str, float] | None = None) -> ContractReport:
+        """Close, check and rename the file, then write its sidecar.
+
+        Args:
+            timings: seconds by stage of the render, for the sidecar.
+
+        Raises:
+            ContractError: a check fails; nothing is kept.
+            MediaError: the disk refuses, or a file appeared under the final name.
+        """
         plan = self._plan
         if self._sent != len(plan.frames):
             raise ContractError(
                 f"{self._sent} of {len(plan.frames)} frames were written", remedy="render the clip again"
             )
-        output, passthrough = self._output, self._passthrough
-        assert output is not None and passthrough is not None
+        assert self._sink is not None
         try:
-            self._mux(cast("list[Packet[VideoStream]]", self._stream.encode(None)))
-            passthrough.copy_until(None)
-            output.close()
-            self._output = None
-            _sync(plan.temporary)
+            self._sink.flush()
+            if self._passthrough is not None:
+                self._passthrough.copy_until(None)
+            self._sink.close()
+            self._sink = None
+            if self._sound is not None:
+                self._sound.close()
+                self._sound = None
+            self._label()
+            for file in self._files():
+                _sync(file)
         except (FFmpegError, OSError) as error:
             raise _refused(plan, error) from error
-        report = verify(plan.source, plan.temporary, frames=plan.frames, source_index=plan.index, plan=plan)
+        report = self._checked()
+        try:
+            self._rename()
+            if plan.sidecar is not None:
+                write_sidecar(plan.sidecar, describe(plan, report, timings))
+            _sync(plan.path.parent)
+        except OSError as error:
+            raise _refused(plan, error) from error
+        return report
+
+    def _open(self) -> None:
+        plan = self._plan
+        if plan.pictures is not None:
+            plan.temporary.mkdir()
+        else:
+            # The name is reserved before the muxer opens it, so that nothing that is not ours is written over.
+            _reserve(plan.temporary)
+        self._made.append(plan.temporary)
+        self._sink = open_sink(plan)
+        pictures = output = self._sink.output if isinstance(self._sink, TrackSink) else None
+        if plan.beside is not None:
+            _reserve(self._sound_file)
+            self._made.append(self._sound_file)
+            output = self._sound = av.open(f"file:{self._sound_file}", "w", format="matroska")
+            first = plan.index.pts[plan.frames.start] * plan.index.time_base - plan.start
+            output.metadata[FIRST_FRAME] = f"{float(first):.9f}"
+        if isinstance(self._sink, TrackSink) and plan.timecode is not None:
+            self._sink.stream.metadata["timecode"] = plan.timecode
+        if output is None:
+            return
+        output.metadata.update(kept_tags(plan.source.metadata))
+        if pictures is not None and not plan.container.mov:
+            # Behind the source's tags: what it says of its own making is not what is true of the result.
+            tags = own_tags(plan.recipe, label=plan.options.label)
+            if plan.container.muxer == "mxf":
+                tags = {f"{MXF_COMMENT}{key}": value for key, value in tags.items()}
+            pictures.metadata.update(tags)
+        if find_sequence(plan.source.path) is None:
+            self._passthrough = Passthrough(plan, output)
+            chapters = self._passthrough.chapters()
+            if chapters:
+                output.set_chapters(chapters)
+            if isinstance(self._sink, TrackSink):
+                self._passthrough.describe(self._sink.stream)
+
+    def _label(self) -> None:
+        """What the muxers have no place for is added to the closed file."""
+        plan = self._plan
+        tags = own_tags(plan.recipe, label=plan.options.label)
+        if plan.container.mov:
+            with open_input(plan.temporary) as written:
+                there = {key.lower() for key in written.metadata}
+            rest = {key: value for key, value in kept_tags(plan.source.metadata).items() if key.lower() not in there}
+            quicktime = plan.container.muxer == "mov"
+            append_boxes(plan.temporary, {**rest, **tags}, label=plan.options.label, quicktime=quicktime)
+        elif plan.container.muxer == "gif":
+            append_extensions(plan.temporary, tags, label=plan.options.label)
+
+    def _files(self) -> list[Path]:
+        plan = self._plan
+        pictures = [plan.temporary / name for name in plan.pictures.names] if plan.pictures is not None else []
+        return (pictures or [plan.temporary]) + ([self._sound_file] if plan.beside is not None else [])
+
+    def _checked(self) -> ContractReport:
+        plan = self._plan
+        report = verify(
+            plan.source,
+            plan.temporary if plan.pictures is None else plan.temporary / plan.path.name,
+            frames=plan.frames,
+            source_index=plan.index,
+            plan=plan,
+            sound=self._sound_file if plan.beside is not None else None,
+            rate=(plan.index.rate or Fraction(25)) if plan.pictures is not None else None,
+            allow_huge=True,
+        )
         if not report.ok:
             breaches = "; ".join(
                 f"{check.name}: expected {check.expected}, found {check.found}"
@@ -127,79 +222,41 @@ class VideoWriter:
                 if not check.ok
             )
             raise ContractError(f"{plan.path.name} breaks the contract ({breaches})", remedy="please report this file")
-        if plan.path.is_symlink() or (plan.path.exists() and not plan.overwrite):
-            raise MediaError(f"{plan.path} appeared meanwhile", remedy="use --overwrite, or name another output")
-        plan.temporary.replace(plan.path)
-        _sync(plan.path.parent)
         return report
 
-    def _open(self) -> None:
-        plan, encoding = self._plan, self._plan.encoding
-        # The name is reserved before the muxer opens it, so that nothing that is not ours is written over.
-        os.close(os.open(plan.temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-        options = timescale_options(plan.container, plan.time_base, plan.audio_rates)
-        output = av.open(f"file:{plan.temporary}", "w", format=plan.container.muxer, container_options=options)
-        self._output = output
-        rate = plan.index.rate or plan.source.average_rate or Fraction(25)
-        stream = cast("VideoStream", output.add_stream(encoding.codec, rate=rate, options=encoding.options))
-        self._stream = stream
-        stream.width, stream.height, stream.pix_fmt = encoding.width, encoding.height, encoding.pixel_format
-        stream.time_base = plan.time_base
-        context = stream.codec_context
-        context.time_base = self._encoder_base
-        context.sample_aspect_ratio = plan.source.sample_aspect_ratio
-        context.color_primaries = encoding.tags.primaries
-        context.color_trc = encoding.tags.transfer
-        context.colorspace = encoding.tags.matrix
-        context.color_range = {None: 0, False: 1, True: 2}[encoding.tags.full_range]
-        context.thread_type = "AUTO"
-        output.metadata.update(kept_tags(plan.source.metadata))
-        self._passthrough = Passthrough(plan, output)
-        if plan.timecode is not None:
-            stream.metadata["timecode"] = plan.timecode
-        chapters = self._passthrough.chapters()
-        if chapters:
-            output.set_chapters(chapters)
-
-    def _write_one(self, picture: npt.NDArray[np.unsignedinteger]) -> None:
-        plan, encoding = self._plan, self._plan.encoding
-        if picture.shape[0] == 4 and not encoding.alpha:
-            picture = picture[:3]
-        image = cast("IntFrames", np.ascontiguousarray(picture.transpose(1, 2, 0)))
-        right, bottom = encoding.width - image.shape[1], encoding.height - image.shape[0]
-        if right or bottom:
-            image = cast("IntFrames", np.pad(image, ((0, bottom), (0, right), (0, 0)), mode="edge"))
-        frame = self._convert(image)
-        number = self._sent
-        frame.time_base = self._encoder_base
-        frame.pts = number if plan.index.rate is not None else self._pts[number]
-        frame.pict_type = 0
-        assert self._passthrough is not None
-        self._passthrough.copy_until(plan.index.pts[plan.frames.start + number] * plan.index.time_base)
-        self._mux(cast("list[Packet[VideoStream]]", self._stream.encode(frame)))
-        self._sent += 1
-
-    def _mux(self, packets: list[Packet[VideoStream]]) -> None:
-        assert self._output is not None
-        for packet in packets:
-            # One packet is one frame, in order: its time is the source's, not what came through the encoder's clock.
-            number = self._muxed
-            after = self._pts[number + 1] if number + 1 < len(self._pts) else self._end
-            packet.time_base = self._plan.index.time_base
-            packet.pts = packet.dts = self._pts[number]
-            packet.duration = after - self._pts[number]
-            self._output.mux(packet)
-            self._muxed += 1
+    def _rename(self) -> None:
+        """The sound first: a file that shows under its final name is complete."""
+        plan = self._plan
+        if plan.sidecar is not None:
+            _check_free(plan.sidecar, overwrite=plan.overwrite)
+        if plan.pictures is not None:
+            if plan.beside is not None:
+                _replace(self._sound_file, plan.beside, overwrite=plan.overwrite)
+            move_in_place(plan.pictures, plan.temporary, replace=plan.overwrite)
+            return
+        _check_free(plan.path, overwrite=plan.overwrite)
+        if plan.beside is not None:
+            _replace(self._sound_file, plan.beside, overwrite=plan.overwrite)
+        _replace(plan.temporary, plan.path, overwrite=plan.overwrite)
 
     def _abandon(self) -> None:
-        """Close what is open and remove the temporary file, if it is still there."""
+        """Close what is open and remove what is temporary, if it is still there."""
         if self._passthrough is not None:
             self._passthrough.close()
-        if self._output is not None:
+            self._passthrough = None
+        if self._sink is not None:
+            discard(self._sink)
+            self._sink = None
+        if self._sound is not None:
             with contextlib.suppress(FFmpegError, OSError, ValueError):
-                self._output.close()  # the file is being thrown away
-            self._output = None
-        self._plan.temporary.unlink(missing_ok=True)
+                self._sound.close()  # the file is being thrown away
+            self._sound = None
+        for path in self._made:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        self._made.clear()
 
 
 def _refused(plan: OutputPlan, error: Exception) -> VeditError:
@@ -207,6 +264,20 @@ def _refused(plan: OutputPlan, error: Exception) -> VeditError:
     return MediaError(
         f"{plan.path.name} could not be written: {reason}", remedy="check the free space, or write to another folder"
     )
+
+
+def _reserve(path: Path) -> None:
+    os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
+
+
+def _check_free(path: Path, *, overwrite: bool) -> None:
+    if path.is_symlink() or (path.exists() and not overwrite):
+        raise MediaError(f"{path} appeared meanwhile", remedy="use --overwrite, or name another output")
+
+
+def _replace(temporary: Path, path: Path, *, overwrite: bool) -> None:
+    _check_free(path, overwrite=overwrite)
+    temporary.replace(path)
 
 
 def _sync(path: Path) -> None:

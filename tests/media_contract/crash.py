@@ -1,0 +1,114 @@
+"""Killing a program at random moments, over and over, as a power cut or the kernel would."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Killed:
+    """One run that was to be killed."""
+
+    number: int
+    """From 0."""
+    seconds: float
+    """After which it was killed, or ended by itself."""
+    finished: bool
+    """It ended by itself before its moment came."""
+    code: int
+    """Exit status; -9 where it was killed."""
+    stderr: str
+
+
+def killed_runs(
+    argv: Sequence[str],
+    kills: int,
+    seed: int,
+    *,
+    longest: float,
+    shortest: float = 0.05,
+    after_each: Callable[[Killed], None] | None = None,
+    on_finished: Callable[[Killed], None] | None = None,
+    environment: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    limit: int | None = None,
+) -> list[Killed]:
+    """Start `argv` again and again and kill it, with all it started, by SIGKILL at a random moment.
+
+    Args:
+        argv: the program and its words; the same each time, so that it resumes what it finds.
+        kills: how many runs have to die.
+        seed: of the moments, which are even over [shortest, longest) seconds after the start.
+        longest: for instance the time that an undisturbed run takes.
+        shortest: the earliest moment.
+        after_each: told of every run, to check what lies on the disk then; what it raises ends the series.
+        on_finished: told of a run that ended before its moment, to set the scene anew; None stops the series there.
+        environment: set on top of the own one.
+        cwd: where the program runs.
+        limit: of runs in all; None is three times `kills`.
+
+    Returns:
+        Every run in order, the ones that finished included.
+
+    Raises:
+        AssertionError: a run ended by itself with an exit status other than 0, or `limit` was reached first.
+    """
+    moments = random.Random(seed)
+    most = 3 * kills if limit is None else limit
+    runs: list[Killed] = []
+    while _dead(runs) < kills:
+        assert len(runs) < most, f"only {_dead(runs)} of {kills} runs were killed"
+        run = _one(len(runs), argv, moments.uniform(shortest, longest), environment, cwd)
+        runs.append(run)
+        assert not run.finished or run.code == 0, f"run {run.number} ended with {run.code}: {run.stderr}"
+        if after_each is not None:
+            after_each(run)
+        if run.finished:
+            if on_finished is None:
+                break
+            on_finished(run)
+    return runs
+
+
+def _one(
+    number: int, argv: Sequence[str], moment: float, environment: Mapping[str, str] | None, cwd: Path | None
+) -> Killed:
+    began = time.monotonic()
+    process = subprocess.Popen(
+        list(argv),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        env={**os.environ, **(environment or {})},
+        cwd=cwd,
+        start_new_session=True,  # its children die with it
+    )
+    try:
+        _, stderr = process.communicate(timeout=moment)
+        finished = True
+    except subprocess.TimeoutExpired:
+        finished = False
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        _, stderr = process.communicate()
+        # It may have ended between its moment and the signal.
+        finished = process.returncode == 0
+    return Killed(
+        number=number,
+        seconds=time.monotonic() - began,
+        finished=finished,
+        code=process.returncode,
+        stderr=stderr.decode(errors="replace"),
+    )
+
+
+def _dead(runs: Sequence[Killed]) -> int:
+    return sum(not run.finished for run in runs)

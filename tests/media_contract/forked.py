@@ -1,0 +1,235 @@
+"""The command line in a process of its own per call, without a start of Python per call.
+
+A server imports `vedit.cli` once and forks for each call; the child has limits on address space and time, and a group
+of its own, so that whatever it starts ends with it. Run as a program, this module is the server.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import resource
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, NoReturn, Self
+
+ROOT = Path(__file__).resolve().parents[2]
+Kind = Literal["vedit", "bare"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a call ended."""
+
+    code: int
+    """Exit status; minus the signal where one ended it."""
+    timed_out: bool
+    orphans: bool
+    """Something that it started was still running."""
+    seconds: float
+    peak: int
+    """Bytes of memory at most, of the process and of what it started and waited for."""
+    out: str
+    err: str
+
+    @property
+    def traceback(self) -> bool:
+        return "Traceback (most recent call last)" in self.err or "fault of vedit" in self.err
+
+
+class Forked:
+    """The server, to be used as a context manager."""
+
+    def __enter__(self) -> Self:
+        one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        self._server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).resolve())],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, **one_thread, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
+        )
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._server.stdin is not None and self._server.stdout is not None
+        self._server.stdin.close()
+        self._server.wait(timeout=30)
+        self._server.stdout.close()
+
+    def run(
+        self,
+        words: Sequence[str],
+        *,
+        kind: Kind = "vedit",
+        seconds: float = 60,
+        memory: int | None = None,
+        start: bool = True,
+    ) -> Ended:
+        """Run one command in a process of its own.
+
+        Args:
+            words: behind `vedit`; for a bare PyAV decode, the file and the number of frames.
+            kind: which of the two.
+            seconds: after which it is killed.
+            memory: bytes of address space that it may have; None is no limit.
+            start: where the command checks a file in a Python of its own, start that; False forks it too, which is
+                the same work in the same number of processes, without a start of Python each time.
+        """
+        assert self._server.stdin is not None and self._server.stdout is not None
+        call: dict[str, object] = {
+            "kind": kind,
+            "words": [str(word) for word in words],
+            "seconds": seconds,
+            "memory": memory,
+        }
+        call["start"] = start
+        self._server.stdin.write(json.dumps(call) + "\n")
+        self._server.stdin.flush()
+        return Ended(**json.loads(self._server.stdout.readline()))
+
+
+def bare_decode(path: str, frames: int) -> int:
+    """What a bare PyAV program does with a file: open it, decode frames; 0, or 2 where FFmpeg refuses it."""
+    import av
+    from av.error import FFmpegError
+
+    try:
+        with av.open(f"file:{path}") as container:
+            for number, _ in enumerate(container.decode(video=0), 1):
+                if number >= frames:
+                    break
+    except (FFmpegError, OSError, ValueError, IndexError, MemoryError):
+        return 2
+    return 0
+
+
+class _ForkedPython:
+    """Stands in for `subprocess` where a command runs `python -m vedit.media.isolate`."""
+
+    DEVNULL = subprocess.DEVNULL
+    TimeoutExpired = subprocess.TimeoutExpired
+
+    @staticmethod
+    def run(words: list[str], *, timeout: float, **ignored: Any) -> subprocess.CompletedProcess[bytes]:
+        """As `subprocess.run` with captured output; a child that is killed has minus its signal as its code."""
+        from vedit.media import isolate
+
+        with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+            child = os.fork()
+            if child == 0:
+                code = 1
+                try:
+                    os.dup2(out.fileno(), 1)
+                    os.dup2(err.fileno(), 2)
+                    entry = isolate._child  # pyright: ignore[reportPrivateUsage]
+                    code = entry(words[words.index("vedit.media.isolate") + 1 :])
+                    sys.stdout.flush()
+                finally:
+                    os._exit(code)
+            handle = os.pidfd_open(child)
+            ended = select.select([handle], [], [], timeout)[0]
+            os.close(handle)
+            if not ended:
+                os.kill(child, signal.SIGKILL)
+            _, status = os.waitpid(child, 0)
+            if not ended:
+                raise subprocess.TimeoutExpired(words, timeout)
+            out.seek(0)
+            err.seek(0)
+            return subprocess.CompletedProcess(words, os.waitstatus_to_exitcode(status), out.read(), err.read())
+
+
+def _serve() -> None:
+    for name in ("av", "numpy", "vedit.cli"):
+        import_module(name)  # here once, not in every child
+    assert "torch" not in sys.modules
+    for line in sys.stdin:
+        print(json.dumps(_call(json.loads(line))), flush=True)
+
+
+def _call(call: dict[str, Any]) -> dict[str, Any]:
+    began = time.monotonic()
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        child = os.fork()
+        if child == 0:
+            _child(call, out.fileno(), err.fileno())
+        with contextlib.suppress(OSError):
+            os.setpgid(child, child)
+        handle = os.pidfd_open(child)
+        timed_out = not select.select([handle], [], [], call["seconds"])[0]
+        os.close(handle)
+        orphans = False
+        if timed_out:
+            _kill_group(child)
+        _, status, usage = os.wait4(child, 0)
+        if not timed_out:
+            orphans = _kill_group(child)
+        texts: list[str] = []
+        for file in (out, err):
+            file.seek(0)
+            texts.append(file.read(200_000).decode(errors="replace"))
+    return {
+        "code": os.waitstatus_to_exitcode(status),
+        "timed_out": timed_out,
+        "orphans": orphans,
+        "seconds": time.monotonic() - began,
+        "peak": usage.ru_maxrss * 1024,
+        "out": texts[0],
+        "err": texts[1],
+    }
+
+
+def _kill_group(child: int) -> bool:
+    try:
+        os.killpg(child, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _child(call: dict[str, Any], out: int, err: int) -> NoReturn:
+    code = 99
+    try:
+        os.setpgid(0, 0)
+        os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+        os.dup2(out, 1)
+        os.dup2(err, 2)
+        if call["memory"] is not None:
+            resource.setrlimit(resource.RLIMIT_AS, (call["memory"], call["memory"]))
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+        if call["kind"] == "bare":
+            code = bare_decode(call["words"][0], int(call["words"][1]))
+        else:
+            from vedit.cli import main
+
+            if not call["start"]:
+                from vedit.media import isolate
+
+                isolate.subprocess = _ForkedPython  # pyright: ignore[reportAttributeAccessIssue]
+            code = main(call["words"], standalone_mode=False)
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)
+
+
+if __name__ == "__main__":
+    _serve()

@@ -1,0 +1,213 @@
+"""Renders that survive: what is finished is kept, only what is missing is made, and the pixels are the same."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from tests.clips import two_shots
+from vedit import sampling
+from vedit.errors import Interrupted, VeditError
+from vedit.media.choices import OutputOptions
+from vedit.media.read import open_video
+from vedit.media.verify import verify
+from vedit.options import RenderRequest, RestyleOptions
+from vedit.render import restyle
+from vedit.types import FrameRange
+from vedit.work import work_folder
+
+OPTIONS = RestyleOptions(prompt="watercolor painting", quality="draft", steps=1, window=4, overlap=1)
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return two_shots(tmp_path_factory.mktemp("clip") / "two shots.mov")
+
+
+def request(clip: Path, output: Path, **changes: Any) -> RenderRequest:
+    return replace(RenderRequest(source=clip, output=output, options=OPTIONS), **changes)
+
+
+def pixels(path: Path) -> np.ndarray[Any, Any]:
+    with open_video(path) as reader:
+        return reader.read(FrameRange(start=0, stop=len(reader.index()))).frames
+
+
+@pytest.fixture(scope="module")
+def undisturbed(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray[Any, Any]:
+    output = tmp_path_factory.mktemp("undisturbed") / "out.mov"
+    assert restyle(request(clip, output)).units_kept == 0
+    return pixels(output)
+
+
+@pytest.fixture
+def sampled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
+    """The windows that are sampled in a test."""
+    seen: list[tuple[int, int]] = []
+    before = sampling.restyle_window
+
+    def record(restyler: Any, shot: FrameRange, window: FrameRange, *rest: Any) -> Any:
+        seen.append((window.start, window.stop))
+        return before(restyler, shot, window, *rest)
+
+    monkeypatch.setattr(sampling, "restyle_window", record)
+    return seen
+
+
+def after(units: int) -> Callable[[], bool]:
+    """Says stop once that many units may have been made."""
+    asked = iter(range(units))
+    return lambda: next(asked, None) is None
+
+
+def test_a_stopped_render_goes_on_where_it_was(
+    clip: Path, tmp_path: Path, sampled: list[tuple[int, int]], undisturbed: np.ndarray[Any, Any]
+) -> None:
+    output = tmp_path / "out.mov"
+    told: list[str] = []
+    with pytest.raises(Interrupted, match="1 finished units are kept"):
+        restyle(request(clip, output), stop=after(1))
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mov.vedit"]
+    first = list(sampled)
+    result = restyle(request(clip, output), on_note=told.append)
+    assert len(sampled) == len(set(sampled)), "no window is sampled twice"
+    assert set(first) < set(sampled)
+    assert result.units_kept == 1
+    assert told[0].startswith("going on: 1 of")
+    assert np.array_equal(pixels(output), undisturbed)
+    assert verify(clip, output).ok
+    assert not work_folder(output).exists()
+
+
+def test_ctrl_c_finishes_the_unit_in_hand(clip: Path, tmp_path: Path, undisturbed: np.ndarray[Any, Any]) -> None:
+    output = tmp_path / "out.mov"
+    command = [sys.executable, "-m", "vedit", "restyle", str(clip), "-o", str(output), "--prompt", OPTIONS.prompt]
+    command += ["--quality", "draft", "--steps", "1", "--window", "4"]
+    manifest = work_folder(output) / "manifest.json"
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and '"file"' not in (manifest.read_text("utf-8") if manifest.exists() else ""):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, told = process.communicate()
+    assert process.returncode == 130, told
+    assert "stopping after the unit in hand; press Ctrl-C again to stop at once" in told
+    assert "the same command goes on from there" in told
+    assert "Traceback" not in told
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mov.vedit"]
+    assert restyle(request(clip, output)).units_kept >= 1
+    assert np.array_equal(pixels(output), undisturbed)
+
+
+def test_changed_settings_redo_what_they_touch(clip: Path, tmp_path: Path, sampled: list[tuple[int, int]]) -> None:
+    output = tmp_path / "out.mov"
+    again = OutputOptions(overwrite=True)
+    restyle(request(clip, output, keep_work=True))
+    whole = len(sampled)
+    sampled.clear()
+    # What comes behind the latents needs no sampling.
+    restyle(request(clip, output, keep_work=True, writing=replace(again, preset="web")))
+    restyle(request(clip, output, keep_work=True, writing=again, options=replace(OPTIONS, upscale="lanczos")))
+    # Nor does what acts on memory and speed alone, or noise that is not drawn.
+    restyle(request(clip, output, keep_work=True, writing=again, options=replace(OPTIONS, batch=2, seed=9)))
+    assert sampled == []
+    # A part that ends elsewhere shares the shot that it holds whole.
+    restyle(request(clip, output, keep_work=True, writing=again, frames="#6.."))
+    assert sampled == []
+    restyle(request(clip, output, keep_work=True, writing=again, options=replace(OPTIONS, prompt="night")))
+    assert len(sampled) == whole
+
+
+def test_a_damaged_unit_alone_is_made_again(
+    clip: Path, tmp_path: Path, sampled: list[tuple[int, int]], undisturbed: np.ndarray[Any, Any]
+) -> None:
+    output = tmp_path / "out.mov"
+    with pytest.raises(Interrupted):
+        restyle(request(clip, output), stop=after(2))
+    unit = sorted((work_folder(output) / "units").iterdir())[0]
+    unit.write_bytes(unit.read_bytes()[:-1])
+    before = list(sampled)
+    sampled.clear()
+    restyle(request(clip, output))
+    assert before[0] in sampled
+    assert before[1] not in sampled
+    assert np.array_equal(pixels(output), undisturbed)
+
+
+def test_less_memory_is_a_smaller_window_said_and_remembered(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vedit.memory.SMALLEST_WINDOW", 2)
+    before = sampling.restyle_window
+
+    def tight(restyler: Any, shot: FrameRange, window: FrameRange, *rest: Any) -> Any:
+        if len(window) * restyler.options.batch > 3:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return before(restyler, shot, window, *rest)
+
+    monkeypatch.setattr(sampling, "restyle_window", tight)
+    told: list[str] = []
+    output = tmp_path / "out.mov"
+    result = restyle(request(clip, output), on_note=told.append)
+    assert told[-1] == "out of memory with batch 1, window 4: going on with batch 1, window 2"
+    assert told[-1] in result.notes
+    monkeypatch.setattr(sampling, "restyle_window", before)
+    asked = tmp_path / "asked.mov"
+    restyle(request(clip, asked, options=replace(OPTIONS, window=2, batch=1)))
+    assert np.array_equal(pixels(output), pixels(asked))
+
+
+def test_no_memory_at_all_ends_in_one_line(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def nothing(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(sampling, "restyle_window", nothing)
+    with pytest.raises(VeditError, match="out of memory even with batch 1, window 4, tiled autoencoder"):
+        restyle(request(clip, tmp_path / "out.mov"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_keeps_what_is_finished(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, undisturbed: np.ndarray[Any, Any]
+) -> None:
+    output = tmp_path / "out.mov"
+    sync, count = os.fsync, iter(range(100))
+
+    def full(handle: int) -> None:
+        if next(count) == 4:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(handle)
+
+    monkeypatch.setattr("vedit.work.os.fsync", full)
+    with pytest.raises(VeditError, match="No space left on device; free some space"):
+        restyle(request(clip, output))
+    monkeypatch.undo()
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mov.vedit"]
+    assert restyle(request(clip, output)).units_kept >= 1
+    assert np.array_equal(pixels(output), undisturbed)
+
+
+def test_tiles_and_offloading_change_little() -> None:
+    """The lower rungs really run: one picture, with the autoencoder tiled and resting on the host."""
+    from vedit.models import load
+
+    model = load("embedded")
+    noise = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0))
+    frames = torch.nn.functional.interpolate(noise, (640, 768), mode="bicubic").clamp(0, 1)  # larger than one tile
+    whole = model.codec.decode(model.codec.encode(frames))
+    model.set_memory(tiled=True, offloaded=True)
+    tiled = model.codec.decode(model.codec.encode(frames))
+    model.set_memory(tiled=False, offloaded=False)
+    assert 0 < float((whole - tiled).abs().mean()) < 0.005
+    torch.testing.assert_close(model.codec.decode(model.codec.encode(frames)), whole)

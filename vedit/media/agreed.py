@@ -1,0 +1,196 @@
+"""What was agreed of a result before it was made; all else is held to the source.
+
+While a file is written its plan says it. Later the record beside the result does (`OUT.vedit.json`), and where there is
+none, what the result's container can hold.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from vedit.errors import InputError, MediaError
+from vedit.media.containers import CONTAINERS, Container
+from vedit.media.kept import COUNTED
+from vedit.media.numbered import numbered
+from vedit.media.sequence import find_sequence
+from vedit.media.sidecar import sidecar_path, source_hash
+from vedit.media.timecode import add_frames, nominal_rate, parse_range
+from vedit.types import FrameIndex, FrameRange, VideoMetadata
+
+if TYPE_CHECKING:
+    from vedit.media.plan import OutputPlan
+
+RECORD_BYTES = 64 * 2**20
+"""A record is a few kilobytes; that of a million images of a variable rate is not as much as this."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agreed:
+    """What a result is held to."""
+
+    frames: FrameRange
+    """Of the source."""
+    size: tuple[int, int]
+    """(width, height) of the picture."""
+    copied: frozenset[int]
+    """Streams of the source that the result has to hold."""
+    container: Container | None
+    """Of the result; None is one that is not written here."""
+    timecode: str | None = None
+    """Of the first frame, as the result's file itself tells it."""
+    sound: Path | None = None
+    """The file that holds the copied streams; None is the result itself."""
+    sound_origin: Fraction | None = None
+    """When the first picture is shown, on the clock of that file, in seconds; None is the result's own first time."""
+    rate: Fraction | None = None
+    """Frames per second of a series of images."""
+    times: tuple[Fraction, ...] | None = None
+    """When the images are shown, in seconds, where the record tells it of each."""
+    label: bool | None = None
+    """The result says that trained algorithmic media were used; None where nobody knows whether it shall."""
+    source_digest: tuple[str, str] | None = None
+    """SHA-256 of the source as recorded, and as it is."""
+    notes: tuple[str, ...] = ()
+    """What is not held against the result, and why."""
+
+
+def agreed_by_plan(plan: OutputPlan) -> Agreed:
+    """What the plan of a file that is being written says."""
+    return Agreed(
+        frames=plan.frames,
+        size=(plan.encoding.width, plan.encoding.height),
+        copied=frozenset(plan.copied),
+        container=plan.container,
+        timecode=plan.timecode,
+        sound_origin=plan.index.pts[plan.frames.start] * plan.index.time_base - plan.start,
+        rate=plan.index.rate,
+        label=plan.options.label,
+    )
+
+
+def agreed_by_files(
+    before: VideoMetadata, index: FrameIndex, result: Path, *, frames: FrameRange | str | None = None
+) -> Agreed:
+    """What the record beside a result says, else what its container can hold.
+
+    Raises:
+        InputError: the range is not one.
+        MediaError: the record cannot be read.
+    """
+    part = parse_range(frames, index, before.timecode) if isinstance(frames, str) else frames
+    container = CONTAINERS.get(result.suffix.lower())
+    record = read_record(result)
+    if record is not None:
+        return _by_record(record, before, index, result, part, container)
+    part = part or FrameRange(start=0, stop=len(index))
+    notes: list[str] = []
+    sound = None
+    if container is not None and container.beside:
+        title = numbered(result, first=0, count=0).title if container.sequence else result.stem
+        sound = result.with_name(f"{title}.mka")
+    return Agreed(
+        frames=part,
+        size=(before.width, before.height),
+        copied=_all_copied(before),
+        container=container,
+        timecode=_timecode(before, index, part, container, notes),
+        sound=sound if sound is not None and sound.is_file() else None,
+        notes=tuple(notes),
+    )
+
+
+def read_record(result: Path) -> Mapping[str, object] | None:
+    """The record beside a result; None where there is none. Raises MediaError where it is not one."""
+    path = sidecar_path(result.absolute())
+    if path.is_symlink() or not path.is_file():
+        return None
+    told: object = None
+    try:
+        if path.stat().st_size <= RECORD_BYTES:
+            told = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        told = None
+    if not isinstance(told, dict):
+        raise MediaError(f"{path} is not a render's record", remedy="remove it, and name the part with --range")
+    return cast("Mapping[str, object]", told)
+
+
+def _by_record(
+    record: Mapping[str, object],
+    before: VideoMetadata,
+    index: FrameIndex,
+    result: Path,
+    part: FrameRange | None,
+    container: Container | None,
+) -> Agreed:
+    try:
+        frames = cast("Mapping[str, int]", record["frames"])
+        recorded = FrameRange(start=frames["start"], stop=frames["stop"])
+        width, height = cast("list[int]", record["size"])
+        streams = cast("Mapping[str, list[int]]", record["streams"])
+        sound = cast("str | None", record["sound"])
+        times = cast("list[str] | None", record["times"])
+        rate = cast("str | None", record["rate"])
+        digest = cast("Mapping[str, str]", record["source"])["sha256"]
+        agreed = Agreed(
+            frames=part or recorded,
+            size=(width, height),
+            copied=frozenset(streams["copied"]) & _all_copied(before),
+            container=container,
+            timecode=cast("str | None", record["timecode_in_file"]),
+            # The name alone: a record reaches no file outside its folder.
+            sound=result.absolute().with_name(Path(sound).name) if sound else None,
+            sound_origin=Fraction(cast("str", record["start"])) if sound else None,
+            rate=Fraction(rate) if rate else None,
+            times=tuple(map(Fraction, times)) if times else None,
+            label=record["label"] is not None,
+            source_digest=(digest, source_hash(before.path)[0]),
+            notes=tuple(f"not kept: {told}" for told in cast("list[str]", record["not_kept"])),
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+        raise MediaError(
+            f"{sidecar_path(result)} is not a render's record ({type(error).__name__}: {error})",
+            remedy="remove it, and name the part with --range",
+        ) from error
+    if not agreed.frames or agreed.frames.stop > len(index):
+        raise MediaError(
+            f"{result.name} was made of frames {agreed.frames.start}..{agreed.frames.stop}, {before.path.name} has "
+            f"0..{len(index)}",
+            remedy="name the clip that it was made from",
+        )
+    return agreed
+
+
+def _all_copied(before: VideoMetadata) -> frozenset[int]:
+    return frozenset(stream.index for stream in before.streams if stream.kind in ("audio", "subtitle"))
+
+
+def _timecode(
+    before: VideoMetadata, index: FrameIndex, part: FrameRange, container: Container | None, notes: list[str]
+) -> str | None:
+    """What the file itself can tell of the timecode, where no record says what was written."""
+    given, rate = before.timecode, index.rate
+    if container is not None and container.muxer == "mxf" and given is None:
+        return "00:00:00:00"  # every MXF has a timecode track; the muxer's starts at 0
+    if given is None or container is None:
+        return given
+    if container.beside or (container.tick is None and (rate is None or nominal_rate(rate) not in COUNTED)):
+        notes.append(f"the timecode {given} cannot be in a {container.suffix}")
+        return None
+    if rate is None:
+        return given if part.start == 0 else None
+    try:
+        return add_frames(given, part.start, rate)
+    except InputError as error:
+        notes.append(f"the timecode {given} cannot be counted on: {error.message}")
+        return None
+
+
+def is_sequence(path: Path) -> bool:
+    """Whether a path is that of numbered images. Raises MediaError as `find_sequence` does."""
+    return find_sequence(path) is not None

@@ -1,0 +1,178 @@
+"""A clip through everything but a model: decoded, padded, unpadded, encoded at its own size, and checked.
+
+It proves that a file passes unharmed, and is the reference for what the way through the tool costs.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+import time
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vedit.media.choices import OutputOptions
+from vedit.media.plan import plan_output
+from vedit.media.read import open_video
+from vedit.media.timecode import parse_range
+from vedit.media.write import VideoWriter
+from vedit.options import Progress, ignore_progress
+from vedit.types import FrameRange
+
+if TYPE_CHECKING:
+    from vedit.media.read import VideoReader
+    from vedit.media.verify import ContractReport
+    from vedit.options import OnProgress
+    from vedit.types import IntFrames
+
+MULTIPLE = 64
+"""Sides are padded to a multiple of this, as for a model."""
+CHUNK_BYTES = 8 * 2**20
+"""Decoded pictures that are handed on together, one at least; four such chunks are held at most."""
+WAIT = 0.2
+"""Seconds between looks at whether the other side has given up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdentityResult:
+    """What an identity render wrote."""
+
+    output: Path
+    frames: int
+    seconds: float
+    """Of wall time, the check of the written file included."""
+    report: ContractReport
+    notes: tuple[str, ...]
+
+
+def identity(
+    source: Path | str,
+    output: Path | str,
+    *,
+    frames: FrameRange | str | None = None,
+    options: OutputOptions | None = None,
+    rate: Fraction | None = None,
+    allow_huge: bool = False,
+    on_progress: OnProgress = ignore_progress,
+) -> IdentityResult:
+    """Write `source` to `output` with nothing done to its pictures, and check what was written.
+
+    Args:
+        source: the clip, or the pattern of an image sequence.
+        output: the file to write; its extension names the container.
+        frames: the part to write, as frames or as START..END; None is the whole clip.
+        options: of the written file; it is never labelled as generated.
+        rate: frames per second of an image sequence.
+        allow_huge: read a clip whose pictures or whose length are beyond what is read otherwise.
+        on_progress: told as frames are written.
+
+    Raises:
+        MediaError: the source cannot be read, or the output cannot be written.
+        InputError: the range is not one.
+        ContractError: the written file breaks the timing or sound contract; it was removed.
+    """
+    began = time.monotonic()
+    # No model had a part in it: the label would be untrue.
+    chosen = replace(options or OutputOptions(), label=False)
+    with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=chosen.interlaced) as reader:
+        index = reader.index()
+        part = parse_range(frames, index, reader.metadata.timecode) if isinstance(frames, str) else frames
+        if part is not None and len(part) == len(index):
+            part = None
+        plan = plan_output(
+            output,
+            reader.metadata,
+            index,
+            frames=part,
+            options=chosen,
+            recipe={"pipeline": "identity", "padded_to_multiple_of": MULTIPLE},
+        )
+        with VideoWriter(plan) as writer, _decoded(reader, plan.frames) as pictures:
+            for chunk in pictures:
+                writer.write(chunk)
+                on_progress(Progress(stage="write", done=writer.written, total=len(plan.frames)))
+            on_progress(Progress(stage="verify", done=0, total=len(plan.frames)))
+            report = writer.finish()
+            on_progress(Progress(stage="verify", done=len(plan.frames), total=len(plan.frames)))
+        notes = (*reader.warnings, *plan.notes)
+    return IdentityResult(
+        output=Path(output),
+        frames=len(plan.frames),
+        seconds=time.monotonic() - began,
+        report=report,
+        notes=notes,
+    )
+
+
+def pad(frames: IntFrames, multiple: int = MULTIPLE) -> tuple[IntFrames, tuple[slice, slice]]:
+    """Frames (T, C, H, W) in the middle of ones whose sides are multiples, the rest filled with the edge's values.
+
+    Returns the padded frames, and the rows and columns that are the picture.
+    """
+    height, width = frames.shape[-2:]
+    below, beside = -height % multiple, -width % multiple
+    top, left = below // 2, beside // 2
+    rows, columns = slice(top, top + height), slice(left, left + width)
+    if not (below or beside):
+        return frames, (rows, columns)
+    shape = (*frames.shape[:2], height + below, width + beside)
+    padded: IntFrames = np.empty(shape, np.uint8) if frames.dtype == np.uint8 else np.empty(shape, np.uint16)
+    padded[..., rows, columns] = frames
+    padded[..., rows, :left] = frames[..., :1]
+    padded[..., rows, columns.stop :] = frames[..., -1:]
+    padded[..., :top, :] = padded[..., top : top + 1, :]
+    padded[..., rows.stop :, :] = padded[..., rows.stop - 1 : rows.stop, :]
+    return padded, (rows, columns)
+
+
+def unpad(padded: IntFrames, place: tuple[slice, slice]) -> IntFrames:
+    """The exact inverse of `pad`."""
+    return padded[..., place[0], place[1]]
+
+
+@contextmanager
+def _decoded(reader: VideoReader, part: FrameRange) -> Generator[Iterator[IntFrames]]:
+    """Pictures of the part, decoded, padded and unpadded on a thread of its own while the caller encodes."""
+    meta = reader.metadata
+    each = meta.width * meta.height * (4 if meta.has_alpha else 3) * (1 if meta.bit_depth == 8 else 2)
+    size = min(16, max(1, CHUNK_BYTES // each))
+    waiting: queue.Queue[IntFrames | BaseException | None] = queue.Queue(maxsize=1)
+    stopped = threading.Event()
+
+    def hand_on(item: IntFrames | BaseException | None) -> None:
+        while not stopped.is_set():
+            try:
+                waiting.put(item, timeout=WAIT)
+            except queue.Full:
+                continue
+            return
+
+    def produce() -> None:
+        try:
+            for clip in reader.chunks(part, size):
+                hand_on(unpad(*pad(clip.frames)))
+                if stopped.is_set():
+                    return
+            hand_on(None)
+        except BaseException as error:  # raised again where the pictures are asked for
+            hand_on(error)
+
+    def consume() -> Iterator[IntFrames]:
+        while (item := waiting.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    thread = threading.Thread(target=produce, name="decode", daemon=True)
+    thread.start()
+    try:
+        yield consume()
+    finally:
+        stopped.set()
+        thread.join()

@@ -1,0 +1,149 @@
+"""What a file says of its making: the IPTC label of generated media and the render's recipe, where each format can.
+
+`DigitalSourceType` is a property of the IPTC Video Metadata Hub and of IPTC Extension (XMP namespace Iptc4xmpExt); its
+values are the NewsCodes of http://cv.iptc.org/newscodes/digitalsourcetype.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from uuid import UUID
+from zlib import crc32
+
+SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""A composite whose parts a trained model made."""
+LABEL_KEY, RECIPE_KEY = "DigitalSourceType", "vedit"
+
+XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")
+"""The `uuid` box of an XMP packet (XMP specification, part 3, section 1.2.7)."""
+
+_XMP = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
+    'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
+    f'Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"/></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+)
+
+
+def own_tags(recipe: Mapping[str, object] | None, *, label: bool) -> dict[str, str]:
+    """The label and the recipe as plain tags; a recipe that JSON does not hold raises TypeError."""
+    tags: dict[str, str] = {}
+    if label:
+        tags[LABEL_KEY] = SOURCE_TYPE
+    if recipe is not None:
+        tags[RECIPE_KEY] = json.dumps(recipe, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
+    return tags
+
+
+def append_boxes(path: Path, tags: Mapping[str, str], *, label: bool, quicktime: bool) -> None:
+    """Tags and XMP at the end of an MP4 or QuickTime file, as boxes of the file itself.
+
+    They are no part of `moov`, so that nothing moves and the tags that players show (iTunes' and QuickTime's lists)
+    stay where they are. The tags are in a `meta` box of the handler `mdta` (QuickTime File Format, "Metadata"), which
+    takes any key; readers of FFmpeg's kind present them with the others.
+
+    Args:
+        path: of a closed file.
+        tags: keys and values.
+        label: add the XMP packet of the label.
+        quicktime: the `meta` box of QuickTime has no version and flags, that of MP4 has (ISO 14496-12, 8.11.1).
+    """
+    boxes: list[bytes] = []
+    if tags:
+        handler = _box(b"hdlr", bytes(8), b"mdta", bytes(13))
+        keys = _box(b"keys", bytes(4), struct.pack(">I", len(tags)), *(_box(b"mdta", key.encode()) for key in tags))
+        values = _box(
+            b"ilst",
+            *(
+                _box(struct.pack(">I", number), _box(b"data", struct.pack(">II", 1, 0), value.encode()))
+                for number, value in enumerate(tags.values(), 1)
+            ),
+        )
+        boxes.append(_box(b"meta", b"" if quicktime else bytes(4), handler, keys, values))
+    if label:
+        boxes.append(_box(b"uuid", XMP_BOX.bytes, _XMP.encode()))
+    if boxes:
+        with path.open("ab") as file:
+            file.writelines(boxes)
+
+
+def append_extensions(path: Path, tags: Mapping[str, str], *, label: bool) -> None:
+    """Tags and XMP before the trailer of a GIF: a comment each (GIF89a, section 24), and the XMP application block.
+
+    The XMP block is read as plain text: 258 trailing bytes count down, so that decoders that walk it by block length
+    come out at its end (XMP specification, part 3, section 1.1.2).
+    """
+    blocks = [b"\x21\xfe" + _sub_blocks(f"{key}={value}".encode()) for key, value in tags.items()]
+    if label:
+        trailer = b"\x01" + bytes(range(255, -1, -1)) + b"\x00"
+        blocks.append(b"\x21\xff\x0bXMP DataXMP" + _XMP.encode() + trailer)
+    with path.open("r+b") as file:
+        file.seek(-1, 2)
+        if file.read(1) != b"\x3b":
+            raise ValueError(f"{path.name} does not end as a GIF does")
+        file.seek(-1, 2)
+        file.write(b"".join(blocks) + b"\x3b")
+
+
+def with_text(png: bytes, tags: Mapping[str, str], *, label: bool) -> bytes:
+    """A PNG with tags and XMP as uncompressed international text (PNG, section 11.3.3.4) behind its header."""
+    texts = dict(tags)
+    if label:
+        texts["XML:com.adobe.xmp"] = _XMP
+    chunks = [_chunk(b"iTXt", key.encode("latin-1") + bytes(5) + text.encode()) for key, text in texts.items()]
+    header = 8 + 25  # signature and IHDR
+    return png[:header] + b"".join(chunks) + png[header:]
+
+
+def with_attributes(exr: bytes, tags: Mapping[str, str], *, label: bool) -> bytes:
+    """An OpenEXR picture with tags and XMP as string attributes at the end of its header.
+
+    The table of chunk offsets behind the header counts from the beginning of the file, and is moved along (OpenEXR
+    file layout, "Header" and "Offset Tables"). The picture is of scan lines, in one part.
+    """
+    texts = dict(tags)
+    if label:
+        texts["xmp"] = _XMP
+    added = b"".join(_attribute(key, text.encode()) for key, text in texts.items())
+    position, rows, lines = 8, 0, 1  # behind magic number and version
+    while exr[position]:
+        name_end = exr.index(0, position)
+        kind_end = exr.index(0, name_end + 1)
+        (size,) = struct.unpack_from("<i", exr, kind_end + 1)
+        value = kind_end + 5
+        name = exr[position:name_end]
+        if name == b"dataWindow":
+            _, top, _, bottom = struct.unpack_from("<4i", exr, value)
+            rows = bottom - top + 1
+        elif name == b"compression":
+            lines = _LINES_PER_CHUNK[exr[value]]
+        position = value + size
+    table = position + 1
+    count = -(-rows // lines)
+    offsets = struct.unpack_from(f"<{count}Q", exr, table)
+    moved = struct.pack(f"<{count}Q", *(offset + len(added) for offset in offsets))
+    return exr[:position] + added + b"\0" + moved + exr[table + 8 * count :]
+
+
+_LINES_PER_CHUNK = {0: 1, 1: 1, 2: 1, 3: 16}
+"""By the code of the compression: none, RLE, ZIPS, ZIP."""
+
+
+def _attribute(name: str, value: bytes) -> bytes:
+    return name.encode("ascii") + b"\0string\0" + struct.pack("<i", len(value)) + value
+
+
+def _box(kind: bytes, *parts: bytes) -> bytes:
+    return struct.pack(">I", 8 + sum(map(len, parts))) + kind + b"".join(parts)
+
+
+def _sub_blocks(data: bytes) -> bytes:
+    parts = [data[start : start + 255] for start in range(0, len(data), 255)]
+    return b"".join(bytes([len(part)]) + part for part in parts) + b"\x00"
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc32(kind + data))

@@ -1,0 +1,101 @@
+"""Image sequences as output: which files a pattern names, and moving them in place together."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from vedit.errors import MediaError
+from vedit.media.sequence import find_sequence
+
+# One counter: printf's %d or %04d, or a run of #.
+_COUNTER = re.compile(r"%(?:0(\d{1,2}))?d|#+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class NumberedFiles:
+    """The files `prefix` number `suffix` in `folder`, numbered from `first`."""
+
+    folder: Path
+    prefix: str
+    digits: int
+    suffix: str
+    first: int
+    count: int
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Every file name, in order."""
+        numbers = range(self.first, self.first + self.count)
+        return tuple(f"{self.prefix}{number:0{self.digits}d}{self.suffix}" for number in numbers)
+
+    @property
+    def title(self) -> str:
+        """The name without its counter: `shot` of `shot_%04d.png`."""
+        return self.prefix.rstrip("_-. ") or self.folder.name or "sequence"
+
+    def present(self) -> list[Path]:
+        """Files in the folder that the pattern names, whatever their number."""
+        pattern = re.compile(f"{re.escape(self.prefix)}\\d{{{self.digits},}}{re.escape(self.suffix)}")
+        return sorted(file for file in self.folder.iterdir() if pattern.fullmatch(file.name))
+
+
+def numbered(path: Path, *, first: int, count: int) -> NumberedFiles:
+    """What a pattern such as `shot_%04d.png` or `shot_####.png` names. Raises MediaError where it has no counter."""
+    counters = list(_COUNTER.finditer(path.name))
+    if len(counters) != 1:
+        stem = path.stem if not counters else "shot"
+        raise MediaError(
+            f"{path.name} names {'one picture' if not counters else 'several counters'}, and a clip is a sequence",
+            remedy=f"number the pictures, for instance {stem}_%04d{path.suffix}",
+        )
+    found = counters[0]
+    digits = len(found[0]) if found[0].startswith("#") else int(found[1] or 1)
+    return NumberedFiles(
+        folder=path.parent,
+        prefix=path.name[: found.start()],
+        digits=max(1, digits),
+        suffix=path.name[found.end() :],
+        first=first,
+        count=count,
+    )
+
+
+def first_number(source: Path, start: int) -> int:
+    """The number of the first written picture: the source's own where it is a sequence, else 1.
+
+    Args:
+        source: of the render.
+        start: index of the first frame in it.
+    """
+    sequence = find_sequence(source)
+    return 1 if sequence is None else sequence.first + start
+
+
+def move_in_place(files: NumberedFiles, temporary: Path, *, replace: bool) -> None:
+    """Give the pictures in `temporary` their final names; where one cannot have it, none keeps it.
+
+    Pictures that were there before under other numbers of the pattern would be read as part of the sequence: with
+    `replace` they are removed once the new ones are in place.
+
+    Raises:
+        MediaError: without `replace`, a picture has appeared.
+        OSError: the disk refuses.
+    """
+    before = files.present()
+    if before and not replace:
+        raise MediaError(f"{before[0]} appeared meanwhile", remedy="use --overwrite, or name another output")
+    done: list[str] = []
+    try:
+        for name in files.names:
+            (temporary / name).replace(files.folder / name)
+            done.append(name)
+    except OSError:
+        for name in done:
+            (files.folder / name).unlink(missing_ok=True)
+        raise
+    new = set(files.names)
+    for old in before:
+        if old.name not in new:
+            old.unlink(missing_ok=True)

@@ -1,0 +1,145 @@
+"""Numbered image files that stand for a clip: `shot_%04d.png`, `shot_####.png`, or a folder that holds one such run."""
+
+from __future__ import annotations
+
+import re
+import stat
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from vedit.errors import MediaError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".dpx")
+DEFAULT_RATE = Fraction(25)
+
+# One counter: printf's %d or %04d (%% is a percent sign), or a run of #.
+_PRINTF = re.compile(r"(?<!%)(?:%%)*%(?:0(\d{1,2}))?d")
+_HASHES = re.compile(r"#+")
+_NUMBERED = re.compile(r"^(.*?)(\d+)(\.[^.\d]+)$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageSequence:
+    """Files `prefix`, a number of at least `digits` digits, `suffix` in `folder`, from `first` on, without a gap."""
+
+    folder: Path
+    prefix: str
+    digits: int
+    suffix: str
+    first: int
+    count: int
+
+    @property
+    def path(self) -> Path:
+        """The sequence as a path with one printf counter: what `find_sequence` finds it by again."""
+        return self.folder / f"{self.prefix.replace('%', '%%')}%0{self.digits}d{self.suffix.replace('%', '%%')}"
+
+    @property
+    def url(self) -> str:
+        """What FFmpeg's `image2` opens: local files only, percent signs in folder names escaped."""
+        return f"file:{str(self.folder).replace('%', '%%')}/{self.path.name}"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """Every file, in order."""
+        numbers = range(self.first, self.first + self.count)
+        return tuple(self.folder / _name(self.prefix, self.digits, self.suffix, number) for number in numbers)
+
+
+def find_sequence(path: Path | str) -> ImageSequence | None:
+    """The image sequence that a path stands for; None where it is the name of a single file.
+
+    A file of just that name comes first, so `100%03d.mp4` stays one. Only the images of one suffix are ever opened,
+    and only as images of that kind: a sequence reaches no other format.
+
+    Raises:
+        MediaError: a number is missing, a file is not a regular one or empty, nothing matches, or a folder holds
+            something else than one sequence.
+    """
+    given = Path(path).absolute()
+    if given.is_dir():
+        return _in_folder(given, path)
+    if given.exists() or given.suffix.lower() not in SUFFIXES:
+        return None
+    split = _split(given.name)
+    if split is None:
+        return None
+    prefix, digits, suffix = split
+    if not given.parent.is_dir():
+        raise MediaError(f"{path}: no such folder", remedy="check the path")
+    pattern = re.compile(f"{re.escape(prefix)}(\\d{{{digits},}}){re.escape(suffix)}")
+    texts = [found[1] for found in map(pattern.fullmatch, _names(given.parent)) if found]
+    numbers = sorted(int(text) for text in texts if len(text) == digits or not text.startswith("0"))
+    if not numbers:
+        raise MediaError(f"{path}: no file matches", remedy="check the path, and the number of digits in %04d")
+    return _checked(given.parent, prefix, digits, suffix, numbers)
+
+
+def _split(name: str) -> tuple[str, int, str] | None:
+    """Prefix, least number of digits, suffix of a name with one counter; None where it has none, or several."""
+    printf = list(_PRINTF.finditer(name))
+    if len(printf) == 1:
+        found = printf[0]
+        counter = name.rindex("%", 0, found.end())
+        prefix, suffix = name[:counter].replace("%%", "%"), name[found.end() :].replace("%%", "%")
+        return prefix, max(1, int(found[1] or 1)), suffix
+    hashes = list(_HASHES.finditer(name))
+    if not printf and len(hashes) == 1:
+        found = hashes[0]
+        return name[: found.start()], len(found[0]), name[found.end() :]
+    return None
+
+
+def _in_folder(folder: Path, told: Path | str) -> ImageSequence:
+    runs: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for name in _names(folder):
+        found = _NUMBERED.match(name)
+        if found and found[3].lower() in SUFFIXES:
+            runs[found[1], found[3]].append(found[2])
+    if not runs:
+        raise MediaError(f"{told} is a folder without a numbered image sequence", remedy="name a video file")
+    if len(runs) > 1:
+        names = sorted(f"{prefix}#{suffix}" for prefix, suffix in runs)
+        shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+        raise MediaError(f"{told} holds {len(runs)} image sequences ({shown})", remedy="name one, as shot_%04d.png")
+    ((prefix, suffix), texts) = next(iter(runs.items()))
+    digits = min(map(len, texts))
+    if any(len(text) > digits and text.startswith("0") for text in texts):
+        raise MediaError(
+            f"{told}: its numbers have different numbers of leading zeros", remedy="rename them, or name the pattern"
+        )
+    return _checked(folder, prefix, digits, suffix, sorted(map(int, texts)))
+
+
+def _checked(folder: Path, prefix: str, digits: int, suffix: str, numbers: Sequence[int]) -> ImageSequence:
+    for expected, number in enumerate(numbers, start=numbers[0]):
+        if number != expected:
+            missing = _name(prefix, digits, suffix, expected)
+            raise MediaError(
+                f"{missing} is missing: the sequence runs from {numbers[0]} to {numbers[-1]}",
+                remedy=f"put it in {folder}, or move one part of the sequence to a folder of its own",
+            )
+    found = ImageSequence(
+        folder=folder, prefix=prefix, digits=digits, suffix=suffix, first=numbers[0], count=len(numbers)
+    )
+    for file in found.files:
+        status = file.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise MediaError(f"{file} is not a regular file", remedy="copy it to a file first")
+        if status.st_size == 0:
+            raise MediaError(f"{file} is empty (0 bytes)", remedy="copy or export it again")
+    return found
+
+
+def _name(prefix: str, digits: int, suffix: str, number: int) -> str:
+    return f"{prefix}{number:0{digits}d}{suffix}"
+
+
+def _names(folder: Path) -> list[str]:
+    try:
+        return [entry.name for entry in folder.iterdir()]
+    except OSError as error:
+        raise MediaError(f"{folder}: {error.strerror}", remedy="check its permissions") from error

@@ -1,0 +1,118 @@
+"""OUT.vedit.json: what a result was made from and how, beside it and independent of what its container can say."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Mapping
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vedit.media.label import SOURCE_TYPE
+from vedit.media.sequence import find_sequence
+
+if TYPE_CHECKING:
+    from vedit.media.contract import ContractReport
+    from vedit.media.plan import OutputPlan
+
+FORMAT = 1
+"""Of the file; a change of the meaning of a key raises it."""
+PACKAGES = ("vedit", "av", "numpy", "torch", "diffusers", "transformers", "opencv-python-headless", "kornia")
+_BLOCK = 2**20
+
+
+def sidecar_path(output: Path) -> Path:
+    """OUT.vedit.json, where OUT is the whole name of the output: two containers beside each other have two."""
+    return output.with_name(f"{output.name}.vedit.json")
+
+
+def describe(plan: OutputPlan, report: ContractReport, timings: Mapping[str, float] | None) -> dict[str, object]:
+    """Everything the sidecar holds.
+
+    Args:
+        plan: of the output.
+        report: of the written file.
+        timings: seconds by stage.
+    """
+    source = plan.source.path
+    digest, size = source_hash(source)
+    return {
+        "format": FORMAT,
+        "output": plan.path.name,
+        "sound": plan.beside.name if plan.beside is not None else None,
+        "label": SOURCE_TYPE if plan.options.label else None,
+        "source": {"name": source.name, "sha256": digest, "bytes": size},
+        "frames": {"start": plan.frames.start, "stop": plan.frames.stop, "of": len(plan.index)},
+        "size": [plan.encoding.width, plan.encoding.height],
+        "rate": str(plan.index.rate) if plan.index.rate is not None else None,
+        # Of the first frame, on the clock of the result and of the sound beside it.
+        "start": str(plan.index.pts[plan.frames.start] * plan.index.time_base - plan.start),
+        # Pictures in files of their own have no times: where they do not follow from the rate, they are here.
+        "times": [str(pts * plan.index.time_base) for pts in plan.pts]
+        if plan.pictures and not plan.index.rate
+        else None,
+        "timecode": plan.first_timecode,
+        "timecode_in_file": plan.timecode,
+        "streams": {"copied": list(plan.copied), "dropped": list(plan.dropped)},
+        "encoding": {
+            "codec": plan.encoding.name,
+            "encoder": plan.encoding.codec,
+            "pixel_format": plan.encoding.pixel_format,
+            "options": plan.encoding.options,
+            "color": {
+                "primaries": plan.encoding.tags.primaries,
+                "transfer": plan.encoding.tags.transfer,
+                "matrix": plan.encoding.tags.matrix,
+                "full_range": plan.encoding.tags.full_range,
+            },
+        },
+        "recipe": plan.recipe,
+        "notes": list(plan.notes),
+        "not_kept": list(plan.lost),
+        "contract": report.as_dict(),
+        "seconds": {stage: round(value, 3) for stage, value in (timings or {}).items()},
+        "versions": dict(versions()),
+    }
+
+
+def write_sidecar(path: Path, content: Mapping[str, object]) -> None:
+    """Write the sidecar whole or not at all. Raises OSError, and leaves what was there."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with temporary.open("x", encoding="utf-8") as file:
+            json.dump(content, file, indent=2, ensure_ascii=False)
+            file.write("\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+
+
+def source_hash(path: Path) -> tuple[str, int]:
+    """SHA-256 and bytes of a file, or of all files of an image sequence in order. Raises OSError."""
+    sequence = find_sequence(path)
+    digest, size = sha256(), 0
+    for file in sequence.files if sequence is not None else (path,):
+        with file.open("rb") as opened:
+            while block := opened.read(_BLOCK):
+                digest.update(block)
+                size += len(block)
+    return digest.hexdigest(), size
+
+
+@cache
+def versions() -> tuple[tuple[str, str], ...]:
+    """The installed packages that decide frames or files; those that are absent are left out."""
+    found: list[tuple[str, str]] = []
+    for package in PACKAGES:
+        with contextlib.suppress(PackageNotFoundError):
+            found.append((package, version(package)))
+    return tuple(found)

@@ -1,0 +1,134 @@
+"""The copied streams of a result against the source's: payload, order, language, and distance to the picture."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from fractions import Fraction
+from hashlib import sha256
+from typing import TYPE_CHECKING
+
+from vedit.media.contract import Check, check, milliseconds
+from vedit.media.languages import canonical, written_as
+from vedit.media.passthrough import in_part, source_packets
+from vedit.media.source import open_input
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from av.stream import Stream
+
+
+@dataclass(frozen=True, kw_only=True)
+class Track:
+    """A copied stream: what its packets hold, and when they are, in seconds after the first video frame."""
+
+    index: int
+    kind: str
+    language: str | None
+    time_base: Fraction
+    digest: str
+    packets: int
+    times: tuple[Fraction, ...]
+
+
+def read_tracks(
+    path: Path, origin: Fraction, *, kept: Collection[int] | None = None, part: tuple[Fraction, Fraction] | None = None
+) -> list[Track]:
+    """The sound and subtitles of a file, in file order; every packet is read.
+
+    Args:
+        path: of the file.
+        origin: the time of the first video frame, in seconds on the file's clock.
+        kept: indices of the streams to read; None reads all.
+        part: only packets that are heard or seen in [begin, end) seconds on the file's clock.
+
+    Raises:
+        MediaError: the file cannot be read.
+    """
+    with open_input(path) as container:
+        streams = [
+            stream
+            for stream in container.streams
+            if stream.type in ("audio", "subtitle") and (kept is None or stream.index in kept)
+        ]
+        hashes = {stream.index: sha256() for stream in streams}
+        times: dict[int, list[Fraction]] = {stream.index: [] for stream in streams}
+        for packet in source_packets(container, streams):
+            if part is not None and not in_part(packet, *part):
+                continue
+            number = packet.stream.index
+            hashes[number].update(payload(bytes(packet), packet.stream))
+            pts = packet.pts if packet.pts is not None else packet.dts or 0
+            seconds = pts * packet.time_base - origin
+            # A subtitle that is on screen when a part begins is shown from its first frame.
+            times[number].append(max(seconds, Fraction(0)) if part and packet.stream.type == "subtitle" else seconds)
+        return [
+            Track(
+                index=stream.index,
+                kind=stream.type,
+                language=stream.language,
+                time_base=stream.time_base or Fraction(1, 1000),
+                digest=hashes[stream.index].hexdigest()[:16],
+                packets=len(times[stream.index]),
+                times=tuple(times[stream.index]),
+            )
+            for stream in streams
+        ]
+
+
+def payload(data: bytes, stream: Stream) -> bytes:
+    """A packet without transport framing: AAC loses its ADTS header, which mp4 and Matroska keep elsewhere."""
+    if (
+        stream.codec_context.codec.canonical_name == "aac"
+        and len(data) > 7
+        and data[0] == 0xFF
+        and data[1] & 0xF6 == 0xF0
+    ):
+        return data[7 if data[1] & 1 else 9 :]
+    return data
+
+
+def track_checks(expected: list[Track], found: list[Track], *, tick: Fraction, muxer: str | None) -> list[Check]:
+    """Every kept track of the source against the result's track at the same place among those of its kind.
+
+    Args:
+        expected: of the source.
+        found: of the result.
+        tick: the coarser of the two video time bases, in seconds.
+        muxer: that wrote the result, which may know few languages; None takes every language as one that it knows.
+    """
+    checks: list[Check] = []
+    for kind in ("audio", "subtitle"):
+        wanted, got = [t for t in expected if t.kind == kind], [t for t in found if t.kind == kind]
+        checks.append(check(f"{kind} tracks", len(wanted), len(got)))
+        for number, (a, b) in enumerate(zip(wanted, got, strict=False), 1):
+            name = f"{kind} {number}"
+            checks.append(
+                check(f"{name} payload", f"{a.packets} packets {a.digest}", f"{b.packets} packets {b.digest}")
+            )
+            checks.append(check(f"{name} language", _language(a.language, muxer), canonical(b.language)))
+            limit = max(tick, a.time_base, b.time_base)
+            worst = max((abs(x - y) for x, y in zip(a.times, b.times, strict=False)), default=Fraction(0))
+            checks.append(
+                check(
+                    f"{name} offset to video",
+                    f"within {milliseconds(limit)}",
+                    f"largest difference {milliseconds(worst)}",
+                    worst <= limit,
+                )
+            )
+    return checks
+
+
+def _language(language: str | None, muxer: str | None) -> str:
+    """What a container can say of a language: QuickTime knows few."""
+    if muxer is not None and language is not None and written_as(muxer, language) is None:
+        return "none"
+    return canonical(language)
+
+
+def lost_languages(tracks: list[Track], muxer: str) -> tuple[str, ...]:
+    """The languages that a container has no name for."""
+    told = {track.language for track in tracks if track.language is not None}
+    return tuple(sorted(name for name in told if canonical(name) != "none" and written_as(muxer, name) is None))

@@ -1,0 +1,236 @@
+"""The costly half of a render: each shot sampled window by window into units that survive the process."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+import torch
+
+from vedit.errors import Interrupted, VeditError
+from vedit.geometry import fit
+from vedit.memory import Footing, is_out_of_memory, smaller
+from vedit.options import OnProgress, Progress
+from vedit.pipelines.restyle import Restyler, join_windows, restyle_window, shot_windows
+from vedit.types import FrameRange, Latents, Shot, Window
+from vedit.work import Work, unit_key
+
+if TYPE_CHECKING:
+    from vedit.planning import Job
+    from vedit.protocols import Reader
+
+READ_BYTES = 96 * 2**20
+"""Float frames at full size that are held together."""
+
+OnNote = Callable[[str], None]
+"""Told a line that the user should read now."""
+Stop = Callable[[], bool]
+"""Asked between units whether to stop."""
+
+
+def ignore_note(line: str) -> None:
+    """The caller that does not want to know."""
+
+
+def never() -> bool:
+    """The render that is not stopped."""
+    return False
+
+
+def frames_at_once(job: Job) -> int:
+    """How many full-size frames are read and finished together."""
+    return max(1, READ_BYTES // (job.metadata.width * job.metadata.height * 12))
+
+
+@dataclass(frozen=True, kw_only=True)
+class SampledShot:
+    """A shot whose units are all on disk."""
+
+    shot: Shot
+    windows: tuple[Window, ...]
+    keys: tuple[str, ...]
+
+
+class Sampler:
+    """Samples shots into a work folder; what is there already is not done again.
+
+    Where memory runs out it goes down a ladder (smaller batch, smaller window, tiled autoencoder, offloading), says
+    so, and stays there. A smaller window begins the shot anew, since the window decides the frames.
+
+    Args:
+        job: what to render.
+        restyler: from `prepare`.
+        work: where units are kept.
+        on_progress: told after each sampling step.
+        on_note: told of each rung of the ladder.
+        stop: asked before each unit.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        restyler: Restyler,
+        work: Work,
+        *,
+        on_progress: OnProgress,
+        on_note: OnNote,
+        stop: Stop,
+    ) -> None:
+        options = restyler.options
+        self.notes: list[str] = []
+        self.footing = Footing(batch=options.batch, window=options.window)
+        self._asked = options.window
+        self._job, self._restyler, self._work = job, restyler, work
+        self._on_progress, self._on_note, self._stop = on_progress, on_note, stop
+        self._facts = _facts(job, restyler)
+
+    def sample(self, shot: Shot, reader: Reader) -> SampledShot:
+        """All units of a shot.
+
+        Raises:
+            Interrupted: `stop` said so; finished units are kept.
+            VeditError: memory ran out on the lowest rung.
+        """
+        self.footing = replace(self.footing, window=self._work.window(shot.frames.start, self.footing.window))
+        while True:
+            self._work.set_window(shot.frames.start, asked=self._asked, used=self.footing.window)
+            planned = self._planned(shot)
+            try:
+                self._sample(planned, reader)
+            except (RuntimeError, MemoryError) as error:
+                if not is_out_of_memory(error):
+                    raise
+                self._step_down(error)
+            else:
+                return planned
+
+    def latents(self, sampled: SampledShot) -> Iterator[tuple[FrameRange, Latents]]:
+        """The clean latents of a sampled shot in order, windows blended."""
+        keys = dict(zip(sampled.windows, sampled.keys, strict=True))
+
+        def stored(window: Window) -> torch.Tensor:
+            data = self._work.get(keys[window])
+            if data is None:
+                raise VeditError(
+                    f"a finished unit in {self._work.path} changed while it was in use", remedy="run the command again"
+                )
+            return data
+
+        return join_windows(sampled.windows, stored)
+
+    def missing(self) -> tuple[int, int]:
+        """(units still to do, units in all) by what the work folder lists."""
+        keys = [
+            key
+            for shot in self._job.shots
+            for key in self._planned(shot, self._work.window(shot.frames.start, self.footing.window)).keys
+        ]
+        return sum(not self._work.has(key) for key in keys), len(keys)
+
+    def _planned(self, shot: Shot, size: int | None = None) -> SampledShot:
+        options = replace(self._restyler.options, window=size or self.footing.window)
+        parts = shot_windows(options, shot.frames)
+        keys = tuple(
+            unit_key(
+                {
+                    **self._facts,
+                    "anchor": shot.frames.start,
+                    "frames": [part.frames.start, part.frames.stop],
+                    "tiled": self.footing.tiled,
+                }
+            )
+            for part in parts
+        )
+        return SampledShot(shot=shot, windows=parts, keys=keys)
+
+    def _sample(self, planned: SampledShot, reader: Reader) -> None:
+        restyler = replace(self._restyler, options=replace(self._restyler.options, batch=self.footing.batch))
+        source = _SmallFrames(self._job, reader)
+        for window, key in zip(planned.windows, planned.keys, strict=True):
+            if self._work.get(key) is None:
+                if self._stop():
+                    raise Interrupted(
+                        f"stopped; {self._work.kept} finished units are kept in {self._work.path}",
+                        remedy="the same command goes on from there",
+                    )
+                data = restyle_window(
+                    restyler,
+                    planned.shot.frames,
+                    window.frames,
+                    source,
+                    lambda stage, part, window=window: self._tell(planned.shot, window.frames, stage, part),
+                ).data
+                self._work.put(key, data, frames=(window.frames.start, window.frames.stop))
+            self._tell(planned.shot, window.frames, "sample", 1.0)
+
+    def _tell(self, shot: Shot, window: FrameRange, stage: str, part: float) -> None:
+        total = len(self._job.frames)
+        done = min(total, window.start - self._job.frames.start + round(part * len(window)))
+        self._on_progress(Progress(stage=stage, done=done, total=total, shot=shot.number, shots=len(self._job.shots)))
+
+    def _step_down(self, error: BaseException) -> None:
+        device = self._restyler.model.device
+        rung = smaller(self.footing, can_offload=device.type != "cpu")
+        if rung is None:
+            raise VeditError(
+                f"out of memory even with {self.footing}",
+                remedy="use --quality draft or a smaller model; finished units are kept",
+            ) from error
+        if device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._restyler.model.set_memory(tiled=rung.tiled, offloaded=rung.offloaded)
+        self._restyler.model.codec.batch = min(self._restyler.model.codec.batch, rung.batch)
+        note = f"out of memory with {self.footing}: going on with {rung}"
+        self.footing = rung
+        self.notes.append(note)
+        self._on_note(note)
+
+
+class _SmallFrames:
+    """Frames of one shot at the working size, (T, 3, h, w) in [0, 1].
+
+    The anchor and the last frames asked for are held, so that windows that overlap do not seek.
+    """
+
+    def __init__(self, job: Job, reader: Reader) -> None:
+        self._job, self._reader = job, reader
+        self._anchor: tuple[int, torch.Tensor] | None = None
+        self._held: tuple[FrameRange, torch.Tensor] | None = None
+
+    def __call__(self, frames: FrameRange) -> torch.Tensor:
+        if len(frames) == 1:
+            if self._anchor is None or self._anchor[0] != frames.start:
+                self._anchor = (frames.start, self._read(frames))
+            return self._anchor[1]
+        begun: list[torch.Tensor] = []
+        start = frames.start
+        if self._held is not None and self._held[0].start <= start < self._held[0].stop <= frames.stop:
+            begun.append(self._held[1][start - self._held[0].start :])
+            start = self._held[0].stop
+        found = torch.cat([*begun, self._read(FrameRange(start=start, stop=frames.stop))])
+        self._held = (frames, found)
+        return found
+
+    def _read(self, frames: FrameRange) -> torch.Tensor:
+        parts = [fit(clip, self._job.fit) for clip in self._reader.chunks(frames, frames_at_once(self._job))]
+        return torch.cat(parts) if parts else torch.empty(0, 3, *self._job.fit.outer)
+
+
+def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
+    """What decides the latents of every unit of a job, but for the frames: nothing that does not is in here."""
+    options, quality = restyler.options, restyler.options.resolved()
+    return {
+        "source": job.source_sha256,
+        "interlaced": job.request.writing.interlaced,
+        "fit": asdict(job.fit),
+        "model": restyler.model.fingerprint,
+        "device": restyler.model.device.type,
+        "prompts": [options.prompt, options.negative_prompt, options.source_prompt],
+        "controls": [asdict(spec) for spec in restyler.controls],
+        "trajectory": [quality.steps, options.strength, quality.fixed_point, options.start],
+        "guidance": restyler.guidance,
+        "cross_frame": options.cross_frame,
+        # With inversion no noise is drawn.
+        "seed": options.seed if options.start == "noise" else None,
+    }

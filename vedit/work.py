@@ -1,0 +1,242 @@
+"""What a render has finished, kept on disk in units so that a killed one goes on: `OUT.vedit/`.
+
+A unit is the latents of one window of one shot, the costly part of a render. Its name is a hash of everything that
+decides them (source, frames, settings, weights), so a unit that is there is right, changed settings redo exactly what
+they touch, and no state but the files themselves has to be believed. Decoding, finishing and encoding follow from the
+units and are done anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from filelock import FileLock, Timeout
+from safetensors import SafetensorError
+
+from vedit.errors import InputError, VeditError
+
+if TYPE_CHECKING:
+    import torch
+
+FORMAT = 1
+"""Raised where units of an older vedit must not be used any more."""
+_TENSOR = "latents"
+
+
+def work_folder(output: Path) -> Path:
+    """Where the units of a render are kept: beside the result, since it is moved there by renaming."""
+    return output.with_name(f"{output.name}.vedit")
+
+
+def unit_key(facts: Mapping[str, object]) -> str:
+    """The name of a unit: SHA-256 of what decides it, as canonical JSON."""
+    return hashlib.sha256(json.dumps({"format": FORMAT, **facts}, sort_keys=True).encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Unit:
+    file: str
+    sha256: str
+    frames: tuple[int, int]
+
+
+@dataclass
+class _Manifest:
+    units: dict[str, _Unit] = field(default_factory=dict[str, _Unit])
+    windows: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
+    """First frame of a shot -> (window asked for, window used): the second is smaller where memory ran out."""
+
+
+class Work:
+    """The work folder of one render, held by one process; use it as a context manager.
+
+    Leaving the block without `done` keeps the units there are; a folder without any is removed.
+
+    Args:
+        output: the file that is rendered.
+        fresh: forget what an earlier run has kept.
+
+    Raises:
+        InputError: another process renders this output, or the folder is not ours.
+        OSError: the disk refuses.
+    """
+
+    def __init__(self, output: Path, *, fresh: bool = False) -> None:
+        self.path = work_folder(output)
+        self._output = output
+        self._fresh = fresh
+        self._lock = FileLock(self.path / "lock", timeout=0)
+        self._manifest = _Manifest()
+        self._keep = True
+
+    def __enter__(self) -> Self:
+        if self.path.is_symlink() or (self.path.exists() and not self.path.is_dir()):
+            raise InputError(f"{self.path} is in the way", remedy="move it, or name another output")
+        if self.path.is_dir() and not _ours(self.path):
+            raise InputError(
+                f"{self.path} exists and is not a work folder of vedit", remedy="move it, or name another output"
+            )
+        self.path.mkdir(exist_ok=True)
+        try:
+            self._lock.acquire()
+        except Timeout:
+            raise InputError(
+                f"another vedit is rendering {self._output}", remedy="wait for it, or name another output with -o"
+            ) from None
+        try:
+            if self._fresh:
+                shutil.rmtree(self._units, ignore_errors=True)
+            else:
+                self._manifest = self._read()
+            self._units.mkdir(exist_ok=True)
+            self._clear_partials()
+            self._write()
+        except BaseException:
+            self._release(remove=not self._manifest.units)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._release(remove=not (self._keep and self._manifest.units))
+
+    @property
+    def kept(self) -> int:
+        """Units on disk."""
+        return len(self._manifest.units)
+
+    def get(self, key: str) -> torch.Tensor | None:
+        """The latents of a unit; None where it is absent or its file is not what was written."""
+        from safetensors.torch import load
+
+        unit = self._manifest.units.get(key)
+        if unit is None:
+            return None
+        # The manifest is a file a user can edit: only names in the folder are opened.
+        path = self._units / Path(unit.file).name
+        try:
+            data = path.read_bytes()
+            if hashlib.sha256(data).hexdigest() == unit.sha256:
+                return load(data)[_TENSOR]
+        except (OSError, SafetensorError, KeyError):
+            pass  # damaged like any other: made again
+        del self._manifest.units[key]
+        return None
+
+    def has(self, key: str) -> bool:
+        """Whether a unit is listed; `get` still checks it."""
+        return key in self._manifest.units
+
+    def put(self, key: str, latents: torch.Tensor, *, frames: tuple[int, int]) -> None:
+        """Keep the latents of a unit, to the last bit. It is on the disk when this returns."""
+        from safetensors.torch import save
+
+        data = save({_TENSOR: latents.contiguous().cpu()})
+        name = f"{frames[0]:07d}-{key[:16]}.safetensors"
+        _write_whole(self._units / name, data)
+        self._manifest.units[key] = _Unit(file=name, sha256=hashlib.sha256(data).hexdigest(), frames=frames)
+        self._write()
+
+    def window(self, shot: int, asked: int) -> int:
+        """The window that frames of the shot at `shot` are sampled in: `asked`, or what memory left of it before."""
+        before = self._manifest.windows.get(str(shot))
+        return before[1] if before is not None and before[0] == asked else asked
+
+    def set_window(self, shot: int, *, asked: int, used: int) -> None:
+        """Record a window before the first unit that is sampled with it."""
+        if self._manifest.windows.get(str(shot)) != (asked, used):
+            self._manifest.windows[str(shot)] = (asked, used)
+            self._write()
+
+    def done(self, *, keep: frozenset[str] = frozenset()) -> None:
+        """The result has its name: forget every unit but `keep`."""
+        for key in [key for key in self._manifest.units if key not in keep]:
+            (self._units / Path(self._manifest.units.pop(key).file).name).unlink(missing_ok=True)
+        self._keep = bool(keep)
+        if self._keep:
+            self._write()
+
+    @property
+    def _units(self) -> Path:
+        return self.path / "units"
+
+    def _read(self) -> _Manifest:
+        try:
+            told: dict[str, Any] = json.loads((self.path / "manifest.json").read_text("utf-8"))
+            if told["format"] != FORMAT:
+                return _Manifest()
+            units = {
+                str(key): _Unit(
+                    file=str(item["file"]),
+                    sha256=str(item["sha256"]),
+                    frames=(int(item["frames"][0]), int(item["frames"][1])),
+                )
+                for key, item in told["units"].items()
+            }
+            windows = {str(shot): (int(pair[0]), int(pair[1])) for shot, pair in told["windows"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+            return _Manifest()  # absent or damaged: nothing in it is believed
+        return _Manifest(units=units, windows=windows)
+
+    def _write(self) -> None:
+        told = {
+            "format": FORMAT,
+            "output": self._output.name,
+            "windows": self._manifest.windows,
+            "units": {
+                key: {"file": unit.file, "sha256": unit.sha256, "frames": unit.frames}
+                for key, unit in self._manifest.units.items()
+            },
+        }
+        _write_whole(self.path / "manifest.json", json.dumps(told, indent=1).encode())
+
+    def _clear_partials(self) -> None:
+        """Remove what a killed run was in the middle of writing, and units that no manifest names."""
+        named = {Path(unit.file).name for unit in self._manifest.units.values()}
+        for path in [*self.path.glob("*.part*"), *self.path.glob(".*.part*"), *self._units.iterdir()]:
+            if path.parent != self._units or path.name not in named:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path, ignore_errors=True)
+                else:
+                    path.unlink(missing_ok=True)
+
+    def _release(self, *, remove: bool) -> None:
+        # Removed while the lock is held, so that no other process can have begun to use the folder.
+        if remove:
+            shutil.rmtree(self.path, ignore_errors=True)
+        self._lock.release()
+        if remove:
+            with contextlib.suppress(OSError):
+                self.path.rmdir()  # a lock file that a system would not delete while it was open
+
+
+def _ours(path: Path) -> bool:
+    names = {entry.name for entry in path.iterdir()}
+    return not names or bool(names & {"manifest.json", "lock"})
+
+
+def _write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that it is there whole or not at all, also after a power cut."""
+    partial = path.with_name(f"{path.name}.part")
+    try:
+        with partial.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise VeditError(
+            f"{path.parent} could not be written to: {error.strerror or error}",
+            remedy="free some space; what is finished is kept and the same command goes on",
+        ) from error
