@@ -280,7 +280,6 @@ def test_debug_shows_the_traceback(
         ([*RESTYLE, "--control", "none", "--control", "tile"], "stands alone"),
         ([*RESTYLE, "--controlnet", "depth"], "KIND=MODEL"),
         ([*RESTYLE, "--dry-run", "--preview"], "exclude each other"),
-        ([*RESTYLE, "-o", "a.mp4", "--side-by-side", "a.mp4"], "named twice"),
         ([*RESTYLE, "--side-by-side", "nowhere/a.mp4"], "not a folder"),
         ([*RESTYLE, "--stregth", "1"], "--strength"),
         (["restlye"], "restyle"),

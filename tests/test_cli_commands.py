@@ -35,11 +35,12 @@ def put(monkeypatch: pytest.MonkeyPatch, name: str, **members: object) -> None:
 
 def test_controls_writes_one_file_per_kind(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     def write_controls(source: Path, kinds: tuple[str, ...], output: Path, **options: Any) -> list[Path]:
-        assert set(options) == {"frames", "overwrite", "short_side", "on_progress"}
+        told = {"frames", "overwrite", "short_side", "rate", "allow_huge", "interlaced", "on_progress"}
+        assert set(options) == told
         return [output.with_stem(f"{output.stem}.{kind}") for kind in kinds]
 
     put(monkeypatch, "vedit.control_video", write_controls=write_controls)
-    put(monkeypatch, "vedit.media.isolate", check_file=lambda source: None)  # pyright: ignore[reportUnknownLambdaType]
+    put(monkeypatch, "vedit.media.isolate", check_file=lambda source, **_: None)  # pyright: ignore[reportUnknownLambdaType]
     words = ["controls", "in.mp4", "--kind", "softedge, tile,softedge", "-o", "maps.mp4"]
     assert vedit(words) == 0
     assert capsys.readouterr().out.splitlines() == ["maps.softedge.mp4", "maps.tile.mp4"]
@@ -70,6 +71,7 @@ def test_shots(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[st
         ranges = (FrameRange(start=0, stop=3), FrameRange(start=3, stop=4))
         return tuple(Shot(number=number, frames=frames) for number, frames in enumerate(ranges, start=1))
 
+    put(monkeypatch, "vedit.media.isolate", check_file=lambda source, **_: None)  # pyright: ignore[reportUnknownLambdaType]
     put(monkeypatch, "vedit.media.read", open_video=open_video)
     put(monkeypatch, "vedit.shots", detect_shots=detect_shots)
     assert vedit(["shots", "in.mp4"]) == 0

@@ -5,29 +5,58 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vedit.memory import Footing, is_out_of_memory, smaller
+from vedit.errors import VeditError
+from vedit.memory import Footing, Ladder, Stage, is_out_of_memory, smaller
 
 
-def test_the_ladder_goes_down_one_thing_at_a_time_and_ends() -> None:
+@pytest.mark.parametrize(
+    ("stage", "rest"),
+    [
+        ("sample", ["batch 1, window 12", "batch 1, window 6", "batch 1, window 4", "batch 1, window 4, offloading"]),
+        ("decode", ["batch 1, window 24, tiled autoencoder", "batch 1, window 24, tiled autoencoder, offloading"]),
+    ],
+)
+def test_the_ladder_goes_down_one_thing_at_a_time_and_ends(stage: Stage, rest: list[str]) -> None:
     footing: Footing | None = Footing(batch=8, window=24)
     told: list[str] = []
     while footing is not None:
         told.append(str(footing))
-        footing = smaller(footing, can_offload=True)
-    assert told == [
-        "batch 8, window 24",
-        "batch 2, window 24",
-        "batch 1, window 24",
-        "batch 1, window 12",
-        "batch 1, window 6",
-        "batch 1, window 4",
-        "batch 1, window 4, tiled autoencoder",
-        "batch 1, window 4, tiled autoencoder, offloading",
-    ]
+        footing = smaller(footing, stage=stage, can_offload=True)
+    assert told == ["batch 8, window 24", "batch 2, window 24", "batch 1, window 24", *rest]
 
 
 def test_a_cpu_does_not_offload_to_itself() -> None:
-    assert smaller(Footing(batch=1, window=4, tiled=True), can_offload=False) is None
+    assert smaller(Footing(batch=1, window=4), stage="sample", can_offload=False) is None
+    assert smaller(Footing(batch=1, window=4, tiled=True), stage="decode", can_offload=False) is None
+
+
+class FakeModel:
+    can_offload = False
+
+    def __init__(self) -> None:
+        self.told: list[tuple[int, bool, bool]] = []
+
+    def set_memory(self, *, batch: int, tiled: bool, offloaded: bool) -> None:
+        self.told.append((batch, tiled, offloaded))
+
+
+def test_a_call_is_tried_again_on_each_rung() -> None:
+    model, notes = FakeModel(), list[str]()
+    ladder = Ladder(Footing(batch=4, window=8), model, on_note=notes.append)
+
+    def decode() -> str:
+        if not ladder.footing.tiled:
+            raise MemoryError
+        return "made"
+
+    assert ladder.run("decode", decode) == "made"
+    assert model.told == [(1, False, False), (1, True, False)]
+    assert notes == ladder.notes
+    assert notes[-1] == "out of memory with batch 1, window 8: going on with batch 1, window 8, tiled autoencoder"
+    with pytest.raises(RuntimeError, match="size"):
+        ladder.run("decode", lambda: torch.zeros(2) @ torch.zeros(3))
+    with pytest.raises(VeditError, match="out of memory even with batch 1, window 8, tiled autoencoder"):
+        ladder.run("decode", lambda: (_ for _ in ()).throw(MemoryError()))  # pyright: ignore[reportUnknownLambdaType]
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import cast
 
 import numpy as np
@@ -127,6 +128,13 @@ def test_a_plan_writes_nothing_and_estimates(clip: Path, tmp_path: Path) -> None
     assert found.network_evaluations_per_frame == 2 * (1 + 2)
     assert found.seconds > 0
     assert found.peak_memory_bytes > 2**29
+
+
+def test_a_disk_that_is_nearly_full_is_said_first(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not any("free" in note for note in plan(request(clip, tmp_path / "out.mov")).notes)
+    monkeypatch.setattr("vedit.planning.shutil.disk_usage", lambda path: SimpleNamespace(free=100_000))  # pyright: ignore[reportUnknownLambdaType]
+    (note,) = (note for note in plan(request(clip, tmp_path / "out.mov")).notes if "free" in note)
+    assert note.startswith(f"{tmp_path} has 0.0 GB free, the render may need ")
 
 
 def test_preview_is_one_picture_of_each_shot(clip: Path, tmp_path: Path) -> None:

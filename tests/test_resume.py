@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import signal
 import subprocess
@@ -18,10 +19,11 @@ import pytest
 import torch
 
 from tests.clips import two_shots
-from vedit import sampling
-from vedit.errors import Interrupted, VeditError
+from vedit import finishing, sampling
+from vedit.errors import InputError, Interrupted, VeditError
 from vedit.media.choices import OutputOptions
 from vedit.media.read import open_video
+from vedit.media.sidecar import sidecar_path
 from vedit.media.verify import verify
 from vedit.options import RenderRequest, RestyleOptions
 from vedit.render import restyle
@@ -66,10 +68,10 @@ def sampled(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, int]]:
     return seen
 
 
-def after(units: int) -> Callable[[], bool]:
-    """Says stop once that many units may have been made."""
-    asked = iter(range(units))
-    return lambda: next(asked, None) is None
+def after(output: Path, units: int) -> Callable[[], bool]:
+    """Says stop once that many units are on the disk."""
+    folder = work_folder(output) / "units"
+    return lambda: folder.is_dir() and len(list(folder.iterdir())) >= units
 
 
 def test_a_stopped_render_goes_on_where_it_was(
@@ -78,7 +80,7 @@ def test_a_stopped_render_goes_on_where_it_was(
     output = tmp_path / "out.mov"
     told: list[str] = []
     with pytest.raises(Interrupted, match="1 finished units are kept"):
-        restyle(request(clip, output), stop=after(1))
+        restyle(request(clip, output), stop=after(output, 1))
     assert [path.name for path in tmp_path.iterdir()] == ["out.mov.vedit"]
     first = list(sampled)
     result = restyle(request(clip, output), on_note=told.append)
@@ -89,6 +91,23 @@ def test_a_stopped_render_goes_on_where_it_was(
     assert np.array_equal(pixels(output), undisturbed)
     assert verify(clip, output).ok
     assert not work_folder(output).exists()
+
+
+def test_a_stop_is_heard_while_frames_are_finished(clip: Path, tmp_path: Path) -> None:
+    stages: list[str] = []
+    with pytest.raises(Interrupted, match="finished units are kept"):
+        restyle(
+            request(clip, tmp_path / "out.mov"),
+            on_progress=lambda progress: stages.append(progress.stage),
+            stop=lambda: "write" in stages,
+        )
+    assert [path.name for path in tmp_path.iterdir()] == ["out.mov.vedit"]
+
+
+def test_the_pair_does_not_take_the_result_s_name(clip: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="named twice"):
+        restyle(request(clip, tmp_path / "out.mov"), side_by_side=tmp_path / "out.mov")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_ctrl_c_finishes_the_unit_in_hand(clip: Path, tmp_path: Path, undisturbed: np.ndarray[Any, Any]) -> None:
@@ -134,7 +153,7 @@ def test_a_damaged_unit_alone_is_made_again(
 ) -> None:
     output = tmp_path / "out.mov"
     with pytest.raises(Interrupted):
-        restyle(request(clip, output), stop=after(2))
+        restyle(request(clip, output), stop=after(output, 2))
     unit = sorted((work_folder(output) / "units").iterdir())[0]
     unit.write_bytes(unit.read_bytes()[:-1])
     before = list(sampled)
@@ -168,12 +187,33 @@ def test_less_memory_is_a_smaller_window_said_and_remembered(
     assert np.array_equal(pixels(output), pixels(asked))
 
 
+def test_memory_that_runs_out_while_decoding_is_tiles(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampled: list[tuple[int, int]]
+) -> None:
+    """The units stay as they are; that tiles were used is in the record."""
+    before = finishing.decoded
+
+    def tight(job: Any, restyler: Any, *rest: Any) -> Any:
+        if not restyler.model.codec.tiled:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return before(job, restyler, *rest)
+
+    monkeypatch.setattr(finishing, "decoded", tight)
+    output = tmp_path / "out.mov"
+    notes = restyle(request(clip, output)).notes
+    assert any(note.endswith("going on with batch 1, window 4, tiled autoencoder") for note in notes)
+    assert len(sampled) == len(set(sampled)), "no window is sampled twice"
+    record = json.loads(sidecar_path(output).read_text("utf-8"))
+    assert record["used"]["tiled"] is True
+    assert any("tiled" in note for note in record["notes"])
+
+
 def test_no_memory_at_all_ends_in_one_line(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def nothing(*_: Any) -> Any:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     monkeypatch.setattr(sampling, "restyle_window", nothing)
-    with pytest.raises(VeditError, match="out of memory even with batch 1, window 4, tiled autoencoder"):
+    with pytest.raises(VeditError, match="out of memory even with batch 1, window 4"):
         restyle(request(clip, tmp_path / "out.mov"))
     assert list(tmp_path.iterdir()) == []
 
@@ -206,8 +246,8 @@ def test_tiles_and_offloading_change_little() -> None:
     noise = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0))
     frames = torch.nn.functional.interpolate(noise, (640, 768), mode="bicubic").clamp(0, 1)  # larger than one tile
     whole = model.codec.decode(model.codec.encode(frames))
-    model.set_memory(tiled=True, offloaded=True)
+    model.set_memory(batch=1, tiled=True, offloaded=True)
     tiled = model.codec.decode(model.codec.encode(frames))
-    model.set_memory(tiled=False, offloaded=False)
+    model.set_memory(batch=8, tiled=False, offloaded=False)
     assert 0 < float((whole - tiled).abs().mean()) < 0.005
     torch.testing.assert_close(model.codec.decode(model.codec.encode(frames)), whole)

@@ -134,11 +134,27 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
         pass
 
 
+def test_links_inside_the_folder_are_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.mkdir()
+    (victim / "mine.txt").write_text("mine")
+    folder = work_folder(tmp_path / "out.mp4")
+    folder.mkdir()
+    (folder / "lock").touch()
+    (folder / "units").symlink_to(victim)
+    for fresh in (False, True):
+        with pytest.raises(InputError, match="in the way"), Work(tmp_path / "out.mp4", fresh=fresh):
+            pass
+    assert (victim / "mine.txt").read_text() == "mine"
+
+
 def test_a_window_that_memory_made_smaller_is_remembered(tmp_path: Path) -> None:
     with Work(tmp_path / "out.mp4") as work:
         work.set_window(0, asked=24, used=12)
+        work.set_tiled()
         work.put(KEY, LATENTS, frames=(0, 3))
     with Work(tmp_path / "out.mp4") as work:
         assert work.window(0, 24) == 12
+        assert work.tiled
         assert work.window(0, 16) == 16, "another window was asked for"
         assert work.window(30, 24) == 24

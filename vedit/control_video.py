@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,7 +11,7 @@ import torch
 
 from vedit.controls import control_maps
 from vedit.geometry import fit, working_fit
-from vedit.media.choices import OutputOptions
+from vedit.media.choices import Interlaced, OutputOptions
 from vedit.media.plan import plan_output
 from vedit.media.read import open_video
 from vedit.media.timecode import parse_range
@@ -35,6 +36,9 @@ def write_controls(
     frames: str | None = None,
     overwrite: bool = False,
     short_side: int | None = None,
+    rate: Fraction | None = None,
+    allow_huge: bool = False,
+    interlaced: Interlaced = "deinterlace",
     on_progress: OnProgress = ignore_progress,
 ) -> list[Path]:
     """Write control maps as videos with the source's size, timing and sound.
@@ -46,13 +50,16 @@ def write_controls(
         frames: START..END as `restyle` takes it; None is the whole clip.
         overwrite: replace files that exist.
         short_side: pixels at which the maps are computed, as the model sees them; None is the source's size.
+        rate: frames per second of an image sequence; None is 25.
+        allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
+        interlaced: what is done with interlaced material.
         on_progress: told as frames are written.
 
     Raises:
         InputError: a kind is unknown, or a file cannot be read or written.
     """
     entries = [preprocessors()[kind].name for kind in kinds]
-    with open_video(source) as reader:
+    with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced) as reader:
         metadata, index = reader.metadata, reader.index()
         part = FrameRange(start=0, stop=len(index))
         if frames is not None:
@@ -62,7 +69,11 @@ def write_controls(
         paths = [output if len(entries) == 1 else output.with_stem(f"{output.stem}.{kind}") for kind in entries]
         plans = [
             plan_output(
-                p, metadata, index, frames=part, options=OutputOptions(overwrite=overwrite, label=False, sidecar=False)
+                p,
+                metadata,
+                index,
+                frames=part,
+                options=OutputOptions(overwrite=overwrite, label=False, sidecar=False, interlaced=interlaced),
             )
             for p in paths
         ]

@@ -9,6 +9,7 @@ import torch
 
 from vedit.finish import composite, upsample_change
 from vedit.geometry import fit, unfit
+from vedit.memory import Ladder
 from vedit.pipelines.restyle import Restyler, restyle_frames
 from vedit.sampling import frames_at_once
 from vedit.steady import Steadied, steady
@@ -21,13 +22,14 @@ if TYPE_CHECKING:
 
 
 def finished_shot(
-    job: Job, restyler: Restyler, reader: Reader, pieces: Iterator[tuple[FrameRange, Latents]]
+    job: Job, restyler: Restyler, ladder: Ladder, reader: Reader, pieces: Iterator[tuple[FrameRange, Latents]]
 ) -> Iterator[tuple[Clip, IntFrames]]:
     """The source's clips and their finished frames (T, 3 or 4, H, W), in order.
 
     Args:
         job: what is rendered.
         restyler: from `prepare`.
+        ladder: the render's.
         reader: of the source, at full size.
         pieces: the clean latents of a shot, each frame once.
     """
@@ -36,7 +38,8 @@ def finished_shot(
         for clip in reader.chunks(frames, frames_at_once(job)):
             own = slice(clip.start - frames.start, clip.start - frames.start + len(clip))
             small = fit(clip, job.fit)
-            seen, result = decoded(job, restyler, small, Latents(data=latents.data[own]))
+            part = Latents(data=latents.data[own])
+            seen, result = ladder.run("decode", lambda small=small, part=part: decoded(job, restyler, small, part))
             result, before = steady(unfit(small, job.fit), result, before)
             yield clip, full_size(job, clip, seen, result)
 

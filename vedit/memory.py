@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Literal, Protocol, TypeVar
+
+from vedit.errors import VeditError
 
 SMALLEST_WINDOW = 4
+
+Stage = Literal["sample", "decode"]
+Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,8 +21,8 @@ class Footing:
     Attributes:
         batch: frames per network call; changes no frame.
         window: frames sampled together; part of what decides the frames.
-        tiled: the autoencoder works in overlapping tiles.
-        offloaded: autoencoder and text encoder stay in host memory while the network runs.
+        tiled: the autoencoder decodes in overlapping tiles, which shows a little.
+        offloaded: network and autoencoder take turns in device memory.
     """
 
     batch: int
@@ -28,16 +35,17 @@ class Footing:
         return ", ".join([f"batch {self.batch}", f"window {self.window}", *extras])
 
 
-def smaller(footing: Footing, *, can_offload: bool) -> Footing | None:
+def smaller(footing: Footing, *, stage: Stage, can_offload: bool) -> Footing | None:
     """The next rung down; None at the bottom.
 
-    The batch first, which costs nothing but speed; then what changes the frames least.
+    The batch first, which costs nothing but speed; then what changes the frames least and helps where memory ran out:
+    a smaller window while sampling, tiles while decoding.
     """
     if footing.batch > 1:
         return replace(footing, batch=max(1, footing.batch // 4))
-    if footing.window > SMALLEST_WINDOW:
+    if stage == "sample" and footing.window > SMALLEST_WINDOW:
         return replace(footing, window=max(SMALLEST_WINDOW, footing.window // 2))
-    if not footing.tiled:
+    if stage == "decode" and not footing.tiled:
         return replace(footing, tiled=True)
     if can_offload and not footing.offloaded:
         return replace(footing, offloaded=True)
@@ -52,3 +60,56 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and any(
         sign in text for sign in ("out of memory", "can't allocate memory", "cannot allocate memory")
     )
+
+
+class Adjustable(Protocol):
+    """A model that can do with less memory."""
+
+    @property
+    def can_offload(self) -> bool: ...
+
+    def set_memory(self, *, batch: int, tiled: bool, offloaded: bool) -> None: ...
+
+
+class Ladder:
+    """Where a render stands, and the way down; every step is told.
+
+    Args:
+        footing: to begin on.
+        model: is told of each step.
+        on_note: told of each step in a line.
+    """
+
+    def __init__(self, footing: Footing, model: Adjustable, *, on_note: Callable[[str], None]) -> None:
+        self.footing = footing
+        self.notes: list[str] = []
+        self._model, self._on_note = model, on_note
+        if footing.tiled:
+            self._tell_model()
+
+    def run(self, stage: Stage, make: Callable[[], Made]) -> Made:
+        """`make()`, tried again on each lower rung as long as memory runs out. Raises VeditError at the bottom."""
+        while True:
+            try:
+                return make()
+            except (RuntimeError, MemoryError) as error:
+                self.step_down(stage, error)
+
+    def step_down(self, stage: Stage, error: BaseException) -> None:
+        """Go down one rung. Raises `error` where it is not about memory, VeditError at the bottom."""
+        if not is_out_of_memory(error):
+            raise error
+        rung = smaller(self.footing, stage=stage, can_offload=self._model.can_offload)
+        if rung is None:
+            raise VeditError(
+                f"out of memory even with {self.footing}",
+                remedy="use --quality draft or a smaller model; finished units are kept",
+            ) from error
+        note = f"out of memory with {self.footing}: going on with {rung}"
+        self.footing = rung
+        self._tell_model()
+        self.notes.append(note)
+        self._on_note(note)
+
+    def _tell_model(self) -> None:
+        self._model.set_memory(batch=self.footing.batch, tiled=self.footing.tiled, offloaded=self.footing.offloaded)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import asdict, dataclass
 from functools import cached_property
 
@@ -120,7 +121,13 @@ def make_job(request: RenderRequest, *, on_progress: OnProgress = ignore_progres
         fit=fit,
         output=output,
         device=device,
-        notes=(*warnings, *output.notes, *_unknown_words(request), *_larger_model(request, device)),
+        notes=(
+            *warnings,
+            *output.notes,
+            *_little_space(output, fit),
+            *_unknown_words(request),
+            *_larger_model(request, device),
+        ),
     )
 
 
@@ -209,6 +216,25 @@ def estimate_memory(job: Job) -> int:
 def _model_bytes(job: Job) -> int:
     known = {info.name: info.size_bytes for info in known_models()}
     return known.get(job.request.model, known["sd15"])
+
+
+# Of latents kept per frame: 16 channels of 4 bytes in cells of 8 x 8 pixels, the most of the families there are.
+_UNIT_BYTES_PER_PIXEL = 1.0
+# Of the written file: 1080p at CRF 14 comes to 0.02 to 0.2; a lossless or intermediate codec to more.
+_FILE_BYTES_PER_PIXEL = {"h264": 0.2, "hevc": 0.2, "av1": 0.2, "vp9": 0.2}
+_LARGE_FILE_BYTES_PER_PIXEL = 3.0
+
+
+def _little_space(output: OutputPlan, fit: Fit) -> tuple[str, ...]:
+    """A warning where the disk may be full before the render is done; what is finished would be kept."""
+    frames = len(output.frames)
+    units = frames * fit.outer[0] * fit.outer[1] * _UNIT_BYTES_PER_PIXEL
+    rate = _FILE_BYTES_PER_PIXEL.get(output.encoding.name, _LARGE_FILE_BYTES_PER_PIXEL)
+    needed = units + frames * output.encoding.width * output.encoding.height * rate
+    free = shutil.disk_usage(output.path.parent).free
+    if needed < free:
+        return ()
+    return (f"{output.path.parent} has {free / 1e9:.1f} GB free, the render may need {needed / 1e9:.1f} GB",)
 
 
 def _unknown_words(request: RenderRequest) -> tuple[str, ...]:

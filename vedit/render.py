@@ -13,14 +13,17 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
+from vedit.errors import InputError
 from vedit.finish import side_by_side as compare
 from vedit.finishing import finished_shot, untouched_shot
 from vedit.media.plan import OutputPlan, plan_output
+from vedit.media.target import check_target
 from vedit.media.write import VideoWriter
+from vedit.memory import Footing, Ladder
 from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult, ignore_plan, ignore_progress
 from vedit.pipelines.restyle import Restyler
 from vedit.planning import Job, describe_job, load_restyler, make_job, reopen_source
-from vedit.sampling import OnNote, Sampler, Stop, ignore_note, never
+from vedit.sampling import OnNote, Sampler, Stop, ignore_note, never, stop_if_asked
 from vedit.types import Shot
 from vedit.work import Work
 
@@ -68,10 +71,16 @@ def restyle(
     beside = None if side_by_side is None else _beside(job, side_by_side)
     clock.lap("plan")
     with ExitStack() as stack:
+        work = stack.enter_context(Work(job.output.path, fresh=request.fresh))
+        # Another process may have written it between the plan and the lock.
+        check_target(job.output.path, job.metadata.path, job.output.pictures, overwrite=request.writing.overwrite)
+        stop_if_asked(stop, work)
         restyler, notes = load_restyler(job)
         clock.lap("load")
-        work = stack.enter_context(Work(job.output.path, fresh=request.fresh))
-        sampler = Sampler(job, restyler, work, on_progress=on_progress, on_note=on_note, stop=stop)
+        options = restyler.options
+        footing = Footing(batch=options.batch, window=options.window, tiled=work.tiled)
+        ladder = Ladder(footing, restyler.model, on_note=on_note)
+        sampler = Sampler(job, restyler, work, ladder, on_progress=on_progress, stop=stop)
         kept = _resumed(sampler, work, on_note) if restyler.path.steps else 0
         writer = stack.enter_context(VideoWriter(_in_work(job.output, work, _recipe(job, restyler))))
         pair = None if beside is None else stack.enter_context(VideoWriter(_in_work(beside, work, {})))
@@ -82,10 +91,13 @@ def restyle(
                 sampled = sampler.sample(shot, reader)
                 keys += sampled.keys
                 clock.lap("sample")
-                finished = finished_shot(job, restyler, reader, sampler.latents(sampled))
+                finished = finished_shot(job, restyler, ladder, reader, sampler.latents(sampled))
             else:
                 finished = untouched_shot(job, shot, reader)
             for source, frames in finished:
+                stop_if_asked(stop, work)
+                if ladder.footing.tiled:
+                    work.set_tiled()
                 writer.write(frames)
                 if pair is not None:
                     pair.write(
@@ -94,9 +106,10 @@ def restyle(
                 on_progress(_written(job, shot, source.start + len(source)))
             clock.lap("finish")
         on_progress(Progress(stage="verify", done=0, total=len(job.frames)))
-        report = writer.finish(timings=clock.laps)
         if pair is not None:
-            pair.finish()
+            pair.finish()  # first: once the result has its name nothing may fail any more
+        told = (*job.notes, *notes, *ladder.notes)
+        report = writer.finish(timings=clock.laps, notes=told, used=_used(sampler, ladder))
         work.done(keep=frozenset(keys) if request.keep_work else frozenset())
         clock.lap("verify")
     return RenderResult(
@@ -104,7 +117,7 @@ def restyle(
         frames=len(job.frames),
         seconds=clock.total,
         contract=report.as_dict(),
-        notes=(*job.notes, *notes, *sampler.notes),
+        notes=told,
         units_kept=kept,
         timings=clock.laps,
     )
@@ -161,11 +174,22 @@ def _recipe(job: Job, restyler: Restyler) -> dict[str, object]:
         "model": job.request.model,
         "model_sha256": restyler.model.fingerprint,
         "device": job.device,
+        "interlaced": job.request.writing.interlaced,
+    }
+
+
+def _used(sampler: Sampler, ladder: Ladder) -> dict[str, object]:
+    """What memory has made of the settings, beside the recipe, which says what was asked for."""
+    return {
+        "windows": {str(start): window for start, window in sampler.windows.items()},
+        "tiled": ladder.footing.tiled,
     }
 
 
 def _beside(job: Job, path: Path) -> OutputPlan:
     """The plan of the comparison video: the source's timing and sound, twice its width."""
+    if path.absolute() in (job.output.path, job.output.beside, job.output.sidecar):
+        raise InputError(f"{path} is named twice", remedy="give the result and the side-by-side video two names")
     width = 2 * job.metadata.width + DIVIDER
     return plan_output(
         path,

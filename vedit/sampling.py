@@ -10,7 +10,7 @@ import torch
 
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
-from vedit.memory import Footing, is_out_of_memory, smaller
+from vedit.memory import Ladder
 from vedit.options import OnProgress, Progress
 from vedit.pipelines.restyle import Restyler, join_windows, restyle_window, shot_windows
 from vedit.types import FrameRange, Latents, Shot, Window
@@ -38,6 +38,15 @@ def never() -> bool:
     return False
 
 
+def stop_if_asked(stop: Stop, work: Work) -> None:
+    """Raises Interrupted where the user wants to stop."""
+    if stop():
+        raise Interrupted(
+            f"stopped; {work.kept} finished units are kept in {work.path}" if work.kept else "stopped",
+            remedy="the same command goes on from there" if work.kept else "nothing was written",
+        )
+
+
 def frames_at_once(job: Job) -> int:
     """How many full-size frames are read and finished together."""
     return max(1, READ_BYTES // (job.metadata.width * job.metadata.height * 12))
@@ -55,34 +64,26 @@ class SampledShot:
 class Sampler:
     """Samples shots into a work folder; what is there already is not done again.
 
-    Where memory runs out it goes down a ladder (smaller batch, smaller window, tiled autoencoder, offloading), says
-    so, and stays there. A smaller window begins the shot anew, since the window decides the frames.
+    Where memory runs out it goes down the ladder. A smaller window begins the shot anew, since the window decides the
+    frames.
 
     Args:
         job: what to render.
         restyler: from `prepare`.
         work: where units are kept.
+        ladder: the render's.
         on_progress: told after each sampling step.
-        on_note: told of each rung of the ladder.
         stop: asked before each unit.
     """
 
     def __init__(
-        self,
-        job: Job,
-        restyler: Restyler,
-        work: Work,
-        *,
-        on_progress: OnProgress,
-        on_note: OnNote,
-        stop: Stop,
+        self, job: Job, restyler: Restyler, work: Work, ladder: Ladder, *, on_progress: OnProgress, stop: Stop
     ) -> None:
-        options = restyler.options
-        self.notes: list[str] = []
-        self.footing = Footing(batch=options.batch, window=options.window)
-        self._asked = options.window
-        self._job, self._restyler, self._work = job, restyler, work
-        self._on_progress, self._on_note, self._stop = on_progress, on_note, stop
+        self.windows: dict[int, int] = {}
+        """First frame of each sampled shot -> the window it was sampled in."""
+        self._asked = restyler.options.window
+        self._job, self._restyler, self._work, self._ladder = job, restyler, work, ladder
+        self._on_progress, self._stop = on_progress, stop
         self._facts = _facts(job, restyler)
 
     def sample(self, shot: Shot, reader: Reader) -> SampledShot:
@@ -92,17 +93,17 @@ class Sampler:
             Interrupted: `stop` said so; finished units are kept.
             VeditError: memory ran out on the lowest rung.
         """
-        self.footing = replace(self.footing, window=self._work.window(shot.frames.start, self.footing.window))
+        start, ladder = shot.frames.start, self._ladder
+        ladder.footing = replace(ladder.footing, window=self._window(shot))
         while True:
-            self._work.set_window(shot.frames.start, asked=self._asked, used=self.footing.window)
+            self._work.set_window(start, asked=self._asked, used=ladder.footing.window)
             planned = self._planned(shot)
             try:
                 self._sample(planned, reader)
             except (RuntimeError, MemoryError) as error:
-                if not is_out_of_memory(error):
-                    raise
-                self._step_down(error)
+                ladder.step_down("sample", error)
             else:
+                self.windows[start] = ladder.footing.window
                 return planned
 
     def latents(self, sampled: SampledShot) -> Iterator[tuple[FrameRange, Latents]]:
@@ -121,39 +122,28 @@ class Sampler:
 
     def missing(self) -> tuple[int, int]:
         """(units still to do, units in all) by what the work folder lists."""
-        keys = [
-            key
-            for shot in self._job.shots
-            for key in self._planned(shot, self._work.window(shot.frames.start, self.footing.window)).keys
-        ]
+        keys = [key for shot in self._job.shots for key in self._planned(shot, self._window(shot)).keys]
         return sum(not self._work.has(key) for key in keys), len(keys)
 
+    def _window(self, shot: Shot) -> int:
+        """What memory has left of the window, in an earlier run or this one."""
+        return min(self._ladder.footing.window, self._work.window(shot.frames.start, self._asked))
+
     def _planned(self, shot: Shot, size: int | None = None) -> SampledShot:
-        options = replace(self._restyler.options, window=size or self.footing.window)
+        options = replace(self._restyler.options, window=size or self._ladder.footing.window)
         parts = shot_windows(options, shot.frames)
         keys = tuple(
-            unit_key(
-                {
-                    **self._facts,
-                    "anchor": shot.frames.start,
-                    "frames": [part.frames.start, part.frames.stop],
-                    "tiled": self.footing.tiled,
-                }
-            )
+            unit_key({**self._facts, "anchor": shot.frames.start, "frames": [part.frames.start, part.frames.stop]})
             for part in parts
         )
         return SampledShot(shot=shot, windows=parts, keys=keys)
 
     def _sample(self, planned: SampledShot, reader: Reader) -> None:
-        restyler = replace(self._restyler, options=replace(self._restyler.options, batch=self.footing.batch))
+        restyler = replace(self._restyler, options=replace(self._restyler.options, batch=self._ladder.footing.batch))
         source = _SmallFrames(self._job, reader)
         for window, key in zip(planned.windows, planned.keys, strict=True):
             if self._work.get(key) is None:
-                if self._stop():
-                    raise Interrupted(
-                        f"stopped; {self._work.kept} finished units are kept in {self._work.path}",
-                        remedy="the same command goes on from there",
-                    )
+                stop_if_asked(self._stop, self._work)
                 data = restyle_window(
                     restyler,
                     planned.shot.frames,
@@ -168,23 +158,6 @@ class Sampler:
         total = len(self._job.frames)
         done = min(total, window.start - self._job.frames.start + round(part * len(window)))
         self._on_progress(Progress(stage=stage, done=done, total=total, shot=shot.number, shots=len(self._job.shots)))
-
-    def _step_down(self, error: BaseException) -> None:
-        device = self._restyler.model.device
-        rung = smaller(self.footing, can_offload=device.type != "cpu")
-        if rung is None:
-            raise VeditError(
-                f"out of memory even with {self.footing}",
-                remedy="use --quality draft or a smaller model; finished units are kept",
-            ) from error
-        if device.type == "cuda":
-            torch.cuda.empty_cache()
-        self._restyler.model.set_memory(tiled=rung.tiled, offloaded=rung.offloaded)
-        self._restyler.model.codec.batch = min(self._restyler.model.codec.batch, rung.batch)
-        note = f"out of memory with {self.footing}: going on with {rung}"
-        self.footing = rung
-        self.notes.append(note)
-        self._on_note(note)
 
 
 class _SmallFrames:

@@ -54,6 +54,8 @@ class _Manifest:
     units: dict[str, _Unit] = field(default_factory=dict[str, _Unit])
     windows: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     """First frame of a shot -> (window asked for, window used): the second is smaller where memory ran out."""
+    tiled: bool = False
+    """The autoencoder had to decode in tiles, which shows in the pixels: a render that goes on does so too."""
 
 
 class Work:
@@ -85,6 +87,7 @@ class Work:
             raise InputError(
                 f"{self.path} exists and is not a work folder of vedit", remedy="move it, or name another output"
             )
+        self._check_units()
         self.path.mkdir(exist_ok=True)
         try:
             self._lock.acquire()
@@ -93,6 +96,7 @@ class Work:
                 f"another vedit is rendering {self._output}", remedy="wait for it, or name another output with -o"
             ) from None
         try:
+            self._check_units()
             if self._fresh:
                 shutil.rmtree(self._units, ignore_errors=True)
             else:
@@ -138,7 +142,7 @@ class Work:
         return key in self._manifest.units
 
     def put(self, key: str, latents: torch.Tensor, *, frames: tuple[int, int]) -> None:
-        """Keep the latents of a unit, to the last bit. It is on the disk when this returns."""
+        """Keep the latents of a unit, to the last bit. Its bytes are on the disk when this returns."""
         from safetensors.torch import save
 
         data = save({_TENSOR: latents.contiguous().cpu()})
@@ -158,6 +162,17 @@ class Work:
             self._manifest.windows[str(shot)] = (asked, used)
             self._write()
 
+    @property
+    def tiled(self) -> bool:
+        """Whether an earlier part of this render had to decode in tiles."""
+        return self._manifest.tiled
+
+    def set_tiled(self) -> None:
+        """Record that frames are decoded in tiles from here on."""
+        if not self._manifest.tiled:
+            self._manifest.tiled = True
+            self._write()
+
     def done(self, *, keep: frozenset[str] = frozenset()) -> None:
         """The result has its name: forget every unit but `keep`."""
         for key in [key for key in self._manifest.units if key not in keep]:
@@ -169,6 +184,11 @@ class Work:
     @property
     def _units(self) -> Path:
         return self.path / "units"
+
+    def _check_units(self) -> None:
+        """Nothing is removed or written through a link that someone put there."""
+        if self._units.is_symlink() or (self._units.exists() and not self._units.is_dir()):
+            raise InputError(f"{self._units} is in the way", remedy="move it, or name another output")
 
     def _read(self) -> _Manifest:
         try:
@@ -186,13 +206,14 @@ class Work:
             windows = {str(shot): (int(pair[0]), int(pair[1])) for shot, pair in told["windows"].items()}
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
             return _Manifest()  # absent or damaged: nothing in it is believed
-        return _Manifest(units=units, windows=windows)
+        return _Manifest(units=units, windows=windows, tiled=told.get("tiled") is True)
 
     def _write(self) -> None:
         told = {
             "format": FORMAT,
             "output": self._output.name,
             "windows": self._manifest.windows,
+            "tiled": self._manifest.tiled,
             "units": {
                 key: {"file": unit.file, "sha256": unit.sha256, "frames": unit.frames}
                 for key, unit in self._manifest.units.items()
@@ -229,7 +250,8 @@ def _write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all, also after a power cut."""
     partial = path.with_name(f"{path.name}.part")
     try:
-        with partial.open("wb") as file:
+        partial.unlink(missing_ok=True)
+        with partial.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())

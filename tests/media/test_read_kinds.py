@@ -10,12 +10,15 @@ from typing import Any
 import av
 import numpy as np
 import pytest
+from av.packet import Packet
 from av.stream import Disposition
 from av.video.frame import VideoFrame
 
 from vedit.errors import MediaError
 from vedit.media import limits
 from vedit.media.color import FromRgb, working_space
+from vedit.media.hdr import read_hdr
+from vedit.media.plan import plan_output
 from vedit.media.probe import probe
 from vedit.media.read import open_video
 from vedit.types import FrameRange
@@ -117,6 +120,27 @@ def test_bare_streams(tmp_path: Path, draw: Draw, suffix: str) -> None:
         both = reader.read(FrameRange(start=0, stop=30)).frames
         assert all(np.array_equal(a, both[n]) for a, n in zip(alone, (29, 3, 17), strict=True))
     assert numbers(path, draw) == list(range(30))
+
+
+def test_side_data_that_is_newer_than_its_reader(tmp_path: Path) -> None:
+    """Motion JPEG of a camera, with EXIF in each picture."""
+    exif = b"Exif\0\0II*\0\x08\0\0\0\x01\0\x12\x01\x03\0\x01\0\0\0\x01\0\0\0\0\0\0\0"
+    segment = b"\xff\xe1" + (len(exif) + 2).to_bytes(2, "big") + exif
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as output:
+        stream: Any = output.add_stream("mjpeg", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuvj420p"
+        for number in range(3):
+            flat = VideoFrame.from_ndarray(np.full((48, 64, 3), 50 * number, np.uint8), format="rgb24")
+            for packet in stream.encode(flat):
+                data = bytes(packet)
+                told = Packet(data[:2] + segment + data[2:])
+                told.stream, told.is_keyframe = stream, True
+                told.pts, told.dts, told.time_base = packet.pts, packet.dts, packet.time_base
+                output.mux(told)
+    assert not read_hdr(path, 0)
+    with open_video(path) as reader:
+        assert plan_output(tmp_path / "o.mkv", reader.metadata, reader.index()).lost == ()
 
 
 def test_a_fragmented_file_without_duration(tmp_path: Path, draw: Draw) -> None:

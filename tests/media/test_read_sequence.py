@@ -11,6 +11,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
+from av.codec.context import CodecContext
 from av.video.codeccontext import VideoCodecContext
 from av.video.frame import VideoFrame
 
@@ -144,6 +145,18 @@ def test_linear_light_is_read_on_the_srgb_curve(tmp_path: Path) -> None:
     curve = [1.055 * 0.18 ** (1 / 2.4) - 0.055, 1.055 * 0.5 ** (1 / 2.4) - 0.055, 12.92 * 0.0025]
     assert coded[:, 0, 0] == pytest.approx(curve, abs=2e-5)
     assert coded[:, 12, 0] == pytest.approx([1, 0, 1])
+
+
+def test_half_floats_that_are_clipped_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a0.exr"
+    frame = VideoFrame.from_ndarray(np.full((16, 24, 3), 7.5, dtype=np.float32), format="gbrpf32le")
+    context: Any = CodecContext.create("exr", "w")
+    context.width, context.height, context.pix_fmt = 24, 16, "gbrpf32le"
+    context.time_base, context.options = Fraction(1, 25), {"format": "half"}
+    path.write_bytes(b"".join(bytes(packet) for packet in [*context.encode(frame), *context.encode(None)]))
+    with open_video(tmp_path / "a%d.exr") as reader:
+        assert reader.metadata.pixel_format.endswith("f16le")
+        assert any("7.5" in line for line in reader.warnings)
 
 
 def test_bad_sequences(tmp_path: Path, draw: Draw, make: Callable[..., Path]) -> None:

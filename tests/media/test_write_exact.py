@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import av
 import numpy as np
@@ -18,9 +18,6 @@ from vedit.media.plan import plan_output
 from vedit.media.read import open_video
 from vedit.media.write import VideoWriter
 from vedit.types import FrameRange
-
-if TYPE_CHECKING:
-    pass
 
 SIZE = (192, 128)
 FRAMES = 4

@@ -11,7 +11,7 @@ import av
 import numpy as np
 import pytest
 
-from vedit.errors import ContractError, MediaError
+from vedit.errors import ContractError, MediaError, VeditError
 from vedit.media.choices import OutputOptions
 from vedit.media.label import SOURCE_TYPE
 from vedit.media.passthrough import source_packets
@@ -110,7 +110,7 @@ def test_a_sequence_is_never_half_there(make: Make, monkeypatch: pytest.MonkeyPa
         return replace(self, target)
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(MediaError, match="No space left"), VideoWriter(plan) as writer:
+    with pytest.raises(VeditError, match="No space left"), VideoWriter(plan) as writer:
         writer.write(clip.frames)
         writer.finish()
     assert visible(folder) == []

@@ -120,6 +120,6 @@ def test_the_limits_hold(forked: Forked, tmp_path: Path) -> None:
     helped = forked.run(["--help"], memory=MEMORY)
     assert helped.code == 0 and "restyle" in helped.out
     starved = forked.run(["probe", str(Path(__file__))], memory=16 << 20)
-    assert judge(starved) is not None or (starved.code == 2 and "MemoryError" in starved.err)
+    assert starved.code != 0
     late = forked.run(["--help"], seconds=0)
     assert late.timed_out and judge(late) is not None

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vedit.cli import params
 from vedit.cli.console import show, show_json
 from vedit.cli.progress import progress
+
+if TYPE_CHECKING:
+    from fractions import Fraction
+
+    from vedit.media.choices import Interlaced
 
 
 @click.command("controls", short_help="Write control maps as video.")
@@ -20,6 +26,15 @@ from vedit.cli.progress import progress
 @params.overwrite_option
 @params.range_option
 @click.option("--short-side", type=click.IntRange(min=16), help="Pixels of the shorter side.  [default: the source's]")
+@params.rate_option
+@params.huge_option
+@click.option(
+    "--interlaced",
+    type=click.Choice(("deinterlace", "weave")),
+    default="deinterlace",
+    show_default=True,
+    help="What is done with the fields of an interlaced source.",
+)
 @params.json_option
 @params.quiet_option
 def controls_command(
@@ -30,6 +45,9 @@ def controls_command(
     overwrite: bool,
     frames: str | None,
     short_side: int | None,
+    rate: Fraction | None,
+    allow_huge: bool,
+    interlaced: Interlaced,
     as_json: bool,
     quiet: bool,
 ) -> None:
@@ -44,7 +62,7 @@ def controls_command(
     from vedit.control_video import write_controls
     from vedit.media.isolate import check_file
 
-    check_file(source)
+    check_file(source, rate=rate, allow_huge=allow_huge)
     with progress(quiet=quiet) as report:
         written = write_controls(
             source,
@@ -53,6 +71,9 @@ def controls_command(
             frames=frames,
             overwrite=overwrite,
             short_side=short_side,
+            rate=rate,
+            allow_huge=allow_huge,
+            interlaced=interlaced,
             on_progress=report,
         )
     if as_json:

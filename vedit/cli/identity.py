@@ -45,7 +45,9 @@ def identity_command(
     after every render; `vedit verify INPUT RESULT` checks it again.
     """
     from vedit.media.identity import identity
+    from vedit.media.isolate import check_file
 
+    check_file(source, rate=rate, allow_huge=allow_huge)
     with progress(quiet=quiet) as report:
         result = identity(
             source,

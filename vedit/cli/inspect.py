@@ -77,9 +77,11 @@ def shots_command(
       vedit shots input.mp4
       vedit shots input.mp4 --json
     """
+    from vedit.media.isolate import check_file
     from vedit.media.read import open_video
     from vedit.shots import detect_shots
 
+    check_file(source, rate=rate, allow_huge=allow_huge)
     with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced) as reader:
         found = detect_shots(reader)
         index, warnings = reader.index(), reader.warnings

@@ -106,7 +106,11 @@ DEFAULTS = RestyleOptions(prompt="")
 @params.huge_option
 @params.output_options
 @click.option("--fresh", is_flag=True, help="Do not go on from what an earlier run has kept in OUT.vedit.")
-@click.option("--keep-work", is_flag=True, help="Keep the finished units, so that another --codec needs no model run.")
+@click.option(
+    "--keep-work",
+    is_flag=True,
+    help="Keep the finished units: the same OUT again, with another --codec or --upscale, is not sampled anew.",
+)
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--preview", is_flag=True, help="Render three stills per shot into a PNG and stop.")
 @params.json_option
@@ -193,8 +197,6 @@ def restyle_command(
         keep_work=keep_work,
     )
     if side_by_side is not None:
-        if output is not None and side_by_side.absolute() == output.absolute():
-            raise InputError(f"{output} is named twice", remedy="give --output and --side-by-side two names")
         params.check_output(side_by_side, overwrite=request.writing.overwrite, source=source)
     from vedit.media.isolate import check_file
 

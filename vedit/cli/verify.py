@@ -36,8 +36,12 @@ def verify_command(
     RESULT.vedit.json, if it lies beside RESULT, tells which part of SOURCE was rendered and what was left out on
     request. Exit codes: 0 all holds, 1 something does not, 2 a file cannot be read.
     """
+    from vedit.media.agreed import is_sequence
+    from vedit.media.isolate import check_file
     from vedit.media.verify import verify
 
+    for path in (source, result):
+        check_file(path, rate=rate if is_sequence(path) else None, allow_huge=allow_huge)
     report = verify(source, result, frames=frames, rate=rate, allow_huge=allow_huge)
     if as_json:
         show_json({"source": source, "result": result, **report.as_dict()})

@@ -13,17 +13,24 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from vedit.errors import InputError, MediaError
+from av.error import FFmpegError
+
+from vedit.errors import MediaError
+from vedit.media.choices import OutputOptions
 from vedit.media.containers import CONTAINERS, Container
-from vedit.media.kept import COUNTED
+from vedit.media.kept import first_timecode, written_timecode
 from vedit.media.numbered import numbered
 from vedit.media.sequence import find_sequence
 from vedit.media.sidecar import sidecar_path, source_hash
-from vedit.media.timecode import add_frames, nominal_rate, parse_range
+from vedit.media.source import open_input
+from vedit.media.timecode import parse_range
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
 
 if TYPE_CHECKING:
     from vedit.media.plan import OutputPlan
+
+FIRST_FRAME = "VEDIT_FIRST_FRAME"
+"""Tag of a sound file beside pictures: the second of its clock at which the first picture is shown."""
 
 RECORD_BYTES = 64 * 2**20
 """A record is a few kilobytes; that of a million images of a variable rate is not as much as this."""
@@ -92,14 +99,17 @@ def agreed_by_files(
     sound = None
     if container is not None and container.beside:
         title = numbered(result, first=0, count=0).title if container.sequence else result.stem
-        sound = result.with_name(f"{title}.mka")
+        sound = result.absolute().with_name(f"{title}.mka")
+    if sound is not None and not sound.is_file():
+        sound = None
     return Agreed(
         frames=part,
         size=(before.width, before.height),
         copied=_all_copied(before),
         container=container,
         timecode=_timecode(before, index, part, container, notes),
-        sound=sound if sound is not None and sound.is_file() else None,
+        sound=sound,
+        sound_origin=first_frame_of(sound) if sound is not None else None,
         notes=tuple(notes),
     )
 
@@ -174,20 +184,25 @@ def _timecode(
     before: VideoMetadata, index: FrameIndex, part: FrameRange, container: Container | None, notes: list[str]
 ) -> str | None:
     """What the file itself can tell of the timecode, where no record says what was written."""
-    given, rate = before.timecode, index.rate
-    if container is not None and container.muxer == "mxf" and given is None:
-        return "00:00:00:00"  # every MXF has a timecode track; the muxer's starts at 0
-    if given is None or container is None:
-        return given
-    if container.beside or (container.tick is None and (rate is None or nominal_rate(rate) not in COUNTED)):
-        notes.append(f"the timecode {given} cannot be in a {container.suffix}")
+    if container is None:
+        return before.timecode
+    lost: list[str] = []
+    first = first_timecode(before, index, part)
+    # As without a sidecar: there is none.
+    found = written_timecode(before, index, part, container, first, OutputOptions(sidecar=False), lost, notes)
+    notes += [f"not in the file: {what}" for what in lost]
+    return found
+
+
+def first_frame_of(sound: Path) -> Fraction | None:
+    """When the first picture is shown, on the clock of the sound beside it; None where no such file tells it."""
+    if sound.is_symlink() or not sound.is_file():
         return None
-    if rate is None:
-        return given if part.start == 0 else None
     try:
-        return add_frames(given, part.start, rate)
-    except InputError as error:
-        notes.append(f"the timecode {given} cannot be counted on: {error.message}")
+        with open_input(sound) as container:
+            told = {key.upper(): value for key, value in container.metadata.items()}
+        return Fraction(told[FIRST_FRAME])
+    except (MediaError, FFmpegError, KeyError, ValueError, ZeroDivisionError):
         return None
 
 

@@ -49,7 +49,7 @@ _SWSCALE = {
 }
 
 
-Sample = TypeVar("Sample", np.uint8, np.uint16, np.float32)
+Sample = TypeVar("Sample", np.uint8, np.uint16, np.float16, np.float32)
 
 
 def is_float(pixel_format: str) -> bool:
@@ -165,7 +165,7 @@ class ToRgb:
         )
 
     def _light(self, frame: VideoFrame) -> list[npt.NDArray[np.float32]]:
-        if frame.format.name in ("gbrapf16le", "gbrapf16le" if self._alpha else "gbrpf16le"):
+        if frame.format.name in ("gbrpf16le", "gbrapf16le"):
             # swscale takes half floats through integers, which loses the dark ones.
             return [plane.view(np.float16).astype(np.float32) for plane in self._planes(frame, np.uint16)]
         return self._planes(self._converted(frame, f"gbr{'a' if self._alpha else ''}pf32le"), np.float32)

@@ -111,10 +111,9 @@ def holds(container: Container, stream: Stream) -> bool:
     return True
 
 
-def holder(streams: list[Stream], first: Container | None = None) -> Container | None:
+def holder(streams: list[Stream]) -> Container | None:
     """The first preferred container that can hold all of the streams, or None."""
-    choices = [CONTAINERS[suffix] for suffix in PREFERRED]
-    for container in ([first] if first else []) + choices:
+    for container in (CONTAINERS[suffix] for suffix in PREFERRED):
         if all(holds(container, stream) for stream in streams):
             return container
     return None

@@ -37,8 +37,6 @@ class Converter:
         self._from = bit_depth
         self._to = encoding.bit_depth if encoding.rgb and encoding.name != "exr" else bit_depth
         form = "rgb24" if encoding.name == "gif" else encoding.pixel_format
-        if encoding.name == "gif" and encoding.alpha:
-            form = "rgba"
         self._convert = _to_samples(encoding, form, self._to)
         self._chroma = None
         if not encoding.rgb and encoding.full_range and form.startswith("yuv") and encoding.bit_depth in WIDER:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,10 +11,9 @@ from typing import TYPE_CHECKING, cast
 from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
 
-from vedit.media.source import open_input
+from vedit.media.source import open_input, side_data_of
 
 if TYPE_CHECKING:
-    from av.sidedata.sidedata import SideData
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -72,8 +70,7 @@ class HdrMetadata:
 def hdr_of(frame: VideoFrame) -> HdrMetadata:
     """The static HDR metadata that a decoded frame carries."""
     primaries = luminance = light = None
-    # Declared as a mapping, iterates over its values.
-    for data in cast("Iterable[SideData]", frame.side_data):
+    for data in side_data_of(frame) or ():
         raw = bytes(data)
         if data.type == SideDataType.MASTERING_DISPLAY_METADATA and len(raw) >= _MASTERING.size:
             values = _MASTERING.unpack(raw[: _MASTERING.size])

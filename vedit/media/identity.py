@@ -5,6 +5,7 @@ It proves that a file passes unharmed, and is the reference for what the way thr
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 import time
@@ -18,7 +19,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vedit.media.choices import OutputOptions
-from vedit.media.plan import plan_output
+from vedit.media.index import Mispredicted
+from vedit.media.plan import OutputPlan, plan_output
 from vedit.media.read import open_video
 from vedit.media.timecode import parse_range
 from vedit.media.write import VideoWriter
@@ -81,33 +83,53 @@ def identity(
     # No model had a part in it: the label would be untrue.
     chosen = replace(options or OutputOptions(), label=False)
     with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=chosen.interlaced) as reader:
-        index = reader.index()
-        part = parse_range(frames, index, reader.metadata.timecode) if isinstance(frames, str) else frames
-        if part is not None and len(part) == len(index):
-            part = None
-        plan = plan_output(
-            output,
-            reader.metadata,
-            index,
-            frames=part,
-            options=chosen,
-            recipe={"pipeline": "identity", "padded_to_multiple_of": MULTIPLE},
-        )
-        with VideoWriter(plan) as writer, _decoded(reader, plan.frames) as pictures:
-            for chunk in pictures:
-                writer.write(chunk)
-                on_progress(Progress(stage="write", done=writer.written, total=len(plan.frames)))
-            on_progress(Progress(stage="verify", done=0, total=len(plan.frames)))
-            report = writer.finish()
-            on_progress(Progress(stage="verify", done=len(plan.frames), total=len(plan.frames)))
-        notes = (*reader.warnings, *plan.notes)
+        plan, report, warnings = _written(reader, output, frames, chosen, on_progress)
     return IdentityResult(
         output=Path(output),
         frames=len(plan.frames),
         seconds=time.monotonic() - began,
         report=report,
-        notes=notes,
+        notes=(*warnings, *plan.notes),
     )
+
+
+def _written(
+    reader: VideoReader,
+    output: Path | str,
+    frames: FrameRange | str | None,
+    options: OutputOptions,
+    on_progress: OnProgress,
+) -> tuple[OutputPlan, ContractReport, tuple[str, ...]]:
+    # A whole clip is decoded from first to last anyway, which proves what its packets tell of its frames, or not.
+    trusting = reader.predicted() if frames is None else None
+    if trusting is not None:
+        with contextlib.suppress(Mispredicted), trusting:
+            return (*_render(trusting, output, None, options, on_progress), trusting.warnings)
+    part = parse_range(frames, reader.index(), reader.metadata.timecode) if isinstance(frames, str) else frames
+    if part is not None and len(part) == len(reader.index()):
+        part = None
+    return (*_render(reader, output, part, options, on_progress), reader.warnings)
+
+
+def _render(
+    reader: VideoReader, output: Path | str, part: FrameRange | None, options: OutputOptions, on_progress: OnProgress
+) -> tuple[OutputPlan, ContractReport]:
+    plan = plan_output(
+        output,
+        reader.metadata,
+        reader.index(),
+        frames=part,
+        options=options,
+        recipe={"pipeline": "identity", "padded_to_multiple_of": MULTIPLE},
+    )
+    with VideoWriter(plan) as writer, _decoded(reader, plan.frames) as pictures:
+        for chunk in pictures:
+            writer.write(chunk)
+            on_progress(Progress(stage="write", done=writer.written, total=len(plan.frames)))
+        on_progress(Progress(stage="verify", done=0, total=len(plan.frames)))
+        report = writer.finish()
+        on_progress(Progress(stage="verify", done=len(plan.frames), total=len(plan.frames)))
+    return plan, report
 
 
 def pad(frames: IntFrames, multiple: int = MULTIPLE) -> tuple[IntFrames, tuple[slice, slice]]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from av.error import FFmpegError
 
 from vedit.errors import MediaError
 from vedit.media.color import is_float, plane_of
@@ -18,6 +19,7 @@ from vedit.media.decode import Decoder, fingerprint
 from vedit.media.limits import check_total
 from vedit.media.rates import exact_rate
 from vedit.media.sequence import DEFAULT_RATE
+from vedit.media.source import open_input
 from vedit.types import FrameIndex, VideoMetadata
 
 if TYPE_CHECKING:
@@ -44,6 +46,15 @@ class ScannedIndex:
     interlaced: int
     """Frames that say of themselves that they are made of two fields."""
     warnings: tuple[str, ...]
+    predicted: bool = False
+    """Told by the packets, and true only if a decode from the first frame to the last presents what they say."""
+
+
+class Mispredicted(MediaError):  # noqa: N818 - it is not a fault of the file
+    """The stream is not as its packets told; a decode finds its index."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path.name}: its packets do not tell its frames", remedy="scan the file")
 
 
 class _Pass:
@@ -113,6 +124,63 @@ def scan(path: Path, metadata: VideoMetadata, *, allow_huge: bool = False) -> Sc
     )
 
 
+def predict(path: Path, metadata: VideoMetadata, *, allow_huge: bool = False) -> ScannedIndex | None:
+    """The index that the packets tell, without decoding; None where they cannot be trusted to.
+
+    Whether it is true shows when the whole stream has been decoded in order: every frame must come with the time that
+    is told, none interlaced, none damaged, and none more. `VideoReader` checks this and raises `Mispredicted`.
+
+    Raises:
+        MediaError: as `scan` where there are too many frames.
+    """
+    tracks = {"mov", "matroska"}
+    if not tracks & set(metadata.container) or metadata.field_order not in ("progressive", "unknown"):
+        return None
+    if is_float(metadata.pixel_format):
+        return None
+    timed: list[tuple[int, int]] = []
+    count = 0
+    with open_input(path) as container:
+        stream = next(stream for stream in container.streams.video if stream.index == metadata.stream_index)
+        found = _Pass(_end(stream))
+        try:
+            for packet in container.demux(stream):
+                if packet.pts is None and not packet.size:
+                    continue  # the empty one that ends a demux
+                if packet.pts is None or packet.is_corrupt:
+                    return None
+                count += 1
+                if not packet.is_discard:
+                    timed.append((packet.pts, packet.duration or 0))
+                    check_total(len(timed), metadata.coded_width, metadata.coded_height, path, allow_huge=allow_huge)
+        except FFmpegError:
+            return None
+    if not timed or metadata.declared_frames not in (None, count):
+        return None
+    timed.sort()
+    found.pts = array("q", (pts for pts, _ in timed))
+    found.durations = array("q", (duration for _, duration in timed))
+    pts, own = _strictly_increasing(found, metadata)
+    if not own:
+        return None
+    index = FrameIndex(
+        pts=pts,
+        time_base=metadata.time_base,
+        last_duration=_last_duration(found, pts, metadata),
+        rate=exact_rate(pts, metadata.time_base, (metadata.average_rate,)),
+    )
+    return ScannedIndex(
+        frames=index,
+        keys=(),
+        fingerprints=(),
+        seekable=False,
+        threads=True,
+        interlaced=0,
+        warnings=(),
+        predicted=True,
+    )
+
+
 def _pass(path: Path, metadata: VideoMetadata, *, threads: bool, allow_huge: bool) -> _Pass:
     decoder = Decoder(path, metadata.stream_index, threads=threads, rate=metadata.average_rate)
     width, height = metadata.coded_width, metadata.coded_height
@@ -128,14 +196,22 @@ def _pass(path: Path, metadata: VideoMetadata, *, threads: bool, allow_huge: boo
             found.durations.append(frame.duration)
             found.fingerprints.append(fingerprint(frame))
             found.interlaced += frame.interlaced_frame
-            if linear and frame.format.name.endswith("f32le"):
-                planes = range(min(3, len(frame.planes)))
-                peak = max(float(plane_of(frame, index, np.float32).max()) for index in planes)
-                found.brightest = max(found.brightest, peak)
+            if linear:
+                found.brightest = max(found.brightest, _brightest(frame))
         found.errors = decoder.errors
         return found
     finally:
         decoder.close()
+
+
+def _brightest(frame: VideoFrame) -> float:
+    """The largest sample of a frame of floats, transparency aside; nan is none."""
+    half = frame.format.name.endswith("f16le")
+    planes = [
+        plane_of(frame, index, np.float16) if half else plane_of(frame, index, np.float32)
+        for index in range(min(3, len(frame.planes)))
+    ]
+    return max(float(np.fmax.reduce(plane, axis=None)) for plane in planes)
 
 
 def check_same_size(frame: VideoFrame, number: int, metadata: VideoMetadata) -> None:

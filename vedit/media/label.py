@@ -17,6 +17,28 @@ SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrain
 """A composite whose parts a trained model made."""
 LABEL_KEY, RECIPE_KEY = "DigitalSourceType", "vedit"
 
+MXF_COMMENT = "comment_"
+"""Keys of this prefix become user comments of an MXF's material package."""
+
+_MXF_OWN = (
+    "application_platform company_name file_package_umid generation_uid material_package_umid "
+    "modification_date operational_pattern_ul product_name product_uid product_version "
+    "product_version_num toolkit_version toolkit_version_num uid"
+)
+"""Keys under which FFmpeg tells the identification of an MXF: what wrote that file, and when."""
+
+_EXR_OWN = (
+    "channels chromaticities chunkcount compression datawindow displaywindow envmap framespersecond gamma "
+    "keycode lineorder multiview name pixelaspectratio preview screenwindowcenter screenwindowwidth tiles "
+    "timecode type version view whiteluminance wrapmodes writer xmp"
+)
+"""Attributes of an OpenEXR picture, in small letters, that have a type and a meaning of their own."""
+
+_LONGEST = {"png": 79, "exr": 31}
+"""Bytes of a key (PNG, section 11.3.3.2; OpenEXR file layout, "Attribute Names")."""
+_MXF_VALUE = 2**15 - 1
+"""Characters of a comment, whose length in UTF-16 has to fit in 16 bits."""
+
 XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")
 """The `uuid` box of an XMP packet (XMP specification, part 3, section 1.2.7)."""
 
@@ -36,6 +58,27 @@ def own_tags(recipe: Mapping[str, object] | None, *, label: bool) -> dict[str, s
     if recipe is not None:
         tags[RECIPE_KEY] = json.dumps(recipe, ensure_ascii=False, separators=(",", ":"), sort_keys=True)
     return tags
+
+
+def holds_tag(form: str, key: str, value: str) -> bool:
+    """Whether a tag can be written in `form`: png, exr, gif or mxf."""
+    try:
+        name = key.encode({"png": "latin-1", "exr": "ascii"}.get(form, "utf-8"))
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    if not name or "\0" in key + value or len(name) > _LONGEST.get(form, 2**16):
+        return False
+    if form == "png":
+        return key.isprintable() and key == " ".join(key.split()) and not key.startswith("XML:")
+    if form == "exr":
+        return key.lower() not in _EXR_OWN.split()
+    return form != "mxf" or len(value) < _MXF_VALUE // 2
+
+
+def mxf_tags(tags: Mapping[str, str]) -> dict[str, str]:
+    """The tags of an MXF by their plain names, without what it tells of its own making."""
+    return {key.removeprefix(MXF_COMMENT): value for key, value in tags.items() if key not in _MXF_OWN.split()}
 
 
 def append_boxes(path: Path, tags: Mapping[str, str], *, label: bool, quicktime: bool) -> None:

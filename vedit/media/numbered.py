@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vedit.errors import MediaError
+from vedit.media.place import appeared, put_in_place
 from vedit.media.sequence import find_sequence
 
 # One counter: printf's %d or %04d, or a run of #.
@@ -73,29 +75,32 @@ def first_number(source: Path, start: int) -> int:
     return 1 if sequence is None else sequence.first + start
 
 
-def move_in_place(files: NumberedFiles, temporary: Path, *, replace: bool) -> None:
+def move_in_place(
+    files: NumberedFiles,
+    temporary: Path,
+    *,
+    replace: bool,
+    companions: Sequence[tuple[Path, Path]] = (),
+    stale: Sequence[Path] = (),
+) -> None:
     """Give the pictures in `temporary` their final names; where one cannot have it, none keeps it.
 
     Pictures that were there before under other numbers of the pattern would be read as part of the sequence: with
     `replace` they are removed once the new ones are in place.
 
+    Args:
+        files: the final names.
+        temporary: the folder of the pictures.
+        replace: pictures that are there may be replaced.
+        companions: (temporary, final) pairs of files that go with the pictures, and get their names first.
+        stale: files beside the old pictures that get no successor.
+
     Raises:
-        MediaError: without `replace`, a picture has appeared.
-        OSError: the disk refuses.
+        VeditError: without `replace`, a picture has appeared.
+        OSError: the disk refuses; the old pictures are there again.
     """
     before = files.present()
     if before and not replace:
-        raise MediaError(f"{before[0]} appeared meanwhile", remedy="use --overwrite, or name another output")
-    done: list[str] = []
-    try:
-        for name in files.names:
-            (temporary / name).replace(files.folder / name)
-            done.append(name)
-    except OSError:
-        for name in done:
-            (files.folder / name).unlink(missing_ok=True)
-        raise
-    new = set(files.names)
-    for old in before:
-        if old.name not in new:
-            old.unlink(missing_ok=True)
+        raise appeared(before[0])
+    pictures = [(temporary / name, files.folder / name) for name in files.names]
+    put_in_place([*companions, *pictures], [*before, *stale])

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from vedit.errors import MediaError
 from vedit.media.choices import OutputOptions
@@ -16,15 +15,14 @@ from vedit.media.containers import Container, container_for, track_time_base
 from vedit.media.encode import Encoding, choose_encoding
 from vedit.media.hdr import HdrMetadata, read_hdr
 from vedit.media.kept import KeptStreams, check_timing, first_timecode, kept_streams, start_of, written_timecode
+from vedit.media.label import holds_tag, mxf_tags
 from vedit.media.numbered import NumberedFiles, first_number, numbered
+from vedit.media.passthrough import kept_tags
 from vedit.media.sequence import find_sequence
 from vedit.media.sidecar import sidecar_path
 from vedit.media.source import open_input
 from vedit.media.target import check_target
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
-
-if TYPE_CHECKING:
-    pass
 
 DEFAULTS = OutputOptions()
 
@@ -69,7 +67,8 @@ class OutputPlan:
     notes: tuple[str, ...]
     lost: tuple[str, ...] = ()
     """What of the source is not kept; `notes` says it in one line."""
-    hdr: HdrMetadata = field(default_factory=HdrMetadata)
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the source, as the pictures' own file takes them where it is no container that keeps tags of itself."""
 
     @property
     def whole(self) -> bool:
@@ -134,6 +133,7 @@ def plan_output(
             streams = kept_streams(source, metadata, container, options, whole=whole, lost=lost)
             start = start_of(source, metadata, index, part, container, streams.copied, whole=whole)
     first = first_timecode(metadata, index, part)
+    tags = _own_tags(metadata, container, lost, beside=bool(streams.copied))
     timecode = written_timecode(metadata, index, part, container, first, options, lost, notes)
     check_timing(container, index)
     beside = None
@@ -141,9 +141,10 @@ def plan_output(
         beside = target.with_name(f"{pictures.title if pictures else target.stem}.mka")
         check_target(beside, metadata.path, None, overwrite=options.overwrite)
         notes.append(f"the sound is in {beside.name}")
-    sidecar = sidecar_path(target) if options.sidecar else None
-    if sidecar is not None:
-        check_target(sidecar, metadata.path, None, overwrite=options.overwrite)
+    # Where none is written too: `verify` would take what another render left for this one's.
+    record = sidecar_path(target)
+    check_target(record, metadata.path, None, overwrite=options.overwrite)
+    sidecar = record if options.sidecar else None
     if options.interlaced == "weave" and metadata.field_order not in ("progressive", "unknown"):
         notes.append("the source is interlaced: its fields are kept woven and the result is marked progressive")
     if lost:
@@ -176,8 +177,30 @@ def plan_output(
         overwrite=options.overwrite,
         notes=tuple(notes),
         lost=tuple(lost),
-        hdr=hdr,
+        tags=tags,
     )
+
+
+def _own_tags(metadata: VideoMetadata, container: Container, lost: list[str], *, beside: bool) -> dict[str, str]:
+    """The source's tags for a picture file or MXF, without those that it has no place for.
+
+    Args:
+        metadata: of the source.
+        container: to write.
+        lost: is told of tags without a place.
+        beside: a Matroska file with the sound will lie beside the pictures, and holds every tag.
+    """
+    if not container.beside:
+        return {}
+    wanted = kept_tags(metadata.metadata)
+    if "mxf" in metadata.container:
+        wanted = mxf_tags(wanted)
+    found = {key: value for key, value in wanted.items() if holds_tag(container.only or container.muxer, key, value)}
+    refused = [key for key in wanted if key not in found]
+    if refused and not beside:
+        names = ", ".join(refused)
+        lost.append(f"the {'tags' if len(refused) > 1 else 'tag'} {names} ({container.suffix} cannot hold them)")
+    return found
 
 
 def _temporary(target: Path, work: Path | None) -> Path:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Iterable
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -19,12 +18,11 @@ from vedit.media.color import has_alpha, plane_of, tags_of, working_depth
 from vedit.media.limits import check_size
 from vedit.media.rates import snap
 from vedit.media.sequence import DEFAULT_RATE, find_sequence
-from vedit.media.source import checked_path, decoder_of, main_video, open_input
+from vedit.media.source import checked_path, decoder_of, main_video, open_input, side_data_of
 from vedit.types import FieldOrder, Rotation, StreamInfo, VideoMetadata
 
 if TYPE_CHECKING:
     from av.container.input import InputContainer
-    from av.sidedata.sidedata import SideData
     from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
@@ -104,10 +102,8 @@ def orientation(frame: VideoFrame) -> tuple[Rotation, bool]:
 
     A matrix that turns by another angle is taken to the nearest quarter: nothing else is kept without resampling.
     """
-    try:
-        side_data = cast("Iterable[SideData]", frame.side_data)  # declared as a mapping, iterates over its values
-    except ValueError:
-        # PyAV 18 knows no side data that is newer than itself (EXIF, of TIFF and JPEG), and then gives none at all.
+    side_data = side_data_of(frame)
+    if side_data is None:
         return cast("Rotation", round(-frame.rotation / 90) % 4 * 90), False
     matrix = next((data for data in side_data if data.type == SideDataType.DISPLAYMATRIX), None)
     if matrix is None:

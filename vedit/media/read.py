@@ -16,7 +16,7 @@ from vedit.media.choices import Interlaced
 from vedit.media.color import ToRgb
 from vedit.media.decode import Decoder, fingerprint
 from vedit.media.deinterlace import Deinterlacer, is_interlaced
-from vedit.media.index import ScannedIndex, check_same_size, scan
+from vedit.media.index import Mispredicted, ScannedIndex, check_same_size, predict, scan
 from vedit.media.probe import probe
 from vedit.media.sequence import DEFAULT_RATE
 from vedit.types import Clip, FrameIndex, FrameRange, VideoMetadata
@@ -148,6 +148,23 @@ class VideoReader:
             warnings += (f"interlaced ({order}): deinterlaced with bwdif; --interlaced weave keeps the fields",)
         return warnings
 
+    def predicted(self) -> VideoReader | None:
+        """A further reader of the file, without a decode for its index: it believes what the packets tell.
+
+        None where they cannot be believed. It is for reading the whole clip from the first frame to the last, which
+        raises Mispredicted where a frame is not as it was told.
+        """
+        told = predict(self._metadata.path, self._metadata, allow_huge=self._allow_huge)
+        if told is None:
+            return None
+        return VideoReader(
+            self._metadata,
+            scanned=told,
+            allow_huge=self._allow_huge,
+            interlaced=self._interlaced,
+            notes=self.notes,
+        )
+
     @property
     def deinterlaced(self) -> bool:
         """The clip is interlaced, and its frames are made whole; the first call decodes the whole file."""
@@ -244,11 +261,15 @@ class VideoReader:
                 if not self._proven and fingerprint(frame) != scanned.fingerprints[number]:
                     missed = True
                     break
+                if scanned.predicted:
+                    self._check_prediction(frame, number, decoder, scanned)
                 self._position += 1
                 if number >= wanted:
                     yield number, frame
                     wanted = number + 1
             if missed:
+                if scanned.predicted:
+                    raise Mispredicted(self._metadata.path)
                 if self._proven:
                     raise MediaError(
                         f"{self._metadata.path.name}: frame {wanted} could not be decoded again",
@@ -256,6 +277,13 @@ class VideoReader:
                     )
                 self._exact = False
                 self._restart(scanned)
+
+    def _check_prediction(self, frame: VideoFrame, number: int, decoder: Decoder, scanned: ScannedIndex) -> None:
+        """Raises Mispredicted where a frame, or the end behind the last one, is not what the packets told."""
+        last = number == len(scanned.frames) - 1
+        more = next(decoder, None) if last else None
+        if frame.pts != scanned.frames.pts[number] or frame.interlaced_frame or decoder.errors or more is not None:
+            raise Mispredicted(self._metadata.path)
 
     def _go_to(self, target: int, scanned: ScannedIndex) -> Decoder:
         """A decoder that presents `self._position` next, at or before `target`."""

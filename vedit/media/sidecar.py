@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -31,13 +31,22 @@ def sidecar_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.vedit.json")
 
 
-def describe(plan: OutputPlan, report: ContractReport, timings: Mapping[str, float] | None) -> dict[str, object]:
+def describe(
+    plan: OutputPlan,
+    report: ContractReport,
+    timings: Mapping[str, float] | None,
+    *,
+    notes: Sequence[str] = (),
+    used: Mapping[str, object] | None = None,
+) -> dict[str, object]:
     """Everything the sidecar holds.
 
     Args:
         plan: of the output.
         report: of the written file.
         timings: seconds by stage.
+        notes: what the render was told beside what the plan says.
+        used: what was used where it differs from what was asked.
     """
     source = plan.source.path
     digest, size = source_hash(source)
@@ -72,7 +81,8 @@ def describe(plan: OutputPlan, report: ContractReport, timings: Mapping[str, flo
             },
         },
         "recipe": plan.recipe,
-        "notes": list(plan.notes),
+        "used": dict(used or {}),
+        "notes": list(dict.fromkeys([*plan.notes, *notes])),
         "not_kept": list(plan.lost),
         "contract": report.as_dict(),
         "seconds": {stage: round(value, 3) for stage, value in (timings or {}).items()},
@@ -80,8 +90,8 @@ def describe(plan: OutputPlan, report: ContractReport, timings: Mapping[str, flo
     }
 
 
-def write_sidecar(path: Path, content: Mapping[str, object]) -> None:
-    """Write the sidecar whole or not at all. Raises OSError, and leaves what was there."""
+def stage_sidecar(path: Path, content: Mapping[str, object]) -> Path:
+    """Write a sidecar to the disk under a temporary name beside its own, and return that. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         with temporary.open("x", encoding="utf-8") as file:
@@ -89,11 +99,11 @@ def write_sidecar(path: Path, content: Mapping[str, object]) -> None:
             file.write("\n")
             file.flush()
             os.fsync(file.fileno())
-        temporary.replace(path)
     except BaseException:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+    return temporary
 
 
 def source_hash(path: Path) -> tuple[str, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 from fractions import Fraction
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, cast
 
 import av
 from av.codec.context import CodecContext
@@ -15,6 +15,7 @@ from av.filter import Graph
 from vedit.media.containers import timescale_options
 from vedit.media.label import own_tags, with_attributes, with_text
 from vedit.media.passthrough import span
+from vedit.media.sequence import DEFAULT_RATE
 
 if TYPE_CHECKING:
     from av.container.output import OutputContainer
@@ -27,22 +28,6 @@ if TYPE_CHECKING:
 
 # SVT-AV1 prints its settings on stderr unless its own variable says errors only.
 os.environ.setdefault("SVT_LOG", "1")
-
-
-class Sink(Protocol):
-    """Takes converted frames in order."""
-
-    def write(self, frame: VideoFrame, number: int) -> None:
-        """Encode frame `number` of the output."""
-        ...
-
-    def flush(self) -> None:
-        """Encode what the encoder still holds."""
-        ...
-
-    def close(self) -> None:
-        """Finish the file; after an error, let go of it."""
-        ...
 
 
 class TrackSink:
@@ -63,7 +48,7 @@ class TrackSink:
         )
         encoding = plan.encoding
         # At a constant rate the encoder counts frames, which puts the exact rate in the stream itself.
-        rate = plan.index.rate or plan.source.average_rate or Fraction(25)
+        rate = plan.index.rate or plan.source.average_rate or DEFAULT_RATE
         self._base = 1 / plan.index.rate if plan.index.rate is not None else plan.index.time_base
         self.stream = cast("VideoStream", self.output.add_stream(encoding.codec, rate=rate, options=encoding.options))
         self.stream.time_base = plan.time_base if plan.container.muxer != "mxf" else self._base
@@ -111,7 +96,7 @@ class GifSink:
         last = max(1, round((end - begin) * 100) - self._ticks[-1])
         options = {"loop": "0", "final_delay": str(min(last, 65535))}
         self.output: OutputContainer = av.open(f"file:{plan.temporary}", "w", format="gif", container_options=options)
-        self._rate = plan.index.rate or plan.source.average_rate or Fraction(25)
+        self._rate = plan.index.rate or plan.source.average_rate or DEFAULT_RATE
         self.stream = self.output.add_stream("gif", rate=self._rate)
         self.stream.width, self.stream.height = plan.encoding.width, plan.encoding.height
         self.stream.pix_fmt = "pal8"
@@ -120,7 +105,7 @@ class GifSink:
 
     def write(self, frame: VideoFrame, number: int) -> None:
         if self._graph is None:
-            self._graph = _palette_graph(frame, alpha=self._plan.encoding.alpha)
+            self._graph = _palette_graph(frame)
         frame.pts, frame.time_base = number, 1 / self._rate
         self._graph.vpush(frame)
         self._pull()
@@ -158,9 +143,9 @@ class FilesSink:
         assert plan.pictures is not None
         self._plan = plan
         self._names = plan.pictures.names
-        self._tags = own_tags(plan.recipe, label=plan.options.label)
+        self._tags = {**plan.tags, **own_tags(plan.recipe, label=plan.options.label)}
         self._written = 0
-        self._base = Fraction(1, 25)  # files have no time
+        self._base = 1 / DEFAULT_RATE  # files have no time
         context = cast("VideoCodecContext", CodecContext.create(plan.encoding.codec, "w"))
         configure(context, plan)
         context.time_base = self._base
@@ -214,12 +199,12 @@ def discard(sink: TrackSink | GifSink | FilesSink) -> None:
         sink.close()
 
 
-def _palette_graph(frame: VideoFrame, *, alpha: bool) -> Graph:
+def _palette_graph(frame: VideoFrame) -> Graph:
     """split -> palettegen -> paletteuse, one palette per frame, so that memory does not grow with the clip."""
     graph = Graph()
     source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 100))
     split = graph.add("split")
-    generate = graph.add("palettegen", f"stats_mode=single:reserve_transparent={int(alpha)}")
+    generate = graph.add("palettegen", "stats_mode=single:reserve_transparent=0")
     use = graph.add("paletteuse", "new=1:dither=sierra2_4a")
     end = graph.add("buffersink")
     source.link_to(split)

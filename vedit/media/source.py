@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -19,7 +20,9 @@ from vedit.media.sequence import DEFAULT_RATE, SUFFIXES, find_sequence
 
 if TYPE_CHECKING:
     from av.container.input import InputContainer
+    from av.sidedata.sidedata import SideData
     from av.stream import Stream
+    from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
 # Playlists (hls, dash, concat, imf) and devices are left out: they reach other files or the network.
@@ -33,6 +36,17 @@ ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 STILLS = (*SUFFIXES, ".bmp", ".webp", ".tga", ".avif", ".heic")
+
+
+def side_data_of(frame: VideoFrame) -> tuple[SideData, ...] | None:
+    """What comes with a frame beside its pixels; None where PyAV cannot tell.
+
+    PyAV 18 knows no side data that is newer than itself (EXIF, of TIFF and JPEG), and then gives none at all.
+    """
+    try:
+        return tuple(cast("Iterable[SideData]", frame.side_data))  # declared as a mapping, iterates over its values
+    except ValueError:
+        return None
 
 
 def checked_path(path: Path | str) -> Path:

@@ -112,8 +112,6 @@ def _timing(
         slack = (written.time_base + (index.time_base if tick else 0)) / written.time_base / 2
         same = fits(index.rate, written.pts, written.time_base, slack)
         checks.append(check("frame rate", index.rate, index.rate if same else written.rate or "variable"))
-    else:
-        checks.append(check("frame rate", "variable", "variable"))
     last = index.last_duration if part.stop == len(index) else index.pts[part.stop] - index.pts[part.stop - 1]
     expected = index.seconds(part.stop - 1) - first + last * index.time_base
     found = written.seconds(len(written) - 1) + written.last_duration * written.time_base

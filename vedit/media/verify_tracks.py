@@ -126,9 +126,3 @@ def _language(language: str | None, muxer: str | None) -> str:
     if muxer is not None and language is not None and written_as(muxer, language) is None:
         return "none"
     return canonical(language)
-
-
-def lost_languages(tracks: list[Track], muxer: str) -> tuple[str, ...]:
-    """The languages that a container has no name for."""
-    told = {track.language for track in tracks if track.language is not None}
-    return tuple(sorted(name for name in told if canonical(name) != "none" and written_as(muxer, name) is None))

@@ -5,8 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from collections.abc import Mapping
-from fractions import Fraction
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -16,13 +15,15 @@ import numpy as np
 from av.error import FFmpegError
 
 from vedit.errors import ContractError, MediaError, VeditError
+from vedit.media.agreed import FIRST_FRAME, first_frame_of
 from vedit.media.convert import Converter
-from vedit.media.label import append_boxes, append_extensions, own_tags
+from vedit.media.label import MXF_COMMENT, append_boxes, append_extensions, own_tags
 from vedit.media.numbered import move_in_place
 from vedit.media.passthrough import Passthrough, kept_tags
+from vedit.media.place import check_free, put_in_place, sync
 from vedit.media.plan import OutputPlan
-from vedit.media.sequence import find_sequence
-from vedit.media.sidecar import describe, write_sidecar
+from vedit.media.sequence import DEFAULT_RATE, find_sequence
+from vedit.media.sidecar import describe, sidecar_path, stage_sidecar
 from vedit.media.sinks import FilesSink, GifSink, TrackSink, discard, open_sink
 from vedit.media.source import open_input
 from vedit.media.verify import verify
@@ -33,12 +34,6 @@ if TYPE_CHECKING:
     from vedit.media.contract import ContractReport
     from vedit.types import IntFrames
 
-MXF_COMMENT = "comment_"
-"""Keys of this prefix become user comments of the material package."""
-
-FIRST_FRAME = "VEDIT_FIRST_FRAME"
-"""Tag of a sound file beside pictures: the second of its clock at which the first picture is shown."""
-
 
 class VideoWriter:
     """Writes one planned file; use it as a context manager.
@@ -47,7 +42,8 @@ class VideoWriter:
     name. Leaving the block without `finish`, or by an error, removes the temporary file.
 
     Raises:
-        MediaError: the encoder or the disk refuses.
+        MediaError: the file cannot be opened for writing; nothing is rendered yet.
+        VeditError: the encoder or the disk refuses later.
         ContractError: the written file breaks the timing or sound contract.
     """
 
@@ -87,7 +83,7 @@ class VideoWriter:
 
         Raises:
             ValueError: the shape, the type or the number of frames is not what was planned.
-            MediaError: the encoder or the disk refuses.
+            VeditError: the encoder or the disk refuses.
         """
         plan = self._plan
         size = (plan.source.height, plan.source.width)
@@ -110,15 +106,23 @@ class VideoWriter:
         except (FFmpegError, OSError) as error:
             raise _refused(plan, error) from error
 
-    def finish(self, timings: Mapping[str, float] | None = None) -> ContractReport:
-        """Close, check and rename the file, then write its sidecar.
+    def finish(
+        self,
+        timings: Mapping[str, float] | None = None,
+        *,
+        notes: Sequence[str] = (),
+        used: Mapping[str, object] | None = None,
+    ) -> ContractReport:
+        """Close and check the file, then give it and its sidecar their names.
 
         Args:
             timings: seconds by stage of the render, for the sidecar.
+            notes: what the render was told beside what the plan says, for the sidecar.
+            used: what was used where it differs from what was asked, for the sidecar.
 
         Raises:
             ContractError: a check fails; nothing is kept.
-            MediaError: the disk refuses, or a file appeared under the final name.
+            VeditError: the disk refuses, or a file appeared under the final name.
         """
         plan = self._plan
         if self._sent != len(plan.frames):
@@ -137,15 +141,18 @@ class VideoWriter:
                 self._sound = None
             self._label()
             for file in self._files():
-                _sync(file)
+                sync(file)
         except (FFmpegError, OSError) as error:
             raise _refused(plan, error) from error
         report = self._checked()
         try:
-            self._rename()
+            staged = None
             if plan.sidecar is not None:
-                write_sidecar(plan.sidecar, describe(plan, report, timings))
-            _sync(plan.path.parent)
+                told = describe(plan, report, timings, notes=notes, used=used)
+                staged = stage_sidecar(plan.sidecar, told)
+                self._made.append(staged)
+            self._rename(staged)
+            sync(plan.path.parent)
         except OSError as error:
             raise _refused(plan, error) from error
         return report
@@ -175,7 +182,7 @@ class VideoWriter:
             # Behind the source's tags: what it says of its own making is not what is true of the result.
             tags = own_tags(plan.recipe, label=plan.options.label)
             if plan.container.muxer == "mxf":
-                tags = {f"{MXF_COMMENT}{key}": value for key, value in tags.items()}
+                tags = {f"{MXF_COMMENT}{key}": value for key, value in ({**plan.tags, **tags}).items()}
             pictures.metadata.update(tags)
         if find_sequence(plan.source.path) is None:
             self._passthrough = Passthrough(plan, output)
@@ -196,7 +203,7 @@ class VideoWriter:
             quicktime = plan.container.muxer == "mov"
             append_boxes(plan.temporary, {**rest, **tags}, label=plan.options.label, quicktime=quicktime)
         elif plan.container.muxer == "gif":
-            append_extensions(plan.temporary, tags, label=plan.options.label)
+            append_extensions(plan.temporary, {**plan.tags, **tags}, label=plan.options.label)
 
     def _files(self) -> list[Path]:
         plan = self._plan
@@ -212,7 +219,7 @@ class VideoWriter:
             source_index=plan.index,
             plan=plan,
             sound=self._sound_file if plan.beside is not None else None,
-            rate=(plan.index.rate or Fraction(25)) if plan.pictures is not None else None,
+            rate=(plan.index.rate or DEFAULT_RATE) if plan.pictures is not None else None,
             allow_huge=True,
         )
         if not report.ok:
@@ -224,20 +231,40 @@ class VideoWriter:
             raise ContractError(f"{plan.path.name} breaks the contract ({breaches})", remedy="please report this file")
         return report
 
-    def _rename(self) -> None:
-        """The sound first: a file that shows under its final name is complete."""
+    def _rename(self, staged: Path | None) -> None:
+        """All files at once, the pictures last: a file that shows under its final name is complete.
+
+        `verify` believes the record and the sound that it finds beside the pictures. Where a kill comes in between
+        there may be either without pictures, which is no result, but never pictures beside those of another render.
+
+        Args:
+            staged: the sidecar under its temporary name.
+        """
         plan = self._plan
-        if plan.sidecar is not None:
-            _check_free(plan.sidecar, overwrite=plan.overwrite)
-        if plan.pictures is not None:
-            if plan.beside is not None:
-                _replace(self._sound_file, plan.beside, overwrite=plan.overwrite)
-            move_in_place(plan.pictures, plan.temporary, replace=plan.overwrite)
-            return
-        _check_free(plan.path, overwrite=plan.overwrite)
+        moves: list[tuple[Path, Path]] = []
         if plan.beside is not None:
-            _replace(self._sound_file, plan.beside, overwrite=plan.overwrite)
-        _replace(plan.temporary, plan.path, overwrite=plan.overwrite)
+            moves.append((self._sound_file, plan.beside))
+        if staged is not None and plan.sidecar is not None:
+            moves.append((staged, plan.sidecar))
+        for _, final in moves:
+            check_free(final, overwrite=plan.overwrite)
+        stale = self._stale() if plan.overwrite else []
+        if plan.pictures is not None:
+            move_in_place(plan.pictures, plan.temporary, replace=plan.overwrite, companions=moves, stale=stale)
+            return
+        check_free(plan.path, overwrite=plan.overwrite)
+        put_in_place([*moves, (plan.temporary, plan.path)], stale)
+
+    def _stale(self) -> list[Path]:
+        """The record and the sound of an older result that this one has none of, but would be taken to have."""
+        plan = self._plan
+        found = [sidecar_path(plan.path)] if plan.sidecar is None else []
+        if plan.container.beside and plan.beside is None:
+            sound = plan.path.with_name(f"{plan.pictures.title if plan.pictures else plan.path.stem}.mka")
+            # Only one that was written here: another of this name is the user's.
+            if first_frame_of(sound) is not None:
+                found.append(sound)
+        return found
 
     def _abandon(self) -> None:
         """Close what is open and remove what is temporary, if it is still there."""
@@ -261,35 +288,11 @@ class VideoWriter:
 
 def _refused(plan: OutputPlan, error: Exception) -> VeditError:
     reason = getattr(error, "strerror", None) or str(error)
-    return MediaError(
+    # Frames were rendered: exit code 1.
+    return VeditError(
         f"{plan.path.name} could not be written: {reason}", remedy="check the free space, or write to another folder"
     )
 
 
 def _reserve(path: Path) -> None:
     os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
-
-
-def _check_free(path: Path, *, overwrite: bool) -> None:
-    if path.is_symlink() or (path.exists() and not overwrite):
-        raise MediaError(f"{path} appeared meanwhile", remedy="use --overwrite, or name another output")
-
-
-def _replace(temporary: Path, path: Path, *, overwrite: bool) -> None:
-    _check_free(path, overwrite=overwrite)
-    temporary.replace(path)
-
-
-def _sync(path: Path) -> None:
-    """Force a file or folder to the disk; a system that cannot sync folders is left alone."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except OSError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        if path.is_file():
-            raise
-    finally:
-        os.close(handle)

@@ -55,10 +55,33 @@ class Model:
         }
         return {name: weights_digest(module) for name, module in parts.items()}
 
-    def set_memory(self, *, tiled: bool, offloaded: bool) -> None:
-        """Trade speed for device memory: the autoencoder in tiles, or in host memory while it rests."""
+    @property
+    def can_offload(self) -> bool:
+        """Whether there is host memory beside the device's."""
+        return self.device.type != "cpu"
+
+    def set_memory(self, *, batch: int, tiled: bool, offloaded: bool) -> None:
+        """Do with less memory; see `vedit.memory.Footing`."""
+        self.codec.batch = min(self.codec.batch, batch)
         self.codec.tiled = tiled
-        self.codec.rest_on_host(offloaded)
+        turns = Turns(self.device, self.denoiser.modules, (self.codec.vae,)) if offloaded else None
+        self.denoiser.turns = self.codec.turns = turns
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+class Turns:
+    """Groups of modules that are in device memory one at a time; the others wait in host memory."""
+
+    def __init__(self, device: torch.device, *groups: tuple[torch.nn.Module, ...]) -> None:
+        self._device = device
+        self._groups = groups
+
+    def take(self, module: torch.nn.Module) -> None:
+        """Bring the group that holds `module` to the device, after the others have left it."""
+        for group in sorted(self._groups, key=lambda group: module in group):
+            for member in group:
+                torch.nn.Module.to(member, self._device if module in group else "cpu")
 
 
 def weights_digest(module: torch.nn.Module) -> str:
@@ -76,6 +99,12 @@ class SDDenoiser:
     def __init__(self, unet: UNet2DConditionModel, controlnets: Mapping[str, ControlNetModel]) -> None:
         self.unet = unet
         self.controlnets = dict(controlnets)
+        self.turns: Turns | None = None
+
+    @property
+    def modules(self) -> tuple[torch.nn.Module, ...]:
+        """UNet and ControlNets."""
+        return (self.unet, *self.controlnets.values())
 
     @torch.inference_mode()
     def __call__(
@@ -86,6 +115,8 @@ class SDDenoiser:
         controls: Mapping[str, tuple[torch.Tensor, float]],
     ) -> torch.Tensor:
         """Raw output of the UNet, residuals of the control branches added as diffusers' MultiControlNet adds them."""
+        if self.turns is not None:
+            self.turns.take(self.unet)
         dtype = self.unet.dtype
         sample = x.to(dtype)
         text = prompt.states.to(dtype).expand(len(x), -1, -1)
@@ -121,8 +152,7 @@ class SDCodec:
         self.batch = batch
         self.scaling = float(vae.config["scaling_factor"])
         self.shift = float(vae.config.get("shift_factor") or 0.0)
-        self._device = vae.device
-        self._offloaded = False
+        self.turns: Turns | None = None
         self.tiled = False
         """Decode in overlapping tiles, blended: less memory, and seams that are hard to see."""
 
@@ -132,23 +162,15 @@ class SDCodec:
         channels = self.vae.config.get("block_out_channels") or self.vae.config["encoder_block_out_channels"]
         return 2 ** (len(channels) - 1)
 
-    def rest_on_host(self, offloaded: bool) -> None:
-        """Keep the weights in host memory except while they encode or decode."""
-        self._device = self._device if self._offloaded else self.vae.device
-        self._offloaded = offloaded
-        torch.nn.Module.to(self.vae, "cpu" if offloaded else self._device)
-
     @contextmanager
     def _awake(self, *, tiled: bool = False) -> Generator[None]:
-        if self._offloaded:
-            torch.nn.Module.to(self.vae, self._device)
+        if self.turns is not None:
+            self.turns.take(self.vae)
         self.vae.use_tiling = tiled
         try:
             yield
         finally:
             self.vae.use_tiling = False
-            if self._offloaded:
-                torch.nn.Module.to(self.vae, "cpu")
 
     @torch.inference_mode()
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
@@ -170,7 +192,7 @@ class SDCodec:
         decode = cast("Callable[..., tuple[torch.Tensor]]", self.vae.decode)
         # Only here: decoding takes the memory; diffusers tiles the encoding of small autoencoders for 4 channels only.
         with self._awake(tiled=self.tiled):
-            parts = scaled.to(self._device).split(self.batch)
+            parts = scaled.to(self.vae.device).split(self.batch)
             pieces = [decode(part, return_dict=False)[0].float() for part in parts]
         return from_symmetric(torch.cat(pieces))
 
