@@ -159,3 +159,15 @@ def test_the_sidecar_holds_what_finish_is_told(make: Make) -> None:
     told = json.loads(sidecar_path(plan.path).read_text("utf-8"))
     assert told["notes"] == [*plan.notes, "told"]
     assert told["used"] == {"window": 24}
+
+
+@pytest.mark.parametrize("name", ["o.mov", "s_%02d.png"])
+def test_what_a_kill_left_without_pictures_is_replaced(make: Make, sound: Sound, name: str) -> None:
+    """Killed between the names of record and sound and those of the pictures: the same command goes on."""
+    source = make(name="in.mov", frames=4, rate=Fraction(25), sounds=(sound(),))
+    plan = write(source, name)
+    for path in [plan.path] if plan.pictures is None else plan.pictures.present():
+        path.unlink()
+    assert sidecar_path(plan.path).exists()
+    write(source, name)
+    assert verify(source, plan.path, rate=Fraction(25)).ok

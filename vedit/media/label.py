@@ -36,8 +36,8 @@ _EXR_OWN = (
 
 _LONGEST = {"png": 79, "exr": 31}
 """Bytes of a key (PNG, section 11.3.3.2; OpenEXR file layout, "Attribute Names")."""
-_MXF_VALUE = 2**15 - 1
-"""Characters of a comment, whose length in UTF-16 has to fit in 16 bits."""
+_MXF_VALUE = 2**14 - 1
+"""Characters of a comment: each takes up to 4 bytes in UTF-16, and their number has to fit in 16 bits."""
 
 XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")
 """The `uuid` box of an XMP packet (XMP specification, part 3, section 1.2.7)."""
@@ -73,7 +73,7 @@ def holds_tag(form: str, key: str, value: str) -> bool:
         return key.isprintable() and key == " ".join(key.split()) and not key.startswith("XML:")
     if form == "exr":
         return key.lower() not in _EXR_OWN.split()
-    return form != "mxf" or len(value) < _MXF_VALUE // 2
+    return form != "mxf" or len(value) <= _MXF_VALUE
 
 
 def mxf_tags(tags: Mapping[str, str]) -> dict[str, str]:

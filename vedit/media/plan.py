@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vedit.errors import MediaError
+from vedit.media.agreed import first_frame_of
 from vedit.media.choices import OutputOptions
 from vedit.media.containers import Container, container_for, track_time_base
 from vedit.media.encode import Encoding, choose_encoding
@@ -19,7 +20,7 @@ from vedit.media.label import holds_tag, mxf_tags
 from vedit.media.numbered import NumberedFiles, first_number, numbered
 from vedit.media.passthrough import kept_tags
 from vedit.media.sequence import find_sequence
-from vedit.media.sidecar import sidecar_path
+from vedit.media.sidecar import is_record, sidecar_path
 from vedit.media.source import open_input
 from vedit.media.target import check_target
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
@@ -61,6 +62,8 @@ class OutputPlan:
     beside: Path | None = None
     """The Matroska file of the sound, where the pictures' format holds none."""
     sidecar: Path | None = None
+    orphans: tuple[Path, ...] = ()
+    """Of those two, what a run left that was killed before the pictures had their name; they are replaced."""
     recipe: Mapping[str, object] | None = None
     options: OutputOptions = DEFAULTS
     overwrite: bool
@@ -137,13 +140,18 @@ def plan_output(
     timecode = written_timecode(metadata, index, part, container, first, options, lost, notes)
     check_timing(container, index)
     beside = None
+    orphans: list[Path] = []
     if container.beside and streams.copied:
         beside = target.with_name(f"{pictures.title if pictures else target.stem}.mka")
-        check_target(beside, metadata.path, None, overwrite=options.overwrite)
+        if _orphaned(target, pictures) and first_frame_of(beside) is not None:
+            orphans.append(beside)
+        check_target(beside, metadata.path, None, overwrite=options.overwrite or beside in orphans)
         notes.append(f"the sound is in {beside.name}")
     # Where none is written too: `verify` would take what another render left for this one's.
     record = sidecar_path(target)
-    check_target(record, metadata.path, None, overwrite=options.overwrite)
+    if _orphaned(target, pictures) and is_record(record):
+        orphans.append(record)
+    check_target(record, metadata.path, None, overwrite=options.overwrite or record in orphans)
     sidecar = record if options.sidecar else None
     if options.interlaced == "weave" and metadata.field_order not in ("progressive", "unknown"):
         notes.append("the source is interlaced: its fields are kept woven and the result is marked progressive")
@@ -172,6 +180,7 @@ def plan_output(
         pictures=pictures,
         beside=beside,
         sidecar=sidecar,
+        orphans=tuple(orphans),
         recipe=recipe,
         options=options,
         overwrite=options.overwrite,
@@ -201,6 +210,11 @@ def _own_tags(metadata: VideoMetadata, container: Container, lost: list[str], *,
         names = ", ".join(refused)
         lost.append(f"the {'tags' if len(refused) > 1 else 'tag'} {names} ({container.suffix} cannot hold them)")
     return found
+
+
+def _orphaned(target: Path, pictures: NumberedFiles | None) -> bool:
+    """Whether record and sound of this name, if there are any, belong to no pictures."""
+    return not (pictures.present() if pictures is not None else target.exists())
 
 
 def _temporary(target: Path, work: Path | None) -> Path:

@@ -31,6 +31,15 @@ def sidecar_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.vedit.json")
 
 
+def is_record(path: Path) -> bool:
+    """Whether a file is a sidecar of the output that its name says."""
+    try:
+        told = json.loads(path.read_text("utf-8"))
+        return "format" in told and sidecar_path(path.with_name(str(told["output"]))) == path
+    except (OSError, ValueError, TypeError, KeyError):
+        return False
+
+
 def describe(
     plan: OutputPlan,
     report: ContractReport,

@@ -247,7 +247,7 @@ class VideoWriter:
         if staged is not None and plan.sidecar is not None:
             moves.append((staged, plan.sidecar))
         for _, final in moves:
-            check_free(final, overwrite=plan.overwrite)
+            check_free(final, overwrite=plan.overwrite or final in plan.orphans)
         stale = self._stale() if plan.overwrite else []
         if plan.pictures is not None:
             move_in_place(plan.pictures, plan.temporary, replace=plan.overwrite, companions=moves, stale=stale)
