@@ -112,7 +112,7 @@ def bare(source: Path, output: Path, codec: str, options: dict[str, str]) -> tup
 def test_throughput_beside_a_bare_loop(tmp_path: Path, results: Results) -> None:
     size = (1920, 1080) if FULL else (320, 184)
     coded = Coded(pixel_format="yuv420p", matrix="bt709", full=False)
-    source = write_source(tmp_path / "source.mp4", coded, 100 if FULL else 10, size, crf=20)
+    source = write_source(tmp_path / "source.mp4", coded, 300 if FULL else 10, size, crf=20)
     with open_video(source) as reader:
         encoding = plan_output(tmp_path / "planned.mp4", reader.metadata, reader.index()).encoding
     ratios: list[float] = []
