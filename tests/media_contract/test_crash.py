@@ -111,5 +111,5 @@ def test_kill_at_random_moments(tmp_path: Path, full: bool, results: Results) ->
         runs=len(runs) + 1,
         frames=frames,
         pixels="equal to those of the undisturbed render",
-        under_the_final_name_before_the_end="nothing",
+        **{"under the final name before the end": "nothing"},
     )
