@@ -16,7 +16,7 @@ from pathlib import Path
 from vedit.errors import InputError
 from vedit.finish import side_by_side as compare
 from vedit.finishing import finished_shot, untouched_shot
-from vedit.media.plan import OutputPlan, plan_output
+from vedit.media.plan import OutputPlan, plan_output, temporary_for
 from vedit.media.target import check_target
 from vedit.media.write import VideoWriter
 from vedit.memory import Footing, Ladder
@@ -152,13 +152,8 @@ def _resumed(sampler: Sampler, work: Work, on_note: OnNote) -> int:
 
 
 def _in_work(plan: OutputPlan, work: Work, recipe: dict[str, object]) -> OutputPlan:
-    """The plan with its unfinished file in the work folder, where a killed run's is found and removed.
-
-    On another file system it stays beside the output: it must be renamed, not copied.
-    """
-    same = work.path.stat().st_dev == plan.path.parent.stat().st_dev
-    temporary = work.path / plan.temporary.name if same else plan.temporary
-    return replace(plan, temporary=temporary, recipe=recipe)
+    """The plan with its unfinished file in the work folder, where a killed run's is found and removed."""
+    return replace(plan, temporary=temporary_for(plan.path, work.path), recipe=recipe)
 
 
 def _recipe(job: Job, restyler: Restyler) -> dict[str, object]:

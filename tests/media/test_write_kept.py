@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
@@ -18,7 +19,7 @@ from av.video.frame import VideoFrame
 from vedit.errors import ContractError, MediaError
 from vedit.media.choices import OutputOptions
 from vedit.media.label import SOURCE_TYPE, XMP_BOX
-from vedit.media.plan import OutputPlan, plan_output
+from vedit.media.plan import OutputPlan, plan_output, temporary_for
 from vedit.media.probe import probe
 from vedit.media.read import open_video
 from vedit.media.sidecar import sidecar_path
@@ -44,8 +45,8 @@ def write(
             frames=part,
             options=OutputOptions(**asked),
             recipe=RECIPE,
-            work=work,
         )
+        plan = replace(plan, temporary=temporary_for(plan.path, work))
         with VideoWriter(plan) as writer:
             for clip in reader.chunks(plan.frames, 5):
                 writer.write(clip.frames)

@@ -28,13 +28,7 @@ if TYPE_CHECKING:
 @click.option("--short-side", type=click.IntRange(min=16), help="Pixels of the shorter side.  [default: the source's]")
 @params.rate_option
 @params.huge_option
-@click.option(
-    "--interlaced",
-    type=click.Choice(("deinterlace", "weave")),
-    default="deinterlace",
-    show_default=True,
-    help="What is done with the fields of an interlaced source.",
-)
+@params.interlaced_option
 @params.json_option
 @params.quiet_option
 def controls_command(

@@ -59,13 +59,7 @@ def probe_command(*, source: Path, frames: int, rate: Fraction | None, allow_hug
 @click.argument("source", metavar="INPUT", type=params.FILE)
 @params.rate_option
 @params.huge_option
-@click.option(
-    "--interlaced",
-    type=click.Choice(("deinterlace", "weave")),
-    default="deinterlace",
-    show_default=True,
-    help="What is done with the fields of an interlaced source.",
-)
+@params.interlaced_option
 @params.json_option
 def shots_command(
     *, source: Path, rate: Fraction | None, allow_huge: bool, interlaced: Interlaced, as_json: bool

@@ -131,6 +131,13 @@ rate_option = click.option(
     "--rate", type=RateType(), metavar="RATE", help="Frames per second of an image sequence: 25, 23.976, 30000/1001."
 )
 
+interlaced_option = click.option(
+    "--interlaced",
+    type=click.Choice(get_args(Interlaced)),
+    default="deinterlace",
+    show_default=True,
+    help="What is done with the fields of an interlaced source.",
+)
 
 _OUTPUT_OPTIONS = (
     click.option(
@@ -160,13 +167,7 @@ _OUTPUT_OPTIONS = (
     ),
     click.option("--drop-alpha", is_flag=True, help="Leave out transparency that the codec cannot hold."),
     click.option("--even", is_flag=True, help="Pad an odd side by a pixel instead of writing yuv444p."),
-    click.option(
-        "--interlaced",
-        type=click.Choice(get_args(Interlaced)),
-        default="deinterlace",
-        show_default=True,
-        help="What is done with the fields of an interlaced source.",
-    ),
+    interlaced_option,
 )
 
 Command = TypeVar("Command", bound=Callable[..., Any])

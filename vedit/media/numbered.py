@@ -9,10 +9,7 @@ from pathlib import Path
 
 from vedit.errors import MediaError
 from vedit.media.place import appeared, put_in_place
-from vedit.media.sequence import find_sequence
-
-# One counter: printf's %d or %04d, or a run of #.
-_COUNTER = re.compile(r"%(?:0(\d{1,2}))?d|#+")
+from vedit.media.sequence import find_sequence, split_counter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,20 +42,20 @@ class NumberedFiles:
 
 def numbered(path: Path, *, first: int, count: int) -> NumberedFiles:
     """What a pattern such as `shot_%04d.png` or `shot_####.png` names. Raises MediaError where it has no counter."""
-    counters = list(_COUNTER.finditer(path.name))
-    if len(counters) != 1:
-        stem = path.stem if not counters else "shot"
+    split = split_counter(path.name)
+    if split is None:
+        several = "%" in path.name or "#" in path.name
+        stem = "shot" if several else path.stem
         raise MediaError(
-            f"{path.name} names {'one picture' if not counters else 'several counters'}, and a clip is a sequence",
+            f"{path.name} names {'several counters' if several else 'one picture'}, and a clip is a sequence",
             remedy=f"number the pictures, for instance {stem}_%04d{path.suffix}",
         )
-    found = counters[0]
-    digits = len(found[0]) if found[0].startswith("#") else int(found[1] or 1)
+    prefix, digits, suffix = split
     return NumberedFiles(
         folder=path.parent,
-        prefix=path.name[: found.start()],
-        digits=max(1, digits),
-        suffix=path.name[found.end() :],
+        prefix=prefix,
+        digits=digits,
+        suffix=suffix,
         first=first,
         count=count,
     )

@@ -93,7 +93,6 @@ def plan_output(
     frames: FrameRange | None = None,
     options: OutputOptions = DEFAULTS,
     recipe: Mapping[str, object] | None = None,
-    work: Path | None = None,
 ) -> OutputPlan:
     """Check an output and decide all about it.
 
@@ -104,7 +103,6 @@ def plan_output(
         frames: the part to write; None is the whole clip.
         options: what the user chose of the written file.
         recipe: how the frames were made, as values that JSON holds; written in the metadata and the sidecar.
-        work: folder for the file while it is written; None, or a folder on another file system: beside the output.
 
     Raises:
         MediaError: the output is the source, a link, a folder, exists, or lies where nothing can be written; its
@@ -163,7 +161,7 @@ def plan_output(
         )
     return OutputPlan(
         path=target,
-        temporary=_temporary(target, work),
+        temporary=temporary_for(target),
         source=metadata,
         index=index,
         frames=part,
@@ -217,7 +215,7 @@ def _orphaned(target: Path, pictures: NumberedFiles | None) -> bool:
     return not (pictures.present() if pictures is not None else target.exists())
 
 
-def _temporary(target: Path, work: Path | None) -> Path:
+def temporary_for(target: Path, work: Path | None = None) -> Path:
     """Where the file grows: in `work`, if a rename from there is atomic, which takes one file system."""
     folder = target.parent
     if work is not None and work.is_dir() and work.stat().st_dev == folder.stat().st_dev:

@@ -64,7 +64,7 @@ def find_sequence(path: Path | str) -> ImageSequence | None:
         return _in_folder(given, path)
     if given.exists() or given.suffix.lower() not in SUFFIXES:
         return None
-    split = _split(given.name)
+    split = split_counter(given.name)
     if split is None:
         return None
     prefix, digits, suffix = split
@@ -78,7 +78,7 @@ def find_sequence(path: Path | str) -> ImageSequence | None:
     return _checked(given.parent, prefix, digits, suffix, numbers)
 
 
-def _split(name: str) -> tuple[str, int, str] | None:
+def split_counter(name: str) -> tuple[str, int, str] | None:
     """Prefix, least number of digits, suffix of a name with one counter; None where it has none, or several."""
     printf = list(_PRINTF.finditer(name))
     if len(printf) == 1:
