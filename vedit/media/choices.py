@@ -36,3 +36,5 @@ class OutputOptions:
     even: bool = False
     """Pad an odd side by one pixel where 4:2:0 needs an even one."""
     interlaced: Interlaced = "deinterlace"
+    timecode: str | None = None
+    """That of the source's first frame, where the source has none itself."""

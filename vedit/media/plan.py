@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -110,6 +110,8 @@ def plan_output(
             copied; or, with `strict`, something of the source cannot be kept.
         InputError: there is no encoder for the codec.
     """
+    if metadata.timecode is None:
+        metadata = replace(metadata, timecode=options.timecode)
     target = Path(path).absolute()
     if target.is_dir():
         raise MediaError(f"{path} is a folder", remedy="name a file in it")

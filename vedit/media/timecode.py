@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from fractions import Fraction
 
 from vedit.errors import InputError
@@ -121,6 +121,28 @@ def parse_range(text: str, index: FrameIndex, timecode: str | None = None) -> Fr
     if start >= stop:
         raise InputError(f"the range {text} holds no frame", remedy=f"the clip is {_extent(index, timecode)}")
     return FrameRange(start=start, stop=stop)
+
+
+def parse_moment(text: str, index: FrameIndex, timecode: str | None = None) -> int:
+    """A moment, written as a side of a range -> the frame that is shown then.
+
+    Args:
+        text: seconds, a timecode or #frame.
+        index: the clip's frames.
+        timecode: of the clip's first frame; None counts from 00:00:00:00.
+
+    Raises:
+        InputError: it is no moment, or outside the clip.
+    """
+    side = text.strip()
+    number = _frame(side, index, timecode)
+    if not side.startswith("#") and ":" not in side:
+        # A side of a range is the first frame from then on; between two frames the earlier one is on screen.
+        seconds = Fraction(side) + FORGIVEN
+        number = bisect_right(index.pts, seconds, key=lambda pts: (pts - index.pts[0]) * index.time_base) - 1
+    if number >= len(index):
+        raise InputError(f"{text} is outside the clip", remedy=f"it is {_extent(index, timecode)}")
+    return number
 
 
 def _frame(side: str, index: FrameIndex, timecode: str | None) -> int:

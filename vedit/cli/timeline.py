@@ -1,0 +1,210 @@
+"""`vedit timeline`: the clips of a cut that was exported from an editing system, listed or restyled."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from vedit.cli import params
+from vedit.cli.console import count, note, show, show_json
+from vedit.errors import InputError
+from vedit.options import QUALITIES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from fractions import Fraction
+
+    from vedit.nle.model import Timeline, TimelineClip
+    from vedit.options import QualityName
+
+HANDLES = 8
+
+
+@click.command("timeline", short_help="Restyle the clips of a timeline from an editing system.")
+@click.argument("source", metavar="TIMELINE", type=params.FILE)
+@click.option("--list", "as_list", is_flag=True, help="List the clips and what they show of their media, and stop.")
+@click.option(
+    "--edits",
+    "edits",
+    type=params.FILE,
+    metavar="LOOKS.TOML",
+    help="Which clips get which look; without it those that a note 'VEDIT: prompt' names in the timeline.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=params.FILE,
+    help="The timeline that shows the results.  [default: NAME.vedit.EXT beside TIMELINE]",
+)
+@click.option(
+    "--handles",
+    type=click.IntRange(min=0),
+    default=HANDLES,
+    show_default=True,
+    help="Frames on either side of what a clip shows, where the media has them.",
+)
+@click.option(
+    "--rate", type=params.RateType(), metavar="RATE", help="Frames per second of an EDL: 25, 23.976, 30000/1001."
+)
+@click.option(
+    "--media",
+    "folders",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    multiple=True,
+    metavar="FOLDER",
+    help="Read media of this folder too; media that moved is looked for in it. May be given more than once.",
+)
+@click.option("--any-media", is_flag=True, help="Read media wherever the timeline says it lies.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    metavar="FOLDER",
+    help="Where the results go.  [default: beside each source]",
+)
+@click.option(
+    "--container",
+    type=click.Choice(["mov", "mp4", "mkv", "mxf"]),
+    help="What the results are written as.  [default: as each source is]",
+)
+@click.option(
+    "--quality", type=click.Choice(list(QUALITIES)), help="For all clips, whatever the looks say: draft for a try."
+)
+@click.option("--model", help="For all clips, whatever the looks say: listed name, folder, .safetensors file, hub id.")
+@click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
+    show_default=True,
+    help="Where to run.",
+)
+@params.huge_option
+@params.output_options
+@click.option("--fresh", is_flag=True, help="Render again what is there already, from the start.")
+@click.option("--keep-work", is_flag=True, help="Keep the finished units of every render.")
+@click.option("--dry-run", is_flag=True, help="Say what would be rendered, where, with which look, and stop.")
+@params.json_option
+@params.progress_option
+@params.quiet_option
+def timeline_command(
+    *,
+    source: Path,
+    as_list: bool,
+    edits: Path | None,
+    output: Path | None,
+    handles: int,
+    rate: Fraction | None,
+    folders: tuple[Path, ...],
+    any_media: bool,
+    results: Path | None,
+    container: str | None,
+    quality: str | None,
+    model: str | None,
+    device: str,
+    allow_huge: bool,
+    fresh: bool,
+    keep_work: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    **more: Any,
+) -> None:
+    """Restyle clips of TIMELINE, and write a timeline that shows the results at the same place.
+
+    TIMELINE is FCPXML (.fcpxml, .fcpxmld), FCP7 XML (.xml), a Kdenlive or MLT project, a CMX 3600 EDL, .otio or .aaf.
+    Media is read only inside TIMELINE's folder and the folders of --media, unless --any-media is given. What each clip
+    shows of its media is rendered once, with handles, beside its source and with its timecode and sound. All else in
+    the timeline stays as it is.
+
+    A run that was stopped goes on when the same command is run again; results that are there are not rendered again.
+
+    \b
+    Examples:
+      vedit timeline cut.fcpxml --list
+      vedit timeline cut.fcpxml --edits looks.toml --dry-run
+      vedit timeline cut.fcpxml --edits looks.toml -o cut_ink.fcpxml
+      vedit timeline cut.edl --edits looks.toml --rate 25 --media /footage
+      vedit timeline cut.xml --edits looks.toml --handles 24 --codec prores --container mov
+    """
+    if not as_list and edits is None and output is None and not dry_run:
+        raise InputError("nothing is asked for", remedy="give --list, or --edits looks.toml and -o OUT")
+    if as_list:
+        _list(source, rate, folders, any_media, as_json=as_json)
+        return
+    from vedit.cli.timeline_run import Run, Wanted
+    from vedit.nle.results import RenderChoices
+
+    wanted = Wanted(
+        source=source,
+        edits=edits,
+        output=output,
+        handles=handles,
+        rate=rate,
+        folders=folders,
+        any_media=any_media,
+        results=results,
+        ending=f".{container}" if container else "",
+        choices=RenderChoices(
+            model=model,
+            quality=cast("QualityName | None", quality),
+            device=device,
+            writing=params.output_choices(**more),
+            allow_huge=allow_huge,
+            fresh=fresh,
+            keep_work=keep_work,
+        ),
+    )
+    run = Run(wanted, quiet=quiet)
+    if dry_run:
+        run.plan(as_json=as_json)
+    else:
+        run.render(as_json=as_json)
+
+
+def _list(source: Path, rate: Fraction | None, folders: tuple[Path, ...], any_media: bool, *, as_json: bool) -> None:
+    from vedit.nle.read import read_timeline
+
+    timeline = read_timeline(source, rate=rate, folders=folders, anywhere=any_media).timeline
+    for line in timeline.notes:
+        note(line)
+    if as_json:
+        show_json(timeline)
+        return
+    _show(timeline)
+
+
+def _show(timeline: Timeline) -> None:
+    clips = count(len(timeline.clips), "clip")
+    show(f"{timeline.name or 'untitled'}: {timeline.format}, {timeline.rate} frames/s, {clips}")
+    rows = [_row(timeline, clip) for clip in timeline.clips]
+    header = ("#", "track", "clip", "in the cut", "of the media", "speed", "media")
+    widths = [max(map(len, column)) for column in zip(header, *rows, strict=True)]
+    sequence = timeline.name
+    _line(header, widths)
+    for clip, row in zip(timeline.clips, rows, strict=True):
+        if clip.sequence and clip.sequence != sequence:
+            sequence = clip.sequence
+            show(f"in {sequence}:")
+        _line(row, widths)
+
+
+def _line(row: Sequence[str], widths: list[int]) -> None:
+    show("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+
+
+def _row(timeline: Timeline, clip: TimelineClip) -> tuple[str, ...]:
+    from vedit.nle.clock import span_timecodes
+
+    begin = timeline.start if clip.sequence in ("", timeline.name) else 0
+    record = span_timecodes(clip.record, timeline.rate, drop=timeline.drop, offset=begin)
+    shown, media = "", clip.refusal
+    if clip.source is not None:
+        drop = clip.media.drop if clip.media is not None else False
+        rate = (clip.media.rate if clip.media is not None else None) or timeline.rate
+        shown = span_timecodes(clip.source, rate, drop=drop)
+    if not media and clip.media is not None:
+        media = str(clip.media.path) if clip.media.path is not None else f"{clip.media.problem}: {clip.media.written}"
+    speed = "varies" if clip.speed is None else "" if clip.speed == 1 else f"{float(clip.speed * 100):.4g} %"
+    state = "" if clip.enabled else " (off)"
+    return (str(clip.number), clip.track, clip.name + state, record, shown, speed, media)

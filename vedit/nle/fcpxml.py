@@ -1,0 +1,173 @@
+"""FCPXML 1.8 to 1.13 (Final Cut Pro, Resolve): clips relinked by an asset of their own, all else as it was."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from vedit.nle.cover import check_cover
+from vedit.nle.fcpxml_read import Found, StoryReader
+from vedit.nle.fcpxml_times import format_time, parse_time
+from vedit.nle.media_paths import MediaRules, address_of
+from vedit.nle.model import NewMedia, Timeline
+from vedit.nle.xml_tree import Element, Text, XmlDocument
+
+OLDEST, NEWEST = (1, 8), (1, 13)
+_NUMBERED = re.compile(r"^r(\d+)$")
+# What a new asset does not share with the one it is made from: the identity of the old file.
+_IDENTITY = ("uid", "sig", "suggestedFilename")
+_KEPT_METADATA = "com.apple.proapps.studio."
+
+
+class FcpxmlDocument:
+    """An FCPXML document; see `TimelineDocument`.
+
+    Args:
+        document: its XML.
+        rules: where media may lie.
+
+    Raises:
+        InputError: it is no FCPXML, or of a kind that is not understood.
+    """
+
+    def __init__(self, document: XmlDocument, rules: MediaRules) -> None:
+        root = document.root
+        if root.name != "fcpxml":
+            raise document.fault(root, "not an FCPXML document")
+        version = _version(document)
+        self._xml = document
+        self._reader = StoryReader(document, rules)
+        self._found = self._reader.read()
+        self._added: dict[tuple[str, str], Element] = {}
+        sequences = list(self._reader.sequences())
+        if not sequences:
+            raise document.fault(root, "it holds no project", remedy="export a project, not an event")
+        name, first = sequences[0]
+        notes = () if OLDEST <= version <= NEWEST else (f"FCPXML {root.get('version')} is newer than what is known",)
+        self._timeline = Timeline(
+            name=name,
+            rate=self._reader.rate(first),
+            start=parse_time(document, first, "tcStart", Fraction(0)),
+            drop=first.get("tcFormat") == "DF",
+            clips=tuple(item.clip for item in self._found),
+            format=f"FCPXML {root.get('version')}",
+            notes=notes,
+        )
+
+    @property
+    def timeline(self) -> Timeline:
+        """The cut as it was read."""
+        return self._timeline
+
+    def relink(self, number: int, media: NewMedia) -> None:
+        """See `TimelineDocument.relink`."""
+        item = self._found[number - 1]
+        check_cover(item.clip, media)
+        reference = item.reference
+        assert reference is not None  # an editable clip has one
+        old = self._reader.resources[reference.get("ref")]
+        new = self._asset(old, media)
+        if reference.name == "asset-clip" or reference.parent is None or reference.parent.name != "clip":
+            # Where `start` is absent it is the asset's, and that changes.
+            if not reference.get("start") and item.clip.media is not None and item.clip.media.start != media.start:
+                reference.set("start", format_time(item.clip.media.start or Fraction(0), 1 / media.rate))
+        else:
+            self._trim(item, reference, media)
+        reference.set("ref", new.get("id"))
+
+    def serialise(self) -> bytes:
+        """See `TimelineDocument.serialise`."""
+        return self._xml.serialise()
+
+    def _trim(self, item: Found, video: Element, media: NewMedia) -> None:
+        """A `video` inside a `clip` spans all of its media: it now spans the new one, at the same place in time."""
+        begin = parse_time(self._xml, video, "start", item.clip.media.start if item.clip.media else None)
+        offset = parse_time(self._xml, video, "offset", Fraction(0))
+        frame = 1 / media.rate
+        video.set("offset", format_time(offset + media.start - begin, frame))
+        video.set("start", format_time(media.start, frame))
+        video.set("duration", format_time(media.duration, frame))
+
+    def _asset(self, old: Element, media: NewMedia) -> Element:
+        """The resource of the new media, made like the old one's; one for each file."""
+        key = (old.get("id"), str(media.path))
+        if key in self._added:
+            return self._added[key]
+        new = old.copy()
+        frame = 1 / media.rate
+        for element in new.walk():
+            for name in _IDENTITY:
+                element.unset(name)
+        new.set("id", self._new_id())
+        new.set("name", media.name)
+        new.set("start", format_time(media.start, frame))
+        new.set("duration", format_time(media.duration, frame))
+        if not media.has_sound:
+            for name in ("hasAudio", "audioSources", "audioChannels", "audioRate"):
+                new.unset(name)
+        self._address(new, media)
+        _drop_stale_metadata(new)
+        parent = old.parent
+        assert parent is not None  # a resource lies in <resources>
+        parent.insert_after(old, new)
+        self._reader.resources[new.get("id")] = new
+        if media.size is not None:
+            self._format(old, new, media)
+        self._added[key] = new
+        return new
+
+    def _address(self, asset: Element, media: NewMedia) -> None:
+        holders = list(asset.elements("media-rep"))
+        for bookmark in [bookmark for holder in (asset, *holders) for bookmark in holder.elements("bookmark")]:
+            if bookmark.parent is not None:
+                bookmark.parent.remove(bookmark)
+        originals = [rep for rep in holders if rep.get("kind", "original-media") == "original-media"]
+        target = originals[0] if originals else asset
+        target.set("src", address_of(media.path, like=target.get("src")))
+        for holder in holders:
+            if holder is not target:
+                asset.remove(holder)
+            elif not any(isinstance(child, Text) and child.data.strip() for child in holder.children):
+                holder.children = [child for child in holder.children if isinstance(child, Element)]
+
+    def _format(self, old: Element, asset: Element, media: NewMedia) -> None:
+        """The old media's format serves the new one too; a new one is added only where the size differs."""
+        described = self._reader.resources.get(old.get("format"))
+        width, height = media.size or (0, 0)
+        if described is None or (described.get("width"), described.get("height")) in (
+            (str(width), str(height)),
+            ("", ""),
+        ):
+            return
+        new = described.copy()
+        new.unset("name")
+        new.set("id", self._new_id())
+        new.set("width", str(width))
+        new.set("height", str(height))
+        if described.parent is not None:
+            described.parent.insert_after(described, new)
+        self._reader.resources[new.get("id")] = new
+        asset.set("format", new.get("id"))
+
+    def _new_id(self) -> str:
+        taken = [int(match[1]) for match in map(_NUMBERED.match, self._reader.resources) if match]
+        return f"r{max(taken, default=0) + 1}"
+
+
+def _drop_stale_metadata(asset: Element) -> None:
+    """Reel, shot and the like hold for the new media too; codec and profile do not."""
+    for metadata in list(asset.elements("metadata")):
+        for entry in list(metadata.elements("md")):
+            if not entry.get("key").startswith(_KEPT_METADATA):
+                metadata.remove(entry)
+        if not any(metadata.elements()):
+            asset.remove(metadata)
+
+
+def _version(document: XmlDocument) -> tuple[int, int]:
+    match = re.match(r"^(\d+)\.(\d+)$", document.root.get("version"))
+    if match is None or (version := (int(match[1]), int(match[2]))) < OLDEST:
+        raise document.fault(
+            document.root, f"version {document.root.get('version')!r} is not read", remedy="export it as 1.9 or later"
+        )
+    return version

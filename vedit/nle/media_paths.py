@@ -1,0 +1,167 @@
+"""Addresses of media in project files: which file is meant, and whether it may be read."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")
+_DRIVE = re.compile(r"^/?[A-Za-z]:[/\\]")
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
+# RFC 3986: what may stand in a path as it is, the colon left out because Premiere escapes it.
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=@")
+_TRAILING_PARTS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Located:
+    """A file that was found, or why none is."""
+
+    path: Path | None = None
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MediaRules:
+    """Where the media of a project file may lie.
+
+    A project file comes from elsewhere: what it names is read only inside its own folder and the folders that the user
+    names, unless the user allows any place.
+    """
+
+    base: Path
+    """The folder of the project file."""
+    folders: tuple[Path, ...] = ()
+    """Further folders; media that moved is looked for in them too."""
+    anywhere: bool = False
+
+    def inside(self, folder: Path) -> MediaRules:
+        """The same rules with relative addresses counted from another folder, if that one is allowed itself."""
+        return replace(self, base=folder) if self._allowed(folder) else self
+
+    def locate(self, written: str) -> Located:
+        """The file that an address means.
+
+        An address is a `file:` URL, an absolute path, or a path relative to the project; other schemes are refused.
+        Where nothing lies there, the end of the path is looked for in the folders that are allowed.
+        """
+        try:
+            name = path_of(written)
+        except ValueError as error:
+            return Located(problem=str(error))
+        direct = self._direct(name)
+        problem = "offline"
+        if direct is not None and _is_file(direct):
+            if self._allowed(direct):
+                return Located(path=direct)
+            problem = "outside the timeline's folder"
+        parts = _parts(name)
+        for folder in (self.base, *self.folders):
+            for count in range(min(len(parts), _TRAILING_PARTS), 0, -1):
+                found = folder.joinpath(*parts[-count:])
+                if _is_file(found) and self._allowed(found):
+                    return Located(path=found)
+        return Located(problem=problem)
+
+    def locate_name(self, names: tuple[str, ...]) -> Located:
+        """The file that is called so, or the only one called so but for its extension, in the folders that are allowed.
+
+        Args:
+            names: what the format gives: a file's name, a clip's name, a reel; the first that is found counts.
+        """
+        for name in filter(None, names):
+            last = (_parts(name) or ("",))[-1]
+            for folder in (self.base, *self.folders):
+                if last and _is_file(folder / last) and self._allowed(folder / last):
+                    return Located(path=folder / last)
+                try:
+                    similar = [path for path in folder.iterdir() if path.stem == last and path.is_file()]
+                except OSError:
+                    continue
+                media = [path for path in similar if path.suffix.lower() in _MEDIA and self._allowed(path)]
+                if len(media) == 1:
+                    return Located(path=media[0])
+        return Located(problem="offline")
+
+    def _direct(self, name: str) -> Path | None:
+        if _DRIVE.match(name):
+            windows = Path(name.lstrip("/"))
+            return windows if windows.is_absolute() else None
+        return self.base / name
+
+    def _allowed(self, path: Path) -> bool:
+        if self.anywhere:
+            return True
+        real = path.resolve()
+        return any(real.is_relative_to(folder.resolve()) for folder in (self.base, *self.folders))
+
+
+_MEDIA = frozenset((".mov", ".mp4", ".m4v", ".mkv", ".mxf", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"))
+
+
+def path_of(written: str) -> str:
+    """An address -> the path in it, percent-decoded where it is a URL.
+
+    Raises:
+        ValueError: a scheme other than file, another machine, or characters that no path has; the message says which.
+    """
+    path = written
+    scheme = _SCHEME.match(written)
+    if scheme and not _DRIVE.match(written):
+        if scheme[1].lower() != "file":
+            raise ValueError(f"{scheme[1].lower()}: addresses are not read")
+        rest = written[scheme.end() :]
+        if rest.startswith("//"):
+            host, _, below = rest[2:].partition("/")
+            if host.lower() not in ("", "localhost", "127.0.0.1"):
+                raise ValueError(f"on another machine ({host})")
+            rest = "/" + below
+        path = _decode(rest)
+        if _DRIVE.match(path):
+            path = path[1:]
+    if written.startswith(("\\\\", "//")):
+        raise ValueError("on another machine")
+    if not path or any(ord(character) < 32 for character in path):
+        raise ValueError("not a path")
+    return path
+
+
+def address_of(path: Path, *, like: str) -> str:
+    """A path -> an address of the kind that `like` is: a URL with or without host, or a plain path.
+
+    Args:
+        path: absolute.
+        like: the address that it takes the place of.
+    """
+    plain = path.as_posix()
+    lower = like.lower()
+    if lower.startswith("file:") or not like:
+        prefix = "file://localhost" if lower.startswith("file://localhost") else "file://"
+        return prefix + ("" if plain.startswith("/") else "/") + _encode(plain)
+    return plain
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    """The folders and the file of a path of any system; no `..` and no root."""
+    pure = PureWindowsPath(name) if _DRIVE.match(name) or "\\" in name else PurePosixPath(name)
+    return tuple(part for part in pure.parts if part not in ("..", pure.anchor))
+
+
+def _decode(text: str) -> str:
+    raw = _PERCENT.sub(lambda match: bytes((int(match[1], 16),)), text.encode())
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise ValueError("its percent signs do not spell UTF-8") from None
+
+
+def _encode(path: str) -> str:
+    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in path.encode())
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False

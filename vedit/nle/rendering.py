@@ -1,0 +1,165 @@
+"""Rendering what a timeline asks for: one after another, with progress over all, then every clip relinked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from vedit.errors import ContractError, InputError, Interrupted
+from vedit.nle.model import NewMedia, TimelineDocument
+from vedit.nle.ranges import MediaFacts
+from vedit.nle.results import TimelineRender, record_result
+from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, ignore_plan, ignore_progress
+from vedit.sampling import OnNote, Stop, ignore_note, never
+from vedit.timeline import relink
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelineResult:
+    """A result that is there, and how the clips were relinked to it."""
+
+    render: TimelineRender
+    media: NewMedia
+    kept: bool
+    """An earlier run had rendered it."""
+    notes: tuple[str, ...] = ()
+
+
+def rehearse(document: TimelineDocument, renders: Sequence[TimelineRender], facts: Mapping[Path, MediaFacts]) -> None:
+    """Relink a copy of the timeline to what will be rendered, so that no fault of it shows after the rendering.
+
+    Args:
+        document: read for this; it is changed.
+        renders: from `timeline_renders`.
+        facts: of every job's source.
+
+    Raises:
+        InputError: a result would not fit its clips.
+    """
+    from vedit.media.containers import container_for
+
+    for render in renders:
+        # Beside pictures alone the sound lies in a file of its own, which no clip names.
+        sounds = facts[render.job.source].has_sound and not container_for(render.job.output).beside
+        relink(document, render.job, render.job.new_media(has_sound=sounds))
+    document.serialise()
+
+
+def render_timeline(
+    document: TimelineDocument,
+    renders: Sequence[TimelineRender],
+    *,
+    facts: Mapping[Path, MediaFacts],
+    on_progress: OnProgress = ignore_progress,
+    on_plan: Callable[[RenderPlan], None] = ignore_plan,
+    on_note: OnNote = ignore_note,
+    on_render: Callable[[int, TimelineRender], None] = lambda number, render: None,
+    stop: Stop = never,
+) -> tuple[TimelineResult, ...]:
+    """Render what is missing and relink every clip; the timeline itself is not written.
+
+    A result that is there already is taken as it is. What a stopped run has finished is kept, and the next run goes on
+    from there.
+
+    Args:
+        document: the timeline; its clips are relinked.
+        renders: from `timeline_renders`.
+        facts: of every job's source.
+        on_progress: told of frames over all renders together.
+        on_plan: told of each render's plan before its model is loaded.
+        on_note: told of what happens on the way.
+        on_render: told of each render, counted from 1, before it begins.
+        stop: asked between units; True ends it there.
+
+    Raises:
+        InputError: a result is in the way, or a render cannot be carried out.
+        ContractError: a result is not what the timeline needs.
+        Interrupted: `stop` said so.
+    """
+    from vedit.render import restyle
+
+    _check_free(renders)
+    due = [render for render in renders if render.due]
+    total = sum(len(render.job.frames) for render in due)
+    before = 0
+    results: list[TimelineResult] = []
+    for number, render in enumerate(renders, start=1):
+        if stop():
+            raise Interrupted(
+                f"stopped; {len(results)} of {len(renders)} results are there", remedy="the same command goes on"
+            )
+        on_render(number, render)
+        notes: tuple[str, ...] = ()
+        if render.due:
+            count = len(render.job.frames)
+            report = _Overall(on_progress, before=before, count=count, total=total, place=(number, len(renders)))
+            told = restyle(
+                render.request if render.state == "missing" else _replacing(render.request),
+                on_progress=report,
+                on_plan=on_plan,
+                on_note=on_note,
+                stop=stop,
+            )
+            notes = told.notes
+            record_result(render)
+            before += count
+        media = _media(render, facts[render.job.source], decode=not render.due)
+        relink(document, render.job, media)
+        results.append(TimelineResult(render=render, media=media, kept=not render.due, notes=notes))
+    return tuple(results)
+
+
+class _Overall:
+    """Progress of one render as progress of all of them, in frames."""
+
+    def __init__(self, report: OnProgress, *, before: int, count: int, total: int, place: tuple[int, int]) -> None:
+        self._report, self._before, self._count, self._total, self._place = report, before, count, total, place
+
+    def __call__(self, step: Progress) -> None:
+        done = self._before + step.done * self._count // max(step.total, 1)
+        number, renders = self._place
+        self._report(Progress(stage=step.stage, done=done, total=self._total, shot=number, shots=renders))
+
+
+def _check_free(renders: Sequence[TimelineRender]) -> None:
+    """Raises InputError where a result may not be replaced, before anything is rendered."""
+    in_the_way = [
+        render.job.output
+        for render in renders
+        if render.job.output.exists() and render.due and not render.request.writing.overwrite
+    ]
+    if in_the_way:
+        others = f" (and {len(in_the_way) - 1} more)" if len(in_the_way) > 1 else ""
+        raise InputError(
+            f"{in_the_way[0]}{others} exists, rendered with other settings or from another source",
+            remedy="use --overwrite to render it again",
+        )
+
+
+def _replacing(request: RenderRequest) -> RenderRequest:
+    return replace(request, writing=replace(request.writing, overwrite=True))
+
+
+def _media(render: TimelineRender, facts: MediaFacts, *, decode: bool) -> NewMedia:
+    """A result as clips are relinked to it; what a render has just written was checked by the render."""
+    from vedit.media.probe import probe
+
+    job = render.job
+    if decode:
+        from vedit.timeline import media_facts
+
+        found = media_facts(job.output, allow_huge=True)
+        if (found.frames, found.rate) != (len(job.frames), job.rate):
+            raise ContractError(
+                f"{job.output} holds {found.frames} frames at {found.rate}, not {len(job.frames)} at {job.rate}",
+                remedy="remove it, and run the same command again",
+            )
+    metadata = probe(job.output, allow_huge=True)
+    if metadata.timecode is not None and render.timecode is not None and metadata.timecode != render.timecode:
+        raise ContractError(
+            f"{job.output} begins at {metadata.timecode}, not at {render.timecode}",
+            remedy="remove it, and run the same command again",
+        )
+    size = (metadata.width, metadata.height)
+    return job.new_media(has_sound=bool(metadata.audio), size=None if size == facts.size else size)

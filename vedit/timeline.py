@@ -1,0 +1,211 @@
+"""From a cut and its looks to renders: which stretch of which file in which look, and which clips show it then."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+
+from vedit.errors import InputError
+from vedit.nle.looks import Look, Looks
+from vedit.nle.model import NewMedia, TimelineClip, TimelineDocument
+from vedit.nle.ranges import HANDLES, MediaFacts, UsedRange, used_range
+from vedit.types import FrameRange
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimelineJob:
+    """One render for a timeline: a stretch of a file in one look."""
+
+    source: Path
+    frames: FrameRange
+    """What is rendered, handles included, counted from the source's first frame."""
+    used: FrameRange
+    """What the clips show of it."""
+    rate: Fraction
+    """Frames per second of the source."""
+    start: Fraction
+    """The media's own time at the first frame, in seconds, on the clock that the timeline uses for it."""
+    look: Look
+    output: Path
+    clips: tuple[int, ...]
+    """The numbers of the clips that show the result."""
+
+    @property
+    def handles(self) -> tuple[int, int]:
+        """Frames before and behind what is shown."""
+        return self.used.start - self.frames.start, self.frames.stop - self.used.stop
+
+    def new_media(self, *, has_sound: bool = True, size: tuple[int, int] | None = None) -> NewMedia:
+        """The result as clips are relinked to it.
+
+        Args:
+            has_sound: the written file holds the source's sound.
+            size: (width, height) in pixels where it differs from the source's.
+        """
+        return NewMedia(
+            path=self.output,
+            name=self.output.name,
+            start=self.start,
+            frames=len(self.frames),
+            rate=self.rate,
+            size=size,
+            has_sound=has_sound,
+        )
+
+
+def plan_timeline(
+    document: TimelineDocument,
+    looks: Looks,
+    *,
+    handles: int = HANDLES,
+    facts: Mapping[Path, MediaFacts] | None = None,
+    folder: Path | None = None,
+    ending: str = "",
+) -> tuple[TimelineJob, ...]:
+    """What is to be rendered for a timeline, in the order of its clips.
+
+    Uses of one file with the same frames, handles included, and the same look are one job; see `vedit.nle.ranges`.
+    Clips that get a look but cannot be edited are left out: `skipped_clips` tells them.
+
+    Args:
+        document: the timeline.
+        looks: which clip gets which look.
+        handles: frames to add on either side of what a clip shows.
+        facts: what the media files say, by `MediaReference.path`.
+        folder: where the results go; None is beside each source.
+        ending: of the results, `.mov`; empty is that of each source, or `MediaFacts.written_as`.
+
+    Raises:
+        InputError: no clip gets a look, the media of one that does was not found, or it does not hold what is shown.
+    """
+    if handles < 0:
+        raise InputError(f"there are no {handles} handles", remedy="give 0 or more frames")
+    jobs: list[TimelineJob] = []
+    for clip, look in _chosen(document, looks):
+        known = (facts or {}).get(clip.media.path) if clip.media is not None and clip.media.path is not None else None
+        needed = used_range(clip, known, handles=handles)
+        same = next((n for n, job in enumerate(jobs) if _is_same(job, needed, look)), None)
+        if same is None:
+            suffix = ending or (known.written_as if known is not None else "") or needed.path.suffix
+            jobs.append(_job(needed, look, clip, (folder or needed.path.parent, suffix)))
+        else:
+            jobs[same] = replace(jobs[same], clips=(*jobs[same].clips, clip.number))
+    if not jobs:
+        raise InputError(
+            "no clip of the timeline gets a look", remedy="see 'vedit timeline FILE --list' for their names"
+        )
+    media = {clip.media.path for clip in document.timeline.clips if clip.media is not None and clip.media.path}
+    return _apart(jobs, taken=media)
+
+
+def needed_media(document: TimelineDocument, looks: Looks) -> tuple[Path, ...]:
+    """The media files of the clips that get a look, in order, each once. Raises InputError where one was not found."""
+    found: dict[Path, None] = {}
+    for clip, _ in _chosen(document, looks):
+        if clip.media is None or clip.media.path is None:
+            used_range(clip)  # says what is missing
+        else:
+            found[clip.media.path] = None
+    return tuple(found)
+
+
+def skipped_clips(document: TimelineDocument, looks: Looks) -> tuple[tuple[TimelineClip, str], ...]:
+    """The clips that get a look but cannot be edited, and why."""
+    clips = document.timeline.clips
+    return tuple((clip, clip.refusal) for clip in clips if not clip.editable and looks.choose(clip) is not None)
+
+
+def media_facts(path: Path, *, allow_huge: bool = False) -> MediaFacts:
+    """What a media file says itself: how many frames, at which rate, from which timecode on. Decodes it once.
+
+    Raises:
+        MediaError: it cannot be read.
+        InputError: its frames are not evenly spaced, which no editing system counts by.
+    """
+    from vedit.media.isolate import check_file
+    from vedit.media.read import open_video
+    from vedit.media.timecode import parse_timecode
+
+    check_file(path, allow_huge=allow_huge)
+    with open_video(path, allow_huge=allow_huge) as reader:
+        index, metadata = reader.index(), reader.metadata
+    if index.rate is None:
+        raise InputError(
+            f"{path.name} has a variable frame rate",
+            remedy="conform it to a constant one and relink the timeline to that",
+        )
+    timecode = metadata.timecode
+    start = parse_timecode(timecode, index.rate) / index.rate if timecode else Fraction(0)
+    has_sound = any(stream.kind == "audio" for stream in metadata.streams)
+    return MediaFacts(
+        frames=len(index),
+        rate=index.rate,
+        start=start,
+        timecode=timecode,
+        size=(metadata.width, metadata.height),
+        has_sound=has_sound,
+        written_as=_ending(path, has_sound=has_sound),
+    )
+
+
+def _ending(path: Path, *, has_sound: bool) -> str:
+    """The ending of a file that holds pictures and sound of this one's; its own where that can be written."""
+    from vedit.media.containers import CONTAINERS, default_output
+
+    own = CONTAINERS.get(path.suffix.lower())
+    if own is None:
+        # Editing systems read more kinds of sound in QuickTime than in MP4.
+        return default_output(path).suffix.replace(".mp4", ".mov")
+    # Clips take sound and picture from one reference, so a result with its sound beside it would be silent.
+    return ".mov" if own.sequence or (own.beside and has_sound) else path.suffix
+
+
+def relink(document: TimelineDocument, job: TimelineJob, media: NewMedia) -> None:
+    """Make all clips of a job show its result. Raises InputError where it does not fit."""
+    for number in job.clips:
+        document.relink(number, media)
+
+
+def _is_same(job: TimelineJob, needed: UsedRange, look: Look) -> bool:
+    return (job.source, job.frames, job.start, job.look) == (needed.path, needed.frames, needed.start, look)
+
+
+def _chosen(document: TimelineDocument, looks: Looks) -> Iterator[tuple[TimelineClip, Look]]:
+    for clip in document.timeline.clips:
+        look = looks.choose(clip)
+        if look is not None and clip.editable:
+            yield clip, look
+
+
+def _job(needed: UsedRange, look: Look, clip: TimelineClip, place: tuple[Path, str]) -> TimelineJob:
+    folder, suffix = place
+    first, last = needed.frames.start, needed.frames.stop - 1
+    name = f"{needed.path.stem}.{look.name}.{first}-{last}.vedit{suffix}"
+    return TimelineJob(
+        source=needed.path,
+        frames=needed.frames,
+        used=needed.used,
+        rate=needed.rate,
+        start=needed.start,
+        look=look,
+        output=folder / name,
+        clips=(clip.number,),
+    )
+
+
+def _apart(jobs: list[TimelineJob], *, taken: set[Path]) -> tuple[TimelineJob, ...]:
+    """Give files of one name from different folders, and prompts of one short name, names of their own.
+
+    No result has the name of media that the cut shows already.
+    """
+    named: list[TimelineJob] = []
+    for job in jobs:
+        output, number = job.output, 2
+        while output in taken:
+            output = job.output.with_name(f"{job.output.stem}{number}{job.output.suffix}")
+            number += 1
+        taken.add(output)
+        named.append(replace(job, output=output))
+    return tuple(named)
