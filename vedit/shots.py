@@ -1,10 +1,10 @@
-"""Where shots begin: PySceneDetect's adaptive content detector, fed with our own frames and keyed by our own index."""
+"""Where shots begin: PySceneDetect's detectors, fed with our own frames and keyed by our own index."""
 
 from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import cv2
 import numpy as np
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
     from vedit.protocols import Reader
     from vedit.types import Clip
 
-THRESHOLD = 3.0
+DetectorName = Literal["adaptive", "content", "histogram", "hash", "threshold"]
+DETECTORS: dict[DetectorName, tuple[float, str]] = {
+    "adaptive": (3.0, "a change of hue, saturation and value beside those around it; the default"),
+    "content": (27.0, "a change of hue, saturation and value, in levels of 255"),
+    "histogram": (0.2, "a change of the histogram of brightness, 0 to 1"),
+    "hash": (0.35, "a change of a perceptual hash, 0 to 1"),
+    "threshold": (12.0, "the middle of a fade through black, in levels of 255"),
+}
+"""Name -> usual threshold, and what it looks at."""
+THRESHOLD = DETECTORS["adaptive"][0]
 """How many times more a frame must differ from its predecessor than its neighbours do."""
 MINIMUM_CHANGE = 15.0
 """Levels of 255, mean over hue, saturation and value, that a frame must differ in any case."""
@@ -29,30 +38,38 @@ _AROUND = 2
 _CHUNK_BYTES = 64 << 20
 
 
-class ContentShotDetector:
-    """A `ShotDetector` by the change of hue, saturation and value: PySceneDetect's AdaptiveDetector.
+class Watcher(Protocol):
+    """Sees every frame once, in order."""
 
-    A change counts by its ratio to the changes around it, so a whip pan or a shaking camera is no cut. What the
-    detector is told as the time is a plain count of the frames pushed: on a variable frame rate its own frame numbers
-    are only approximate, and a count cannot be wrong. A fade gives a cut where the picture comes out of black.
+    def push(self, clip: Clip) -> None: ...
+
+
+class ContentShotDetector:
+    """A `ShotDetector` by what the pictures show: one of PySceneDetect's detectors.
+
+    With the default, a change counts by its ratio to the changes around it, so a whip pan or a shaking camera is no
+    cut. What a detector is told as the time is a plain count of the frames pushed: on a variable frame rate its own
+    frame numbers are only approximate, and a count cannot be wrong. A fade gives a cut where the picture comes out of
+    black; with `threshold`, in the middle of the black.
 
     Args:
-        threshold: ratio to the neighbouring changes from which a change is a cut; lower finds more.
+        threshold: from which a change is a cut; lower finds more. None is the detector's usual one; see `DETECTORS`.
         minimum_seconds: a cut sooner than this after the last one is dropped, so a flash makes no shot of its own; the
             clip's first frame is no cut, so a stray frame before the first cut stays a shot.
+        detector: which one.
 
     Raises:
-        ValueError: a threshold of 1 or less, which a clip without cuts would pass everywhere.
+        ValueError: a threshold that no clip passes or that all do.
     """
 
-    def __init__(self, *, threshold: float = THRESHOLD, minimum_seconds: Fraction = MINIMUM_SECONDS) -> None:
-        if threshold <= 1:
-            raise ValueError(f"the threshold is a ratio above 1, got {threshold:g}; {THRESHOLD:g} is usual")
-        from scenedetect.detectors import AdaptiveDetector
-
-        self._detector = AdaptiveDetector(
-            adaptive_threshold=threshold, min_scene_len=0, window_width=_AROUND, min_content_val=MINIMUM_CHANGE
-        )
+    def __init__(
+        self,
+        *,
+        threshold: float | None = None,
+        minimum_seconds: Fraction = MINIMUM_SECONDS,
+        detector: DetectorName = "adaptive",
+    ) -> None:
+        self._detector = _make(detector, DETECTORS[detector][0] if threshold is None else threshold)
         self._minimum_seconds = minimum_seconds
         self._seconds: list[Fraction] = []
         self._first = 0
@@ -71,7 +88,7 @@ class ContentShotDetector:
         elif clip.start != self._first + len(self._seconds):
             raise ValueError(f"frame {self._first + len(self._seconds)} comes next, got {clip.start}")
         for frame, pts in zip(clip.frames, clip.pts, strict=True):
-            image = _small_bgr(frame, clip.bit_depth)
+            image = small_bgr(frame, clip.bit_depth)
             if self._last is None:
                 self._repeat(image)
             self._see(image)
@@ -85,6 +102,8 @@ class ContentShotDetector:
         self._repeat(self._last)
         starts = [0]
         for cut in self._cuts:
+            if not starts[-1] < cut < len(self._seconds):
+                continue
             if len(starts) == 1 or self._seconds[cut] - self._seconds[starts[-1]] >= self._minimum_seconds:
                 starts.append(cut)
         stops = [*starts[1:], len(self._seconds)]
@@ -107,7 +126,12 @@ class ContentShotDetector:
 
 
 def detect_shots(
-    source: Path | str | Reader, *, frames: FrameRange | None = None, threshold: float = THRESHOLD
+    source: Path | str | Reader,
+    *,
+    frames: FrameRange | None = None,
+    threshold: float | None = None,
+    detector: DetectorName = "adaptive",
+    minimum_seconds: Fraction = MINIMUM_SECONDS,
 ) -> tuple[Shot, ...]:
     """The shots of a clip, numbered from 1, that cover it without gap or overlap; memory does not grow with length.
 
@@ -115,27 +139,57 @@ def detect_shots(
         source: a file, or a reader that is open already.
         frames: the part to look at; None is all.
         threshold: see `ContentShotDetector`.
+        detector: see `DETECTORS`.
+        minimum_seconds: see `ContentShotDetector`.
 
     Raises:
         MediaError: the file cannot be read.
-        ValueError: a threshold of 1 or less.
+        ValueError: a threshold that no clip passes or that all do.
     """
+    found = ContentShotDetector(threshold=threshold, detector=detector, minimum_seconds=minimum_seconds)
     if isinstance(source, Path | str):
         from vedit.media.read import open_video
 
         with open_video(Path(source)) as reader:
-            return detect_shots(reader, frames=frames, threshold=threshold)
-    detector = ContentShotDetector(threshold=threshold)
-    metadata = source.metadata
+            show_frames(reader, frames, found)
+    else:
+        show_frames(source, frames, found)
+    return found.finish()
+
+
+def show_frames(reader: Reader, frames: FrameRange | None, *detectors: Watcher) -> None:
+    """Every frame of a part, once and in order, to one or more detectors; None is the whole clip."""
+    metadata = reader.metadata
     size = max(1, _CHUNK_BYTES // (metadata.width * metadata.height * 4 * (1 if metadata.bit_depth == 8 else 2)))
-    if frames is None:
-        frames = FrameRange(start=0, stop=len(source.index()))
-    for clip in source.chunks(frames, size):
-        detector.push(clip)
-    return detector.finish()
+    for clip in reader.chunks(FrameRange(start=0, stop=len(reader.index())) if frames is None else frames, size):
+        for detector in detectors:
+            detector.push(clip)
 
 
-def _small_bgr(frame: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], bit_depth: int) -> npt.NDArray[np.uint8]:
+def _make(name: DetectorName, threshold: float) -> Any:
+    """One of PySceneDetect's, without a minimum length of its own. Raises ValueError."""
+    from scenedetect import detectors
+
+    if name == "adaptive":
+        if threshold <= 1:
+            raise ValueError(f"the threshold is a ratio above 1, got {threshold:g}; {THRESHOLD:g} is usual")
+        return detectors.AdaptiveDetector(
+            adaptive_threshold=threshold, min_scene_len=0, window_width=_AROUND, min_content_val=MINIMUM_CHANGE
+        )
+    top = 255 if name in ("content", "threshold") else 1
+    if not 0 < threshold < top:
+        usual = DETECTORS[name][0]
+        raise ValueError(f"the threshold of {name} lies between 0 and {top}, got {threshold:g}; {usual:g} is usual")
+    if name == "content":
+        return detectors.ContentDetector(threshold=threshold, min_scene_len=0)
+    if name == "histogram":
+        return detectors.HistogramDetector(threshold=threshold, min_scene_len=0)
+    if name == "hash":
+        return detectors.HashDetector(threshold=threshold, min_scene_len=0)
+    return detectors.ThresholdDetector(threshold=threshold, min_scene_len=0)
+
+
+def small_bgr(frame: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], bit_depth: int) -> npt.NDArray[np.uint8]:
     """(3 or 4, H, W) integers -> (h, w, 3) 8-bit, BGR as OpenCV has it; a cut does not hide in the fine detail."""
     height, width = frame.shape[-2:]
     # Whole rows and columns are left out first: converting all of a 4K frame would cost more than decoding it.

@@ -1,0 +1,244 @@
+"""Plan files: what is written, what is understood, what is refused, and that a render does what the plan says."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+import pytest
+
+from tests.clips import CUT, FRAMES, picture, two_shots
+from vedit import sampling
+from vedit.cli import main
+from vedit.errors import InputError
+from vedit.media.read import open_video
+from vedit.media.verify import verify
+from vedit.options import RestyleOptions
+from vedit.plan_file import ResolvedPlan, read_plan, resolve_plan
+from vedit.plan_keys import LOOK, TOP, plan_schema
+from vedit.types import ControlSpec, FrameRange
+
+SHOTS = """
+[[shot]]
+number = 1
+frames = "#0..#3"
+[[shot]]
+number = 2
+frames = "#3..#6"
+[[shot]]
+number = 3
+frames = "#6..#10"
+"""
+QUICK = 'prompt = "watercolor painting"\nquality = "draft"\nsteps = 2\nwindow = 4\noverlap = 1\n'
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    found = tmp_path_factory.mktemp("plan")
+    two_shots(found / "in.mov")
+    return found
+
+
+def vedit(*words: object) -> int:
+    return main([str(word) for word in words], standalone_mode=False)
+
+
+def resolved(folder: Path, text: str, clip: str = "in.mov", **settings: Any) -> ResolvedPlan:
+    path = folder / "some.toml"
+    path.write_text(f'source = "{clip}"\n{text}', "utf-8")
+    plan = read_plan(path, **settings)
+    with open_video(plan.source) as reader:
+        return resolve_plan(plan, reader)
+
+
+def prompts(plan: ResolvedPlan) -> dict[int, str]:
+    return {number: look.prompt for number, look in plan.looks.items()}
+
+
+def pixels(path: Path) -> Any:
+    with open_video(path) as reader:
+        return reader.read(FrameRange(start=0, stop=len(reader.index()))).frames
+
+
+def test_a_written_plan_is_read_again(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = folder / "written.toml"
+    assert vedit("plan", folder / "in.mov", "-o", plan, "--prompt", 'a "big" night') == 0
+    assert capsys.readouterr().out == f"{plan}: 2 shots\n"
+    text = plan.read_text()
+    assert tomllib.loads(text)["default"] == {"prompt": 'a "big" night'}
+    for line in text.splitlines():
+        assert len(line) < 140
+    # Every setting that is commented out is one that the reader takes.
+    offered = {match[1] for match in re.finditer(r"^# (\w+) = ", text, re.M)}
+    assert {"strength", "untouched", "locked", "shots"} < offered < {*LOOK, *TOP, "shots", "untouched", "locked"}
+    assert "# written.thumbnails/shot_002.png" in text
+    assert sorted(path.name for path in (folder / "written.thumbnails").iterdir()) == ["shot_001.png", "shot_002.png"]
+    found = read_plan(plan)
+    assert found.source == folder / "in.mov"
+    with open_video(found.source) as reader:
+        made = resolve_plan(found, reader)
+    assert [(shot.frames.start, shot.frames.stop) for shot in made.shots] == [(0, CUT), (CUT, FRAMES)]
+    assert made.looks == {1: RestyleOptions(prompt='a "big" night'), 2: RestyleOptions(prompt='a "big" night')}
+    assert vedit("plan", folder / "in.mov", "-o", plan) == 2, "a plan may be hours of work"
+
+
+def test_what_is_said_last_and_nearest_holds(folder: Path) -> None:
+    edits = """
+[default]
+prompt = "night"
+strength = 1
+controls = ["tile:0.5"]
+[[edit]]
+shots = [1, 2]
+prompt = "comic"
+[[edit]]
+range = "#2..#6"
+strength = 0.5
+[[shot]]
+number = 1
+frames = "#0..#3"
+[[shot]]
+number = 2
+frames = "0.125..0.25"
+prompt = "ink drawing"
+[[shot]]
+number = 3
+frames = "01:00:00:06.."
+"""
+    plan = resolved(folder, edits)
+    assert prompts(plan) == {1: "comic", 2: "ink drawing", 3: "night"}
+    assert {number: look.strength for number, look in plan.looks.items()} == {1: 1.0, 2: 0.5, 3: 1.0}
+    assert {look.controls for look in plan.looks.values()} == {(ControlSpec(kind="tile", scale=0.5),)}
+
+
+def test_shots_without_a_prompt_or_untouched_have_no_look(folder: Path) -> None:
+    assert resolved(folder, SHOTS).looks == {}
+    text = (
+        '[default]\nprompt = "night"\n[[edit]]\nshots = [2]\nuntouched = true\n'
+        + SHOTS
+        + 'prompt = "comic"\nlocked = true'
+    )
+    plan = resolved(folder, text)
+    assert prompts(plan) == {1: "night", 3: "comic"}
+    assert plan.locked == {3}
+
+
+def test_masks_and_regions_are_the_plan_s_own_files(folder: Path) -> None:
+    (folder / "mask.png").touch()
+    text = '[default]\nprompt = "night"\nmask = "mask.png@#2"\nfeather = 3\nregions = ["mask.png=bronze"]\n' + SHOTS
+    look = resolved(folder, text).looks[1]
+    assert look.mask is not None
+    assert (look.mask.files[0].path, look.mask.files[0].at, look.mask.feather) == (folder / "mask.png", "#2", 3.0)
+    assert look.regions[0].mask.files[0].path == folder / "mask.png"
+    assert look.regions[0].prompt == "bronze"
+
+
+def test_markers_are_the_source_s_chapters(tmp_path: Path) -> None:
+    with av.open(str(tmp_path / "chapters.mkv"), "w") as container:
+        video = container.add_stream("libx264", rate=10)
+        video.width, video.height, video.pix_fmt = 176, 144, "yuv420p"
+        base = Fraction(1, 1000)
+        titles = (("Intro", 0, 300), ("The Chase", 300, 1000))
+        container.set_chapters(
+            [
+                {"id": n, "start": start, "end": end, "time_base": base, "metadata": {"title": title}}
+                for n, (title, start, end) in enumerate(titles, start=1)
+            ]
+        )
+        for t in range(10):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture(t), format="rgb24")))
+        container.mux(video.encode(None))
+    edit = '[[edit]]\nmarker = "the chase"\nprompt = "comic"\n'
+    assert prompts(resolved(tmp_path, edit + SHOTS, "chapters.mkv")) == {2: "comic", 3: "comic"}
+    with pytest.raises(InputError, match="no chapter 'The End'; it has 'Intro', 'The Chase'"):
+        resolved(tmp_path, edit.replace("the chase", "The End") + SHOTS, "chapters.mkv")
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("[default]\npromt = 'night'\n" + SHOTS, r"\[default\]: there is no key 'promt'; the nearest is 'prompt'"),
+        ("defaults = 1\n" + SHOTS, "no key 'defaults'; the nearest is 'default'"),
+        (SHOTS + "strenght = 1\n", r"\[\[shot\]\] 3: there is no key 'strenght'; the nearest is 'strength'"),
+        ("[default]\nstrength = 1.5\n" + SHOTS, "strength lies between 0 and 1"),
+        ("[default]\nstrength = nan\n" + SHOTS, "strength lies between 0 and 1"),
+        ("[default]\nseed = true\n" + SHOTS, "seed is a whole number"),
+        ("[default]\nquality = 'best'\n" + SHOTS, "quality is one of draft, standard, high"),
+        ("[default]\ncontrols = 'tile'\n" + SHOTS, "controls is a list of texts"),
+        ("[default]\nprompt = 'x'\ncontrols = ['edges']\n" + SHOTS, "shot 1: .*edges"),
+        ("[default]\nprompt = 'x'\nmask = '../mask.png'\n" + SHOTS, "outside its folder; move the plan, or allow it"),
+        ("output = '/tmp/out.mp4'\n" + SHOTS, None),
+        ("[[edit]]\nprompt = 'x'\n" + SHOTS, "names its shots 0 times"),
+        ("[[edit]]\nshots = [4]\n" + SHOTS, "there is no shot 4; the last is 3"),
+        ("[[edit]]\nrange = '#0..#1'\n" + SHOTS, "no shot lies in '#0..#1'"),
+        ("[[edit]]\nmarker = 'x'\n" + SHOTS, "no chapter 'x'; it has none"),
+        (SHOTS.replace("number = 2", "number = 5"), r"numbered \[1, 5, 3\]"),
+        ("", "has no shots"),
+        ("[[shot]\n", "is no TOML"),
+    ],
+)
+def test_faults_are_named(folder: Path, text: str, part: str | None) -> None:
+    if part is None:
+        resolved(folder, text)  # what is only named is refused where it is used
+        with pytest.raises(InputError, match="outside its folder"):
+            _ = read_plan(folder / "some.toml").output
+        assert read_plan(folder / "some.toml", anywhere=True).output == Path("/tmp/out.mp4")
+        return
+    with pytest.raises(InputError, match=part):
+        resolved(folder, text)
+
+
+def test_the_schema_that_ships_is_that_of_the_reader(capsys: pytest.CaptureFixture[str]) -> None:
+    import vedit as package
+
+    shipped = json.loads((Path(package.__file__).parent / "plan.schema.json").read_text("utf-8"))
+    assert shipped == plan_schema(), "write it anew: vedit plan --schema > vedit/plan.schema.json"
+    assert vedit("plan", "--schema") == 0
+    assert json.loads(capsys.readouterr().out) == shipped
+
+
+def test_editing_renders_what_changed_and_nothing_else(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    seen: list[int] = []
+    before = sampling.restyle_window
+
+    def record(restyler: Any, shot: FrameRange, *rest: Any) -> Any:
+        seen.append(shot.start)
+        return before(restyler, shot, *rest)
+
+    monkeypatch.setattr(sampling, "restyle_window", record)
+    plan = folder / "plan.toml"
+    text = f'source = "in.mov"\noutput = "out.mov"\n[default]\n{QUICK}{SHOTS}untouched = true\n'
+    plan.write_text(text)
+    assert vedit("edit", plan, "--dry-run") == 0
+    assert "shots 1, 2: watercolor painting, strength 1" in capsys.readouterr().out
+    assert vedit("edit", plan, "--preview", "stills", "-q") == 0
+    assert (folder / "out.preview.png").is_file()
+    seen.clear()
+    assert vedit("edit", plan, "--json", "--preset", "archive") == 0
+    out, err = capsys.readouterr()
+    assert json.loads(out[out.index("{") :])["contract"]["ok"] is True
+    assert "note: 1 of 3 shots have no look and pass through" in err
+    assert seen == [0, 3]
+    assert verify(folder / "in.mov", folder / "out.mov").ok
+    first = pixels(folder / "out.mov").astype(int)
+    seen.clear()
+    plan.write_text(text.replace('frames = "#3..#6"', 'frames = "#3..#6"\nprompt = "comic"'))
+    assert vedit("edit", plan, "-q", "--preset", "archive") == 0, "its own result is replaced"
+    assert seen == [3]
+    second = pixels(folder / "out.mov").astype(int)
+    change = np.abs(second - first).mean(axis=(1, 2, 3))
+    assert change[3:6].min() > 1
+    assert change[:3].max() == change[6:].max() == 0, "the codec is lossless"
+    assert vedit("edit", plan, "--preview", "draft", "-q", "--no-keep") == 0
+    assert (folder / "out.draft.mov").is_file()
+    other = folder / "other.mov"
+    other.write_bytes(b"")
+    assert vedit("edit", plan, "-o", other) == 2, "a file that is not its own is not"

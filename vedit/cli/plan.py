@@ -1,0 +1,286 @@
+"""`vedit plan` and `vedit edit`: a clip's shots as a file to write looks into, and the render of that file."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+import click
+
+from vedit.cli import params
+from vedit.cli.console import count, note, result_line, say_plan, show, show_json, size, span
+from vedit.cli.progress import progress
+from vedit.cli.shots import choices_of, detection_options
+from vedit.cli.stopping import stopping
+
+if TYPE_CHECKING:
+    from vedit.media.choices import Interlaced
+    from vedit.options import RenderPlan, RenderRequest
+    from vedit.plan_file import PlanFile
+
+
+def _print_schema(context: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value:
+        from vedit.plan_keys import plan_schema
+
+        show_json(plan_schema())
+        context.exit()
+
+
+@click.command("plan", short_help="Write a clip's shots as a file to put looks in.")
+@click.argument("source", metavar="INPUT", type=params.FILE)
+@click.option("-o", "--output", type=params.FILE, help="The plan.  [default: NAME.plan.toml beside INPUT]")
+@click.option("-p", "--prompt", default="", help="The look of every shot that says nothing else.")
+@click.option("--no-thumbnails", is_flag=True, help="Write no folder of pictures beside the plan.")
+@click.option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_schema,
+    help="Print the JSON schema of plan files, for editors, and stop.",
+)
+@detection_options
+@params.overwrite_option
+@params.rate_option
+@params.huge_option
+@params.interlaced_option
+@params.json_option
+def plan_command(
+    *,
+    source: Path,
+    output: Path | None,
+    prompt: str,
+    no_thumbnails: bool,
+    overwrite: bool,
+    rate: Fraction | None,
+    allow_huge: bool,
+    interlaced: Interlaced,
+    as_json: bool,
+    **detection: Any,
+) -> None:
+    """Find the shots of INPUT and write a plan: a TOML file with a table for each shot, and its picture beside.
+
+    Write prompts into the plan, for all shots or for some, then render it with 'vedit edit'.
+
+    \b
+    Examples:
+      vedit plan input.mp4
+      vedit plan input.mp4 -o plan.toml --prompt "watercolor painting"
+      vedit plan input.mp4 --detector content --add-cut 12.4 -o plan.toml
+      vedit plan --schema > plan.schema.json
+    """
+    from vedit.media.isolate import check_file
+    from vedit.media.read import open_video
+    from vedit.plan_text import plan_text, write_thumbnails
+    from vedit.shot_list import find_shots
+
+    target = output or source.with_name(f"{source.stem}.plan.toml")
+    params.check_output(target, overwrite=overwrite, source=source)
+    choices = choices_of(**detection)
+    check_file(source, rate=rate, allow_huge=allow_huge)
+    folder = target.absolute().parent
+    with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced) as reader:
+        found = find_shots(reader, choices)
+        pictures: list[Path] = []
+        if not no_thumbnails:
+            pictures = write_thumbnails(reader, found.shots, folder / f"{target.stem}.thumbnails")
+        text = plan_text(
+            reader,
+            found,
+            source=_from(folder, source),
+            prompt=prompt,
+            thumbnails=[_from(folder, picture) for picture in pictures],
+        )
+        for warning in reader.warnings:
+            note(warning)
+    if rate is not None:
+        text = text.replace('# output = "out.mp4"', f'rate = "{rate}"\n# output = "out.mp4"', 1)
+    part = target.with_name(f".{target.name}.part")
+    part.write_text(text, "utf-8")
+    part.replace(target)
+    if as_json:
+        show_json({"plan": target, "shots": len(found.shots), "thumbnails": pictures})
+    else:
+        show(f"{target}: {count(len(found.shots), 'shot')}")
+
+
+@click.command("edit", short_help="Render a plan: each shot under its own look.")
+@click.argument("plan_path", metavar="PLAN", type=params.FILE)
+@click.option("-o", "--output", type=params.FILE, help="The result, instead of the plan's.")
+@click.option(
+    "--preview",
+    type=click.Choice(["stills", "draft"]),
+    help="stills: a PNG with one frame of each shot; draft: the whole clip at draft quality, NAME.draft.EXT.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be rendered and stop.")
+@click.option("--side-by-side", type=params.FILE, metavar="FILE", help="Also write source and result side by side.")
+@click.option("--no-keep", is_flag=True, help="Keep nothing for the next run, which then renders every shot anew.")
+@click.option("--allow-outside", is_flag=True, help="The plan may name files outside its own folder.")
+@params.range_option
+@params.huge_option
+@params.output_options
+@click.option("--fresh", is_flag=True, help="Do not go on from what an earlier run has kept in OUT.vedit.")
+@params.json_option
+@params.progress_option
+@params.quiet_option
+def edit_command(
+    *,
+    plan_path: Path,
+    output: Path | None,
+    preview: str | None,
+    dry_run: bool,
+    side_by_side: Path | None,
+    no_keep: bool,
+    allow_outside: bool,
+    frames: str | None,
+    allow_huge: bool,
+    fresh: bool,
+    as_json: bool,
+    quiet: bool,
+    **writing: Any,
+) -> None:
+    """Render the clip of PLAN, each shot under the look that the plan gives it; the others pass through untouched.
+
+    What was rendered is kept in OUT.vedit, so that a second run renders only the shots that changed in the plan. A
+    result of an earlier run is replaced; any other file in its place is not, unless --overwrite is given.
+
+    \b
+    Examples:
+      vedit edit plan.toml --preview stills
+      vedit edit plan.toml --preview draft
+      vedit edit plan.toml
+      vedit edit plan.toml -o out.mov --codec prores
+    """
+    from vedit.media.isolate import check_file
+    from vedit.plan_file import plan_request, read_plan, resolve_plan
+    from vedit.video import open_video
+
+    plan = read_plan(plan_path, anywhere=allow_outside)
+    check_file(plan.source, rate=plan.rate, allow_huge=allow_huge)
+    choices = params.output_choices(**writing)
+    with open_video(plan.source, rate=plan.rate, allow_huge=allow_huge, interlaced=choices.interlaced) as video:
+        resolved = resolve_plan(plan, video)
+        target = output or _target(plan, preview)
+        request = plan_request(
+            plan,
+            resolved,
+            output=target,
+            frames=frames,
+            allow_huge=allow_huge,
+            fresh=fresh,
+            writing=replace(choices, overwrite=choices.overwrite or _own_result(target)),
+            **({"keep_work": False, "keep_frames": False} if no_keep else {}),
+        )
+        if preview == "draft":
+            looks = {number: replace(look, quality="draft") for number, look in resolved.looks.items()}
+            request = replace(request, looks=looks, locked=frozenset[int]())
+        for path in _further_media(request):
+            check_file(path, rate=None, allow_huge=allow_huge)
+        if preview == "stills":
+            _stills(request, as_json=as_json, quiet=quiet)
+        elif dry_run:
+            _dry_run(request, as_json=as_json, quiet=quiet)
+        else:
+            _render(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+
+
+def _render(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
+    from vedit.render import restyle
+
+    said: list[str] = []
+
+    def tell_notes(lines: Iterable[str]) -> None:
+        for line in lines:
+            if not quiet and line not in said:
+                note(line)
+                said.append(line)
+
+    def tell_plan(planned: RenderPlan) -> None:
+        if not quiet:
+            say_plan(planned)
+        tell_notes(planned.notes)
+
+    with stopping() as stop, progress(quiet=quiet) as report:
+        result = restyle(
+            request,
+            on_progress=report,
+            on_plan=tell_plan,
+            on_note=lambda line: tell_notes([line]),
+            stop=stop,
+            side_by_side=side_by_side,
+        )
+    tell_notes(result.notes)
+    if as_json:
+        show_json(result)
+    else:
+        show(result_line(result))
+
+
+def _dry_run(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
+    from vedit.render import plan
+
+    with progress(quiet=quiet) as report:
+        planned = plan(request, on_progress=report)
+    if as_json:
+        show_json(planned)
+        return
+    looks = cast("list[dict[str, Any]]", planned.settings["looks"])
+    for look in looks:
+        show(
+            f"shots {', '.join(map(str, look['shots']))}: {look['prompt'] or 'regions'}, strength {look['strength']:g}"
+        )
+    show(f"{planned.output}: about {span(planned.seconds)} and {size(planned.peak_memory_bytes)}, all shots made anew")
+    for line in planned.notes:
+        show(f"note: {line}")
+
+
+def _stills(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
+    from vedit.stills import middle_of, preview
+
+    with progress(quiet=quiet) as report:
+        # A look at what the plan says now replaces the last one.
+        writing = replace(request.writing, overwrite=True)
+        path = preview(replace(request, writing=writing), numbers_of=middle_of, on_progress=report)
+    if as_json:
+        show_json({"preview": path})
+    else:
+        show(str(path))
+
+
+def _target(plan: PlanFile, preview: str | None) -> Path:
+    from vedit.media.containers import default_output
+
+    target = plan.output or default_output(plan.source)
+    return target.with_name(f"{target.stem}.draft{target.suffix}") if preview == "draft" else target
+
+
+def _own_result(target: Path) -> bool:
+    """Whether what is there was rendered from a plan."""
+    from vedit.media.sidecar import is_record, sidecar_path
+
+    record = sidecar_path(target)
+    if not is_record(record):
+        return False
+    recipe = json.loads(record.read_text("utf-8")).get("recipe")
+    return isinstance(recipe, dict) and "looks" in recipe
+
+
+def _further_media(request: RenderRequest) -> list[Path]:
+    """The masks of a render."""
+    found: list[Path] = []
+    for look in (request.looks or {}).values():
+        masks = [*([look.mask] if look.mask else []), *(region.mask for region in look.regions)]
+        found += [file.path for mask in masks for file in mask.files]
+        found += [spec.mask for spec in look.controls if spec.mask is not None]
+    return list(dict.fromkeys(found))
+
+
+def _from(folder: Path, path: Path) -> str:
+    """A path as a plan in `folder` names it, with forward slashes."""
+    return Path(os.path.relpath(path.absolute(), folder)).as_posix()

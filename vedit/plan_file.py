@@ -1,0 +1,254 @@
+"""Plan files: a clip's shots and their looks as TOML that a person edits, and the render it stands for.
+
+source = "in.mp4"
+
+[default]                       # of every shot that says nothing else
+prompt = "watercolor painting"
+
+[[edit]]                        # of some shots: by number, time range or chapter title
+range = "10..20"
+strength = 0.6
+
+[[shot]]
+number = 3
+frames = "#48..#96"
+prompt = "night"                # of this shot alone
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, cast
+
+from vedit.controls import parse_control
+from vedit.errors import InputError
+from vedit.masking import MaskSpec, parse_mask_spec, parse_region
+from vedit.media.rates import snap
+from vedit.media.timecode import parse_range
+from vedit.options import RenderRequest, RestyleOptions
+from vedit.plan_keys import EDIT, LOOK, SHOT, TABLES, TOP, check_table, unknown_key
+from vedit.types import FrameRange, Shot
+
+if TYPE_CHECKING:
+    from vedit.protocols import Reader
+
+Table = Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanFile:
+    """What a plan file says, checked key by key; what needs the source is checked by `resolve`."""
+
+    path: Path
+    top: Table
+    default: Table
+    edits: tuple[Table, ...]
+    shots: tuple[Table, ...]
+    anywhere: bool = False
+    """Files may lie outside the plan's folder."""
+
+    @property
+    def source(self) -> Path:
+        """The clip."""
+        return self.place(str(self.top["source"]))
+
+    @property
+    def output(self) -> Path | None:
+        """The result; None is the usual name."""
+        return self.place(str(self.top["output"])) if "output" in self.top else None
+
+    @property
+    def rate(self) -> Fraction | None:
+        """Of an image sequence."""
+        if "rate" not in self.top:
+            return None
+        try:
+            given = Fraction(str(self.top["rate"]))
+        except (ValueError, ZeroDivisionError):
+            given = Fraction(0)
+        if not 0 < given <= 1000:
+            raise InputError(f"{self.path.name}: rate = {self.top['rate']!r}", remedy="write 25 or 30000/1001")
+        return snap(given) or given
+
+    def place(self, file: Path | str) -> Path:
+        """A file that the plan names, from its folder. Raises InputError where it lies outside."""
+        if "\0" in str(file):
+            raise InputError(f"{self.path.name} names {str(file)!r}, which no file can be called")
+        folder = self.path.absolute().parent
+        # Not resolved for use: a link to the clip is a name that the user chose.
+        found = Path(os.path.normpath(folder / file))
+        if not self.anywhere and not found.resolve().is_relative_to(folder.resolve()):
+            raise InputError(
+                f"{self.path.name} names {file}, which is outside its folder",
+                remedy="move the plan, or allow it with --allow-outside",
+            )
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResolvedPlan:
+    """A plan beside its clip: shots, and the look of each that has one."""
+
+    shots: tuple[Shot, ...]
+    looks: dict[int, RestyleOptions]
+    locked: frozenset[int]
+
+
+def read_plan(path: Path, *, anywhere: bool = False) -> PlanFile:
+    """Read a plan file. Raises InputError where it cannot be read, is no TOML, or a key or value is not known."""
+    try:
+        told: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{path.name} is no TOML: {error}") from None
+    name = path.name
+    for key in told:
+        if key not in TOP and key not in TABLES:
+            raise unknown_key(key, [*TOP, *TABLES], name)
+    top = check_table({key: value for key, value in told.items() if key in TOP}, TOP, name)
+    if "source" not in top:
+        raise InputError(f"{name} names no source", remedy='write source = "clip.mp4" at its top')
+    shots = tuple(_tables(told, "shot", SHOT, name))
+    if not shots:
+        raise InputError(f"{name} has no shots", remedy="make one with `vedit plan CLIP -o PLAN`")
+    return PlanFile(
+        path=path,
+        top=top,
+        default=check_table(told.get("default", {}), LOOK, f"{name}, [default]"),
+        edits=tuple(_tables(told, "edit", EDIT, name)),
+        shots=shots,
+        anywhere=anywhere,
+    )
+
+
+def resolve_plan(plan: PlanFile, reader: Reader) -> ResolvedPlan:
+    """The plan's shots and looks on its clip. Raises InputError where they do not fit the clip."""
+    index, timecode, name = reader.index(), reader.metadata.timecode, plan.path.name
+    shots: list[Shot] = []
+    for table in plan.shots:
+        if "number" not in table or "frames" not in table:
+            raise InputError(f"{name}: a [[shot]] needs number and frames")
+        frames = parse_range(str(table["frames"]), index, timecode)
+        shots.append(Shot(number=cast("int", table["number"]), frames=frames))
+    numbers = [shot.number for shot in shots]
+    if numbers != list(range(1, len(shots) + 1)):
+        raise InputError(f"{name}: the shots are numbered {numbers}", remedy="number them 1, 2, 3 ... in order")
+    said: dict[int, dict[str, object]] = {number: dict(plan.default) for number in numbers}
+    for count, table in enumerate(plan.edits, start=1):
+        where = f"{name}, [[edit]] {count}"
+        for number in _chosen(table, shots, reader, where):
+            said[number] |= {key: value for key, value in table.items() if key not in ("shots", "range", "marker")}
+    looks: dict[int, RestyleOptions] = {}
+    for table in plan.shots:
+        number = cast("int", table["number"])
+        look = {**said[number], **{key: value for key, value in table.items() if key not in ("number", "frames")}}
+        spoken = str(look.get("prompt", "")).strip() or look.get("regions")
+        if spoken and not look.get("untouched"):
+            looks[number] = look_options(look, plan, f"{name}, shot {number}")
+    locked = frozenset(cast("int", table["number"]) for table in plan.shots if table.get("locked"))
+    return ResolvedPlan(shots=tuple(shots), looks=looks, locked=locked)
+
+
+def look_options(look: Table, plan: PlanFile, where: str) -> RestyleOptions:
+    """The settings of one look. Raises InputError where a control, mask or region is not understood."""
+    own = ("mask", "invert_mask", "grow", "feather", "controls", "regions", "untouched", "locked")
+    values: dict[str, Any] = {key: value for key, value in look.items() if key not in own}
+    values |= {key: float(values[key]) for key in ("strength", "guidance") if key in values}
+    try:
+        if "controls" in look:
+            specs = map(parse_control, cast("Sequence[str]", look["controls"]))
+            values["controls"] = tuple(replace(s, mask=plan.place(s.mask)) if s.mask else s for s in specs)
+        if "mask" in look:
+            edge = {"invert": look.get("invert_mask", False)}
+            values["mask"] = _placed(parse_mask_spec(str(look["mask"])), look, plan, **edge)
+        if "regions" in look:
+            regions = map(parse_region, cast("Sequence[str]", look["regions"]))
+            values["regions"] = tuple(replace(each, mask=_placed(each.mask, look, plan)) for each in regions)
+    except InputError as error:
+        raise InputError(f"{where}: {error.message}", remedy=error.remedy) from None
+    return RestyleOptions(**values)
+
+
+def plan_request(plan: PlanFile, resolved: ResolvedPlan, **settings: Any) -> RenderRequest:
+    """The render that a plan stands for; `settings` are further fields of `RenderRequest`."""
+    request = RenderRequest(
+        source=plan.source,
+        options=RestyleOptions(),
+        looks=resolved.looks,
+        shots=resolved.shots,
+        locked=resolved.locked,
+        output=plan.output,
+        model=str(plan.top.get("model", "embedded")),
+        device=str(plan.top.get("device", "auto")),
+        rate=plan.rate,
+        keep_work=True,
+        keep_frames=True,
+    )
+    return replace(request, **settings)
+
+
+def _tables(told: Mapping[str, object], key: str, known: Any, name: str) -> Iterator[Table]:
+    found = told.get(key, [])
+    if not isinstance(found, list):
+        raise InputError(f"{name}: {key}s are written as [[{key}]], with two brackets")
+    for number, table in enumerate(cast("list[object]", found), start=1):
+        yield check_table(table, known, f"{name}, [[{key}]] {number}")
+
+
+def _placed(spec: MaskSpec, look: Table, plan: PlanFile, **more: Any) -> MaskSpec:
+    return replace(
+        spec,
+        files=tuple(replace(file, path=plan.place(file.path)) for file in spec.files),
+        grow=float(cast("float", look.get("grow", 0.0))),
+        feather=float(cast("float", look.get("feather", 0.0))),
+        **more,
+    )
+
+
+def _chosen(table: Table, shots: Sequence[Shot], reader: Reader, where: str) -> list[int]:
+    """The numbers of the shots that an [[edit]] is for."""
+    named = [key for key in ("shots", "range", "marker") if key in table]
+    if len(named) != 1:
+        raise InputError(f"{where} names its shots {len(named)} times", remedy="give one of shots, range and marker")
+    if named == ["shots"]:
+        numbers = cast("list[int]", table["shots"])
+        absent = [number for number in numbers if number > len(shots)]
+        if absent:
+            raise InputError(f"{where}: there is no shot {absent[0]}", remedy=f"the last is {len(shots)}")
+        return numbers
+    if named == ["range"]:
+        frames = parse_range(str(table["range"]), reader.index(), reader.metadata.timecode)
+    else:
+        frames = _chapter(str(table["marker"]), reader, where)
+    inside = [
+        shot.number
+        for shot in shots
+        if 2 * (min(shot.frames.stop, frames.stop) - max(shot.frames.start, frames.start)) >= len(shot.frames)
+    ]
+    if not inside:
+        raise InputError(f"{where}: no shot lies in {table[named[0]]!r} by half or more", remedy="widen it")
+    return inside
+
+
+def _chapter(title: str, reader: Reader, where: str) -> FrameRange:
+    """The frames of the source's chapter of this title."""
+    from vedit.media.chapters import read_chapters
+
+    chapters = read_chapters(reader.metadata.path)
+    found = next((chapter for chapter in chapters if chapter.title.casefold() == title.casefold()), None)
+    if found is None:
+        names = ", ".join(repr(chapter.title) for chapter in chapters)
+        raise InputError(
+            f"{where}: the source has no chapter {title!r}", remedy=f"it has {names}" if names else "it has none"
+        )
+    index, base = reader.index(), reader.index().time_base
+    numbers = [n for n, pts in enumerate(index.pts) if found.start <= pts * base < found.stop]
+    if not numbers:
+        raise InputError(f"{where}: no frame is in the chapter {title!r}")
+    return FrameRange(start=numbers[0], stop=numbers[-1] + 1)

@@ -1,0 +1,102 @@
+"""The plan file that `vedit plan` writes: every shot, and a commented line for what can be said of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vedit.errors import InputError
+from vedit.media.chapters import read_chapters
+from vedit.options import RestyleOptions
+from vedit.plan_keys import LOOK
+from vedit.shot_list import span_text
+from vedit.thumbnail import png, thumbnail
+from vedit.types import FrameRange
+
+if TYPE_CHECKING:
+    from vedit.protocols import Reader
+    from vedit.shot_list import ShotList
+    from vedit.types import Shot
+
+_SHOWN = ("negative_prompt", "strength", "guidance", "controls", "seed", "quality")
+_SIDE = 320
+
+
+def plan_text(reader: Reader, found: ShotList, *, source: str, prompt: str = "", thumbnails: Sequence[str] = ()) -> str:
+    """A plan with one default look and no edits.
+
+    Args:
+        reader: of the clip.
+        found: its shots.
+        source: the clip as the plan names it, from the plan's folder.
+        prompt: of the default look; empty leaves every shot untouched.
+        thumbnails: a picture for each shot, as the plan names it; none where they were not written.
+    """
+    plain = RestyleOptions()
+    usual: dict[str, object] = {key: getattr(plain, key) for key in _SHOWN}
+    usual |= {"controls": [spec.kind for spec in plain.controls], "guidance": 2.0}
+    lines = [
+        f"# A plan for {Path(source).name}: {len(found.shots)} shots. `vedit edit` renders it; after a change here it",
+        "# renders only the shots that the change touches. Times are seconds, timecode or #frame, the end exclusive.",
+        "",
+        f"source = {quoted(source)}",
+        '# output = "out.mp4"',
+        '# model = "embedded"',
+        "",
+        "[default]  # the look of every shot that says nothing else; without a prompt a shot passes through",
+        f"prompt = {quoted(prompt)}",
+        *(f"# {key} = {json.dumps(usual[key])}  # {LOOK[key].about}" for key in _SHOWN),
+        "",
+        *_edits(reader),
+    ]
+    index = reader.index()
+    for number, shot in enumerate(found.shots):
+        transition = found.into(shot)
+        lines += ["", f"[[shot]]  # {span_text(index, shot)}"]
+        if transition is not None:
+            lines.append(f"# {transition.kind} at #{transition.frames.start}..#{transition.frames.stop}")
+        if thumbnails:
+            lines.append(f"# {thumbnails[number]}")
+        lines += [
+            f"number = {shot.number}",
+            f'frames = "#{shot.frames.start}..#{shot.frames.stop}"',
+            '# prompt = "night"',
+            "# untouched = true",
+            "# locked = true",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def write_thumbnails(reader: Reader, shots: Sequence[Shot], folder: Path) -> list[Path]:
+    """The middle frame of each shot as a small PNG in a folder. Raises InputError where it cannot be written."""
+    written: list[Path] = []
+    try:
+        folder.mkdir(exist_ok=True)
+        for shot in shots:
+            middle = (shot.frames.start + shot.frames.stop - 1) // 2
+            clip = reader.read(FrameRange(start=middle, stop=middle + 1))
+            written.append(folder / f"shot_{shot.number:03d}.png")
+            written[-1].write_bytes(png(thumbnail(clip.frames[0], clip.bit_depth, side=_SIDE)))
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror}") from error
+    return written
+
+
+def quoted(text: str) -> str:
+    """A TOML basic string."""
+    escape: Callable[[str], str] = json.dumps
+    # JSON leaves DEL as it is, which TOML does not allow.
+    return escape(text).replace("\x7f", "\\u007f")
+
+
+def _edits(reader: Reader) -> list[str]:
+    chapters = [chapter.title for chapter in read_chapters(reader.metadata.path) if chapter.title]
+    lines = [
+        "# [[edit]]  # some shots at once: by shots = [2, 5], by range, or by the title of a chapter",
+        "# shots = [1]",
+    ]
+    if chapters:
+        lines.append(f"# marker = {quoted(chapters[0])}  # of: {', '.join(map(quoted, chapters))}")
+    return [*lines, '# prompt = "pencil sketch"']

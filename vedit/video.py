@@ -1,0 +1,252 @@
+"""A clip and its shots, to be edited shot by shot from Python:
+
+    video = vedit.open_video("in.mp4")
+    video.shots                                       # shows itself as pictures in a notebook
+    night = vedit.Edit("night", strength=0.8)
+    video.shots[2].preview(night)
+    video.render("out.mp4", {2: night})               # every other shot passes through, to the last bit
+
+Shots are numbered from 1: `video.shots[2]` is the shot that the key 2 of `render` means.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from vedit.edits import plain_looks
+from vedit.media.choices import OutputOptions
+from vedit.media.read import open_video as open_reader
+from vedit.options import OnProgress, RenderRequest, RestyleOptions, ignore_plan, ignore_progress
+from vedit.shots import detect_shots
+from vedit.video_shots import Preview, Shots
+
+if TYPE_CHECKING:
+    from vedit.media.choices import Interlaced
+    from vedit.media.read import Backend, VideoReader
+    from vedit.options import RenderPlan, RenderResult
+    from vedit.types import Clip, FrameIndex, FrameRange, Shot, VideoMetadata
+
+
+def open_video(
+    path: Path | str,
+    *,
+    seek: bool = True,
+    rate: Fraction | None = None,
+    allow_huge: bool = False,
+    interlaced: Interlaced = "deinterlace",
+    backend: Backend = "pyav",
+    shots: Sequence[Shot] | None = None,
+) -> Video:
+    """Open a clip, to read exact frames and to edit its shots. Raises MediaError where it cannot be read.
+
+    It may be used as a context manager; without one it is closed when it is no longer used.
+
+    Args:
+        path: of the file; or `shot_%04d.png`, `shot_####.png`, or a folder of one image sequence.
+        seek: reach frames by seeking; False always decodes from the first frame on.
+        rate: frames per second of an image sequence; None is 25.
+        allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
+        interlaced: what is done with interlaced material.
+        backend: see `vedit.media.read.open_video`.
+        shots: of the whole clip, without gap or overlap; None detects them when they are first asked for.
+    """
+    reader = open_reader(path, seek=seek, rate=rate, allow_huge=allow_huge, interlaced=interlaced, backend=backend)
+    request = RenderRequest(
+        source=Path(path),
+        options=RestyleOptions(),
+        rate=rate,
+        allow_huge=allow_huge,
+        writing=OutputOptions(interlaced=interlaced),
+    )
+    return Video(reader, request, shots)
+
+
+class Video:
+    """A clip: exact frames by number as `vedit.protocols.Reader` has them, its shots, and renders of them.
+
+    Args:
+        reader: of the clip.
+        request: how it is read; its source, rate and limits hold for every render.
+        shots: of the whole clip; None detects them.
+    """
+
+    def __init__(self, reader: VideoReader, request: RenderRequest, shots: Sequence[Shot] | None = None) -> None:
+        self.reader = reader
+        self._request = request
+        self._shots = None if shots is None else Shots(self, shots)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        metadata = self.metadata
+        return f"<Video {metadata.path.name}, {metadata.width}x{metadata.height}>"
+
+    def close(self) -> None:
+        """Close the file; index and shots stay, and reading opens it again."""
+        self.reader.close()
+
+    @property
+    def metadata(self) -> VideoMetadata:
+        """What the headers say."""
+        return self.reader.metadata
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know about the file."""
+        return self.reader.warnings
+
+    def index(self) -> FrameIndex:
+        """The times of all frames; the first call decodes the whole file."""
+        return self.reader.index()
+
+    def read(self, frames: FrameRange) -> Clip:
+        """The frames of the range, exactly; see `VideoReader.read`."""
+        return self.reader.read(frames)
+
+    def chunks(self, frames: FrameRange, size: int) -> Iterator[Clip]:
+        """The range in clips of at most `size` frames."""
+        return self.reader.chunks(frames, size)
+
+    @property
+    def shots(self) -> Shots:
+        """The shots, by number from 1; the first call decodes the clip."""
+        if self._shots is None:
+            self._shots = Shots(self, detect_shots(self.reader))
+        return self._shots
+
+    def plan(self, edits: Mapping[int, RestyleOptions], output: Path | str | None = None) -> RenderPlan:
+        """What `render` would do, with rough estimates; nothing is written."""
+        from vedit import render
+
+        return render.plan(self._with(edits, output), reader=self.reader)
+
+    def render(
+        self,
+        output: Path | str | None,
+        edits: Mapping[int, RestyleOptions],
+        *,
+        model: str = "embedded",
+        controlnets: Mapping[str, str] | None = None,
+        device: str = "auto",
+        frames: str | None = None,
+        writing: OutputOptions | None = None,
+        overwrite: bool = False,
+        keep_work: bool = False,
+        keep_frames: bool = False,
+        fresh: bool = False,
+        side_by_side: Path | None = None,
+        on_progress: OnProgress = ignore_progress,
+        on_plan: Callable[[RenderPlan], None] = ignore_plan,
+        on_note: Callable[[str], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> RenderResult:
+        """Render the clip with an edit for some of its shots; the others equal the source's pixels before encoding.
+
+        Args:
+            output: the file to write; None is NAME.vedit.EXT beside the source.
+            edits: shot number, from 1 -> edit.
+            model: a name from the list of models, a diffusers folder, a .safetensors file, or a hub id.
+            controlnets: further control branches: kind -> folder, file or hub id.
+            device: "auto", "cpu", "cuda" or "mps".
+            frames: START..END in seconds, timecode or #frame; None is the whole clip.
+            writing: the written file: codec, preset, what may be left out.
+            overwrite: replace a file that is there.
+            keep_work: keep the sampled units, so that other output settings are quick.
+            keep_frames: keep every shot's finished frames, so that changing one shot is quick.
+            fresh: do not go on from what an earlier call has kept.
+            side_by_side: also write source and result beside each other to this file.
+            on_progress: told as frames pass the stages.
+            on_plan: told what will be done before a model is loaded.
+            on_note: told of what happens on the way.
+            stop: asked between units; True ends the render there, and the same call goes on.
+
+        Raises:
+            InputError: it cannot be done; nothing was written.
+            ContractError: the written file broke the timing or sound contract; it was removed.
+            Interrupted: `stop` said so; what is finished is kept.
+        """
+        from vedit import render
+        from vedit.sampling import ignore_note, never
+
+        options = writing or self._request.writing
+        request = replace(
+            self._with(edits, output),
+            model=model,
+            controlnets=tuple((controlnets or {}).items()),
+            device=device,
+            frames=frames,
+            writing=replace(
+                options,
+                overwrite=overwrite or options.overwrite,
+                interlaced=self._request.writing.interlaced,
+            ),
+            keep_work=keep_work,
+            keep_frames=keep_frames,
+            fresh=fresh,
+        )
+        return render.restyle(
+            request,
+            reader=self.reader,
+            on_progress=on_progress,
+            on_plan=on_plan,
+            on_note=on_note or ignore_note,
+            stop=stop or never,
+            side_by_side=side_by_side,
+        )
+
+    def stills(
+        self,
+        edits: Mapping[int, RestyleOptions],
+        numbers_of: Callable[[Shot], Sequence[int]],
+        *,
+        model: str = "embedded",
+        device: str = "auto",
+        on_progress: OnProgress = ignore_progress,
+    ) -> Iterator[Preview]:
+        """Single frames of the edited shots, before and after, shot by shot; nothing is written.
+
+        Args:
+            edits: shot number, from 1 -> edit.
+            numbers_of: which frames of a shot, in ascending order.
+            model: as for `render`.
+            device: as for `render`.
+            on_progress: told before each shot.
+        """
+        from vedit.planning import make_job
+        from vedit.stills import stills_of
+
+        with tempfile.TemporaryDirectory(prefix="vedit-") as folder:
+            # A plan needs a file that could be written; none is.
+            writing = replace(self._request.writing, drop_unsupported=True, drop_alpha=True)
+            request = replace(
+                self._with(edits, Path(folder) / "still.mkv"), model=model, device=device, writing=writing
+            )
+            job = make_job(request, reader=self.reader)
+            for made in stills_of(job, numbers_of=numbers_of, on_progress=on_progress):
+                yield Preview(
+                    shot=made.shot,
+                    options=made.options,
+                    numbers=made.numbers,
+                    pairs=made.pairs,
+                    bit_depth=self.metadata.bit_depth,
+                )
+
+    def _with(self, edits: Mapping[int, RestyleOptions], output: Path | str | None) -> RenderRequest:
+        return replace(
+            self._request,
+            looks=plain_looks(edits),
+            shots=self.shots.plain,
+            output=None if output is None else Path(output),
+        )
