@@ -21,7 +21,7 @@ BIN := .venv/bin
 CORE := .venv/.installed-core
 EXTRAS := $(addprefix .venv/.installed-,test dev train)
 
-.PHONY: help demo test test-real test-media gpu gates embedded bench-embedded clean
+.PHONY: help demo test test-real test-media gpu gates embedded bench-embedded bench-controls clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -59,6 +59,9 @@ embedded: .venv/.installed-train ## train the embedded model: PHOTOS=folder MINU
 
 bench-embedded: .venv/.installed-train ## measure the embedded model: 40 core-minutes, ARGS="--only speed" for a part
 	$(BIN)/python examples/bench_embedded/bench.py $(ARGS)
+
+bench-controls: $(CORE) ## time flow and edges beside bare OpenCV: ARGS="--clip FILE"
+	$(BIN)/python examples/bench_controls/bench.py $(ARGS)
 
 clean: ## remove what make and the tests wrote, .venv included
 	rm -rf .venv build dist demo *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage

@@ -18,7 +18,7 @@ from vedit.media.read import open_video
 from vedit.models import load, size_multiple
 from vedit.models.sd import Model
 from vedit.options import RestyleOptions
-from vedit.pipelines.restyle import prepare, restyle_frames
+from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.ranges import to_integer
 from vedit.sheet import contact_sheet
 from vedit.types import Clip, FrameRange
@@ -61,7 +61,8 @@ def restyled(model: Model, name: str, clip: Clip, look: str) -> IntFrames:
     short_side = options.resolved().short_side
     place = working_fit((height, width), short_side=short_side, multiple_of=size_multiple(name), minimum=128)
     frames = fit(clip, place)
-    latents = restyle_frames(prepare(model, options), frames, [clip.start])
+    restyler = prepare(model, options)
+    latents = restyle_frames(restyler, frames, [clip.start], own_guides(restyler)([clip.start], frames))
     seen = unfit(model.codec.decode(model.codec.encode(frames)), place)
     result = unfit(model.codec.decode(latents.data), place)
     return to_integer(upsample_change(clip.frames[:, :3], seen, result, bit_depth=clip.bit_depth), 8)[0]

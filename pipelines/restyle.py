@@ -1,7 +1,8 @@
 """Restyle: invert the source into noise under its own description, sample it again under the prompt.
 
-    frames -> controls
+    frames -> guides (controls, mask, regions)
     frames -> encode -> invert (or add noise) -> sample -> latents of the new look
+                              outside the mask: the source's, at every step
 
 Both passes see the same controls and the same cross-frame attention, so that sampling under the source's own
 description and no guidance retraces the inversion (DDIM inversion, Song et al. 2021; with ControlNet as in RAVE,
@@ -11,14 +12,15 @@ Kara et al. 2024; fixed point as in AIDI, Pan et al. 2023).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from vedit.controls import control_maps
-from vedit.diffusion.conditioning import Conditioning, Control, bind
+from vedit.controls import branch, control_maps
+from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask
+from vedit.diffusion.conditioning import Conditioning, Control, Guides, bind
 from vedit.diffusion.noise import frame_noise
 from vedit.diffusion.samplers import invert, sample
 from vedit.diffusion.trajectory import Trajectory, add_noise, trajectory
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 OnStep = Callable[[str, float], None]
 """Called with the stage's name and the part of it that is done, in (0, 1]."""
+GuidesOf = Callable[[Sequence[int], torch.Tensor], Guides]
+"""What steers frames that are sampled together, by their indices in the source and themselves, (T, 3, H, W)."""
 
 
 def ignore_step(stage: str, part: float) -> None:
@@ -49,6 +53,7 @@ class Restyler:
     target: PromptEmbeds
     negative: PromptEmbeds
     controls: tuple[ControlSpec, ...]
+    regions: tuple[PromptEmbeds, ...]
     guidance: float
     fixed_point: int
 
@@ -61,16 +66,32 @@ def prepare(model: Model, options: RestyleOptions) -> Restyler:
         options=options,
         path=trajectory(model.scheduler_config, steps=quality.steps, strength=options.strength),
         source=model.text(options.source_prompt),
-        target=model.text(options.prompt),
+        # Where only regions change, the rest is described as what it is.
+        target=model.text(options.prompt or options.source_prompt),
         negative=model.text(options.negative_prompt),
-        controls=tuple(spec for spec in options.controls if spec.kind in model.control_kinds),
+        controls=tuple(spec for spec in options.controls if branch(spec.kind) in model.control_kinds),
+        regions=tuple(model.text(region.prompt) for region in options.regions),
         guidance=default_guidance(model.name) if options.guidance is None else options.guidance,
         fixed_point=quality.fixed_point,
     )
 
 
+def own_guides(restyler: Restyler) -> GuidesOf:
+    """The guides that come from the frames alone: the control maps, computed from those sampled together."""
+
+    def guides(numbers: Sequence[int], frames: torch.Tensor) -> Guides:
+        maps = control_maps(restyler.controls, frames)
+        return Guides(controls=tuple(Control(spec=s, map=m) for s, m in zip(restyler.controls, maps, strict=True)))
+
+    return guides
+
+
 def restyle_frames(
-    restyler: Restyler, frames: torch.Tensor, numbers: Sequence[int], on_step: OnStep = ignore_step
+    restyler: Restyler,
+    frames: torch.Tensor,
+    numbers: Sequence[int],
+    guides: Guides,
+    on_step: OnStep = ignore_step,
 ) -> Latents:
     """Frames of one shot, sampled together; the first is the anchor.
 
@@ -78,29 +99,40 @@ def restyle_frames(
         restyler: from `prepare`.
         frames: (T, 3, H, W) in [0, 1], H and W multiples of the model's.
         numbers: the frames' indices in the source, which key their noise.
+        guides: controls, mask and regions of these frames, at their size.
         on_step: told after each step.
 
     Returns:
-        Clean latents (T, C, h, w).
+        Clean latents (T, C, h, w); where no pixel of a cell is in the mask, those of the source.
     """
     model, options, path = restyler.model, restyler.options, restyler.path
-    maps = control_maps(restyler.controls, frames)
-    controls = tuple(Control(spec=s, map=m) for s, m in zip(restyler.controls, maps, strict=True))
-    describe = Conditioning(prompt=restyler.source, controls=controls)
+    describe = Conditioning(prompt=restyler.source, controls=guides.controls)
     change = Conditioning(
-        prompt=restyler.target, negative=restyler.negative, guidance=restyler.guidance, controls=controls
+        prompt=restyler.target,
+        negative=restyler.negative,
+        guidance=restyler.guidance,
+        controls=guides.controls,
+        regions=guides.regions,
     )
-    latents = Latents(data=model.codec.encode(frames.to(model.device)))
-    with model.cross_frame() if options.cross_frame else nullcontext() as memory:
+    source = Latents(data=model.codec.encode(frames.to(model.device)))
+    if guides.mask is not None and not guides.mask.any():
+        return source
+    with ExitStack() as adapters:
+        memory = adapters.enter_context(model.cross_frame()) if options.cross_frame else None
         if options.start == "inversion":
             denoise = bind(model.denoiser, describe, batch=options.batch, memory=memory)
-            steps = invert(denoise, latents, path, fixed_point=restyler.fixed_point)
-            latents = _last(steps, latents, path, "invert", on_step)
+            steps = invert(denoise, source, path, fixed_point=restyler.fixed_point)
+            passed = _followed(steps, source, path, "invert", on_step, whole=guides.mask is not None)
+            noisy, source_at = passed[-1], inverted_source([latents.data for latents in passed])
         else:
-            noise = frame_noise(latents.data.shape[1:], seed=options.seed, frames=numbers)
-            latents = add_noise(latents, noise.to(latents.data), path)
-        denoise = bind(model.denoiser, change, batch=options.batch, memory=memory)
-        return _last(sample(denoise, latents, path), latents, path, "sample", on_step)
+            noise = frame_noise(source.data.shape[1:], seed=options.seed, frames=numbers).to(source.data)
+            noisy, source_at = add_noise(source, noise, path), noised_source(source.data, noise)
+        regional = adapters.enter_context(model.regional()) if guides.regions else None
+        denoise = bind(model.denoiser, change, batch=options.batch, memory=memory, regional=regional)
+        keep = (
+            None if guides.mask is None else keep_outside(pool_mask(guides.mask, space=model.codec.factor), source_at)
+        )
+        return _followed(sample(denoise, noisy, path, keep=keep), noisy, path, "sample", on_step)[-1]
 
 
 def shot_windows(options: RestyleOptions, shot: FrameRange) -> tuple[Window, ...]:
@@ -113,6 +145,7 @@ def restyle_window(
     shot: FrameRange,
     window: FrameRange,
     frames_of: Callable[[FrameRange], torch.Tensor],
+    guides_of: GuidesOf,
     on_step: OnStep = ignore_step,
 ) -> Latents:
     """One window of a shot, by itself: it depends on no other window, so windows can be kept and made anew singly.
@@ -125,17 +158,19 @@ def restyle_window(
         shot: frames of the source that belong together.
         window: part of the shot.
         frames_of: a range of the shot -> (T, 3, H, W) in [0, 1] at the model's size.
+        guides_of: what steers the anchor and the window's frames, or `own_guides`.
         on_step: told after each step.
 
     Returns:
         Clean latents (T, C, h, w) of the window's frames.
     """
-    numbers = range(window.start, window.stop)
-    if window.start == shot.start:
-        return restyle_frames(restyler, frames_of(window), numbers, on_step)
-    anchor = frames_of(FrameRange(start=shot.start, stop=shot.start + 1))
-    frames = torch.cat([anchor, frames_of(window)])
-    return Latents(data=restyle_frames(restyler, frames, [shot.start, *numbers], on_step).data[1:])
+    numbers, frames = list(range(window.start, window.stop)), frames_of(window)
+    anchored = window.start != shot.start
+    if anchored:
+        numbers = [shot.start, *numbers]
+        frames = torch.cat([frames_of(FrameRange(start=shot.start, stop=shot.start + 1)), frames])
+    latents = restyle_frames(restyler, frames, numbers, guides_of(numbers, frames), on_step)
+    return Latents(data=latents.data[1:]) if anchored else latents
 
 
 def join_windows(
@@ -154,9 +189,12 @@ def join_windows(
         yield FrameRange(start=start, stop=stop), Latents(data=data[: stop - start])
 
 
-def _last(steps: Iterator[Latents], start: Latents, path: Trajectory, stage: str, on_step: OnStep) -> Latents:
-    latest = start
+def _followed(
+    steps: Iterator[Latents], start: Latents, path: Trajectory, stage: str, on_step: OnStep, *, whole: bool = False
+) -> list[Latents]:
+    """Where the steps lead: the start and what comes after each, or the last alone."""
+    passed = [start]
     for done, latents in enumerate(steps, start=1):
         on_step(stage, done / len(path.steps))
-        latest = latents
-    return latest
+        passed = [*passed, latents] if whole else [latents]
+    return passed

@@ -3,32 +3,48 @@
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 
-from vedit.flow import estimate_flow
+from vedit.flow import flow_pairs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 FULL_SPEED = 1 / 32
 """Motion per frame, as a part of the shorter side, that is drawn at full saturation."""
 
 
-def flow(frames: torch.Tensor) -> torch.Tensor:
+def flow(chunks: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
     """Motion to the next frame: hue is the direction, saturation the speed, white is still.
 
     The colours are those of the HSV wheel with red to the right and the angle growing downwards. The scale is fixed
     (not the clip's fastest motion), so the same motion has the same colour in every window and shot. The last frame
-    has no next one and takes the motion from its predecessor.
+    has no next one and takes the motion from its predecessor; a shot of one frame is still.
 
     Args:
-        frames: one shot, float (T, 3, H, W) in [0, 1].
+        chunks: one shot in chunks of any lengths, float (T, 3, H, W) in [0, 1]; see `vedit.protocols.Preprocessor`.
 
-    Returns:
-        Float (T, 3, H, W) in [0, 1].
+    Yields:
+        Float (T, 3, H, W) in [0, 1], one frame for each that came. A frame is drawn when the next one has been read.
     """
-    if len(frames) < 2:
-        return torch.ones_like(frames)
-    motion = estimate_flow(frames).forward
-    return draw_flow(torch.cat([motion, motion[-1:]]), full_speed=FULL_SPEED * min(frames.shape[-2:])).to(frames)
+    like: torch.Tensor | None = None
+
+    def seen() -> Iterator[torch.Tensor]:
+        nonlocal like
+        for chunk in chunks:
+            like = chunk[-1:] if len(chunk) else like
+            yield chunk
+
+    last: torch.Tensor | None = None
+    for pairs in flow_pairs(seen()):
+        assert like is not None
+        drawn = draw_flow(pairs.forward, full_speed=FULL_SPEED * min(pairs.forward.shape[-2:])).to(like)
+        last = drawn[-1:].clone()
+        yield drawn
+    if like is not None:
+        yield torch.ones_like(like) if last is None else last
 
 
 def draw_flow(motion: torch.Tensor, *, full_speed: float) -> torch.Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -26,3 +27,15 @@ def test_data() -> Path:
 def clips_dir(test_data: Path) -> Path:
     """The clips in the test data."""
     return test_data / "clips"
+
+
+@pytest.fixture(scope="session")
+def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for `VEDIT_MODEL_DIR`: every model of the catalogue with random weights, in its class and layout."""
+    folder = tmp_path_factory.mktemp("models")
+    for module in sorted((Path(__file__).parent / "tiny").glob("[a-z]*.py")):
+        area = import_module(f"tests.tiny.{module.stem}")
+        for name in dir(area):
+            if name.startswith("save_"):
+                getattr(area, name)(folder)
+    return folder

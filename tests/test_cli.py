@@ -284,7 +284,7 @@ def test_debug_shows_the_traceback(
         ([*RESTYLE, "--stregth", "1"], "--strength"),
         (["restlye"], "restyle"),
         (["controls", "in.mp4", "--kind", ",", "-o", "x.mp4"], "--kind"),
-        (["controls", "in.mp4", "--kind", "tile"], "--output"),
+        (["controls", "in.mp4", "--kind", "tile"], "-o DIR|FILE"),
         (["sample", "--frames", "0"], "--frames"),
     ],
 )

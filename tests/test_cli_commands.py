@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import types
 from collections.abc import Sequence
@@ -15,9 +16,14 @@ import pytest
 
 from vedit.cli import main
 from vedit.cli.progress import PlainLines
+from vedit.control_check import ControlWarning
+from vedit.control_figures import ShotFigures
+from vedit.control_report import CheckReport, ShotReport
+from vedit.masking import MaskSpec, parse_box
 from vedit.media.isolate import FileReport
 from vedit.options import Progress
-from vedit.types import ColorTags, FrameIndex, FrameRange, Shot, StreamInfo, VideoMetadata
+from vedit.registry import preprocessors
+from vedit.types import ColorTags, FrameRange, Shot, StreamInfo, VideoMetadata
 
 
 def vedit(words: Sequence[str]) -> int:
@@ -34,54 +40,123 @@ def put(monkeypatch: pytest.MonkeyPatch, name: str, **members: object) -> None:
 
 
 def test_controls_writes_one_file_per_kind(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def write_controls(source: Path, kinds: tuple[str, ...], output: Path, **options: Any) -> list[Path]:
-        told = {"frames", "overwrite", "short_side", "rate", "allow_huge", "interlaced", "on_progress"}
-        assert set(options) == told
-        return [output.with_stem(f"{output.stem}.{kind}") for kind in kinds]
+    calls: list[dict[str, Any]] = []
+
+    def write_controls(source: Path, kinds: tuple[str, ...], output: str, **options: Any) -> Any:
+        calls.append({**options, "kinds": kinds, "output": output})
+        outputs = tuple(Path(f"{output}in.{kind}.mp4") for kind in kinds)
+        return types.SimpleNamespace(outputs=outputs, sheet=Path("maps/sheet.png"), notes=("mono",))
 
     put(monkeypatch, "vedit.control_video", write_controls=write_controls)
     put(monkeypatch, "vedit.media.isolate", check_file=lambda source, **_: None)  # pyright: ignore[reportUnknownLambdaType]
-    words = ["controls", "in.mp4", "--kind", "softedge, tile,softedge", "-o", "maps.mp4"]
+    words = ["controls", "in.mp4", "--kind", "softedge, tile,softedge", "-o", "maps/"]
     assert vedit(words) == 0
-    assert capsys.readouterr().out.splitlines() == ["maps.softedge.mp4", "maps.tile.mp4"]
-    assert vedit([*words, "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == {"outputs": ["maps.softedge.mp4", "maps.tile.mp4"]}
-
-
-class FakeReader:
-    """A reader of four frames at 24 a second."""
-
-    warnings = ("one frame is damaged",)
-
-    def __enter__(self) -> FakeReader:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
-
-    def index(self) -> FrameIndex:
-        return FrameIndex(pts=(0, 1, 2, 3), time_base=Fraction(1, 24), last_duration=1, rate=Fraction(24))
-
-
-def test_shots(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def open_video(path: Path, **_: object) -> FakeReader:
-        return FakeReader()
-
-    def detect_shots(reader: FakeReader) -> tuple[Shot, ...]:
-        ranges = (FrameRange(start=0, stop=3), FrameRange(start=3, stop=4))
-        return tuple(Shot(number=number, frames=frames) for number, frames in enumerate(ranges, start=1))
-
-    put(monkeypatch, "vedit.media.isolate", check_file=lambda source, **_: None)  # pyright: ignore[reportUnknownLambdaType]
-    put(monkeypatch, "vedit.media.read", open_video=open_video)
-    put(monkeypatch, "vedit.shots", detect_shots=detect_shots)
-    assert vedit(["shots", "in.mp4"]) == 0
     out, err = capsys.readouterr()
-    assert err == "vedit: note: one frame is damaged\n"
-    assert out.splitlines() == ["   1  #0..#3  0.000..0.125 s", "   2  #3..#4  0.125..0.167 s"]
-    assert vedit(["shots", "in.mp4", "--json"]) == 0
+    assert out.splitlines() == ["maps/in.softedge.mp4", "maps/in.tile.mp4", "maps/sheet.png"]
+    assert err == "vedit: note: mono\n"
+    assert vedit([*words, "--json", "--format", "exr", "--preset", "web", "--short-side", "99"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["rate"] == "24/1"
-    assert told["shots"][1] == {"number": 2, "start": 3, "stop": 4, "start_seconds": "1/8", "stop_seconds": "1/6"}
+    assert told["outputs"] == ["maps/in.softedge.mp4", "maps/in.tile.mp4"]
+    assert calls[0]["output"] == "maps/", "the slash says that it is a folder"
+    assert (calls[0]["wanted"], calls[0]["preset"], calls[0]["short_side"]) == (None, "archive", None)
+    assert (calls[1]["wanted"], calls[1]["preset"], calls[1]["short_side"]) == ("exr", "web", 99)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "name the clip"),
+        (["in.mp4", "--kind", "canny"], "-o DIR|FILE"),
+        (["in.mp4", "-o", "x.mp4"], "--kind KIND"),
+        (["in.mp4", "--check", "-o", "x.mp4"], "--check writes nothing"),
+        (["in.mp4", "--kind", "canny", "-o", "x.mp4", "--mask-box", "0,0,9,9"], "measured with --check"),
+        (["in.mp4", "--kind", ",", "-o", "x.mp4"], "no kind named"),
+        (["in.mp4", "--kind", "canny", "-o", "x.mp4", "--format", "tiff"], "'tiff' is not one of"),
+    ],
+)
+def test_controls_that_cannot_be_understood(words: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert vedit(["controls", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_controls_check_tells_and_is_strict_when_asked(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    figures = ShotFigures(
+        frames=FrameRange(start=0, stop=3),
+        brightness=(0.5, 0.25, 0.0),
+        contrast=(0.2, 0.2, 0.0),
+        edges=(0.2, 0.2, 0.1),
+        flow=(1.0, 0.5),
+        people=(1, 2, 0),
+        confidence=(0.75, 0.5, 0.0),
+        mask=(0.1, 0.2, 0.3),
+    )
+    warning = ControlWarning(control="pose", message="no person found on 1 frame (#2)", frames=())
+    asked: list[Any] = []
+
+    def check_controls(source: Path, kinds: tuple[str, ...], **options: Any) -> CheckReport:
+        asked.append((kinds, options["mask"], options["frames"]))
+        shot = ShotReport(shot=Shot(number=1, frames=figures.frames), figures=figures, warnings=(warning,) * len(kinds))
+        return CheckReport(shots=(shot,), unchecked=("depth is not checked",), notes=())
+
+    put(monkeypatch, "vedit.control_report", check_controls=check_controls, DEFAULT_KINDS=())
+    put(monkeypatch, "vedit.media.isolate", check_file=lambda source, **_: None)  # pyright: ignore[reportUnknownLambdaType]
+    assert vedit(["controls", "in.mp4", "--check", "--kind", "pose", "--range", "0..1"]) == 0
+    out, err = capsys.readouterr()
+    assert [" ".join(line.split()) for line in out.splitlines()] == [
+        "shot frames luma edges flow people mask",
+        "1 #0..#3 0.250 0.167 75% 0..2 (0.62) 10..30%",
+        "shot 1: pose: no person found on 1 frame (#2)",
+    ]
+    assert err == "vedit: note: depth is not checked\n"
+    assert asked == [(("pose",), None, "0..1")]
+    strict = ["controls", "in.mp4", "--check", "--strict", "--json", "--mask-box", "0,0,9,9"]
+    assert vedit([*strict, "--kind", "pose"]) == 1, "a warning"
+    told = json.loads(capsys.readouterr().out)
+    assert (told["ok"], told["shots"][0]["flow_valid"], told["unchecked"]) == (
+        False,
+        [1.0, 0.5],
+        ["depth is not checked"],
+    )
+    assert told["shots"][0]["warnings"][0]["control"] == "pose"
+    assert asked[1][1] == MaskSpec(boxes=(parse_box("0,0,9,9"),))
+    assert vedit(strict) == 0, "none"
+
+
+def test_controls_list_names_every_kind_and_imports_no_torch() -> None:
+    program = (
+        "import sys; from vedit.cli import main; code = main(['controls', '--list'], standalone_mode=False);"
+        "main(['controls', '--help'], standalone_mode=False);"
+        "assert code == 0 and not {'torch', 'cv2', 'av', 'transformers'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    listed, _, text = done.stdout.partition("Usage:")
+    for entry in preprocessors():
+        assert f"\n{entry.name} " in f"\n{listed}"
+        assert all(f"weights {name} " in listed for name in entry.needs.weights)
+        assert entry.name in "".join(text.split()), "names are broken over lines"
+
+
+def test_controls_list_says_what_is_missing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    there: dict[str, Path] = {}
+    monkeypatch.setattr("vedit.control_list.find", there.get)
+    assert vedit(["controls", "--list", "--json"]) == 0
+    kinds = {kind["name"]: kind for kind in json.loads(capsys.readouterr().out)["kinds"]}
+    assert kinds["canny"]["ready"]
+    assert not kinds["depth"]["ready"]
+    (needed,) = kinds["depth"]["weights"]
+    assert (needed["licence"], needed["commercial"], needed["present"]) == ("Apache-2.0", True, False)
+    assert kinds["depth"]["commands"] == [f"vedit models pull {needed['name']}"]
+    there[needed["name"]] = tmp_path
+    assert vedit(["controls", "--list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    at = next(n for n, line in enumerate(lines) if line.startswith("depth "))
+    assert lines[at].split()[1] == "ready"
+    assert lines[at + 1].endswith("Apache-2.0): present")
 
 
 def test_probe(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

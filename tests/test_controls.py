@@ -1,12 +1,13 @@
 """What `--control` accepts, and what a preprocessor may return."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from vedit import controls
-from vedit.controls import control_maps, parse_control
+from vedit.controls import KEEPS, control_maps, kept, parse_control, with_sources
 from vedit.errors import InputError
 from vedit.types import ControlSpec
 
@@ -44,6 +45,31 @@ def test_what_cannot_be_parsed(text: str, message: str) -> None:
         parse_control(text)
 
 
+def test_a_control_acts_within_a_mask() -> None:
+    spec = parse_control("softedge:0.4,mask=a, b=c.mp4")
+    assert (spec.scale, spec.mask) == (0.4, Path("a, b=c.mp4"))
+    with pytest.raises(InputError, match="cannot be read at 'msk=x'"):
+        parse_control("tile,msk=x")
+
+
+def test_what_is_kept_takes_the_controls_that_the_model_has() -> None:
+    assert [spec.kind for spec in kept("structure", ["tile", "softedge"])] == ["softedge", "tile"]
+    assert [spec.kind for spec in kept("motion", ["pose"])] == ["pose"]
+    for intent in KEEPS:
+        assert kept(intent, ["tile", "softedge", "depth", "pose", "lineart"])
+    with pytest.raises(InputError, match="branches for softedge, depth, tile"):
+        kept("structure", ["openpose"])
+
+
+def test_control_videos_replace_preprocessors_or_join_them() -> None:
+    specs = with_sources([ControlSpec(kind="tile", scale=0.5)], [("tile", Path("t.mp4")), ("depth", Path("d.mp4"))])
+    assert [(spec.kind, spec.scale, spec.source) for spec in specs] == [
+        ("tile", 0.5, Path("t.mp4")),
+        ("depth", 1.0, Path("d.mp4")),
+    ]
+    assert str(specs[1]) == "depth:1@0-1,from=d.mp4"
+
+
 def test_one_map_for_each_spec_and_each_kind_computed_once() -> None:
     specs = [ControlSpec(kind="luma"), ControlSpec(kind="canny"), ControlSpec(kind="luma", scale=0.5, start=0.5)]
     made = control_maps(specs, torch.rand(2, 3, 32, 48))
@@ -56,7 +82,8 @@ def test_one_map_for_each_spec_and_each_kind_computed_once() -> None:
 @pytest.mark.parametrize(
     ("made", "message"),
     [
-        (torch.zeros(2, 1, 8, 8), r"made \(2, 1, 8, 8\) of frames \(2, 3, 8, 8\)"),
+        (torch.zeros(2, 1, 8, 8), r"made \(1, 8, 8\) of frames \(3, 8, 8\)"),
+        (torch.zeros(3, 3, 8, 8), "made 3 maps of 2 frames"),
         (torch.full((2, 3, 8, 8), 1.5), r"values in \[1.500, 1.500\]"),
         (torch.full((2, 3, 8, 8), torch.nan), r"values in \[nan, nan\]"),
     ],
@@ -65,7 +92,7 @@ def test_a_preprocessor_that_breaks_the_contract_is_named(
     monkeypatch: pytest.MonkeyPatch, made: torch.Tensor, message: str
 ) -> None:
     def load(name: str) -> Any:
-        return lambda _: made  # pyright: ignore[reportUnknownLambdaType]
+        return lambda chunks: (made for _ in chunks)  # pyright: ignore[reportUnknownLambdaType]
 
     monkeypatch.setattr(controls, "load_preprocessor", load)
     with pytest.raises(InputError, match=message):

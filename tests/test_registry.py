@@ -14,9 +14,12 @@ from vedit.registry import Entry, Needs, Registry, load_preprocessor, pipelines,
 
 
 def test_the_built_in_preprocessors_are_listed() -> None:
-    assert [entry.name for entry in preprocessors()][:6] == ["softedge", "tile", "canny", "luma", "flow", "depth"]
+    assert {"softedge", "tile", "canny", "luma", "flow", "depth", "pose", "segment"} <= {
+        e.name for e in preprocessors()
+    }
     assert all(entry.summary for entry in preprocessors())
-    assert preprocessors()["depth"].needs.licence == "Apache-2.0"
+    assert preprocessors()["depth"].needs.weights == ("depth-anything-v2-small",)
+    assert preprocessors()["softedge-hed"].branch == "softedge"
     assert "restyle" in pipelines()
 
 
@@ -80,4 +83,5 @@ def test_third_parties_plug_in_by_entry_points(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_load_preprocessor() -> None:
-    assert load_preprocessor("luma")(torch.ones(1, 3, 2, 2)).shape == (1, 3, 2, 2)
+    chunks = [torch.ones(2, 3, 2, 2), torch.ones(1, 3, 2, 2)]
+    assert [len(maps) for maps in load_preprocessor("luma")(chunks)] == [2, 1]

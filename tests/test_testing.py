@@ -1,5 +1,6 @@
 """The fakes keep the contracts of the seams, and compute what their docstrings say."""
 
+from dataclasses import replace
 from fractions import Fraction
 from math import sqrt
 
@@ -17,7 +18,7 @@ from vedit.testing import (
     FakeTextEncoder,
     moving_frames,
 )
-from vedit.types import FrameRange, PromptEmbeds
+from vedit.types import ControlInput, FrameRange, PromptEmbeds
 
 SILENT = PromptEmbeds(states=torch.zeros(1, 4, 8))
 
@@ -62,20 +63,27 @@ def test_denoiser_is_the_exact_expectation(prediction: str) -> None:
     truth = noise if prediction == "epsilon" else sqrt(a) * noise - sqrt(1 - a) * clean
     slope = float(((x - x.mean()) * (truth - truth.mean())).mean() / x.var())
     fitted = slope * (x - x.mean()) + truth.mean()
-    assert_close(denoiser(x, 400, SILENT, {}), fitted, atol=0.02, rtol=0)
+    assert_close(denoiser(x, 400, SILENT, ()), fitted, atol=0.02, rtol=0)
 
 
 def test_denoiser_follows_prompt_and_controls() -> None:
     denoiser, x = FakeDenoiser(), torch.zeros(2, 4, 4, 4)
-    plain = denoiser(x, 500, SILENT, {})
-    assert not torch.equal(denoiser(x, 500, PromptEmbeds(states=torch.ones(1, 4, 8)), {}), plain)
-    white = torch.ones(2, 3, 32, 32)
-    assert denoiser(x, 500, SILENT, {"tile": (white, 1.0)}).mean() < plain.mean()
-    assert torch.equal(denoiser(x, 500, SILENT, {"tile": (white, 0.0)}), plain)
+    plain = denoiser(x, 500, SILENT, ())
+    assert not torch.equal(denoiser(x, 500, PromptEmbeds(states=torch.ones(1, 4, 8)), ()), plain)
+    white = ControlInput(branch="tile", frames=torch.ones(2, 3, 32, 32))
+    moved = denoiser(x, 500, SILENT, [white])
+    assert moved.mean() < plain.mean()
+    assert torch.equal(denoiser(x, 500, SILENT, [replace(white, scale=0.0)]), plain)
+    assert_close(denoiser(x, 500, SILENT, [replace(white, scale=0.5)] * 2), moved)
+    left = torch.ones(2, 1, 32, 32)
+    left[..., 16:] = 0
+    half = denoiser(x, 500, SILENT, [replace(white, mask=left)])
+    assert torch.equal(half[..., :2], moved[..., :2])
+    assert torch.equal(half[..., 2:], plain[..., 2:])
     with pytest.raises(ValueError, match="no control 'depth', only tile, softedge"):
-        denoiser(x, 500, SILENT, {"depth": (white, 1.0)})
+        denoiser(x, 500, SILENT, [replace(white, branch="depth")])
     with pytest.raises(ValueError, match="1 frames of the control 'tile' for 2 latents"):
-        denoiser(x, 500, SILENT, {"tile": (white[:1], 1.0)})
+        denoiser(x, 500, SILENT, [replace(white, frames=white.frames[:1])])
 
 
 def test_codec() -> None:
@@ -98,4 +106,6 @@ def test_text_encoder() -> None:
 
 
 def test_preprocessor() -> None:
-    assert torch.equal(ConstantPreprocessor(value=0.25)(torch.rand(1, 3, 2, 2)), torch.full((1, 3, 2, 2), 0.25))
+    made = list(ConstantPreprocessor(value=0.25)([torch.rand(1, 3, 2, 2), torch.rand(2, 3, 2, 2)]))
+    assert [len(maps) for maps in made] == [1, 2]
+    assert torch.equal(torch.cat(made), torch.full((3, 3, 2, 2), 0.25))

@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from vedit.api import plan as plan
     from vedit.api import preview as preview
     from vedit.api import restyle as restyle
+    from vedit.edits import Edit as Edit
     from vedit.errors import VeditError as VeditError
     from vedit.media.choices import OutputOptions as OutputOptions
     from vedit.media.probe import probe as probe
-    from vedit.media.read import open_video as open_video
     from vedit.options import RenderRequest as RenderRequest
     from vedit.options import RestyleOptions as RestyleOptions
     from vedit.shots import detect_shots as detect_shots
@@ -24,21 +24,27 @@ if TYPE_CHECKING:
     from vedit.types import FrameRange as FrameRange
     from vedit.types import Shot as Shot
     from vedit.types import VideoMetadata as VideoMetadata
+    from vedit.video import Video as Video
+    from vedit.video import open_video as open_video
+    from vedit.video_shots import Preview as Preview
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Clip": "vedit.types",
     "ControlSpec": "vedit.types",
+    "Edit": "vedit.edits",
     "FrameRange": "vedit.types",
     "OutputOptions": "vedit.media.choices",
+    "Preview": "vedit.video_shots",
     "RenderRequest": "vedit.options",
     "RestyleOptions": "vedit.options",
     "Shot": "vedit.types",
     "VeditError": "vedit.errors",
+    "Video": "vedit.video",
     "VideoMetadata": "vedit.types",
     "detect_shots": "vedit.shots",
-    "open_video": "vedit.media.read",
+    "open_video": "vedit.video",
     "plan": "vedit.api",
     "preview": "vedit.api",
     "probe": "vedit.media.probe",

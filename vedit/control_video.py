@@ -1,55 +1,90 @@
-"""Control maps as videos on the source's timing."""
+"""Control maps as files on the source's timing: videos, image sequences, or data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import TracebackType
+from typing import Self
 
 import torch
+from torch.nn import functional as F
 
-from vedit.controls import control_maps
-from vedit.geometry import fit, working_fit
-from vedit.media.choices import Interlaced, OutputOptions
-from vedit.media.plan import plan_output
-from vedit.media.read import open_video
+from vedit.control_data import DataMaps
+from vedit.control_output import Format, is_folder, map_outputs, title_of
+from vedit.control_sheet import CELL, ControlSheet
+from vedit.controls import control_stream
+from vedit.errors import InputError
+from vedit.geometry import fit, unfit, working_fit
+from vedit.media.choices import Interlaced, OutputOptions, PresetName
+from vedit.media.color import BT709
+from vedit.media.encode import choose_encoding
+from vedit.media.plan import OutputPlan, plan_output
+from vedit.media.read import VideoReader, open_video
+from vedit.media.target import check_target
 from vedit.media.timecode import parse_range
 from vedit.media.write import VideoWriter
 from vedit.options import OnProgress, Progress, ignore_progress
 from vedit.ranges import to_integer
-from vedit.registry import preprocessors
+from vedit.registry import Needs, needs_of, preprocessors
+from vedit.sheet import contact_sheet
 from vedit.shots import detect_shots
-from vedit.types import ControlSpec, FrameRange, VideoMetadata
+from vedit.types import ColorTags, Fit, FrameIndex, FrameRange, VideoMetadata
+from vedit.weights import local
 
-if TYPE_CHECKING:
-    from vedit.types import IntFrames
+_CHUNK_FRAMES = 8
+_CHUNK_BYTES = 128_000_000
+"""Of frames as floats that are read together."""
+_TAGS = ColorTags(primaries=BT709, transfer=BT709, matrix=BT709, full_range=True)
 
-CONTROL_FRAMES = 8
+
+@dataclass(frozen=True, kw_only=True)
+class WrittenControls:
+    """What `write_controls` wrote."""
+
+    outputs: tuple[Path, ...]
+    """One for each kind: a video, or the pattern of numbered files."""
+    sheet: Path | None
+    notes: tuple[str, ...]
+    """What the user should know, one line each."""
 
 
 def write_controls(
     source: Path,
     kinds: Sequence[str],
-    output: Path,
+    output: Path | str,
     *,
+    wanted: Format | None = None,
     frames: str | None = None,
     overwrite: bool = False,
     short_side: int | None = None,
+    sheet: Path | None = None,
+    preset: PresetName = "archive",
     rate: Fraction | None = None,
     allow_huge: bool = False,
     interlaced: Interlaced = "deinterlace",
     on_progress: OnProgress = ignore_progress,
-) -> list[Path]:
-    """Write control maps as videos with the source's size, timing and sound.
+) -> WrittenControls:
+    """Write control maps with the source's size and timing: every shot is one stream through a preprocessor.
+
+    Videos hold 8 bits of full range without subsampled colour, and the source's sound. All files get their names
+    together at the end; an error leaves none.
 
     Args:
         source: the clip.
-        kinds: one or more; with several, each kind's name is put before the extension of `output`.
-        output: the file to write.
+        kinds: one or more; unknown ones, and ones whose weights are absent, end before anything is read or written.
+        output: a folder, a file or a pattern, see `vedit.control_output.map_outputs`.
+        wanted: the format; None goes by the extension.
         frames: START..END as `restyle` takes it; None is the whole clip.
         overwrite: replace files that exist.
-        short_side: pixels at which the maps are computed, as the model sees them; None is the source's size.
+        short_side: pixels at which the maps are computed, as the model sees them; None is each kind's own, else the
+            source's size.
+        sheet: a PNG with a few frames of every kind; None writes NAME.controls.png into a folder, else none.
+        preset: of videos; `archive` is lossless where the codec can be.
         rate: frames per second of an image sequence; None is 25.
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
         interlaced: what is done with interlaced material.
@@ -57,47 +92,175 @@ def write_controls(
 
     Raises:
         InputError: a kind is unknown, or a file cannot be read or written.
+        ModelError: weights are absent.
+        ContractError: a written file breaks the timing contract.
     """
-    entries = [preprocessors()[kind].name for kind in kinds]
-    with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced) as reader:
+    names = tuple(dict.fromkeys(preprocessors()[kind].name for kind in kinds))
+    needs = {name: check_needs(name) for name in names}
+    outputs = map_outputs(source, names, output, wanted=wanted)
+    if sheet is None and is_folder(output):
+        sheet = Path(output) / f"{title_of(source)}.controls.png"
+    with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced) as reader, ExitStack() as stack:
         metadata, index = reader.metadata, reader.index()
         part = FrameRange(start=0, stop=len(index))
         if frames is not None:
             part = parse_range(frames, index, metadata.timecode)
-        size = min(metadata.width, metadata.height)
-        place = working_fit((metadata.height, metadata.width), short_side=short_side or size, multiple_of=1)
-        paths = [output if len(entries) == 1 else output.with_stem(f"{output.stem}.{kind}") for kind in entries]
-        plans = [
-            plan_output(
-                p,
-                metadata,
-                index,
-                frames=part,
-                options=OutputOptions(overwrite=overwrite, label=False, sidecar=False, interlaced=interlaced),
-            )
-            for p in paths
-        ]
+        if is_folder(output):
+            files = [*(out.path for out in outputs), *([sheet] if sheet else [])]
+            stack.enter_context(_folders([file.parent for file in files]))
+        if sheet is not None:
+            check_target(sheet.absolute(), metadata.path, None, overwrite=overwrite)
         shots = detect_shots(reader, frames=part)
-        for kind, output_plan in zip(entries, plans, strict=True):
-            with VideoWriter(output_plan) as writer:
-                for shot in shots:
-                    # Motion needs the frame before: chunks share one frame, whose map is computed twice.
-                    for clip in reader.chunks(shot.frames, CONTROL_FRAMES):
-                        lead = clip.start > shot.frames.start
-                        seen = FrameRange(start=clip.start - lead, stop=clip.start + len(clip))
-                        small = fit(reader.read(seen), place)
-                        (made,) = control_maps([ControlSpec(kind=kind)], small)
-                        writer.write(_resized(made.frames[int(lead) :], metadata))
-                        done = clip.start + len(clip) - part.start
-                        on_progress(
-                            Progress(stage=kind, done=done, total=len(part), shot=shot.number, shots=len(shots))
+        options = OutputOptions(
+            overwrite=overwrite,
+            label=False,
+            sidecar=False,
+            preset=preset,
+            drop_unsupported=True,
+            interlaced=interlaced,
+        )
+        writers: list[PictureMaps | DataMaps] = []
+        for out in outputs:
+            made = (
+                DataMaps(out, metadata.path, part, shots, overwrite=overwrite, side=short_side)
+                if out.data
+                else PictureMaps(out.kind, plan_maps(out.path, metadata, index, part, options))
+            )
+            writers.append(stack.enter_context(made))
+        cells = ControlSheet(names, part)
+        for out, writer in zip(outputs, writers, strict=True):
+            place = _place(metadata, needs[out.kind], short_side)
+            for shot in shots:
+                done = shot.frames.start
+                for maps in writer.write_shot(_chunks(reader, shot.frames, place), place):
+                    cells.take(out.kind, done, maps)
+                    done += len(maps)
+                    on_progress(
+                        Progress(
+                            stage=out.kind,
+                            done=done - part.start,
+                            total=len(part),
+                            shot=shot.number,
+                            shots=len(shots),
                         )
-                writer.finish()
-    return [output_plan.path for output_plan in plans]
+                    )
+        drawn = cells.draw(reader, index) if sheet is not None else None
+        for writer in writers:
+            writer.finish()
+        if sheet is not None and drawn is not None:
+            contact_sheet(*drawn, sheet, cell_width=CELL)
+        notes = dict.fromkeys(note for writer in writers for note in writer.notes)
+        return WrittenControls(
+            outputs=tuple(out.path for out in outputs), sheet=sheet, notes=(*reader.warnings, *notes)
+        )
 
 
-def _resized(frames: torch.Tensor, metadata: VideoMetadata) -> IntFrames:
+class PictureMaps:
+    """Writes the maps of one kind as a video or pictures; use it as a context manager.
+
+    Args:
+        kind: name of the preprocessor.
+        plan: of the file, by `plan_maps`.
+    """
+
+    def __init__(self, kind: str, plan: OutputPlan) -> None:
+        self._kind = kind
+        self._size = (plan.source.height, plan.source.width)
+        self._writer = VideoWriter(plan)
+        self.notes = plan.notes
+
+    def __enter__(self) -> Self:
+        self._writer.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._writer.__exit__(kind, error, trace)
+
+    def write_shot(self, chunks: Iterable[torch.Tensor], place: Fit) -> Iterator[torch.Tensor]:
+        """Write the maps of the next shot and yield them: float (T, 3, H, W) at the source's size.
+
+        Args:
+            chunks: the shot, float (T, 3, h, w) in [0, 1] of `place.outer`.
+            place: how the source's frames lie in those.
+        """
+        for made in control_stream(self._kind, chunks):
+            maps = unfit(made, place)
+            if place.inner != self._size:
+                maps = F.interpolate(maps, self._size, mode="bicubic", antialias=True).clamp(0, 1)
+            self._writer.write(to_integer(maps, 8))
+            yield maps
+
+    def finish(self) -> None:
+        """Check the file against the source and give it its name."""
+        self._writer.finish()
+
+
+def check_needs(kind: str) -> Needs:
+    """What a kind asks of its surroundings, where this machine has it.
+
+    Raises:
+        InputError: the kind is unknown or cannot be imported.
+        ModelError: its weights are absent.
+    """
+    needs = needs_of(kind)
+    for name in needs.weights:
+        local(name)
+    return needs
+
+
+def plan_maps(
+    path: Path, metadata: VideoMetadata, index: FrameIndex, part: FrameRange, options: OutputOptions
+) -> OutputPlan:
+    """A file of maps: the source's timing and sound, but 8 bits of full range, BT.709, and colour as sharp as luma.
+
+    Maps are data: a source's subsampled colour, range, HDR curve or transparency would only bend them. Numbered
+    pictures get no sound beside them.
+    """
+    bare = replace(metadata, pixel_format="yuv444p", bit_depth=8, has_alpha=False, color=_TAGS)
+    plan = plan_output(path, bare, index, frames=part, options=options)
+    # Planned once more without the mastering display of an HDR source, which says nothing of a map.
+    encoding = choose_encoding(bare, plan.container, options)
+    if plan.container.sequence:
+        plan = replace(plan, copied=(), covers=(), audio_rates=(), beside=None, notes=(), lost=())
+    return replace(plan, encoding=encoding)
+
+
+def _place(metadata: VideoMetadata, needs: Needs, short_side: int | None) -> Fit:
     size = (metadata.height, metadata.width)
-    if frames.shape[-2:] != size:
-        frames = torch.nn.functional.interpolate(frames, size, mode="bicubic", antialias=True)
-    return to_integer(frames, metadata.bit_depth)
+    side = short_side or needs.short_side or min(size)
+    return working_fit(size, short_side=side, multiple_of=needs.multiple_of, minimum=needs.minimum)
+
+
+def _chunks(reader: VideoReader, frames: FrameRange, place: Fit) -> Iterator[torch.Tensor]:
+    """The frames of a shot at the size of their maps."""
+    each = 12 * place.source[0] * place.source[1]
+    for clip in reader.chunks(frames, max(1, min(_CHUNK_FRAMES, _CHUNK_BYTES // each))):
+        yield fit(clip, place)
+
+
+@contextlib.contextmanager
+def _folders(folders: Sequence[Path]) -> Generator[None]:
+    """Make folders that are absent; after an error those that were made are removed again."""
+    made: list[Path] = []
+    try:
+        for folder in dict.fromkeys(folders):
+            absent = [parent for parent in (folder, *folder.parents) if not parent.exists()]
+            for parent in reversed(absent):
+                parent.mkdir(exist_ok=True)
+                made.append(parent)
+    except OSError as error:
+        _remove(made)
+        raise InputError(f"{error.filename} cannot be made: {error.strerror}", remedy="name another folder") from error
+    try:
+        yield
+    except BaseException:
+        _remove(made)
+        raise
+
+
+def _remove(folders: Sequence[Path]) -> None:
+    for folder in reversed(folders):
+        with contextlib.suppress(OSError):  # it holds something, then it is not ours alone
+            folder.rmdir()

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, get_args
 
 from vedit.errors import InputError
+from vedit.options import Keep
 from vedit.ranges import TOLERANCE
 from vedit.registry import load_preprocessor, preprocessors
 from vedit.types import ControlMap, ControlSpec
@@ -15,7 +19,30 @@ if TYPE_CHECKING:
 
     import torch
 
-_FORM = "KIND[:SCALE[@START-END]], for instance softedge:0.8@0-0.6"
+KEEPS: tuple[Keep, ...] = get_args(Keep)
+_PRESETS: dict[Keep, tuple[ControlSpec, ...]] = {
+    # Outlines and distance hold the geometry; colour is let go early, so that the look is free.
+    "structure": (
+        ControlSpec(kind="softedge"),
+        ControlSpec(kind="depth", scale=0.8),
+        ControlSpec(kind="tile", scale=0.5, end=0.6),
+    ),
+    # The picture itself, blurred, ties every frame to its source, and so to its neighbours.
+    "motion": (
+        ControlSpec(kind="tile"),
+        ControlSpec(kind="softedge", scale=0.6),
+        ControlSpec(kind="pose", scale=0.6),
+    ),
+    # Features are small and drawn late in the sampling: both act to the end.
+    "faces": (
+        ControlSpec(kind="tile"),
+        ControlSpec(kind="softedge"),
+        ControlSpec(kind="lineart", scale=0.5),
+        ControlSpec(kind="pose", scale=0.5),
+    ),
+}
+
+_FORM = "KIND[:SCALE[@START-END]][,mask=FILE], for instance softedge:0.8@0-0.6"
 _NUMBER = r"[0-9]*\.?[0-9]+"
 _SPEC = re.compile(
     rf"(?P<kind>[A-Za-z][\w-]*)(?::(?P<scale>[^@]+))?(?:@(?P<start>{_NUMBER})-(?P<end>{_NUMBER}))?", re.ASCII
@@ -23,15 +50,19 @@ _SPEC = re.compile(
 
 
 def parse_control(text: str) -> ControlSpec:
-    """`KIND[:SCALE[@START-END]]` -> a control's settings.
+    """`KIND[:SCALE[@START-END]][,mask=FILE]` -> a control's settings.
 
     SCALE is at least 0 (1 is the strength that the model was trained at); START and END are parts of the sampling,
-    0 the noisy beginning and 1 the end.
+    0 the noisy beginning and 1 the end; FILE is white where the control acts.
 
     Raises:
         InputError: the text is of another form, a number is out of range, or no preprocessor has that name.
     """
-    match = _SPEC.fullmatch(text.strip())
+    told, comma, extra = text.strip().partition(",")
+    name, _, file = extra.partition("=")
+    if comma and (name.strip() != "mask" or not file.strip()):
+        raise InputError(f"the control {text!r} cannot be read at {extra!r}", remedy=f"write {_FORM}")
+    match = _SPEC.fullmatch(told.strip())
     if match is None:
         raise InputError(f"the control {text!r} cannot be read", remedy=f"write {_FORM}")
     kind, scale, start, end = match["kind"], match["scale"] or "1", match["start"] or "0", match["end"] or "1"
@@ -42,9 +73,59 @@ def parse_control(text: str) -> ControlSpec:
     if kind not in preprocessors():
         kind = preprocessors()[kind.lower()].name
     try:
-        return ControlSpec(kind=kind, scale=float(scale), start=float(start), end=float(end))
+        return ControlSpec(
+            kind=kind,
+            scale=float(scale),
+            start=float(start),
+            end=float(end),
+            mask=Path(file.strip()) if comma else None,
+        )
     except ValueError as error:
         raise InputError(f"the control {text!r}: {error}", remedy=f"write {_FORM}") from error
+
+
+def preset(intent: Keep) -> tuple[ControlSpec, ...]:
+    """The controls of `--keep INTENT`. Raises InputError for an intent that is not one of `KEEPS`."""
+    if intent not in _PRESETS:
+        raise InputError(f"nothing is known of keeping {intent!r}", remedy=f"use one of {', '.join(KEEPS)}")
+    return _PRESETS[intent]
+
+
+def kept(intent: Keep, kinds: Sequence[str]) -> tuple[ControlSpec, ...]:
+    """The controls of `--keep INTENT`, those of them that a model has a branch for.
+
+    Args:
+        intent: one of `KEEPS`.
+        kinds: the control branches of the model.
+
+    Raises:
+        InputError: no such intent, or the model has none of its controls.
+    """
+    specs = preset(intent)
+    found = tuple(spec for spec in specs if branch(spec.kind) in kinds)
+    if not found:
+        wanted = ", ".join(spec.kind for spec in specs)
+        raise InputError(
+            f"to keep {intent} takes control branches for {wanted}, of which the model has none",
+            remedy="add one with --controlnet KIND=MODEL",
+        )
+    return found
+
+
+def with_sources(specs: Sequence[ControlSpec], sources: Sequence[tuple[str, Path]]) -> tuple[ControlSpec, ...]:
+    """The specs, with control videos made elsewhere in place of the preprocessors of their kinds.
+
+    A kind that is not among the specs is added at scale 1.
+    """
+    given = dict(sources)
+    known = {spec.kind for spec in specs}
+    taken = [replace(spec, source=given.get(spec.kind)) for spec in specs]
+    return (*taken, *(ControlSpec(kind=kind, source=path) for kind, path in sources if kind not in known))
+
+
+def branch(kind: str) -> str:
+    """The control branch of a model that the maps of a preprocessor are for."""
+    return preprocessors()[kind].branch or kind
 
 
 def control_maps(specs: Sequence[ControlSpec], frames: torch.Tensor) -> tuple[ControlMap, ...]:
@@ -57,15 +138,40 @@ def control_maps(specs: Sequence[ControlSpec], frames: torch.Tensor) -> tuple[Co
     Raises:
         InputError: a kind is unknown, or its preprocessor returned frames that break the contract.
     """
-    made = {kind: _control_map(kind, frames) for kind in dict.fromkeys(spec.kind for spec in specs)}
+    import torch
+
+    made = {
+        kind: ControlMap(kind=kind, frames=torch.cat(list(control_stream(kind, [frames]))))
+        for kind in dict.fromkeys(spec.kind for spec in specs)
+    }
     return tuple(made[spec.kind] for spec in specs)
 
 
-def _control_map(kind: str, frames: torch.Tensor) -> ControlMap:
-    made = load_preprocessor(kind)(frames)
-    if made.shape != frames.shape:
-        raise InputError(f"the preprocessor {kind!r} made {tuple(made.shape)} of frames {tuple(frames.shape)}")
-    low, high = (float(made.min()), float(made.max())) if made.numel() else (0.0, 0.0)
-    if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):  # so that NaN is refused too
-        raise InputError(f"the preprocessor {kind!r} made values in [{low:.3f}, {high:.3f}] where [0, 1] is asked")
-    return ControlMap(kind=kind, frames=made.clamp(0, 1))
+def control_stream(kind: str, chunks: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+    """The control frames of one shot in chunks, checked; see `vedit.protocols.Preprocessor`.
+
+    Raises:
+        InputError: the kind is unknown, or its preprocessor breaks the contract.
+    """
+    sizes: list[int] = []
+    shape: list[tuple[int, ...]] = []
+
+    def counted() -> Iterator[torch.Tensor]:
+        for chunk in chunks:
+            sizes.append(len(chunk))
+            shape.append(tuple(chunk.shape[1:]))
+            yield chunk
+
+    made = 0
+    for maps in load_preprocessor(kind)(counted()):
+        if not shape or tuple(maps.shape[1:]) != shape[-1]:
+            raise InputError(
+                f"the preprocessor {kind!r} made {tuple(maps.shape[1:])} of frames {shape[-1] if shape else ()}"
+            )
+        low, high = (float(maps.min()), float(maps.max())) if maps.numel() else (0.0, 0.0)
+        if not (low >= -TOLERANCE and high <= 1 + TOLERANCE):  # so that NaN is refused too
+            raise InputError(f"the preprocessor {kind!r} made values in [{low:.3f}, {high:.3f}] where [0, 1] is asked")
+        made += len(maps)
+        yield maps.clamp(0, 1)
+    if made != sum(sizes):
+        raise InputError(f"the preprocessor {kind!r} made {made} maps of {sum(sizes)} frames")

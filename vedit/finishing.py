@@ -9,6 +9,7 @@ import torch
 
 from vedit.finish import composite, upsample_change
 from vedit.geometry import fit, unfit
+from vedit.guides import VISIBLE, Steering
 from vedit.memory import Ladder
 from vedit.pipelines.restyle import Restyler, restyle_frames
 from vedit.sampling import frames_at_once
@@ -17,18 +18,24 @@ from vedit.types import Clip, FrameRange, Latents, Shot
 
 if TYPE_CHECKING:
     from vedit.planning import Job
-    from vedit.protocols import Reader
+    from vedit.protocols import Mattes, Reader
     from vedit.types import IntFrames
 
 
 def finished_shot(
-    job: Job, restyler: Restyler, ladder: Ladder, reader: Reader, pieces: Iterator[tuple[FrameRange, Latents]]
+    job: Job,
+    restyler: Restyler,
+    mattes: Mattes | None,
+    ladder: Ladder,
+    reader: Reader,
+    pieces: Iterator[tuple[FrameRange, Latents]],
 ) -> Iterator[tuple[Clip, IntFrames]]:
     """The source's clips and their finished frames (T, 3 or 4, H, W), in order.
 
     Args:
         job: what is rendered.
         restyler: from `prepare`.
+        mattes: where the picture changes; None is everywhere.
         ladder: the render's.
         reader: of the source, at full size.
         pieces: the clean latents of a shot, each frame once.
@@ -36,34 +43,46 @@ def finished_shot(
     before: Steadied | None = None
     for frames, latents in pieces:
         for clip in reader.chunks(frames, frames_at_once(job)):
+            mask = None if mattes is None else mattes(frames_of(clip))
+            if mask is not None and float(mask.amax()) <= VISIBLE:
+                before = None
+                yield clip, clip.frames
+                continue
             own = slice(clip.start - frames.start, clip.start - frames.start + len(clip))
             small = fit(clip, job.fit)
             part = Latents(data=latents.data[own])
             seen, result = ladder.run("decode", lambda small=small, part=part: decoded(job, restyler, small, part))
             result, before = steady(unfit(small, job.fit), result, before)
-            yield clip, full_size(job, clip, seen, result)
+            yield clip, full_size(job, clip, seen, result, mask)
 
 
 def untouched_shot(job: Job, shot: Shot, reader: Reader) -> Iterator[tuple[Clip, IntFrames]]:
-    """As `finished_shot` at strength 0: the source itself, through the same resizing and compositing."""
+    """As `finished_shot` without a look, or at strength 0: the source's own integers."""
     for clip in reader.chunks(shot.frames, frames_at_once(job)):
-        small = unfit(fit(clip, job.fit), job.fit)
-        yield clip, full_size(job, clip, small, small)
+        yield clip, clip.frames
 
 
 def finished_stills(
-    job: Job, restyler: Restyler, reader: Reader, numbers: Sequence[int]
+    job: Job, restyler: Restyler, steering: Steering, reader: Reader, shot: Shot, numbers: Sequence[int]
 ) -> list[tuple[IntFrames, IntFrames]]:
     """Single frames of a shot, restyled together: pairs of source and result, (3, H, W)."""
     clips = [reader.read(FrameRange(start=n, stop=n + 1)) for n in numbers]
     frames = torch.cat([fit(clip, job.fit) for clip in clips])
-    seen = result = unfit(frames, job.fit)
-    if restyler.path.steps:
-        seen, result = decoded(job, restyler, frames, restyle_frames(restyler, frames, numbers))
-    return [
-        (clip.frames[0, :3], full_size(job, clip, seen[i : i + 1], result[i : i + 1])[0, :3])
-        for i, clip in enumerate(clips)
-    ]
+    if not restyler.path.steps:
+        return [(clip.frames[0, :3], clip.frames[0, :3]) for clip in clips]
+    guides = steering.guides_of(shot, restyler.controls, restyler.regions)(numbers, frames)
+    seen, result = decoded(job, restyler, frames, restyle_frames(restyler, frames, numbers, guides))
+    pairs: list[tuple[IntFrames, IntFrames]] = []
+    for i, clip in enumerate(clips):
+        mask = None if steering.mattes is None else steering.mattes(frames_of(clip))
+        done = full_size(job, clip, seen[i : i + 1], result[i : i + 1], mask)
+        pairs.append((clip.frames[0, :3], done[0, :3]))
+    return pairs
+
+
+def frames_of(clip: Clip) -> FrameRange:
+    """Where a clip's frames lie in the source."""
+    return FrameRange(start=clip.start, stop=clip.start + len(clip))
 
 
 def decoded(job: Job, restyler: Restyler, source: torch.Tensor, latents: Latents) -> tuple[torch.Tensor, torch.Tensor]:
@@ -75,9 +94,9 @@ def decoded(job: Job, restyler: Restyler, source: torch.Tensor, latents: Latents
     return seen, result
 
 
-def full_size(job: Job, clip: Clip, seen: torch.Tensor, result: torch.Tensor) -> IntFrames:
-    """The change carried up to the source's size and laid over it."""
+def full_size(job: Job, clip: Clip, seen: torch.Tensor, result: torch.Tensor, mask: torch.Tensor | None) -> IntFrames:
+    """The change carried up to the source's size and laid over it, within the mask."""
     upsampled = upsample_change(
         clip.frames[:, :3], seen, result, method=job.request.options.upscale, bit_depth=clip.bit_depth
     )
-    return composite(clip.frames, upsampled, None, clip.bit_depth)
+    return composite(clip.frames, upsampled, mask, clip.bit_depth)

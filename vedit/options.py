@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
+from vedit.masking import MaskSpec, RegionSpec
 from vedit.media.choices import OutputOptions
 from vedit.types import ControlSpec
 
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
 
+    from vedit.types import Shot
+
 QualityName = Literal["draft", "standard", "high"]
+Keep = Literal["structure", "motion", "faces"]
 Upscale = Literal["guided", "lanczos"]
 
 
@@ -40,7 +44,7 @@ DEFAULT_CONTROLS = (ControlSpec(kind="tile"), ControlSpec(kind="softedge"))
 class RestyleOptions:
     """How the picture changes. `None` takes the quality preset's value."""
 
-    prompt: str
+    prompt: str = ""
     negative_prompt: str = ""
     source_prompt: str = "a photograph"
     """Describes the source; the inversion runs under it."""
@@ -49,6 +53,12 @@ class RestyleOptions:
     guidance: float | None = None
     """Classifier-free guidance scale; 1 is none, None the model's own."""
     controls: tuple[ControlSpec, ...] = DEFAULT_CONTROLS
+    keep: Keep | None = None
+    """What the result holds on to: sets the controls, of those that the model has."""
+    mask: MaskSpec | None = None
+    """Where the picture changes; outside it the source's pixels stay. None is everywhere."""
+    regions: tuple[RegionSpec, ...] = ()
+    """Parts of the picture with prompts of their own; with an empty `prompt` only they change."""
     seed: int = 0
     quality: QualityName = "standard"
     steps: int | None = None
@@ -80,6 +90,14 @@ class RenderRequest:
 
     source: Path
     options: RestyleOptions
+    """Of every shot, where `looks` is None."""
+    looks: Mapping[int, RestyleOptions] | None = None
+    """Shot number -> how that shot changes. The shots that are not listed pass through, to the last bit of the decoded
+    picture; None renders every shot under `options`."""
+    shots: tuple[Shot, ...] | None = None
+    """The shots of the whole clip, without gap or overlap; None detects them."""
+    locked: frozenset[int] = frozenset()
+    """Numbers of shots that stay as the last render with `keep_frames` left them, whatever their look says now."""
     output: Path | None = None
     """None: NAME.vedit.EXT beside the source."""
     frames: str | None = None
@@ -99,6 +117,9 @@ class RenderRequest:
     """Do not go on from what an earlier run has kept."""
     keep_work: bool = False
     """Keep the finished units when the result is written, so that a render with other output settings is quick."""
+    keep_frames: bool = False
+    """Keep each shot's finished frames too, losslessly, so that a render which changes one shot only encodes the others
+    anew. Takes about as much space as a lossless copy of the clip."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,3 +182,17 @@ class RenderResult:
     """Units that an earlier run had finished."""
     timings: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds by stage."""
+
+    def _repr_png_(self) -> bytes:
+        """Frames of the written file, spread evenly, for a notebook."""
+        from pathlib import Path
+
+        from vedit.media.read import open_video
+        from vedit.thumbnail import png, thumbnail, tiled
+        from vedit.types import FrameRange
+
+        with open_video(Path(self.output)) as reader:
+            last = len(reader.index()) - 1
+            shown = sorted({round(n * last / 4) for n in range(5)})
+            clips = [reader.read(FrameRange(start=n, stop=n + 1)) for n in shown]
+        return png(tiled([[thumbnail(clip.frames[0], clip.bit_depth) for clip in clips]]))

@@ -1,25 +1,39 @@
-"""What a render will do, settled before any model is loaded: range, shots, sizes, output, memory and time."""
+"""What a render will do, settled before any model is loaded: range, shots, looks, sizes and output."""
 
 from __future__ import annotations
 
-import os
-import shutil
-from dataclasses import asdict, dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import pairwise
 
+from vedit.controls import branch, kept, preset, with_sources
 from vedit.errors import InputError
+from vedit.estimates import larger_model, little_space, strange_words
 from vedit.geometry import working_fit
+from vedit.guides import Steered
+from vedit.masks import MatteSource
 from vedit.media.containers import default_output
 from vedit.media.index import ScannedIndex
 from vedit.media.plan import OutputPlan, plan_output
 from vedit.media.read import VideoReader, open_video
 from vedit.media.sidecar import source_hash
 from vedit.media.timecode import parse_range
-from vedit.models import default_guidance, known_models, known_words, load, resolve, size_multiple, unknown_words
-from vedit.options import QUALITIES, OnProgress, Progress, RenderPlan, RenderRequest, ignore_progress
+from vedit.models import load, resolve, size_multiple
+from vedit.options import (
+    QUALITIES,
+    OnProgress,
+    Progress,
+    RenderRequest,
+    RestyleOptions,
+    ignore_progress,
+)
 from vedit.pipelines.restyle import Restyler, prepare
+from vedit.registry import needs_of
 from vedit.shots import detect_shots
-from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
+from vedit.types import ControlSpec, Fit, FrameIndex, FrameRange, Shot, VideoMetadata
+from vedit.weights import local
 
 MINIMUM_SIDE = 128
 
@@ -35,15 +49,43 @@ class Job:
     """What a further reader of the source needs not to find again."""
     frames: FrameRange
     shots: tuple[Shot, ...]
+    """Of `frames`, without gap or overlap."""
     fit: Fit
     output: OutputPlan
     device: str
     notes: tuple[str, ...]
+    hash_source: Callable[[], str]
+    numbers: frozenset[int] | None = None
+    """Of the shots that `request.options` are for; None is all."""
 
-    @cached_property
+    @property
     def source_sha256(self) -> str:
-        """Of the source file, or of all files of an image sequence."""
-        return source_hash(self.metadata.path)[0]
+        """Of the source file, or of all files of an image sequence; computed once."""
+        return self.hash_source()
+
+    @property
+    def own_shots(self) -> tuple[Shot, ...]:
+        """The shots that `request.options` are for."""
+        return tuple(shot for shot in self.shots if self.numbers is None or shot.number in self.numbers)
+
+    def looks(self) -> tuple[Job, ...]:
+        """The job as one of a single look each, in the order of their first shots; their `own_shots` are disjoint."""
+        chosen = self.request.looks
+        if chosen is None:
+            return (self,)
+        grouped: dict[RestyleOptions, list[int]] = {}
+        for shot in self.shots:
+            if shot.number in chosen and shot.number not in self.request.locked:
+                grouped.setdefault(chosen[shot.number], []).append(shot.number)
+        return tuple(
+            replace(
+                self,
+                request=replace(self.request, options=options, looks=None),
+                fit=_fit(self.metadata, options, self.request.model),
+                numbers=frozenset(numbers),
+            )
+            for options, numbers in grouped.items()
+        )
 
 
 def open_source(request: RenderRequest) -> VideoReader:
@@ -61,36 +103,93 @@ def reopen_source(job: Job) -> VideoReader:
     )
 
 
-def load_restyler(job: Job) -> tuple[Restyler, tuple[str, ...]]:
-    """The job's model on its device with everything encoded, and what the user should know of it."""
-    request = job.request
+def load_restylers(looks: Sequence[Job]) -> tuple[tuple[Restyler, ...], tuple[str, ...]]:
+    """One model on its device with everything encoded for each look, and what the user should know of it.
+
+    Args:
+        looks: `Job.looks` of one job, at least one.
+    """
+    request = looks[0].request
+    asked = [spec for look in looks for spec in _controls_asked(look.request.options)]
     model = load(
         request.model,
-        device=job.device,
-        controls=tuple(spec.kind for spec in request.options.controls),
+        device=looks[0].device,
+        controls=tuple(dict.fromkeys(branch(spec.kind) for spec in asked)),
         controlnets=dict(request.controlnets),
     )
     notes: list[str] = []
-    lacking = [spec.kind for spec in request.options.controls if spec.kind not in model.control_kinds]
-    if lacking:
-        notes.append(f"{request.model} has no control branch for: {', '.join(lacking)}; they were left out")
-    return prepare(model, request.options), tuple(notes)
+    made: list[Restyler] = []
+    for options in (look.request.options for look in looks):
+        if options.keep is not None:
+            videos = [(spec.kind, spec.source) for spec in options.controls if spec.source is not None]
+            held = kept(options.keep, model.control_kinds)
+            notes.append(f"keeping {options.keep}: {', '.join(f'{spec.kind}:{spec.scale:g}' for spec in held)}")
+            options = replace(options, controls=with_sources(held, videos))
+        lacking = [spec.kind for spec in options.controls if branch(spec.kind) not in model.control_kinds]
+        if lacking:
+            notes.append(f"{request.model} has no control branch for: {', '.join(lacking)}; they were left out")
+        made.append(prepare(model, options))
+        for spec in made[-1].controls:
+            for name in () if spec.source is not None else needs_of(spec.kind).weights:
+                local(name)  # absent weights are told before anything is sampled
+    return tuple(made), tuple(dict.fromkeys(notes))
 
 
-def make_job(request: RenderRequest, *, on_progress: OnProgress = ignore_progress) -> Job:
+def _controls_asked(options: RestyleOptions) -> Sequence[ControlSpec]:
+    return options.controls if options.keep is None else preset(options.keep)
+
+
+def steered_by(job: Job) -> Steered:
+    """Everything beside the prompt that steers the frames of a job of one look, for `vedit.guides.Steering`."""
+    options = job.request.options
+    return Steered(
+        source=MatteSource(
+            metadata=job.metadata,
+            index=job.index,
+            shots=job.shots,
+            frames=job.frames,
+            reopen=lambda: reopen_source(job),
+            allow_huge=job.request.allow_huge,
+        ),
+        fit=job.fit,
+        controls=options.controls,
+        mask=options.mask,
+        regions=options.regions,
+        whole_picture=bool(options.prompt.strip()),
+        facts={"source": job.source_sha256, "interlaced": job.request.writing.interlaced},
+    )
+
+
+def check_prompts(options: RestyleOptions) -> None:
+    """Raises InputError where nothing says what the picture shall become."""
+    if any(not region.prompt.strip() for region in options.regions):
+        raise InputError("a region has an empty prompt", remedy='write --region MASK="bronze statue"')
+    if not options.prompt.strip() and not options.regions:
+        raise InputError("the prompt is empty", remedy='describe the look, for instance --prompt "watercolor painting"')
+
+
+def make_job(
+    request: RenderRequest, *, reader: VideoReader | None = None, on_progress: OnProgress = ignore_progress
+) -> Job:
     """Look at the source and settle the render; nothing is written and no model is loaded.
+
+    Args:
+        request: what to render.
+        reader: of the source, where one is open already: its index is not made again. It stays open.
+        on_progress: told of the stage.
 
     Raises:
         InputError: the request cannot be carried out; the message says why and what to do.
     """
-    options = request.options
-    if not options.prompt.strip():
-        raise InputError("the prompt is empty", remedy='describe the look, for instance --prompt "watercolor painting"')
-    if options.quality not in QUALITIES:
-        raise InputError(f"there is no quality {options.quality!r}", remedy=f"use one of {', '.join(QUALITIES)}")
+    looks = (request.options,) if request.looks is None else tuple(request.looks.values())
+    for options in looks:
+        check_prompts(options)
+        if options.quality not in QUALITIES:
+            raise InputError(f"there is no quality {options.quality!r}", remedy=f"use one of {', '.join(QUALITIES)}")
     resolve(request.model, dict(request.controlnets))
     device = pick_device(request.device)
-    with open_source(request) as reader:
+    with ExitStack() as stack:
+        reader = reader or stack.enter_context(open_source(request))
         metadata, index = reader.metadata, reader.index()
         scanned, warnings = reader.scanned(), reader.warnings
         whole = FrameRange(start=0, stop=len(index))
@@ -103,14 +202,14 @@ def make_job(request: RenderRequest, *, on_progress: OnProgress = ignore_progres
             options=request.writing,
         )
         on_progress(Progress(stage="shots", done=0, total=len(frames)))
-        shots = detect_shots(reader, frames=frames)
+        if request.shots is None:
+            shots = detect_shots(reader, frames=frames)
+        else:
+            shots = _known_shots(request.shots, len(index), frames)
         on_progress(Progress(stage="shots", done=len(frames), total=len(frames)))
-    fit = working_fit(
-        (metadata.height, metadata.width),
-        short_side=options.resolved().short_side,
-        multiple_of=size_multiple(request.model),
-        minimum=MINIMUM_SIDE,
-    )
+    check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
+    fits = [_fit(metadata, options, request.model) for options in looks or (request.options,)]
+    fit = max(fits, key=lambda fit: fit.outer)
     return Job(
         request=request,
         metadata=metadata,
@@ -124,10 +223,59 @@ def make_job(request: RenderRequest, *, on_progress: OnProgress = ignore_progres
         notes=(
             *warnings,
             *output.notes,
-            *_little_space(output, fit),
-            *_unknown_words(request),
-            *_larger_model(request, device),
+            *_untouched(request.looks, shots),
+            *little_space(output, fit, keep_frames=request.keep_frames),
+            *strange_words(request.model, looks),
+            *larger_model(request, device),
         ),
+        hash_source=cache(lambda: source_hash(metadata.path)[0]),
+    )
+
+
+def check_numbers(numbers: Sequence[int], shots: Sequence[Shot]) -> None:
+    """Raises InputError where a shot is named that there is not."""
+    there = [shot.number for shot in shots]
+    absent = [number for number in numbers if number not in there]
+    if absent:
+        raise InputError(
+            f"there is no shot {absent[0]}",
+            remedy=f"the clip has shots {min(there)} to {max(there)}: see `vedit shots`",
+        )
+
+
+def _known_shots(shots: Sequence[Shot], count: int, frames: FrameRange) -> tuple[Shot, ...]:
+    """The shots, cut to the part. Raises InputError where they do not cover the clip without gap or overlap."""
+    gaps = any(a.frames.stop != b.frames.start for a, b in pairwise(shots))
+    if not shots or gaps or shots[0].frames.start != 0 or shots[-1].frames.stop != count:
+        raise InputError(
+            f"the shots do not cover the clip's {count} frames without gap or overlap",
+            remedy="detect them again: the clip may have changed",
+        )
+    cut = (
+        replace(
+            shot,
+            frames=FrameRange(
+                start=min(max(shot.frames.start, frames.start), frames.stop),
+                stop=max(min(shot.frames.stop, frames.stop), frames.start),
+            ),
+        )
+        for shot in shots
+    )
+    return tuple(shot for shot in cut if len(shot.frames))
+
+
+def _untouched(looks: Mapping[int, RestyleOptions] | None, shots: Sequence[Shot]) -> tuple[str, ...]:
+    count = 0 if looks is None else sum(shot.number not in looks for shot in shots)
+    return (f"{count} of {len(shots)} shots have no look and pass through",) if count else ()
+
+
+def _fit(metadata: VideoMetadata, options: RestyleOptions, model: str) -> Fit:
+    """How the source lies in the model's frame under a look."""
+    return working_fit(
+        (metadata.height, metadata.width),
+        short_side=options.resolved().short_side,
+        multiple_of=size_multiple(model),
+        minimum=MINIMUM_SIDE,
     )
 
 
@@ -149,104 +297,3 @@ def pick_device(name: str) -> str:
             remedy=f"use --device {' or '.join(d for d in there if there[d])}, or leave it out",
         )
     return name
-
-
-def describe_job(job: Job) -> RenderPlan:
-    """The plan as a user reads it, with estimates."""
-    options, quality = job.request.options, job.request.options.resolved()
-    taken = min(int(quality.steps * options.strength), quality.steps)
-    inversion = quality.fixed_point if options.start == "inversion" else 0
-    guidance = default_guidance(job.request.model) if options.guidance is None else options.guidance
-    evaluations = taken * (inversion + (2 if guidance != 1 else 1))
-    rate = job.index.rate
-    return RenderPlan(
-        source=str(job.request.source),
-        output=str(job.output.path),
-        frames=len(job.frames),
-        first_frame=job.frames.start,
-        shots=tuple((shot.frames.start, shot.frames.stop) for shot in job.shots),
-        rate="variable" if rate is None else str(rate),
-        source_size=(job.metadata.width, job.metadata.height),
-        working_size=(job.fit.outer[1], job.fit.outer[0]),
-        model=job.request.model,
-        device=job.device,
-        steps=taken,
-        network_evaluations_per_frame=evaluations,
-        peak_memory_bytes=estimate_memory(job),
-        seconds=estimate_seconds(job, evaluations),
-        notes=job.notes,
-        settings={**asdict(options), "guidance": guidance},
-    )
-
-
-# Measured on 2 cores of an AVX-512 server with the embedded model, and scaled from there by pixels and cores; for
-# other models by the size of their weights. They are for orientation and printed as such.
-_CPU_EVALUATION_SECONDS = 0.045
-_CPU_FIXED_SECONDS = 0.45
-_CPU_CORES = 2
-_REFERENCE_PIXELS = 256 * 256
-_GPU_SPEEDUP = 120.0
-_BASE_BYTES = 900 * 2**20
-
-
-def estimate_seconds(job: Job, evaluations: int) -> float:
-    """Rough wall time: network evaluations and autoencoder by working pixels, finishing by source pixels."""
-    pixels = job.fit.outer[0] * job.fit.outer[1] / _REFERENCE_PIXELS
-    weight = max(1.0, _model_bytes(job) / 32e6)
-    speed = (os.cpu_count() or 1) / _CPU_CORES if job.device == "cpu" else _GPU_SPEEDUP
-    network = (evaluations * _CPU_EVALUATION_SECONDS * weight + _CPU_FIXED_SECONDS) * pixels / speed
-    finishing = job.metadata.width * job.metadata.height * 3e-7
-    return len(job.frames) * (network + finishing)
-
-
-def estimate_memory(job: Job) -> int:
-    """Peak host memory (device memory for weights on a GPU): libraries, weights, one batch, a few full-size frames."""
-    working = job.fit.outer[0] * job.fit.outer[1]
-    full = job.metadata.width * job.metadata.height
-    options = job.request.options
-    return int(
-        _BASE_BYTES
-        + 2 * _model_bytes(job)
-        + options.batch * working * 3000
-        + (options.window + 1) * working * 3 * 4 * 4
-        + full * 3 * 4 * 12
-    )
-
-
-def _model_bytes(job: Job) -> int:
-    known = {info.name: info.size_bytes for info in known_models()}
-    return known.get(job.request.model, known["sd15"])
-
-
-# Of latents kept per frame: 16 channels of 4 bytes in cells of 8 x 8 pixels, the most of the families there are.
-_UNIT_BYTES_PER_PIXEL = 1.0
-# Of the written file: 1080p at CRF 14 comes to 0.02 to 0.2; a lossless or intermediate codec to more.
-_FILE_BYTES_PER_PIXEL = {"h264": 0.2, "hevc": 0.2, "av1": 0.2, "vp9": 0.2}
-_LARGE_FILE_BYTES_PER_PIXEL = 3.0
-
-
-def _little_space(output: OutputPlan, fit: Fit) -> tuple[str, ...]:
-    """A warning where the disk may be full before the render is done; what is finished would be kept."""
-    frames = len(output.frames)
-    units = frames * fit.outer[0] * fit.outer[1] * _UNIT_BYTES_PER_PIXEL
-    rate = _FILE_BYTES_PER_PIXEL.get(output.encoding.name, _LARGE_FILE_BYTES_PER_PIXEL)
-    needed = units + frames * output.encoding.width * output.encoding.height * rate
-    free = shutil.disk_usage(output.path.parent).free
-    if needed < free:
-        return ()
-    return (f"{output.path.parent} has {free / 1e9:.1f} GB free, the render may need {needed / 1e9:.1f} GB",)
-
-
-def _unknown_words(request: RenderRequest) -> tuple[str, ...]:
-    unknown = unknown_words(request.options.prompt, known_words(request.model))
-    if not unknown:
-        return ()
-    hint = f"`vedit models info {request.model}` lists what it knows"
-    return (f"the model does not know: {', '.join(unknown)}; {hint}",)
-
-
-def _larger_model(request: RenderRequest, device: str) -> tuple[str, ...]:
-    if device != "cuda" or request.model != "embedded":
-        return ()
-    larger = [info.name for info in known_models() if info.present and info.name != "embedded"]
-    return tuple(f"a larger model is on this machine: add --model {name} to use it" for name in larger[:1])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import torch
 
-    from vedit.types import Clip, FrameIndex, FrameRange, PromptEmbeds, Shot, VideoMetadata
+    from vedit.types import Clip, ControlInput, FrameIndex, FrameRange, PromptEmbeds, Shot, VideoMetadata
 
 
 class Reader(Protocol):
@@ -41,16 +41,27 @@ class ShotDetector(Protocol):
 
 
 class Preprocessor(Protocol):
-    """Frames float (T, 3, H, W) in [0, 1] of one shot -> control frames of the same shape and range."""
+    """The frames of one shot -> its control frames, streaming.
 
-    def __call__(self, frames: torch.Tensor) -> torch.Tensor: ...
+    Takes float (T, 3, H, W) in [0, 1], in order, in chunks of any lengths; yields control frames of the same height
+    and width, (T, 3, H, W) in [0, 1], in order, in chunks of any lengths, in all as many as came. How the shot is cut
+    into chunks changes nothing; nothing that grows with the shot is held in memory.
+    """
+
+    def __call__(self, chunks: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]: ...
+
+
+class Mattes(Protocol):
+    """Where the picture changes: frames of one shot -> float (T, 1, H, W) in [0, 1] at the source's size, 1 = edit."""
+
+    def __call__(self, frames: FrameRange) -> torch.Tensor: ...
 
 
 class Denoiser(Protocol):
     """A model of any family, wrapped once: x (T, C, h, w) at an integer timestep -> its raw output, same shape.
 
-    The raw output is epsilon or v, as the model's scheduler config says. `controls` maps a kind to its frames
-    (T, 3, H, W) in [0, 1], H and W the pixel size of x, and its scale; only kinds the model has may be given.
+    The raw output is epsilon or v, as the model's scheduler config says. Only controls of branches that the model has
+    may be given; their frames have the pixel size of x.
     """
 
     def __call__(
@@ -58,7 +69,7 @@ class Denoiser(Protocol):
         x: torch.Tensor,
         timestep: int,
         prompt: PromptEmbeds,
-        controls: Mapping[str, tuple[torch.Tensor, float]],
+        controls: Sequence[ControlInput],
     ) -> torch.Tensor: ...
 
 

@@ -10,12 +10,14 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
-from importlib.metadata import entry_points
+from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import TYPE_CHECKING, Any, cast
 
 from vedit.errors import InputError
 
 if TYPE_CHECKING:
+    import torch
+
     from vedit.protocols import Preprocessor
 
 
@@ -28,12 +30,14 @@ class Needs:
     minimum: int = 1
     """Pixels; both sides are at least this."""
     whole_shot: bool = False
-    """It must see a shot's frames in one call: its result for a frame depends on the others."""
-    weights: str | None = None
-    """Hub id of the weights it loads, None where it has none."""
-    weight_bytes: int = 0
-    licence: str = ""
-    """Of the weights."""
+    """Its result for a frame depends on the others of the shot: it is written as a stream (`vedit.protocols`), the
+    others as a function of frames."""
+    short_side: int | None = None
+    """Pixels at which it looks best at a frame; None: whatever the model works at."""
+    weights: tuple[str, ...] = ()
+    """Names of the weights it loads, as `vedit.weights` lists them."""
+    memory_per_megapixel: int = 50_000_000
+    """Bytes of a frame in work, for each million pixels of it."""
     extra: str | None = None
     """The extra of vedit that brings its packages."""
 
@@ -49,6 +53,16 @@ class Entry:
     needs: Needs = Needs()
     origin: str = "vedit"
     """The distribution that brings it."""
+    branch: str = ""
+    """Of a preprocessor: the control branch of a model that its maps are for; empty: the one of its own name."""
+
+    @property
+    def version(self) -> str | None:
+        """Of the distribution that brings it; None where it is not installed as one."""
+        try:
+            return version(self.origin)
+        except PackageNotFoundError:
+            return None
 
     def load(self) -> Any:
         """Import the target.
@@ -142,10 +156,144 @@ _PREPROCESSORS = (
         target="vedit.preprocessors.depth:depth",
         needs=Needs(
             whole_shot=True,
-            weights="depth-anything/Depth-Anything-V2-Small-hf",
-            weight_bytes=99_173_660,
-            licence="Apache-2.0",
+            short_side=518,
+            weights=("depth-anything-v2-small",),
+            memory_per_megapixel=700_000_000,
         ),
+    ),
+    Entry(
+        name="lineart",
+        summary="line drawing, thin and graded",
+        target="vedit.preprocessors.lineart:lineart",
+        needs=Needs(short_side=512),
+    ),
+    Entry(
+        name="scribble",
+        summary="a few thick strokes: outlines of what is large",
+        target="vedit.preprocessors.scribble:scribble",
+        needs=Needs(short_side=512),
+    ),
+    Entry(
+        name="shuffle",
+        summary="colours and textures in another order: the look without the layout",
+        target="vedit.preprocessors.shuffle:shuffle",
+    ),
+    Entry(
+        name="depth-dpt",
+        summary="distance by DPT-Large of MiDaS 3.0",
+        target="vedit.preprocessors.depth:depth_dpt",
+        needs=Needs(whole_shot=True, short_side=384, weights=("dpt-large",), memory_per_megapixel=2_000_000_000),
+        branch="depth",
+    ),
+    Entry(
+        name="depth-zoe",
+        summary="distance by ZoeDepth, for rooms and streets",
+        target="vedit.preprocessors.depth:depth_zoe",
+        needs=Needs(
+            whole_shot=True, short_side=384, weights=("zoedepth-nyu-kitti",), memory_per_megapixel=3_000_000_000
+        ),
+        branch="depth",
+    ),
+    Entry(
+        name="pose",
+        summary="people as OpenPose figures, by RT-DETR and ViTPose",
+        target="vedit.preprocessors.pose:pose",
+        needs=Needs(
+            whole_shot=True,
+            short_side=640,
+            weights=("rtdetr-r18", "vitpose-base"),
+            memory_per_megapixel=120_000_000,
+        ),
+    ),
+    Entry(
+        name="segment",
+        summary="what every pixel is, in ADE20K's 150 colours, by UperNet",
+        target="vedit.preprocessors.segment:segment",
+        needs=Needs(
+            whole_shot=True, short_side=512, weights=("upernet-convnext-tiny",), memory_per_megapixel=1_300_000_000
+        ),
+    ),
+    Entry(
+        name="segment-mask2former",
+        summary="what every pixel is, by Mask2Former: finer; licence unclear for commercial use",
+        target="vedit.preprocessors.segment:segment_mask2former",
+        needs=Needs(
+            whole_shot=True, short_side=384, weights=("mask2former-swin-small-ade",), memory_per_megapixel=600_000_000
+        ),
+        branch="segment",
+    ),
+    Entry(
+        name="segment-segformer",
+        summary="what every pixel is, by SegFormer B0: fast; not for commercial use",
+        target="vedit.preprocessors.segment:segment_segformer",
+        needs=Needs(whole_shot=True, short_side=512, weights=("segformer-b0-ade",), memory_per_megapixel=600_000_000),
+        branch="segment",
+    ),
+    Entry(
+        name="foreground",
+        summary="people, animals and vehicles white, the rest black: a soft matte",
+        target="vedit.preprocessors.foreground:foreground",
+        needs=Needs(
+            whole_shot=True, short_side=512, weights=("upernet-convnext-tiny",), memory_per_megapixel=1_300_000_000
+        ),
+    ),
+    Entry(
+        name="softedge-hed",
+        summary="soft outlines by HED",
+        target="vedit.preprocessors.aux_edges:hed",
+        needs=Needs(short_side=512, weights=("hed",), memory_per_megapixel=1_500_000_000, extra="controlnet-aux"),
+        branch="softedge",
+    ),
+    Entry(
+        name="softedge-pidi",
+        summary="soft outlines by PiDiNet",
+        target="vedit.preprocessors.aux_edges:pidi",
+        needs=Needs(short_side=512, weights=("pidinet",), memory_per_megapixel=1_500_000_000, extra="controlnet-aux"),
+        branch="softedge",
+    ),
+    Entry(
+        name="softedge-teed",
+        summary="soft outlines by TEED",
+        target="vedit.preprocessors.aux_edges:teed",
+        needs=Needs(short_side=512, weights=("teed",), memory_per_megapixel=500_000_000, extra="controlnet-aux"),
+        branch="softedge",
+    ),
+    Entry(
+        name="lineart-aux",
+        summary="line drawing by Informative Drawings",
+        target="vedit.preprocessors.aux_lines:lineart",
+        needs=Needs(short_side=512, weights=("lineart",), memory_per_megapixel=1_500_000_000, extra="controlnet-aux"),
+        branch="lineart",
+    ),
+    Entry(
+        name="lineart-anime",
+        summary="line drawing in the way of anime, by Anime2Sketch",
+        target="vedit.preprocessors.aux_lines:lineart_anime",
+        needs=Needs(
+            short_side=512, weights=("lineart-anime",), memory_per_megapixel=1_000_000_000, extra="controlnet-aux"
+        ),
+        branch="lineart-anime",
+    ),
+    Entry(
+        name="mlsd",
+        summary="straight lines by M-LSD",
+        target="vedit.preprocessors.aux_lines:mlsd",
+        needs=Needs(short_side=512, weights=("mlsd",), memory_per_megapixel=500_000_000, extra="controlnet-aux"),
+    ),
+    Entry(
+        name="normal",
+        summary="which way surfaces face, by NormalBae",
+        target="vedit.preprocessors.aux_normal:normal",
+        needs=Needs(short_side=512, weights=("normalbae",), memory_per_megapixel=3_000_000_000, extra="controlnet-aux"),
+    ),
+    Entry(
+        name="pose-openpose",
+        summary="people as OpenPose figures, by OpenPose itself",
+        target="vedit.preprocessors.aux_openpose:openpose",
+        needs=Needs(
+            short_side=512, weights=("openpose-body",), memory_per_megapixel=1_500_000_000, extra="controlnet-aux"
+        ),
+        branch="pose",
     ),
 )
 
@@ -175,9 +323,27 @@ def pipelines() -> Registry:
     return registry
 
 
+def needs_of(name: str) -> Needs:
+    """What a preprocessor asks of its surroundings; imports it, since a plugin's own function says so.
+
+    Raises:
+        InputError: it is unknown or cannot be loaded.
+    """
+    entry = preprocessors()[name]
+    return cast("Needs", getattr(entry.load(), "needs", entry.needs))
+
+
 def load_preprocessor(name: str) -> Preprocessor:
-    """Import a preprocessor by name. Raises InputError where it is unknown or cannot be loaded."""
-    found = preprocessors()[name].load()
+    """Import a preprocessor by name, as a stream. Raises InputError where it is unknown or cannot be loaded.
+
+    A plugin's function says by an attribute `needs` what it asks of its surroundings.
+    """
+    entry = preprocessors()[name]
+    found = entry.load()
     if not callable(found):
         raise InputError(f"the preprocessor {name!r} is not callable but {type(found).__name__}")
-    return cast("Callable[..., Any]", found)
+    needs: Needs = getattr(found, "needs", entry.needs)
+    if needs.whole_shot:
+        return cast("Preprocessor", found)
+    of_frames = cast("Callable[[torch.Tensor], torch.Tensor]", found)
+    return lambda chunks: (of_frames(chunk) for chunk in chunks)

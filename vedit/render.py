@@ -8,40 +8,73 @@ that is killed goes on where it was.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
+from vedit.estimates import describe_job, steps_taken
 from vedit.finish import side_by_side as compare
+from vedit.finished_frames import FinishedFrames, key_of
 from vedit.finishing import finished_shot, untouched_shot
+from vedit.guides import Steering
+from vedit.map_cache import FrameCache
 from vedit.media.plan import OutputPlan, plan_output, temporary_for
 from vedit.media.target import check_target
 from vedit.media.write import VideoWriter
 from vedit.memory import Footing, Ladder
 from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult, ignore_plan, ignore_progress
 from vedit.pipelines.restyle import Restyler
-from vedit.planning import Job, describe_job, load_restyler, make_job, reopen_source
-from vedit.sampling import OnNote, Sampler, Stop, ignore_note, never, stop_if_asked
-from vedit.types import Shot
-from vedit.work import Work
+from vedit.planning import Job, load_restylers, make_job, reopen_source, steered_by
+from vedit.sampling import (
+    OnNote,
+    Sampler,
+    Stop,
+    fingerprint,
+    frames_at_once,
+    ignore_note,
+    never,
+    stop_if_asked,
+)
+from vedit.types import FrameRange, Shot
+from vedit.work import Work, unit_key
+
+if TYPE_CHECKING:
+    from vedit.media.read import VideoReader
+    from vedit.protocols import Reader
+    from vedit.types import Clip, IntFrames
 
 DIVIDER = 2
 
 
-def plan(request: RenderRequest, *, on_progress: OnProgress = ignore_progress) -> RenderPlan:
+def plan(
+    request: RenderRequest, *, reader: VideoReader | None = None, on_progress: OnProgress = ignore_progress
+) -> RenderPlan:
     """What `restyle` would do, with rough estimates of memory and time; nothing is written, no model is loaded.
+
+    Args:
+        request: what to render.
+        reader: of the source, where one is open already; it stays open.
+        on_progress: told of the stage.
 
     Raises:
         InputError: the request cannot be carried out.
     """
-    return describe_job(make_job(request, on_progress=on_progress))
+    job = make_job(request, reader=reader, on_progress=on_progress)
+    with ExitStack() as stack:
+        cache = stack.enter_context(FrameCache())
+        for look in job.looks():
+            stack.enter_context(Steering(steered_by(look), cache))
+        return describe_job(job)
 
 
 def restyle(
     request: RenderRequest,
     *,
+    reader: VideoReader | None = None,
     on_progress: OnProgress = ignore_progress,
     on_plan: Callable[[RenderPlan], None] = ignore_plan,
     on_note: OnNote = ignore_note,
@@ -54,6 +87,7 @@ def restyle(
 
     Args:
         request: what to render.
+        reader: of the source, where one is open already: its index is not made again. It stays open.
         on_progress: told as frames pass the stages.
         on_plan: told what will be done, before a model is loaded.
         on_note: told of what happens on the way: units kept from before, memory that ran out.
@@ -66,7 +100,7 @@ def restyle(
         Interrupted: `stop` said so.
     """
     clock = _Clock()
-    job = make_job(request, on_progress=on_progress)
+    job = make_job(request, reader=reader, on_progress=on_progress)
     on_plan(describe_job(job))
     beside = None if side_by_side is None else _beside(job, side_by_side)
     clock.lap("plan")
@@ -75,28 +109,36 @@ def restyle(
         # Another process may have written it between the plan and the lock.
         check_target(job.output.path, job.metadata.path, job.output.pictures, overwrite=request.writing.overwrite)
         stop_if_asked(stop, work)
-        restyler, notes = load_restyler(job)
+        passes, notes = _open_passes(job, work, stack, on_progress=on_progress, on_note=on_note, stop=stop)
         clock.lap("load")
-        options = restyler.options
-        footing = Footing(batch=options.batch, window=options.window, tiled=work.tiled)
-        ladder = Ladder(footing, restyler.model, on_note=on_note)
-        sampler = Sampler(job, restyler, work, ladder, on_progress=on_progress, stop=stop)
-        kept = _resumed(sampler, work, on_note) if restyler.path.steps else 0
-        writer = stack.enter_context(VideoWriter(_in_work(job.output, work, _recipe(job, restyler))))
+        kept = _resumed(passes, work, on_note)
+        # A locked shot is not made anew, whatever is asked: what is kept of it is all there is.
+        shelf = FinishedFrames(work.path, fresh=request.fresh and not request.locked)
+        locked = _locked(job, shelf)
+        writer = stack.enter_context(VideoWriter(_in_work(job.output, work, _recipe(job, passes))))
         pair = None if beside is None else stack.enter_context(VideoWriter(_in_work(beside, work, {})))
-        reader = stack.enter_context(reopen_source(job))
+        source_reader = stack.enter_context(reopen_source(job))
         keys: list[str] = []
+        shelved: dict[FrameRange, str] = {}
         for shot in job.shots:
-            if restyler.path.steps:
-                sampled = sampler.sample(shot, reader)
-                keys += sampled.keys
-                clock.lap("sample")
-                finished = finished_shot(job, restyler, ladder, reader, sampler.latents(sampled))
+            own = next((one for one in passes if shot in one.job.own_shots and one.restyler.path.steps), None)
+            at = locked.get(shot.number)
+            if at is None and own is not None and request.keep_frames and not request.fresh:
+                at = shelf.find(own.shelf_key(shot))
+            if at is not None:
+                size = frames_at_once(job)
+                finished = shelf.read(at, shot, source_reader, size=size, with_source=pair is not None)
+            elif own is None:
+                finished = untouched_shot(job, shot, source_reader)
             else:
-                finished = untouched_shot(job, shot, reader)
+                finished = own.finished(shot, source_reader)
+                if request.keep_frames:
+                    finished = shelf.recorded(partial(own.shelf_key, shot), finished)
+                    stack.callback(finished.close)
+                clock.lap("sample")
             for source, frames in finished:
                 stop_if_asked(stop, work)
-                if ladder.footing.tiled:
+                if any(one.ladder.footing.tiled for one in passes):
                     work.set_tiled()
                 writer.write(frames)
                 if pair is not None:
@@ -104,13 +146,22 @@ def restyle(
                         compare(source.frames[:, :3], frames[:, :3], bit_depth=source.bit_depth, divider=DIVIDER)
                     )
                 on_progress(_written(job, shot, source.start + len(source)))
+            if shot.number in locked:
+                shelved[shot.frames] = key_of(locked[shot.number])
+            elif own is not None:
+                keys += own.sampler.keys(shot)
+                if request.keep_frames:
+                    shelved[shot.frames] = own.shelf_key(shot)
             clock.lap("finish")
         on_progress(Progress(stage="verify", done=0, total=len(job.frames)))
         if pair is not None:
             pair.finish()  # first: once the result has its name nothing may fail any more
-        told = (*job.notes, *notes, *ladder.notes)
-        report = writer.finish(timings=clock.laps, notes=told, used=_used(sampler, ladder))
-        work.done(keep=frozenset(keys) if request.keep_work else frozenset())
+        told = (*job.notes, *notes, *(note for one in passes for note in (*one.steering.notes, *one.ladder.notes)))
+        told = tuple(dict.fromkeys(told))
+        report = writer.finish(timings=clock.laps, notes=told, used=_used(passes))
+        rendered = job.frames if request.keep_frames else FrameRange(start=0, stop=len(job.index))
+        shelf.keep_only(shelved, source=job.source_sha256, rendered=rendered)
+        work.done(keep=frozenset(keys) if request.keep_work or request.keep_frames else frozenset())
         clock.lap("verify")
     return RenderResult(
         output=str(job.output.path),
@@ -121,6 +172,48 @@ def restyle(
         units_kept=kept,
         timings=clock.laps,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Pass:
+    """What renders the shots of one look."""
+
+    job: Job
+    restyler: Restyler
+    steering: Steering
+    ladder: Ladder
+    sampler: Sampler
+
+    def finished(self, shot: Shot, reader: Reader) -> Iterator[tuple[Clip, IntFrames]]:
+        """The shot, sampled now where it is not on disk, and finished as it is asked for."""
+        pieces = self.sampler.latents(self.sampler.sample(shot, reader))
+        return finished_shot(self.job, self.restyler, self.steering.mattes, self.ladder, reader, pieces)
+
+    def shelf_key(self, shot: Shot) -> str:
+        """Of everything that decides the shot's finished frames."""
+        facts = {"units": self.sampler.keys(shot), "upscale": self.job.request.options.upscale}
+        return unit_key({**facts, "tiled": self.ladder.footing.tiled})
+
+
+def _open_passes(
+    job: Job, work: Work, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
+) -> tuple[tuple[_Pass, ...], tuple[str, ...]]:
+    """One pass for each look, over one model, and what the user should know of it; none where no shot has a look."""
+    looks = job.looks()
+    cache = stack.enter_context(FrameCache())
+    # Files are checked before the model is loaded.
+    steered = [stack.enter_context(Steering(steered_by(look), cache)) for look in looks]
+    if not looks:
+        return (), ()
+    restylers, notes = load_restylers(looks)
+    passes: list[_Pass] = []
+    for look, restyler, steering in zip(looks, restylers, steered, strict=True):
+        options = restyler.options
+        footing = Footing(batch=options.batch, window=options.window, tiled=work.tiled)
+        ladder = Ladder(footing, restyler.model, on_note=on_note)
+        sampler = Sampler(look, restyler, steering, work, ladder, on_progress=on_progress, stop=stop)
+        passes.append(_Pass(job=look, restyler=restyler, steering=steering, ladder=ladder, sampler=sampler))
+    return tuple(passes), notes
 
 
 class _Clock:
@@ -141,12 +234,30 @@ class _Clock:
         return time.monotonic() - self._began
 
 
-def _resumed(sampler: Sampler, work: Work, on_note: OnNote) -> int:
+def _locked(job: Job, shelf: FinishedFrames) -> dict[int, Path]:
+    """The finished frames of the locked shots. Raises InputError where there are none."""
+    found: dict[int, Path] = {}
+    for shot in job.shots:
+        if shot.number in job.request.locked:
+            at = shelf.remembered(shot.frames, source=job.source_sha256)
+            if at is None and job.request.looks is not None and shot.number not in job.request.looks:
+                continue  # untouched before, and now
+            if at is None:
+                raise InputError(
+                    f"shot {shot.number} is locked, but no finished frames of it are kept",
+                    remedy="render it once without the lock",
+                )
+            found[shot.number] = at
+    return found
+
+
+def _resumed(passes: Sequence[_Pass], work: Work, on_note: OnNote) -> int:
     """How many units of this render an earlier run has kept, said where there are any."""
-    missing, total = sampler.missing()
+    counts = [one.sampler.missing() for one in passes if one.restyler.path.steps]
+    missing, total = sum(count[0] for count in counts), sum(count[1] for count in counts)
     if missing < total:
         on_note(f"going on: {total - missing} of {total} units are finished in {work.path}")
-    elif work.kept:
+    elif work.kept and total:
         on_note(f"the units in {work.path} are of other settings or another source: beginning anew")
     return total - missing
 
@@ -156,28 +267,39 @@ def _in_work(plan: OutputPlan, work: Work, recipe: dict[str, object]) -> OutputP
     return replace(plan, temporary=temporary_for(plan.path, work.path), recipe=recipe)
 
 
-def _recipe(job: Job, restyler: Restyler) -> dict[str, object]:
+def _recipe(job: Job, passes: Sequence[_Pass]) -> dict[str, object]:
     """Everything that decides the frames, for the file's metadata and the sidecar."""
     described = describe_job(job)
-    return {
-        **described.settings,
-        "steps": described.steps,
-        "controls": [f"{spec.kind}:{spec.scale:g}@{spec.start:g}-{spec.end:g}" for spec in restyler.controls],
-        "working_size": list(described.working_size),
+    alike = {
         "frames": [job.frames.start, job.frames.stop],
         "shots": [list(shot) for shot in described.shots],
         "model": job.request.model,
-        "model_sha256": restyler.model.fingerprint,
         "device": job.device,
         "interlaced": job.request.writing.interlaced,
     }
+    if job.request.looks is None:
+        return {**described.settings, **_made_with(passes[0]), **alike}
+    told = described.settings["looks"]
+    assert isinstance(told, list)
+    looks = [{**settings, **_made_with(one)} for settings, one in zip(told, passes, strict=True)]
+    kept = {key: described.settings[key] for key in ("untouched", "locked")}
+    return {"looks": looks, **kept, **alike}
 
 
-def _used(sampler: Sampler, ladder: Ladder) -> dict[str, object]:
+def _made_with(one: _Pass) -> dict[str, object]:
+    return {
+        "steps": steps_taken(one.restyler.options),
+        "controls": [str(spec) for spec in one.restyler.controls],
+        "working_size": [one.job.fit.outer[1], one.job.fit.outer[0]],
+        "model_sha256": fingerprint(one.restyler),
+    }
+
+
+def _used(passes: Sequence[_Pass]) -> dict[str, object]:
     """What memory has made of the settings, beside the recipe, which says what was asked for."""
     return {
-        "windows": {str(start): window for start, window in sampler.windows.items()},
-        "tiled": ladder.footing.tiled,
+        "windows": {str(start): window for one in passes for start, window in sorted(one.sampler.windows.items())},
+        "tiled": any(one.ladder.footing.tiled for one in passes),
     }
 
 

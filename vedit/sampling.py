@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 
+from vedit.controls import branch
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
+from vedit.guides import Steering, hashed, made_by
 from vedit.memory import Ladder
 from vedit.options import OnProgress, Progress
 from vedit.pipelines.restyle import Restyler, join_windows, restyle_window, shot_windows
@@ -68,8 +70,9 @@ class Sampler:
     frames.
 
     Args:
-        job: what to render.
+        job: what to render, under one look.
         restyler: from `prepare`.
+        steering: what steers the job's frames, opened.
         work: where units are kept.
         ladder: the render's.
         on_progress: told after each sampling step.
@@ -77,13 +80,21 @@ class Sampler:
     """
 
     def __init__(
-        self, job: Job, restyler: Restyler, work: Work, ladder: Ladder, *, on_progress: OnProgress, stop: Stop
+        self,
+        job: Job,
+        restyler: Restyler,
+        steering: Steering,
+        work: Work,
+        ladder: Ladder,
+        *,
+        on_progress: OnProgress,
+        stop: Stop,
     ) -> None:
         self.windows: dict[int, int] = {}
         """First frame of each sampled shot -> the window it was sampled in."""
         self._asked = restyler.options.window
         self._job, self._restyler, self._work, self._ladder = job, restyler, work, ladder
-        self._on_progress, self._stop = on_progress, stop
+        self._steering, self._on_progress, self._stop = steering, on_progress, stop
         self._facts = _facts(job, restyler)
 
     def sample(self, shot: Shot, reader: Reader) -> SampledShot:
@@ -120,9 +131,13 @@ class Sampler:
 
         return join_windows(sampled.windows, stored)
 
+    def keys(self, shot: Shot) -> tuple[str, ...]:
+        """The names of a shot's units, in the window that it is or will be sampled in."""
+        return self._planned(shot, self._window(shot)).keys
+
     def missing(self) -> tuple[int, int]:
         """(units still to do, units in all) by what the work folder lists."""
-        keys = [key for shot in self._job.shots for key in self._planned(shot, self._window(shot)).keys]
+        keys = [key for shot in self._job.own_shots for key in self._planned(shot, self._window(shot)).keys]
         return sum(not self._work.has(key) for key in keys), len(keys)
 
     def _window(self, shot: Shot) -> int:
@@ -141,6 +156,7 @@ class Sampler:
     def _sample(self, planned: SampledShot, reader: Reader) -> None:
         restyler = replace(self._restyler, options=replace(self._restyler.options, batch=self._ladder.footing.batch))
         source = _SmallFrames(self._job, reader)
+        guides_of = self._steering.guides_of(planned.shot, restyler.controls, restyler.regions)
         for window, key in zip(planned.windows, planned.keys, strict=True):
             if self._work.get(key) is None:
                 stop_if_asked(self._stop, self._work)
@@ -149,6 +165,7 @@ class Sampler:
                     planned.shot.frames,
                     window.frames,
                     source,
+                    guides_of,
                     lambda stage, part, window=window: self._tell(planned.shot, window.frames, stage, part),
                 ).data
                 self._work.put(key, data, frames=(window.frames.start, window.frames.stop))
@@ -190,17 +207,27 @@ class _SmallFrames:
         return torch.cat(parts) if parts else torch.empty(0, 3, *self._job.fit.outer)
 
 
+def fingerprint(restyler: Restyler) -> dict[str, str]:
+    """Of the parts of the model that the look uses: what other shots of the render need decides nothing here."""
+    used = {f"controlnet:{branch(spec.kind)}" for spec in restyler.controls}
+    parts = restyler.model.fingerprint
+    return {name: digest for name, digest in parts.items() if not name.startswith("controlnet:") or name in used}
+
+
 def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
     """What decides the latents of every unit of a job, but for the frames: nothing that does not is in here."""
     options, quality = restyler.options, restyler.options.resolved()
     return {
         "source": job.source_sha256,
         "interlaced": job.request.writing.interlaced,
-        "fit": asdict(job.fit),
-        "model": restyler.model.fingerprint,
+        "fit": hashed(job.fit),
+        "model": fingerprint(restyler),
         "device": restyler.model.device.type,
         "prompts": [options.prompt, options.negative_prompt, options.source_prompt],
-        "controls": [asdict(spec) for spec in restyler.controls],
+        "controls": hashed(restyler.controls),
+        "maps": [made_by(spec.kind) for spec in restyler.controls if spec.source is None],
+        "mask": hashed(options.mask),
+        "regions": hashed(options.regions),
         "trajectory": [quality.steps, options.strength, quality.fixed_point, options.start],
         "guidance": restyler.guidance,
         "cross_frame": options.cross_frame,

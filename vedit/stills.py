@@ -1,44 +1,123 @@
-"""One picture of a render to come: a few stills of each shot, before and after."""
+"""A look at a render to come: a few stills of each shot, before and after."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
 from vedit.finishing import finished_stills
-from vedit.options import OnProgress, Progress, RenderRequest, ignore_progress
-from vedit.planning import load_restyler, make_job, reopen_source
+from vedit.guides import Steering
+from vedit.map_cache import FrameCache
+from vedit.options import OnProgress, Progress, RenderRequest, RestyleOptions, ignore_progress
+from vedit.planning import Job, load_restylers, make_job, reopen_source, steered_by
 from vedit.sheet import contact_sheet
+from vedit.thumbnail import thumbnail
+from vedit.types import Shot
 
 if TYPE_CHECKING:
     from vedit.types import IntFrames
 
 
-def preview(request: RenderRequest, *, on_progress: OnProgress = ignore_progress) -> Path:
-    """First, middle and last frame of each shot, source above result, as one PNG; the clip itself is not rendered.
+@dataclass(frozen=True, kw_only=True)
+class ShotStills:
+    """Stills of one shot."""
 
-    The picture is NAME.preview.png beside the planned output.
+    shot: Shot
+    options: RestyleOptions
+    """Its look."""
+    numbers: tuple[int, ...]
+    """Of the frames in the source."""
+    pairs: tuple[tuple[IntFrames, IntFrames], ...]
+    """Source and result of each, (3, H, W) integers of the source's depth."""
+
+
+def preview(
+    request: RenderRequest,
+    *,
+    numbers_of: Callable[[Shot], Sequence[int]] | None = None,
+    on_progress: OnProgress = ignore_progress,
+) -> Path:
+    """A few frames of each shot, source above result, as one PNG; the clip itself is not rendered.
+
+    The picture is NAME.preview.png beside the planned output. Shots without a look are left out.
+
+    Args:
+        request: what would be rendered.
+        numbers_of: which frames of a shot; None is the first, the middle and the last.
+        on_progress: told before each shot.
 
     Raises:
-        InputError: the request cannot be carried out.
+        InputError: the request cannot be carried out, or no shot has a look.
     """
     job = make_job(request, on_progress=on_progress)
     target = job.output.path.with_suffix(".preview.png")
     if target.exists() and not request.writing.overwrite:
         raise InputError(f"{target} exists", remedy="use --overwrite, or name another output with -o")
-    restyler, _ = load_restyler(job)
     rows: list[list[IntFrames]] = []
     labels: list[list[str]] = []
-    with reopen_source(job) as reader:
-        for done, shot in enumerate(job.shots):
-            on_progress(
-                Progress(stage="preview", done=done, total=len(job.shots), shot=shot.number, shots=len(job.shots))
-            )
-            last = shot.frames.stop - 1
-            numbers = sorted({shot.frames.start, (shot.frames.start + last) // 2, last})
-            pairs = finished_stills(job, restyler, reader, numbers)
-            rows += [[source for source, _ in pairs], [result for _, result in pairs]]
-            labels += [[f"shot {shot.number}, frame {n}" for n in numbers], [request.options.prompt] * len(numbers)]
-    on_progress(Progress(stage="preview", done=len(job.shots), total=len(job.shots)))
-    return contact_sheet(rows, labels, target, bit_depth=job.metadata.bit_depth)
+    for made in stills_of(job, numbers_of=numbers_of or three_of, on_progress=on_progress):
+        rows += [[_small(pair[n], job.metadata.bit_depth) for pair in made.pairs] for n in (0, 1)]
+        labels += [
+            [f"shot {made.shot.number}, frame {n}" for n in made.numbers],
+            [look_of(made.options)] * len(made.pairs),
+        ]
+    if not rows:
+        raise InputError("no shot has a look", remedy="give one to a shot at least")
+    return contact_sheet(rows, labels, target)
+
+
+def three_of(shot: Shot) -> tuple[int, ...]:
+    """First, middle and last frame."""
+    last = shot.frames.stop - 1
+    return tuple(sorted({shot.frames.start, (shot.frames.start + last) // 2, last}))
+
+
+def middle_of(shot: Shot) -> tuple[int, ...]:
+    """The middle frame alone."""
+    return ((shot.frames.start + shot.frames.stop - 1) // 2,)
+
+
+def stills_of(
+    job: Job,
+    *,
+    numbers_of: Callable[[Shot], Sequence[int]] = three_of,
+    on_progress: OnProgress = ignore_progress,
+) -> Iterator[ShotStills]:
+    """Stills of every shot that has a look, in order; the frames of a shot are restyled together.
+
+    Args:
+        job: what would be rendered.
+        numbers_of: which frames of a shot, in ascending order.
+        on_progress: told before each shot and at the end.
+    """
+    looks = job.looks()
+    if not looks:
+        return
+    with ExitStack() as stack:
+        cache = stack.enter_context(FrameCache())
+        steered = [stack.enter_context(Steering(steered_by(look), cache)) for look in looks]
+        reader = stack.enter_context(reopen_source(job))
+        restylers, _ = load_restylers(looks)
+        shots = sorted(
+            ((shot, n) for n, look in enumerate(looks) for shot in look.own_shots), key=lambda pair: pair[0].number
+        )
+        for done, (shot, n) in enumerate(shots):
+            on_progress(Progress(stage="preview", done=done, total=len(shots), shot=shot.number, shots=len(job.shots)))
+            numbers = tuple(numbers_of(shot))
+            pairs = finished_stills(looks[n], restylers[n], steered[n], reader, shot, numbers)
+            yield ShotStills(shot=shot, options=looks[n].request.options, numbers=numbers, pairs=tuple(pairs))
+        on_progress(Progress(stage="preview", done=len(shots), total=len(shots)))
+
+
+def _small(frame: IntFrames, bit_depth: int) -> IntFrames:
+    # A sheet is held in memory as a whole: of many shots that may not be frames at full size.
+    return thumbnail(frame, bit_depth, side=640).transpose(2, 0, 1)
+
+
+def look_of(options: RestyleOptions) -> str:
+    """The prompts of a look in one line."""
+    return " / ".join(filter(None, (options.prompt, *(region.prompt for region in options.regions))))

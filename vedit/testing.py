@@ -6,21 +6,22 @@ The fakes are closed-form where the real thing is learnt: what they return can b
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Self
+from typing import TYPE_CHECKING, ClassVar, Literal, Self
 
 import numpy as np
 import torch
 from torch.nn import functional as F
 
+from vedit.registry import Needs
 from vedit.types import Clip, ColorTags, FrameIndex, PromptEmbeds, VideoMetadata
 
 if TYPE_CHECKING:
-    from vedit.types import FrameRange, IntFrames
+    from vedit.types import ControlInput, FrameRange, IntFrames
 
 
 def moving_frames(count: int = 8, height: int = 48, width: int = 64, *, seed: int = 0) -> IntFrames:
@@ -121,7 +122,8 @@ class FakeDenoiser:
 
     With x = sqrt(a) x0 + sqrt(1 - a) e and x0 ~ N(m, s^2), the expected noise is
     sqrt(1 - a) (x - sqrt(a) m) / (a s^2 + 1 - a). The mean m is `mean`, moved by the prompt (the mean of its states)
-    and by each control (its scale times the control's brightness about 0.5, averaged over each latent pixel).
+    and by each control (its scale times the control's brightness about 0.5, averaged over each latent pixel, times the
+    average of its mask there).
     """
 
     mean: float = 0.0
@@ -142,17 +144,19 @@ class FakeDenoiser:
         x: torch.Tensor,
         timestep: int,
         prompt: PromptEmbeds,
-        controls: Mapping[str, tuple[torch.Tensor, float]],
+        controls: Sequence[ControlInput],
     ) -> torch.Tensor:
         """Raises ValueError for a control that the model does not have, or one of another size."""
         mean = torch.full_like(x, self.mean) + prompt.states.mean()
-        for kind, (frames, scale) in controls.items():
+        grid = (x.shape[-2], x.shape[-1])
+        for control in controls:
+            kind, frames = control.branch, control.frames
             if kind not in self.kinds:
                 raise ValueError(f"the model has no control {kind!r}, only {', '.join(self.kinds)}")
             if len(frames) != len(x):
                 raise ValueError(f"{len(frames)} frames of the control {kind!r} for {len(x)} latents")
-            brightness = F.adaptive_avg_pool2d(frames.mean(1, keepdim=True), (x.shape[-2], x.shape[-1]))
-            mean = mean + scale * (brightness - 0.5)
+            change = control.scale * (F.adaptive_avg_pool2d(frames.mean(1, keepdim=True), grid) - 0.5)
+            mean = mean + (change if control.mask is None else change * F.adaptive_avg_pool2d(control.mask, grid))
         a = self.alpha(timestep)
         epsilon = (1 - a) ** 0.5 * (x - a**0.5 * mean) / (a * self.spread**2 + 1 - a)
         if self.prediction == "epsilon":
@@ -211,6 +215,9 @@ class ConstantPreprocessor:
     """A `Preprocessor` that returns one brightness everywhere."""
 
     value: float = 0.5
+    needs: ClassVar[Needs] = Needs(whole_shot=True)
+    """Written as a stream, as those are that must see a whole shot."""
 
-    def __call__(self, frames: torch.Tensor) -> torch.Tensor:
-        return torch.full_like(frames, self.value)
+    def __call__(self, chunks: Iterable[torch.Tensor]) -> Iterator[torch.Tensor]:
+        """A map for every frame, as the frames come."""
+        return (torch.full_like(frames, self.value) for frames in chunks)

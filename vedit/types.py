@@ -127,6 +127,13 @@ class FrameIndex:
         """When frame `frame` is shown, in seconds after the first frame."""
         return (self.pts[frame] - self.pts[0]) * self.time_base
 
+    def span(self, frames: FrameRange) -> tuple[Fraction, Fraction]:
+        """When a range of frames begins and is over, in seconds after the first frame."""
+        start = self.seconds(frames.start)
+        if frames.stop < len(self):
+            return start, self.seconds(frames.stop)
+        return start, self.seconds(frames.stop - 1) + self.last_duration * self.time_base
+
 
 @dataclass(frozen=True, kw_only=True)
 class Clip:
@@ -145,6 +152,14 @@ class Clip:
 
     def __len__(self) -> int:
         return int(self.frames.shape[0])
+
+    def _repr_png_(self) -> bytes:
+        """Up to five frames, spread evenly, for a notebook."""
+        from vedit.thumbnail import png, thumbnail, tiled
+
+        count = min(5, len(self))
+        shown = [round(n * (len(self) - 1) / max(1, count - 1)) for n in range(count)]
+        return png(tiled([[thumbnail(self.frames[n], self.bit_depth) for n in shown]]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +194,19 @@ class ControlMap:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ControlInput:
+    """One control as a network call sees it."""
+
+    branch: str
+    """The model's control branch that it is for."""
+    frames: torch.Tensor
+    """Float (T, 3, H, W) in [0, 1]."""
+    scale: float = 1.0
+    mask: torch.Tensor | None = None
+    """Float (T, 1, H, W) in [0, 1]: where it acts; None is everywhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class OpticalFlow:
     """Dense motion between neighbours, (T-1, 2, H, W) pixels, x then y.
 
@@ -209,18 +237,27 @@ class Latents:
 
 @dataclass(frozen=True, kw_only=True)
 class ControlSpec:
-    """`--control KIND[:SCALE[@START-END]]`: which control acts, how strongly, over which part of the sampling."""
+    """`--control KIND[:SCALE[@START-END]][,mask=FILE]`: which control acts, how strongly, when, and where."""
 
     kind: str
+    """Name of the preprocessor."""
     scale: float = 1.0
     start: float = 0.0
     end: float = 1.0
+    mask: Path | None = None
+    """White where it acts: a picture, a video or an image sequence on the source's timing."""
+    source: Path | None = None
+    """A control video made elsewhere, on the source's timing, in place of the preprocessor."""
 
     def __post_init__(self) -> None:
         if self.scale < 0:
             raise ValueError(f"a control's scale is at least 0, got {self.scale:g}")
         if not 0.0 <= self.start < self.end <= 1.0:
             raise ValueError(f"a control acts over 0 <= start < end <= 1, got {self.start:g}-{self.end:g}")
+
+    def __str__(self) -> str:
+        files = "".join(f",{name}={path}" for name, path in (("mask", self.mask), ("from", self.source)) if path)
+        return f"{self.kind}:{self.scale:g}@{self.start:g}-{self.end:g}{files}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -105,14 +105,14 @@ class Work:
             self._clear_partials()
             self._write()
         except BaseException:
-            self._release(remove=not self._manifest.units)
+            self._release(remove=not (self._manifest.units or self._holds_frames))
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._release(remove=not (self._keep and self._manifest.units))
+        self._release(remove=not (self._keep and (self._manifest.units or self._holds_frames)))
 
     @property
     def kept(self) -> int:
@@ -177,9 +177,14 @@ class Work:
         """The result has its name: forget every unit but `keep`."""
         for key in [key for key in self._manifest.units if key not in keep]:
             (self._units / Path(self._manifest.units.pop(key).file).name).unlink(missing_ok=True)
-        self._keep = bool(keep)
+        self._keep = bool(keep) or self._holds_frames
         if self._keep:
             self._write()
+
+    @property
+    def _holds_frames(self) -> bool:
+        """Whether finished shots are kept beside the units; see `vedit.finished_frames`."""
+        return any((self.path / "frames").glob("*.mkv"))
 
     @property
     def _units(self) -> Path:

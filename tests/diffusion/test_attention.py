@@ -22,7 +22,7 @@ def latents() -> torch.Tensor:
 
 
 def run(model: Model, x: torch.Tensor) -> torch.Tensor:
-    return model.denoiser(x, 400, model.text("a photograph"), {})
+    return model.denoiser(x, 400, model.text("a photograph"), ())
 
 
 def test_the_anchor_sees_itself_alone(model: Model, latents: torch.Tensor) -> None:

@@ -14,7 +14,7 @@ import torch
 
 from vedit.models import load
 from vedit.options import RestyleOptions
-from vedit.pipelines.restyle import prepare, restyle_frames
+from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 
 OPTIONS = RestyleOptions(prompt="night", steps=4, fixed_point=2)
 
@@ -39,7 +39,8 @@ def test_frames_agree_with_the_cpu_s(start: Literal["inversion", "noise"]) -> No
     for name in ("cpu", "cuda"):
         model = load("embedded", device=name, controls=("tile", "softedge"))
         options = replace(OPTIONS, start=start)
-        latents = restyle_frames(prepare(model, options), frames, range(4))
+        restyler = prepare(model, options)
+        latents = restyle_frames(restyler, frames, range(4), own_guides(restyler)(range(4), frames))
         assert latents.data.device.type == name
         decoded.append(model.codec.decode(latents.data).cpu())
     assert float((decoded[0] - decoded[1]).abs().mean()) < 0.02
@@ -51,6 +52,7 @@ def test_the_device_s_memory_is_bounded_by_the_batch() -> None:
     for count in (8, 32):
         torch.cuda.reset_peak_memory_stats()
         frames = torch.rand(count, 3, 256, 256)
-        restyle_frames(prepare(model, OPTIONS), frames, range(count))
+        restyler = prepare(model, OPTIONS)
+        restyle_frames(restyler, frames, range(count), own_guides(restyler)(range(count), frames))
         peaks.append(torch.cuda.max_memory_allocated())
     assert peaks[1] < 2 * peaks[0]

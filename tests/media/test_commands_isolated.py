@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from vedit.cli.controls import controls_command
 from vedit.cli.identity import identity_command
-from vedit.cli.inspect import shots_command
+from vedit.cli.plan import plan_command
+from vedit.cli.shots import shots_command
 from vedit.cli.verify import verify_command
 from vedit.errors import MediaError
 from vedit.media.isolate import check_file
@@ -41,6 +42,7 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]
     [
         (identity_command, ["-o", "out.mkv"]),
         (shots_command, []),
+        (plan_command, ["-o", "out.toml"]),
         (controls_command, ["--kind", "tile", "-o", "out.mkv"]),
     ],
 )

@@ -46,7 +46,7 @@ def test_a_single_file_loads_without_network(folder: Path, tmp_path: Path) -> No
     x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     text = single.text("a photograph")
     torch.testing.assert_close(text.states, diffusers.text("a photograph").states)
-    torch.testing.assert_close(single.denoiser(x, 300, text, {}), diffusers.denoiser(x, 300, text, {}))
+    torch.testing.assert_close(single.denoiser(x, 300, text, ()), diffusers.denoiser(x, 300, text, ()))
     torch.testing.assert_close(single.codec.decode(x), diffusers.codec.decode(x))
     frames = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(single.codec.encode(frames), diffusers.codec.encode(frames))

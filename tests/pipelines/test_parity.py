@@ -15,7 +15,7 @@ from vedit.diffusion.noise import frame_seed
 from vedit.embedded import FOLDER
 from vedit.models import load
 from vedit.options import RestyleOptions
-from vedit.pipelines.restyle import prepare, restyle_frames
+from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.testing_sd import write_tiny_sd
 from vedit.types import ControlSpec
 
@@ -50,7 +50,7 @@ def test_latents_equal_diffusers(folder: Path, options: RestyleOptions) -> None:
     frames = torch.rand(len(FRAMES), 3, 64, 96, generator=generator)
     model = load(str(folder), controls=("tile", "softedge"))
     restyler = prepare(model, options)
-    found = restyle_frames(restyler, frames, FRAMES).data
+    found = restyle_frames(restyler, frames, FRAMES, own_guides(restyler)(FRAMES, frames)).data
 
     peer = StableDiffusionControlNetImg2ImgPipeline.from_pretrained(
         folder, torch_dtype=torch.float32, low_cpu_mem_usage=False, safety_checker=None, local_files_only=True

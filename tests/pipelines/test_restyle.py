@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,7 +11,15 @@ import torch
 from vedit.models import load
 from vedit.models.sd import Model
 from vedit.options import RestyleOptions
-from vedit.pipelines.restyle import join_windows, prepare, restyle_frames, restyle_window, shot_windows
+from vedit.pipelines.restyle import (
+    Restyler,
+    join_windows,
+    own_guides,
+    prepare,
+    restyle_frames,
+    restyle_window,
+    shot_windows,
+)
 from vedit.types import FrameRange
 
 OPTIONS = RestyleOptions(prompt="watercolor painting", steps=4, fixed_point=1, batch=4)
@@ -29,15 +38,20 @@ def frames() -> torch.Tensor:
     return torch.stack([picture[:, 8:136, 2 * t : 2 * t + 128] for t in range(10)])
 
 
+def alone(restyler: Restyler, frames: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
+    """Latents of frames that nothing but themselves and the prompt steers."""
+    return restyle_frames(restyler, frames, numbers, own_guides(restyler)(numbers, frames)).data
+
+
 @pytest.mark.parametrize("start", ["inversion", "noise"])
 def test_the_batch_does_not_change_the_frames(model: Model, frames: torch.Tensor, start: str) -> None:
     results = [
         model.codec.decode(
-            restyle_frames(
+            alone(
                 prepare(model, replace(OPTIONS, batch=batch, start=start)),  # pyright: ignore[reportArgumentType]
                 frames,
                 range(10),
-            ).data
+            )
         )
         for batch in (1, 4, 16)
     ]
@@ -48,7 +62,7 @@ def test_the_batch_does_not_change_the_frames(model: Model, frames: torch.Tensor
 def test_same_seed_same_frames_other_seed_others(model: Model, frames: torch.Tensor) -> None:
     options = replace(OPTIONS, start="noise", strength=0.5)
     first, again, other = (
-        restyle_frames(prepare(model, replace(options, seed=seed)), frames[:3], range(3)).data for seed in (1, 1, 2)
+        alone(prepare(model, replace(options, seed=seed)), frames[:3], range(3)) for seed in (1, 1, 2)
     )
     assert torch.equal(first, again)
     assert float((first - other).abs().max()) > 0.1
@@ -56,24 +70,20 @@ def test_same_seed_same_frames_other_seed_others(model: Model, frames: torch.Ten
 
 def test_noise_belongs_to_the_frame_not_to_its_place_in_the_call(model: Model, frames: torch.Tensor) -> None:
     restyler = prepare(model, replace(OPTIONS, start="noise", cross_frame=False))
-    whole = restyle_frames(restyler, frames[:6], range(6)).data
-    part = restyle_frames(restyler, frames[3:6], range(3, 6)).data
+    whole = alone(restyler, frames[:6], range(6))
+    part = alone(restyler, frames[3:6], range(3, 6))
     torch.testing.assert_close(part, whole[3:], rtol=0, atol=1e-4)
 
 
 def test_strength_zero_leaves_the_latents(model: Model, frames: torch.Tensor) -> None:
-    found = restyle_frames(prepare(model, replace(OPTIONS, strength=0.0)), frames[:2], range(2))
-    assert torch.equal(found.data, model.codec.encode(frames[:2]))
+    found = alone(prepare(model, replace(OPTIONS, strength=0.0)), frames[:2], range(2))
+    assert torch.equal(found, model.codec.encode(frames[:2]))
 
 
 def test_more_strength_moves_further(model: Model, frames: torch.Tensor) -> None:
     source = model.codec.encode(frames[:2])
     moved = [
-        float(
-            (restyle_frames(prepare(model, replace(OPTIONS, strength=s)), frames[:2], range(2)).data - source)
-            .square()
-            .mean()
-        )
+        float((alone(prepare(model, replace(OPTIONS, strength=s)), frames[:2], range(2)) - source).square().mean())
         for s in (0.25, 0.5, 1.0)
     ]
     assert moved[0] < moved[1] < moved[2]
@@ -81,7 +91,7 @@ def test_more_strength_moves_further(model: Model, frames: torch.Tensor) -> None
 
 def test_prompt_and_negative_prompt_act(model: Model, frames: torch.Tensor) -> None:
     plain, prompt, negative = (
-        restyle_frames(prepare(model, options), frames[:2], range(2)).data
+        alone(prepare(model, options), frames[:2], range(2))
         for options in (OPTIONS, replace(OPTIONS, prompt="night"), replace(OPTIONS, negative_prompt="night"))
     )
     assert float((plain - prompt).abs().max()) > 1e-2
@@ -98,12 +108,15 @@ def test_a_long_shot_comes_in_order_with_blended_seams(model: Model, frames: tor
         return frames[part.start : part.stop]
 
     parts = shot_windows(options, shot)
-    made = {part: restyle_window(restyler, shot, part.frames, frames_of).data for part in reversed(parts)}
+    made = {
+        part: restyle_window(restyler, shot, part.frames, frames_of, own_guides(restyler)).data
+        for part in reversed(parts)
+    }
     pieces = list(join_windows(parts, made.__getitem__))
     assert [number for part, _ in pieces for number in range(part.start, part.stop)] == list(range(10))
     whole = torch.cat([latents.data for _, latents in pieces])
-    first = restyle_frames(restyler, frames[:6], range(6)).data
-    second = restyle_frames(restyler, torch.cat([frames[:1], frames[4:]]), [0, *range(4, 10)]).data[1:]
+    first = alone(restyler, frames[:6], range(6))
+    second = alone(restyler, torch.cat([frames[:1], frames[4:]]), [0, *range(4, 10)])[1:]
     torch.testing.assert_close(whole[:4], first[:4], rtol=0, atol=1e-4)
     torch.testing.assert_close(whole[6:], second[2:], rtol=0, atol=1e-4)
     blended = torch.stack([first[4] * 2 / 3 + second[0] / 3, first[5] / 3 + second[1] * 2 / 3])
@@ -116,7 +129,7 @@ def test_inversion_is_retraced(model: Model, frames: torch.Tensor) -> None:
     errors: list[float] = []
     for iterations in (1, 3):
         options = replace(OPTIONS, prompt=OPTIONS.source_prompt, guidance=1.0, steps=10, fixed_point=iterations)
-        found = restyle_frames(prepare(model, options), frames[:3], range(3)).data
+        found = alone(prepare(model, options), frames[:3], range(3))
         errors.append(float((found - source).square().mean() / source.square().mean()))
     assert errors[1] < errors[0]
     assert errors[1] < 0.02

@@ -20,7 +20,7 @@ from vedit.geometry import fit, working_fit
 from vedit.media.read import open_video
 from vedit.models import load
 from vedit.options import QUALITIES, RestyleOptions
-from vedit.pipelines.restyle import prepare, restyle_frames
+from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.types import FrameRange
 
 DATA = Path(os.environ.get("VEDIT_TEST_DATA", Path(__file__).parents[3] / "shared")) / "clips" / "real"
@@ -79,7 +79,8 @@ def test_inversion_is_real(capsys: pytest.CaptureFixture[str]) -> None:
         "random noise, controls on": replace(base, start="noise"),
         "random noise, controls off": replace(base, start="noise", controls=()),
     }.items():
-        latents = restyle_frames(prepare(model, options), frames, range(len(frames)))
+        restyler, numbers = prepare(model, options), range(len(frames))
+        latents = restyle_frames(restyler, frames, numbers, own_guides(restyler)(numbers, frames))
         found[name] = psnr(model.codec.decode(latents.data), frames)
     with capsys.disabled():
         print(f"\nreconstruction of ten real frames, PSNR: autoencoder alone {ceiling:.2f} dB")

@@ -15,13 +15,19 @@ from typing import Any
 import click
 
 from vedit import __version__
-from vedit.cli.console import complain, say
+from vedit.cli.console import complain, plain_messages, say, writes_events
 from vedit.cli.controls import controls_command
+from vedit.cli.doctor import doctor_command
 from vedit.cli.identity import identity_command
-from vedit.cli.inspect import probe_command, shots_command
+from vedit.cli.inspect import probe_command
+from vedit.cli.mask import mask_command
 from vedit.cli.models import models_group
+from vedit.cli.nle import nle_group
+from vedit.cli.plan import edit_command, plan_command
 from vedit.cli.restyle import restyle_command
 from vedit.cli.sample import sample_command
+from vedit.cli.shots import shots_command
+from vedit.cli.timeline import timeline_command
 from vedit.cli.verify import verify_command
 from vedit.errors import VeditError
 
@@ -52,16 +58,17 @@ class Program(click.Group):
         # reads this when torch, which no command has imported yet, loads it.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
-        try:
-            with warnings.catch_warnings():
-                # A user of the command line can do nothing about a library's deprecations.
-                if not _debugging():
-                    warnings.simplefilter("ignore")
-                done = super().main(args, "vedit", complete_var, standalone_mode=False, **extra)
-            # Click hands back the code of `--help` and `--version`, else what the command returned.
-            code = done if isinstance(done, int) else 0
-        except Exception as error:
-            code = _report(error)
+        with plain_messages():
+            try:
+                with warnings.catch_warnings():
+                    # A user of the command line can do nothing about a library's deprecations.
+                    if not _debugging():
+                        warnings.simplefilter("ignore")
+                    done = super().main(args, "vedit", complete_var, standalone_mode=False, **extra)
+                # Click hands back the code of `--help` and `--version`, else what the command returned.
+                code = done if isinstance(done, int) else 0
+            except Exception as error:
+                code = _report(error)
         if standalone_mode:
             sys.exit(code)
         return code
@@ -87,11 +94,17 @@ for _command in (
     restyle_command,
     probe_command,
     shots_command,
+    plan_command,
+    edit_command,
     controls_command,
+    mask_command,
     identity_command,
     verify_command,
     sample_command,
+    timeline_command,
     models_group,
+    nle_group,
+    doctor_command,
 ):
     main.add_command(_command)
 
@@ -104,34 +117,32 @@ def _report(error: Exception) -> int:
     if _debugging():
         traceback.print_exception(error)
     if isinstance(error, click.Abort):
-        say("interrupted; no result was written, finished units are kept")
+        if writes_events():
+            complain("interrupted", remedy="no result was written, finished units are kept", code=130)
+        else:
+            say("interrupted; no result was written, finished units are kept")
         return 130
+    message, remedy, code = _explain(error)
+    complain(message, remedy=remedy, code=code)
+    return code
+
+
+def _explain(error: Exception) -> tuple[str, str, int]:
+    """What was wrong, what to do about it, and the exit code."""
     if isinstance(error, VeditError):
-        complain(str(error))
-        return error.exit_code
+        return error.message, error.remedy, error.exit_code
     if isinstance(error, click.ClickException):
-        complain(_usage(error))
-        return error.exit_code
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        message = " ".join(error.format_message().split()).rstrip(".")
+        return message, f"see '{context.command_path if context else 'vedit'} --help'", error.exit_code
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        complain("out of memory; use a smaller --batch or --window, or --quality draft")
-        return 1
+        return "out of memory", "use a smaller --batch or --window, or --quality draft", 1
     if isinstance(error, OSError) and error.strerror:
         # A full disk or a folder that went away: the system's own words say it best.
         where = f": {error.filename}" if error.filename else ""
-        complain(f"{error.strerror.lower()}{where}; set {DEBUG}=1 to see where it happened")
-        return 1
-    complain(
-        f"unexpected {type(error).__name__}: {error}; this is a fault of vedit: set {DEBUG}=1 to see the traceback"
-    )
-    return 1
-
-
-def _usage(error: click.ClickException) -> str:
-    """Click's message as one line, with the help to read as its remedy."""
-    message = " ".join(error.format_message().split()).rstrip(".")
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    command = context.command_path if context else "vedit"
-    return f"{message}; see '{command} --help'"
+        return f"{error.strerror.lower()}{where}", f"set {DEBUG}=1 to see where it happened", 1
+    message = f"unexpected {type(error).__name__}: {error}"
+    return message, f"this is a fault of vedit: set {DEBUG}=1 to see the traceback", 1
 
 
 def _debugging() -> bool:

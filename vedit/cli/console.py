@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import fields, is_dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -16,14 +18,70 @@ if TYPE_CHECKING:
     from vedit.options import RenderPlan, RenderResult
 
 
+_AS_EVENTS = ContextVar("as_events", default=False)
+
+
+@contextmanager
+def plain_messages() -> Generator[None]:
+    """Messages are lines to read, until `write_events`; what it sets ends with the `with` block."""
+    token = _AS_EVENTS.set(False)
+    try:
+        yield
+    finally:
+        _AS_EVENTS.reset(token)
+
+
+def write_events(wanted: bool) -> None:
+    """Whether stderr holds one JSON object a line, for a program that follows, instead of lines to read."""
+    _AS_EVENTS.set(wanted)
+
+
+def writes_events() -> bool:
+    """Whether `--progress json` was given."""
+    return _AS_EVENTS.get()
+
+
+def tell(event: str, **values: object) -> None:
+    """One event on stderr, as one line of JSON; see docs/nle/progress.md."""
+    click.echo(json.dumps({"event": event, **{key: jsonable(value) for key, value in values.items()}}), file=sys.stderr)
+
+
 def say(line: str) -> None:
     """A message on stderr; the stream is looked up here, since progress bars put themselves in its place."""
-    click.echo(f"vedit: {line}", file=sys.stderr)
+    if writes_events():
+        tell("message", text=line)
+    else:
+        click.echo(f"vedit: {line}", file=sys.stderr)
 
 
-def complain(line: str) -> None:
-    """An error on stderr, always one line."""
-    click.echo(f"vedit: error: {' '.join(line.split())}", err=True)
+def note(line: str) -> None:
+    """Something that the user should know of the result, on stderr."""
+    if writes_events():
+        tell("note", text=line)
+    else:
+        say(f"note: {line}")
+
+
+def say_plan(plan: RenderPlan) -> None:
+    """What a render will do, on stderr."""
+    if writes_events():
+        tell("plan", **{entry.name: getattr(plan, entry.name) for entry in fields(plan)})
+    else:
+        say(plan_line(plan))
+
+
+def complain(line: str, *, remedy: str = "", code: int = 1) -> None:
+    """An error on stderr, always one line.
+
+    Args:
+        line: what was wrong.
+        remedy: what to do about it.
+        code: the exit code that the process will end with.
+    """
+    if writes_events():
+        tell("error", message=" ".join(line.split()), remedy=" ".join(remedy.split()), exit_code=code)
+    else:
+        click.echo(f"vedit: error: {' '.join((f'{line}; {remedy}' if remedy else line).split())}", err=True)
 
 
 def show(text: str) -> None:

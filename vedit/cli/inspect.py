@@ -1,4 +1,4 @@
-"""`vedit probe` and `vedit shots`: what a clip is, without changing it."""
+"""`vedit probe`: what a clip is, without changing it."""
 
 from __future__ import annotations
 
@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 import click
 
 from vedit.cli import params
-from vedit.cli.console import say, show, show_json, show_rows, span
+from vedit.cli.console import show, show_json, show_rows, span
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from vedit.media.choices import Interlaced
-    from vedit.types import FrameIndex, StreamInfo, VideoMetadata
+    from vedit.types import StreamInfo, VideoMetadata
 
 
 @click.command("probe", short_help="Say what a clip holds.")
@@ -53,57 +52,6 @@ def probe_command(*, source: Path, frames: int, rate: Fraction | None, allow_hug
     show_rows(_describe(metadata) | {"working": space} | ({"decoded": decoded} if frames else {}))
     for stream in metadata.streams:
         show(f"stream     {_stream(stream)}")
-
-
-@click.command("shots", short_help="List the shots of a clip.")
-@click.argument("source", metavar="INPUT", type=params.FILE)
-@params.rate_option
-@params.huge_option
-@params.interlaced_option
-@params.json_option
-def shots_command(
-    *, source: Path, rate: Fraction | None, allow_huge: bool, interlaced: Interlaced, as_json: bool
-) -> None:
-    """List the shots of INPUT: number, frames (END exclusive) and time. Decodes the clip once.
-
-    \b
-    Examples:
-      vedit shots input.mp4
-      vedit shots input.mp4 --json
-    """
-    from vedit.media.isolate import check_file
-    from vedit.media.read import open_video
-    from vedit.shots import detect_shots
-
-    check_file(source, rate=rate, allow_huge=allow_huge)
-    with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced) as reader:
-        found = detect_shots(reader)
-        index, warnings = reader.index(), reader.warnings
-    for warning in warnings:
-        say(f"note: {warning}")
-    rows = [
-        {
-            "number": shot.number,
-            "start": shot.frames.start,
-            "stop": shot.frames.stop,
-            "start_seconds": index.seconds(shot.frames.start),
-            "stop_seconds": _end(index, shot.frames.stop),
-        }
-        for shot in found
-    ]
-    if as_json:
-        show_json({"source": source, "frames": len(index), "rate": index.rate, "shots": rows})
-        return
-    for shot in found:
-        begin, end = float(index.seconds(shot.frames.start)), float(_end(index, shot.frames.stop))
-        show(f"{shot.number:>4}  #{shot.frames.start}..#{shot.frames.stop}  {begin:.3f}..{end:.3f} s")
-
-
-def _end(index: FrameIndex, stop: int) -> Fraction:
-    """When a range that ends before frame `stop` is over, in seconds after the first frame."""
-    if stop < len(index):
-        return index.seconds(stop)
-    return index.seconds(stop - 1) + index.last_duration * index.time_base
 
 
 def _describe(metadata: VideoMetadata) -> dict[str, str]:

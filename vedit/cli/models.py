@@ -1,51 +1,68 @@
-"""`vedit models`: which models there are, and what one can do."""
+"""`vedit models`: which models and weights there are, what one can do, and fetching them."""
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 from click.formatting import wrap_text
 
 from vedit.cli import params
-from vedit.cli.console import jsonable, show, show_json, show_rows, size
+from vedit.cli.console import jsonable, say, show, show_json, show_rows, size
+
+if TYPE_CHECKING:
+    from vedit.catalogue import WeightsInfo
 
 
-@click.group("models", short_help="List models and what they can do.")
+@click.group("models", short_help="List, explain and fetch models and weights.")
 def models_group() -> None:
-    """List models and what they can do. Nothing is downloaded.
+    """List, explain and fetch models, and the weights of preprocessors. Only `pull` downloads anything.
 
     \b
     Examples:
       vedit models list
       vedit models info embedded
+      vedit models pull depth-anything-v2-small
+      vedit models where
     """
 
 
-@models_group.command("list", short_help="List the models that can be named.")
+@models_group.command("list", short_help="List the models and weights that can be named.")
 @params.json_option
 def list_command(*, as_json: bool) -> None:
-    """List the models that --model knows by name, and whether they are on this machine."""
+    """List the models that --model knows by name, then the weights that preprocessors can be given."""
     from vedit.models import known_models
+    from vedit.weights import known_weights
 
     models = known_models()
+    weights = [_state(entry) for entry in known_weights()]
     if as_json:
-        show_json({"models": models})
+        show_json({"models": models, "weights": weights})
         return
-    width = max((len(model.name) for model in models), default=0)
+    width = max(len(name) for name in [model.name for model in models] + [str(entry["name"]) for entry in weights])
     for model in models:
         state = "present" if model.present else "absent"
         show(f"{model.name:<{width}}  {state:<7}  {size(model.size_bytes):>7}  {model.licence}  {model.summary}")
+    show("\nweights, for controls and subjects:")
+    for entry in weights:
+        state = "present" if entry["present"] else "absent"
+        terms = f"{entry['licence']}{'' if entry['commercial'] else ' (no commercial use)'}"
+        show(
+            f"{entry['name']:<{width}}  {state:<7}  {size(cast('int', entry['size_bytes'])):>7}  {terms}  "
+            f"{entry['summary']}"
+        )
 
 
-@models_group.command("info", short_help="Say what one model can do.")
+@models_group.command("info", short_help="Say what one model can do, or what weights are.")
 @click.argument("name")
 @params.json_option
 def info_command(*, name: str, as_json: bool) -> None:
-    """Say what the model NAME is and can do; for the embedded one, the looks and words it knows."""
+    """Say what the model or the weights NAME are; for the embedded model, the looks and words it knows."""
     from vedit.models import describe
+    from vedit.weights import info, known_weights
 
-    facts = cast("dict[str, object]", jsonable(describe(name)))
+    weights = name in {entry.name for entry in known_weights()}
+    facts = cast("dict[str, object]", jsonable(_state(info(name)) if weights else describe(name)))
     if as_json:
         show_json(facts)
         return
@@ -62,6 +79,74 @@ def info_command(*, name: str, as_json: bool) -> None:
         show(wrap_text(text, width=100, initial_indent="  ", subsequent_indent="  "))
 
 
+@models_group.command("pull", short_help="Fetch models and weights from the hub.")
+@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.option("--dry-run", is_flag=True, help="Only say what would be fetched.")
+@click.option("--force", is_flag=True, help="Fetch again what is there.")
+@params.json_option
+def pull_command(*, names: tuple[str, ...], dry_run: bool, force: bool, as_json: bool) -> None:
+    """Fetch the models or weights NAME from the hub, safetensors only, and check them.
+
+    \b
+    Examples:
+      vedit models pull depth-anything-v2-small
+      vedit models pull sd15 --dry-run
+
+    They go into $VEDIT_MODEL_DIR/NAME where that is set, else into the hub's cache (HF_HOME); models always into the
+    latter. VEDIT_OFFLINE=1 forbids it.
+    """
+    from vedit.pulling import plan, pull
+
+    plans = [plan(name, force=force) for name in dict.fromkeys(names)]  # an unknown name ends it before any download
+    for each in plans:
+        state = "is there already" if each.present and not force else "would be fetched" if dry_run else "is fetched"
+        say(f"{each.name} ({each.terms}) of {each.source} {state}")
+    folders = {} if dry_run else {each.name: pull(each.name, force=force) for each in plans}
+    if as_json:
+        show_json({"pulled": [{**_plain(each), "folder": folders.get(each.name)} for each in plans]})
+    else:
+        for folder in folders.values():
+            show(str(folder))
+
+
+@models_group.command("where", short_help="Say where models and weights lie.")
+@params.json_option
+def where_command(*, as_json: bool) -> None:
+    """Say which folders are looked through for models and weights, and what of them is there.
+
+    \b
+    Examples:
+      vedit models where
+      VEDIT_MODEL_DIR=/mnt/weights vedit models where --json
+    """
+    from vedit.pulling import places
+
+    found = places()
+    if as_json:
+        show_json(found)
+        return
+    show_rows({name: str(value) for name, value in found.items() if name != "present"})
+    for name, folder in cast("dict[str, object]", found["present"]).items():
+        show(f"  {name}: {folder}")
+
+
+def _state(entry: WeightsInfo) -> dict[str, object]:
+    """What is known of weights, and what of them is on this machine."""
+    from vedit.weights import find, revision
+
+    folder = find(entry.name)
+    return {
+        **_plain(entry),
+        "revision": revision(entry.name) or entry.revision,
+        "present": folder is not None,
+        "folder": folder,
+    }
+
+
+def _plain(value: object) -> dict[str, object]:
+    return cast("dict[str, object]", jsonable(value))
+
+
 def _text(key: str, value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
@@ -69,4 +154,6 @@ def _text(key: str, value: object) -> str:
         return size(value)
     if isinstance(value, list):
         return ", ".join(str(item) for item in cast("list[object]", value))
-    return str(value)
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {item}" for name, item in cast("dict[str, object]", value).items())
+    return "" if value is None else str(value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable
 from fractions import Fraction
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import click
 
+from vedit.cli.console import write_events
 from vedit.errors import InputError
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
@@ -27,7 +29,12 @@ class FiniteRange(click.FloatRange):
             self.fail(f"{value} is not a finite number", param, ctx)
         return number
 
+    def _describe_range(self) -> str:
+        """For the help: nothing where there are no bounds, which click writes as `x<=None`."""
+        return "" if self.min is None and self.max is None else super()._describe_range()
 
+
+Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
 UNIT = FiniteRange(min=0, max=1)
 NON_NEGATIVE = FiniteRange(min=0)
@@ -35,6 +42,22 @@ SEED = click.IntRange(min=0, max=2**63 - 1)
 STEPS = click.IntRange(min=1, max=1000)
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
+
+
+def _choose_messages(_context: click.Context, _param: click.Parameter, value: str | None) -> None:
+    if value is not None:
+        write_events(value == "json")
+
+
+# Eager, so that a word behind it that is not understood is told as JSON too.
+progress_option = click.option(
+    "--progress",
+    type=click.Choice(["auto", "json"]),
+    expose_value=False,
+    is_eager=True,
+    callback=_choose_messages,
+    help="What stderr holds: lines to read, or one JSON object a line for a program that follows.  [default: auto]",
+)
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="No messages but errors.")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a file that is already there.")
 range_option = click.option(
@@ -65,6 +88,24 @@ def controls(texts: tuple[str, ...]) -> tuple[ControlSpec, ...] | None:
             raise click.BadParameter(f"{spec.kind!r} is given twice", param_hint="'--control'")
         specs.append(spec)
     return tuple(specs)
+
+
+def controls_from(texts: tuple[str, ...], specs: tuple[ControlSpec, ...]) -> tuple[ControlSpec, ...]:
+    """The values of `--from`, KIND=FILE each, laid over the controls."""
+    if not texts:
+        return specs
+    from vedit.controls import with_sources
+    from vedit.registry import preprocessors
+
+    pairs: list[tuple[str, Path]] = []
+    for text in texts:
+        kind, equals, file = (part.strip() for part in text.partition("="))
+        if not (kind and equals and file):
+            raise click.BadParameter(f"{text!r} is not KIND=FILE, for instance depth=depth.mp4", param_hint="'--from'")
+        if kind in dict(pairs):
+            raise click.BadParameter(f"{kind!r} is given twice", param_hint="'--from'")
+        pairs.append((preprocessors()[kind].name, Path(file)))
+    return with_sources(specs, pairs)
 
 
 def controlnets(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:
@@ -139,19 +180,25 @@ interlaced_option = click.option(
     help="What is done with the fields of an interlaced source.",
 )
 
+
+def preset_option(default: PresetName) -> Callable[[Command], Command]:
+    """`--preset`: how a written video is encoded."""
+    return click.option(
+        "--preset",
+        type=click.Choice(get_args(PresetName)),
+        default=default,
+        show_default=True,
+        help="web: small, plays everywhere; edit: visually lossless; archive: lossless where the codec can be.",
+    )
+
+
 _OUTPUT_OPTIONS = (
     click.option(
         "--codec",
         type=click.Choice(get_args(CodecName)),
         help="Codec of the result.  [default: the container's usual one]",
     ),
-    click.option(
-        "--preset",
-        type=click.Choice(get_args(PresetName)),
-        default="edit",
-        show_default=True,
-        help="web: small, plays everywhere; edit: visually lossless; archive: lossless where the codec can be.",
-    ),
+    preset_option("edit"),
     click.option(
         "--bit-depth",
         type=click.Choice([str(depth) for depth in get_args(BitDepth)]),
@@ -170,14 +217,21 @@ _OUTPUT_OPTIONS = (
     interlaced_option,
 )
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 
 def output_options(command: Command) -> Command:
     """Decorate a command with every option of `OutputOptions`; its parameters go to `output_choices`."""
     for option in reversed(_OUTPUT_OPTIONS):
         command = option(command)
     return command
+
+
+def split(values: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values of a command's remaining options: those of `output_options`, and the others."""
+    names = inspect.signature(output_choices).parameters
+    return (
+        {name: value for name, value in values.items() if name in names},
+        {name: value for name, value in values.items() if name not in names},
+    )
 
 
 def output_choices(

@@ -1,4 +1,4 @@
-"""A render's progress on stderr: bars on a terminal, at most a few plain lines elsewhere."""
+"""A render's progress on stderr: bars on a terminal, a few plain lines elsewhere, or events for a program."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vedit.cli.console import say, span
+from vedit.cli.console import say, span, tell, writes_events
 
 if TYPE_CHECKING:
     from rich.progress import Task, TaskID
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 PLAIN_INTERVAL = 60.0
 """Seconds between plain lines; they are also held to one per quarter of a stage."""
+EVENT_INTERVAL = 0.1
+"""Seconds between events of one stage; its first and its last step are always told."""
 
 
 @contextmanager
@@ -26,6 +28,8 @@ def progress(*, quiet: bool = False) -> Generator[OnProgress]:
         from vedit.options import ignore_progress
 
         yield ignore_progress
+    elif writes_events():
+        yield Events()
     elif sys.stderr.isatty():
         with _bars() as report:
             yield report
@@ -53,6 +57,21 @@ class PlainLines:
         rate = step.done / max(now - begun, 1e-9)
         left = (step.total - step.done) / max(rate, 1e-9)
         say(f"{step.stage} {step.done}/{step.total} frames, {rate:.1f} frames/s, {span(left)} left")
+
+
+class Events:
+    """Tells every stage's steps as JSON, one line each, not more often than a program can use."""
+
+    def __init__(self, *, interval: float = EVENT_INTERVAL) -> None:
+        self._interval = interval
+        self._last: dict[str, float] = {}
+
+    def __call__(self, step: Progress) -> None:
+        now = time.monotonic()
+        if step.done < step.total and now - self._last.get(step.stage, -self._interval) < self._interval:
+            return
+        self._last[step.stage] = now
+        tell("progress", stage=step.stage, done=step.done, total=step.total, shot=step.shot, shots=step.shots)
 
 
 @contextmanager

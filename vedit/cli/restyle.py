@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
 from vedit.cli import params
-from vedit.cli.console import count, jsonable, plan_line, result_line, say, show, show_json, show_rows, size, span
+from vedit.cli.console import count, jsonable, note, result_line, say_plan, show, show_json, show_rows, size, span
+from vedit.cli.mask_params import mask_choices, mask_options, region_choices
 from vedit.cli.progress import progress
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError
-from vedit.options import QUALITIES, QualityName, RenderRequest, RestyleOptions, Upscale
+from vedit.masking import parse_region
+from vedit.options import QUALITIES, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -25,7 +27,7 @@ DEFAULTS = RestyleOptions(prompt="")
 
 @click.command("restyle", short_help="Regenerate a clip under a new prompt.")
 @click.argument("source", metavar="INPUT", type=params.FILE)
-@click.option("-p", "--prompt", required=True, help="The look to give, for instance 'watercolor painting'.")
+@click.option("-p", "--prompt", default="", help="The look to give, for instance 'watercolor painting'.")
 @click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like.")
 @click.option(
     "--source-prompt",
@@ -49,8 +51,24 @@ DEFAULTS = RestyleOptions(prompt="")
     "--control",
     "control_texts",
     multiple=True,
-    metavar="KIND[:SCALE[@START-END]]",
+    metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
     help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
+)
+@click.option("--keep", type=click.Choice(list(get_args(Keep))), help="Controls by intent, instead of --control.")
+@click.option(
+    "--from",
+    "source_texts",
+    multiple=True,
+    metavar="KIND=FILE",
+    help="A control video made elsewhere, on INPUT's timing; repeatable.",
+)
+@mask_options
+@click.option(
+    "--region",
+    "region_texts",
+    multiple=True,
+    metavar="MASK=PROMPT",
+    help="A part of the picture with a prompt of its own; without --prompt only it changes; repeatable.",
 )
 @click.option("--seed", type=params.SEED, default=DEFAULTS.seed, show_default=True, help="Same seed, same frames.")
 @click.option(
@@ -114,6 +132,7 @@ DEFAULTS = RestyleOptions(prompt="")
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--preview", is_flag=True, help="Render three stills per shot into a PNG and stop.")
 @params.json_option
+@params.progress_option
 @params.quiet_option
 def restyle_command(
     *,
@@ -124,6 +143,9 @@ def restyle_command(
     strength: float,
     guidance: float | None,
     control_texts: tuple[str, ...],
+    keep: str | None,
+    source_texts: tuple[str, ...],
+    region_texts: tuple[str, ...],
     seed: int,
     quality: str,
     steps: int | None,
@@ -144,7 +166,7 @@ def restyle_command(
     preview: bool,
     as_json: bool,
     quiet: bool,
-    **writing: Any,
+    **more: Any,
 ) -> None:
     """Regenerate INPUT under a new prompt.
 
@@ -154,6 +176,9 @@ def restyle_command(
       vedit restyle input.mp4 --prompt "pencil sketch" --quality draft --range 2..4
       vedit restyle input.mov --prompt "oil painting" --strength 0.7 --seed 3 -o out.mov
       vedit restyle input.mp4 --prompt "night" --control softedge:0.8@0-0.6 --control tile
+      vedit restyle input.mp4 --prompt "bronze" --mask person.mp4 --feather 12
+      vedit restyle input.mp4 --region person.mp4="bronze statue" --region sky.png="starry night"
+      vedit restyle input.mp4 --prompt "comic" --keep faces --from softedge=maps/input.softedge.mp4
       vedit restyle input.mp4 --prompt "watercolor painting" --dry-run --json
       vedit restyle input.mp4 --prompt "anime" --model path/to/diffusers-folder
       vedit restyle input.mov --prompt "noir" --codec prores -o out.mov
@@ -163,18 +188,25 @@ def restyle_command(
     checked on the written file. A render that was stopped goes on when the same command is run again; the first
     Ctrl-C finishes the unit in hand, the second stops at once.
     """
-    if not prompt.strip():
+    regions = tuple(parse_region(text) for text in region_texts)
+    if not prompt.strip() and not regions:
         raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "watercolor painting"')
+    if keep is not None and control_texts:
+        raise click.UsageError("--keep and --control exclude each other")
     if dry_run and preview:
         raise click.UsageError("--dry-run and --preview exclude each other")
     chosen = params.controls(control_texts)
+    writing, masking = params.split(more)
     options = RestyleOptions(
         prompt=prompt,
         negative_prompt=negative_prompt,
         source_prompt=source_prompt,
         strength=strength,
         guidance=guidance,
-        controls=DEFAULTS.controls if chosen is None else chosen,
+        controls=params.controls_from(source_texts, DEFAULTS.controls if chosen is None else chosen),
+        keep=cast("Keep | None", keep),
+        mask=mask_choices(**masking),
+        regions=region_choices(regions, **masking),
         seed=seed,
         quality=cast("QualityName", quality),
         steps=steps,
@@ -202,12 +234,22 @@ def restyle_command(
 
     # Hostile bytes can crash a decoder: a process of its own meets them first.
     check_file(source, rate=rate, allow_huge=allow_huge)
+    for path in _further_media(options):
+        check_file(path, rate=None, allow_huge=allow_huge)
     if preview:
         _preview(request, as_json=as_json, quiet=quiet)
     elif dry_run:
         _dry_run(request, as_json=as_json, quiet=quiet)
     else:
         _restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+
+
+def _further_media(options: RestyleOptions) -> list[Path]:
+    """The masks and control videos of a render."""
+    specs = [*([options.mask] if options.mask else []), *(region.mask for region in options.regions)]
+    masks = [file.path for spec in specs for file in spec.files]
+    controls = [path for spec in options.controls for path in (spec.source, spec.mask) if path is not None]
+    return list(dict.fromkeys([*masks, *controls]))
 
 
 def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
@@ -217,13 +259,13 @@ def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool
 
     def tell(plan: RenderPlan) -> None:
         if not quiet:
-            say(plan_line(plan))
+            say_plan(plan)
             _notes(plan.notes)
             said.extend(plan.notes)
 
-    def note(line: str) -> None:
+    def tell_note(line: str) -> None:
         if not quiet:
-            _notes([line])
+            note(line)
             said.append(line)
 
     with stopping() as stop, progress(quiet=quiet) as report:
@@ -231,12 +273,12 @@ def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool
             request,
             on_progress=report,
             on_plan=tell,
-            on_note=note,
+            on_note=tell_note,
             stop=stop,
             side_by_side=side_by_side,
         )
     if not quiet:
-        _notes(note for note in result.notes if note not in said)
+        _notes(line for line in result.notes if line not in said)
     if as_json:
         beside = None if side_by_side is None else str(side_by_side)
         show_json({**cast("dict[str, object]", jsonable(result)), "side_by_side": beside})
@@ -244,9 +286,9 @@ def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool
         show(result_line(result))
 
 
-def _notes(notes: Iterable[str]) -> None:
-    for note in notes:
-        say(f"note: {note}")
+def _notes(lines: Iterable[str]) -> None:
+    for line in lines:
+        note(line)
 
 
 def _dry_run(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
@@ -258,8 +300,8 @@ def _dry_run(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
         show_json(planned)
     else:
         show_rows(_plan_rows(planned))
-        for note in planned.notes:
-            show(f"note      {note}")
+        for line in planned.notes:
+            show(f"note      {line}")
 
 
 def _preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:

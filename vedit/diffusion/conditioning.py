@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from vedit.controls import branch
 from vedit.diffusion.guiders import classifier_free
+from vedit.types import ControlInput
 
 if TYPE_CHECKING:
     from vedit.diffusion.samplers import Denoise
@@ -18,20 +21,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Control:
-    """A control map with how strongly and when it acts."""
+    """A control map with how strongly, when and where it acts."""
 
     spec: ControlSpec
     map: ControlMap
+    mask: torch.Tensor | None = None
+    """(T, 1, H, W) in [0, 1] at the map's size; None is everywhere."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionGuide:
+    """A part of the picture with a prompt of its own."""
+
+    prompt: PromptEmbeds
+    mask: torch.Tensor
+    """(T, 1, H, W) in [0, 1], pixels of the model's frame; 1 is inside."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Guides:
+    """Everything but prompts that steers one set of frames sampled together; T of each tensor is theirs."""
+
+    controls: tuple[Control, ...] = ()
+    mask: torch.Tensor | None = None
+    """(T, 1, H, W) in [0, 1], pixels of the model's frame, 1 = edit; None is everywhere."""
+    regions: tuple[RegionGuide, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Conditioning:
-    """Prompt, what to move away from, and controls; `guidance` 1 leaves `negative` unused."""
+    """Prompt, what to move away from, controls and regions; `guidance` 1 leaves `negative` unused."""
 
     prompt: PromptEmbeds
     negative: PromptEmbeds | None = None
     guidance: float = 1.0
     controls: tuple[Control, ...] = ()
+    regions: tuple[RegionGuide, ...] = ()
+    """Where another prompt holds; the negative is shared by all."""
 
 
 class Memory(Protocol):
@@ -40,40 +66,60 @@ class Memory(Protocol):
     def clear(self) -> None: ...
 
 
+class Regional(Protocol):
+    """What gives parts of the picture a prompt of their own (`vedit.diffusion.regions.RegionalPrompts`)."""
+
+    def show(self, regions: Sequence[RegionGuide]) -> None:
+        """The regions of the frames in the next network call; none leave the call's own prompt everywhere."""
+        ...
+
+
 def bind(
     denoiser: Denoiser,
     conditioning: Conditioning,
     *,
     batch: int,
     memory: Memory | None = None,
+    regional: Regional | None = None,
 ) -> Denoise:
     """A denoiser with its conditioning bound: (x (T, C, h, w), step) -> raw output, guidance included.
 
     Frames go through the network in order, at most `batch` at a time; `memory` is cleared before each pass over
     them, so the first frame of `x` is the anchor of cross-frame attention.
+
+    Raises:
+        ValueError: a batch below 1, or regions without the adapter that they need.
     """
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
+    if conditioning.regions and regional is None:
+        raise ValueError("regions need the regional prompts of the model")
 
-    def run(x: torch.Tensor, step: Step, prompt: PromptEmbeds) -> torch.Tensor:
+    def run(x: torch.Tensor, step: Step, prompt: PromptEmbeds, regions: tuple[RegionGuide, ...]) -> torch.Tensor:
         if memory is not None:
             memory.clear()
         active = [c for c in conditioning.controls if c.spec.scale > 0 and step.active(c.spec.start, c.spec.end)]
-        outputs = [
-            denoiser(
-                x[i : i + batch],
-                step.timestep,
-                prompt,
-                {c.map.kind: (c.map.frames[i : i + batch], c.spec.scale) for c in active},
-            )
-            for i in range(0, len(x), batch)
-        ]
+        outputs: list[torch.Tensor] = []
+        for i in range(0, len(x), batch):
+            part = slice(i, i + batch)
+            if regional is not None:
+                regional.show([replace(region, mask=region.mask[part]) for region in regions])
+            outputs.append(denoiser(x[part], step.timestep, prompt, [_input(control, part) for control in active]))
         return torch.cat(outputs)
 
     def denoise(x: torch.Tensor, step: Step) -> torch.Tensor:
-        conditional = run(x, step, conditioning.prompt)
+        conditional = run(x, step, conditioning.prompt, conditioning.regions)
         if conditioning.negative is None or conditioning.guidance == 1:
             return conditional
-        return classifier_free(conditional, run(x, step, conditioning.negative), scale=conditioning.guidance)
+        return classifier_free(conditional, run(x, step, conditioning.negative, ()), scale=conditioning.guidance)
 
     return denoise
+
+
+def _input(control: Control, part: slice) -> ControlInput:
+    return ControlInput(
+        branch=branch(control.map.kind),
+        frames=control.map.frames[part],
+        scale=control.spec.scale,
+        mask=None if control.mask is None else control.mask[part],
+    )

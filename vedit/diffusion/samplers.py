@@ -7,20 +7,29 @@ guidance included. Both functions are generators: the caller owns progress, prev
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import torch
 
 from vedit.diffusion.trajectory import Step, Trajectory, cleaner, noisier
 from vedit.types import Latents
 
+if TYPE_CHECKING:
+    from vedit.diffusion.blending import Keep
+
 Denoise = Callable[[torch.Tensor, Step], torch.Tensor]
 
 
-def sample(denoise: Denoise, latents: Latents, path: Trajectory) -> Iterator[Latents]:
-    """DDIM with eta 0 (Song et al. 2021, eq. 12): yields the latents after each step, the last one clean."""
+def sample(denoise: Denoise, latents: Latents, path: Trajectory, *, keep: Keep | None = None) -> Iterator[Latents]:
+    """DDIM with eta 0 (Song et al. 2021, eq. 12): yields the latents after each step, the last one clean.
+
+    `keep` puts back, after each step, what is not to change (`vedit.diffusion.blending.keep_outside`).
+    """
     x = latents.data
     for step in path.steps:
         x = cleaner(x, denoise(x, step), step, path.prediction)
+        if keep is not None:
+            x = keep(x, step)
         cleaner_steps = path.steps[step.index + 1 :]
         yield Latents(data=x, timestep=cleaner_steps[0].timestep if cleaner_steps else 0)
 

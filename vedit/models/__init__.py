@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import ModelError
+from vedit.vision_wheel import vision_fault
 
 if TYPE_CHECKING:
     from vedit.models.sd import Model
@@ -182,9 +183,15 @@ def load(
         controlnets: further control branches by kind.
 
     Raises:
-        ModelError: unknown, incomplete, or not safetensors.
+        ModelError: unknown, incomplete, or not safetensors; or a torchvision that breaks diffusers.
     """
-    family = import_module("vedit.models.sd")
+    try:
+        family = import_module("vedit.models.sd")
+    except Exception as error:  # what diffusers and transformers die of with it depends on their version
+        fault = vision_fault()
+        if fault is None:
+            raise
+        raise ModelError(fault.message, remedy=fault.remedy) from error
     return family.load(resolve(name, controlnets), name=name, device=device, controls=controls)
 
 

@@ -10,8 +10,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 import torch
+from torch.nn import functional as F
 
 from vedit.diffusion.attention import FrameMemory, cross_frame_attention
+from vedit.diffusion.regions import RegionalPrompts, regional_prompts
 from vedit.errors import ModelError
 from vedit.models import known_words, unknown_words
 from vedit.models.sd_files import Components, load_components
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from transformers import CLIPTextModel, CLIPTokenizer
 
     from vedit.models import ModelSource
+    from vedit.types import ControlInput
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +46,10 @@ class Model:
     def cross_frame(self) -> AbstractContextManager[FrameMemory]:
         """Cross-frame attention in the UNet for as long as the context lasts."""
         return cross_frame_attention(self.denoiser.unet)
+
+    def regional(self) -> AbstractContextManager[RegionalPrompts]:
+        """Prompts for parts of the picture in the UNet and the ControlNets for as long as the context lasts."""
+        return regional_prompts(self.denoiser.unet, *self.denoiser.controlnets.values())
 
     @cached_property
     def fingerprint(self) -> dict[str, str]:
@@ -112,9 +119,12 @@ class SDDenoiser:
         x: torch.Tensor,
         timestep: int,
         prompt: PromptEmbeds,
-        controls: Mapping[str, tuple[torch.Tensor, float]],
+        controls: Sequence[ControlInput],
     ) -> torch.Tensor:
-        """Raw output of the UNet, residuals of the control branches added as diffusers' MultiControlNet adds them."""
+        """Raw output of the UNet, residuals of the control branches added as diffusers' MultiControlNet adds them.
+
+        A control with a mask adds its residuals times the mask, averaged over the area of each of their cells.
+        """
         if self.turns is not None:
             self.turns.take(self.unet)
         dtype = self.unet.dtype
@@ -122,15 +132,18 @@ class SDDenoiser:
         text = prompt.states.to(dtype).expand(len(x), -1, -1)
         down: list[torch.Tensor] | None = None
         middle: torch.Tensor | None = None
-        for kind, (frames, scale) in controls.items():
-            down_one, middle_one = self.controlnets[kind](
+        for control in controls:
+            down_one, middle_one = self.controlnets[control.branch](
                 sample,
                 timestep,
                 encoder_hidden_states=text,
-                controlnet_cond=frames.to(sample),
-                conditioning_scale=scale,
+                controlnet_cond=control.frames.to(sample),
+                conditioning_scale=control.scale,
                 return_dict=False,
             )
+            if control.mask is not None:
+                mask = control.mask.to(sample)
+                down_one, middle_one = [masked(residual, mask) for residual in down_one], masked(middle_one, mask)
             down = down_one if down is None else [a + b for a, b in zip(down, down_one, strict=True)]
             middle = middle_one if middle is None else middle + middle_one
         output = self.unet(
@@ -142,6 +155,11 @@ class SDDenoiser:
             return_dict=False,
         )[0]
         return output.to(x.dtype)
+
+
+def masked(residual: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """(T, C, h, w) times a mask (T, 1, H, W), averaged over the area of each cell."""
+    return residual * F.adaptive_avg_pool2d(mask, (residual.shape[-2], residual.shape[-1]))
 
 
 class SDCodec:

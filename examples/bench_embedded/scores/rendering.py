@@ -15,7 +15,7 @@ import torch
 from vedit.models import default_guidance, load
 from vedit.models.sd import Model
 from vedit.options import RestyleOptions
-from vedit.pipelines.restyle import prepare, restyle_frames
+from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.ranges import to_integer
 from vedit.types import ControlSpec
 
@@ -66,7 +66,8 @@ class Subject:
 
     def frames(self, options: RestyleOptions, frames: torch.Tensor) -> torch.Tensor:
         """Consecutive frames (T, 3, H, W) restyled together, as the network gives them."""
-        latents = restyle_frames(prepare(self.model, options), frames, range(len(frames)))
+        restyler, numbers = prepare(self.model, options), range(len(frames))
+        latents = restyle_frames(restyler, frames, numbers, own_guides(restyler)(numbers, frames))
         return self.model.codec.decode(latents.data)
 
     def pictures(self, prompt: str, sources: torch.Tensor) -> torch.Tensor:

@@ -1,0 +1,262 @@
+"""What steers the frames of a render beside the prompt: control maps, masks and regions, by frame number.
+
+Maps that depend on the whole shot, on weights or on a size of their own are made once a shot, streaming, and kept on
+disk; the others are made of the window in hand. Either way a frame's map does not depend on which window asks for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import torch
+from torch.nn import functional as F
+
+from vedit.control_source import ControlVideo, open_control
+from vedit.controls import control_maps, control_stream
+from vedit.diffusion.conditioning import Control, Guides, RegionGuide
+from vedit.geometry import fit, pad, unfit, working_fit
+from vedit.map_cache import CachedFrames, FrameCache
+from vedit.masks import MatteSource, open_mattes
+from vedit.media.sidecar import source_hash
+from vedit.registry import Needs, needs_of, preprocessors
+from vedit.types import ControlMap, ControlSpec, Fit, FrameRange, PromptEmbeds, Shot
+from vedit.weights import identity
+
+if TYPE_CHECKING:
+    from vedit.masking import MaskSpec, RegionSpec
+    from vedit.protocols import Mattes
+
+SPOOL_FRAMES = 8
+"""Frames that are read together while the maps of a shot are made."""
+VISIBLE = 0.5 / 65535
+"""A matte above this changes a pixel of 16 bits."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steered:
+    """What a render is steered by, as files and words: everything but the model."""
+
+    source: MatteSource
+    """The clip and its shots."""
+    fit: Fit
+    """How frames lie in the model's frame."""
+    controls: tuple[ControlSpec, ...] = ()
+    """Those asked for; the model may lack some."""
+    mask: MaskSpec | None = None
+    regions: tuple[RegionSpec, ...] = ()
+    whole_picture: bool = True
+    """The prompt holds for the whole picture; False: only the regions change."""
+    facts: Mapping[str, object] = field(default_factory=dict[str, object])
+    """What decides the source's frames: part of the name of what is kept on disk."""
+
+
+class Steering:
+    """Opens everything that steers a render and hands out `Guides`; use it as a context manager.
+
+    Files are checked when the block is entered, before a model is loaded.
+
+    Args:
+        steered: what is asked for.
+        cache: where maps of whole shots are kept.
+
+    Raises:
+        InputError: a file does not fit the source, or weights are absent.
+    """
+
+    def __init__(self, steered: Steered, cache: FrameCache) -> None:
+        self._steered, self._cache = steered, cache
+        self._stack = ExitStack()
+        self.mattes: Mattes | None = None
+        """Where the picture changes, at the source's size; None is everywhere."""
+        self._regions: tuple[Mattes, ...] = ()
+        self._videos: dict[Path, ControlVideo] = {}
+        """Control videos and masks of controls."""
+        self._maps: dict[tuple[str, int], CachedFrames] = {}
+
+    def __enter__(self) -> Self:
+        steered = self._steered
+        try:
+            mask = None if steered.mask is None else self._open(steered.mask)
+            self._regions = tuple(self._open(region.mask) for region in steered.regions)
+            self.mattes = mask
+            if mask is None and self._regions and not steered.whole_picture:
+                self.mattes = _union(self._regions)
+            source = steered.source
+            for spec in steered.controls:
+                for path in (spec.source, spec.mask):
+                    if path is not None and path not in self._videos:
+                        video = open_control(
+                            path, source.metadata, source.index, frames=source.frames, allow_huge=source.allow_huge
+                        )
+                        self._videos[path] = self._stack.enter_context(video)
+        except BaseException:
+            self._stack.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+        self._maps.clear()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the masks."""
+        opened = (*([] if self.mattes is None else [self.mattes]), *self._regions)
+        return tuple(dict.fromkeys(note for mattes in opened for note in getattr(mattes, "notes", ())))
+
+    def guides_of(
+        self, shot: Shot, controls: Sequence[ControlSpec], prompts: Sequence[PromptEmbeds]
+    ) -> Callable[[Sequence[int], torch.Tensor], Guides]:
+        """Of a shot: (frame numbers, their frames at the model's size) -> what steers them.
+
+        Args:
+            shot: the frames belong to it.
+            controls: those that the model has branches for.
+            prompts: of the regions, in their order.
+        """
+
+        def guides(numbers: Sequence[int], frames: torch.Tensor) -> Guides:
+            return Guides(
+                controls=tuple(self._control(spec, shot, numbers, frames) for spec in controls),
+                mask=None if self.mattes is None else self._influence(self.mattes, numbers),
+                regions=tuple(
+                    RegionGuide(prompt=prompt, mask=self._small(mattes, numbers))
+                    for prompt, mattes in zip(prompts, self._regions, strict=True)
+                ),
+            )
+
+        return guides
+
+    def _open(self, spec: MaskSpec) -> Mattes:
+        # What a mask is computed from is in the names within, so another feather computes nothing anew.
+        folder = self._cache.folder({"mattes": self._steered.facts})
+        return self._stack.enter_context(open_mattes(spec, self._steered.source, folder=folder))
+
+    def _control(self, spec: ControlSpec, shot: Shot, numbers: Sequence[int], frames: torch.Tensor) -> Control:
+        if spec.source is not None:
+            maps = self._from_video(self._videos[spec.source], numbers)
+        elif (needs := needs_of(spec.kind)).whole_shot or needs.weights or needs.short_side:
+            maps = self._of_shot(spec.kind, needs, shot, numbers)
+        else:
+            (made,) = control_maps([spec], frames)
+            maps = made.frames
+        mask = None if spec.mask is None else self._videos[spec.mask]
+        return Control(
+            spec=spec,
+            map=ControlMap(kind=spec.kind, frames=maps),
+            mask=None if mask is None else self._from_video(mask, numbers)[:, :1],
+        )
+
+    def _of_shot(self, kind: str, needs: Needs, shot: Shot, numbers: Sequence[int]) -> torch.Tensor:
+        """Maps of whole-shot kinds, from the disk; made where the shot is met first."""
+        kept = self._maps.get((kind, shot.frames.start))
+        if kept is None:
+            side = max(min(self._steered.fit.inner), needs.short_side or 0)
+            facts = {
+                **made_by(kind),
+                "side": side,
+                "fit": plain(self._steered.fit),
+                "source": self._steered.facts,
+            }
+            kept = self._cache.frames(facts, shot.frames, self._maps_of_shot(kind, needs, side, shot.frames))
+            self._maps[kind, shot.frames.start] = kept
+        return pad(torch.stack([kept[number] for number in numbers]), self._steered.fit)
+
+    def _maps_of_shot(self, kind: str, needs: Needs, side: int, frames: FrameRange) -> Iterator[torch.Tensor]:
+        source = self._steered.source
+        size = (source.metadata.height, source.metadata.width)
+        place = working_fit(size, short_side=side, multiple_of=needs.multiple_of, minimum=needs.minimum)
+
+        def seen() -> Iterator[torch.Tensor]:
+            with source.reopen() as reader:
+                yield from (fit(clip, place) for clip in reader.chunks(frames, SPOOL_FRAMES))
+
+        for maps in control_stream(kind, seen()):
+            yield _resized(unfit(maps, place), self._steered.fit.inner)
+
+    def _from_video(self, video: ControlVideo, numbers: Sequence[int]) -> torch.Tensor:
+        frames = torch.cat([video.read(run) for run in _runs(numbers)])
+        return pad(_resized(frames, self._steered.fit.inner), self._steered.fit)
+
+    def _small(self, mattes: Mattes, numbers: Sequence[int]) -> torch.Tensor:
+        """Mattes at the model's size, (T, 1, h, w)."""
+        place = self._steered.fit
+        parts = [
+            _resized(mattes(FrameRange(start=number, stop=number + 1)), place.inner)
+            for run in _runs(numbers)
+            for number in range(run.start, run.stop)
+        ]
+        return pad(torch.cat(parts), place)
+
+    def _influence(self, mattes: Mattes, numbers: Sequence[int]) -> torch.Tensor:
+        """1 wherever any pixel beneath changes, however little: the feather is the compositing's, at full size."""
+        place = self._steered.fit
+        parts: list[torch.Tensor] = []
+        for number in numbers:
+            changed = (mattes(FrameRange(start=number, stop=number + 1)) > VISIBLE).float()
+            # Area averages are above 0 wherever one pixel is; bicubic enlargement of a tiny source may not be.
+            parts.append((F.interpolate(changed, place.inner, mode="area") > 0).float())
+        return pad(torch.cat(parts), place)
+
+
+def made_by(kind: str) -> dict[str, object]:
+    """What decides the maps of a preprocessor beside the frames: the code and the weights behind its name."""
+    weights = needs_of(kind).weights
+    return {
+        "kind": kind,
+        "made by": preprocessors()[kind].version,
+        "weights": {name: identity(name) for name in weights},
+    }
+
+
+def hashed(value: object) -> object:
+    """A specification as plain values, files by the hash of what is in them: what decides a render's frames."""
+    if isinstance(value, Path):
+        return source_hash(value)[0]
+    return _walk(value, hashed)
+
+
+def plain(value: object) -> Any:
+    """A specification as JSON takes it, files by their names."""
+    return str(value) if isinstance(value, Path) else _walk(value, plain)
+
+
+def _walk(value: object, each: Callable[[object], object]) -> Any:
+    if is_dataclass(value):
+        return {item.name: each(getattr(value, item.name)) for item in fields(value)}
+    if isinstance(value, (tuple, list)):
+        return [each(item) for item in cast("Sequence[object]", value)]
+    if isinstance(value, Mapping):
+        return {str(key): each(item) for key, item in cast("Mapping[object, object]", value).items()}
+    return value
+
+
+def _union(parts: Sequence[Mattes]) -> Mattes:
+    def mattes(frames: FrameRange) -> torch.Tensor:
+        return torch.stack([part(frames) for part in parts]).amax(0)
+
+    return mattes
+
+
+def _resized(frames: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
+    if (int(frames.shape[-2]), int(frames.shape[-1])) == size:
+        return frames
+    shrinks = size[0] <= frames.shape[-2] and size[1] <= frames.shape[-1]
+    if shrinks:
+        return F.interpolate(frames, size, mode="area")
+    return F.interpolate(frames, size, mode="bilinear", align_corners=False).clamp(0, 1)
+
+
+def _runs(numbers: Sequence[int]) -> Iterator[FrameRange]:
+    """Consecutive numbers as ranges: the anchor, then the window."""
+    start = stop = numbers[0]
+    for number in numbers:
+        if number != stop:
+            yield FrameRange(start=start, stop=stop)
+            start = number
+        stop = number + 1
+    yield FrameRange(start=start, stop=stop)

@@ -1,0 +1,223 @@
+"""What was computed of a shot's frames, kept on disk by what decides it: control maps and mattes of earlier renders.
+
+An entry is a folder named by a hash, with one PNG for each frame: it appears whole by renaming, so a reader never
+meets half of one. The oldest are removed beyond a limit; nothing in here is ever needed for more than speed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+import platformdirs
+import torch
+
+from vedit.errors import VeditError
+from vedit.media.sidecar import versions
+
+if TYPE_CHECKING:
+    from vedit.types import FrameRange
+
+FOLDER = "VEDIT_CACHE"
+"""Environment variable that names another folder."""
+LIMIT = "VEDIT_CACHE_GB"
+"""Environment variable with the gigabytes that are kept; 0 keeps nothing beyond the render."""
+DEFAULT_GB = 4.0
+FORMAT = 1
+"""Raised where entries of an older vedit must not be used any more."""
+_WHOLE, _KEPT = "whole", "kept"
+"""Files that say what a folder is: an entry with all of its frames, or one that its user fills."""
+PARTIAL = ".vedit-part-"
+_ABANDONED = 24 * 3600
+"""Seconds without a change after which an entry that was never finished is taken for that of a killed process."""
+
+
+def cache_folder() -> Path:
+    """Where entries are kept: `VEDIT_CACHE`, else the platform's folder for caches."""
+    named = os.environ.get(FOLDER)
+    return Path(named) if named else Path(platformdirs.user_cache_path("vedit", appauthor=False)) / "frames"
+
+
+def entry_key(facts: Mapping[str, object]) -> str:
+    """The name of an entry: SHA-256 of what decides it and of the packages that compute it, as canonical JSON."""
+    told = json.dumps({"format": FORMAT, "versions": versions(), **facts}, sort_keys=True, default=str)
+    return hashlib.sha256(told.encode()).hexdigest()[:32]
+
+
+class FrameCache:
+    """Entries on disk; use it as a context manager. A folder that cannot be written is replaced by a temporary one.
+
+    Leaving the block removes the oldest entries beyond the limit.
+    """
+
+    def __init__(self, folder: Path | None = None, *, limit_bytes: int | None = None) -> None:
+        self._folder = folder or cache_folder()
+        self._limit = _limit_bytes() if limit_bytes is None else limit_bytes
+        self._own: tempfile.TemporaryDirectory[str] | None = None
+
+    def __enter__(self) -> FrameCache:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=self._folder):
+                pass
+        except OSError:
+            self._limit = 0
+        if self._limit <= 0:
+            self._own = tempfile.TemporaryDirectory(prefix="vedit-")
+            self._folder = Path(self._own.name)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._own is not None:
+            self._own.cleanup()
+        else:
+            _prune(self._folder, self._limit)
+
+    def folder(self, facts: Mapping[str, object]) -> Path:
+        """A folder of one's own for what these facts decide; it may hold what an earlier run has left.
+
+        Raises:
+            VeditError: the disk refuses.
+        """
+        path = self._folder / entry_key(facts)
+        try:
+            path.mkdir(exist_ok=True)
+            (path / _KEPT).touch()
+        except OSError as error:
+            raise _refused(self._folder, error) from error
+        _touch(path)
+        return path
+
+    def frames(
+        self, facts: Mapping[str, object], frames: FrameRange, make: Iterator[torch.Tensor] | Iterable[torch.Tensor]
+    ) -> CachedFrames:
+        """The entry that the facts decide; made from a stream where it is absent.
+
+        Args:
+            facts: everything that decides the frames, JSON-able.
+            frames: which frames of the source they belong to.
+            make: float (T, 3, H, W) in [0, 1] in chunks, in all one for each frame; read only where it is needed.
+
+        Raises:
+            VeditError: the stream gave another number of frames, or the disk refuses.
+        """
+        path = self._folder / entry_key({**facts, "frames": [frames.start, frames.stop]})
+        if not (path / _WHOLE).is_file():
+            self._make(path, frames, make)
+        _touch(path)
+        return CachedFrames(path, frames)
+
+    def _make(self, path: Path, frames: FrameRange, make: Iterable[torch.Tensor]) -> None:
+        try:
+            partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=self._folder))
+        except OSError as error:
+            raise _refused(self._folder, error) from error
+        try:
+            number = 0
+            for chunk in make:
+                for image in chunk:
+                    _write(partial / _name(number), image)
+                    number += 1
+            if number != len(frames):
+                raise VeditError(f"{number} maps were made of {len(frames)} frames")
+            (partial / _WHOLE).touch()
+            shutil.rmtree(path, ignore_errors=True)
+            # Another process may have put the same entry there in the meantime: it is as good as this one.
+            with contextlib.suppress(OSError):
+                partial.rename(path)
+            if not (path / _WHOLE).is_file():
+                raise VeditError(f"{path} could not be written", remedy=f"free some space, or set {FOLDER}")
+        except OSError as error:
+            raise _refused(self._folder, error) from error
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+class CachedFrames:
+    """Frames of an entry by their number in the source."""
+
+    def __init__(self, path: Path, frames: FrameRange) -> None:
+        self._path, self._frames = path, frames
+
+    def __getitem__(self, number: int) -> torch.Tensor:
+        """Float (3, H, W) in [0, 1].
+
+        Raises:
+            VeditError: the file went away while it was in use.
+        """
+        if number not in self._frames:
+            raise IndexError(f"frame {number} is not among {self._frames}")
+        path = self._path / _name(number - self._frames.start)
+        _touch(self._path)  # a render of hours must not look forgotten to the others
+        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        if image is None:
+            raise VeditError(f"{path} went away while it was in use", remedy="run the command again")
+        return torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1))).float() / 255
+
+
+def _name(number: int) -> str:
+    return f"{number:07d}.png"
+
+
+def _write(path: Path, image: torch.Tensor) -> None:
+    """8 bits: what ControlNets were trained on, and the same whether a map comes from the disk or was just made."""
+    pixels = (image.float().clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy().transpose(1, 2, 0)
+    done, data = cv2.imencode(".png", np.ascontiguousarray(pixels[..., ::-1]), [cv2.IMWRITE_PNG_COMPRESSION, 1])
+    if not done:
+        raise VeditError(f"{path.name} could not be encoded")
+    path.write_bytes(data.tobytes())
+
+
+def _refused(folder: Path, error: OSError) -> VeditError:
+    return VeditError(
+        f"{folder} could not be written to: {error.strerror or error}",
+        remedy=f"free some space, or set {FOLDER} to another folder",
+    )
+
+
+def _touch(path: Path) -> None:
+    with contextlib.suppress(OSError):
+        os.utime(path)
+
+
+def _limit_bytes() -> int:
+    text = os.environ.get(LIMIT, "")
+    try:
+        return int(float(text or DEFAULT_GB) * 1e9)
+    except (ValueError, OverflowError):
+        return int(DEFAULT_GB * 1e9)
+
+
+def _prune(folder: Path, limit: int) -> None:
+    """Remove the entries that were used longest ago until the rest fits, those that hold nothing, and what killed
+    processes left. What another process uses may be among them: its reading fails then."""
+    with contextlib.suppress(OSError):
+        found = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
+        for path in found:
+            if path.name.startswith(PARTIAL) and time.time() - path.stat().st_mtime > _ABANDONED:
+                shutil.rmtree(path, ignore_errors=True)
+        entries = sorted((path.stat().st_mtime, path) for path in found if _is_entry(path))
+        sizes = {path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) for _, path in entries}
+        total = sum(sizes.values())
+        for _, path in entries:
+            if total <= limit and sizes[path]:
+                continue
+            shutil.rmtree(path, ignore_errors=True)
+            total -= sizes[path]
+
+
+def _is_entry(path: Path) -> bool:
+    """Whether a folder is one of ours: `VEDIT_CACHE` may name a folder that others use too."""
+    named = re.fullmatch(r"[0-9a-f]{32}", path.name) is not None
+    return named and any((path / mark).is_file() for mark in (_WHOLE, _KEPT))

@@ -1,0 +1,128 @@
+"""What `vedit models pull` fetches: the weights of preprocessors, and models that are known by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from vedit import hub
+from vedit.errors import ModelError
+from vedit.models import SD15, known_models
+from vedit.registry import suggest
+from vedit.weights import FOLDER_VARIABLE, find, info, known_weights, terms
+
+_PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")
+_SD15_FILES = (
+    "model_index.json",
+    *(f"{part}/{file}" for part in _PARTS for file in ("*.json", "merges.txt", "vocab.json")),
+    "unet/diffusion_pytorch_model.safetensors",
+    "vae/diffusion_pytorch_model.safetensors",
+    "text_encoder/model.safetensors",
+)
+"""What loading reads; the repository holds the same weights in half a dozen other forms."""
+
+
+_SD15_BYTES = 4_270_000_000
+"""Of the above, in single precision."""
+_CONTROLNET_BYTES = 723_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Something that can be fetched."""
+
+    name: str
+    source: str
+    """Repository on the hub, with @revision where one is pinned."""
+    terms: str
+    """Size and licence, to read."""
+    size_bytes: int
+    licence: str
+    present: bool
+
+
+def plan(name: str, *, force: bool = False) -> Plan:
+    """What fetching a name would mean; touches no network.
+
+    Raises:
+        ModelError: unknown, or nothing that is fetched: the embedded model, or weights published as a pickle alone.
+    """
+    if name in {entry.name for entry in known_weights()}:
+        entry = info(name)
+        if entry.pickle and (find(name) is None or force):
+            hub.refuse_pickle(entry)
+        return Plan(
+            name=name,
+            source=f"{entry.repo}@{entry.revision}" if entry.revision else entry.repo,
+            terms=terms(entry),
+            size_bytes=entry.size_bytes,
+            licence=entry.licence,
+            present=find(name) is not None,
+        )
+    model = next((model for model in known_models() if model.name == name), None)
+    if model is None:
+        names = [entry.name for entry in known_weights()] + [model.name for model in known_models()]
+        raise ModelError(f"there is nothing named {name!r} to fetch", remedy=suggest(name, names))
+    if model.location != SD15.base:
+        raise ModelError(f"{name!r} ships with vedit", remedy="there is nothing to fetch")
+    download = _SD15_BYTES + len(SD15.controlnets) * _CONTROLNET_BYTES
+    return Plan(
+        name=name,
+        source=", ".join(dict.fromkeys([SD15.base, *(_repo(place) for place in SD15.controlnets.values())])),
+        terms=f"{download / 1e9:.1f} GB, {model.licence}",
+        size_bytes=download,
+        licence=model.licence,
+        present=model.present and all(_cached(place) for place in SD15.controlnets.values()),
+    )
+
+
+def pull(name: str, *, force: bool = False) -> Path:
+    """Fetch what `plan` says, where it is not there yet.
+
+    Returns:
+        The folder of the weights, or of a model's main part.
+
+    Raises:
+        ModelError: see `plan` and `vedit.hub`.
+    """
+    if name in {entry.name for entry in known_weights()}:
+        return hub.pull(name, force=force)
+    plan(name)
+    folder = hub.pull_files(name, SD15.base, _SD15_FILES, force=force)
+    for repo, files in _by_repo(tuple(SD15.controlnets.values())).items():
+        hub.pull_files(name, repo, files, force=force)
+    return folder
+
+
+def places() -> dict[str, object]:
+    """The folders that are looked through, and what lies in them by name."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    models = {model.name: model.location for model in known_models() if model.present}
+    weights = {entry.name: folder for entry in known_weights() if (folder := find(entry.name)) is not None}
+    return {
+        FOLDER_VARIABLE: os.environ.get(FOLDER_VARIABLE, "(not set)"),
+        "hub cache": HF_HUB_CACHE,
+        "offline": hub.offline() or "no",
+        "present": {**models, **weights},
+    }
+
+
+def _repo(place: str) -> str:
+    """owner/name of owner/name/FILE."""
+    return "/".join(place.split("/")[:2])
+
+
+def _by_repo(files: Sequence[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for place in files:
+        found.setdefault(_repo(place), []).append(place.split("/", 2)[2])
+    return found
+
+
+def _cached(place: str) -> bool:
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(_repo(place), place.split("/", 2)[2]), str)
