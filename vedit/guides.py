@@ -105,8 +105,16 @@ class Steering:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of the masks."""
-        opened = (*([] if self.mattes is None else [self.mattes]), *self._regions)
-        return tuple(dict.fromkeys(note for mattes in opened for note in getattr(mattes, "notes", ())))
+        return tuple(dict.fromkeys(note for mattes in self._opened for note in getattr(mattes, "notes", ())))
+
+    @property
+    def made_by(self) -> tuple[object, ...]:
+        """The weights behind the masks, JSON-able."""
+        return tuple(found for mattes in self._opened for found in getattr(mattes, "made_by", ()))
+
+    @property
+    def _opened(self) -> tuple[Mattes, ...]:
+        return (*([] if self.mattes is None else [self.mattes]), *self._regions)
 
     def guides_of(
         self, shot: Shot, controls: Sequence[ControlSpec], prompts: Sequence[PromptEmbeds]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, Protocol, TypeVar
 
@@ -110,6 +110,15 @@ class Ladder:
         self._tell_model()
         self.notes.append(note)
         self._on_note(note)
+
+    def join(self, others: Iterable[Ladder]) -> None:
+        """Go on where others have left the model that is theirs too; called as this one's turn comes."""
+        told = [ladder.footing for ladder in others if ladder is not self and ladder.notes]
+        if told:
+            tiled, offloaded = any(one.tiled for one in told), any(one.offloaded for one in told)
+            own = self.footing
+            self.footing = replace(own, tiled=own.tiled or tiled, offloaded=own.offloaded or offloaded)
+            self._tell_model()
 
     def _tell_model(self) -> None:
         self._model.set_memory(batch=self.footing.batch, tiled=self.footing.tiled, offloaded=self.footing.offloaded)

@@ -143,11 +143,13 @@ def resolve_plan(plan: PlanFile, reader: Reader) -> ResolvedPlan:
     for count, table in enumerate(plan.edits, start=1):
         where = f"{name}, [[edit]] {count}"
         for number in _chosen(table, shots, reader, where):
-            said[number] |= {key: value for key, value in table.items() if key not in ("shots", "range", "marker")}
+            more = {key: value for key, value in table.items() if key not in ("shots", "range", "marker")}
+            said[number] = _over(said[number], more)
     looks: dict[int, RestyleOptions] = {}
     for table in plan.shots:
         number = cast("int", table["number"])
-        look = {**said[number], **{key: value for key, value in table.items() if key not in ("number", "frames")}}
+        more = {key: value for key, value in table.items() if key not in ("number", "frames")}
+        look = _over(said[number], more)
         spoken = str(look.get("prompt", "")).strip() or look.get("regions")
         if spoken and not look.get("untouched"):
             looks[number] = look_options(look, plan, f"{name}, shot {number}")
@@ -199,6 +201,12 @@ def _tables(told: Mapping[str, object], key: str, known: Any, name: str) -> Iter
         raise InputError(f"{name}: {key}s are written as [[{key}]], with two brackets")
     for number, table in enumerate(cast("list[object]", found), start=1):
         yield check_table(table, known, f"{name}, [[{key}]] {number}")
+
+
+def _over(below: Table, above: Table) -> dict[str, object]:
+    """One table laid over another. `keep` names controls too, so controls take its place."""
+    hidden = {"keep"} if "controls" in above else set[str]()
+    return {**{key: value for key, value in below.items() if key not in hidden}, **above}
 
 
 def _placed(spec: MaskSpec, look: Table, plan: PlanFile, **more: Any) -> MaskSpec:

@@ -35,7 +35,9 @@ class Key:
             if isinstance(item, int | float) and not self._within(item):
                 if self.maximum is not None:
                     return f"lies between {self.minimum:g} and {self.maximum:g}"
-                return "is a number" if self.minimum is None else f"is at least {self.minimum:g}, and not infinite"
+                return (
+                    "is a finite number" if self.minimum is None else f"is at least {self.minimum:g}, and not infinite"
+                )
         return None
 
     def schema(self) -> dict[str, object]:
@@ -54,7 +56,11 @@ class Key:
 
     def _within(self, value: float) -> bool:
         # Written so that NaN is outside; what is no 64-bit number is as good as infinite.
-        return abs(value) < 2**63 and (self.minimum is None or value >= self.minimum) and (self.maximum is None or value <= self.maximum)
+        return (
+            abs(value) < 2**63
+            and (self.minimum is None or value >= self.minimum)
+            and (self.maximum is None or value <= self.maximum)
+        )
 
 
 _WORDS = {

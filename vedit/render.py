@@ -23,6 +23,7 @@ from vedit.finishing import finished_shot, untouched_shot
 from vedit.guides import Steering
 from vedit.map_cache import FrameCache
 from vedit.media.plan import OutputPlan, plan_output, temporary_for
+from vedit.media.sidecar import versions
 from vedit.media.target import check_target
 from vedit.media.write import VideoWriter
 from vedit.memory import Footing, Ladder
@@ -122,6 +123,8 @@ def restyle(
         shelved: dict[FrameRange, str] = {}
         for shot in job.shots:
             own = next((one for one in passes if shot in one.job.own_shots and one.restyler.path.steps), None)
+            if own is not None:
+                own.ladder.join(one.ladder for one in passes)
             at = locked.get(shot.number)
             if at is None and own is not None and request.keep_frames and not request.fresh:
                 at = shelf.find(own.shelf_key(shot))
@@ -192,7 +195,8 @@ class _Pass:
     def shelf_key(self, shot: Shot) -> str:
         """Of everything that decides the shot's finished frames."""
         facts = {"units": self.sampler.keys(shot), "upscale": self.job.request.options.upscale}
-        return unit_key({**facts, "tiled": self.ladder.footing.tiled})
+        # Units outlive a version whose finishing may be another; what was finished of them does not.
+        return unit_key({**facts, "tiled": self.ladder.footing.tiled, "vedit": dict(versions()).get("vedit")})
 
 
 def _open_passes(

@@ -15,6 +15,7 @@ from vedit.guides import Steering, hashed, made_by
 from vedit.memory import Ladder
 from vedit.options import OnProgress, Progress
 from vedit.pipelines.restyle import Restyler, join_windows, restyle_window, shot_windows
+from vedit.registry import needs_of
 from vedit.types import FrameRange, Latents, Shot, Window
 from vedit.work import Work, unit_key
 
@@ -96,6 +97,13 @@ class Sampler:
         self._job, self._restyler, self._work, self._ladder = job, restyler, work, ladder
         self._steering, self._on_progress, self._stop = steering, on_progress, stop
         self._facts = _facts(job, restyler)
+        if steering.made_by:
+            self._facts["masks"] = list(steering.made_by)
+        options = restyler.options
+        self._whole_shot = bool(options.mask or options.regions) or any(
+            spec.source is None and needs_of(spec.kind).whole_shot for spec in restyler.controls
+        )
+        """What steers a frame depends on where its shot ends: a shot cut by a range is another one."""
 
     def sample(self, shot: Shot, reader: Reader) -> SampledShot:
         """All units of a shot.
@@ -147,10 +155,10 @@ class Sampler:
     def _planned(self, shot: Shot, size: int | None = None) -> SampledShot:
         options = replace(self._restyler.options, window=size or self._ladder.footing.window)
         parts = shot_windows(options, shot.frames)
-        keys = tuple(
-            unit_key({**self._facts, "anchor": shot.frames.start, "frames": [part.frames.start, part.frames.stop]})
-            for part in parts
-        )
+        facts = {**self._facts, "anchor": shot.frames.start}
+        if self._whole_shot:
+            facts["end"] = shot.frames.stop
+        keys = tuple(unit_key({**facts, "frames": [part.frames.start, part.frames.stop]}) for part in parts)
         return SampledShot(shot=shot, windows=parts, keys=keys)
 
     def _sample(self, planned: SampledShot, reader: Reader) -> None:

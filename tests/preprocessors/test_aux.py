@@ -340,7 +340,7 @@ def test_they_are_listed_with_their_branches() -> None:
         "softedge-pidi": "softedge",
         "softedge-teed": "softedge",
         "lineart-aux": "lineart",
-        "lineart-anime": "lineart_anime",
+        "lineart-anime": "lineart-anime",
         "mlsd": "mlsd",
         "normal": "normal",
         "pose-openpose": "pose",

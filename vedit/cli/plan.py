@@ -164,9 +164,12 @@ def edit_command(
     plan = read_plan(plan_path, anywhere=allow_outside)
     check_file(plan.source, rate=plan.rate, allow_huge=allow_huge)
     choices = params.output_choices(**writing)
+    if side_by_side is not None:
+        # That the result is replaced says nothing of this one, which carries no sign of whose it is.
+        params.check_output(side_by_side, overwrite=choices.overwrite, source=plan.source)
     with open_video(plan.source, rate=plan.rate, allow_huge=allow_huge, interlaced=choices.interlaced) as video:
         resolved = resolve_plan(plan, video)
-        target = output or _target(plan, preview)
+        target = _target(output or plan.output, plan, preview)
         request = plan_request(
             plan,
             resolved,
@@ -253,10 +256,10 @@ def _stills(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
         show(str(path))
 
 
-def _target(plan: PlanFile, preview: str | None) -> Path:
+def _target(named: Path | None, plan: PlanFile, preview: str | None) -> Path:
     from vedit.media.containers import default_output
 
-    target = plan.output or default_output(plan.source)
+    target = named or default_output(plan.source)
     return target.with_name(f"{target.stem}.draft{target.suffix}") if preview == "draft" else target
 
 

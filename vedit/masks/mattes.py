@@ -58,6 +58,11 @@ class SourceMattes:
         """What the user should know of the masks, one line each; complete once every frame was asked for."""
         return tuple(dict.fromkeys(note for layer in self._layers for note in layer.notes))
 
+    @property
+    def made_by(self) -> tuple[object, ...]:
+        """Of the weights that find subjects, JSON-able; none where no mask needs them."""
+        return tuple(found for layer in self._layers if isinstance(layer, SubjectLayer) for found in layer.made_by)
+
     def __call__(self, frames: FrameRange) -> torch.Tensor:
         """Mattes of any range inside `source.frames`, in any order, always the same.
 

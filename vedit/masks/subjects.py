@@ -55,8 +55,9 @@ class SubjectLayer:
         self.notes: tuple[str, ...] = ()
         if missing:
             self.notes = (f"no subject is pointed out in shot {', '.join(missing[:8])}: there is no mask there",)
-        weights = [identity(name) for name in self._checked_weights()]
-        self._store = ShotStore(folder / name_of("subject", source, told, weights), source, self._through)
+        self.made_by = [identity(name) for name in self._checked_weights()]
+        """Tells these weights from others of the same names."""
+        self._store = ShotStore(folder / name_of("subject", source, told, self.made_by), source, self._through)
 
     @classmethod
     def of_words(cls, words: str, source: MatteSource, folder: Path, *, outside: bool = False) -> Self:
