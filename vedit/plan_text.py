@@ -72,6 +72,9 @@ def plan_text(reader: Reader, found: ShotList, *, source: str, prompt: str = "",
 def write_thumbnails(reader: Reader, shots: Sequence[Shot], folder: Path) -> list[Path]:
     """The middle frame of each shot as a small PNG in a folder. Raises InputError where it cannot be written."""
     written: list[Path] = []
+    linked = next((path for path in (folder, *folder.glob("shot_*.png")) if path.is_symlink()), None)
+    if linked is not None:
+        raise InputError(f"{linked} is a link", remedy="remove it, or use --no-thumbnails")
     try:
         folder.mkdir(exist_ok=True)
         for shot in shots:

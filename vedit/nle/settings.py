@@ -101,11 +101,14 @@ def _one_of(*known: str) -> _Reader:
 
 def _number(low: float, high: float = math.inf) -> _Reader:
     def read(value: object, _folder: Path) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        # An integer too large for a float cannot be asked whether it is finite.
+        number = isinstance(value, int | float) and not isinstance(value, bool) and -1e300 < value < 1e300
+        if not number:
             raise InputError(f"{value!r} is no number", remedy=f"give one {_told(low, high)}")
-        if not low <= value <= high:
-            raise InputError(f"{value} is out of range", remedy=f"give a number {_told(low, high)}")
-        return float(value)
+        given = float(cast("float", value))
+        if not low <= given <= high:
+            raise InputError(f"{given:g} is out of range", remedy=f"give a number {_told(low, high)}")
+        return given
 
     return read
 
