@@ -326,3 +326,8 @@ def test_a_terminal_gets_bars(
     assert "24/48" in err
     assert re.search(r"(^|\n|\x1b\[2K)vedit: plan: ", err), "a message stands on a line of its own, above the bars"
     assert "\x1b[3" not in err, "no colour where NO_COLOR is set"
+
+
+def test_an_edge_without_a_mask_is_told(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None:
+    assert vedit([*RESTYLE, "--feather", "4"]) == 2
+    assert "--feather has no mask to act on" in capsys.readouterr().err

@@ -191,6 +191,9 @@ def restyle_command(
     regions = tuple(parse_region(text) for text in region_texts)
     if not prompt.strip() and not regions:
         raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "watercolor painting"')
+    shaped = [f"--{name}" for name in ("grow", "feather") if more[name]]
+    if shaped and not regions and mask_choices(**params.split(more)[1]) is None:
+        raise click.UsageError(f"{shaped[0]} has no mask to act on: name one with --mask, --mask-box or --subject")
     if keep is not None and control_texts:
         raise click.UsageError("--keep and --control exclude each other")
     if dry_run and preview:
