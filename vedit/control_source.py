@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -60,7 +61,7 @@ class ControlVideo:
         first, last = frames.start - self._covered.start, frames.stop - self._covered.start
         if not frames or first < 0 or last > len(self._numbers):
             raise ValueError(f"frames {frames.start}..{frames.stop} are not in {self._covered}")
-        return torch.cat([self._frames.read(run) for run in _runs(self._numbers[first:last])])
+        return torch.cat([self._frames.read(run) for run in runs(self._numbers[first:last])])
 
 
 class ControlFrames(Protocol):
@@ -221,12 +222,12 @@ def _text(size: tuple[int, int]) -> str:
     return f"{size[1]}x{size[0]}"
 
 
-def _runs(numbers: tuple[int, ...]) -> list[FrameRange]:
+def runs(numbers: Sequence[int]) -> list[FrameRange]:
     """Numbers in order as ranges of consecutive ones."""
-    runs: list[FrameRange] = []
+    found: list[FrameRange] = []
     for number in numbers:
-        if runs and runs[-1].stop == number:
-            runs[-1] = FrameRange(start=runs[-1].start, stop=number + 1)
+        if found and found[-1].stop == number:
+            found[-1] = FrameRange(start=found[-1].start, stop=number + 1)
         else:
-            runs.append(FrameRange(start=number, stop=number + 1))
-    return runs
+            found.append(FrameRange(start=number, stop=number + 1))
+    return found

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import torch
 from torch.nn import functional as F
 
-from vedit.control_source import ControlVideo, open_control
+from vedit.control_source import ControlVideo, open_control, runs
 from vedit.controls import control_maps, control_stream
 from vedit.diffusion.conditioning import Control, Guides, RegionGuide
 from vedit.geometry import fit, pad, unfit, working_fit
@@ -187,27 +187,20 @@ class Steering:
             yield _resized(unfit(maps, place), self._steered.fit.inner)
 
     def _from_video(self, video: ControlVideo, numbers: Sequence[int]) -> torch.Tensor:
-        frames = torch.cat([video.read(run) for run in _runs(numbers)])
+        frames = torch.cat([video.read(run) for run in runs(numbers)])
         return pad(_resized(frames, self._steered.fit.inner), self._steered.fit)
 
     def _small(self, mattes: Mattes, numbers: Sequence[int]) -> torch.Tensor:
         """Mattes at the model's size, (T, 1, h, w)."""
         place = self._steered.fit
-        parts = [
-            _resized(mattes(FrameRange(start=number, stop=number + 1)), place.inner)
-            for run in _runs(numbers)
-            for number in range(run.start, run.stop)
-        ]
-        return pad(torch.cat(parts), place)
+        return pad(torch.cat([_resized(matte, place.inner) for matte in _singly(mattes, numbers)]), place)
 
     def _influence(self, mattes: Mattes, numbers: Sequence[int]) -> torch.Tensor:
         """1 wherever any pixel beneath changes, however little: the feather is the compositing's, at full size."""
         place = self._steered.fit
-        parts: list[torch.Tensor] = []
-        for number in numbers:
-            changed = (mattes(FrameRange(start=number, stop=number + 1)) > VISIBLE).float()
-            # Area averages are above 0 wherever one pixel is; bicubic enlargement of a tiny source may not be.
-            parts.append((F.interpolate(changed, place.inner, mode="area") > 0).float())
+        changed = ((matte > VISIBLE).float() for matte in _singly(mattes, numbers))
+        # Area averages are above 0 wherever one pixel is; bicubic enlargement of a tiny source may not be.
+        parts = [(F.interpolate(one, place.inner, mode="area") > 0).float() for one in changed]
         return pad(torch.cat(parts), place)
 
 
@@ -250,6 +243,11 @@ def _union(parts: Sequence[Mattes]) -> Mattes:
     return mattes
 
 
+def _singly(mattes: Mattes, numbers: Sequence[int]) -> Iterator[torch.Tensor]:
+    """The mattes of these frames one by one: at the source's size a window of them is large."""
+    return (mattes(FrameRange(start=number, stop=number + 1)) for number in numbers)
+
+
 def _resized(frames: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     if (int(frames.shape[-2]), int(frames.shape[-1])) == size:
         return frames
@@ -257,14 +255,3 @@ def _resized(frames: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
     if shrinks:
         return F.interpolate(frames, size, mode="area")
     return F.interpolate(frames, size, mode="bilinear", align_corners=False).clamp(0, 1)
-
-
-def _runs(numbers: Sequence[int]) -> Iterator[FrameRange]:
-    """Consecutive numbers as ranges: the anchor, then the window."""
-    start = stop = numbers[0]
-    for number in numbers:
-        if number != stop:
-            yield FrameRange(start=start, stop=stop)
-            start = number
-        stop = number + 1
-    yield FrameRange(start=start, stop=stop)

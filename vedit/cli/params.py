@@ -172,6 +172,13 @@ rate_option = click.option(
     "--rate", type=RateType(), metavar="RATE", help="Frames per second of an image sequence: 25, 23.976, 30000/1001."
 )
 
+device_option = click.option(
+    "--device",
+    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    default="auto",
+    show_default=True,
+    help="Where to run.",
+)
 interlaced_option = click.option(
     "--interlaced",
     type=click.Choice(get_args(Interlaced)),

@@ -89,13 +89,7 @@ DEFAULTS = RestyleOptions(prompt="")
     metavar="KIND=MODEL",
     help="A further control branch for --model: folder, .safetensors file or hub id; repeatable.",
 )
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    default="auto",
-    show_default=True,
-    help="Where to run.",
-)
+@params.device_option
 @click.option(
     "--window",
     type=click.IntRange(min=1),

@@ -72,13 +72,7 @@ HANDLES = 8
     "--quality", type=click.Choice(list(QUALITIES)), help="For all clips, whatever the looks say: draft for a try."
 )
 @click.option("--model", help="For all clips, whatever the looks say: listed name, folder, .safetensors file, hub id.")
-@click.option(
-    "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
-    default="auto",
-    show_default=True,
-    help="Where to run.",
-)
+@params.device_option
 @params.huge_option
 @params.output_options
 @click.option("--fresh", is_flag=True, help="Render again what is there already, from the start.")
