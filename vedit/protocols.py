@@ -61,7 +61,8 @@ class Denoiser(Protocol):
     """A model of any family, wrapped once: x (T, C, h, w) at an integer timestep -> its raw output, same shape.
 
     The raw output is epsilon or v, as the model's scheduler config says. Only controls of branches that the model has
-    may be given; their frames have the pixel size of x.
+    may be given; their frames have the pixel size of x. Tensors are not written to once they were given: a model may
+    keep what it made of one for as long as the caller holds it.
     """
 
     def __call__(

@@ -60,6 +60,10 @@ class Conditioning:
     """Where another prompt holds; the negative is shared by all."""
 
 
+Parts = Sequence[torch.Tensor]
+"""Frames cut into network calls."""
+
+
 class Memory(Protocol):
     """What remembers frames between network calls (`vedit.diffusion.attention.FrameMemory`)."""
 
@@ -95,31 +99,40 @@ def bind(
     if conditioning.regions and regional is None:
         raise ValueError("regions need the regional prompts of the model")
 
-    def run(x: torch.Tensor, step: Step, prompt: PromptEmbeds, regions: tuple[RegionGuide, ...]) -> torch.Tensor:
+    # Cut once: a model may keep what it made of a tensor for as long as it meets the same one again.
+    inputs = [_inputs(control, batch) for control in conditioning.controls]
+
+    def run(parts: Parts, step: Step, prompt: PromptEmbeds, regions: tuple[RegionGuide, ...]) -> torch.Tensor:
         if memory is not None:
             memory.clear()
-        active = [c for c in conditioning.controls if c.spec.scale > 0 and step.active(c.spec.start, c.spec.end)]
+        active = [
+            cut
+            for control, cut in zip(conditioning.controls, inputs, strict=True)
+            if control.spec.scale > 0 and step.active(control.spec.start, control.spec.end)
+        ]
         outputs: list[torch.Tensor] = []
-        for i in range(0, len(x), batch):
-            part = slice(i, i + batch)
+        for i, x in enumerate(parts):
             if regional is not None:
+                part = slice(i * batch, (i + 1) * batch)
                 regional.show([replace(region, mask=region.mask[part]) for region in regions])
-            outputs.append(denoiser(x[part], step.timestep, prompt, [_input(control, part) for control in active]))
+            outputs.append(denoiser(x, step.timestep, prompt, [cut[i] for cut in active]))
         return torch.cat(outputs)
 
     def denoise(x: torch.Tensor, step: Step) -> torch.Tensor:
-        conditional = run(x, step, conditioning.prompt, conditioning.regions)
+        parts = x.split(batch)
+        conditional = run(parts, step, conditioning.prompt, conditioning.regions)
         if conditioning.negative is None or conditioning.guidance == 1:
             return conditional
-        return classifier_free(conditional, run(x, step, conditioning.negative, ()), scale=conditioning.guidance)
+        return classifier_free(conditional, run(parts, step, conditioning.negative, ()), scale=conditioning.guidance)
 
     return denoise
 
 
-def _input(control: Control, part: slice) -> ControlInput:
-    return ControlInput(
-        branch=branch(control.map.kind),
-        frames=control.map.frames[part],
-        scale=control.spec.scale,
-        mask=None if control.mask is None else control.mask[part],
-    )
+def _inputs(control: Control, batch: int) -> list[ControlInput]:
+    """The control as each network call of `batch` frames sees it."""
+    frames = control.map.frames.split(batch)
+    masks = [None] * len(frames) if control.mask is None else control.mask.split(batch)
+    return [
+        ControlInput(branch=branch(control.map.kind), frames=part, scale=control.spec.scale, mask=mask)
+        for part, mask in zip(frames, masks, strict=True)
+    ]

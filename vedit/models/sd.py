@@ -10,12 +10,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, cast
 
 import torch
-from torch.nn import functional as F
 
 from vedit.diffusion.attention import FrameMemory, cross_frame_attention
 from vedit.diffusion.regions import RegionalPrompts, regional_prompts
 from vedit.errors import ModelError
 from vedit.models import known_words, unknown_words
+from vedit.models.sd_controls import ControlBranches
 from vedit.models.sd_files import Components, load_components
 from vedit.ranges import from_symmetric, to_symmetric
 from vedit.types import PromptEmbeds
@@ -105,8 +105,13 @@ class SDDenoiser:
 
     def __init__(self, unet: UNet2DConditionModel, controlnets: Mapping[str, ControlNetModel]) -> None:
         self.unet = unet
-        self.controlnets = dict(controlnets)
+        self._branches = ControlBranches(controlnets)
         self.turns: Turns | None = None
+
+    @property
+    def controlnets(self) -> Mapping[str, ControlNetModel]:
+        """By kind of control."""
+        return self._branches.nets
 
     @property
     def modules(self) -> tuple[torch.nn.Module, ...]:
@@ -121,45 +126,21 @@ class SDDenoiser:
         prompt: PromptEmbeds,
         controls: Sequence[ControlInput],
     ) -> torch.Tensor:
-        """Raw output of the UNet, residuals of the control branches added as diffusers' MultiControlNet adds them.
-
-        A control with a mask adds its residuals times the mask, averaged over the area of each of their cells.
-        """
+        """Raw output of the UNet, with what the control branches add to it (`vedit.models.sd_controls`)."""
         if self.turns is not None:
             self.turns.take(self.unet)
         dtype = self.unet.dtype
-        sample = x.to(dtype)
         text = prompt.states.to(dtype).expand(len(x), -1, -1)
-        down: list[torch.Tensor] | None = None
-        middle: torch.Tensor | None = None
-        for control in controls:
-            down_one, middle_one = self.controlnets[control.branch](
-                sample,
-                timestep,
-                encoder_hidden_states=text,
-                controlnet_cond=control.frames.to(sample),
-                conditioning_scale=control.scale,
-                return_dict=False,
-            )
-            if control.mask is not None:
-                mask = control.mask.to(sample)
-                down_one, middle_one = [masked(residual, mask) for residual in down_one], masked(middle_one, mask)
-            down = down_one if down is None else [a + b for a, b in zip(down, down_one, strict=True)]
-            middle = middle_one if middle is None else middle + middle_one
+        added = self._branches(x, timestep, text, controls)
         output = self.unet(
-            sample,
+            x.to(dtype),
             timestep,
             encoder_hidden_states=text,
-            down_block_additional_residuals=None if down is None else tuple(down),
-            mid_block_additional_residual=middle,
+            down_block_additional_residuals=None if added is None else added.down,
+            mid_block_additional_residual=None if added is None else added.middle,
             return_dict=False,
         )[0]
         return output.to(x.dtype)
-
-
-def masked(residual: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """(T, C, h, w) times a mask (T, 1, H, W), averaged over the area of each cell."""
-    return residual * F.adaptive_avg_pool2d(mask, (residual.shape[-2], residual.shape[-1]))
 
 
 class SDCodec:
