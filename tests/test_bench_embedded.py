@@ -21,7 +21,7 @@ for folder in ("bench_embedded", "train_embedded"):
     if str(EXAMPLES / folder) not in sys.path:
         sys.path.insert(0, str(EXAMPLES / folder))
 
-from scores import metrics, report  # noqa: E402
+from scores import metrics, report, steadiness  # noqa: E402
 from scores.colour_map import fit_colour_map  # noqa: E402
 from scores.data import SINGLE_LOOKS, photographs  # noqa: E402
 from scores.detail import keeping  # noqa: E402
@@ -237,3 +237,32 @@ def test_a_subject_keeps_its_pictures_and_a_folder_gets_the_embedded_guidance(tm
     quick.pictures("night", noise(seed=9))
     assert len(list((tmp_path / "pictures").iterdir())) == 2
     assert subject.weights["fingerprint"] == fingerprint(FOLDER)
+
+
+class Autoencoder:
+    """A subject whose autoencoder is a given function."""
+
+    def __init__(self, through: Any) -> None:
+        self.through_autoencoder = through
+
+
+def test_what_follows_the_picture_is_steady_and_what_follows_the_frame_is_not() -> None:
+    photos = noise(2, side=103)
+    exact = Autoencoder(lambda pictures: pictures)
+    # Averages over cells of 8 that stand still in the frame, as a code on a grid could make them.
+    cells = Autoencoder(
+        lambda pictures: torch.nn.functional.avg_pool2d(pictures, 8).repeat_interleave(8, 2).repeat_interleave(8, 3)
+    )
+    for shift in (1, 7):
+        assert steadiness.shift_difference(exact, photos, shift) == 0
+        assert steadiness.shift_difference(cells, photos, shift) > 1
+    assert steadiness.shift_difference(cells, photos, 4) > steadiness.shift_difference(cells, photos, 1)
+
+
+def test_noise_comes_back_as_much_as_the_autoencoder_lets_through() -> None:
+    photos = torch.rand(2, 3, 96, 96, generator=torch.Generator().manual_seed(0))
+    for share, met in ((1.0, True), (2.0, False)):
+        # Doubles every difference from grey, noise included.
+        table = steadiness.steadiness_table(Autoencoder(lambda x, share=share: 0.5 + share * (x - 0.5)), photos, "")
+        assert table.rows[0][1] == pytest.approx(share, rel=0.01)
+        assert table.bars[0].met is met

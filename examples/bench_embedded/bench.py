@@ -1,6 +1,6 @@
 """Measure the embedded model, or another folder of its kind, and print tables with their bars.
 
-    python examples/bench_embedded/bench.py                                  every part, some 40 core-minutes
+    python examples/bench_embedded/bench.py                                  every part, some 45 core-minutes
     python examples/bench_embedded/bench.py --only speed                     one part; the others are kept
     python examples/bench_embedded/bench.py --weights DIR --photos 2 --frames 4 --looks night comic
 
@@ -29,6 +29,7 @@ from scores.motion import motion_table
 from scores.rendering import Settings, Subject, load_subject
 from scores.report import PARTS, Table, document, keep, markdown, read_figures, write_figures
 from scores.speed import speed_table
+from scores.steadiness import steadiness_table, strength_table
 from scores.stills import (
     Stills,
     autoencoder_table,
@@ -43,6 +44,7 @@ from vedit.embedded import FOLDER
 
 STILL_PARTS = ("colour", "texture", "nearest", "autoencoder")
 MOTION_LOOKS = ("watercolor", "comic", "night", "oil painting", "pencil sketch", "winter", "sepia", "neon")
+STRENGTH_LOOKS = ("watercolor", "pencil sketch", "comic", "night")
 SHEET_LOOKS = ("watercolor", "pencil sketch", "night", "comic")
 
 
@@ -105,6 +107,7 @@ def main() -> None:
         print(f"\n{markdown(table)}", flush=True)
 
     measure_stills(args, subject, done, log)
+    measure_steadiness(args, subject, done, log)
     clips = args.data / "clips" / "real"
     if "motion" in args.only:
         text = (
@@ -151,6 +154,21 @@ def measure_stills(
     if "autoencoder" in args.only:
         more = photographs(folder, split="eval", count=4 * args.photos).sources()
         done("autoencoder", autoencoder_table(subject, stills, more, "decode(encode(x)) at 256x256"))
+
+
+def measure_steadiness(
+    args: argparse.Namespace, subject: Subject, done: Callable[[str, Table], None], log: Callable[[str], None]
+) -> None:
+    """The parts on photographs that need no rendering of every look."""
+    if not set(args.only) & {"steadiness", "strength"}:
+        return
+    held_out = photographs(args.data / "photos", split="eval", count=args.photos)
+    text = f"{len(held_out.names)} held-out photographs at 256x256"
+    if "steadiness" in args.only:
+        done("steadiness", steadiness_table(subject, held_out.sources(), f"{text}; decode(encode(x))"))
+    if "strength" in args.only:
+        looks = chosen(args.looks, STRENGTH_LOOKS)
+        done("strength", strength_table(subject, looks, held_out, f"{text}; {subject.settings.text()}", log))
 
 
 def chosen(names: Sequence[str] | None, otherwise: Sequence[str]) -> tuple[Look, ...]:

@@ -11,7 +11,9 @@ from typing import Any, Literal
 Cell = str | int | float
 Figures = dict[str, Any]
 
-PARTS = ("colour", "texture", "nearest", "autoencoder", "motion", "detail", "speed", "sheet")
+PARTS = (
+    "colour", "texture", "nearest", "autoencoder", "steadiness", "strength", "motion", "detail", "speed", "sheet",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,6 +17,8 @@ from scores.report import Bar, Cell, Table
 COLOUR_LIMIT, COLOUR_LOOKS = 0.7, 12
 TEXTURE_LIMIT, TEXTURE_LOOKS = 0.85, 6
 FLOOR_LIMIT = 0.6
+NEAREST_LIMIT = 0.9
+PHOTO_DECIBELS, LOOK_DECIBELS = 30.0, 28.0
 
 Log = Callable[[str], None]
 
@@ -134,19 +136,25 @@ def nearest_table(stills: Sequence[Stills], held_out: Photographs, settings: str
         settings=f"{settings}; {len(names)} candidates",
         columns=("look", "nearest to the result", "own rank", "nearest to the colour map", "own rank"),
         rows=tuple(rows),
+        bars=(Bar(what="looks told apart", figure=hits / len(stills), sign=">=", limit=NEAREST_LIMIT),),
     )
 
 
 def autoencoder_table(subject: Subject, stills: Sequence[Stills], photos: torch.Tensor, settings: str) -> Table:
     """PSNR of what the autoencoder alone gives back: no look can be drawn finer than this."""
     looks = [psnr(subject.through_autoencoder(s.target), s.target) for s in stills]
-    rows: list[tuple[Cell, ...]] = [("photographs", len(photos), psnr(subject.through_autoencoder(photos), photos))]
+    plain = psnr(subject.through_autoencoder(photos), photos)
+    rows: list[tuple[Cell, ...]] = [("photographs", len(photos), plain)]
     rows += [(s.look.name, len(s.target), found) for s, found in zip(stills, looks, strict=True)]
     return Table(
         title="Autoencoder",
         settings=settings,
         columns=("pictures", "count", "PSNR, dB"),
         rows=(*rows, ("mean of the looks", sum(len(s.target) for s in stills), sum(looks) / len(looks))),
+        bars=(
+            Bar(what="photographs, dB", figure=plain, sign=">=", limit=PHOTO_DECIBELS),
+            Bar(what="mean of the looks, dB", figure=sum(looks) / len(looks), sign=">=", limit=LOOK_DECIBELS),
+        ),
     )
 
 
