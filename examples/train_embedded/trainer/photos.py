@@ -19,15 +19,21 @@ class Photo:
 
     Attributes:
         path: the file.
-        weight: how often it is drawn, relative to the others; soft pictures get less.
+        tag: as the manifest states it, "" where there is none.
         licence: as the manifest states it, "" where there is none.
         source: where it comes from, for the credits.
     """
 
     path: Path
-    weight: float = 1.0
+    tag: str = ""
     licence: str = ""
     source: str = ""
+
+    @property
+    def weight(self) -> float:
+        """How often it is drawn, relative to the others."""
+        # Views cut from 1k panoramas are soft: they teach the autoencoder to blur.
+        return 0.3 if self.tag == "pano" else 1.0
 
 
 def find_photos(folder: Path, *, split: str = "train") -> tuple[Photo, ...]:
@@ -45,8 +51,7 @@ def find_photos(folder: Path, *, split: str = "train") -> tuple[Photo, ...]:
         photos = [
             Photo(
                 path=folder / entry["file"],
-                # Views cut from 1k panoramas are soft: they teach the autoencoder to blur.
-                weight=0.3 if entry.get("tag") == "pano" else 1.0,
+                tag=entry.get("tag", ""),
                 licence=entry.get("licence", ""),
                 source=entry.get("source_repo", ""),
             )
