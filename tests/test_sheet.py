@@ -58,3 +58,28 @@ def test_what_is_refused(tmp_path: Path) -> None:
         contact_sheet([[flat(0, 0, 0)]], [["a", "b"]], tmp_path / "a.png")
     with pytest.raises(InputError, match="cannot write"):
         contact_sheet([[flat(0, 0, 0)]], [[""]], tmp_path / "absent" / "a.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("a.png", b"\x89PNG"), ("a.JPG", b"\xff\xd8\xff"), ("a.jpeg", b"\xff\xd8\xff"), ("a.webp", b"RIFF")],
+)
+def test_a_sheet_is_what_its_name_says(tmp_path: Path, name: str, begins: bytes) -> None:
+    path = contact_sheet([[flat(200, 30, 30)]], [["red"]], tmp_path / name)
+    assert path.read_bytes().startswith(begins)
+    assert np.abs(read(path)[40, 80].astype(int) - (200, 30, 30)).max() < 8
+
+
+@pytest.mark.parametrize("name", ["a", "a.tiff", "a.mp4"])
+def test_a_sheet_of_another_name_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=f"{name} is no picture that can be written; name it .png or .jpg"):
+        contact_sheet([[flat(9, 9, 9)]], [[""]], tmp_path / name)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sheet_that_its_format_cannot_hold_is_refused(tmp_path: Path) -> None:
+    rows = [[flat(9, 9, 9, height=400, width=8)]] * 42
+    with pytest.raises(InputError, match=r"cannot hold a sheet of 20x\d+ pixels; name it .png"):
+        contact_sheet(rows, [[""]] * 42, tmp_path / "a.webp")
+    assert not list(tmp_path.iterdir())
+    assert contact_sheet(rows, [[""]] * 42, tmp_path / "a.png").exists()

@@ -61,6 +61,25 @@ def test_every_detector_finds_cuts_by_our_own_count(name: DetectorName, variable
     assert [shot.frames.start for shot in detect_shots(reader, detector=name)] == [0, 20, 50]
 
 
+@pytest.mark.parametrize("name", ["adaptive", "content", "histogram", "hash"])
+@pytest.mark.parametrize("seed", [0, 2, 3, 4])
+@pytest.mark.parametrize("cut", [3, 6, 17])
+def test_a_hard_cut_is_marked_on_its_frame(name: DetectorName, seed: int, cut: int) -> None:
+    before: Any = moving_frames(20, 72, 128, seed=seed) // (1 + seed % 2)
+    after: Any = moving_frames(20, 72, 128, seed=seed + 11) // (2 - seed % 2)
+    reader = FakeReader(frames=np.concatenate([before[:cut], after]))
+    assert [shot.frames.start for shot in detect_shots(reader, detector=name)] == [0, cut]
+
+
+def test_the_hash_sees_brightness_alone() -> None:
+    still = np.repeat(A[:1], 8, axis=0)
+    # The same picture of the same luma (BT.601, as OpenCV converts) in other colours.
+    grey = np.round(np.tensordot([0.299, 0.587, 0.114], still, axes=(0, 1)))[:, None].repeat(3, axis=1)
+    reader = FakeReader(frames=np.concatenate([still, grey.astype(np.uint8)]))
+    assert [shot.frames.start for shot in detect_shots(reader, detector="hash")] == [0]
+    assert [shot.frames.start for shot in detect_shots(reader, detector="content", threshold=10)] == [0, 8]
+
+
 def test_the_command_line_has_every_detector() -> None:
     assert tuple(DETECTORS) == NAMES
 
@@ -136,10 +155,13 @@ def test_the_command_writes_every_format(clip: Path, tmp_path: Path, capsys: pyt
     assert vedit("shots", clip, "-o", tmp_path / "shots.xls") == 2
 
 
-def test_the_timeline_is_opentimelineio_s(clip: Path) -> None:
+def test_the_timeline_is_opentimelineio_s(tmp_path: Path) -> None:
     otio = pytest.importorskip("opentimelineio", reason="the extra 'nle' is not installed")
+    from vedit.media.addresses import path_of
     from vedit.media.read import open_video
+    from vedit.nle.media_paths import MediaRules
 
+    clip = two_shots(tmp_path / "two shots, 100% #1 é.mov")
     with open_video(clip) as reader:
         text = ListedShots(reader=reader, found=find_shots(reader)).otio()
     timeline = otio.adapters.read_from_string(text, "otio_json")
@@ -150,8 +172,30 @@ def test_the_timeline_is_opentimelineio_s(clip: Path) -> None:
         (86400 + CUT, FRAMES - CUT),
     ]
     assert clips[0].source_range.start_time.rate == pytest.approx(rate)
-    assert clips[0].media_reference.target_url == "two shots.mov"
     assert clips[0].media_reference.available_range.duration.value == FRAMES
+    url = clips[0].media_reference.target_url
+    assert url.startswith("file:///") and url.endswith("/two%20shots,%20100%25%20%231%20%C3%A9.mov")
+    assert path_of(url) == otio.url_utils.filepath_from_url(url) == str(clip)
+    assert MediaRules(base=tmp_path).locate(url).path == clip
+
+
+def test_an_image_sequence_is_told_as_one(tmp_path: Path) -> None:
+    import cv2
+
+    from vedit.media.read import open_video
+
+    for number, frame in enumerate(A[:3], start=7):
+        assert cv2.imwrite(str(tmp_path / f"a b_{number:04d}.png"), frame.transpose(1, 2, 0))
+    with open_video(tmp_path / "a b_%04d.png", rate=Fraction(24)) as reader:
+        text = ListedShots(reader=reader, found=find_shots(reader)).otio()
+    (clip,) = json.loads(text)["tracks"]["children"][0]["children"]
+    media = clip["media_references"]["DEFAULT_MEDIA"]
+    assert media["target_url_base"] == f"file://{tmp_path.as_posix()}/"
+    told = [media[key] for key in ("name_prefix", "start_frame", "frame_zero_padding", "name_suffix", "rate")]
+    assert told == ["a b_", 7, 4, ".png", 24.0]
+    otio = pytest.importorskip("opentimelineio", reason="the extra 'nle' is not installed")
+    (found,) = otio.adapters.read_from_string(text, "otio_json").find_clips()
+    assert found.media_reference.target_url_for_image_number(2).endswith("/a b_0009.png")
 
 
 def test_a_variable_rate_has_no_timecodes() -> None:

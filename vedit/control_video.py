@@ -31,7 +31,7 @@ from vedit.media.write import VideoWriter
 from vedit.options import OnProgress, Progress, ignore_progress
 from vedit.ranges import to_integer
 from vedit.registry import Needs, needs_of, preprocessors
-from vedit.sheet import contact_sheet
+from vedit.sheet import check_sheet, contact_sheet
 from vedit.shots import detect_shots
 from vedit.types import ColorTags, Fit, FrameIndex, FrameRange, VideoMetadata
 from vedit.weights import local
@@ -83,7 +83,7 @@ def write_controls(
         overwrite: replace files that exist.
         short_side: pixels at which the maps are computed, as the model sees them; None is each kind's own, else the
             source's size.
-        sheet: a PNG with a few frames of every kind; None writes NAME.controls.png into a folder, else none.
+        sheet: a picture with a few frames of every kind; None writes NAME.controls.png into a folder, else none.
         preset: of videos; `archive` is lossless where the codec can be.
         rate: frames per second of an image sequence; None is 25.
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
@@ -109,6 +109,7 @@ def write_controls(
             files = [*(out.path for out in outputs), *([sheet] if sheet else [])]
             stack.enter_context(_folders([file.parent for file in files]))
         if sheet is not None:
+            check_sheet(sheet)
             check_target(sheet.absolute(), metadata.path, None, overwrite=overwrite)
         shots = detect_shots(reader, frames=part)
         options = OutputOptions(

@@ -17,7 +17,6 @@ prompt = "night"                # of this shot alone
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,19 +24,19 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from vedit.controls import parse_control
 from vedit.errors import InputError
-from vedit.masking import MaskSpec, parse_mask_spec, parse_region
+from vedit.look_keys import LOOK, check_table, over, unknown_key
+from vedit.look_options import Table, look_options
 from vedit.media.rates import snap
 from vedit.media.timecode import parse_range
+from vedit.models import DEFAULT
+from vedit.named_files import NamedFiles
 from vedit.options import RenderRequest, RestyleOptions
-from vedit.plan_keys import EDIT, LOOK, SHOT, TABLES, TOP, check_table, unknown_key
+from vedit.plan_keys import EDIT, SHOT, TABLES, TOP
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
     from vedit.protocols import Reader
-
-Table = Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +54,12 @@ class PlanFile:
     @property
     def source(self) -> Path:
         """The clip."""
-        return self.place(str(self.top["source"]))
+        return self.files.place(str(self.top["source"]))
 
     @property
     def output(self) -> Path | None:
         """The result; None is the usual name."""
-        return self.place(str(self.top["output"])) if "output" in self.top else None
+        return self.files.place(str(self.top["output"])) if "output" in self.top else None
 
     @property
     def rate(self) -> Fraction | None:
@@ -75,19 +74,10 @@ class PlanFile:
             raise InputError(f"{self.path.name}: rate = {self.top['rate']!r}", remedy="write 25 or 30000/1001")
         return snap(given) or given
 
-    def place(self, file: Path | str) -> Path:
-        """A file that the plan names, from its folder. Raises InputError where it lies outside."""
-        if "\0" in str(file):
-            raise InputError(f"{self.path.name} names {str(file)!r}, which no file can be called")
-        folder = self.path.absolute().parent
-        # Not resolved for use: a link to the clip is a name that the user chose.
-        found = Path(os.path.normpath(folder / file))
-        if not self.anywhere and not found.resolve().is_relative_to(folder.resolve()):
-            raise InputError(
-                f"{self.path.name} names {file}, which is outside its folder",
-                remedy="move the plan, or allow it with --allow-outside",
-            )
-        return found
+    @property
+    def files(self) -> NamedFiles:
+        """What it names."""
+        return NamedFiles(path=self.path, anywhere=self.anywhere)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,41 +134,26 @@ def resolve_plan(plan: PlanFile, reader: Reader) -> ResolvedPlan:
         where = f"{name}, [[edit]] {count}"
         for number in _chosen(table, shots, reader, where):
             more = {key: value for key, value in table.items() if key not in ("shots", "range", "marker")}
-            said[number] = _over(said[number], more)
+            said[number] = over(said[number], more)
     looks: dict[int, RestyleOptions] = {}
     for table in plan.shots:
         number = cast("int", table["number"])
         more = {key: value for key, value in table.items() if key not in ("number", "frames")}
-        look = _over(said[number], more)
+        look = over(said[number], more)
         spoken = str(look.get("prompt", "")).strip() or look.get("regions")
         if spoken and not look.get("untouched"):
-            looks[number] = look_options(look, plan, f"{name}, shot {number}")
+            said_of_look = {key: value for key, value in look.items() if key in LOOK}
+            looks[number] = look_options(said_of_look, place=plan.files.place, where=f"{name}, shot {number}")
     locked = frozenset(cast("int", table["number"]) for table in plan.shots if table.get("locked"))
     return ResolvedPlan(shots=tuple(shots), looks=looks, locked=locked)
 
 
-def look_options(look: Table, plan: PlanFile, where: str) -> RestyleOptions:
-    """The settings of one look. Raises InputError where a control, mask or region is not understood."""
-    own = ("mask", "invert_mask", "grow", "feather", "controls", "regions", "untouched", "locked")
-    values: dict[str, Any] = {key: value for key, value in look.items() if key not in own}
-    values |= {key: float(values[key]) for key in ("strength", "guidance") if key in values}
-    try:
-        if "controls" in look:
-            specs = map(parse_control, cast("Sequence[str]", look["controls"]))
-            values["controls"] = tuple(replace(s, mask=plan.place(s.mask)) if s.mask else s for s in specs)
-        if "mask" in look:
-            edge = {"invert": look.get("invert_mask", False)}
-            values["mask"] = _placed(parse_mask_spec(str(look["mask"])), look, plan, **edge)
-        if "regions" in look:
-            regions = map(parse_region, cast("Sequence[str]", look["regions"]))
-            values["regions"] = tuple(replace(each, mask=_placed(each.mask, look, plan)) for each in regions)
-    except InputError as error:
-        raise InputError(f"{where}: {error.message}", remedy=error.remedy) from None
-    return RestyleOptions(**values)
-
-
 def plan_request(plan: PlanFile, resolved: ResolvedPlan, **settings: Any) -> RenderRequest:
-    """The render that a plan stands for; `settings` are further fields of `RenderRequest`."""
+    """The render that a plan stands for; `settings` are further fields of `RenderRequest`.
+
+    Raises:
+        InputError: the plan names a model that it may not name.
+    """
     request = RenderRequest(
         source=plan.source,
         options=RestyleOptions(),
@@ -186,7 +161,7 @@ def plan_request(plan: PlanFile, resolved: ResolvedPlan, **settings: Any) -> Ren
         shots=resolved.shots,
         locked=resolved.locked,
         output=plan.output,
-        model=str(plan.top.get("model", "embedded")),
+        model=plan.files.model(str(plan.top.get("model", DEFAULT))),
         device=str(plan.top.get("device", "auto")),
         rate=plan.rate,
         keep_work=True,
@@ -203,29 +178,13 @@ def _tables(told: Mapping[str, object], key: str, known: Any, name: str) -> Iter
         yield check_table(table, known, f"{name}, [[{key}]] {number}")
 
 
-def _over(below: Table, above: Table) -> dict[str, object]:
-    """One table laid over another. `keep` names controls too, so controls take its place."""
-    hidden = {"keep"} if "controls" in above else set[str]()
-    return {**{key: value for key, value in below.items() if key not in hidden}, **above}
-
-
-def _placed(spec: MaskSpec, look: Table, plan: PlanFile, **more: Any) -> MaskSpec:
-    return replace(
-        spec,
-        files=tuple(replace(file, path=plan.place(file.path)) for file in spec.files),
-        grow=float(cast("float", look.get("grow", 0.0))),
-        feather=float(cast("float", look.get("feather", 0.0))),
-        **more,
-    )
-
-
 def _chosen(table: Table, shots: Sequence[Shot], reader: Reader, where: str) -> list[int]:
     """The numbers of the shots that an [[edit]] is for."""
     named = [key for key in ("shots", "range", "marker") if key in table]
     if len(named) != 1:
         raise InputError(f"{where} names its shots {len(named)} times", remedy="give one of shots, range and marker")
     if named == ["shots"]:
-        numbers = cast("list[int]", table["shots"])
+        numbers = cast("list[int]", table["shots"] if isinstance(table["shots"], list) else [table["shots"]])
         absent = [number for number in numbers if number > len(shots)]
         if absent:
             raise InputError(f"{where}: there is no shot {absent[0]}", remedy=f"the last is {len(shots)}")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+import textwrap
+from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
+from vedit.look_keys import LOOK
 from vedit.media.chapters import read_chapters
 from vedit.options import RestyleOptions
-from vedit.plan_keys import LOOK
 from vedit.shot_list import span_text
 from vedit.thumbnail import png, thumbnail
 from vedit.types import FrameRange
@@ -20,11 +22,20 @@ if TYPE_CHECKING:
     from vedit.shot_list import ShotList
     from vedit.types import Shot
 
-_SHOWN = ("negative_prompt", "strength", "guidance", "controls", "seed", "quality")
+_SHOWN = ("negative_prompt", "strength", "guidance", "controls", "seed", "quality", "anchor")
 _SIDE = 320
+_WIDTH = 110
 
 
-def plan_text(reader: Reader, found: ShotList, *, source: str, prompt: str = "", thumbnails: Sequence[str] = ()) -> str:
+def plan_text(
+    reader: Reader,
+    found: ShotList,
+    *,
+    source: str,
+    prompt: str = "",
+    rate: Fraction | None = None,
+    thumbnails: Sequence[str] = (),
+) -> str:
     """A plan with one default look and no edits.
 
     Args:
@@ -32,16 +43,26 @@ def plan_text(reader: Reader, found: ShotList, *, source: str, prompt: str = "",
         found: its shots.
         source: the clip as the plan names it, from the plan's folder.
         prompt: of the default look; empty leaves every shot untouched.
+        rate: frames per second of an image sequence, where it was given.
         thumbnails: a picture for each shot, as the plan names it; none where they were not written.
+
+    Raises:
+        InputError: the clip has a name that no text can hold.
     """
+    shots = "1 shot" if len(found.shots) == 1 else f"{len(found.shots)} shots"
     plain = RestyleOptions()
     usual: dict[str, object] = {key: getattr(plain, key) for key in _SHOWN}
     usual |= {"controls": [spec.kind for spec in plain.controls], "guidance": 2.0}
+    usual["anchor"] = f"#{found.shots[0].frames.start}"
     lines = [
-        f"# A plan for {Path(source).name}: {len(found.shots)} shots. `vedit edit` renders it; after a change here it",
-        "# renders only the shots that the change touches. Times are seconds, timecode or #frame, the end exclusive.",
+        *_comment(f"A plan for {Path(source).name}"),
+        "#",
+        f"# {shots}. `vedit edit` renders the clip; after a change here, it renders the shots that the change touches.",
+        "# Times are seconds, timecode or #frame; the end is exclusive.",
+        "# A shot's inversion is kept: another prompt, negative prompt or guidance goes on from it.",
         "",
         f"source = {quoted(source)}",
+        *([f'rate = "{rate}"'] if rate is not None else []),
         '# output = "out.mp4"',
         '# model = "embedded"',
         "",
@@ -58,7 +79,7 @@ def plan_text(reader: Reader, found: ShotList, *, source: str, prompt: str = "",
         if transition is not None:
             lines.append(f"# {transition.kind} at #{transition.frames.start}..#{transition.frames.stop}")
         if thumbnails:
-            lines.append(f"# {thumbnails[number]}")
+            lines += _comment(thumbnails[number])
         lines += [
             f"number = {shot.number}",
             f'frames = "#{shot.frames.start}..#{shot.frames.stop}"',
@@ -88,10 +109,20 @@ def write_thumbnails(reader: Reader, shots: Sequence[Shot], folder: Path) -> lis
 
 
 def quoted(text: str) -> str:
-    """A TOML basic string."""
-    escape: Callable[[str], str] = json.dumps
+    """A TOML basic string. Raises InputError where the text is a name that is not Unicode."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise InputError(f"{text!r} is a name that no plan can hold", remedy="give the file another name") from None
+    told = json.dumps(text, ensure_ascii=False)
     # JSON leaves DEL as it is, which TOML does not allow.
-    return escape(text).replace("\x7f", "\\u007f")
+    return told.replace("\x7f", "\\u007f")
+
+
+def _comment(text: str) -> list[str]:
+    """A text in lines of a comment; what is no sign to be seen is left out of it."""
+    shown = "".join(sign if sign.isprintable() else "?" for sign in text)
+    return textwrap.wrap(shown, _WIDTH, initial_indent="# ", subsequent_indent="#   ", break_on_hyphens=False)
 
 
 def _edits(reader: Reader) -> list[str]:
@@ -101,5 +132,6 @@ def _edits(reader: Reader) -> list[str]:
         "# shots = [1]",
     ]
     if chapters:
-        lines.append(f"# marker = {quoted(chapters[0])}  # of: {', '.join(map(quoted, chapters))}")
+        lines.append("# or, in the place of shots, one of the clip's chapters:")
+        lines += [f"# marker = {quoted(title)}" for title in dict.fromkeys(chapters)]
     return [*lines, '# prompt = "pencil sketch"']

@@ -28,6 +28,20 @@ _FONT = cv2.FONT_HERSHEY_SIMPLEX
 _SCALE = 0.42
 
 
+_FORMATS: dict[str, list[int]] = {
+    ".png": [],
+    ".jpg": [cv2.IMWRITE_JPEG_QUALITY, 92],
+    ".jpeg": [cv2.IMWRITE_JPEG_QUALITY, 92],
+    ".webp": [cv2.IMWRITE_WEBP_QUALITY, 92],
+}
+
+
+def check_sheet(path: Path) -> None:
+    """Raises InputError where a contact sheet cannot be written in the format that the name says."""
+    if path.suffix.lower() not in _FORMATS:
+        raise InputError(f"{path} is no picture that can be written", remedy=f"name it {' or '.join(_FORMATS)}")
+
+
 def contact_sheet(
     rows: Sequence[Sequence[IntFrames]],
     labels: Sequence[Sequence[str]],
@@ -36,13 +50,13 @@ def contact_sheet(
     bit_depth: int = 8,
     cell_width: int = 320,
 ) -> Path:
-    """Write frames as one PNG, a row of cells for each row given.
+    """Write frames as one picture, a row of cells for each row given.
 
     Args:
         rows: single frames, integers (3 or 4, H, W) RGB(A) of `bit_depth`; alpha is ignored. Rows may differ in
             length, frames in size. Frames are scaled down, never up.
         labels: a text under each frame, in the shape of `rows`; none where it is empty.
-        path: where to; the file appears complete or not at all.
+        path: where to, as PNG, JPEG or WebP by its ending; the file appears complete or not at all.
         bit_depth: of the frames.
         cell_width: pixels.
 
@@ -51,8 +65,9 @@ def contact_sheet(
 
     Raises:
         ValueError: no frames, labels that do not match them, or deep frames without their depth.
-        InputError: the file cannot be written.
+        InputError: the file cannot be written, or has another ending.
     """
+    check_sheet(path)
     if not any(len(row) for row in rows):
         raise ValueError("a contact sheet needs at least one frame")
     if [len(row) for row in labels] != [len(row) for row in rows]:
@@ -67,10 +82,18 @@ def contact_sheet(
     sheet = cv2.copyMakeBorder(
         _stack(bands, across=False), _GAP, _GAP, _GAP, _GAP, cv2.BORDER_CONSTANT, value=(_PAPER,) * 3
     )
-    done, data = cv2.imencode(".png", cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    suffix = path.suffix.lower()
+    try:
+        done, data = cv2.imencode(suffix, cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), _FORMATS[suffix])
+    except cv2.error:
+        done, data = False, None
+    if not done or data is None:
+        # JPEG holds 65535 pixels a side, WebP 16383.
+        size = f"{sheet.shape[1]}x{sheet.shape[0]}"
+        raise InputError(f"{path} cannot hold a sheet of {size} pixels", remedy="name it .png")
     part = path.with_name(f".{path.name}.part")
     try:
-        part.write_bytes(data.tobytes() if done else b"")
+        part.write_bytes(data.tobytes())
         part.replace(path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error

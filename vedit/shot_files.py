@@ -6,6 +6,7 @@ import csv
 import html
 import io
 import json
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
+from vedit.media.addresses import address_of
+from vedit.media.sequence import find_sequence
 from vedit.media.timecode import can_drop, format_timecode, is_drop, parse_timecode
 from vedit.sheet import contact_sheet
 from vedit.shot_list import ShotList, span_text
@@ -118,12 +121,7 @@ class ListedShots:
             }
 
         whole = span(FrameRange(start=0, stop=len(self.index)))
-        media = {
-            "OTIO_SCHEMA": "ExternalReference.1",
-            "target_url": self.name,
-            "available_range": whole,
-            "metadata": {},
-        }
+        media = {**self._media(rate), "available_range": whole, "metadata": {}}
         clips = [
             {
                 "OTIO_SCHEMA": "Clip.2",
@@ -152,6 +150,24 @@ class ListedShots:
         stack = {"OTIO_SCHEMA": "Stack.1", "name": "tracks", "enabled": True, "children": [track]}
         timeline = {"OTIO_SCHEMA": "Timeline.1", "name": self.name, "tracks": stack, "metadata": {}}
         return json.dumps(timeline, indent=2) + "\n"
+
+    def _media(self, rate: float) -> dict[str, object]:
+        """The clip as OpenTimelineIO refers to it, by its full address: the list may lie in any folder."""
+        path = self.reader.metadata.path
+        sequence = find_sequence(path)
+        if sequence is None:
+            return {"OTIO_SCHEMA": "ExternalReference.1", "target_url": address_of(path.absolute(), like="file:")}
+        return {
+            "OTIO_SCHEMA": "ImageSequenceReference.1",
+            "target_url_base": address_of(sequence.folder.absolute(), like="file:") + "/",
+            "name_prefix": sequence.prefix,
+            "name_suffix": sequence.suffix,
+            "start_frame": sequence.first,
+            "frame_step": 1,
+            "frame_zero_padding": sequence.digits,
+            "rate": rate,
+            "missing_frame_policy": "error",
+        }
 
     def html(self) -> str:
         """A page of the shots' middle frames that needs no other file."""
@@ -239,9 +255,16 @@ def write_shots(listed: ListedShots, path: Path, as_json: Callable[[], str]) -> 
         listed.sheet(path)
         return
     text = as_json() if suffix == ".json" else _TEXTS[suffix](listed)
-    part = path.with_name(f".{path.name}.part")
+    write_text(path, text)
+
+
+def write_text(path: Path, text: str) -> None:
+    """A text file that appears complete or not at all. Raises InputError where it cannot be written."""
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         part.write_text(text, "utf-8")
         part.replace(path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)

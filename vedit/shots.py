@@ -22,7 +22,7 @@ DETECTORS: dict[DetectorName, tuple[float, str]] = {
     "adaptive": (3.0, "a change of hue, saturation and value beside those around it; the default"),
     "content": (27.0, "a change of hue, saturation and value, in levels of 255"),
     "histogram": (0.2, "a change of the histogram of brightness, 0 to 1"),
-    "hash": (0.35, "a change of a perceptual hash, 0 to 1"),
+    "hash": (0.35, "a change of a perceptual hash of brightness, 0 to 1; blind to a change of colour alone"),
     "threshold": (12.0, "the middle of a fade through black, in levels of 255"),
 }
 """Name -> usual threshold, and what it looks at."""

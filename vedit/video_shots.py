@@ -153,7 +153,7 @@ class Preview:
         return png(tiled(rows))
 
     def save(self, path: Path | str) -> Path:
-        """Write it as a PNG, labelled. Raises InputError where it cannot be written."""
+        """Write it as PNG, JPEG or WebP, labelled. Raises InputError where it cannot be written."""
         from vedit.sheet import contact_sheet
         from vedit.stills import look_of
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from vedit.nle.media_paths import MediaRules, address_of, path_of
+from vedit.media.addresses import address_of, path_of
+from vedit.nle.media_paths import MediaRules
 
 
 @pytest.fixture

@@ -136,7 +136,7 @@ def test_the_new_cut_shows_the_same_moments(
     sides = [(render["handles"], render["used"]) for render in told["renders"]]
     assert sides == [([2, 2], [20, 26]), ([1, 2], [1, 5])]
     for render in told["renders"]:
-        recorded = json.loads(Path(f"{render['output']}.vedit.json").read_text())["timeline"]
+        recorded = json.loads(Path(f"{render['output']}.vedit.json").read_text())["recipe"]["purpose"]
         assert recorded["handles"] == render["handles"]
     assert json.loads(Path(f"{out}.vedit.json").read_text())["renders"] == told["renders"]
     results = {shot.path.name for shot in after[1:]}

@@ -9,17 +9,19 @@ import pytest
 
 from vedit.errors import InputError
 from vedit.masking import KeyedBox, KeyedFile, KeyedPoint, MaskSpec, RegionSpec
+from vedit.named_files import NamedFiles
 from vedit.nle.looks import SETTINGS, parse_looks, read_looks
 from vedit.nle.settings import LookOptions, look_options
 from vedit.options import RestyleOptions
 from vedit.types import ControlSpec
 
 FOLDER = Path("/looks")
+FILES = NamedFiles(path=FOLDER / "looks.toml")
 
 
 def read(text: str) -> LookOptions:
     (rule,) = parse_looks(f'[[look]]\nname = "ink"\nprompt = "ink drawing"\n{text}\n').rules
-    return look_options(rule.look, folder=FOLDER)
+    return look_options(rule.look, files=FILES)
 
 
 def test_what_is_not_said_is_the_default() -> None:
@@ -28,7 +30,8 @@ def test_what_is_not_said_is_the_default() -> None:
 
 def test_every_setting_is_an_option() -> None:
     known = {entry.name for entry in fields(RestyleOptions)}
-    assert set(SETTINGS) - known == {"model"}
+    assert set(SETTINGS) - known == {"model", "from", "invert_mask", "grow", "feather"}
+    assert known <= set(SETTINGS)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +53,22 @@ def test_every_setting_is_an_option() -> None:
             (ControlSpec(kind="softedge", scale=0.8, end=0.6), ControlSpec(kind="tile", mask=FOLDER / "m.png")),
         ),
         ('mask = "m.mp4"', "mask", MaskSpec(files=(KeyedFile(path=FOLDER / "m.mp4"),))),
-        ('mask = "/m.png@#3"', "mask", MaskSpec(files=(KeyedFile(path=Path("/m.png"), at="#3"),))),
+        ('mask = "sub/../m.png@#3"', "mask", MaskSpec(files=(KeyedFile(path=FOLDER / "m.png", at="#3"),))),
+        (
+            'mask = "m.mp4"\ngrow = 2\nfeather = 3\ninvert_mask = true',
+            "mask",
+            MaskSpec(files=(KeyedFile(path=FOLDER / "m.mp4"),), grow=2, feather=3, invert=True),
+        ),
+        (
+            'from = "depth=maps/d.mp4"\ncontrols = ["depth:0.5", "tile"]',
+            "controls",
+            (ControlSpec(kind="depth", scale=0.5, source=FOLDER / "maps" / "d.mp4"), ControlSpec(kind="tile")),
+        ),
+        (
+            'from = ["softedge=e.mp4"]',
+            "controls",
+            (ControlSpec(kind="tile"), ControlSpec(kind="softedge", source=FOLDER / "e.mp4")),
+        ),
         (
             'mask = ["box:0,0,9,9", "subject:the dog"]',
             "mask",
@@ -88,28 +106,37 @@ def test_the_model_is_no_option_of_the_look() -> None:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("strength = 2", "look 'ink', strength: 2 is out of range; give a number from 0 to 1"),
-        ('strength = "0.5"', "'0.5' is no number"),
-        ("strength = nan", "nan is no number"),
-        ("strength = true", "True is no number"),
-        ("seed = 1.5", "seed: 1.5 is no whole number from 0"),
-        ("seed = -1", "-1 is no whole number"),
-        ("steps = 0", "steps: 0 is no whole number from 1 to 1000"),
-        ('quality = "best"', "quality: 'best' is not known; it may be draft, standard, high"),
-        ("cross_frame = 1", "1 is neither true nor false"),
-        ("negative_prompt = 1", "1 is no text"),
+        ("strength = 2", "strength = 2; strength lies between 0 and 1"),
+        ('strength = "0.5"', "strength is a number"),
+        ("strength = nan", "strength lies between 0 and 1"),
+        ("strength = true", "strength is a number"),
+        ("seed = 1.5", "seed = 1.5; seed is a whole number"),
+        ("seed = -1", "seed is at least 0"),
+        ("steps = 0", "steps lies between 1 and 1000"),
+        ('quality = "best"', "quality is one of draft, standard, high"),
+        ("cross_frame = 1", "cross_frame is true or false"),
+        ("negative_prompt = 1", "negative_prompt is a text"),
         ('model = " "', "it is empty"),
-        ('controls = ["tile", "tile"]', "controls: 'tile' is given twice"),
+        ('model = "../elsewhere.safetensors"', "names ../elsewhere.safetensors, which is outside its folder"),
+        ('controls = ["tile", "tile"]', "controls: the control 'tile' is given twice"),
         ('controls = ["none", "tile"]', "'none' stands alone"),
         ('controls = "tile:x"', "has the scale 'x'"),
-        ("controls = [3]", "3 is no text"),
+        ("controls = [3]", "controls is a text or a list of texts"),
         ('controls = "tile"\nkeep = "faces"', "keep and controls exclude each other"),
+        ('from = "depth"', "from: 'depth' is not KIND=FILE"),
+        ('from = ["depth=a.mp4", "depth=b.mp4"]', "'depth' is given twice"),
+        ('from = "depth=../d.mp4"', "names ../d.mp4, which is outside its folder; move looks.toml, or allow it"),
+        ('mask = "/m.png"', "names /m.png, which is outside its folder"),
+        ('regions = ["../m.png=gold"]', "which is outside its folder"),
+        ('controls = "tile,mask=../m.png"', "which is outside its folder"),
         ('mask = "box:1,2,3"', "is not X,Y,W,H"),
         ("mask = []", "it says no place"),
         ("mask = { grow = 3 }", "it says no place"),
-        ('mask = { subjects = "x" }', "there is no key 'subjects'; nearest is 'subject'"),
-        ('mask = { subject = "x", feather = -1 }', "-1 is out of range"),
+        ('mask = { subjects = "x" }', "mask has no key 'subjects'; the nearest is 'subject'"),
+        ('mask = { subject = "x", feather = -1 }', "mask has feather = -1; feather is at least 0"),
+        ('mask = [{ subject = "x" }, "m.png"]', "a mask that is a table stands alone"),
         ('mask = ["subject:a", "subject:b"]', "two subjects"),
+        ('mask = { subject = " " }', "subject is empty"),
         ('regions = ["fox"]', "is not MASK=PROMPT"),
         ('regions = [{ mask = "m.png" }]', "a region needs mask and prompt"),
     ],
@@ -118,22 +145,22 @@ def test_faults_name_look_and_key(text: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
         read(text)
     assert said in str(caught.value)
-    assert str(caught.value).startswith("look 'ink'")
+    assert str(caught.value).startswith(("look 'ink'", "looks.toml, [[look]] 1: ", "looks.toml names "))
 
 
 def test_a_looks_own_way_of_keeping_goes_before_the_defaults() -> None:
     looks = parse_looks('[default]\nkeep = "faces"\n[[look]]\nname = "a"\nprompt = "p"\ncontrols = ["tile"]\n')
-    options = look_options(looks.rules[0].look, folder=FOLDER).options
+    options = look_options(looks.rules[0].look, files=FILES).options
     assert (options.keep, options.controls) == (None, (ControlSpec(kind="tile"),))
 
 
 def test_regions_alone_are_enough() -> None:
     (rule,) = parse_looks('[[look]]\nname = "a"\nregions = ["subject:the dog=a fox"]\n').rules
-    assert look_options(rule.look, folder=FOLDER).options.prompt == ""
+    assert look_options(rule.look, files=FILES).options.prompt == ""
 
 
 def test_the_example_is_understood() -> None:
     path = Path(__file__).parents[2] / "examples" / "nle" / "looks.toml"
-    options = [look_options(rule.look, folder=path.parent).options for rule in read_looks(path).rules]
+    options = [look_options(rule.look, files=NamedFiles(path=path)).options for rule in read_looks(path).rules]
     assert [found.prompt for found in options] == ["city at night, neon", "ink drawing", "bronze statue"]
     assert [found.strength for found in options] == [0.9, 0.7, 0.9]

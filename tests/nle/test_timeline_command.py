@@ -16,9 +16,10 @@ from tests.nle.cuts import SHOTS, Cut, fcpxml
 from tests.nle.footage import timecode_of, write_footage
 from vedit.cli import main
 from vedit.errors import Interrupted, VeditError
-from vedit.media.sidecar import sidecar_path
+from vedit.media.sidecar import sidecar_path, source_hash
 from vedit.media.timecode import add_frames
 from vedit.options import Progress, RenderRequest, RenderResult
+from vedit.used_weights import weights_of
 
 RATE = Fraction(25)
 TWO = '[[look]]\nname = "wash"\nprompt = "watercolor"\nclip = "two"\n'
@@ -47,7 +48,8 @@ class StandIn:
         origin = timecode_of(request.source) or request.writing.timecode
         assert origin is not None
         write_footage(request.output, range(first, stop_at), RATE, add_frames(origin, first, RATE))
-        sidecar_path(request.output).write_text(json.dumps({"format": 1, "output": request.output.name}))
+        if request.writing.sidecar:
+            write_record(request)
         count = stop_at - first
         on_progress(Progress(stage="write", done=count, total=count))
         return RenderResult(
@@ -57,6 +59,20 @@ class StandIn:
     @property
     def outputs(self) -> list[str]:
         return [request.output.name for request in self.requests if request.output is not None]
+
+
+def write_record(request: RenderRequest) -> None:
+    """As a render does: what was written, and how."""
+    assert request.output is not None
+    digest, size = source_hash(request.output)
+    told = {
+        "format": 1,
+        "output": request.output.name,
+        "sound": None,
+        "result": {"sha256": digest, "bytes": size, "sound_sha256": None},
+        "recipe": {"purpose": request.purpose, "weights": weights_of(request)},
+    }
+    sidecar_path(request.output).write_text(json.dumps(told))
 
 
 def trusted(path: Path, **_: object) -> None:
@@ -113,7 +129,7 @@ def test_a_second_run_renders_only_what_changed(
     assert vedit(cut) == 0
     (cut / "looks.toml").write_text(TWO + THREE.replace("seed = 7", "seed = 8"))
     assert vedit(cut, "-o", str(cut / "again.fcpxml")) == 2
-    assert "b.ink.0-12.vedit.mov exists, rendered with other settings" in capsys.readouterr().err
+    assert "b.ink.0-12.vedit.mov exists, of other settings, weights or another source" in capsys.readouterr().err
     assert vedit(cut, "--overwrite") == 0
     assert renders.outputs == [*RESULTS, RESULTS[1]]
     assert "1 rendered, 1 kept from before" in capsys.readouterr().out
@@ -129,9 +145,16 @@ def test_a_kept_result_that_is_not_whole_is_found(
 ) -> None:
     assert vedit(cut) == 0
     write_footage(cut / RESULTS[0], range(12, 30), RATE, "10:00:00:12")
+    assert vedit(cut, "-o", str(cut / "other.fcpxml")) == 2
+    assert (
+        f"{RESULTS[0]} exists, of other settings, weights or another source, or was changed" in capsys.readouterr().err
+    )
+    # A record that tells of these frames nonetheless is not believed either.
+    write_record(renders.requests[0])
     assert vedit(cut, "-o", str(cut / "other.fcpxml")) == 1
     assert "holds 18 frames at 25, not 22" in capsys.readouterr().err
     write_footage(cut / RESULTS[0], range(12, 34), RATE, "10:00:00:11")
+    write_record(renders.requests[0])
     assert vedit(cut, "-o", str(cut / "other.fcpxml")) == 1
     assert "begins at 10:00:00:11, not at 10:00:00:12" in capsys.readouterr().err
     assert not (cut / "other.fcpxml").exists()
@@ -231,3 +254,16 @@ def test_a_prompt_noted_in_the_timeline_needs_no_looks(cut: Path, renders: Stand
     assert main(["timeline", str(source), "-o", str(cut / "out.fcpxml")], standalone_mode=False) == 0
     assert [request.options.prompt for request in renders.requests] == ["oil painting"]
     assert renders.outputs == ["a.oil-painting.0-20.vedit.mov"]
+
+
+def test_looks_name_files_of_their_own_folder(
+    cut: Path, renders: StandIn, capsys: pytest.CaptureFixture[str], tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    mask = tmp_path_factory.mktemp("elsewhere") / "mask.png"
+    mask.touch()
+    (cut / "looks.toml").write_text(TWO + f'mask = "{mask}"\n')
+    assert vedit(cut) == 2
+    assert f"names {mask}, which is outside its folder; move looks.toml, or allow it" in capsys.readouterr().err
+    assert not renders.requests
+    assert vedit(cut, "--allow-outside") == 0
+    assert [request.options.files for request in renders.requests] == [(mask,)]

@@ -17,9 +17,11 @@ from vedit.cli.console import count, note, result_line, say_plan, show, show_jso
 from vedit.cli.progress import progress
 from vedit.cli.shots import choices_of, detection_options
 from vedit.cli.stopping import stopping
+from vedit.errors import InputError
 
 if TYPE_CHECKING:
     from vedit.media.choices import Interlaced
+    from vedit.media.read import VideoReader
     from vedit.options import RenderPlan, RenderRequest
     from vedit.plan_file import PlanFile
 
@@ -78,6 +80,7 @@ def plan_command(
     from vedit.media.isolate import check_file
     from vedit.media.read import open_video
     from vedit.plan_text import plan_text, write_thumbnails
+    from vedit.shot_files import write_text
     from vedit.shot_list import find_shots
 
     target = output or source.with_name(f"{source.stem}.plan.toml")
@@ -95,15 +98,14 @@ def plan_command(
             found,
             source=_from(folder, source),
             prompt=prompt,
+            rate=rate,
             thumbnails=[_from(folder, picture) for picture in pictures],
         )
         for warning in reader.warnings:
             note(warning)
-    if rate is not None:
-        text = text.replace('# output = "out.mp4"', f'rate = "{rate}"\n# output = "out.mp4"', 1)
-    part = target.with_name(f".{target.name}.part")
-    part.write_text(text, "utf-8")
-    part.replace(target)
+    if not source.resolve().is_relative_to(folder.resolve()):
+        note(f"{source.name} is outside the folder of {target.name}: 'vedit edit' asks for --allow-outside")
+    write_text(target, text)
     if as_json:
         show_json({"plan": target, "shots": len(found.shots), "thumbnails": pictures})
     else:
@@ -120,7 +122,7 @@ def plan_command(
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be rendered and stop.")
 @click.option("--side-by-side", type=params.FILE, metavar="FILE", help="Also write source and result side by side.")
-@click.option("--no-keep", is_flag=True, help="Keep nothing for the next run, which then renders every shot anew.")
+@click.option("--no-keep", is_flag=True, help="Keep nothing but locked shots: the next run renders the others anew.")
 @click.option("--allow-outside", is_flag=True, help="The plan may name files outside its own folder.")
 @params.range_option
 @params.huge_option
@@ -148,7 +150,8 @@ def edit_command(
     """Render the clip of PLAN, each shot under the look that the plan gives it; the others pass through untouched.
 
     What was rendered is kept in OUT.vedit, so that a second run renders only the shots that changed in the plan. A
-    result of an earlier run is replaced; any other file in its place is not, unless --overwrite is given.
+    result of an earlier run is replaced where OUT.vedit.json says that it still is as it was written; any other file
+    in its place, and a result of --no-sidecar, is not, unless --overwrite is given.
 
     \b
     Examples:
@@ -158,8 +161,8 @@ def edit_command(
       vedit edit plan.toml -o out.mov --codec prores
     """
     from vedit.media.isolate import check_file
+    from vedit.media.read import open_video
     from vedit.plan_file import plan_request, read_plan, resolve_plan
-    from vedit.video import open_video
 
     plan = read_plan(plan_path, anywhere=allow_outside)
     check_file(plan.source, rate=plan.rate, allow_huge=allow_huge)
@@ -167,9 +170,11 @@ def edit_command(
     if side_by_side is not None:
         # That the result is replaced says nothing of this one, which carries no sign of whose it is.
         params.check_output(side_by_side, overwrite=choices.overwrite, source=plan.source)
-    with open_video(plan.source, rate=plan.rate, allow_huge=allow_huge, interlaced=choices.interlaced) as video:
-        resolved = resolve_plan(plan, video)
+    with open_video(plan.source, rate=plan.rate, allow_huge=allow_huge, interlaced=choices.interlaced) as reader:
+        resolved = resolve_plan(plan, reader)
         target = _target(output or plan.output, plan, preview)
+        # A look at what the plan says now replaces the last one, and touches no result.
+        replaced = choices.overwrite or preview == "stills" or _own_result(target)
         request = plan_request(
             plan,
             resolved,
@@ -177,23 +182,25 @@ def edit_command(
             frames=frames,
             allow_huge=allow_huge,
             fresh=fresh,
-            writing=replace(choices, overwrite=choices.overwrite or _own_result(target)),
+            writing=replace(choices, overwrite=replaced),
             **({"keep_work": False, "keep_frames": False} if no_keep else {}),
         )
         if preview == "draft":
             looks = {number: replace(look, quality="draft") for number, look in resolved.looks.items()}
             request = replace(request, looks=looks, locked=frozenset[int]())
-        for path in _further_media(request):
+        for path in dict.fromkeys(path for look in resolved.looks.values() for path in look.files):
             check_file(path, rate=None, allow_huge=allow_huge)
         if preview == "stills":
-            _stills(request, as_json=as_json, quiet=quiet)
+            _stills(request, reader, as_json=as_json, quiet=quiet)
         elif dry_run:
-            _dry_run(request, as_json=as_json, quiet=quiet)
+            _dry_run(request, reader, as_json=as_json, quiet=quiet)
         else:
-            _render(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+            _render(request, reader, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
 
 
-def _render(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
+def _render(
+    request: RenderRequest, reader: VideoReader, *, side_by_side: Path | None, as_json: bool, quiet: bool
+) -> None:
     from vedit.render import restyle
 
     said: list[str] = []
@@ -212,6 +219,7 @@ def _render(request: RenderRequest, *, side_by_side: Path | None, as_json: bool,
     with stopping() as stop, progress(quiet=quiet) as report:
         result = restyle(
             request,
+            reader=reader,
             on_progress=report,
             on_plan=tell_plan,
             on_note=lambda line: tell_notes([line]),
@@ -225,11 +233,11 @@ def _render(request: RenderRequest, *, side_by_side: Path | None, as_json: bool,
         show(result_line(result))
 
 
-def _dry_run(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
+def _dry_run(request: RenderRequest, reader: VideoReader, *, as_json: bool, quiet: bool) -> None:
     from vedit.render import plan
 
     with progress(quiet=quiet) as report:
-        planned = plan(request, on_progress=report)
+        planned = plan(request, reader=reader, on_progress=report)
     if as_json:
         show_json(planned)
         return
@@ -243,13 +251,11 @@ def _dry_run(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
         show(f"note: {line}")
 
 
-def _stills(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
+def _stills(request: RenderRequest, reader: VideoReader, *, as_json: bool, quiet: bool) -> None:
     from vedit.stills import middle_of, preview
 
     with progress(quiet=quiet) as report:
-        # A look at what the plan says now replaces the last one.
-        writing = replace(request.writing, overwrite=True)
-        path = preview(replace(request, writing=writing), numbers_of=middle_of, on_progress=report)
+        path = preview(request, reader=reader, numbers_of=middle_of, on_progress=report)
     if as_json:
         show_json({"preview": path})
     else:
@@ -264,24 +270,27 @@ def _target(named: Path | None, plan: PlanFile, preview: str | None) -> Path:
 
 
 def _own_result(target: Path) -> bool:
-    """Whether what is there was rendered from a plan."""
-    from vedit.media.sidecar import is_record, sidecar_path
+    """Whether what is there was rendered from a plan, and is as it was written.
+
+    Raises:
+        InputError: it was rendered from a plan and is another file now.
+    """
+    from vedit.media.sidecar import is_record, own_record, sidecar_path
 
     record = sidecar_path(target)
     if not is_record(record):
         return False
     recipe = json.loads(record.read_text("utf-8")).get("recipe")
-    return isinstance(recipe, dict) and "looks" in recipe
-
-
-def _further_media(request: RenderRequest) -> list[Path]:
-    """The masks of a render."""
-    found: list[Path] = []
-    for look in (request.looks or {}).values():
-        masks = [*([look.mask] if look.mask else []), *(region.mask for region in look.regions)]
-        found += [file.path for mask in masks for file in mask.files]
-        found += [spec.mask for spec in look.controls if spec.mask is not None]
-    return list(dict.fromkeys(found))
+    if not (isinstance(recipe, dict) and "looks" in recipe):
+        return False
+    if own_record(target) is not None:
+        return True
+    if target.exists():
+        raise InputError(
+            f"{target} is not as it was rendered: it was changed or replaced since",
+            remedy="use --overwrite, or name another output with -o",
+        )
+    return False
 
 
 def _from(folder: Path, path: Path) -> str:

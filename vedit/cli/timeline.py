@@ -58,6 +58,9 @@ HANDLES = 8
 )
 @click.option("--any-media", is_flag=True, help="Read media wherever the timeline says it lies.")
 @click.option(
+    "--allow-outside", is_flag=True, help="LOOKS.TOML may name masks, control videos and models outside its own folder."
+)
+@click.option(
     "--results",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
     metavar="FOLDER",
@@ -91,6 +94,7 @@ def timeline_command(
     rate: Fraction | None,
     folders: tuple[Path, ...],
     any_media: bool,
+    allow_outside: bool,
     results: Path | None,
     container: str | None,
     quality: str | None,
@@ -137,6 +141,7 @@ def timeline_command(
         rate=rate,
         folders=folders,
         any_media=any_media,
+        allow_outside=allow_outside,
         results=results,
         ending=f".{container}" if container else "",
         choices=RenderChoices(

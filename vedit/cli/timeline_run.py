@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 from vedit.cli.console import count, note, say, say_plan, show, show_json
 from vedit.cli.progress import progress
 from vedit.cli.stopping import stopping
+from vedit.named_files import NamedFiles
 from vedit.nle.looks import Looks, read_looks
 from vedit.nle.read import check_output, default_timeline, read_timeline, write_timeline
 from vedit.nle.rendering import rehearse, render_timeline
 from vedit.nle.report import check_record, describe_render, describe_run, span_of, write_record
-from vedit.nle.results import RenderChoices, State, TimelineRender, further_media, timeline_renders
+from vedit.nle.results import RenderChoices, State, TimelineRender, timeline_renders
 from vedit.timeline import media_facts, needed_media, plan_timeline, skipped_clips
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class Wanted:
     rate: Fraction | None
     folders: tuple[Path, ...]
     any_media: bool
+    allow_outside: bool
     results: Path | None
     ending: str
     choices: RenderChoices
@@ -85,11 +87,11 @@ class Run:
         self._renders = timeline_renders(
             self._document,
             jobs,
-            folder=(wanted.edits or self._source).absolute().parent,
+            files=NamedFiles(path=wanted.edits or self._source, anywhere=wanted.allow_outside),
             facts=self._facts,
             choices=wanted.choices,
         )
-        for path in dict.fromkeys(path for render in self._renders for path in further_media(render.request.options)):
+        for path in dict.fromkeys(path for render in self._renders for path in render.request.options.files):
             check_file(path, rate=None, allow_huge=huge)
 
     def plan(self, *, as_json: bool) -> None:

@@ -26,7 +26,7 @@ from vedit.media.timecode import parse_range
 from vedit.media.write import VideoWriter
 from vedit.options import OnProgress, Progress, ignore_progress
 from vedit.ranges import full_scale, to_integer
-from vedit.sheet import contact_sheet
+from vedit.sheet import check_sheet, contact_sheet
 from vedit.shots import detect_shots
 from vedit.types import ColorTags, FrameRange, Shot
 
@@ -86,7 +86,7 @@ def write_mattes(
         spec: the mask.
         output: a video or the pattern of an image sequence; None writes none.
         alpha: write the clip itself with the matte as its alpha channel rather than the matte in grey.
-        preview: a PNG with frames of every shot, the mask tinted.
+        preview: a picture with frames of every shot, the mask tinted.
         frames: START..END as `restyle` takes it; None is the whole clip.
         overwrite: replace files that exist.
         codec: of the video; None is the container's usual one.
@@ -121,6 +121,7 @@ def write_mattes(
         if frames is not None:
             part = parse_range(frames, index, metadata.timecode)
         if preview is not None:
+            check_sheet(preview)
             check_target(preview.absolute(), metadata.path, None, overwrite=overwrite)
         plan = None if output is None else plan_mattes(output, metadata, index, part, options, alpha=alpha)
         clip = MatteSource(

@@ -79,6 +79,16 @@ class OutputPlan:
         return len(self.frames) == len(self.index)
 
     @property
+    def unnamed(self) -> Path:
+        """What is written, before it gets its name: the file, or the pattern of an image sequence."""
+        return self.temporary if self.pictures is None else self.temporary / self.path.name
+
+    @property
+    def unnamed_sound(self) -> Path | None:
+        """The same of the sound beside it; None where there is none."""
+        return self.temporary.with_suffix(".mka") if self.beside is not None else None
+
+    @property
     def pts(self) -> tuple[int, ...]:
         """Presentation times of the frames to write, in ticks of the source's time base."""
         shift = self.start / self.index.time_base

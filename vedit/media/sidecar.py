@@ -11,8 +11,9 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from vedit.errors import MediaError
 from vedit.media.label import SOURCE_TYPE
 from vedit.media.sequence import find_sequence
 
@@ -64,6 +65,7 @@ def describe(
         "output": plan.path.name,
         "sound": plan.beside.name if plan.beside is not None else None,
         "label": SOURCE_TYPE if plan.options.label else None,
+        "result": _result(plan.unnamed, sound=plan.unnamed_sound),
         "source": {"name": source.name, "sha256": digest, "bytes": size},
         "frames": {"start": plan.frames.start, "stop": plan.frames.stop, "of": len(plan.index)},
         "size": [plan.encoding.width, plan.encoding.height],
@@ -99,6 +101,23 @@ def describe(
     }
 
 
+def own_record(output: Path) -> dict[str, Any] | None:
+    """The sidecar of a result that is still as it was written; None where there is none, or the result has changed.
+
+    Reads the whole of the result.
+    """
+    path = sidecar_path(output)
+    if path.is_symlink() or not is_record(path):
+        return None
+    told: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    sound = told.get("sound")
+    try:
+        now = _result(output, sound=output.with_name(Path(sound).name) if isinstance(sound, str) else None)
+    except (OSError, MediaError):  # absent, or no sequence any more
+        return None
+    return told if told.get("result") == now else None
+
+
 def stage_sidecar(path: Path, content: Mapping[str, object]) -> Path:
     """Write a sidecar to the disk under a temporary name beside its own, and return that. Raises OSError."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
@@ -125,6 +144,12 @@ def source_hash(path: Path) -> tuple[str, int]:
                 digest.update(block)
                 size += len(block)
     return digest.hexdigest(), size
+
+
+def _result(output: Path, *, sound: Path | None) -> dict[str, object]:
+    """What tells a written result, its sound beside it included, from anything else of its name."""
+    digest, size = source_hash(output)
+    return {"sha256": digest, "bytes": size, "sound_sha256": source_hash(sound)[0] if sound is not None else None}
 
 
 @cache

@@ -53,7 +53,6 @@ class VideoWriter:
         self._convert = Converter(plan.encoding, plan.source.bit_depth)
         self._sink: TrackSink | GifSink | FilesSink | None = None
         self._sound: OutputContainer | None = None
-        self._sound_file = plan.temporary.with_suffix(".mka")
         self._passthrough: Passthrough | None = None
         self._made: list[Path] = []
 
@@ -167,10 +166,10 @@ class VideoWriter:
         self._made.append(plan.temporary)
         self._sink = open_sink(plan)
         pictures = output = self._sink.output if isinstance(self._sink, TrackSink) else None
-        if plan.beside is not None:
-            _reserve(self._sound_file)
-            self._made.append(self._sound_file)
-            output = self._sound = av.open(f"file:{self._sound_file}", "w", format="matroska")
+        if plan.unnamed_sound is not None:
+            _reserve(plan.unnamed_sound)
+            self._made.append(plan.unnamed_sound)
+            output = self._sound = av.open(f"file:{plan.unnamed_sound}", "w", format="matroska")
             first = plan.index.pts[plan.frames.start] * plan.index.time_base - plan.start
             output.metadata[FIRST_FRAME] = f"{float(first):.9f}"
         if isinstance(self._sink, TrackSink) and plan.timecode is not None:
@@ -208,17 +207,17 @@ class VideoWriter:
     def _files(self) -> list[Path]:
         plan = self._plan
         pictures = [plan.temporary / name for name in plan.pictures.names] if plan.pictures is not None else []
-        return (pictures or [plan.temporary]) + ([self._sound_file] if plan.beside is not None else [])
+        return (pictures or [plan.temporary]) + ([plan.unnamed_sound] if plan.unnamed_sound is not None else [])
 
     def _checked(self) -> ContractReport:
         plan = self._plan
         report = verify(
             plan.source,
-            plan.temporary if plan.pictures is None else plan.temporary / plan.path.name,
+            plan.unnamed,
             frames=plan.frames,
             source_index=plan.index,
             plan=plan,
-            sound=self._sound_file if plan.beside is not None else None,
+            sound=plan.unnamed_sound,
             rate=(plan.index.rate or DEFAULT_RATE) if plan.pictures is not None else None,
             allow_huge=True,
         )
@@ -242,8 +241,8 @@ class VideoWriter:
         """
         plan = self._plan
         moves: list[tuple[Path, Path]] = []
-        if plan.beside is not None:
-            moves.append((self._sound_file, plan.beside))
+        if plan.beside is not None and plan.unnamed_sound is not None:
+            moves.append((plan.unnamed_sound, plan.beside))
         if staged is not None and plan.sidecar is not None:
             moves.append((staged, plan.sidecar))
         for _, final in moves:

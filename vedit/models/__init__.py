@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,11 +16,14 @@ from typing import TYPE_CHECKING
 from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import ModelError
 from vedit.vision_wheel import vision_fault
+from vedit.weights import digest
 
 if TYPE_CHECKING:
     from vedit.models.sd import Model
 
 DEFAULT = "embedded"
+_MODEL_FILES = frozenset((".safetensors", ".json", ".txt"))
+"""Weights, configs and the vocabulary of a tokenizer: what decides what a model does."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 
 
@@ -106,9 +111,11 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSou
     """A name, folder, .safetensors file or hub id -> where the parts are; `controlnets` adds to or replaces kinds.
 
     Raises:
-        ModelError: none of these, or a file that is not safetensors.
+        ModelError: none of these, or a file that is not safetensors; whether a hub id exists is not known here.
     """
     own = dict(controlnets or {})
+    for place in own.values():
+        _check_branch(place)
     if name == DEFAULT:
         return ModelSource(base=str(EMBEDDED), controlnets=own)
     if name == "sd15":
@@ -121,11 +128,7 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSou
                 remedy="give the folder that holds unet/, vae/, text_encoder/, tokenizer/ and scheduler/",
             )
         return ModelSource(base=str(path.resolve()), controlnets=own)
-    if path.suffix in {".ckpt", ".pt", ".pth", ".bin"}:
-        raise ModelError(
-            f"{name} is a pickle file, which can run code when it is opened",
-            remedy="convert it to .safetensors, or use a diffusers folder",
-        )
+    _refuse_pickle(path)
     if path.suffix == ".safetensors":
         if not path.is_file():
             raise ModelError(f"there is no file {name}", remedy="check the path given to --model")
@@ -133,6 +136,35 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSou
     if _HUB_ID.fullmatch(name) and not path.is_absolute():
         return ModelSource(base=name, controlnets=own)
     raise _unknown(name)
+
+
+def _check_branch(place: str) -> None:
+    """Raises ModelError where a ControlNet cannot be there."""
+    path = Path(place)
+    _refuse_pickle(path)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise ModelError(
+                f"{place} is no folder of a ControlNet: it has no config.json",
+                remedy="give the folder that holds config.json and the weights",
+            )
+    elif path.suffix == ".safetensors":
+        on_hub = place.count("/") >= 2 and not path.is_absolute() and not place.startswith(".")
+        if not path.is_file() and not on_hub:
+            raise ModelError(f"there is no file {place}", remedy="check the path given to --controlnet")
+    elif path.is_absolute() or not _HUB_ID.fullmatch(place):
+        raise ModelError(
+            f"there is no ControlNet {place!r}",
+            remedy="give a folder, a .safetensors file, or a hub id owner/name to --controlnet",
+        )
+
+
+def _refuse_pickle(path: Path) -> None:
+    if path.suffix in {".ckpt", ".pt", ".pth", ".bin"}:
+        raise ModelError(
+            f"{path} is a pickle file, which can run code when it is opened",
+            remedy="convert it to .safetensors, or use a diffusers folder",
+        )
 
 
 def size_multiple(name: str) -> int:
@@ -195,11 +227,65 @@ def load(
     return family.load(resolve(name, controlnets), name=name, device=device, controls=controls)
 
 
+def identity(
+    name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Collection[str] = ()
+) -> dict[str, str | None]:
+    """What tells a model's files from others of the same name, JSON-able, without loading them.
+
+    Args:
+        name: as `resolve` takes it.
+        controlnets: further control branches by kind.
+        kinds: the control branches that are used, beside those that lie in the model's own folder.
+
+    Returns:
+        For each part by its kind, the model itself as "model": SHA-256 of the folder's files or of the file, of a hub
+        id the commit in the local cache; None where it is not on this machine yet.
+
+    Raises:
+        ModelError: as `resolve`.
+    """
+    source = resolve(name, controlnets)
+    parts = {"model": source.base, **{kind: place for kind, place in source.controlnets.items() if kind in kinds}}
+    return {part: _files_of(place) for part, place in parts.items()}
+
+
+def _files_of(place: str) -> str | None:
+    path = Path(place)
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix in _MODEL_FILES and file.is_file())
+        told = [(file.relative_to(path).as_posix(), _digest(file)) for file in files]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    if path.is_file():
+        return _digest(path)
+    repo, _, revision = place.partition("@")
+    owner, _, rest = repo.partition("/")
+    snapshots = _cached(f"{owner}/{rest.partition('/')[0]}")  # owner/name/FILE is one file of a repository
+    named = snapshots.parent / "refs" / (revision or "main")
+    if named.is_file():
+        return named.read_text("utf-8").strip()
+    return revision if revision and (snapshots / revision).is_dir() else None
+
+
+def _digest(path: Path) -> str:
+    status = path.stat()
+    return _digest_as_is(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest_as_is(path: Path, _size: int, _changed: int) -> str:
+    """Many renders of one process use one model of many gigabytes."""
+    return digest(path)
+
+
 def _in_cache(repo: str) -> bool:
+    return any(_cached(repo).glob("*/model_index.json"))
+
+
+def _cached(repo: str) -> Path:
     # transformers and diffusers keep hub files under the same cache; the folder's name is the hub client's rule.
     from huggingface_hub.constants import HF_HUB_CACHE
 
-    return any((Path(HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "snapshots").glob("*/model_index.json"))
+    return Path(HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "snapshots"
 
 
 def _unknown(name: str) -> ModelError:

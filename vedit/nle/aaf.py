@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from vedit.errors import InputError, MissingExtraError, VeditError
+from vedit.media.addresses import address_of
 from vedit.nle.cover import check_cover
-from vedit.nle.media_paths import MediaRules, address_of
+from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 
 _MOTION = ("motion", "speed", "timewarp", "freeze")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
+from vedit.media.addresses import address_of
 from vedit.nle.cover import check_cover
 from vedit.nle.fcpxml_read import Found, StoryReader
 from vedit.nle.fcpxml_times import format_time, parse_time
-from vedit.nle.media_paths import MediaRules, address_of
+from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import NewMedia, Timeline
 from vedit.nle.xml_tree import Element, Text, XmlDocument
 

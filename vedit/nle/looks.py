@@ -16,7 +16,6 @@ look, or else is the prompt.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -26,16 +25,16 @@ from pathlib import Path
 from typing import cast
 
 from vedit.errors import InputError
+from vedit.look_keys import LOOK, MODEL, Key, check_table, over, unknown_key
 from vedit.nle.model import Marker, TimelineClip
 
 SELECTORS = ("clip", "track", "marker", "color", "reel", "sequence")
-SETTINGS = (
-    *("prompt", "negative_prompt", "source_prompt", "strength", "guidance", "controls", "keep", "mask", "regions"),
-    *("seed", "quality", "steps", "fixed_point", "short_side", "start", "cross_frame", "batch", "window", "overlap"),
-    *("upscale", "model"),
-)
-"""What a look may say of its render; `vedit.nle.settings` reads the values."""
-_OTHER_WAY = {"keep": "controls", "controls": "keep"}
+SETTINGS = {**LOOK, "model": MODEL}
+"""What a look may say of its render."""
+_OWN = {
+    "name": Key(kind="text", about="Of the look, and in the names of its results."),
+    **{key: Key(kind="text", several=True, about=f"Which clips: {key}.") for key in SELECTORS},
+}
 _NOTE = re.compile(r"^\s*\*?\s*VEDIT\s*:\s*(.*?)\s*$", re.I)
 
 
@@ -99,16 +98,16 @@ def parse_looks(text: str, *, name: str = "looks.toml") -> Looks:
         told = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name} is no TOML: {error}") from None
-    _check_keys(told, ("default", "look"), f"{name}")
-    default = _table(told.get("default", {}), f"{name}, [default]")
-    _check_keys(default, SETTINGS, f"{name}, [default]")
+    for key in told:
+        if key not in ("default", "look"):
+            raise unknown_key(key, ("default", "look"), name)
+    default = check_table(told.get("default", {}), SETTINGS, f"{name}, [default]")
     tables = told.get("look", [])
     if not isinstance(tables, list):
         raise InputError(f"{name}: looks are written as [[look]], with two brackets")
     rules: list[LookRule] = []
     for number, entry in enumerate(cast(list[object], tables), start=1):
-        where = f"{name}, [[look]] {number}"
-        rules.append(_rule(_table(entry, where), default, where, number))
+        rules.append(_rule(entry, default, f"{name}, [[look]] {number}", number))
     names = [rule.look.name for rule in rules]
     twice = next((known for known in names if names.count(known) > 1), None)
     if twice is not None:
@@ -116,39 +115,23 @@ def parse_looks(text: str, *, name: str = "looks.toml") -> Looks:
     return Looks(rules=tuple(rules), default=default)
 
 
-def _rule(table: Mapping[str, object], default: Mapping[str, object], where: str, number: int) -> LookRule:
-    _check_keys(table, ("name", *SELECTORS, *SETTINGS), where)
-    name = table.get("name", f"look{number}")
-    if not isinstance(name, str) or not name or name != _slug(name, keep_case=True):
+def _rule(entry: object, default: Mapping[str, object], where: str, number: int) -> LookRule:
+    table = check_table(entry, {**_OWN, **SETTINGS}, where)
+    name = str(table.get("name", f"look{number}"))
+    if not name or name != _slug(name, keep_case=True):
         raise InputError(f"{where}: name {name!r} is no name for a file", remedy="use letters, digits, - and _")
-    own = {key: value for key, value in table.items() if key in SETTINGS}
-    # A look that says what is kept, one way, does not mean the other way of the default any more.
-    beneath = {key: value for key, value in default.items() if _OTHER_WAY.get(key) not in own}
-    settings = {**beneath, **own}
-    if not settings.get("prompt") and not settings.get("regions"):
-        raise InputError(f"{where}: it has no prompt")
+    settings = over(default, {key: value for key, value in table.items() if key in SETTINGS})
+    if not str(settings.get("prompt", "")).strip() and not settings.get("regions"):
+        raise InputError(f"{where}: it has no prompt", remedy='write prompt = "ink drawing"')
     selectors = {key: _patterns(table[key], f"{where}, {key}") for key in SELECTORS if key in table}
     return LookRule(look=Look(name=name, settings=settings), selectors=selectors)
 
 
 def _patterns(value: object, where: str) -> tuple[str, ...]:
-    patterns = cast(list[object], value) if isinstance(value, list) else [value]
-    if not patterns or not all(isinstance(pattern, str) and pattern for pattern in patterns):
+    patterns = cast("list[object]", value) if isinstance(value, list) else [value]
+    if not patterns or not all(patterns):
         raise InputError(f"{where}: {value!r} is no pattern", remedy='write "A001*" or ["A001*", "A002*"]')
     return tuple(str(pattern) for pattern in patterns)
-
-
-def _table(value: object, where: str) -> Mapping[str, object]:
-    if not isinstance(value, dict):
-        raise InputError(f"{where} is no table")
-    return cast(dict[str, object], value)
-
-
-def _check_keys(table: Mapping[str, object], known: tuple[str, ...], where: str) -> None:
-    for key in table:
-        if key not in known:
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0)
-            raise InputError(f"{where}: there is no key {key!r}", remedy=f"nearest is {near[0]!r}")
 
 
 def _values(clip: TimelineClip, kind: str) -> Iterator[str]:

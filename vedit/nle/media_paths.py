@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")
-_DRIVE = re.compile(r"^/?[A-Za-z]:[/\\]")
-_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
-# RFC 3986: what may stand in a path as it is, the colon left out because Premiere escapes it.
-_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=@")
+from vedit.media.addresses import DRIVE, path_of
+
 _TRAILING_PARTS = 8
 
 
@@ -85,7 +81,7 @@ class MediaRules:
         return Located(problem="offline")
 
     def _direct(self, name: str) -> Path | None:
-        if _DRIVE.match(name):
+        if DRIVE.match(name):
             windows = Path(name.lstrip("/"))
             return windows if windows.is_absolute() else None
         return self.base / name
@@ -100,64 +96,10 @@ class MediaRules:
 _MEDIA = frozenset((".mov", ".mp4", ".m4v", ".mkv", ".mxf", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"))
 
 
-def path_of(written: str) -> str:
-    """An address -> the path in it, percent-decoded where it is a URL.
-
-    Raises:
-        ValueError: a scheme other than file, another machine, or characters that no path has; the message says which.
-    """
-    path = written
-    scheme = _SCHEME.match(written)
-    if scheme and not _DRIVE.match(written):
-        if scheme[1].lower() != "file":
-            raise ValueError(f"{scheme[1].lower()}: addresses are not read")
-        rest = written[scheme.end() :]
-        if rest.startswith("//"):
-            host, _, below = rest[2:].partition("/")
-            if host.lower() not in ("", "localhost", "127.0.0.1"):
-                raise ValueError(f"on another machine ({host})")
-            rest = "/" + below
-        path = _decode(rest)
-        if _DRIVE.match(path):
-            path = path[1:]
-    if written.startswith(("\\\\", "//")):
-        raise ValueError("on another machine")
-    if not path or any(ord(character) < 32 for character in path):
-        raise ValueError("not a path")
-    return path
-
-
-def address_of(path: Path, *, like: str) -> str:
-    """A path -> an address of the kind that `like` is: a URL with or without host, or a plain path.
-
-    Args:
-        path: absolute.
-        like: the address that it takes the place of.
-    """
-    plain = path.as_posix()
-    lower = like.lower()
-    if lower.startswith("file:") or not like:
-        prefix = "file://localhost" if lower.startswith("file://localhost") else "file://"
-        return prefix + ("" if plain.startswith("/") else "/") + _encode(plain)
-    return plain
-
-
 def _parts(name: str) -> tuple[str, ...]:
     """The folders and the file of a path of any system; no `..` and no root."""
-    pure = PureWindowsPath(name) if _DRIVE.match(name) or "\\" in name else PurePosixPath(name)
+    pure = PureWindowsPath(name) if DRIVE.match(name) or "\\" in name else PurePosixPath(name)
     return tuple(part for part in pure.parts if part not in ("..", pure.anchor))
-
-
-def _decode(text: str) -> str:
-    raw = _PERCENT.sub(lambda match: bytes((int(match[1], 16),)), text.encode())
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        raise ValueError("its percent signs do not spell UTF-8") from None
-
-
-def _encode(path: str) -> str:
-    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in path.encode())
 
 
 def _is_file(path: Path) -> bool:

@@ -12,8 +12,9 @@ from fractions import Fraction
 from pathlib import Path
 
 from vedit.errors import InputError
+from vedit.media.addresses import address_of
 from vedit.nle.cover import check_cover
-from vedit.nle.media_paths import MediaRules, address_of
+from vedit.nle.media_paths import MediaRules
 from vedit.nle.mlt_properties import all_hidden, marker_entries, media_address, moved_markers, property_of, value_of
 from vedit.nle.mlt_times import format_frames, parse_frames
 from vedit.nle.model import ClipKind, Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan

@@ -14,9 +14,10 @@ from fractions import Fraction
 from typing import Any, cast
 
 from vedit.errors import InputError
+from vedit.media.addresses import address_of
 from vedit.media.rates import snap
 from vedit.nle.cover import check_cover
-from vedit.nle.media_paths import MediaRules, address_of
+from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 
 _Object = dict[str, Any]

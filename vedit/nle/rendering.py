@@ -9,7 +9,7 @@ from pathlib import Path
 from vedit.errors import ContractError, InputError, Interrupted
 from vedit.nle.model import NewMedia, TimelineDocument
 from vedit.nle.ranges import MediaFacts
-from vedit.nle.results import TimelineRender, record_result
+from vedit.nle.results import TimelineRender
 from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, ignore_plan, ignore_progress
 from vedit.sampling import OnNote, Stop, ignore_note, never
 from vedit.timeline import relink
@@ -102,7 +102,6 @@ def render_timeline(
                 stop=stop,
             )
             notes = told.notes
-            record_result(render)
             before += count
         media = _media(render, facts[render.job.source], decode=not render.due)
         relink(document, render.job, media)
@@ -132,7 +131,7 @@ def _check_free(renders: Sequence[TimelineRender]) -> None:
     if in_the_way:
         others = f" (and {len(in_the_way) - 1} more)" if len(in_the_way) > 1 else ""
         raise InputError(
-            f"{in_the_way[0]}{others} exists, rendered with other settings or from another source",
+            f"{in_the_way[0]}{others} exists, of other settings, weights or another source, or was changed since",
             remedy="use --overwrite to render it again",
         )
 

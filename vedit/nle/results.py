@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 from vedit.errors import InputError
 from vedit.guides import plain
 from vedit.media.choices import OutputOptions
+from vedit.media.recorded import recorded_recipe
 from vedit.media.sequence import find_sequence
-from vedit.media.sidecar import sidecar_path, source_hash, stage_sidecar, versions
+from vedit.media.sidecar import source_hash, versions
 from vedit.media.timecode import add_frames, can_drop, format_timecode
+from vedit.named_files import NamedFiles
 from vedit.nle.model import TimelineDocument
 from vedit.nle.ranges import MediaFacts
 from vedit.nle.settings import look_options
 from vedit.options import QualityName, RenderRequest
+from vedit.planning import pick_device
 from vedit.timeline import TimelineJob
-
-if TYPE_CHECKING:
-    from vedit.options import RestyleOptions
+from vedit.used_weights import same_weights, weights_of
+from vedit.work import unit_key
 
 State = Literal["missing", "there", "other"]
-"""Of a result: not rendered yet; there, as it would be rendered again; there, of other settings or another source."""
-KEY = "timeline"
-"""Of the sidecar's part that says what a result was asked to be."""
+"""Of a result: not rendered yet; there, as it would be rendered again; there, of other settings, weights or another
+source, or changed since."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,8 +49,6 @@ class TimelineRender:
 
     job: TimelineJob
     request: RenderRequest
-    recipe: Mapping[str, object]
-    """All that decides the result, as JSON has it."""
     state: State
     timecode: str | None
     """Of the result's first frame."""
@@ -65,7 +63,7 @@ def timeline_renders(
     document: TimelineDocument,
     jobs: Sequence[TimelineJob],
     *,
-    folder: Path,
+    files: NamedFiles,
     facts: Mapping[Path, MediaFacts],
     choices: RenderChoices,
 ) -> tuple[TimelineRender, ...]:
@@ -74,7 +72,7 @@ def timeline_renders(
     Args:
         document: the timeline.
         jobs: from `plan_timeline`.
-        folder: relative names in looks count from here.
+        files: where the files that looks name may lie.
         facts: of every job's source.
         choices: what holds for all of them.
 
@@ -83,10 +81,11 @@ def timeline_renders(
     """
     from vedit.models import resolve
 
+    device = pick_device(choices.device)
     hashes: dict[Path, str] = {}
     renders: list[TimelineRender] = []
     for job in jobs:
-        asked = look_options(job.look, folder=folder)
+        asked = look_options(job.look, files=files)
         options = asked.options if choices.quality is None else replace(asked.options, quality=choices.quality)
         model = choices.model or asked.model
         resolve(model, {})
@@ -100,19 +99,18 @@ def timeline_renders(
             output=job.output,
             frames=f"#{job.frames.start}..#{job.frames.stop}",
             model=model,
-            device=choices.device,
+            device=device,
             writing=replace(choices.writing, timecode=origin),
             allow_huge=choices.allow_huge,
             fresh=choices.fresh,
             keep_work=choices.keep_work,
         )
-        recipe = _recipe(request, hashes)
+        request = replace(request, purpose=_purpose(job, request, hashes))
         renders.append(
             TimelineRender(
                 job=job,
                 request=request,
-                recipe=recipe,
-                state=_state(job.output, recipe),
+                state=_state(request),
                 timecode=add_frames(origin, job.frames.start, job.rate) if origin is not None else None,
             )
         )
@@ -130,57 +128,43 @@ def _origin(job: TimelineJob, *, drop: bool) -> str | None:
     return format_timecode(int(frame), job.rate, drop=drop and can_drop(job.rate))
 
 
-def _recipe(request: RenderRequest, hashes: dict[Path, str]) -> dict[str, object]:
+def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[Path, str]) -> dict[str, object]:
+    """What the next run knows the result by, and what a reader of its record wants to know of the timeline."""
+
     def digest(path: Path) -> str:
         if path not in hashes:
             hashes[path] = source_hash(path)[0]
         return hashes[path]
 
-    files = further_media(request.options)
+    files = request.options.files
     missing = next((path for path in files if not path.exists() and find_sequence(path) is None), None)
     if missing is not None:
         raise InputError(f"{missing} does not exist", remedy="names in looks count from the folder that they lie in")
-    told = {
+    decides = {
         "source": digest(request.source),
         "frames": request.frames,
         "options": plain(replace(request.options, batch=0)),  # it never changes the frames
         "files": {str(path): digest(path) for path in files},
         "model": request.model,
+        "device": request.device.split(":")[0],
         "writing": plain(replace(request.writing, overwrite=False, sidecar=True, strict=False)),
         "vedit": dict(versions())["vedit"],
     }
-    return json.loads(json.dumps(told))
-
-
-def further_media(options: RestyleOptions) -> list[Path]:
-    """The masks and control videos that options name."""
-    specs = [*([options.mask] if options.mask else []), *(region.mask for region in options.regions)]
-    masks = [file.path for spec in specs for file in spec.files]
-    controls = [path for spec in options.controls for path in (spec.source, spec.mask) if path is not None]
-    return list(dict.fromkeys([*masks, *controls]))
-
-
-def _state(output: Path, recipe: Mapping[str, object]) -> State:
-    if not output.exists():
-        return "missing"
-    try:
-        told: object = json.loads(sidecar_path(output).read_text("utf-8"))[KEY]["recipe"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return "other"
-    return "there" if told == recipe else "other"
-
-
-def record_result(render: TimelineRender) -> None:
-    """Say in the result's sidecar what it was asked to be, so that the next run knows it again."""
-    path = sidecar_path(render.job.output)
-    if not path.exists():
-        return  # none was wanted
-    used = render.job.used
-    told = json.loads(path.read_text("utf-8"))
-    told[KEY] = {
-        "recipe": render.recipe,
-        "look": render.job.look.name,
-        "used": {"start": used.start, "stop": used.stop},
-        "handles": list(render.job.handles),
+    return {
+        "timeline": unit_key(decides),
+        "look": job.look.name,
+        "used": {"start": job.used.start, "stop": job.used.stop},
+        "handles": list(job.handles),
     }
-    stage_sidecar(path, told).replace(path)
+
+
+def _state(request: RenderRequest) -> State:
+    assert request.output is not None and request.purpose is not None
+    if not request.output.exists():
+        return "missing"
+    recipe = recorded_recipe(request.output) or {}
+    told = recipe.get("purpose")
+    asked = told.get("timeline") if isinstance(told, dict) else None
+    # The weights are no part of that key: those that are fetched for a render are known after it.
+    same = asked == request.purpose["timeline"] and same_weights(recipe.get("weights"), weights_of(request))
+    return "there" if same else "other"

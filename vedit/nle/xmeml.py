@@ -10,8 +10,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 
+from vedit.media.addresses import address_of
 from vedit.nle.cover import check_cover
-from vedit.nle.media_paths import MediaRules, address_of
+from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
 

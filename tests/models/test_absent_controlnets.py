@@ -1,0 +1,49 @@
+"""Control branches that cannot be there are told before anything is rendered, and as a render would tell it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.clips import two_shots
+from vedit.cli import main
+from vedit.errors import ModelError
+from vedit.models import resolve
+
+
+@pytest.mark.parametrize(
+    ("place", "said"),
+    [
+        ("nope", "there is no ControlNet 'nope'; give a folder"),
+        ("/nowhere/at/all", "there is no ControlNet"),
+        ("nope.safetensors", "there is no file nope.safetensors"),
+        ("./a/b/c.safetensors", "there is no file ./a/b/c.safetensors"),
+        ("{folder}", "is no folder of a ControlNet: it has no config.json"),
+        ("{folder}/net.ckpt", "is a pickle file"),
+    ],
+)
+def test_what_cannot_be_there_is_refused(tmp_path: Path, place: str, said: str) -> None:
+    with pytest.raises(ModelError, match=said):
+        resolve("embedded", {"depth": place.format(folder=tmp_path)})
+
+
+def test_what_may_be_there_is_not(tmp_path: Path) -> None:
+    (tmp_path / "config.json").touch()
+    (tmp_path / "net.safetensors").touch()
+    for place in (str(tmp_path), str(tmp_path / "net.safetensors"), "owner/name@main", "owner/name/net.safetensors"):
+        assert resolve("embedded", {"depth": place}).controlnets == {"depth": place}
+
+
+def test_a_dry_run_ends_as_the_run_would(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = two_shots(tmp_path / "in.mov")
+    words = ["restyle", str(clip), "--prompt", "night", "--control", "depth", "--controlnet", "depth=nope", "-q"]
+    said: list[str] = []
+    for more in (["--dry-run"], []):
+        assert main([*words, *more], standalone_mode=False) == 2
+        said.append(capsys.readouterr().err)
+    assert said[0] == said[1]
+    assert said[0].startswith(
+        "vedit: error: there is no ControlNet 'nope'; give a folder, a .safetensors file, or a hub"
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["in.mov"]

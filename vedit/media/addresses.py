@@ -1,0 +1,67 @@
+"""Addresses of files as project files write them: `file:` URLs and plain paths, to and fro."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+_SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")
+DRIVE = re.compile(r"^/?[A-Za-z]:[/\\]")
+"""How an absolute path of Windows begins."""
+_PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
+# RFC 3986: what may stand in a path as it is, the colon left out because Premiere escapes it.
+_PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=@")
+
+
+def path_of(written: str) -> str:
+    """An address -> the path in it, percent-decoded where it is a URL.
+
+    Raises:
+        ValueError: a scheme other than file, another machine, or characters that no path has; the message says which.
+    """
+    path = written
+    scheme = _SCHEME.match(written)
+    if scheme and not DRIVE.match(written):
+        if scheme[1].lower() != "file":
+            raise ValueError(f"{scheme[1].lower()}: addresses are not read")
+        rest = written[scheme.end() :]
+        if rest.startswith("//"):
+            host, _, below = rest[2:].partition("/")
+            if host.lower() not in ("", "localhost", "127.0.0.1"):
+                raise ValueError(f"on another machine ({host})")
+            rest = "/" + below
+        path = _decode(rest)
+        if DRIVE.match(path):
+            path = path[1:]
+    if written.startswith(("\\\\", "//")):
+        raise ValueError("on another machine")
+    if not path or any(ord(character) < 32 for character in path):
+        raise ValueError("not a path")
+    return path
+
+
+def address_of(path: Path, *, like: str) -> str:
+    """A path -> an address of the kind that `like` is: a URL with or without host, or a plain path.
+
+    Args:
+        path: absolute.
+        like: the address that it takes the place of.
+    """
+    plain = path.as_posix()
+    lower = like.lower()
+    if lower.startswith("file:") or not like:
+        prefix = "file://localhost" if lower.startswith("file://localhost") else "file://"
+        return prefix + ("" if plain.startswith("/") else "/") + _encode(plain)
+    return plain
+
+
+def _decode(text: str) -> str:
+    raw = _PERCENT.sub(lambda match: bytes((int(match[1], 16),)), text.encode())
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        raise ValueError("its percent signs do not spell UTF-8") from None
+
+
+def _encode(path: str) -> str:
+    return "".join(chr(byte) if byte in _PLAIN else f"%{byte:02X}" for byte in path.encode())

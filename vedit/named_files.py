@@ -1,0 +1,58 @@
+"""Files that a text file names: they count from its folder, and lie in it unless the user says otherwise."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from vedit.errors import InputError
+from vedit.models import known_models
+
+_OPTION = "--allow-outside"
+_WEIGHTS = frozenset((".safetensors", ".ckpt", ".pt", ".pth", ".bin"))
+"""Endings of files, which a hub id such as owner/name-1.5 has not."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedFiles:
+    """What a plan file or a looks file may name."""
+
+    path: Path
+    """Of the file that names them."""
+    anywhere: bool = False
+    """They may lie outside its folder."""
+
+    def place(self, file: Path | str) -> Path:
+        """A file that is named. Raises InputError where it lies outside."""
+        name = self.path.name
+        if "\0" in str(file):
+            raise InputError(f"{name} names {str(file)!r}, which no file can be called")
+        folder = self.path.absolute().parent
+        # Not resolved for use: a link to the clip is a name that the user chose.
+        found = Path(os.path.normpath(folder / file))
+        if not self.anywhere and not found.resolve().is_relative_to(folder.resolve()):
+            raise InputError(
+                f"{name} names {file}, which is outside its folder",
+                remedy=f"move {name}, or allow it with {_OPTION}",
+            )
+        return found
+
+    def model(self, text: str) -> str:
+        """A model that is named: a listed name or a hub id as it is, a folder or file in its place.
+
+        Raises:
+            InputError: it is a path, and lies outside or is only there from the current folder.
+        """
+        if any(text == known.name for known in known_models()):
+            return text
+        named = Path(text)
+        path = named.is_absolute() or text.startswith(".") or ".." in named.parts or named.suffix in _WEIGHTS
+        if path or (self.path.absolute().parent / named).exists():
+            return str(self.place(text))
+        if named.exists():
+            raise InputError(
+                f"{self.path.name} names the model {text}, which is not in its folder",
+                remedy=f"name it from there: {os.path.relpath(named.absolute(), self.path.absolute().parent)}",
+            )
+        return text
