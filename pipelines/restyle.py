@@ -4,6 +4,9 @@
     frames -> encode -> invert (or add noise) -> sample -> latents of the new look
                               outside the mask: the source's, at every step
 
+Shots under one look can share an anchor: a frame of the source, wherever it lies, that is sampled with every window and
+whose change of colours all of them take. Nothing else ever crosses a cut.
+
 Both passes see the same controls and the same cross-frame attention, so that sampling under the source's own
 description and no guidance retraces the inversion (DDIM inversion, Song et al. 2021; with ControlNet as in RAVE,
 Kara et al. 2024; fixed point as in AIDI, Pan et al. 2023).
@@ -21,8 +24,10 @@ import torch
 from vedit.controls import branch, control_maps
 from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask
 from vedit.diffusion.conditioning import Conditioning, Control, Guides, bind
+from vedit.diffusion.kept_inversion import Kept, inversion_facts, kept_inversion
 from vedit.diffusion.noise import frame_noise
-from vedit.diffusion.samplers import invert, sample
+from vedit.diffusion.samplers import Denoise, invert, sample
+from vedit.diffusion.shared_look import share_change
 from vedit.diffusion.trajectory import Trajectory, add_noise, trajectory
 from vedit.diffusion.windows import windows
 from vedit.models import default_guidance
@@ -56,9 +61,18 @@ class Restyler:
     regions: tuple[PromptEmbeds, ...]
     guidance: float
     fixed_point: int
+    inversions: Kept | None = None
+    """Where inversions are kept for later renders."""
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """Of the parts of the model that the look uses: what other shots of the render need decides nothing here."""
+        used = {f"controlnet:{branch(spec.kind)}" for spec in self.controls}
+        parts = self.model.fingerprint
+        return {name: digest for name, digest in parts.items() if not name.startswith("controlnet:") or name in used}
 
 
-def prepare(model: Model, options: RestyleOptions) -> Restyler:
+def prepare(model: Model, options: RestyleOptions, inversions: Kept | None = None) -> Restyler:
     """Encode the prompts and lay out the trajectory; controls the model has no branch for are left out."""
     quality = options.resolved()
     return Restyler(
@@ -73,6 +87,7 @@ def prepare(model: Model, options: RestyleOptions) -> Restyler:
         regions=tuple(model.text(region.prompt) for region in options.regions),
         guidance=default_guidance(model.name) if options.guidance is None else options.guidance,
         fixed_point=quality.fixed_point,
+        inversions=inversions,
     )
 
 
@@ -92,6 +107,8 @@ def restyle_frames(
     numbers: Sequence[int],
     guides: Guides,
     on_step: OnStep = ignore_step,
+    *,
+    shared: bool = False,
 ) -> Latents:
     """Frames of one shot, sampled together; the first is the anchor.
 
@@ -101,6 +118,7 @@ def restyle_frames(
         numbers: the frames' indices in the source, which key their noise.
         guides: controls, mask and regions of these frames, at their size.
         on_step: told after each step.
+        shared: the anchor stands for the look of several shots, and the others take its change of colours too.
 
     Returns:
         Clean latents (T, C, h, w); where no pixel of a cell is in the mask, those of the source.
@@ -115,24 +133,32 @@ def restyle_frames(
         regions=guides.regions,
     )
     source = Latents(data=model.codec.encode(frames.to(model.device)))
-    if guides.mask is not None and not guides.mask.any():
+    if guides.mask is not None and not guides.mask[int(shared) :].any():
         return source
+    cells = None if guides.mask is None else pool_mask(guides.mask, space=model.codec.factor)
     with ExitStack() as adapters:
         memory = adapters.enter_context(model.cross_frame()) if options.cross_frame else None
         if options.start == "inversion":
             denoise = bind(model.denoiser, describe, batch=options.batch, memory=memory)
-            steps = invert(denoise, source, path, fixed_point=restyler.fixed_point)
-            passed = _followed(steps, source, path, "invert", on_step, whole=guides.mask is not None)
-            noisy, source_at = passed[-1], inverted_source([latents.data for latents in passed])
+            passed = _inverted(restyler, denoise, source, describe, on_step, whole=guides.mask is not None)
+            noisy, source_at = Latents(data=passed[-1]), inverted_source(passed)
         else:
             noise = frame_noise(source.data.shape[1:], seed=options.seed, frames=numbers).to(source.data)
             noisy, source_at = add_noise(source, noise, path), noised_source(source.data, noise)
         regional = adapters.enter_context(model.regional()) if guides.regions else None
         denoise = bind(model.denoiser, change, batch=options.batch, memory=memory, regional=regional)
-        keep = (
-            None if guides.mask is None else keep_outside(pool_mask(guides.mask, space=model.codec.factor), source_at)
-        )
-        return _followed(sample(denoise, noisy, path, keep=keep), noisy, path, "sample", on_step)[-1]
+        keep = None if cells is None else keep_outside(cells, source_at)
+        clean = noisy
+        for done, latents in enumerate(sample(denoise, noisy, path, keep=keep), start=1):
+            on_step("sample", done / len(path.steps))
+            clean = latents
+    if not shared:
+        return clean
+    # A region has a look of its own, which the anchor's prompt says nothing of.
+    for region in guides.regions:
+        outside = 1 - pool_mask(region.mask, space=model.codec.factor)
+        cells = outside if cells is None else cells * outside
+    return Latents(data=share_change(clean.data, source.data, cells), timestep=clean.timestep)
 
 
 def shot_windows(options: RestyleOptions, shot: FrameRange) -> tuple[Window, ...]:
@@ -147,30 +173,35 @@ def restyle_window(
     frames_of: Callable[[FrameRange], torch.Tensor],
     guides_of: GuidesOf,
     on_step: OnStep = ignore_step,
+    anchor: int | None = None,
 ) -> Latents:
     """One window of a shot, by itself: it depends on no other window, so windows can be kept and made anew singly.
 
     The window is sampled together with the shot's first frame, the anchor of cross-frame attention, so that all
-    windows share one look.
+    windows share one look; or with the anchor that shots share.
 
     Args:
         restyler: from `prepare`.
         shot: frames of the source that belong together.
         window: part of the shot.
-        frames_of: a range of the shot -> (T, 3, H, W) in [0, 1] at the model's size.
+        frames_of: a range of the shot, or the anchor alone -> (T, 3, H, W) in [0, 1] at the model's size.
         guides_of: what steers the anchor and the window's frames, or `own_guides`.
         on_step: told after each step.
+        anchor: a frame of the source that stands for the look of several shots; None, or the shot's first: the shot
+            has a look to itself.
 
     Returns:
         Clean latents (T, C, h, w) of the window's frames.
     """
     numbers, frames = list(range(window.start, window.stop)), frames_of(window)
-    anchored = window.start != shot.start
-    if anchored:
-        numbers = [shot.start, *numbers]
-        frames = torch.cat([frames_of(FrameRange(start=shot.start, stop=shot.start + 1)), frames])
-    latents = restyle_frames(restyler, frames, numbers, guides_of(numbers, frames), on_step)
-    return Latents(data=latents.data[1:]) if anchored else latents
+    first = shot.start if anchor is None else anchor
+    shared = first != shot.start
+    beside = shared or window.start != first
+    if beside:
+        numbers = [first, *numbers]
+        frames = torch.cat([frames_of(FrameRange(start=first, stop=first + 1)), frames])
+    latents = restyle_frames(restyler, frames, numbers, guides_of(numbers, frames), on_step, shared=shared)
+    return Latents(data=latents.data[1:]) if beside else latents
 
 
 def join_windows(
@@ -189,12 +220,34 @@ def join_windows(
         yield FrameRange(start=start, stop=stop), Latents(data=data[: stop - start])
 
 
-def _followed(
-    steps: Iterator[Latents], start: Latents, path: Trajectory, stage: str, on_step: OnStep, *, whole: bool = False
-) -> list[Latents]:
-    """Where the steps lead: the start and what comes after each, or the last alone."""
-    passed = [start]
-    for done, latents in enumerate(steps, start=1):
-        on_step(stage, done / len(path.steps))
-        passed = [*passed, latents] if whole else [latents]
-    return passed
+def _inverted(
+    restyler: Restyler,
+    denoise: Denoise,
+    source: Latents,
+    describe: Conditioning,
+    on_step: OnStep,
+    *,
+    whole: bool,
+) -> list[torch.Tensor]:
+    """The source's latents, (T, C, h, w), and where their inversion leads: after each step, or after the last alone."""
+    path = restyler.path
+
+    def walk() -> list[torch.Tensor]:
+        passed: list[torch.Tensor] = []
+        for done, latents in enumerate(invert(denoise, source, path, fixed_point=restyler.fixed_point), start=1):
+            on_step("invert", done / len(path.steps))
+            passed = [*passed, latents.data] if whole else [latents.data]
+        return passed
+
+    if restyler.inversions is None or not path.steps:
+        return [source.data, *walk()]
+    facts = inversion_facts(
+        source,
+        describe,
+        path,
+        fixed_point=restyler.fixed_point,
+        cross_frame=restyler.options.cross_frame,
+        batch=restyler.options.batch,
+        fingerprint=restyler.fingerprint,
+    )
+    return [source.data, *kept_inversion(restyler.inversions, facts, source.data, len(path.steps), walk, whole=whole)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,11 +30,11 @@ def never() -> Iterator[torch.Tensor]:
 def test_what_is_made_is_what_is_kept(tmp_path: Path) -> None:
     (expected,) = maps(chunk=4)
     with FrameCache(tmp_path) as cache:
-        made = cache.frames({"kind": "depth"}, FRAMES, maps())
+        made = cache.frames({"kind": "depth"}, FRAMES, maps)
         first = torch.stack([made[number] for number in range(5, 9)])
     assert (first - expected).abs().max() <= 0.5 / 255 + 1e-6
     with FrameCache(tmp_path) as cache:
-        kept = cache.frames({"kind": "depth"}, FRAMES, never())
+        kept = cache.frames({"kind": "depth"}, FRAMES, never)
         assert torch.equal(torch.stack([kept[number] for number in range(5, 9)]), first)
         with pytest.raises(IndexError):
             kept[9]
@@ -41,10 +42,10 @@ def test_what_is_made_is_what_is_kept(tmp_path: Path) -> None:
 
 def test_other_facts_and_other_frames_are_other_entries(tmp_path: Path) -> None:
     with FrameCache(tmp_path) as cache:
-        cache.frames({"kind": "depth"}, FRAMES, maps())
+        cache.frames({"kind": "depth"}, FRAMES, maps)
         for facts, frames in (({"kind": "pose"}, FRAMES), ({"kind": "depth"}, FrameRange(start=0, stop=4))):
             with pytest.raises(AssertionError, match="kept"):
-                cache.frames(facts, frames, never())
+                cache.frames(facts, frames, never)
 
 
 def test_a_stream_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
@@ -54,16 +55,16 @@ def test_a_stream_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
 
     with FrameCache(tmp_path) as cache:
         with pytest.raises(RuntimeError, match="out of memory"):
-            cache.frames({}, FRAMES, broken())
+            cache.frames({}, FRAMES, broken)
         with pytest.raises(VeditError, match="2 maps were made of 4 frames"):
-            cache.frames({}, FRAMES, maps(2))
+            cache.frames({}, FRAMES, lambda: maps(2))
         assert list(tmp_path.iterdir()) == []
 
 
 def test_the_oldest_entries_go_first(tmp_path: Path) -> None:
     with FrameCache(tmp_path) as cache:
         for number in range(3):
-            cache.frames({"number": number}, FRAMES, maps())
+            cache.frames({"number": number}, FRAMES, maps)
     entries = sorted(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime)
     size = sum(file.stat().st_size for file in entries[0].iterdir())
     for age, number in enumerate((1, 0, 2)):
@@ -95,16 +96,79 @@ def test_what_lies_deeper_counts_and_strangers_are_left_alone(tmp_path: Path) ->
 
 def test_a_limit_of_nothing_keeps_nothing(tmp_path: Path) -> None:
     with FrameCache(tmp_path, limit_bytes=0) as cache:
-        assert cache.frames({}, FRAMES, maps())[5].shape == (3, 10, 14)
+        assert cache.frames({}, FRAMES, maps)[5].shape == (3, 10, 14)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_that_cannot_be_written_is_done_without(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with FrameCache(tmp_path / "file") as cache:
-        assert cache.frames({}, FRAMES, maps())[8].shape == (3, 10, 14)
+        assert cache.frames({}, FRAMES, maps)[8].shape == (3, 10, 14)
 
 
 def test_the_folder_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("VEDIT_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
+
+
+def inverted(seed: int = 0, *, values: int = 1000) -> dict[str, torch.Tensor]:
+    return {"step 1": torch.randn(values, generator=torch.Generator().manual_seed(seed)).bfloat16()}
+
+
+def test_tensors_come_back_to_the_last_bit(tmp_path: Path) -> None:
+    with FrameCache(tmp_path) as cache:
+        assert cache.tensors({"n": 1}) is None
+        cache.keep_tensors({"n": 1}, inverted())
+        cache.keep_tensors({"n": 1}, inverted(1))
+    with FrameCache(tmp_path) as cache:
+        found = cache.tensors({"n": 1})
+        assert found is not None
+        assert found["step 1"].dtype == torch.bfloat16
+        assert torch.equal(found["step 1"], inverted(1)["step 1"])
+        assert cache.tensors({"n": 2}) is None
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_where_nothing_is_kept_tensors_are_not(tmp_path: Path) -> None:
+    with FrameCache(tmp_path, limit_bytes=0) as cache:
+        cache.keep_tensors({"n": 1}, inverted())
+        assert cache.tensors({"n": 1}) is None
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_refuses_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> int:
+        raise OSError(28, "No space left on device")
+
+    with FrameCache(tmp_path) as cache:
+        monkeypatch.setattr(Path, "write_bytes", full)
+        cache.keep_tensors({"n": 1}, inverted())
+        assert cache.tensors({"n": 1}) is None
+        assert list(tmp_path.iterdir()) == []
+
+
+def test_a_long_render_stays_within_the_limit_and_keeps_what_it_uses(tmp_path: Path) -> None:
+    """Inversions are written without end; the maps in use are older than all of them and stay."""
+    with FrameCache(tmp_path, limit_bytes=20_000) as cache:
+        used = cache.frames({"kind": "depth"}, FRAMES, maps)
+        os.utime(tmp_path / entry_key({"kind": "depth", "frames": [5, 9]}), (1_000_000, 1_000_000))
+        for number in range(30):
+            cache.keep_tensors({"n": number}, inverted(number))
+            size = sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file())
+            assert size < 26_000
+        assert used[5].shape == (3, 10, 14)
+        assert cache.tensors({"n": 29}) is not None
+        assert cache.tensors({"n": 0}) is None
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_maps_that_another_process_removed_are_made_again(tmp_path: Path, whole: bool) -> None:
+    with FrameCache(tmp_path) as cache:
+        used = cache.frames({"kind": "depth"}, FRAMES, maps)
+        before = torch.stack([used[number] for number in range(5, 9)])
+        entry = tmp_path / entry_key({"kind": "depth", "frames": [5, 9]})
+        if whole:
+            shutil.rmtree(entry)
+        else:
+            (entry / "0000002.png").write_bytes(b"")
+        assert torch.equal(torch.stack([used[number] for number in range(5, 9)]), before)

@@ -17,11 +17,12 @@ from tests.clips import CUT, FRAMES, picture, two_shots
 from vedit import sampling
 from vedit.cli import main
 from vedit.errors import InputError
+from vedit.look_keys import LOOK
 from vedit.media.read import open_video
 from vedit.media.verify import verify
 from vedit.options import RestyleOptions
-from vedit.plan_file import ResolvedPlan, read_plan, resolve_plan
-from vedit.plan_keys import LOOK, TOP, plan_schema
+from vedit.plan_file import ResolvedPlan, plan_request, read_plan, resolve_plan
+from vedit.plan_keys import TOP, plan_schema
 from vedit.types import ControlSpec, FrameRange
 
 SHOTS = """
@@ -86,6 +87,54 @@ def test_a_written_plan_is_read_again(folder: Path, tmp_path: Path, capsys: pyte
     assert [(shot.frames.start, shot.frames.stop) for shot in made.shots] == [(0, CUT), (CUT, FRAMES)]
     assert made.looks == {1: RestyleOptions(prompt='a "big" night'), 2: RestyleOptions(prompt='a "big" night')}
     assert vedit("plan", folder / "in.mov", "-o", plan) == 2, "a plan may be hours of work"
+
+
+def test_names_of_any_kind_leave_the_plan_readable(tmp_path: Path) -> None:
+    titles = [f"{n}: a chapter of a name that does not end" for n in range(8)]
+    name = f"Zoë's \n[[shot]] take, a clip \x7f of the second unit {'in the evening ' * 6}.mkv"
+    with av.open(str(tmp_path / "in.mkv"), "w") as container:
+        video = container.add_stream("libx264", rate=10)
+        video.width, video.height, video.pix_fmt = 176, 144, "yuv420p"
+        base = Fraction(1, 1000)
+        container.set_chapters(
+            [
+                {
+                    "id": n,
+                    "start": n * 100,
+                    "end": n * 100 + 100,
+                    "time_base": base,
+                    "metadata": {"title": title},
+                }
+                for n, title in enumerate(titles)
+            ]
+        )
+        for t in range(10):
+            container.mux(video.encode(av.VideoFrame.from_ndarray(picture(t), format="rgb24")))
+        container.mux(video.encode(None))
+    clip = (tmp_path / "in.mkv").rename(tmp_path / name)
+    plan = tmp_path / "plan.toml"
+    assert vedit("plan", clip, "-o", plan) == 0
+    text = plan.read_text("utf-8")
+    (long,) = (line for line in text.splitlines() if len(line) > 120)
+    assert long.startswith("source = "), "the clip's name itself is never broken"
+    assert text.splitlines()[0].startswith("# A plan for Zoë's ?[[shot]] take, a clip ? of")
+    assert tomllib.loads(text)["source"] == name
+    found = read_plan(plan)
+    assert found.source == clip and len(found.shots) == 2
+    for title in titles:
+        assert f'# marker = "{title}"' in text.splitlines()
+
+
+def test_a_plan_in_another_folder_says_so(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    plan = tmp_path / "plan.toml"
+    assert vedit("plan", folder / "in.mov", "-o", plan, "--no-thumbnails") == 0
+    assert (
+        "note: in.mov is outside the folder of plan.toml: 'vedit edit' asks for --allow-outside"
+        in capsys.readouterr().err
+    )
+    assert vedit("edit", plan, "--dry-run") == 2
+    assert vedit("edit", plan, "--dry-run", "--allow-outside") == 0
+    assert [path.name for path in tmp_path.iterdir()] == ["plan.toml"]
 
 
 def test_what_is_said_last_and_nearest_holds(folder: Path) -> None:
@@ -170,9 +219,11 @@ def test_markers_are_the_source_s_chapters(tmp_path: Path) -> None:
         ("[default]\nstrength = nan\n" + SHOTS, "strength lies between 0 and 1"),
         ("[default]\nseed = true\n" + SHOTS, "seed is a whole number"),
         ("[default]\nquality = 'best'\n" + SHOTS, "quality is one of draft, standard, high"),
-        ("[default]\ncontrols = 'tile'\n" + SHOTS, "controls is a list of texts"),
-        ("[default]\nprompt = 'x'\ncontrols = ['edges']\n" + SHOTS, "shot 1: .*edges"),
-        ("[default]\nprompt = 'x'\nmask = '../mask.png'\n" + SHOTS, "outside its folder; move the plan, or allow it"),
+        ("[default]\ncontrols = 3\n" + SHOTS, "controls is a text or a list of texts"),
+        ("[default]\nprompt = 'x'\ncontrols = ['edges']\n" + SHOTS, "shot 1, controls: .*edges"),
+        ("[default]\nprompt = 'x'\nfrom = ['tile=../t.mp4']\n" + SHOTS, "shot 1, from: .* outside its folder"),
+        ("[default]\nprompt = 'x'\nkeep = 'faces'\ncontrols = 'tile'\n" + SHOTS, "keep and controls exclude"),
+        ("[default]\nprompt = 'x'\nmask = '../mask.png'\n" + SHOTS, "outside its folder; move some.toml, or allow it"),
         ("output = '/tmp/out.mp4'\n" + SHOTS, None),
         ("[[edit]]\nprompt = 'x'\n" + SHOTS, "names its shots 0 times"),
         ("[[edit]]\nshots = [4]\n" + SHOTS, "there is no shot 4; the last is 3"),
@@ -194,6 +245,60 @@ def test_faults_are_named(folder: Path, text: str, part: str | None) -> None:
         resolved(folder, text)
 
 
+def test_a_look_s_own_way_of_keeping_hides_the_other(folder: Path) -> None:
+    text = '[default]\nprompt = "x"\nkeep = "faces"\n' + SHOTS + 'controls = "tile"\n'
+    looks = resolved(folder, text).looks
+    assert (looks[1].keep, looks[3].keep, looks[3].controls) == ("faces", None, (ControlSpec(kind="tile"),))
+    text = '[default]\nprompt = "x"\ncontrols = "tile"\n' + SHOTS + 'keep = "faces"\n'
+    looks = resolved(folder, text).looks
+    assert (looks[1].keep, looks[3].keep) == (None, "faces")
+
+
+def test_control_videos_and_masks_may_be_written_as_in_looks_files(folder: Path) -> None:
+    text = '[default]\nprompt = "x"\nfrom = "softedge=e.mp4"\nmask = { box = "0,0,9,9", feather = 2 }\n' + SHOTS
+    look = resolved(folder, text).looks[2]
+    assert look.controls[1] == ControlSpec(kind="softedge", source=folder / "e.mp4")
+    assert look.mask is not None and (len(look.mask.boxes), look.mask.feather) == (1, 2.0)
+    assert look.files == (folder / "e.mp4",)
+
+
+@pytest.mark.parametrize(
+    ("model", "found"),
+    [
+        ("embedded", "embedded"),
+        ("sd15", "sd15"),
+        ("owner/name-1.5@main", "owner/name-1.5@main"),
+        ("models/mine", "{folder}/models/mine"),
+        ("./models/mine", "{folder}/models/mine"),
+        ("weights.safetensors", "{folder}/weights.safetensors"),
+        ("models/../../mine", None),
+        ("/anywhere/mine.safetensors", None),
+        ("only/here", None),
+    ],
+)
+def test_a_model_is_a_name_or_a_file_of_the_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, found: str | None
+) -> None:
+    folder, here = tmp_path / "plans", tmp_path / "here"
+    for path in (folder / "models" / "mine", folder / "embedded", here / "only" / "here", here / "models" / "mine"):
+        path.mkdir(parents=True)
+    monkeypatch.chdir(here)
+    two_shots(folder / "in.mov")
+    plan = resolved(folder, f'model = "{model}"\n' + SHOTS)
+    read = read_plan(folder / "some.toml")
+    if found is None:
+        with pytest.raises(InputError, match=r"some.toml names .*(outside its folder|not in its folder)"):
+            plan_request(read, plan)
+        return
+    assert plan_request(read, plan).model == found.format(folder=folder)
+
+
+def test_a_model_may_lie_elsewhere_where_that_is_allowed(folder: Path) -> None:
+    plan = resolved(folder, 'model = "/anywhere/mine.safetensors"\n' + SHOTS)
+    read = read_plan(folder / "some.toml", anywhere=True)
+    assert plan_request(read, plan).model == "/anywhere/mine.safetensors"
+
+
 def test_the_schema_that_ships_is_that_of_the_reader(capsys: pytest.CaptureFixture[str]) -> None:
     import vedit as package
 
@@ -209,9 +314,9 @@ def test_editing_renders_what_changed_and_nothing_else(
     seen: list[int] = []
     before = sampling.restyle_window
 
-    def record(restyler: Any, shot: FrameRange, *rest: Any) -> Any:
+    def record(restyler: Any, shot: FrameRange, *rest: Any, **more: Any) -> Any:
         seen.append(shot.start)
-        return before(restyler, shot, *rest)
+        return before(restyler, shot, *rest, **more)
 
     monkeypatch.setattr(sampling, "restyle_window", record)
     plan = folder / "plan.toml"

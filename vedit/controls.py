@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import torch
 
+    from vedit.options import RestyleOptions
+
 KEEPS: tuple[Keep, ...] = get_args(Keep)
 _PRESETS: dict[Keep, tuple[ControlSpec, ...]] = {
     # Outlines and distance hold the geometry; colour is let go early, so that the look is free.
@@ -84,11 +86,47 @@ def parse_control(text: str) -> ControlSpec:
         raise InputError(f"the control {text!r}: {error}", remedy=f"write {_FORM}") from error
 
 
+def parse_controls(texts: Sequence[str]) -> tuple[ControlSpec, ...]:
+    """The controls of several texts, or none at all of the text `none`.
+
+    Raises:
+        InputError: as `parse_control`; a kind is given twice, or `none` is not alone.
+    """
+    if [text.strip() for text in texts] == ["none"]:
+        return ()
+    if "none" in (text.strip() for text in texts):
+        raise InputError("'none' stands alone, it cannot be combined", remedy="leave it out, or leave the others out")
+    specs: list[ControlSpec] = []
+    for text in texts:
+        spec = parse_control(text)
+        if spec.kind in (earlier.kind for earlier in specs):
+            raise InputError(f"the control {spec.kind!r} is given twice", remedy="name each control once")
+        specs.append(spec)
+    return tuple(specs)
+
+
+def parse_source(text: str) -> tuple[str, Path]:
+    """`KIND=FILE` -> a control and the video of it that was made elsewhere.
+
+    Raises:
+        InputError: the text is of another form, or no preprocessor has that name.
+    """
+    kind, equals, file = (part.strip() for part in text.partition("="))
+    if not (kind and equals and file):
+        raise InputError(f"{text!r} is not KIND=FILE", remedy="write for instance depth=depth.mp4")
+    return preprocessors()[kind].name, Path(file)
+
+
 def preset(intent: Keep) -> tuple[ControlSpec, ...]:
     """The controls of `--keep INTENT`. Raises InputError for an intent that is not one of `KEEPS`."""
     if intent not in _PRESETS:
         raise InputError(f"nothing is known of keeping {intent!r}", remedy=f"use one of {', '.join(KEEPS)}")
     return _PRESETS[intent]
+
+
+def asked(options: RestyleOptions) -> tuple[ControlSpec, ...]:
+    """The controls that options ask for; a model may lack some of them."""
+    return options.controls if options.keep is None else preset(options.keep)
 
 
 def kept(intent: Keep, kinds: Sequence[str]) -> tuple[ControlSpec, ...]:
@@ -115,9 +153,13 @@ def kept(intent: Keep, kinds: Sequence[str]) -> tuple[ControlSpec, ...]:
 def with_sources(specs: Sequence[ControlSpec], sources: Sequence[tuple[str, Path]]) -> tuple[ControlSpec, ...]:
     """The specs, with control videos made elsewhere in place of the preprocessors of their kinds.
 
-    A kind that is not among the specs is added at scale 1.
+    A kind that is not among the specs is added at scale 1. Raises InputError where one is given twice.
     """
     given = dict(sources)
+    if len(given) < len(sources):
+        kinds = [kind for kind, _ in sources]
+        twice = next(kind for kind in kinds if kinds.count(kind) > 1)
+        raise InputError(f"{twice!r} is given twice", remedy="name one file for each control")
     known = {spec.kind for spec in specs}
     taken = [replace(spec, source=given.get(spec.kind)) for spec in specs]
     return (*taken, *(ControlSpec(kind=kind, source=path) for kind, path in sources if kind not in known))

@@ -31,6 +31,7 @@ class Settings(TypedDict, total=False):
     short_side: int | None
     start: Literal["inversion", "noise"]
     cross_frame: bool
+    anchor: str | None
     batch: int
     window: int
     overlap: int

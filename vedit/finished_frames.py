@@ -9,6 +9,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,16 +19,29 @@ import numpy as np
 from av.error import FFmpegError
 
 from vedit.errors import InputError, VeditError
-from vedit.types import Clip
+from vedit.types import Clip, FrameRange
 
 if TYPE_CHECKING:
     from vedit.protocols import Reader
-    from vedit.types import FrameRange, IntFrames, Shot
+    from vedit.types import IntFrames, Shot
 
+UNTOUCHED = "untouched"
+"""The key of a shot that was passed through: its frames are the source's."""
 _LAST = Path("last.json")
 _DEEP = "rgb48le"
 _KEY_LETTERS = 32
 _CHECK_LETTERS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptShot:
+    """A shot as the last render left it."""
+
+    frames: FrameRange
+    """Of the clip."""
+    key: str
+    path: Path | None
+    """Its finished frames; None where it was passed through."""
 
 
 class FinishedFrames:
@@ -96,7 +111,7 @@ class FinishedFrames:
             partial.unlink(missing_ok=True)
 
     def read(
-        self, path: Path, shot: Shot, reader: Reader, *, size: int, with_source: bool
+        self, path: Path, shot: Shot, reader: Reader, *, size: int, with_source: bool, skip: int = 0
     ) -> Iterator[tuple[Clip, IntFrames]]:
         """A finished shot in clips of at most `size` frames, as `finished_shot` gives it.
 
@@ -106,6 +121,7 @@ class FinishedFrames:
             reader: of the source.
             size: frames at once, at least 1.
             with_source: read the source's frames too; else the clips hold the finished ones.
+            skip: frames of the file before the shot's first.
 
         Raises:
             VeditError: the file does not hold the shot.
@@ -114,7 +130,8 @@ class FinishedFrames:
         deep = metadata.bit_depth > 8
         with av.open(f"file:{path}") as kept:
             kept.streams.video[0].thread_type = "AUTO"
-            pictures = (frame.to_ndarray(format=_DEEP if deep else "rgb24") for frame in kept.decode(video=0))
+            decoded = islice(kept.decode(video=0), skip, None)
+            pictures = (frame.to_ndarray(format=_DEEP if deep else "rgb24") for frame in decoded)
             for start in range(shot.frames.start, shot.frames.stop, size):
                 part = type(shot.frames)(start=start, stop=min(start + size, shot.frames.stop))
                 found = [picture for _, picture in zip(range(len(part)), pictures, strict=False)]
@@ -140,24 +157,31 @@ class FinishedFrames:
                         frames,
                     )
 
-    def remembered(self, frames: FrameRange, *, source: str) -> Path | None:
-        """The file of a shot as the last render left it, whatever decided it; None where there is none.
+    def remembered(self, frames: FrameRange, *, source: str) -> KeptShot | None:
+        """What the last render left of the shot that these frames are of, whatever decided it; None: nothing.
 
         Args:
-            frames: of the shot.
+            frames: of the shot, or of a part of it.
             source: SHA-256 of the clip.
         """
-        key = self._last(source).get(_span(frames))
-        return None if key is None else self.find(key)
+        for span, key in self._last(source).items():
+            kept = _frames(span)
+            if kept is not None and kept.start <= frames.start and frames.stop <= kept.stop:
+                path = None if key == UNTOUCHED else self.find(key)
+                if key == UNTOUCHED or path is not None:
+                    return KeptShot(frames=kept, key=key, path=path)
+        return None
 
     def keep_only(self, shots: Mapping[FrameRange, str], *, source: str, rendered: FrameRange) -> None:
         """The render is done: forget every shot of it but these, and remember which is which.
 
         Args:
-            shots: frames of each -> its key.
+            shots: frames of each -> its key, or `UNTOUCHED`.
             source: SHA-256 of the clip.
             rendered: the part of the clip; shots of the clip outside it stay as they were.
         """
+        if shots:
+            self._folder.mkdir(exist_ok=True)
         if not self._folder.is_dir():
             return
         outside = {span: key for span, key in self._last(source).items() if not _meets(span, rendered)}
@@ -192,11 +216,16 @@ def _span(frames: FrameRange) -> str:
     return f"{frames.start}-{frames.stop}"
 
 
-def _meets(span: str, frames: FrameRange) -> bool:
+def _frames(span: str) -> FrameRange | None:
     start, _, stop = span.partition("-")
-    if not (start.isdecimal() and stop.isdecimal()):
-        return True
-    return int(start) < frames.stop and frames.start < int(stop)
+    if not (start.isdecimal() and stop.isdecimal() and int(start) <= int(stop)):
+        return None
+    return FrameRange(start=int(start), stop=int(stop))
+
+
+def _meets(span: str, frames: FrameRange) -> bool:
+    found = _frames(span)
+    return found is None or (found.start < frames.stop and frames.start < found.stop)
 
 
 def _checksum(path: Path) -> str:

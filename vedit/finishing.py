@@ -70,8 +70,15 @@ def finished_stills(
     frames = torch.cat([fit(clip, job.fit) for clip in clips])
     if not restyler.path.steps:
         return [(clip.frames[0, :3], clip.frames[0, :3]) for clip in clips]
-    guides = steering.guides_of(shot, restyler.controls, restyler.regions)(numbers, frames)
-    seen, result = decoded(job, restyler, frames, restyle_frames(restyler, frames, numbers, guides))
+    anchor = job.anchor_of(shot)
+    shown, together = frames, list(numbers)
+    if anchor is not None:
+        clip = reader.read(FrameRange(start=anchor.frame, stop=anchor.frame + 1))
+        shown, together = torch.cat([fit(clip, job.fit), frames]), [anchor.frame, *numbers]
+    guides = steering.guides_of(shot, restyler.controls, restyler.regions, anchor)(together, shown)
+    latents = restyle_frames(restyler, shown, together, guides, shared=anchor is not None)
+    own = Latents(data=latents.data[len(together) - len(numbers) :])
+    seen, result = decoded(job, restyler, frames, own)
     pairs: list[tuple[IntFrames, IntFrames]] = []
     for i, clip in enumerate(clips):
         mask = None if steering.mattes is None else steering.mattes(frames_of(clip))

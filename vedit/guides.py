@@ -18,6 +18,7 @@ from torch.nn import functional as F
 from vedit.control_source import ControlVideo, open_control, runs
 from vedit.controls import control_maps, control_stream
 from vedit.diffusion.conditioning import Control, Guides, RegionGuide
+from vedit.errors import InputError, MediaError
 from vedit.geometry import fit, pad, unfit, working_fit
 from vedit.map_cache import CachedFrames, FrameCache
 from vedit.masks import MatteSource, open_mattes
@@ -36,6 +37,18 @@ VISIBLE = 0.5 / 65535
 """A matte above this changes a pixel of 16 bits."""
 
 
+Numbered = tuple[FrameRange, Sequence[int]]
+"""Frames by their numbers in the source, and the shot that all of them are in."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Anchor:
+    """The frame of the source that stands for a look of several shots, and the shot that it is in."""
+
+    frame: int
+    shot: FrameRange
+
+
 @dataclass(frozen=True, kw_only=True)
 class Steered:
     """What a render is steered by, as files and words: everything but the model."""
@@ -48,6 +61,8 @@ class Steered:
     """Those asked for; the model may lack some."""
     mask: MaskSpec | None = None
     regions: tuple[RegionSpec, ...] = ()
+    anchor: Anchor | None = None
+    """Where the look is taken from; it may lie outside the source's part, where there are no mattes."""
     whole_picture: bool = True
     """The prompt holds for the whole picture; False: only the regions change."""
     facts: Mapping[str, object] = field(default_factory=dict[str, object])
@@ -75,7 +90,9 @@ class Steering:
         self._regions: tuple[Mattes, ...] = ()
         self._videos: dict[Path, ControlVideo] = {}
         """Control videos and masks of controls."""
-        self._maps: dict[tuple[str, int], CachedFrames] = {}
+        self._videos_there: dict[Path, ControlVideo] = {}
+        """The same at an anchor that lies outside the part."""
+        self._maps: dict[tuple[str, FrameRange], CachedFrames] = {}
 
     def __enter__(self) -> Self:
         steered = self._steered
@@ -85,14 +102,11 @@ class Steering:
             self.mattes = mask
             if mask is None and self._regions and not steered.whole_picture:
                 self.mattes = _union(self._regions)
-            source = steered.source
-            for spec in steered.controls:
-                for path in (spec.source, spec.mask):
-                    if path is not None and path not in self._videos:
-                        video = open_control(
-                            path, source.metadata, source.index, frames=source.frames, allow_huge=source.allow_huge
-                        )
-                        self._videos[path] = self._stack.enter_context(video)
+            paths = [path for spec in steered.controls for path in (spec.source, spec.mask) if path is not None]
+            for path in dict.fromkeys(paths):
+                self._videos[path] = self._open_video(path, steered.source.frames)
+                if steered.anchor is not None and steered.anchor.frame not in steered.source.frames:
+                    self._videos_there[path] = self._open_there(path, steered.anchor.frame)
         except BaseException:
             self._stack.close()
             raise
@@ -117,7 +131,11 @@ class Steering:
         return (*([] if self.mattes is None else [self.mattes]), *self._regions)
 
     def guides_of(
-        self, shot: Shot, controls: Sequence[ControlSpec], prompts: Sequence[PromptEmbeds]
+        self,
+        shot: Shot,
+        controls: Sequence[ControlSpec],
+        prompts: Sequence[PromptEmbeds],
+        anchor: Anchor | None = None,
     ) -> Callable[[Sequence[int], torch.Tensor], Guides]:
         """Of a shot: (frame numbers, their frames at the model's size) -> what steers them.
 
@@ -125,43 +143,65 @@ class Steering:
             shot: the frames belong to it.
             controls: those that the model has branches for.
             prompts: of the regions, in their order.
+            anchor: the first of the frames, where it stands for the look of several shots. It has the maps of its own
+                shot, and is changed as a whole: no pixel of it is written, and what a mask keeps of the source there
+                would be shown to the other shots as the look. Regions hold where their masks say so; outside the
+                source's part, where there are none, nowhere.
         """
 
         def guides(numbers: Sequence[int], frames: torch.Tensor) -> Guides:
+            own: Numbered = (shot.frames, numbers if anchor is None else numbers[1:])
+            groups = [own] if anchor is None else [(anchor.shot, numbers[:1]), own]
             return Guides(
-                controls=tuple(self._control(spec, shot, numbers, frames) for spec in controls),
-                mask=None if self.mattes is None else self._influence(self.mattes, numbers),
+                controls=tuple(self._control(spec, groups, frames) for spec in controls),
+                mask=None if self.mattes is None else self._whole_first(self._influence(self.mattes, own[1]), anchor),
                 regions=tuple(
-                    RegionGuide(prompt=prompt, mask=self._small(mattes, numbers))
+                    RegionGuide(prompt=prompt, mask=torch.cat([self._small(mattes, numbers) for _, numbers in groups]))
                     for prompt, mattes in zip(prompts, self._regions, strict=True)
                 ),
             )
 
         return guides
 
+    def _whole_first(self, mask: torch.Tensor, anchor: Anchor | None) -> torch.Tensor:
+        return mask if anchor is None else torch.cat([torch.ones_like(mask[:1]), mask])
+
+    def _open_video(self, path: Path, frames: FrameRange) -> ControlVideo:
+        source = self._steered.source
+        video = open_control(path, source.metadata, source.index, frames=frames, allow_huge=source.allow_huge)
+        return self._stack.enter_context(video)
+
+    def _open_there(self, path: Path, frame: int) -> ControlVideo:
+        try:
+            return self._open_video(path, FrameRange(start=frame, stop=frame + 1))
+        except MediaError:
+            raise InputError(
+                f"{path.name} does not reach to the anchor #{frame}, which is outside the rendered part",
+                remedy="give a file for the whole clip, or an anchor in the part",
+            ) from None
+
     def _open(self, spec: MaskSpec) -> Mattes:
         # What a mask is computed from is in the names within, so another feather computes nothing anew.
         folder = self._cache.folder({"mattes": self._steered.facts})
         return self._stack.enter_context(open_mattes(spec, self._steered.source, folder=folder))
 
-    def _control(self, spec: ControlSpec, shot: Shot, numbers: Sequence[int], frames: torch.Tensor) -> Control:
+    def _control(self, spec: ControlSpec, groups: Sequence[Numbered], frames: torch.Tensor) -> Control:
         if spec.source is not None:
-            maps = self._from_video(self._videos[spec.source], numbers)
+            maps = self._from_video(spec.source, groups)
         elif (needs := needs_of(spec.kind)).whole_shot or needs.weights or needs.short_side:
-            maps = self._of_shot(spec.kind, needs, shot, numbers)
+            maps = torch.cat([self._of_shot(spec.kind, needs, shot, numbers) for shot, numbers in groups])
         else:
             (made,) = control_maps([spec], frames)
             maps = made.frames
-        mask = None if spec.mask is None else self._videos[spec.mask]
         return Control(
             spec=spec,
             map=ControlMap(kind=spec.kind, frames=maps),
-            mask=None if mask is None else self._from_video(mask, numbers)[:, :1],
+            mask=None if spec.mask is None else self._from_video(spec.mask, groups)[:, :1],
         )
 
-    def _of_shot(self, kind: str, needs: Needs, shot: Shot, numbers: Sequence[int]) -> torch.Tensor:
+    def _of_shot(self, kind: str, needs: Needs, shot: FrameRange, numbers: Sequence[int]) -> torch.Tensor:
         """Maps of whole-shot kinds, from the disk; made where the shot is met first."""
-        kept = self._maps.get((kind, shot.frames.start))
+        kept = self._maps.get((kind, shot))
         if kept is None:
             side = max(min(self._steered.fit.inner), needs.short_side or 0)
             facts = {
@@ -170,8 +210,8 @@ class Steering:
                 "fit": plain(self._steered.fit),
                 "source": self._steered.facts,
             }
-            kept = self._cache.frames(facts, shot.frames, self._maps_of_shot(kind, needs, side, shot.frames))
-            self._maps[kind, shot.frames.start] = kept
+            kept = self._cache.frames(facts, shot, lambda: self._maps_of_shot(kind, needs, side, shot))
+            self._maps[kind, shot] = kept
         return pad(torch.stack([kept[number] for number in numbers]), self._steered.fit)
 
     def _maps_of_shot(self, kind: str, needs: Needs, side: int, frames: FrameRange) -> Iterator[torch.Tensor]:
@@ -186,13 +226,22 @@ class Steering:
         for maps in control_stream(kind, seen()):
             yield _resized(unfit(maps, place), self._steered.fit.inner)
 
-    def _from_video(self, video: ControlVideo, numbers: Sequence[int]) -> torch.Tensor:
-        frames = torch.cat([video.read(run) for run in runs(numbers)])
+    def _from_video(self, path: Path, groups: Sequence[Numbered]) -> torch.Tensor:
+        part = self._steered.source.frames
+        frames = torch.cat(
+            [
+                (self._videos if run.start in part else self._videos_there)[path].read(run)
+                for _, numbers in groups
+                for run in runs(numbers)
+            ]
+        )
         return pad(_resized(frames, self._steered.fit.inner), self._steered.fit)
 
     def _small(self, mattes: Mattes, numbers: Sequence[int]) -> torch.Tensor:
-        """Mattes at the model's size, (T, 1, h, w)."""
+        """Mattes at the model's size, (T, 1, h, w); of a frame outside the part there is none."""
         place = self._steered.fit
+        if numbers[0] not in self._steered.source.frames:
+            return torch.zeros(len(numbers), 1, *place.outer)
         return pad(torch.cat([_resized(matte, place.inner) for matte in _singly(mattes, numbers)]), place)
 
     def _influence(self, mattes: Mattes, numbers: Sequence[int]) -> torch.Tensor:

@@ -1,7 +1,8 @@
-"""What was computed of a shot's frames, kept on disk by what decides it: control maps and mattes of earlier renders.
+"""What was computed of a clip, kept on disk by what decides it: control maps, mattes and inversions of earlier renders.
 
-An entry is a folder named by a hash, with one PNG for each frame: it appears whole by renaming, so a reader never
-meets half of one. The oldest are removed beyond a limit; nothing in here is ever needed for more than speed.
+An entry is a folder named by a hash, with one PNG for each frame or a file of tensors: it appears whole by renaming,
+so a reader never meets half of one. The oldest are removed beyond a limit; nothing in here is ever needed for more
+than speed, and what went away or is damaged is made again.
 """
 
 from __future__ import annotations
@@ -14,19 +15,22 @@ import re
 import shutil
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
 import platformdirs
 import torch
+from safetensors import SafetensorError
 
 from vedit.errors import VeditError
 from vedit.media.sidecar import versions
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from vedit.types import FrameRange
 
 FOLDER = "VEDIT_CACHE"
@@ -39,8 +43,14 @@ FORMAT = 1
 _WHOLE, _KEPT = "whole", "kept"
 """Files that say what a folder is: an entry with all of its frames, or one that its user fills."""
 PARTIAL = ".vedit-part-"
+_TENSORS = "tensors.safetensors"
 _ABANDONED = 24 * 3600
 """Seconds without a change after which an entry that was never finished is taken for that of a killed process."""
+_TIDIED = 0.1
+"""The part of the limit that may be written before the oldest entries are removed in the middle of a render."""
+
+Make = Callable[[], Iterable["torch.Tensor"]]
+"""Float (T, 3, H, W) in [0, 1] in chunks, in all one for each frame of an entry; each call makes them anew."""
 
 
 def cache_folder() -> Path:
@@ -58,13 +68,17 @@ def entry_key(facts: Mapping[str, object]) -> str:
 class FrameCache:
     """Entries on disk; use it as a context manager. A folder that cannot be written is replaced by a temporary one.
 
-    Leaving the block removes the oldest entries beyond the limit.
+    The oldest entries beyond the limit are removed on leaving the block, and in it those that are not in use.
     """
 
     def __init__(self, folder: Path | None = None, *, limit_bytes: int | None = None) -> None:
         self._folder = folder or cache_folder()
         self._limit = _limit_bytes() if limit_bytes is None else limit_bytes
         self._own: tempfile.TemporaryDirectory[str] | None = None
+        self._used: set[Path] = set()
+        """Entries that were handed out."""
+        self._written = 0
+        """Bytes of tensors since the oldest entries were removed last."""
 
     def __enter__(self) -> FrameCache:
         try:
@@ -83,6 +97,7 @@ class FrameCache:
             self._own.cleanup()
         else:
             _prune(self._folder, self._limit)
+        self._used.clear()
 
     def folder(self, facts: Mapping[str, object]) -> Path:
         """A folder of one's own for what these facts decide; it may hold what an earlier run has left.
@@ -97,26 +112,68 @@ class FrameCache:
         except OSError as error:
             raise _refused(self._folder, error) from error
         _touch(path)
+        self._used.add(path)
         return path
 
-    def frames(
-        self, facts: Mapping[str, object], frames: FrameRange, make: Iterator[torch.Tensor] | Iterable[torch.Tensor]
-    ) -> CachedFrames:
-        """The entry that the facts decide; made from a stream where it is absent.
+    def frames(self, facts: Mapping[str, object], frames: FrameRange, make: Make) -> CachedFrames:
+        """The entry that the facts decide; made where it is absent, and again where it goes away while it is used.
 
         Args:
             facts: everything that decides the frames, JSON-able.
             frames: which frames of the source they belong to.
-            make: float (T, 3, H, W) in [0, 1] in chunks, in all one for each frame; read only where it is needed.
+            make: called only where it is needed.
 
         Raises:
-            VeditError: the stream gave another number of frames, or the disk refuses.
+            VeditError: another number of frames was made, or the disk refuses.
         """
         path = self._folder / entry_key({**facts, "frames": [frames.start, frames.stop]})
         if not (path / _WHOLE).is_file():
-            self._make(path, frames, make)
+            self._make(path, frames, make())
         _touch(path)
-        return CachedFrames(path, frames)
+        self._used.add(path)
+        return CachedFrames(path, frames, lambda: self._make(path, frames, make()))
+
+    def tensors(self, facts: Mapping[str, object]) -> Mapping[str, torch.Tensor] | None:
+        """Tensors that `keep_tensors` has kept, to the last bit; None where there are none. What is damaged goes."""
+        from safetensors.torch import load
+
+        path = self._folder / entry_key(facts)
+        try:
+            data = (path / _TENSORS).read_bytes()
+            if hashlib.sha256(data).hexdigest() == (path / _WHOLE).read_text("utf-8"):
+                _touch(path)
+                return load(data)
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, SafetensorError):
+            pass
+        shutil.rmtree(path, ignore_errors=True)
+        return None
+
+    def keep_tensors(self, facts: Mapping[str, object], tensors: Mapping[str, torch.Tensor]) -> None:
+        """Keep tensors as the entry that the facts decide, in the place of one that is there.
+
+        Where nothing is kept beyond the render, or the disk refuses, they are not: they are at hand already.
+        """
+        from safetensors.torch import save
+
+        if self._own is not None:
+            return
+        path = self._folder / entry_key(facts)
+        data = save({name: values.detach().contiguous().cpu() for name, values in tensors.items()})
+        partial: Path | None = None
+        with contextlib.suppress(OSError):
+            partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=self._folder))
+            (partial / _TENSORS).write_bytes(data)
+            (partial / _WHOLE).write_text(hashlib.sha256(data).hexdigest(), "utf-8")
+            shutil.rmtree(path, ignore_errors=True)
+            partial.rename(path)
+        if partial is not None:
+            shutil.rmtree(partial, ignore_errors=True)
+        self._written += len(data)
+        if self._written > _TIDIED * self._limit:
+            _prune(self._folder, self._limit, spare=self._used)
+            self._written = 0
 
     def _make(self, path: Path, frames: FrameRange, make: Iterable[torch.Tensor]) -> None:
         try:
@@ -145,24 +202,33 @@ class FrameCache:
 
 
 class CachedFrames:
-    """Frames of an entry by their number in the source."""
+    """Frames of an entry by their number in the source.
 
-    def __init__(self, path: Path, frames: FrameRange) -> None:
-        self._path, self._frames = path, frames
+    Args:
+        path: of the entry.
+        frames: of the source, in their order in the entry.
+        again: makes the entry anew where another process has removed it.
+    """
+
+    def __init__(self, path: Path, frames: FrameRange, again: Callable[[], None]) -> None:
+        self._path, self._frames, self._again = path, frames, again
 
     def __getitem__(self, number: int) -> torch.Tensor:
         """Float (3, H, W) in [0, 1].
 
         Raises:
-            VeditError: the file went away while it was in use.
+            VeditError: the disk refuses.
         """
         if number not in self._frames:
             raise IndexError(f"frame {number} is not among {self._frames}")
         path = self._path / _name(number - self._frames.start)
         _touch(self._path)  # a render of hours must not look forgotten to the others
-        image = cv2.imread(str(path), cv2.IMREAD_COLOR)
+        image = _image(path)
         if image is None:
-            raise VeditError(f"{path} went away while it was in use", remedy="run the command again")
+            self._again()
+            image = _image(path)
+        if image is None:
+            raise VeditError(f"{path} cannot be read", remedy="run the command again")
         return torch.from_numpy(np.ascontiguousarray(image[..., ::-1].transpose(2, 0, 1))).float() / 255
 
 
@@ -177,6 +243,15 @@ def _write(path: Path, image: torch.Tensor) -> None:
     if not done:
         raise VeditError(f"{path.name} could not be encoded")
     path.write_bytes(data.tobytes())
+
+
+def _image(path: Path) -> npt.NDArray[np.uint8] | None:
+    """BGR (H, W, 3) of a picture; None where it is gone or damaged. From bytes: a file name makes OpenCV complain."""
+    try:
+        data = np.frombuffer(path.read_bytes(), np.uint8)
+        return cast("npt.NDArray[np.uint8] | None", cv2.imdecode(data, cv2.IMREAD_COLOR))
+    except (OSError, cv2.error):  # gone, or empty
+        return None
 
 
 def _refused(folder: Path, error: OSError) -> VeditError:
@@ -199,9 +274,9 @@ def _limit_bytes() -> int:
         return int(DEFAULT_GB * 1e9)
 
 
-def _prune(folder: Path, limit: int) -> None:
+def _prune(folder: Path, limit: int, *, spare: Container[Path] = ()) -> None:
     """Remove the entries that were used longest ago until the rest fits, those that hold nothing, and what killed
-    processes left. What another process uses may be among them: its reading fails then."""
+    processes left. What another process uses may be among them: it makes it again."""
     with contextlib.suppress(OSError):
         found = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
         for path in found:
@@ -211,7 +286,7 @@ def _prune(folder: Path, limit: int) -> None:
         sizes = {path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) for _, path in entries}
         total = sum(sizes.values())
         for _, path in entries:
-            if total <= limit and sizes[path]:
+            if path in spare or (total <= limit and sizes[path]):
                 continue
             shutil.rmtree(path, ignore_errors=True)
             total -= sizes[path]

@@ -67,12 +67,23 @@ class RestyleOptions:
     start: Literal["inversion", "noise"] = "inversion"
     """Where the trajectory begins: the inverted source, or the source plus noise keyed by frame."""
     cross_frame: bool = True
+    anchor: str | None = None
+    """The moment of the frame whose look the shots under these options share: seconds, timecode or #frame; in whatever
+    shot. None: each shot has a look to itself."""
     batch: int = 8
     """Frames per network call; changes memory and speed, never the frames."""
     window: int = 24
     """Frames sampled together; with `overlap` part of the settings that decide the frames."""
     overlap: int = 4
     upscale: Upscale = "guided"
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The masks and control videos that are named, each once."""
+        specs = [*([self.mask] if self.mask else []), *(region.mask for region in self.regions)]
+        masks = [file.path for spec in specs for file in spec.files]
+        controls = [path for spec in self.controls for path in (spec.source, spec.mask) if path is not None]
+        return tuple(dict.fromkeys([*masks, *controls]))
 
     def resolved(self) -> Quality:
         """The preset with this render's own values in it."""
@@ -117,6 +128,8 @@ class RenderRequest:
     """Do not go on from what an earlier run has kept."""
     keep_work: bool = False
     """Keep the finished units when the result is written, so that a render with other output settings is quick."""
+    purpose: Mapping[str, object] | None = None
+    """What the caller knows the result by, as JSON has it: written into the result and its sidecar with the recipe."""
     keep_frames: bool = False
     """Keep each shot's finished frames too, losslessly, so that a render which changes one shot only encodes the others
     anew. Takes about as much space as a lossless copy of the clip."""

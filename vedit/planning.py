@@ -8,18 +8,20 @@ from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
 
-from vedit.controls import branch, kept, preset, with_sources
+from vedit.controls import asked as controls_asked
+from vedit.controls import branch, kept, with_sources
+from vedit.diffusion.kept_inversion import Kept
 from vedit.errors import InputError
 from vedit.estimates import larger_model, little_space, strange_words
 from vedit.geometry import working_fit
-from vedit.guides import Steered
+from vedit.guides import Anchor, Steered
 from vedit.masks import MatteSource
 from vedit.media.containers import default_output
 from vedit.media.index import ScannedIndex
 from vedit.media.plan import OutputPlan, plan_output
 from vedit.media.read import VideoReader, open_video
 from vedit.media.sidecar import source_hash
-from vedit.media.timecode import parse_range
+from vedit.media.timecode import parse_moment, parse_range
 from vedit.models import load, resolve, size_multiple
 from vedit.options import (
     QUALITIES,
@@ -32,7 +34,7 @@ from vedit.options import (
 from vedit.pipelines.restyle import Restyler, prepare
 from vedit.registry import needs_of
 from vedit.shots import detect_shots
-from vedit.types import ControlSpec, Fit, FrameIndex, FrameRange, Shot, VideoMetadata
+from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
 from vedit.weights import local
 
 MINIMUM_SIDE = 128
@@ -67,6 +69,23 @@ class Job:
     def own_shots(self) -> tuple[Shot, ...]:
         """The shots that `request.options` are for."""
         return tuple(shot for shot in self.shots if self.numbers is None or shot.number in self.numbers)
+
+    @property
+    def anchor(self) -> Anchor | None:
+        """Where the look of `request.options` is taken from. Raises InputError where that is outside the clip."""
+        moment = self.request.options.anchor
+        if moment is None:
+            return None
+        frame = parse_moment(moment, self.index, self.metadata.timecode)
+        # Shots of the part first: what is made of them is made in any case.
+        known = (shot.frames for shot in (*self.shots, *(self.request.shots or ())))
+        alone = FrameRange(start=frame, stop=frame + 1)
+        return Anchor(frame=frame, shot=next((frames for frames in known if frame in frames), alone))
+
+    def anchor_of(self, shot: Shot) -> Anchor | None:
+        """What a shot is sampled together with; None: its own first frame, which needs no more than itself."""
+        anchor = self.anchor
+        return None if anchor is None or anchor.frame == shot.frames.start else anchor
 
     def looks(self) -> tuple[Job, ...]:
         """The job as one of a single look each, in the order of their first shots; their `own_shots` are disjoint."""
@@ -103,14 +122,17 @@ def reopen_source(job: Job) -> VideoReader:
     )
 
 
-def load_restylers(looks: Sequence[Job]) -> tuple[tuple[Restyler, ...], tuple[str, ...]]:
+def load_restylers(
+    looks: Sequence[Job], inversions: Kept | None = None
+) -> tuple[tuple[Restyler, ...], tuple[str, ...]]:
     """One model on its device with everything encoded for each look, and what the user should know of it.
 
     Args:
         looks: `Job.looks` of one job, at least one.
+        inversions: where inversions are kept for later renders.
     """
     request = looks[0].request
-    asked = [spec for look in looks for spec in _controls_asked(look.request.options)]
+    asked = [spec for look in looks for spec in controls_asked(look.request.options)]
     model = load(
         request.model,
         device=looks[0].device,
@@ -128,15 +150,11 @@ def load_restylers(looks: Sequence[Job]) -> tuple[tuple[Restyler, ...], tuple[st
         lacking = [spec.kind for spec in options.controls if branch(spec.kind) not in model.control_kinds]
         if lacking:
             notes.append(f"{request.model} has no control branch for: {', '.join(lacking)}; they were left out")
-        made.append(prepare(model, options))
+        made.append(prepare(model, options, inversions))
         for spec in made[-1].controls:
             for name in () if spec.source is not None else needs_of(spec.kind).weights:
                 local(name)  # absent weights are told before anything is sampled
     return tuple(made), tuple(dict.fromkeys(notes))
-
-
-def _controls_asked(options: RestyleOptions) -> Sequence[ControlSpec]:
-    return options.controls if options.keep is None else preset(options.keep)
 
 
 def steered_by(job: Job) -> Steered:
@@ -155,6 +173,7 @@ def steered_by(job: Job) -> Steered:
         controls=options.controls,
         mask=options.mask,
         regions=options.regions,
+        anchor=job.anchor,
         whole_picture=bool(options.prompt.strip()),
         facts={"source": job.source_sha256, "interlaced": job.request.writing.interlaced},
     )
@@ -208,6 +227,8 @@ def make_job(
             shots = _known_shots(request.shots, len(index), frames)
         on_progress(Progress(stage="shots", done=len(frames), total=len(frames)))
     check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
+    for options in looks:
+        _check_anchor(options, index, metadata, frames)
     fits = [_fit(metadata, options, request.model) for options in looks or (request.options,)]
     fit = max(fits, key=lambda fit: fit.outer)
     return Job(
@@ -230,6 +251,21 @@ def make_job(
         ),
         hash_source=cache(lambda: source_hash(metadata.path)[0]),
     )
+
+
+def _check_anchor(options: RestyleOptions, index: FrameIndex, metadata: VideoMetadata, frames: FrameRange) -> None:
+    """Raises InputError where the anchor is no moment of the clip, or shows nothing of the look."""
+    if options.anchor is None:
+        return
+    try:
+        frame = parse_moment(options.anchor, index, metadata.timecode)
+    except InputError as error:
+        raise InputError(f"the anchor: {error.message}", remedy=error.remedy) from None
+    if not options.prompt.strip() and frame not in frames:
+        raise InputError(
+            f"the anchor {options.anchor} (#{frame}) is outside the part, where the regions have no masks",
+            remedy="widen --range, or give a --prompt for the whole picture",
+        )
 
 
 def check_numbers(numbers: Sequence[int], shots: Sequence[Shot]) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from vedit.errors import InputError
 from vedit.estimates import describe_job, steps_taken
 from vedit.finish import side_by_side as compare
-from vedit.finished_frames import FinishedFrames, key_of
+from vedit.finished_frames import UNTOUCHED, FinishedFrames, KeptShot
 from vedit.finishing import finished_shot, untouched_shot
 from vedit.guides import Steering
 from vedit.map_cache import FrameCache
@@ -34,13 +34,13 @@ from vedit.sampling import (
     OnNote,
     Sampler,
     Stop,
-    fingerprint,
     frames_at_once,
     ignore_note,
     never,
     stop_if_asked,
 )
 from vedit.types import FrameRange, Shot
+from vedit.used_weights import weights_of
 from vedit.work import Work, unit_key
 
 if TYPE_CHECKING:
@@ -120,17 +120,20 @@ def restyle(
         pair = None if beside is None else stack.enter_context(VideoWriter(_in_work(beside, work, {})))
         source_reader = stack.enter_context(reopen_source(job))
         keys: list[str] = []
-        shelved: dict[FrameRange, str] = {}
+        shelved = {kept.frames: kept.key for kept in locked.values()}
         for shot in job.shots:
-            own = next((one for one in passes if shot in one.job.own_shots and one.restyler.path.steps), None)
+            held = locked.get(shot.number)
+            able = () if held is not None else passes
+            own = next((one for one in able if shot in one.job.own_shots and one.restyler.path.steps), None)
             if own is not None:
                 own.ladder.join(one.ladder for one in passes)
-            at = locked.get(shot.number)
-            if at is None and own is not None and request.keep_frames and not request.fresh:
+            at = held.path if held is not None else None
+            if own is not None and request.keep_frames and not request.fresh:
                 at = shelf.find(own.shelf_key(shot))
             if at is not None:
                 size = frames_at_once(job)
-                finished = shelf.read(at, shot, source_reader, size=size, with_source=pair is not None)
+                skip = shot.frames.start - held.frames.start if held is not None else 0
+                finished = shelf.read(at, shot, source_reader, size=size, with_source=pair is not None, skip=skip)
             elif own is None:
                 finished = untouched_shot(job, shot, source_reader)
             else:
@@ -149,12 +152,10 @@ def restyle(
                         compare(source.frames[:, :3], frames[:, :3], bit_depth=source.bit_depth, divider=DIVIDER)
                     )
                 on_progress(_written(job, shot, source.start + len(source)))
-            if shot.number in locked:
-                shelved[shot.frames] = key_of(locked[shot.number])
-            elif own is not None:
+            if own is not None:
                 keys += own.sampler.keys(shot)
-                if request.keep_frames:
-                    shelved[shot.frames] = own.shelf_key(shot)
+            if held is None and request.keep_frames:
+                shelved[shot.frames] = UNTOUCHED if own is None else own.shelf_key(shot)
             clock.lap("finish")
         on_progress(Progress(stage="verify", done=0, total=len(job.frames)))
         if pair is not None:
@@ -209,7 +210,7 @@ def _open_passes(
     steered = [stack.enter_context(Steering(steered_by(look), cache)) for look in looks]
     if not looks:
         return (), ()
-    restylers, notes = load_restylers(looks)
+    restylers, notes = load_restylers(looks, cache)
     passes: list[_Pass] = []
     for look, restyler, steering in zip(looks, restylers, steered, strict=True):
         options = restyler.options
@@ -238,20 +239,21 @@ class _Clock:
         return time.monotonic() - self._began
 
 
-def _locked(job: Job, shelf: FinishedFrames) -> dict[int, Path]:
-    """The finished frames of the locked shots. Raises InputError where there are none."""
-    found: dict[int, Path] = {}
-    for shot in job.shots:
-        if shot.number in job.request.locked:
-            at = shelf.remembered(shot.frames, source=job.source_sha256)
-            if at is None and job.request.looks is not None and shot.number not in job.request.looks:
-                continue  # untouched before, and now
-            if at is None:
-                raise InputError(
-                    f"shot {shot.number} is locked, but no finished frames of it are kept",
-                    remedy="render it once without the lock",
-                )
-            found[shot.number] = at
+def _locked(job: Job, shelf: FinishedFrames) -> dict[int, KeptShot]:
+    """What the last render left of the locked shots. Raises InputError where one has a look and was never rendered."""
+    found: dict[int, KeptShot] = {}
+    rendered = {shot.number: shot for shot in job.shots}
+    # Those outside the rendered part too: what is kept of them outlives this render.
+    for number in sorted(job.request.locked):
+        shot = rendered.get(number) or next((s for s in job.request.shots or () if s.number == number), None)
+        kept = shelf.remembered(shot.frames, source=job.source_sha256) if shot is not None else None
+        if kept is not None:
+            found[number] = kept
+        elif number in rendered and (job.request.looks is None or number in job.request.looks):
+            raise InputError(
+                f"shot {number} is locked, but no finished frames of it are kept",
+                remedy="render it once without the lock, or leave it as the source with untouched = true",
+            )
     return found
 
 
@@ -278,8 +280,10 @@ def _recipe(job: Job, passes: Sequence[_Pass]) -> dict[str, object]:
         "frames": [job.frames.start, job.frames.stop],
         "shots": [list(shot) for shot in described.shots],
         "model": job.request.model,
+        "weights": weights_of(job.request) if passes else {},
         "device": job.device,
         "interlaced": job.request.writing.interlaced,
+        **({"purpose": dict(job.request.purpose)} if job.request.purpose is not None else {}),
     }
     if job.request.looks is None:
         return {**described.settings, **_made_with(passes[0]), **alike}
@@ -295,7 +299,7 @@ def _made_with(one: _Pass) -> dict[str, object]:
         "steps": steps_taken(one.restyler.options),
         "controls": [str(spec) for spec in one.restyler.controls],
         "working_size": [one.job.fit.outer[1], one.job.fit.outer[0]],
-        "model_sha256": fingerprint(one.restyler),
+        "model_sha256": one.restyler.fingerprint,
     }
 
 

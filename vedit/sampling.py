@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vedit.controls import branch
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.guides import Steering, hashed, made_by
@@ -156,6 +155,11 @@ class Sampler:
         options = replace(self._restyler.options, window=size or self._ladder.footing.window)
         parts = shot_windows(options, shot.frames)
         facts = {**self._facts, "anchor": shot.frames.start}
+        shared = self._job.anchor_of(shot)
+        if shared is not None:
+            facts["shared anchor"] = hashed(shared) if self._whole_shot else shared.frame
+            # Outside the part there are no masks.
+            facts["regions there"] = bool(options.regions) and shared.frame in self._job.frames
         if self._whole_shot:
             facts["end"] = shot.frames.stop
         keys = tuple(unit_key({**facts, "frames": [part.frames.start, part.frames.stop]}) for part in parts)
@@ -164,7 +168,8 @@ class Sampler:
     def _sample(self, planned: SampledShot, reader: Reader) -> None:
         restyler = replace(self._restyler, options=replace(self._restyler.options, batch=self._ladder.footing.batch))
         source = _SmallFrames(self._job, reader)
-        guides_of = self._steering.guides_of(planned.shot, restyler.controls, restyler.regions)
+        anchor = self._job.anchor_of(planned.shot)
+        guides_of = self._steering.guides_of(planned.shot, restyler.controls, restyler.regions, anchor)
         for window, key in zip(planned.windows, planned.keys, strict=True):
             if self._work.get(key) is None:
                 stop_if_asked(self._stop, self._work)
@@ -175,6 +180,7 @@ class Sampler:
                     source,
                     guides_of,
                     lambda stage, part, window=window: self._tell(planned.shot, window.frames, stage, part),
+                    None if anchor is None else anchor.frame,
                 ).data
                 self._work.put(key, data, frames=(window.frames.start, window.frames.stop))
             self._tell(planned.shot, window.frames, "sample", 1.0)
@@ -186,7 +192,7 @@ class Sampler:
 
 
 class _SmallFrames:
-    """Frames of one shot at the working size, (T, 3, h, w) in [0, 1].
+    """Frames of one shot, and its anchor from wherever, at the working size, (T, 3, h, w) in [0, 1].
 
     The anchor and the last frames asked for are held, so that windows that overlap do not seek.
     """
@@ -215,13 +221,6 @@ class _SmallFrames:
         return torch.cat(parts) if parts else torch.empty(0, 3, *self._job.fit.outer)
 
 
-def fingerprint(restyler: Restyler) -> dict[str, str]:
-    """Of the parts of the model that the look uses: what other shots of the render need decides nothing here."""
-    used = {f"controlnet:{branch(spec.kind)}" for spec in restyler.controls}
-    parts = restyler.model.fingerprint
-    return {name: digest for name, digest in parts.items() if not name.startswith("controlnet:") or name in used}
-
-
 def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
     """What decides the latents of every unit of a job, but for the frames: nothing that does not is in here."""
     options, quality = restyler.options, restyler.options.resolved()
@@ -229,7 +228,7 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
         "source": job.source_sha256,
         "interlaced": job.request.writing.interlaced,
         "fit": hashed(job.fit),
-        "model": fingerprint(restyler),
+        "model": restyler.fingerprint,
         "device": restyler.model.device.type,
         "prompts": [options.prompt, options.negative_prompt, options.source_prompt],
         "controls": hashed(restyler.controls),

@@ -19,6 +19,7 @@ from vedit.thumbnail import thumbnail
 from vedit.types import Shot
 
 if TYPE_CHECKING:
+    from vedit.media.read import VideoReader
     from vedit.types import IntFrames
 
 
@@ -38,6 +39,7 @@ class ShotStills:
 def preview(
     request: RenderRequest,
     *,
+    reader: VideoReader | None = None,
     numbers_of: Callable[[Shot], Sequence[int]] | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> Path:
@@ -47,13 +49,14 @@ def preview(
 
     Args:
         request: what would be rendered.
+        reader: of the source, where one is open already; it stays open.
         numbers_of: which frames of a shot; None is the first, the middle and the last.
         on_progress: told before each shot.
 
     Raises:
         InputError: the request cannot be carried out, or no shot has a look.
     """
-    job = make_job(request, on_progress=on_progress)
+    job = make_job(request, reader=reader, on_progress=on_progress)
     target = job.output.path.with_suffix(".preview.png")
     if target.exists() and not request.writing.overwrite:
         raise InputError(f"{target} exists", remedy="use --overwrite, or name another output with -o")
@@ -101,7 +104,7 @@ def stills_of(
         cache = stack.enter_context(FrameCache())
         steered = [stack.enter_context(Steering(steered_by(look), cache)) for look in looks]
         reader = stack.enter_context(reopen_source(job))
-        restylers, _ = load_restylers(looks)
+        restylers, _ = load_restylers(looks, cache)
         shots = sorted(
             ((shot, n) for n, look in enumerate(looks) for shot in look.own_shots), key=lambda pair: pair[0].number
         )

@@ -183,8 +183,9 @@ class Work:
 
     @property
     def _holds_frames(self) -> bool:
-        """Whether finished shots are kept beside the units; see `vedit.finished_frames`."""
-        return any((self.path / "frames").glob("*.mkv"))
+        """Whether what is known of finished shots is kept beside the units; see `vedit.finished_frames`."""
+        kept = self.path / "frames"
+        return any(kept.glob("*.mkv")) or any(kept.glob("last.json"))
 
     @property
     def _units(self) -> Path:

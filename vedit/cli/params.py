@@ -66,46 +66,29 @@ range_option = click.option(
     metavar="START..END",
     help="Part of the clip, END exclusive: seconds (1.5..4), timecode (00:00:01:12..00:00:04:00) or frames (#36..#96).",
 )
+anchor_option = click.option(
+    "--anchor",
+    metavar="TIME",
+    help="A frame whose look all shots share, as seconds, timecode or #frame; it may lie outside --range.",
+)
 
 
 def controls(texts: tuple[str, ...]) -> tuple[ControlSpec, ...] | None:
     """The values of `--control`; None where it was not given, an empty tuple for `--control none`."""
     if not texts:
         return None
-    if texts == ("none",):
-        return ()
-    if "none" in texts:
-        raise click.BadParameter("'none' stands alone, it cannot be combined", param_hint="'--control'")
-    from vedit.controls import parse_control
+    from vedit.controls import parse_controls
 
-    specs: list[ControlSpec] = []
-    for text in texts:
-        try:
-            spec = parse_control(text)
-        except ValueError as error:
-            raise click.BadParameter(f"{text!r}: {error}", param_hint="'--control'") from error
-        if spec.kind in (earlier.kind for earlier in specs):
-            raise click.BadParameter(f"{spec.kind!r} is given twice", param_hint="'--control'")
-        specs.append(spec)
-    return tuple(specs)
+    return parse_controls(texts)
 
 
 def controls_from(texts: tuple[str, ...], specs: tuple[ControlSpec, ...]) -> tuple[ControlSpec, ...]:
     """The values of `--from`, KIND=FILE each, laid over the controls."""
     if not texts:
         return specs
-    from vedit.controls import with_sources
-    from vedit.registry import preprocessors
+    from vedit.controls import parse_source, with_sources
 
-    pairs: list[tuple[str, Path]] = []
-    for text in texts:
-        kind, equals, file = (part.strip() for part in text.partition("="))
-        if not (kind and equals and file):
-            raise click.BadParameter(f"{text!r} is not KIND=FILE, for instance depth=depth.mp4", param_hint="'--from'")
-        if kind in dict(pairs):
-            raise click.BadParameter(f"{kind!r} is given twice", param_hint="'--from'")
-        pairs.append((preprocessors()[kind].name, Path(file)))
-    return with_sources(specs, pairs)
+    return with_sources(specs, [parse_source(text) for text in texts])
 
 
 def controlnets(texts: tuple[str, ...]) -> tuple[tuple[str, str], ...]:

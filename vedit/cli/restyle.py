@@ -90,6 +90,7 @@ DEFAULTS = RestyleOptions(prompt="")
     help="A further control branch for --model: folder, .safetensors file or hub id; repeatable.",
 )
 @params.device_option
+@params.anchor_option
 @click.option(
     "--window",
     type=click.IntRange(min=1),
@@ -146,6 +147,7 @@ def restyle_command(
     model: str,
     controlnet_texts: tuple[str, ...],
     device: str,
+    anchor: str | None,
     window: int,
     batch: int,
     upscale: str,
@@ -172,6 +174,7 @@ def restyle_command(
       vedit restyle input.mp4 --prompt "night" --control softedge:0.8@0-0.6 --control tile
       vedit restyle input.mp4 --prompt "bronze" --mask person.mp4 --feather 12
       vedit restyle input.mp4 --region person.mp4="bronze statue" --region sky.png="starry night"
+      vedit restyle input.mp4 --prompt "oil painting" --anchor 12.5
       vedit restyle input.mp4 --prompt "comic" --keep faces --from softedge=maps/input.softedge.mp4
       vedit restyle input.mp4 --prompt "watercolor painting" --dry-run --json
       vedit restyle input.mp4 --prompt "anime" --model path/to/diffusers-folder
@@ -207,6 +210,7 @@ def restyle_command(
         seed=seed,
         quality=cast("QualityName", quality),
         steps=steps,
+        anchor=anchor,
         window=window,
         batch=batch,
         upscale=cast("Upscale", upscale),
@@ -231,7 +235,7 @@ def restyle_command(
 
     # Hostile bytes can crash a decoder: a process of its own meets them first.
     check_file(source, rate=rate, allow_huge=allow_huge)
-    for path in _further_media(options):
+    for path in options.files:
         check_file(path, rate=None, allow_huge=allow_huge)
     if preview:
         _preview(request, as_json=as_json, quiet=quiet)
@@ -239,14 +243,6 @@ def restyle_command(
         _dry_run(request, as_json=as_json, quiet=quiet)
     else:
         _restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
-
-
-def _further_media(options: RestyleOptions) -> list[Path]:
-    """The masks and control videos of a render."""
-    specs = [*([options.mask] if options.mask else []), *(region.mask for region in options.regions)]
-    masks = [file.path for spec in specs for file in spec.files]
-    controls = [path for spec in options.controls for path in (spec.source, spec.mask) if path is not None]
-    return list(dict.fromkeys([*masks, *controls]))
 
 
 def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
