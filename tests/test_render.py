@@ -108,7 +108,17 @@ def test_nothing_crosses_a_cut(clip: Path, tmp_path: Path, rendered: list[npt.ND
 
 
 @pytest.mark.parametrize(("stage", "left"), [("shots", []), ("invert", []), ("write", ["out.mov.vedit"])])
-def test_an_interrupted_render_leaves_its_units_alone(clip: Path, tmp_path: Path, stage: str, left: list[str]) -> None:
+def test_an_interrupted_render_leaves_its_units_alone(
+    clip: Path,
+    tmp_path: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+    stage: str,
+    left: list[str],
+) -> None:
+    # An inversion that another test has kept would not be made again.
+    monkeypatch.setenv("VEDIT_CACHE", str(tmp_path_factory.mktemp("empty")))
+
     def stop(progress: Progress) -> None:
         if progress.stage == stage:
             raise KeyboardInterrupt
