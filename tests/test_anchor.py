@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -226,6 +227,21 @@ def test_an_anchor_that_shows_no_look_is_refused(
 ) -> None:
     with pytest.raises(InputError, match=words):
         make_job(request(clip, tmp_path / "out.mov", **settings))
+
+
+def test_only_looks_that_are_rendered_need_an_anchor_with_their_masks(clip: Path, tmp_path: Path) -> None:
+    """A part of a plan is not refused for a shot that it leaves out or that is locked; each names its frame once."""
+    regions = (RegionSpec(mask=LEFT, prompt="comic"),)
+    own = request(clip, tmp_path / "out.mov", controls=()).options
+    first = replace(own, prompt="", regions=regions, anchor="#0")
+    wanted = replace(request(clip, tmp_path / "out.mov", controls=()), looks={1: first, 2: own})
+    assert make_job(replace(wanted, frames=SECOND_PART)).shots[0].number == 2
+    both = replace(wanted, looks={1: first, 2: replace(first, anchor="#1")}, frames=SECOND_PART)
+    with pytest.raises(InputError, match="the anchor #1 is outside the part"):
+        make_job(both)
+    assert make_job(replace(both, locked=frozenset({2}))).looks() == ()
+    with pytest.raises(InputError, match="the anchor: #99 is outside the clip"):
+        make_job(replace(wanted, looks={1: replace(first, anchor="#99"), 2: own}, frames=SECOND_PART))
 
 
 def test_a_control_of_the_part_alone_does_not_reach_the_anchor(clip: Path, tmp_path: Path) -> None:

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from vedit import controls
-from vedit.controls import KEEPS, control_maps, kept, parse_control, with_sources
+from vedit.controls import KEEPS, asked, control_maps, kept, parse_control, with_sources
 from vedit.errors import InputError
+from vedit.options import RestyleOptions
 from vedit.types import ControlSpec
 
 
@@ -97,3 +98,11 @@ def test_a_preprocessor_that_breaks_the_contract_is_named(
     monkeypatch.setattr(controls, "load_preprocessor", load)
     with pytest.raises(InputError, match=message):
         control_maps([ControlSpec(kind="sepia")], torch.zeros(2, 3, 8, 8))
+
+
+def test_what_is_asked_for_counts_control_videos_too() -> None:
+    video = ControlSpec(kind="canny", source=Path("edges.mp4"))
+    assert asked(RestyleOptions(controls=(video,))) == (video,)
+    found = asked(RestyleOptions(keep="motion", controls=(video, ControlSpec(kind="pose", source=Path("pose.mp4")))))
+    assert [spec.kind for spec in found] == ["tile", "softedge", "pose", "canny"]
+    assert [spec.source for spec in found] == [None, None, Path("pose.mp4"), Path("edges.mp4")]

@@ -6,6 +6,8 @@ import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 import torch
@@ -159,6 +161,110 @@ def test_a_long_render_stays_within_the_limit_and_keeps_what_it_uses(tmp_path: P
         assert used[5].shape == (3, 10, 14)
         assert cache.tensors({"n": 29}) is not None
         assert cache.tensors({"n": 0}) is None
+
+
+def bytes_in(folder: Path) -> int:
+    return sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+
+
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")]
+)
+def test_no_memory_to_keep_or_to_read_is_not_told_to_the_sampling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    """The sampling would take it for a window that is too large, and change the frames."""
+
+    def none_left(*_: object) -> bytes:
+        raise error
+
+    with FrameCache(tmp_path) as cache:
+        with monkeypatch.context() as patch:
+            patch.setattr("safetensors.torch.save", none_left)
+            cache.keep_tensors({"n": 1}, inverted())
+        assert list(tmp_path.iterdir()) == []
+        cache.keep_tensors({"n": 1}, inverted())
+        if isinstance(error, MemoryError):
+            with monkeypatch.context() as patch:
+                patch.setattr("safetensors.torch.load", none_left)
+                assert cache.tensors({"n": 1}) is None
+        assert cache.tensors({"n": 1}) is not None, "it is whole, and there for whoever has the memory"
+
+
+def test_another_error_while_keeping_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(*_: object) -> bytes:
+        raise RuntimeError("shapes do not match")
+
+    monkeypatch.setattr("safetensors.torch.save", wrong)
+    with FrameCache(tmp_path) as cache, pytest.raises(RuntimeError, match="shapes"):
+        cache.keep_tensors({"n": 1}, inverted())
+
+
+def test_one_large_entry_does_not_put_out_all_others(tmp_path: Path) -> None:
+    with FrameCache(tmp_path, limit_bytes=20_000) as cache:
+        for number in range(4):
+            cache.keep_tensors({"n": number}, inverted(number))
+        cache.keep_tensors({"n": "large"}, inverted(values=2_501))
+        assert cache.tensors({"n": "large"}) is None
+        cache.keep_tensors({"n": "quarter"}, inverted(values=2_500))
+        assert cache.tensors({"n": "quarter"}) is not None
+    with FrameCache(tmp_path, limit_bytes=20_000) as cache:
+        assert all(cache.tensors({"n": number}) is not None for number in range(4))
+
+
+def test_the_disk_is_left_to_the_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with FrameCache(tmp_path) as cache:
+        for free, kept in ((2 * 10**9 + 1_999, False), (2 * 10**9 + 2_000, True)):
+            usage = Mock(return_value=SimpleNamespace(free=free))
+            monkeypatch.setattr("vedit.map_cache.shutil.disk_usage", usage)
+            cache.keep_tensors({"n": 1}, inverted())
+            assert (cache.tensors({"n": 1}) is not None) == kept
+
+
+def test_a_folder_that_is_about_to_be_filled_is_left_to_its_user(tmp_path: Path) -> None:
+    """Another render ends between the handing out and the first matte; and a day later it was a killed one's."""
+    with FrameCache(tmp_path) as cache:
+        mattes = cache.folder({"mattes": 1})
+        with FrameCache(tmp_path):
+            pass
+        assert mattes.is_dir()
+        (mattes / "000000.png").write_bytes(bytes(1000))
+    assert mattes.is_dir()
+    left = tmp_path / entry_key({"mattes": 2})
+    with FrameCache(tmp_path / "other") as cache:
+        shutil.copytree(cache.folder({"mattes": 2}), left)
+    os.utime(left, (1_000_000, 1_000_000))
+    with FrameCache(tmp_path):
+        pass
+    assert mattes.is_dir() and not left.exists()
+
+
+def test_what_was_filled_after_another_process_removed_it_is_found_again(tmp_path: Path) -> None:
+    """Without its mark it would stay in the folder for ever, whatever the limit."""
+    with FrameCache(tmp_path) as cache:
+        mattes = cache.folder({"mattes": 1})
+        shutil.rmtree(mattes)
+        (mattes / "flow").mkdir(parents=True)
+        (mattes / "flow" / "000000.png").write_bytes(bytes(1000))
+    assert bytes_in(tmp_path) > 1000
+    with FrameCache(tmp_path, limit_bytes=500):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_read_deeper_down_counts_as_used(tmp_path: Path) -> None:
+    with FrameCache(tmp_path) as cache:
+        folders = [cache.folder({"mattes": number}) for number in range(2)]
+        for folder in folders:
+            (folder / "flow").mkdir()
+            (folder / "flow" / "000000.png").write_bytes(bytes(1000))
+    for age, folder in enumerate(folders):
+        os.utime(folder / "flow", (1_000_000 + age, 1_000_000 + age))
+        os.utime(folder, (1_000_000 + age, 1_000_000 + age))
+    os.utime(folders[0] / "flow")
+    with FrameCache(tmp_path, limit_bytes=1500):
+        pass
+    assert folders[0].is_dir() and not folders[1].exists()
 
 
 @pytest.mark.parametrize("whole", [True, False])

@@ -10,25 +10,33 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
 
-from tests.clips import two_shots
+from tests.clips import FRAMES, HEIGHT, WIDTH, two_shots
+from tests.loaded import load_once
 from vedit import finishing, sampling
 from vedit.errors import InputError, Interrupted, VeditError
+from vedit.guides import Steering
+from vedit.map_cache import FrameCache
+from vedit.masking import KeyedFile, MaskSpec, RegionSpec
 from vedit.media.choices import OutputOptions
 from vedit.media.read import open_video
 from vedit.media.sidecar import sidecar_path
 from vedit.media.verify import verify
-from vedit.options import RenderRequest, RestyleOptions
+from vedit.memory import Footing, Ladder
+from vedit.options import RenderRequest, RestyleOptions, ignore_progress
+from vedit.planning import load_restylers, make_job, steered_by
 from vedit.render import restyle
-from vedit.types import FrameRange
-from vedit.work import work_folder
+from vedit.types import ControlSpec, FrameRange, Shot
+from vedit.work import Work, work_folder
 
 OPTIONS = RestyleOptions(prompt="watercolor painting", quality="draft", steps=1, window=4, overlap=1)
 
@@ -146,6 +154,49 @@ def test_changed_settings_redo_what_they_touch(clip: Path, tmp_path: Path, sampl
     assert sampled == []
     restyle(request(clip, output, keep_work=True, writing=again, options=replace(OPTIONS, prompt="night")))
     assert len(sampled) == whole
+
+
+@pytest.mark.parametrize(
+    ("count", "kept"), [pytest.param(6, False, id="of the part"), pytest.param(FRAMES, True, id="of the whole clip")]
+)
+@pytest.mark.parametrize("named", ["control", "where", "mask", "region"])
+def test_a_file_that_goes_with_the_part_is_another_one_under_another_part(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, kept: bool, named: str
+) -> None:
+    """Its frames lie elsewhere in the clip, though it is the same file and as long; one of the whole clip does not."""
+    monkeypatch.setattr("vedit.planning.load", load_once)
+    folder = tmp_path / "maps"
+    folder.mkdir()
+    for number in range(count):
+        cv2.imwrite(str(folder / f"{number:04d}.png"), np.full((HEIGHT, WIDTH, 3), 20 * number + 40, np.uint8))
+    file = folder / "%04d.png"
+    mask = MaskSpec(files=(KeyedFile(path=file),))
+    changes: dict[str, dict[str, Any]] = {
+        "control": {"controls": (ControlSpec(kind="tile", source=file),)},
+        "where": {"controls": (ControlSpec(kind="tile", mask=file),)},
+        "mask": {"mask": mask},
+        "region": {"regions": (RegionSpec(mask=mask, prompt="night"),)},
+    }
+    shots = tuple(
+        Shot(number=number, frames=FrameRange(start=start, stop=stop))
+        for number, (start, stop) in enumerate(((0, 3), (3, 6), (6, FRAMES)), 1)
+    )
+    names: list[tuple[str, ...]] = []
+    for part in ("#0..#6", "#3..#9"):
+        options = replace(OPTIONS, **{"controls": (), "short_side": 128, **changes[named]})
+        job = make_job(request(clip, tmp_path / "out.mov", options=options, shots=shots, frames=part))
+        (shot,) = (shot for shot in job.shots if shot.number == 2)
+        with ExitStack() as stack:
+            work = stack.enter_context(Work(job.output.path))
+            cache = stack.enter_context(FrameCache(tmp_path / "cache"))
+            steering = stack.enter_context(Steering(steered_by(job), cache))
+            ((restyler,), _) = load_restylers((job,))
+            ladder = Ladder(Footing(batch=1, window=4), restyler.model, on_note=sampling.ignore_note)
+            sampler = sampling.Sampler(
+                job, restyler, steering, work, ladder, on_progress=ignore_progress, stop=sampling.never
+            )
+            names.append(sampler.keys(shot))
+    assert (names[0] == names[1]) == kept
 
 
 def test_a_damaged_unit_alone_is_made_again(

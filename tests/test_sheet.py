@@ -8,7 +8,7 @@ import numpy.typing as npt
 import pytest
 
 from vedit.errors import InputError
-from vedit.sheet import contact_sheet
+from vedit.sheet import contact_sheet, is_sheet
 
 
 def flat(*colour: int, height: int = 90, width: int = 160) -> npt.NDArray[np.uint8]:
@@ -83,3 +83,30 @@ def test_a_sheet_that_its_format_cannot_hold_is_refused(tmp_path: Path) -> None:
         contact_sheet(rows, [[""]] * 42, tmp_path / "a.webp")
     assert not list(tmp_path.iterdir())
     assert contact_sheet(rows, [[""]] * 42, tmp_path / "a.png").exists()
+
+
+def test_nothing_is_written_through_a_link_and_nothing_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("mine")
+    (tmp_path / ".a.png.part").symlink_to(precious)
+    contact_sheet([[flat(9, 9, 9)]], [[""]], tmp_path / "a.png")
+    assert precious.read_text() == "mine" and not (tmp_path / "a.png").is_symlink()
+
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(InputError, match="No space left"):
+        contact_sheet([[flat(8, 8, 8)]], [[""]], tmp_path / "b.png")
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_sheet_is_known_by_its_sign(tmp_path: Path) -> None:
+    path = contact_sheet([[flat(200, 30, 30)]], [["red"]], tmp_path / "a.png")
+    assert is_sheet(path) and (read(path)[50, 50] == (200, 30, 30)).all()
+    data, image = path.read_bytes(), read(path)
+    path.write_bytes(data[:-20] + bytes([data[-20] ^ 1]) + data[-19:])
+    assert not is_sheet(path)
+    assert cv2.imwrite(str(path), image[..., ::-1]) and not is_sheet(path)
+    assert not is_sheet(tmp_path / "absent.png")

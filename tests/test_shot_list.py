@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -206,3 +207,19 @@ def test_a_variable_rate_has_no_timecodes() -> None:
     for write in (listed.edl, listed.otio):
         with pytest.raises(InputError, match="variable frame rate"):
             write()
+
+
+def test_a_name_that_is_not_unicode_is_no_obstacle(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    clip = tmp_path / os.fsdecode(b"caf\xe9.mov")
+    try:
+        two_shots(tmp_path / "in.mov").rename(clip)
+    except OSError:
+        pytest.skip("this file system holds only names in Unicode")
+    words = [word for name in ("s.json", "s.otio", "s.html") for word in ("-o", tmp_path / name)]
+    assert vedit("shots", clip, *words) == 0, capsys.readouterr().err
+    assert json.loads((tmp_path / "s.json").read_text("utf-8"))["source"] == str(clip)
+    assert "caf%E9.mov" in (tmp_path / "s.otio").read_text("utf-8")
+    assert "caf?.mov: 2 shots" in (tmp_path / "s.html").read_text("utf-8")
+    capsys.readouterr()
+    assert vedit("shots", clip, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["source"] == str(clip)

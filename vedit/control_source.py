@@ -13,7 +13,7 @@ import numpy as np
 import torch
 
 from vedit.errors import MediaError
-from vedit.media.aligned import align
+from vedit.media.aligned import align, goes_by_part
 from vedit.media.exr import read_exr
 from vedit.media.limits import check_size
 from vedit.media.read import VideoReader, open_video
@@ -42,6 +42,8 @@ class ControlVideo:
 
     def __init__(self, frames: ControlFrames, numbers: tuple[int, ...], covered: FrameRange) -> None:
         self._frames, self._numbers, self._covered = frames, numbers, covered
+        self.by_part = goes_by_part(numbers, covered)
+        """The file goes with the part, not with the whole source."""
 
     def __enter__(self) -> Self:
         return self

@@ -126,7 +126,10 @@ def preset(intent: Keep) -> tuple[ControlSpec, ...]:
 
 def asked(options: RestyleOptions) -> tuple[ControlSpec, ...]:
     """The controls that options ask for; a model may lack some of them."""
-    return options.controls if options.keep is None else preset(options.keep)
+    if options.keep is None:
+        return options.controls
+    sources = [(spec.kind, spec.source) for spec in options.controls if spec.source is not None]
+    return with_sources(preset(options.keep), sources)
 
 
 def kept(intent: Keep, kinds: Sequence[str]) -> tuple[ControlSpec, ...]:

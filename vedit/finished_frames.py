@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -35,13 +35,16 @@ _CHECK_LETTERS = 16
 
 @dataclass(frozen=True, kw_only=True)
 class KeptShot:
-    """A shot as the last render left it."""
+    """A shot, or a part of one, as the last render left it."""
 
     frames: FrameRange
     """Of the clip."""
     key: str
-    path: Path | None
-    """Its finished frames; None where it was passed through."""
+    """Of the shot that it was rendered in, or `UNTOUCHED`."""
+    first: int
+    """Frame of the clip that the finished frames of that shot begin with: the shot may have been a longer one."""
+    path: Path | None = None
+    """The finished frames; None where it was passed through."""
 
 
 class FinishedFrames:
@@ -164,47 +167,54 @@ class FinishedFrames:
             frames: of the shot, or of a part of it.
             source: SHA-256 of the clip.
         """
-        for span, key in self._last(source).items():
-            kept = _frames(span)
-            if kept is not None and kept.start <= frames.start and frames.stop <= kept.stop:
-                path = None if key == UNTOUCHED else self.find(key)
-                if key == UNTOUCHED or path is not None:
-                    return KeptShot(frames=kept, key=key, path=path)
+        # No two of them overlap: what a later render has made of some of the frames is not in an earlier one's.
+        for kept in self._last(source):
+            if kept.frames.start <= frames.start and frames.stop <= kept.frames.stop:
+                path = None if kept.key == UNTOUCHED else self.find(kept.key)
+                if kept.key == UNTOUCHED or path is not None:
+                    return replace(kept, frames=frames, path=path)
         return None
 
-    def keep_only(self, shots: Mapping[FrameRange, str], *, source: str, rendered: FrameRange) -> None:
-        """The render is done: forget every shot of it but these, and remember which is which.
+    def keep_only(self, shots: Iterable[KeptShot], *, source: str, rendered: FrameRange) -> None:
+        """The render is done: forget what was kept of its part of the clip but these, and remember which is which.
 
         Args:
-            shots: frames of each -> its key, or `UNTOUCHED`.
+            shots: without overlap.
             source: SHA-256 of the clip.
-            rendered: the part of the clip; shots of the clip outside it stay as they were.
+            rendered: the part of the clip; what lies outside it stays as it was.
         """
+        shots = tuple(shots)
         if shots:
             self._folder.mkdir(exist_ok=True)
         if not self._folder.is_dir():
             return
-        outside = {span: key for span, key in self._last(source).items() if not _meets(span, rendered)}
-        kept = {**outside, **{_span(frames): key[:_KEY_LETTERS] for frames, key in shots.items()}}
+        outside = self._last(source)
+        for gone in (rendered, *(shot.frames for shot in shots)):
+            outside = _without(outside, gone)
+        kept = _joined([*outside, *(replace(shot, key=shot.key[:_KEY_LETTERS]) for shot in shots)])
         if kept:
             # First: what it names must be there to be found, whenever the process ends.
             partial = self._folder / "last.part"
-            partial.write_text(json.dumps({"source": source, "shots": kept}, indent=1), "utf-8")
+            partial.write_text(json.dumps({"source": source, "shots": dict(map(_told, kept))}, indent=1), "utf-8")
             partial.replace(self._folder / _LAST)
+        keys = {shot.key for shot in kept}
         for path in self._folder.glob("*"):
-            if key_of(path) not in kept.values() and not (kept and path.name == _LAST.name):
+            if key_of(path) not in keys and not (kept and path.name == _LAST.name):
                 path.unlink()
         if not kept:
             self._folder.rmdir()
 
-    def _last(self, source: str) -> dict[str, str]:
-        """Span of each shot of the clip -> its key, as the last render left them."""
+    def _last(self, source: str) -> list[KeptShot]:
+        """What the clip consists of as the last renders left it, without overlap."""
         try:
             told: dict[str, Any] = json.loads((self._folder / _LAST).read_text("utf-8"))
             shots: dict[str, Any] = dict(told["shots"]) if told["source"] == source else {}
-        except (OSError, ValueError, KeyError, TypeError):
-            return {}  # absent or damaged: nothing in it is believed
-        return {span: key for span, key in shots.items() if isinstance(key, str) and key.isalnum()}
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            return []  # absent or damaged: nothing in it is believed
+        found: list[KeptShot] = []
+        for shot in filter(None, (_read(span, key) for span, key in shots.items())):
+            found = [*_without(found, shot.frames), shot]
+        return found
 
 
 def key_of(path: Path) -> str:
@@ -212,20 +222,45 @@ def key_of(path: Path) -> str:
     return path.stem.partition("-")[0]
 
 
-def _span(frames: FrameRange) -> str:
-    return f"{frames.start}-{frames.stop}"
+def _told(shot: KeptShot) -> tuple[str, str]:
+    """As the list has it: `6-10` -> key, and `@` the first frame of the finished ones where that is another."""
+    at = "" if shot.first == shot.frames.start or shot.key == UNTOUCHED else f"@{shot.first}"
+    return f"{shot.frames.start}-{shot.frames.stop}", f"{shot.key}{at}"
 
 
-def _frames(span: str) -> FrameRange | None:
+def _read(span: str, told: object) -> KeptShot | None:
     start, _, stop = span.partition("-")
-    if not (start.isdecimal() and stop.isdecimal() and int(start) <= int(stop)):
+    key, at, first = str(told).partition("@")
+    first = first if at else start
+    if not (key.isalnum() and all(number.isdecimal() for number in (start, stop, first))):
         return None
-    return FrameRange(start=int(start), stop=int(stop))
+    if not int(first) <= int(start) < int(stop):
+        return None
+    return KeptShot(frames=FrameRange(start=int(start), stop=int(stop)), key=key, first=int(first))
 
 
-def _meets(span: str, frames: FrameRange) -> bool:
-    found = _frames(span)
-    return found is None or (found.start < frames.stop and frames.start < found.stop)
+def _without(shots: Iterable[KeptShot], gone: FrameRange) -> list[KeptShot]:
+    """What is left of them where frames are taken away."""
+    left: list[KeptShot] = []
+    for shot in shots:
+        before = shot.frames.start, min(shot.frames.stop, gone.start)
+        behind = max(shot.frames.start, gone.stop), shot.frames.stop
+        parts = [FrameRange(start=start, stop=stop) for start, stop in (before, behind) if start < stop]
+        left += [replace(shot, frames=part) for part in parts]
+    return left
+
+
+def _joined(shots: Iterable[KeptShot]) -> list[KeptShot]:
+    """In order, parts of the same finished frames that follow on each other as one."""
+    found: list[KeptShot] = []
+    for shot in sorted(shots, key=lambda shot: shot.frames.start):
+        last = found[-1] if found else None
+        alike = last is not None and last.key == shot.key and (shot.key == UNTOUCHED or last.first == shot.first)
+        if last is not None and alike and last.frames.stop == shot.frames.start:
+            found[-1] = replace(last, frames=FrameRange(start=last.frames.start, stop=shot.frames.stop))
+        else:
+            found.append(shot)
+    return found
 
 
 def _checksum(path: Path) -> str:

@@ -127,6 +127,12 @@ class Steering:
         return tuple(found for mattes in self._opened for found in getattr(mattes, "made_by", ()))
 
     @property
+    def by_part(self) -> bool:
+        """Another part of the source would be steered otherwise where the two overlap: something goes with this one."""
+        opened = (*self._videos.values(), *self._opened)
+        return any(getattr(one, "by_part", False) for one in opened)
+
+    @property
     def _opened(self) -> tuple[Mattes, ...]:
         return (*([] if self.mattes is None else [self.mattes]), *self._regions)
 

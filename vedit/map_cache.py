@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
+from stat import S_ISDIR
 from typing import TYPE_CHECKING, cast
 
 import cv2
@@ -27,6 +28,7 @@ from safetensors import SafetensorError
 
 from vedit.errors import VeditError
 from vedit.media.sidecar import versions
+from vedit.memory import is_out_of_memory
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -46,6 +48,12 @@ PARTIAL = ".vedit-part-"
 _TENSORS = "tensors.safetensors"
 _ABANDONED = 24 * 3600
 """Seconds without a change after which an entry that was never finished is taken for that of a killed process."""
+_LARGEST = 4
+"""An entry of tensors is at most this part of the limit: a larger one would put everything else out."""
+_LEFT_FREE = 2 * 10**9
+"""Bytes of the disk that tensors never take: the result may be written there."""
+_MARK = 1
+"""Bytes of the file that says that a folder is kept: there is something in it from the start."""
 _TIDIED = 0.1
 """The part of the limit that may be written before the oldest entries are removed in the middle of a render."""
 
@@ -96,7 +104,12 @@ class FrameCache:
         if self._own is not None:
             self._own.cleanup()
         else:
-            _prune(self._folder, self._limit)
+            for path in self._used:
+                # Another process may have removed it, and what was computed since then lies in a new folder.
+                if path.is_dir() and not _is_entry(path):
+                    with contextlib.suppress(OSError):
+                        _mark(path)
+            _prune(self._folder, self._limit, own=self._used)
         self._used.clear()
 
     def folder(self, facts: Mapping[str, object]) -> Path:
@@ -108,7 +121,7 @@ class FrameCache:
         path = self._folder / entry_key(facts)
         try:
             path.mkdir(exist_ok=True)
-            (path / _KEPT).touch()
+            _mark(path)
         except OSError as error:
             raise _refused(self._folder, error) from error
         _touch(path)
@@ -134,7 +147,10 @@ class FrameCache:
         return CachedFrames(path, frames, lambda: self._make(path, frames, make()))
 
     def tensors(self, facts: Mapping[str, object]) -> Mapping[str, torch.Tensor] | None:
-        """Tensors that `keep_tensors` has kept, to the last bit; None where there are none. What is damaged goes."""
+        """Tensors that `keep_tensors` has kept, to the last bit; None where there are none, or no memory for them.
+
+        What is damaged goes.
+        """
         from safetensors.torch import load
 
         path = self._folder / entry_key(facts)
@@ -143,7 +159,7 @@ class FrameCache:
             if hashlib.sha256(data).hexdigest() == (path / _WHOLE).read_text("utf-8"):
                 _touch(path)
                 return load(data)
-        except FileNotFoundError:
+        except (FileNotFoundError, MemoryError):
             return None
         except (OSError, ValueError, SafetensorError):
             pass
@@ -153,24 +169,35 @@ class FrameCache:
     def keep_tensors(self, facts: Mapping[str, object], tensors: Mapping[str, torch.Tensor]) -> None:
         """Keep tensors as the entry that the facts decide, in the place of one that is there.
 
-        Where nothing is kept beyond the render, or the disk refuses, they are not: they are at hand already.
+        They are at hand already, so they are not kept where they would be a large part of the limit, where little
+        would be left of the disk or of memory, where the disk refuses, and where nothing outlives the render.
         """
         from safetensors.torch import save
 
-        if self._own is not None:
+        size = sum(values.nbytes for values in tensors.values())
+        if self._own is not None or size > self._limit // _LARGEST:
             return
         path = self._folder / entry_key(facts)
-        data = save({name: values.detach().contiguous().cpu() for name, values in tensors.items()})
         partial: Path | None = None
-        with contextlib.suppress(OSError):
+        try:
+            if shutil.disk_usage(self._folder).free < size + _LEFT_FREE:
+                return
+            data = save({name: values.detach().contiguous().cpu() for name, values in tensors.items()})
             partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=self._folder))
             (partial / _TENSORS).write_bytes(data)
             (partial / _WHOLE).write_text(hashlib.sha256(data).hexdigest(), "utf-8")
             shutil.rmtree(path, ignore_errors=True)
             partial.rename(path)
-        if partial is not None:
-            shutil.rmtree(partial, ignore_errors=True)
-        self._written += len(data)
+        except (OSError, MemoryError):
+            pass
+        except RuntimeError as error:
+            # Told on, it would be taken for a window that is too large.
+            if not is_out_of_memory(error):
+                raise
+        finally:
+            if partial is not None:
+                shutil.rmtree(partial, ignore_errors=True)
+        self._written += size
         if self._written > _TIDIED * self._limit:
             _prune(self._folder, self._limit, spare=self._used)
             self._written = 0
@@ -274,22 +301,42 @@ def _limit_bytes() -> int:
         return int(DEFAULT_GB * 1e9)
 
 
-def _prune(folder: Path, limit: int, *, spare: Container[Path] = ()) -> None:
-    """Remove the entries that were used longest ago until the rest fits, those that hold nothing, and what killed
-    processes left. What another process uses may be among them: it makes it again."""
+def _mark(path: Path) -> None:
+    (path / _KEPT).write_bytes(bytes(_MARK))
+
+
+def _prune(folder: Path, limit: int, *, spare: Container[Path] = (), own: Container[Path] = ()) -> None:
+    """Remove the entries that were used longest ago until the rest fits, and what killed processes left.
+
+    What another process uses may be among them: it makes it again. Of those that hold nothing only `own` ones go, and
+    those that are old: another process may be about to fill the rest.
+    """
     with contextlib.suppress(OSError):
         found = [path for path in folder.iterdir() if path.is_dir() and not path.is_symlink()]
         for path in found:
             if path.name.startswith(PARTIAL) and time.time() - path.stat().st_mtime > _ABANDONED:
                 shutil.rmtree(path, ignore_errors=True)
-        entries = sorted((path.stat().st_mtime, path) for path in found if _is_entry(path))
-        sizes = {path: sum(file.stat().st_size for file in path.rglob("*") if file.is_file()) for _, path in entries}
-        total = sum(sizes.values())
-        for _, path in entries:
-            if path in spare or (total <= limit and sizes[path]):
+        entries = sorted((*_use(path), path) for path in found if _is_entry(path))
+        total = sum(size for _, size, _ in entries)
+        for used, size, path in entries:
+            empty = size <= _MARK and (path in own or time.time() - used > _ABANDONED)
+            if path in spare or (total <= limit and not empty):
                 continue
             shutil.rmtree(path, ignore_errors=True)
-            total -= sizes[path]
+            total -= size
+
+
+def _use(path: Path) -> tuple[float, int]:
+    """When an entry was touched last, or a folder in it, since mattes lie one deeper; and its bytes."""
+    used, size = path.stat().st_mtime, 0
+    for one in path.rglob("*"):
+        with contextlib.suppress(FileNotFoundError):
+            status = one.stat()
+            if S_ISDIR(status.st_mode):
+                used = max(used, status.st_mtime)
+            else:
+                size += status.st_size
+    return used, size
 
 
 def _is_entry(path: Path) -> bool:

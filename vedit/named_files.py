@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-from vedit.errors import InputError
+from vedit.errors import InputError, MediaError
+from vedit.media.sequence import SUFFIXES, counted, split_counter
 from vedit.models import known_models
 
 _OPTION = "--allow-outside"
@@ -31,11 +32,14 @@ class NamedFiles:
         folder = self.path.absolute().parent
         # Not resolved for use: a link to the clip is a name that the user chose.
         found = Path(os.path.normpath(folder / file))
-        if not self.anywhere and not found.resolve().is_relative_to(folder.resolve()):
-            raise InputError(
-                f"{name} names {file}, which is outside its folder",
-                remedy=f"move {name}, or allow it with {_OPTION}",
-            )
+        inside = folder.resolve()
+        for behind in () if self.anywhere else (found, *_linked(found)):
+            if not behind.resolve().is_relative_to(inside):
+                own = "" if behind == found else f" ({behind.name})"
+                raise InputError(
+                    f"{name} names {file}{own}, which is outside its folder",
+                    remedy=f"move {name}, or allow it with {_OPTION}",
+                )
         return found
 
     def model(self, text: str) -> str:
@@ -56,3 +60,16 @@ class NamedFiles:
                 remedy=f"name it from there: {os.path.relpath(named.absolute(), self.path.absolute().parent)}",
             )
         return text
+
+
+def _linked(path: Path) -> list[Path]:
+    """The pictures of the sequence that a folder or a pattern stands for, as far as they are links."""
+    counter = None if path.exists() else split_counter(path.name)
+    try:
+        if path.is_dir():
+            pictures = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
+        else:
+            pictures = list(counted(path.parent, *counter).values()) if counter is not None else []
+    except (OSError, MediaError):
+        return []  # what cannot be listed cannot be read either
+    return [file for file in pictures if file.is_symlink()]

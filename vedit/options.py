@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Literal
 
 from vedit.masking import MaskSpec, RegionSpec
@@ -76,6 +76,10 @@ class RestyleOptions:
     """Frames sampled together; with `overlap` part of the settings that decide the frames."""
     overlap: int = 4
     upscale: Upscale = "guided"
+
+    def at_quality(self, quality: QualityName) -> RestyleOptions:
+        """The same look at a preset's cost, whatever it says itself of what the preset decides."""
+        return replace(self, quality=quality, steps=None, fixed_point=None, short_side=None)
 
     @property
     def files(self) -> tuple[Path, ...]:

@@ -97,6 +97,8 @@ def read_plan(path: Path, *, anywhere: bool = False) -> PlanFile:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
     except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"{path.name} is no TOML: {error}") from None
+    except RecursionError:
+        raise InputError(f"{path.name} is nested too deep") from None
     name = path.name
     for key in told:
         if key not in TOP and key not in TABLES:
@@ -148,8 +150,16 @@ def resolve_plan(plan: PlanFile, reader: Reader) -> ResolvedPlan:
     return ResolvedPlan(shots=tuple(shots), looks=looks, locked=locked)
 
 
-def plan_request(plan: PlanFile, resolved: ResolvedPlan, **settings: Any) -> RenderRequest:
-    """The render that a plan stands for; `settings` are further fields of `RenderRequest`.
+def plan_request(
+    plan: PlanFile, resolved: ResolvedPlan, *, output: Path | None = None, **settings: Any
+) -> RenderRequest:
+    """The render that a plan stands for.
+
+    Args:
+        plan: the file.
+        resolved: the same on its clip.
+        output: the result, wherever the plan would have it; None is the plan's.
+        settings: further fields of `RenderRequest`.
 
     Raises:
         InputError: the plan names a model that it may not name.
@@ -160,7 +170,7 @@ def plan_request(plan: PlanFile, resolved: ResolvedPlan, **settings: Any) -> Ren
         looks=resolved.looks,
         shots=resolved.shots,
         locked=resolved.locked,
-        output=plan.output,
+        output=output if output is not None else plan.output,
         model=plan.files.model(str(plan.top.get("model", DEFAULT))),
         device=str(plan.top.get("device", "auto")),
         rate=plan.rate,

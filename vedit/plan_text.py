@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vedit.errors import InputError
 from vedit.look_keys import LOOK
 from vedit.media.chapters import read_chapters
+from vedit.media.place import write_whole
 from vedit.options import RestyleOptions
 from vedit.shot_list import span_text
 from vedit.thumbnail import png, thumbnail
@@ -90,30 +91,45 @@ def plan_text(
     return "\n".join(lines) + "\n"
 
 
-def write_thumbnails(reader: Reader, shots: Sequence[Shot], folder: Path) -> list[Path]:
-    """The middle frame of each shot as a small PNG in a folder. Raises InputError where it cannot be written."""
-    written: list[Path] = []
-    linked = next((path for path in (folder, *folder.glob("shot_*.png")) if path.is_symlink()), None)
+def thumbnail_files(shots: Sequence[Shot], folder: Path, *, overwrite: bool) -> list[Path]:
+    """The pictures of the shots in a folder, by name. Raises InputError where one is in the way."""
+    files = [folder / f"shot_{shot.number:03d}.png" for shot in shots]
+    linked = next((path for path in (folder, *files) if path.is_symlink()), None)
     if linked is not None:
         raise InputError(f"{linked} is a link", remedy="remove it, or use --no-thumbnails")
-    try:
-        folder.mkdir(exist_ok=True)
-        for shot in shots:
-            middle = (shot.frames.start + shot.frames.stop - 1) // 2
-            clip = reader.read(FrameRange(start=middle, stop=middle + 1))
-            written.append(folder / f"shot_{shot.number:03d}.png")
-            written[-1].write_bytes(png(thumbnail(clip.frames[0], clip.bit_depth, side=_SIDE)))
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror}") from error
-    return written
+    there = next((path for path in files if path.exists()), None)
+    if there is not None and not overwrite:
+        raise InputError(f"{there} exists", remedy="use --overwrite, or --no-thumbnails")
+    return files
+
+
+def write_thumbnails(reader: Reader, shots: Sequence[Shot], files: Sequence[Path]) -> None:
+    """The middle frame of each shot as a small PNG.
+
+    Args:
+        reader: of the clip.
+        shots: of the clip.
+        files: from `thumbnail_files`; their folder is made.
+
+    Raises:
+        InputError: one cannot be written.
+    """
+    for shot, file in zip(shots, files, strict=True):
+        middle = (shot.frames.start + shot.frames.stop - 1) // 2
+        clip = reader.read(FrameRange(start=middle, stop=middle + 1))
+        try:
+            file.parent.mkdir(exist_ok=True)
+        except OSError as error:
+            raise InputError(f"cannot write to {file.parent}: {error.strerror}") from error
+        write_whole(file, png(thumbnail(clip.frames[0], clip.bit_depth, side=_SIDE)))
 
 
 def quoted(text: str) -> str:
-    """A TOML basic string. Raises InputError where the text is a name that is not Unicode."""
+    """A TOML basic string. Raises InputError where the text, the name of a file for instance, is not Unicode."""
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InputError(f"{text!r} is a name that no plan can hold", remedy="give the file another name") from None
+        raise InputError(f"{text!r} is not Unicode, as a plan must be", remedy="use another name or text") from None
     told = json.dumps(text, ensure_ascii=False)
     # JSON leaves DEL as it is, which TOML does not allow.
     return told.replace("\x7f", "\\u007f")

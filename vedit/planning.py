@@ -227,8 +227,10 @@ def make_job(
             shots = _known_shots(request.shots, len(index), frames)
         on_progress(Progress(stage="shots", done=len(frames), total=len(frames)))
     check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
+    made = {shot.number for shot in shots} - request.locked
     for options in looks:
-        _check_anchor(options, index, metadata, frames)
+        used = request.looks is None or any(request.looks.get(number) == options for number in made)
+        _check_anchor(options, index, metadata, frames if used else None)
     fits = [_fit(metadata, options, request.model) for options in looks or (request.options,)]
     fit = max(fits, key=lambda fit: fit.outer)
     return Job(
@@ -253,17 +255,17 @@ def make_job(
     )
 
 
-def _check_anchor(options: RestyleOptions, index: FrameIndex, metadata: VideoMetadata, frames: FrameRange) -> None:
-    """Raises InputError where the anchor is no moment of the clip, or shows nothing of the look."""
+def _check_anchor(options: RestyleOptions, index: FrameIndex, metadata: VideoMetadata, part: FrameRange | None) -> None:
+    """Raises InputError where the anchor is no moment of the clip, or shows nothing of a look made in the part."""
     if options.anchor is None:
         return
     try:
         frame = parse_moment(options.anchor, index, metadata.timecode)
     except InputError as error:
         raise InputError(f"the anchor: {error.message}", remedy=error.remedy) from None
-    if not options.prompt.strip() and frame not in frames:
+    if part is not None and not options.prompt.strip() and frame not in part:
         raise InputError(
-            f"the anchor {options.anchor} (#{frame}) is outside the part, where the regions have no masks",
+            f"the anchor {options.anchor} is outside the part, where the regions have no masks",
             remedy="widen --range, or give a --prompt for the whole picture",
         )
 

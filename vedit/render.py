@@ -108,19 +108,28 @@ def restyle(
     with ExitStack() as stack:
         work = stack.enter_context(Work(job.output.path, fresh=request.fresh))
         # Another process may have written it between the plan and the lock.
-        check_target(job.output.path, job.metadata.path, job.output.pictures, overwrite=request.writing.overwrite)
+        writing = request.writing
+        check_target(
+            job.output.path,
+            job.metadata.path,
+            job.output.pictures,
+            overwrite=writing.overwrite,
+            replaces=writing.replaces,
+        )
         stop_if_asked(stop, work)
         passes, notes = _open_passes(job, work, stack, on_progress=on_progress, on_note=on_note, stop=stop)
         clock.lap("load")
         kept = _resumed(passes, work, on_note)
         # A locked shot is not made anew, whatever is asked: what is kept of it is all there is.
-        shelf = FinishedFrames(work.path, fresh=request.fresh and not request.locked)
+        # Under one look for all shots nothing is kept or locked: what a plan's renders have kept here is theirs.
+        shelving = request.looks is not None or request.keep_frames
+        shelf = FinishedFrames(work.path, fresh=request.fresh and shelving and not request.locked)
         locked = _locked(job, shelf)
         writer = stack.enter_context(VideoWriter(_in_work(job.output, work, _recipe(job, passes))))
         pair = None if beside is None else stack.enter_context(VideoWriter(_in_work(beside, work, {})))
         source_reader = stack.enter_context(reopen_source(job))
         keys: list[str] = []
-        shelved = {kept.frames: kept.key for kept in locked.values()}
+        shelved = list(locked.values())
         for shot in job.shots:
             held = locked.get(shot.number)
             able = () if held is not None else passes
@@ -132,7 +141,7 @@ def restyle(
                 at = shelf.find(own.shelf_key(shot))
             if at is not None:
                 size = frames_at_once(job)
-                skip = shot.frames.start - held.frames.start if held is not None else 0
+                skip = shot.frames.start - held.first if held is not None else 0
                 finished = shelf.read(at, shot, source_reader, size=size, with_source=pair is not None, skip=skip)
             elif own is None:
                 finished = untouched_shot(job, shot, source_reader)
@@ -155,7 +164,8 @@ def restyle(
             if own is not None:
                 keys += own.sampler.keys(shot)
             if held is None and request.keep_frames:
-                shelved[shot.frames] = UNTOUCHED if own is None else own.shelf_key(shot)
+                key = UNTOUCHED if own is None else own.shelf_key(shot)
+                shelved.append(KeptShot(frames=shot.frames, key=key, first=shot.frames.start))
             clock.lap("finish")
         on_progress(Progress(stage="verify", done=0, total=len(job.frames)))
         if pair is not None:
@@ -163,9 +173,13 @@ def restyle(
         told = (*job.notes, *notes, *(note for one in passes for note in (*one.steering.notes, *one.ladder.notes)))
         told = tuple(dict.fromkeys(told))
         report = writer.finish(timings=clock.laps, notes=told, used=_used(passes))
-        rendered = job.frames if request.keep_frames else FrameRange(start=0, stop=len(job.index))
-        shelf.keep_only(shelved, source=job.source_sha256, rendered=rendered)
-        work.done(keep=frozenset(keys) if request.keep_work or request.keep_frames else frozenset())
+        if shelving:
+            rendered = job.frames if request.keep_frames else FrameRange(start=0, stop=len(job.index))
+            shelf.keep_only(shelved, source=job.source_sha256, rendered=rendered)
+        if request.keep_work or request.keep_frames:
+            work.done(keep=frozenset(keys), rendered=job.frames)
+        else:
+            work.done()
         clock.lap("verify")
     return RenderResult(
         output=str(job.output.path),
@@ -243,10 +257,12 @@ def _locked(job: Job, shelf: FinishedFrames) -> dict[int, KeptShot]:
     """What the last render left of the locked shots. Raises InputError where one has a look and was never rendered."""
     found: dict[int, KeptShot] = {}
     rendered = {shot.number: shot for shot in job.shots}
-    # Those outside the rendered part too: what is kept of them outlives this render.
+    whole = {shot.number: shot for shot in job.request.shots or ()}
     for number in sorted(job.request.locked):
-        shot = rendered.get(number) or next((s for s in job.request.shots or () if s.number == number), None)
-        kept = shelf.remembered(shot.frames, source=job.source_sha256) if shot is not None else None
+        # What lies outside the rendered part too, where it is kept: it outlives this render.
+        spans = [shot.frames for shot in (whole.get(number), rendered.get(number)) if shot is not None]
+        held = (shelf.remembered(span, source=job.source_sha256) for span in spans)
+        kept = next((one for one in held if one is not None), None)
         if kept is not None:
             found[number] = kept
         elif number in rendered and (job.request.looks is None or number in job.request.looks):
@@ -313,16 +329,17 @@ def _used(passes: Sequence[_Pass]) -> dict[str, object]:
 
 def _beside(job: Job, path: Path) -> OutputPlan:
     """The plan of the comparison video: the source's timing and sound, twice its width."""
-    if path.absolute() in (job.output.path, job.output.beside, job.output.sidecar):
-        raise InputError(f"{path} is named twice", remedy="give the result and the side-by-side video two names")
     width = 2 * job.metadata.width + DIVIDER
-    return plan_output(
+    planned = plan_output(
         path,
         replace(job.metadata, width=width, has_alpha=False),
         job.index,
         frames=job.output.frames,
         options=replace(job.request.writing, drop_unsupported=True, codec=None, sidecar=False, strict=False),
     )
+    if any(map(planned.takes, job.output.finals)) or any(map(job.output.takes, planned.finals)):
+        raise InputError(f"{path} is named twice", remedy="give the result and the side-by-side video two names")
+    return planned
 
 
 def _written(job: Job, shot: Shot, stop: int) -> Progress:

@@ -98,6 +98,8 @@ class Sampler:
         self._facts = _facts(job, restyler)
         if steering.made_by:
             self._facts["masks"] = list(steering.made_by)
+        if steering.by_part:
+            self._facts["part"] = job.frames.start
         options = restyler.options
         self._whole_shot = bool(options.mask or options.regions) or any(
             spec.source is None and needs_of(spec.kind).whole_shot for spec in restyler.controls

@@ -8,6 +8,8 @@ import cv2
 import numpy as np
 
 from vedit.errors import InputError
+from vedit.media.place import write_whole
+from vedit.thumbnail import is_signed, signed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,6 +42,14 @@ def check_sheet(path: Path) -> None:
     """Raises InputError where a contact sheet cannot be written in the format that the name says."""
     if path.suffix.lower() not in _FORMATS:
         raise InputError(f"{path} is no picture that can be written", remedy=f"name it {' or '.join(_FORMATS)}")
+
+
+def is_sheet(path: Path) -> bool:
+    """Whether a PNG is a contact sheet that was written here, and is as it was written."""
+    try:
+        return not path.is_symlink() and is_signed(path.read_bytes())
+    except OSError:
+        return False
 
 
 def contact_sheet(
@@ -91,12 +101,8 @@ def contact_sheet(
         # JPEG holds 65535 pixels a side, WebP 16383.
         size = f"{sheet.shape[1]}x{sheet.shape[0]}"
         raise InputError(f"{path} cannot hold a sheet of {size} pixels", remedy="name it .png")
-    part = path.with_name(f".{path.name}.part")
-    try:
-        part.write_bytes(data.tobytes())
-        part.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    told = data.tobytes()
+    write_whole(path, signed(told) if suffix == ".png" else told)
     return path
 
 

@@ -6,7 +6,6 @@ import csv
 import html
 import io
 import json
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
 from vedit.media.addresses import address_of
+from vedit.media.place import write_whole
 from vedit.media.sequence import find_sequence
 from vedit.media.timecode import can_drop, format_timecode, is_drop, parse_timecode
 from vedit.sheet import contact_sheet
@@ -178,7 +178,8 @@ class ListedShots:
             )
             for shot, clip in ((shot, self._middle(shot)) for shot in self.found.shots)
         ]
-        title = html.escape(f"{self.name}: {len(figures)} shots")
+        name = self.name.encode("utf-8", "replace").decode()  # a name need not be Unicode, a page must be
+        title = html.escape(f"{name}: {len(figures)} shots")
         style = "body{font:14px sans-serif;background:#181818;color:#ddd}figcaption{padding:2px 0 8px}"
         return (
             f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
@@ -260,11 +261,4 @@ def write_shots(listed: ListedShots, path: Path, as_json: Callable[[], str]) -> 
 
 def write_text(path: Path, text: str) -> None:
     """A text file that appears complete or not at all. Raises InputError where it cannot be written."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
-    try:
-        part.write_text(text, "utf-8")
-        part.replace(path)
-    except OSError as error:
-        raise InputError(f"cannot write {path}: {error.strerror}") from error
-    finally:
-        part.unlink(missing_ok=True)
+    write_whole(path, text.encode())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import html
 import struct
 import zlib
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 SIDE = 200
 """Pixels of the longer side."""
 _GAP = 4
+_HEAD = 8 + 25
+"""Bytes of a PNG's signature and header, before which no other chunk may stand."""
 
 
 def thumbnail(frame: IntFrames, bit_depth: int = 8, *, side: int = SIDE) -> Image:
@@ -49,6 +52,21 @@ def png(image: Image) -> bytes:
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(lines.tobytes(), 6)), (b"IEND", b""))
     return b"\x89PNG\r\n\x1a\n" + b"".join(_chunk(kind, data) for kind, data in chunks)
+
+
+def signed(data: bytes) -> bytes:
+    """A PNG with a text chunk (ISO/IEC 15948, 11.3.4.3) at its head that holds the hash of all the rest."""
+    return data[:_HEAD] + _sign(data) + data[_HEAD:]
+
+
+def is_signed(data: bytes) -> bool:
+    """Whether a PNG carries the sign of `signed`, and no byte of it has changed since."""
+    plain = data[:_HEAD] + data[_HEAD + len(_sign(b"")) :]
+    return len(data) > len(plain) and signed(plain) == data
+
+
+def _sign(data: bytes) -> bytes:
+    return _chunk(b"tEXt", b"vedit\0" + hashlib.sha256(data).hexdigest().encode())
 
 
 def image_html(data: bytes, caption: str = "") -> str:

@@ -27,6 +27,8 @@ from vedit.errors import InputError, VeditError
 if TYPE_CHECKING:
     import torch
 
+    from vedit.types import FrameRange
+
 FORMAT = 1
 """Raised where units of an older vedit must not be used any more."""
 _TENSOR = "latents"
@@ -173,11 +175,20 @@ class Work:
             self._manifest.tiled = True
             self._write()
 
-    def done(self, *, keep: frozenset[str] = frozenset()) -> None:
-        """The result has its name: forget every unit but `keep`."""
-        for key in [key for key in self._manifest.units if key not in keep]:
+    def done(self, *, keep: frozenset[str] = frozenset(), rendered: FrameRange | None = None) -> None:
+        """The result has its name: forget every unit but `keep`.
+
+        Args:
+            keep: names of units.
+            rendered: the part of the clip; units with frames outside it stay too. None is the whole clip.
+        """
+
+        def outside(unit: _Unit) -> bool:
+            return rendered is not None and not rendered.start <= unit.frames[0] <= unit.frames[1] <= rendered.stop
+
+        for key in [key for key, unit in self._manifest.units.items() if key not in keep and not outside(unit)]:
             (self._units / Path(self._manifest.units.pop(key).file).name).unlink(missing_ok=True)
-        self._keep = bool(keep) or self._holds_frames
+        self._keep = bool(self._manifest.units) or self._holds_frames
         if self._keep:
             self._write()
 
@@ -210,7 +221,7 @@ class Work:
                 for key, item in told["units"].items()
             }
             windows = {str(shot): (int(pair[0]), int(pair[1])) for shot, pair in told["windows"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
             return _Manifest()  # absent or damaged: nothing in it is believed
         return _Manifest(units=units, windows=windows, tiled=told.get("tiled") is True)
 

@@ -15,9 +15,11 @@ from click.testing import CliRunner
 
 from vedit.cli import main
 from vedit.cli.mask_params import mask_choices, region_choices
+from vedit.errors import InputError
 from vedit.masking import KeyedBox, MaskSpec, parse_region
 from vedit.masks.export import write_mattes
 from vedit.media.read import open_video
+from vedit.media.sequence import find_sequence
 from vedit.types import FrameRange
 
 TIMES = (0, 40, 80, 130, 160, 240)
@@ -144,3 +146,16 @@ def test_options_become_a_specification() -> None:
     assert mask_choices(**nothing) is None
     (region,) = region_choices([parse_region("a.png=gold")], **values)
     assert (region.mask.feather, region.mask.grow, region.mask.invert) == (6.0, -2.0, False)
+
+
+def test_the_picture_is_none_of_the_mattes(source: Path, tmp_path: Path) -> None:
+    for name in ("a_01.png", "a_44.png"):
+        with pytest.raises(InputError, match="is one of the mattes"):
+            write_mattes(source, BOX, tmp_path / "a_%02d.png", preview=tmp_path / name)
+    assert not list(tmp_path.glob("a_*"))
+    # More digits with a zero in front are no number of the sequence, to the reader and to the writer.
+    (tmp_path / "a_001.png").write_bytes(b"mine")
+    write_mattes(source, BOX, tmp_path / "a_%02d.png", frames="#0..#2", preview=tmp_path / "sheet.png", overwrite=True)
+    assert (tmp_path / "a_001.png").read_bytes() == b"mine"
+    sequence = find_sequence(tmp_path / "a_%02d.png")
+    assert sequence is not None and sequence.count == 2

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 
 from vedit.errors import MediaError
-from vedit.media.aligned import align, frame_duration
+from vedit.media.aligned import align, frame_duration, goes_by_part
 from vedit.types import FrameIndex, FrameRange
 
 
@@ -70,3 +70,14 @@ def test_images_go_by_number() -> None:
 def test_one_frame() -> None:
     assert align(constant(1, 25), constant(1, NTSC)) == (0,)
     assert frame_duration(constant(1, 25)) == Fraction(1, 25)
+
+
+def test_what_fits_the_part_alone_is_told_from_what_fits_the_whole() -> None:
+    """The same six frames go with whatever part is six frames long; what fits the source goes with all parts alike."""
+    source, part = constant(10, 25), FrameRange(start=3, stop=9)
+    for timed in (True, False):
+        assert goes_by_part(align(source, constant(6, 25), part=part, timed=timed), part)
+        assert not goes_by_part(align(source, constant(10, 25), part=part, timed=timed), part)
+    begun = FrameRange(start=0, stop=6)
+    assert not goes_by_part(align(source, constant(6, 25), part=begun), begun)
+    assert not goes_by_part((0,) * len(part), part), "one picture for all frames"

@@ -9,7 +9,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vedit.errors import InputError
-from vedit.media.timecode import add_frames, format_timecode, is_drop, nominal_rate, parse_range, parse_timecode
+from vedit.media.timecode import (
+    add_frames,
+    format_timecode,
+    is_drop,
+    nominal_rate,
+    parse_moment,
+    parse_range,
+    parse_timecode,
+)
 from vedit.types import FrameIndex, FrameRange
 
 NTSC, NTSC60, FILM = Fraction(30000, 1001), Fraction(60000, 1001), Fraction(24000, 1001)
@@ -125,6 +133,25 @@ def test_colons_are_read_as_drop_frame_where_the_clip_is() -> None:
 def test_bad_ranges_say_what_is_allowed(text: str, says: str) -> None:
     with pytest.raises(InputError, match=says):
         parse_range(text, index())
+
+
+@pytest.mark.parametrize(
+    "text", ["1e99999999", "1e-9999", "1E+9_9_9_9_9_9_9", "#" + "9" * 5000, "9" * 5000, "00:" * 2000, "1e" + "9" * 29]
+)
+def test_a_moment_beyond_all_clips_is_refused_at_once(text: str) -> None:
+    """Not after minutes of arithmetic, not with a traceback, and not with all that was typed."""
+    for ask in (lambda: parse_moment(text, index()), lambda: parse_range(f"{text}..", index())):
+        with pytest.raises(InputError, match="is no moment") as told:
+            ask()
+        assert len(str(told.value)) < 200
+    with pytest.raises(InputError, match="not a range") as told:
+        parse_range("9" * 5000, index())
+    assert len(str(told.value)) < 200
+
+
+def test_a_moment_may_have_an_exponent() -> None:
+    assert parse_moment("12e-1", index()) == 30
+    assert parse_moment("1.200000000000000000000000000000", index()) == 30
 
 
 def test_variable_rate_has_no_timecode() -> None:

@@ -10,13 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import av
+import cv2
+import numpy as np
 import pytest
 
 from tests.loaded import load_once
 from tests.nle.cuts import Cut, fcpxml
-from vedit import render
+from vedit import render as renderer
 from vedit.cli import main
 from vedit.embedded import FOLDER
+from vedit.media import isolate, recorded
 from vedit.media.sidecar import sidecar_path
 
 LOOKS = """
@@ -55,7 +58,8 @@ def cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "cut.fcpxml").write_text(fcpxml(project), "utf-8")
     (tmp_path / "looks.toml").write_text(LOOKS)
     monkeypatch.setattr("vedit.planning.load", load_once)
-    monkeypatch.setattr("vedit.media.isolate.check_file", trusted)
+    assert recorded.check_file is isolate.check_file, "it has its own name of the check, which stays"
+    monkeypatch.setattr(isolate, "check_file", trusted)
     return tmp_path
 
 
@@ -63,7 +67,7 @@ def cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def after_render(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
     """Called when the renderer has given a result its name, before its caller hears of it."""
     calls: list[Callable[[], object]] = []
-    before = render.restyle
+    before = renderer.restyle
 
     def restyle(*args: Any, **settings: Any) -> Any:
         result = before(*args, **settings)
@@ -71,7 +75,7 @@ def after_render(monkeypatch: pytest.MonkeyPatch) -> list[Callable[[], object]]:
             call()
         return result
 
-    monkeypatch.setattr(render, "restyle", restyle)
+    monkeypatch.setattr(renderer, "restyle", restyle)
     return calls
 
 
@@ -167,3 +171,16 @@ def test_the_device_decides_too(cut: Path, capsys: pytest.CaptureFixture[str], m
     assert states(cut, capsys, "--device", "cpu") == ["kept", "kept"], "auto is a device like any other"
     monkeypatch.setattr("vedit.nle.results.pick_device", other_device)
     assert states(cut, capsys) == ["in the way", "in the way"]
+
+
+def test_a_project_that_was_moved_is_known_again(cut: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    looks = LOOKS.replace('"two", "three"', '"two"') + 'mask = "matte.png"\n'
+    (cut / "looks.toml").write_text(looks)
+    assert cv2.imwrite(str(cut / "matte.png"), np.full((96, 144), 255, np.uint8))
+    assert vedit(cut) == 0
+    moved = cut.rename(cut.with_name("moved"))
+    edit = moved / "cut.fcpxml"
+    edit.write_text(edit.read_text("utf-8").replace(cut.as_posix(), moved.as_posix()), "utf-8")
+    assert states(moved, capsys) == ["kept"]
+    assert cv2.imwrite(str(moved / "matte.png"), np.full((96, 144), 254, np.uint8))
+    assert states(moved, capsys) == ["in the way"], "another mask of the same name"

@@ -104,6 +104,7 @@ def test_a_note_outside_the_shown_part_is_none() -> None:
         (INK + INK, "two looks are called 'ink'"),
         ('[[look]]\nname = "../x"\nprompt = "p"', "no name for a file"),
         ("[[look]", "no TOML"),
+        ("look = " + "[" * 20000 + "]" * 20000, "nested too deep"),
     ],
 )
 def test_faults_are_told(text: str, said: str) -> None:

@@ -16,9 +16,10 @@ from tests.nle.cuts import SHOTS, Cut, fcpxml
 from tests.nle.footage import timecode_of, write_footage
 from vedit.cli import main
 from vedit.errors import Interrupted, VeditError
+from vedit.media import isolate, recorded
 from vedit.media.sidecar import sidecar_path, source_hash
 from vedit.media.timecode import add_frames
-from vedit.options import Progress, RenderRequest, RenderResult
+from vedit.options import QUALITIES, Progress, RenderRequest, RenderResult
 from vedit.used_weights import weights_of
 
 RATE = Fraction(25)
@@ -84,7 +85,8 @@ def trusted(path: Path, **_: object) -> None:
 def renders(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     found = StandIn()
     monkeypatch.setattr("vedit.render.restyle", found)
-    monkeypatch.setattr("vedit.media.isolate.check_file", trusted)
+    assert recorded.check_file is isolate.check_file, "it has its own name of the check, which stays"
+    monkeypatch.setattr(isolate, "check_file", trusted)
     return found
 
 
@@ -267,3 +269,30 @@ def test_looks_name_files_of_their_own_folder(
     assert not renders.requests
     assert vedit(cut, "--allow-outside") == 0
     assert [request.options.files for request in renders.requests] == [(mask,)]
+
+
+def test_fresh_says_what_it_takes(cut: Path, renders: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
+    assert vedit(cut) == 0
+    capsys.readouterr()
+    assert vedit(cut, "--fresh", "-o", str(cut / "other.fcpxml")) == 2
+    told = capsys.readouterr().err
+    assert f"{RESULTS[0]} (and 1 more) exists, as it would be rendered again; use --overwrite" in told
+    assert main(["timeline", "--help"], standalone_mode=False) == 0
+    assert "from the start; takes --overwrite" in " ".join(capsys.readouterr().out.split())
+    assert len(renders.requests) == 2
+
+
+def test_the_record_comes_after_what_it_tells_of(cut: Path, renders: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **more: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("vedit.cli.timeline_run.write_timeline", full)
+    assert vedit(cut) != 0
+    assert len(renders.requests) == 2 and "cut.vedit.fcpxml.vedit.json" not in written(cut)
+
+
+def test_a_quality_for_all_is_that_quality(cut: Path, renders: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vedit.nle.results.versions", tuple)  # as of a package that is not installed
+    (cut / "looks.toml").write_text(TWO + "steps = 30\nshort_side = 512\nfixed_point = 4\n")
+    assert vedit(cut, "--quality", "draft") == 0
+    assert [request.options.resolved() for request in renders.requests] == [QUALITIES["draft"]]

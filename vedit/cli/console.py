@@ -98,7 +98,18 @@ def show_rows(rows: Mapping[str, str]) -> None:
 
 def show_json(value: object) -> None:
     """One JSON object on stdout."""
-    click.echo(json.dumps(jsonable(value), indent=2, ensure_ascii=False))
+    click.echo(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """Values of vedit as JSON. A name of a file that is not Unicode is written in escapes, which UTF-8 can hold."""
+    told = jsonable(value)
+    text = json.dumps(told, indent=2, ensure_ascii=False)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return json.dumps(told, indent=2)
+    return text
 
 
 def jsonable(value: object) -> object:

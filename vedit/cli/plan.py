@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable
 from dataclasses import replace
@@ -21,6 +20,7 @@ from vedit.errors import InputError
 
 if TYPE_CHECKING:
     from vedit.media.choices import Interlaced
+    from vedit.media.place import Stamp
     from vedit.media.read import VideoReader
     from vedit.options import RenderPlan, RenderRequest
     from vedit.plan_file import PlanFile
@@ -79,7 +79,7 @@ def plan_command(
     """
     from vedit.media.isolate import check_file
     from vedit.media.read import open_video
-    from vedit.plan_text import plan_text, write_thumbnails
+    from vedit.plan_text import plan_text, thumbnail_files, write_thumbnails
     from vedit.shot_files import write_text
     from vedit.shot_list import find_shots
 
@@ -92,7 +92,7 @@ def plan_command(
         found = find_shots(reader, choices)
         pictures: list[Path] = []
         if not no_thumbnails:
-            pictures = write_thumbnails(reader, found.shots, folder / f"{target.stem}.thumbnails")
+            pictures = thumbnail_files(found.shots, folder / f"{target.stem}.thumbnails", overwrite=overwrite)
         text = plan_text(
             reader,
             found,
@@ -101,6 +101,8 @@ def plan_command(
             rate=rate,
             thumbnails=[_from(folder, picture) for picture in pictures],
         )
+        if pictures:
+            write_thumbnails(reader, found.shots, pictures)
         for warning in reader.warnings:
             note(warning)
     if not source.resolve().is_relative_to(folder.resolve()):
@@ -151,7 +153,8 @@ def edit_command(
 
     What was rendered is kept in OUT.vedit, so that a second run renders only the shots that changed in the plan. A
     result of an earlier run is replaced where OUT.vedit.json says that it still is as it was written; any other file
-    in its place, and a result of --no-sidecar, is not, unless --overwrite is given.
+    in its place, and a result of --no-sidecar, is not, unless --overwrite is given. So with the picture of --preview
+    stills, OUT.preview.png, which carries a sign of its own; the side-by-side video is never replaced without it.
 
     \b
     Examples:
@@ -167,14 +170,14 @@ def edit_command(
     plan = read_plan(plan_path, anywhere=allow_outside)
     check_file(plan.source, rate=plan.rate, allow_huge=allow_huge)
     choices = params.output_choices(**writing)
-    if side_by_side is not None:
-        # That the result is replaced says nothing of this one, which carries no sign of whose it is.
-        params.check_output(side_by_side, overwrite=choices.overwrite, source=plan.source)
     with open_video(plan.source, rate=plan.rate, allow_huge=allow_huge, interlaced=choices.interlaced) as reader:
         resolved = resolve_plan(plan, reader)
         target = _target(output or plan.output, plan, preview)
-        # A look at what the plan says now replaces the last one, and touches no result.
-        replaced = choices.overwrite or preview == "stills" or _own_result(target)
+        if preview == "stills":
+            _check_stills(target.with_suffix(".preview.png"), overwrite=choices.overwrite)
+            allowed = replace(choices, overwrite=True)  # a look at what the plan says now touches no result
+        else:
+            allowed = choices if choices.overwrite else replace(choices, replaces=_own_result(target))
         request = plan_request(
             plan,
             resolved,
@@ -182,11 +185,11 @@ def edit_command(
             frames=frames,
             allow_huge=allow_huge,
             fresh=fresh,
-            writing=replace(choices, overwrite=replaced),
+            writing=allowed,
             **({"keep_work": False, "keep_frames": False} if no_keep else {}),
         )
         if preview == "draft":
-            looks = {number: replace(look, quality="draft") for number, look in resolved.looks.items()}
+            looks = {number: look.at_quality("draft") for number, look in resolved.looks.items()}
             request = replace(request, looks=looks, locked=frozenset[int]())
         for path in dict.fromkeys(path for look in resolved.looks.values() for path in look.files):
             check_file(path, rate=None, allow_huge=allow_huge)
@@ -269,28 +272,38 @@ def _target(named: Path | None, plan: PlanFile, preview: str | None) -> Path:
     return target.with_name(f"{target.stem}.draft{target.suffix}") if preview == "draft" else target
 
 
-def _own_result(target: Path) -> bool:
-    """Whether what is there was rendered from a plan, and is as it was written.
+def _check_stills(picture: Path, *, overwrite: bool) -> None:
+    """Raises InputError where something else than the stills of an earlier run has their name."""
+    from vedit.sheet import is_sheet
+
+    if (picture.is_symlink() or picture.exists()) and not (overwrite or is_sheet(picture)):
+        raise InputError(
+            f"{picture} exists, and is no preview that was written here, or was changed since",
+            remedy="use --overwrite, or name another output with -o",
+        )
+
+
+def _own_result(target: Path) -> tuple[Stamp, ...]:
+    """The files of what is there, if it was rendered from a plan, and is as it was written.
 
     Raises:
         InputError: it was rendered from a plan and is another file now.
     """
-    from vedit.media.sidecar import is_record, own_record, sidecar_path
+    from vedit.media.sidecar import own_files, own_record, read_record, sidecar_path
 
-    record = sidecar_path(target)
-    if not is_record(record):
-        return False
-    recipe = json.loads(record.read_text("utf-8")).get("recipe")
+    recipe = (read_record(sidecar_path(target)) or {}).get("recipe")
     if not (isinstance(recipe, dict) and "looks" in recipe):
-        return False
+        return ()
+    # Seen before they are read: what takes their place meanwhile, or while the render runs, is not among them.
+    files = own_files(target)
     if own_record(target) is not None:
-        return True
+        return files
     if target.exists():
         raise InputError(
             f"{target} is not as it was rendered: it was changed or replaced since",
             remedy="use --overwrite, or name another output with -o",
         )
-    return False
+    return ()
 
 
 def _from(folder: Path, path: Path) -> str:

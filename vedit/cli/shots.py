@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 import click
 
 from vedit.cli import params
-from vedit.cli.console import jsonable, note, show, show_json
+from vedit.cli.console import json_text, note, show, show_json
 from vedit.errors import InputError
 
 if TYPE_CHECKING:
@@ -142,7 +141,7 @@ def shots_command(
             "transitions": found.transitions,
         }
         for path in outputs:
-            write_shots(listed, path, lambda: json.dumps(jsonable(told), indent=2, ensure_ascii=False) + "\n")
+            write_shots(listed, path, lambda: json_text(told) + "\n")
     if as_json:
         show_json(told)
         return

@@ -125,9 +125,9 @@ class Run:
         states = ["kept" if result.kept else "rendered" for result in results]
         told = self._described(states)
         writing = self._wanted.choices.writing
+        write_timeline(self._document, self._source, self._output, overwrite=writing.overwrite)
         if writing.sidecar:
             write_record(self._source, self._output, told)
-        write_timeline(self._document, self._source, self._output, overwrite=writing.overwrite)
         if as_json:
             show_json(told)
             return

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from vedit.errors import MediaError
+from vedit.errors import InputError, MediaError
 from vedit.masks.mattes import area, open_mattes
 from vedit.masks.source import MatteSource
 from vedit.media.choices import CodecName, Interlaced, OutputOptions, PresetName
@@ -124,6 +124,8 @@ def write_mattes(
             check_sheet(preview)
             check_target(preview.absolute(), metadata.path, None, overwrite=overwrite)
         plan = None if output is None else plan_mattes(output, metadata, index, part, options, alpha=alpha)
+        if preview is not None and plan is not None and plan.takes(preview):
+            raise InputError(f"{preview} is one of the mattes", remedy="give the picture another name")
         clip = MatteSource(
             metadata=metadata,
             index=index,

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from vedit.errors import InputError, MediaError
-from vedit.media.aligned import align
+from vedit.media.aligned import align, goes_by_part
 from vedit.media.color import is_float
 from vedit.media.limits import check_size
 from vedit.media.read import open_video
@@ -81,6 +81,8 @@ class VideoLayer:
         except BaseException:
             self._reader.close()
             raise
+        self.by_part = goes_by_part(self._numbers, source.frames)
+        """The file goes with the masked part, not with the whole clip."""
         said = "alpha channel" if self._alpha else "brightness"
         opaque = " (its alpha channel is opaque)" if metadata.has_alpha and not self._alpha else ""
         self.notes: tuple[str, ...] = (f"{path.name}: its {said} is the mask{opaque}",)

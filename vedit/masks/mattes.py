@@ -63,6 +63,13 @@ class SourceMattes:
         """Of the weights that find subjects, JSON-able; none where no mask needs them."""
         return tuple(found for layer in self._layers if isinstance(layer, SubjectLayer) for found in layer.made_by)
 
+    @property
+    def by_part(self) -> bool:
+        """Another part would have other mattes: a file fits it, or a subject is pointed out in its first frame."""
+        told = (*self._spec.points, *(self._spec.boxes if self._spec.propagate == "sam2" else ()))
+        fits = any(isinstance(layer, VideoLayer) and layer.by_part for layer in self._layers)
+        return fits or any(one.at is None for one in told)
+
     def __call__(self, frames: FrameRange) -> torch.Tensor:
         """Mattes of any range inside `source.frames`, in any order, always the same.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable, Iterable
@@ -17,9 +18,15 @@ if TYPE_CHECKING:
     from vedit.masks.source import MatteSource, Plane
     from vedit.types import FrameRange, Shot
 
+_WHOLE, _NONE = "whole", "none"
+"""What the marker of a computed shot says: it has mattes, or no mask."""
+
 
 class ShotStore:
     """Mattes that are computed shot by shot, when first asked for; memory holds what a call returns.
+
+    The folder is touched when it is read, so that it does not look forgotten to whoever tidies up around it; what went
+    away or is damaged all the same is computed again.
 
     Args:
         folder: of the pictures; made where it is missing.
@@ -39,28 +46,55 @@ class ShotStore:
         """Float32 (T, H, W) in [0, 1] in steps of 1/255: what was computed a moment ago is read back too.
 
         Raises:
-            VeditError: the disk refuses.
+            VeditError: the disk refuses, or what was computed again cannot be read either.
         """
+        with contextlib.suppress(OSError):
+            os.utime(self.folder)
         out = np.zeros((len(frames), *self._source.size), np.float32)
         for shot in self._source.shots:
             first, last = max(frames.start, shot.frames.start), min(frames.stop, shot.frames.stop)
             if first >= last or not self._ready(shot):
                 continue
-            for number in range(first, last):
-                out[number - frames.start] = load(self.folder / f"{number:06d}.png")
+            wanted = range(first, last)
+            try:
+                self._read(wanted, out[first - frames.start :])
+            except VeditError:
+                self._compute_all(shot)
+                self._read(wanted, out[first - frames.start :])
         return out
+
+    def _read(self, wanted: Iterable[int], out: Plane) -> None:
+        for place, number in enumerate(wanted):
+            out[place] = load(self._picture(number))
 
     def _ready(self, shot: Shot) -> bool:
         """Compute a shot unless that was done; whether it has mattes."""
-        done = self.folder / f"shot-{shot.frames.start:06d}-{shot.frames.stop:06d}"
-        if not done.is_file():
-            found = self._compute(shot)
-            self.folder.mkdir(parents=True, exist_ok=True)
-            for number, plane in found or ():
-                save(self.folder / f"{number:06d}.png", plane)
+        try:
+            told = self._done(shot).read_text("utf-8")
+        except (OSError, UnicodeDecodeError):
+            told = ""
+        return told == _WHOLE if told in (_WHOLE, _NONE) else self._compute_all(shot)
+
+    def _compute_all(self, shot: Shot) -> bool:
+        done = self._done(shot)
+        with contextlib.suppress(OSError):
+            done.unlink()
+        found = self._compute(shot)
+        for number, plane in found or ():
+            save(self._picture(number), plane)
+        try:
             # Written last: a shot that was interrupted is computed again.
-            done.write_text("none" if found is None else "whole", "utf-8")
-        return done.read_text("utf-8") == "whole"
+            self.folder.mkdir(parents=True, exist_ok=True)
+            done.write_text(_NONE if found is None else _WHOLE, "utf-8")
+        except OSError as error:
+            raise _refused(self.folder, error) from error
+        return found is not None
+
+    def _done(self, shot: Shot) -> Path:
+        return self.folder / f"shot-{shot.frames.start:06d}-{shot.frames.stop:06d}"
+
+    def _picture(self, number: int) -> Path:
+        return self.folder / f"{number:06d}.png"
 
 
 def save(path: Path, plane: Plane) -> None:
@@ -74,7 +108,7 @@ def save(path: Path, plane: Plane) -> None:
         part.write_bytes(data.tobytes() if done else b"")
         part.replace(path)
     except OSError as error:
-        raise VeditError(f"cannot keep a mask in {path.parent}: {error.strerror}", remedy="free some space") from error
+        raise _refused(path.parent, error) from error
 
 
 def load(path: Path) -> Plane:
@@ -86,6 +120,10 @@ def load(path: Path) -> Plane:
     if image is None:
         raise VeditError(f"{path} is gone or damaged", remedy=f"remove the folder {path.parent} and start again")
     return np.asarray(image, np.float32) / np.float32(255)
+
+
+def _refused(folder: Path, error: OSError) -> VeditError:
+    return VeditError(f"cannot keep a mask in {folder}: {error.strerror or error}", remedy="free some space")
 
 
 def name_of(kind: str, source: MatteSource, *parts: object) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 from bisect import bisect_left
+from collections.abc import Sequence
 from fractions import Fraction
 from itertools import pairwise
 
@@ -51,6 +52,14 @@ def align(
         f"the source {_length(source, whole, timed=timed)}{also}",
         remedy="export it with the source's frames at the source's times",
     )
+
+
+def goes_by_part(numbers: Sequence[int], part: FrameRange) -> bool:
+    """Whether what `align` found for a part holds for that part alone: another one would have other frames.
+
+    So it is where the other clip begins with the part and not with the source, unless it is a single picture.
+    """
+    return part.start > 0 and numbers[:1] == (0,) and any(numbers)
 
 
 def _by_number(other: FrameIndex, covered: FrameRange) -> tuple[int, ...] | None:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from vedit.media.place import Stamp
 
 CodecName = Literal["h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1", "png", "exr", "gif"]
 PresetName = Literal["web", "edit", "archive"]
@@ -29,6 +32,9 @@ class OutputOptions:
     strict: bool = False
     """Anything of the source that cannot be kept is an error rather than a note."""
     overwrite: bool = False
+    """Files that are there may be replaced."""
+    replaces: tuple[Stamp, ...] = ()
+    """Files that may be replaced without it, as long as they are as they were seen then."""
     drop_unsupported: bool = False
     """Leave out what the container or codec cannot hold (streams, the bits of HDR), with a note, rather than refuse."""
     drop_alpha: bool = False

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vedit.errors import MediaError
-from vedit.media.place import appeared, put_in_place
-from vedit.media.sequence import find_sequence, split_counter
+from vedit.media.place import Stamp, appeared, put_in_place, stands
+from vedit.media.sequence import counted, find_sequence, number_of, split_counter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +33,13 @@ class NumberedFiles:
         """The name without its counter: `shot` of `shot_%04d.png`."""
         return self.prefix.rstrip("_-. ") or self.folder.name or "sequence"
 
+    def holds(self, name: str) -> bool:
+        """Whether the pattern names such a file, whatever its number."""
+        return number_of(name, self.prefix, self.digits, self.suffix) is not None
+
     def present(self) -> list[Path]:
         """Files in the folder that the pattern names, whatever their number."""
-        pattern = re.compile(f"{re.escape(self.prefix)}\\d{{{self.digits},}}{re.escape(self.suffix)}")
-        return sorted(file for file in self.folder.iterdir() if pattern.fullmatch(file.name))
+        return list(counted(self.folder, self.prefix, self.digits, self.suffix).values())
 
 
 def numbered(path: Path, *, first: int, count: int) -> NumberedFiles:
@@ -77,27 +79,30 @@ def move_in_place(
     temporary: Path,
     *,
     replace: bool,
+    replaces: Collection[Stamp] = (),
     companions: Sequence[tuple[Path, Path]] = (),
     stale: Sequence[Path] = (),
 ) -> None:
     """Give the pictures in `temporary` their final names; where one cannot have it, none keeps it.
 
     Pictures that were there before under other numbers of the pattern would be read as part of the sequence: with
-    `replace` they are removed once the new ones are in place.
+    `replace` or `replaces` they are removed once the new ones are in place.
 
     Args:
         files: the final names.
         temporary: the folder of the pictures.
         replace: pictures that are there may be replaced.
+        replaces: those that may be without it.
         companions: (temporary, final) pairs of files that go with the pictures, and get their names first.
         stale: files beside the old pictures that get no successor.
 
     Raises:
-        VeditError: without `replace`, a picture has appeared.
+        VeditError: a picture that may not be replaced has appeared.
         OSError: the disk refuses; the old pictures are there again.
     """
     before = files.present()
-    if before and not replace:
-        raise appeared(before[0])
+    strange = next((file for file in before if not replace and not stands(file, replaces)), None)
+    if strange is not None:
+        raise appeared(strange)
     pictures = [(temporary / name, files.folder / name) for name in files.names]
     put_in_place([*companions, *pictures], [*before, *stale])

@@ -5,10 +5,38 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from vedit.errors import VeditError
+from vedit.errors import InputError, VeditError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stamp:
+    """A file as it was seen at some moment, told from any other of its name without reading it."""
+
+    path: Path
+    """Absolute."""
+    inode: int
+    size: int
+    """Bytes."""
+    changed: int
+    """Nanoseconds of its last change."""
+
+
+def stamp(path: Path) -> Stamp | None:
+    """How a file stands now; None where there is none."""
+    try:
+        status = path.lstat()
+    except (OSError, ValueError):  # ValueError: no name of a file
+        return None
+    return Stamp(path=path.absolute(), inode=status.st_ino, size=status.st_size, changed=status.st_mtime_ns)
+
+
+def stands(path: Path, stamps: Collection[Stamp]) -> bool:
+    """Whether a file still is as one of the stamps says."""
+    return bool(stamps) and stamp(path) in stamps
 
 
 def put_in_place(moves: Sequence[tuple[Path, Path]], stale: Iterable[Path] = ()) -> None:
@@ -58,15 +86,33 @@ def put_in_place(moves: Sequence[tuple[Path, Path]], stale: Iterable[Path] = ())
             aside.rmdir()
 
 
-def check_free(path: Path, *, overwrite: bool) -> None:
-    """Raises VeditError where a file or link has appeared since the output was planned."""
-    if path.is_symlink() or (path.exists() and not overwrite):
+def check_free(path: Path, *, overwrite: bool, replaces: Collection[Stamp] = ()) -> None:
+    """Raises VeditError where a file or link has appeared, or another file, since the output was planned."""
+    if path.is_symlink() or (path.exists() and not overwrite and not stands(path, replaces)):
         raise appeared(path)
 
 
 def appeared(path: Path) -> VeditError:
     """It is found when all is rendered, so it is no error of the input."""
     return VeditError(f"{path} appeared meanwhile", remedy="use --overwrite, or name another output")
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """A small file that appears complete or not at all, and is never written through a link.
+
+    Raises:
+        InputError: it cannot be written; what was there before is still there, and nothing is left beside it.
+    """
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        with part.open("xb") as file:
+            file.write(data)
+        part.replace(path)
+    except OSError as error:
+        raise InputError(f"cannot write {path}: {error.strerror}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 def sync(path: Path) -> None:

@@ -89,6 +89,19 @@ class OutputPlan:
         return self.temporary.with_suffix(".mka") if self.beside is not None else None
 
     @property
+    def finals(self) -> tuple[Path, ...]:
+        """Names that the result takes; of its pictures the first, which stands for all."""
+        pictures = [self.pictures.folder / self.pictures.names[0]] if self.pictures is not None else []
+        return (self.path, *pictures, *filter(None, (self.beside, self.sidecar)))
+
+    def takes(self, path: Path) -> bool:
+        """Whether a file has a name that the result takes or clears: its own, or any number of its pictures."""
+        place = path.absolute()
+        if self.pictures is not None and place.parent == self.pictures.folder and self.pictures.holds(place.name):
+            return True
+        return place in self.finals
+
+    @property
     def pts(self) -> tuple[int, ...]:
         """Presentation times of the frames to write, in ticks of the source's time base."""
         shift = self.start / self.index.time_base
@@ -132,7 +145,8 @@ def plan_output(
     pictures = None
     if container.sequence:
         pictures = numbered(target, first=first_number(metadata.path, part.start), count=len(part))
-    check_target(target, metadata.path, pictures, overwrite=options.overwrite)
+    replaces = options.replaces
+    check_target(target, metadata.path, pictures, overwrite=options.overwrite, replaces=replaces)
     json.dumps(recipe)  # a recipe that cannot be written is the caller's fault, and is found before hours of work
     sequence = find_sequence(metadata.path) is not None
     hdr = HdrMetadata() if sequence else read_hdr(metadata.path, metadata.stream_index)
@@ -155,13 +169,14 @@ def plan_output(
         beside = target.with_name(f"{pictures.title if pictures else target.stem}.mka")
         if _orphaned(target, pictures) and first_frame_of(beside) is not None:
             orphans.append(beside)
-        check_target(beside, metadata.path, None, overwrite=options.overwrite or beside in orphans)
+        free = options.overwrite or beside in orphans
+        check_target(beside, metadata.path, None, overwrite=free, replaces=replaces)
         notes.append(f"the sound is in {beside.name}")
     # Where none is written too: `verify` would take what another render left for this one's.
     record = sidecar_path(target)
     if _orphaned(target, pictures) and is_record(record):
         orphans.append(record)
-    check_target(record, metadata.path, None, overwrite=options.overwrite or record in orphans)
+    check_target(record, metadata.path, None, overwrite=options.overwrite or record in orphans, replaces=replaces)
     sidecar = record if options.sidecar else None
     if options.interlaced == "weave" and metadata.field_order not in ("progressive", "unknown"):
         notes.append("the source is interlaced: its fields are kept woven and the result is marked progressive")

@@ -16,9 +16,9 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".exr", ".dpx")
 DEFAULT_RATE = Fraction(25)
 
 # One counter: printf's %d or %04d (%% is a percent sign), or a run of #.
-_PRINTF = re.compile(r"(?<!%)(?:%%)*%(?:0(\d{1,2}))?d")
+_PRINTF = re.compile(r"(?<!%)(?:%%)*%(?:0([0-9]{1,2}))?d")
 _HASHES = re.compile(r"#+")
-_NUMBERED = re.compile(r"^(.*?)(\d+)(\.[^.\d]+)$")
+_NUMBERED = re.compile(r"^(.*?)([0-9]+)(\.[^.0-9]+)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,12 +70,26 @@ def find_sequence(path: Path | str) -> ImageSequence | None:
     prefix, digits, suffix = split
     if not given.parent.is_dir():
         raise MediaError(f"{path}: no such folder", remedy="check the path")
-    pattern = re.compile(f"{re.escape(prefix)}(\\d{{{digits},}}){re.escape(suffix)}")
-    texts = [found[1] for found in map(pattern.fullmatch, _names(given.parent)) if found]
-    numbers = sorted(int(text) for text in texts if len(text) == digits or not text.startswith("0"))
+    numbers = list(counted(given.parent, prefix, digits, suffix))
     if not numbers:
         raise MediaError(f"{path}: no file matches", remedy="check the path, and the number of digits in %04d")
     return _checked(given.parent, prefix, digits, suffix, numbers)
+
+
+def number_of(name: str, prefix: str, digits: int, suffix: str) -> int | None:
+    """The number of a picture of a sequence; None where the name is none of it: more digits do not begin with 0."""
+    if len(name) < len(prefix) + len(suffix) or not (name.startswith(prefix) and name.endswith(suffix)):
+        return None
+    text = name[len(prefix) : len(name) - len(suffix)]
+    if not (text.isascii() and text.isdecimal()) or len(text) < digits:
+        return None
+    return int(text) if len(text) == digits or not text.startswith("0") else None
+
+
+def counted(folder: Path, prefix: str, digits: int, suffix: str) -> dict[int, Path]:
+    """Number -> picture of a sequence in a folder, in order. Raises MediaError where it cannot be read."""
+    found = {number_of(name, prefix, digits, suffix): folder / name for name in _names(folder)}
+    return {number: found[number] for number in sorted(number for number in found if number is not None)}
 
 
 def split_counter(name: str) -> tuple[str, int, str] | None:

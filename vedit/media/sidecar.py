@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vedit.errors import MediaError
 from vedit.media.label import SOURCE_TYPE
+from vedit.media.place import Stamp, stamp
 from vedit.media.sequence import find_sequence
 
 if TYPE_CHECKING:
@@ -34,11 +35,16 @@ def sidecar_path(output: Path) -> Path:
 
 def is_record(path: Path) -> bool:
     """Whether a file is a sidecar of the output that its name says."""
+    return read_record(path) is not None
+
+
+def read_record(path: Path) -> dict[str, Any] | None:
+    """What a sidecar says; None where a file is no sidecar of the output that its name says."""
     try:
-        told = json.loads(path.read_text("utf-8"))
-        return "format" in told and sidecar_path(path.with_name(str(told["output"]))) == path
-    except (OSError, ValueError, TypeError, KeyError):
-        return False
+        told: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        return told if "format" in told and sidecar_path(path.with_name(str(told["output"]))) == path else None
+    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+        return None
 
 
 def describe(
@@ -107,15 +113,28 @@ def own_record(output: Path) -> dict[str, Any] | None:
     Reads the whole of the result.
     """
     path = sidecar_path(output)
-    if path.is_symlink() or not is_record(path):
+    told = None if path.is_symlink() else read_record(path)
+    if told is None:
         return None
-    told: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    sound = told.get("sound")
     try:
-        now = _result(output, sound=output.with_name(Path(sound).name) if isinstance(sound, str) else None)
-    except (OSError, MediaError):  # absent, or no sequence any more
+        now = _result(output, sound=_sound(output, told))
+    except (OSError, ValueError, MediaError):  # absent, no name of a file, or no sequence any more
         return None
     return told if told.get("result") == now else None
+
+
+def own_files(output: Path) -> tuple[Stamp, ...]:
+    """How the files of a result that has a sidecar stand now, the sidecar and the sound beside it included."""
+    path = sidecar_path(output)
+    told = read_record(path)
+    if told is None:
+        return ()
+    try:
+        sequence, sound = find_sequence(output), _sound(output, told)
+    except (OSError, ValueError, MediaError):
+        return ()
+    files = [path, *(sequence.files if sequence is not None else (output,)), *([sound] if sound is not None else [])]
+    return tuple(found for found in map(stamp, files) if found is not None)
 
 
 def stage_sidecar(path: Path, content: Mapping[str, object]) -> Path:
@@ -150,6 +169,12 @@ def _result(output: Path, *, sound: Path | None) -> dict[str, object]:
     """What tells a written result, its sound beside it included, from anything else of its name."""
     digest, size = source_hash(output)
     return {"sha256": digest, "bytes": size, "sound_sha256": source_hash(sound)[0] if sound is not None else None}
+
+
+def _sound(output: Path, told: Mapping[str, Any]) -> Path | None:
+    """The sound that a record names, beside the output wherever it says. Raises ValueError for no name of a file."""
+    sound = told.get("sound")
+    return output.with_name(Path(sound).name) if isinstance(sound, str) else None
 
 
 @cache

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.errors import MediaError
+from vedit.media.place import Stamp, stands
 from vedit.media.sequence import find_sequence
 
 if TYPE_CHECKING:
     from vedit.media.numbered import NumberedFiles
 
 
-def check_target(path: Path, source: Path, pictures: NumberedFiles | None, *, overwrite: bool) -> None:
+def check_target(
+    path: Path,
+    source: Path,
+    pictures: NumberedFiles | None,
+    *,
+    overwrite: bool,
+    replaces: Collection[Stamp] = (),
+) -> None:
     """Refuse a file that may not or cannot be written.
 
     Args:
@@ -22,6 +31,7 @@ def check_target(path: Path, source: Path, pictures: NumberedFiles | None, *, ov
         source: the clip that is rendered, or its pattern.
         pictures: the files of the pattern; None for one file.
         overwrite: files that are there may be replaced.
+        replaces: those that may be without it.
 
     Raises:
         MediaError: the output is the source, a link or a folder, exists, or its folder is absent or closed.
@@ -39,7 +49,7 @@ def check_target(path: Path, source: Path, pictures: NumberedFiles | None, *, ov
     found = {_identity(file) for file in [*there, *names] if file.exists()}
     if found and any(_identity(file) in found for file in own if file.exists()):
         raise MediaError(f"{path} is the source", remedy="name another output; the source is never written")
-    exists = there or [file for file in names if file.exists()]
+    exists = [file for file in there or names if file.exists() and not stands(file, replaces)]
     if exists and not overwrite:
         raise MediaError(f"{exists[0]} exists", remedy="use --overwrite, or name another output")
     trial = folder / f".{secrets.token_hex(8)}.part"

@@ -11,6 +11,9 @@ from vedit.types import FrameIndex, FrameRange
 
 _TIMECODE = re.compile(r"^(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})$")
 
+_LONGEST, _EXPONENT = 32, 3
+"""Characters of a moment, and digits of its exponent: more mean no clip's, and take for ever to compute with."""
+
 FORGIVEN = Fraction(1, 2000)
 """Seconds typed to three decimals are up to this far off the frame that is meant."""
 
@@ -113,7 +116,7 @@ def parse_range(text: str, index: FrameIndex, timecode: str | None = None) -> Fr
     left, dots, right = text.strip().partition("..")
     if not dots:
         raise InputError(
-            f"{text!r} is not a range",
+            f"{_shown(text)} is not a range",
             remedy="write START..END, for instance 1.5..3, #36..#72 or 01:00:00:00..01:00:02:00",
         )
     start = _frame(left.strip(), index, timecode) if left.strip() else 0
@@ -147,6 +150,9 @@ def parse_moment(text: str, index: FrameIndex, timecode: str | None = None) -> i
 
 def _frame(side: str, index: FrameIndex, timecode: str | None) -> int:
     count = len(index)
+    exponent = side.lower().partition("e")[2].lstrip("+-").replace("_", "")
+    if len(side) > _LONGEST or (exponent.isdecimal() and len(exponent) > _EXPONENT):
+        raise InputError(f"{_shown(side)} is no moment of a clip", remedy=f"it is {_extent(index, timecode)}")
     if side.startswith("#"):
         if not side[1:].isdecimal():
             raise InputError(f"{side!r} is not a frame number", remedy=f"write #0 to #{count}")
@@ -158,6 +164,10 @@ def _frame(side: str, index: FrameIndex, timecode: str | None) -> int:
     if not 0 <= number <= count:
         raise InputError(f"{side} is outside the clip", remedy=f"it is {_extent(index, timecode)}")
     return number
+
+
+def _shown(text: str) -> str:
+    return repr(text) if len(text) <= 2 * _LONGEST else f"{text[:_LONGEST]!r}..."
 
 
 def _from_timecode(side: str, index: FrameIndex, timecode: str | None) -> int:

@@ -20,7 +20,7 @@ from vedit.media.convert import Converter
 from vedit.media.label import MXF_COMMENT, append_boxes, append_extensions, own_tags
 from vedit.media.numbered import move_in_place
 from vedit.media.passthrough import Passthrough, kept_tags
-from vedit.media.place import check_free, put_in_place, sync
+from vedit.media.place import check_free, put_in_place, stands, sync
 from vedit.media.plan import OutputPlan
 from vedit.media.sequence import DEFAULT_RATE, find_sequence
 from vedit.media.sidecar import describe, sidecar_path, stage_sidecar
@@ -239,19 +239,26 @@ class VideoWriter:
         Args:
             staged: the sidecar under its temporary name.
         """
-        plan = self._plan
+        plan, replaces = self._plan, self._plan.options.replaces
         moves: list[tuple[Path, Path]] = []
         if plan.beside is not None and plan.unnamed_sound is not None:
             moves.append((plan.unnamed_sound, plan.beside))
         if staged is not None and plan.sidecar is not None:
             moves.append((staged, plan.sidecar))
         for _, final in moves:
-            check_free(final, overwrite=plan.overwrite or final in plan.orphans)
-        stale = self._stale() if plan.overwrite else []
+            check_free(final, overwrite=plan.overwrite or final in plan.orphans, replaces=replaces)
+        stale = [path for path in self._stale() if plan.overwrite or stands(path, replaces)]
         if plan.pictures is not None:
-            move_in_place(plan.pictures, plan.temporary, replace=plan.overwrite, companions=moves, stale=stale)
+            move_in_place(
+                plan.pictures,
+                plan.temporary,
+                replace=plan.overwrite,
+                replaces=replaces,
+                companions=moves,
+                stale=stale,
+            )
             return
-        check_free(plan.path, overwrite=plan.overwrite)
+        check_free(plan.path, overwrite=plan.overwrite, replaces=replaces)
         put_in_place([*moves, (plan.temporary, plan.path)], stale)
 
     def _stale(self) -> list[Path]:

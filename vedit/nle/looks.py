@@ -98,6 +98,8 @@ def parse_looks(text: str, *, name: str = "looks.toml") -> Looks:
         told = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name} is no TOML: {error}") from None
+    except RecursionError:
+        raise InputError(f"{name} is nested too deep") from None
     for key in told:
         if key not in ("default", "look"):
             raise unknown_key(key, ("default", "look"), name)

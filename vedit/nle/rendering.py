@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from vedit.errors import ContractError, InputError, Interrupted
 from vedit.nle.model import NewMedia, TimelineDocument
 from vedit.nle.ranges import MediaFacts
 from vedit.nle.results import TimelineRender
-from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, ignore_plan, ignore_progress
+from vedit.options import OnProgress, Progress, RenderPlan, ignore_plan, ignore_progress
 from vedit.sampling import OnNote, Stop, ignore_note, never
 from vedit.timeline import relink
 
@@ -95,7 +95,7 @@ def render_timeline(
             count = len(render.job.frames)
             report = _Overall(on_progress, before=before, count=count, total=total, place=(number, len(renders)))
             told = restyle(
-                render.request if render.state == "missing" else _replacing(render.request),
+                render.request,
                 on_progress=report,
                 on_plan=on_plan,
                 on_note=on_note,
@@ -124,20 +124,17 @@ class _Overall:
 def _check_free(renders: Sequence[TimelineRender]) -> None:
     """Raises InputError where a result may not be replaced, before anything is rendered."""
     in_the_way = [
-        render.job.output
+        render
         for render in renders
         if render.job.output.exists() and render.due and not render.request.writing.overwrite
     ]
     if in_the_way:
+        first = in_the_way[0]
         others = f" (and {len(in_the_way) - 1} more)" if len(in_the_way) > 1 else ""
-        raise InputError(
-            f"{in_the_way[0]}{others} exists, of other settings, weights or another source, or was changed since",
-            remedy="use --overwrite to render it again",
-        )
-
-
-def _replacing(request: RenderRequest) -> RenderRequest:
-    return replace(request, writing=replace(request.writing, overwrite=True))
+        why = "of other settings, weights or another source, or was changed since"
+        if first.state == "there":
+            why = "as it would be rendered again"
+        raise InputError(f"{first.job.output}{others} exists, {why}", remedy="use --overwrite to render it again")
 
 
 def _media(render: TimelineRender, facts: MediaFacts, *, decode: bool) -> NewMedia:

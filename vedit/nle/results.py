@@ -8,17 +8,17 @@ from pathlib import Path
 from typing import Literal
 
 from vedit.errors import InputError
-from vedit.guides import plain
+from vedit.guides import hashed, plain
 from vedit.media.choices import OutputOptions
 from vedit.media.recorded import recorded_recipe
 from vedit.media.sequence import find_sequence
-from vedit.media.sidecar import source_hash, versions
+from vedit.media.sidecar import versions
 from vedit.media.timecode import add_frames, can_drop, format_timecode
 from vedit.named_files import NamedFiles
 from vedit.nle.model import TimelineDocument
 from vedit.nle.ranges import MediaFacts
 from vedit.nle.settings import look_options
-from vedit.options import QualityName, RenderRequest
+from vedit.options import QualityName, RenderRequest, RestyleOptions
 from vedit.planning import pick_device
 from vedit.timeline import TimelineJob
 from vedit.used_weights import same_weights, weights_of
@@ -82,11 +82,11 @@ def timeline_renders(
     from vedit.models import resolve
 
     device = pick_device(choices.device)
-    hashes: dict[Path, str] = {}
+    hashes: dict[object, object] = {}
     renders: list[TimelineRender] = []
     for job in jobs:
         asked = look_options(job.look, files=files)
-        options = asked.options if choices.quality is None else replace(asked.options, quality=choices.quality)
+        options = asked.options if choices.quality is None else asked.options.at_quality(choices.quality)
         model = choices.model or asked.model
         resolve(model, {})
         known = facts[job.source]
@@ -128,13 +128,14 @@ def _origin(job: TimelineJob, *, drop: bool) -> str | None:
     return format_timecode(int(frame), job.rate, drop=drop and can_drop(job.rate))
 
 
-def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[Path, str]) -> dict[str, object]:
+def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[object, object]) -> dict[str, object]:
     """What the next run knows the result by, and what a reader of its record wants to know of the timeline."""
 
-    def digest(path: Path) -> str:
-        if path not in hashes:
-            hashes[path] = source_hash(path)[0]
-        return hashes[path]
+    def digest(asked: Path | RestyleOptions) -> object:
+        # Of what is in the files, never of where they lie: a project's folder may be moved.
+        if asked not in hashes:
+            hashes[asked] = hashed(asked)
+        return hashes[asked]
 
     files = request.options.files
     missing = next((path for path in files if not path.exists() and find_sequence(path) is None), None)
@@ -143,12 +144,12 @@ def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[Path, str]) 
     decides = {
         "source": digest(request.source),
         "frames": request.frames,
-        "options": plain(replace(request.options, batch=0)),  # it never changes the frames
-        "files": {str(path): digest(path) for path in files},
-        "model": request.model,
+        "options": digest(replace(request.options, batch=0)),  # it never changes the frames
+        # What is in a model's folder is told apart by `weights_of`.
+        "model": Path(request.model).name if Path(request.model).exists() else request.model,
         "device": request.device.split(":")[0],
         "writing": plain(replace(request.writing, overwrite=False, sidecar=True, strict=False)),
-        "vedit": dict(versions())["vedit"],
+        "vedit": dict(versions()).get("vedit"),
     }
     return {
         "timeline": unit_key(decides),
