@@ -14,13 +14,13 @@ import pytest
 import torch
 
 from tests.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
+from tests.recording import frames_written
 from vedit import Edit, api
 from vedit.cli import main
 from vedit.errors import InputError
 from vedit.guides import Anchor, Steering
 from vedit.map_cache import FrameCache
 from vedit.masking import KeyedBox, MaskSpec, RegionSpec
-from vedit.media.write import VideoWriter
 from vedit.options import RenderRequest
 from vedit.planning import make_job, steered_by
 from vedit.stills import stills_of
@@ -56,19 +56,11 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def written(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., IntFrames]:
+def written(clip: Path, tmp_path: Path) -> Callable[..., IntFrames]:
     """Renders, and returns the frames that went to the encoder."""
 
     def run(**settings: Any) -> IntFrames:
-        seen: list[IntFrames] = []
-        write = VideoWriter.write
-
-        def record(self: VideoWriter, frames: IntFrames) -> None:
-            seen.append(frames.copy())
-            write(self, frames)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(VideoWriter, "write", record)
+        with frames_written() as seen:
             api.restyle(clip, output=tmp_path / "out.mov", overwrite=True, **{**QUICK, **settings})
         return cast("IntFrames", np.concatenate(seen))
 

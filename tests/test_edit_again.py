@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import pytest
 
 from tests.clips import CUT, FRAMES, two_shots
 from tests.loaded import load_once
-from vedit import sampling
+from tests.recording import shots_sampled
 from vedit.cli import main
 from vedit.media import read
 from vedit.media.read import open_video
@@ -48,17 +48,10 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def sampled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def sampled() -> Iterator[list[int]]:
     """The first frames of the shots that were sampled, in order."""
-    seen: list[int] = []
-    before = sampling.restyle_window
-
-    def record(restyler: Any, shot: FrameRange, *rest: Any, **more: Any) -> Any:
-        seen.append(shot.start)
-        return before(restyler, shot, *rest, **more)
-
-    monkeypatch.setattr(sampling, "restyle_window", record)
-    return seen
+    with shots_sampled() as seen:
+        yield seen
 
 
 def edit(folder: Path, *words: str) -> int:

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from tests.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
+from tests.recording import frames_written
 from vedit import api
 from vedit.masking import KeyedBox, KeyedFile, MaskSpec, RegionSpec
 from vedit.media.read import open_video
-from vedit.media.write import VideoWriter
 from vedit.types import ControlSpec, FrameRange
 
 if TYPE_CHECKING:
@@ -34,19 +34,11 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Callable[..., IntFrames]:
+def written() -> Callable[..., IntFrames]:
     """Renders, and returns the frames that went to the encoder."""
 
     def run(source: Path, output: Path, **settings: Any) -> IntFrames:
-        seen: list[IntFrames] = []
-        write = VideoWriter.write
-
-        def record(self: VideoWriter, frames: IntFrames) -> None:
-            seen.append(frames.copy())
-            write(self, frames)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(VideoWriter, "write", record)
+        with frames_written() as seen:
             api.restyle(source, output=output, **{**QUICK, **settings})
         return cast("IntFrames", np.concatenate(seen))
 

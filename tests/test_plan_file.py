@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.clips import CUT, FRAMES, picture, two_shots
-from vedit import sampling
+from tests.recording import shots_sampled
 from vedit.cli import main
 from vedit.errors import InputError
 from vedit.look_keys import LOOK
@@ -308,17 +309,16 @@ def test_the_schema_that_ships_is_that_of_the_reader(capsys: pytest.CaptureFixtu
     assert json.loads(capsys.readouterr().out) == shipped
 
 
+@pytest.fixture
+def sampled() -> Iterator[list[int]]:
+    """The first frames of the shots that were sampled, in order."""
+    with shots_sampled() as seen:
+        yield seen
+
+
 def test_editing_renders_what_changed_and_nothing_else(
-    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, tmp_path: Path, sampled: list[int], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    seen: list[int] = []
-    before = sampling.restyle_window
-
-    def record(restyler: Any, shot: FrameRange, *rest: Any, **more: Any) -> Any:
-        seen.append(shot.start)
-        return before(restyler, shot, *rest, **more)
-
-    monkeypatch.setattr(sampling, "restyle_window", record)
     plan = folder / "plan.toml"
     text = f'source = "in.mov"\noutput = "out.mov"\n[default]\n{QUICK}{SHOTS}untouched = true\n'
     plan.write_text(text)
@@ -326,18 +326,18 @@ def test_editing_renders_what_changed_and_nothing_else(
     assert "shots 1, 2: watercolor painting, strength 1" in capsys.readouterr().out
     assert vedit("edit", plan, "--preview", "stills", "-q") == 0
     assert (folder / "out.preview.png").is_file()
-    seen.clear()
+    sampled.clear()
     assert vedit("edit", plan, "--json", "--preset", "archive") == 0
     out, err = capsys.readouterr()
     assert json.loads(out[out.index("{") :])["contract"]["ok"] is True
     assert "note: 1 of 3 shots have no look and pass through" in err
-    assert seen == [0, 3]
+    assert sampled == [0, 3]
     assert verify(folder / "in.mov", folder / "out.mov").ok
     first = pixels(folder / "out.mov").astype(int)
-    seen.clear()
+    sampled.clear()
     plan.write_text(text.replace('frames = "#3..#6"', 'frames = "#3..#6"\nprompt = "comic"'))
     assert vedit("edit", plan, "-q", "--preset", "archive") == 0, "its own result is replaced"
-    assert seen == [3]
+    assert sampled == [3]
     second = pixels(folder / "out.mov").astype(int)
     change = np.abs(second - first).mean(axis=(1, 2, 3))
     assert change[3:6].min() > 1

@@ -11,9 +11,9 @@ import av
 import numpy as np
 import pytest
 
+from tests.recording import frames_written
 from vedit import render
 from vedit.media.choices import OutputOptions
-from vedit.media.write import VideoWriter
 from vedit.options import RenderRequest, RestyleOptions
 from vedit.pipelines import restyle as pipeline
 from vedit.planning import make_job
@@ -60,19 +60,11 @@ def inverted(monkeypatch: pytest.MonkeyPatch) -> list[tuple[int, ...]]:
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> Callable[[RenderRequest], np.ndarray[Any, Any]]:
+def written() -> Callable[[RenderRequest], np.ndarray[Any, Any]]:
     """Renders, and returns the frames that went to the encoder."""
 
     def run(request: RenderRequest) -> np.ndarray[Any, Any]:
-        frames: list[np.ndarray[Any, Any]] = []
-        write = VideoWriter.write
-
-        def record(self: VideoWriter, part: Any) -> None:
-            frames.append(part.copy())
-            write(self, part)
-
-        with monkeypatch.context() as patch:
-            patch.setattr(VideoWriter, "write", record)
+        with frames_written() as frames:
             render.restyle(request)
         return np.concatenate(frames)
 

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from tests.real_clips.test_render import real_clips
+from tests.recording import frames_written
 from vedit import api
 from vedit.masking import KeyedBox, KeyedFile, MaskSpec
 from vedit.media.read import open_video
-from vedit.media.write import VideoWriter
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:
@@ -30,24 +30,16 @@ LOOK = "night"
 QUICK = "learning-area__elf.webm"
 
 
-def rendered(source: Path, output: Path, mask: MaskSpec, monkeypatch: pytest.MonkeyPatch) -> IntFrames:
+def rendered(source: Path, output: Path, mask: MaskSpec) -> IntFrames:
     """The frames of `PART` that went to the encoder."""
-    seen: list[IntFrames] = []
-    write = VideoWriter.write
-
-    def record(self: VideoWriter, frames: IntFrames) -> None:
-        seen.append(frames.copy())
-        write(self, frames)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(VideoWriter, "write", record)
+    with frames_written() as seen:
         api.restyle(
             source, output=output, prompt=LOOK, quality="draft", mask=mask, frames=f"#{PART.start}..#{PART.stop}"
         )
     return cast("IntFrames", np.concatenate(seen))
 
 
-def check_masks(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[float, float]:
+def check_masks(source: Path, folder: Path) -> tuple[float, float]:
     """Render with a moving box and with a mask on one frame. Returns the mean change inside, in levels of 255."""
     with open_video(source) as reader:
         clip = reader.read(PART)
@@ -62,7 +54,7 @@ def check_masks(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
         ),
         feather=FEATHER,
     )
-    moving = rendered(source, folder / f"box{source.suffix}", box, monkeypatch)
+    moving = rendered(source, folder / f"box{source.suffix}", box)
     changes: list[float] = []
     for t, (left, top) in enumerate(places):
         change = np.abs(moving[t, :3].astype(int) - clip.frames[t, :3].astype(int)).max(0)
@@ -79,7 +71,7 @@ def check_masks(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
             picture[height // 2 : height // 2 + 12, width // 2 : width // 2 + 12] = 255
         cv2.imwrite(str(folder / f"mask_{number:04d}.png"), picture)
     spot = MaskSpec(files=(KeyedFile(path=folder / "mask_%04d.png"),))
-    once = rendered(source, folder / f"once{source.suffix}", spot, monkeypatch)
+    once = rendered(source, folder / f"once{source.suffix}", spot)
     change = np.abs(once.astype(int) - clip.frames.astype(int)).max(axis=(1, 2, 3))
     assert [PART.start + t for t in range(len(PART)) if change[t]] == [ONE]
     return min(changes), max(changes)
@@ -87,14 +79,12 @@ def check_masks(source: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 @pytest.mark.parametrize("source", real_clips(), ids=lambda path: path.stem)
 @pytest.mark.real
-def test_masks_on_every_clip(
-    source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    low, high = check_masks(source, tmp_path, monkeypatch)
+def test_masks_on_every_clip(source: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    low, high = check_masks(source, tmp_path)
     with capsys.disabled():
         print(f"\n{source.name[:48]:<50}outside 0   inside {low:5.1f} to {high:5.1f} levels   one frame's mask ok")
 
 
 @pytest.mark.parametrize("source", [path for path in real_clips() if path.name == QUICK], ids=lambda path: path.stem)
-def test_masks_on_one_clip(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    check_masks(source, tmp_path, monkeypatch)
+def test_masks_on_one_clip(source: Path, tmp_path: Path) -> None:
+    check_masks(source, tmp_path)
