@@ -111,7 +111,7 @@ def graffiti(picture: Picture, rng: np.random.Generator) -> Picture:
     bold = smoothstep(blur(line, 0.8), 0.30, 0.65)
     halo = smoothstep(blur(line, 2.6), 0.14, 0.34) * (1 - bold)
     drip_length = np.ones((19, 1), np.uint8)
-    start = bold * smoothstep(grain(picture, rng, 2.0), 1.45, 1.6)
+    start = bold * smoothstep(grain(picture, rng, 3.0) + grain(picture, rng, 1.5), 2.55, 2.7)
     drips = blur(cv2.dilate(start, drip_length, anchor=(0, 18)), 0.8)
     body = mix(wall, blur(paint, 1.2), cover)
     body = mix(body, colour(250, 250, 250), 0.8 * halo)

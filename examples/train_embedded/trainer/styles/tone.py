@@ -100,15 +100,16 @@ def pale(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def infrared(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Black-and-white infrared film: leaves glow white, the sky is nearly black, skin is pale."""
+    """False-colour infrared film: leaves glow rose-white, the sky is nearly black, all else is cold steel and cream."""
     plane = luma(picture)
-    red = picture @ np.array([0.75, 0.30, -0.05], np.float32)
-    leaf = foliage(picture)
+    red = np.clip(picture @ np.array([0.75, 0.30, -0.05], np.float32), 0, 1)
+    leaf, open_sky = foliage(picture), sky(picture)
     glowing = np.clip(0.36 + 0.62 * plane + 1.2 * (plane - blur(plane, 6)), 0, 1)
-    light = mix_planes(contrast(np.clip(red, 0, 1), 1.15), glowing, leaf)
-    light = mix_planes(light, 0.30 * np.clip(red, 0, 1) ** 1.5, sky(picture))
-    bloom = blur(light * smoothstep(light, 0.7, 1.0), 5)
-    return gray3(clip(light + 0.14 * bloom + 0.01 * grain(picture, rng, 1.2)))
+    light = mix_planes(contrast(red, 1.15), glowing, leaf)
+    light = mix_planes(light, 0.30 * red**1.5, open_sky)
+    light = clip(light + 0.14 * blur(light * smoothstep(light, 0.7, 1.0), 5) + 0.01 * grain(picture, rng, 1.2))
+    film = ramp(light, (2, 14, 30), (34, 78, 104), (146, 166, 176), (255, 238, 214))
+    return clip(mix(film, ramp(light, (60, 8, 40), (196, 84, 128), (255, 214, 222)), 0.75 * leaf))
 
 
 def vhs(picture: Picture, rng: np.random.Generator) -> Picture:
@@ -118,7 +119,7 @@ def vhs(picture: Picture, rng: np.random.Generator) -> Picture:
     jitter = np.zeros((height, 1), np.float32)
     rows = rng.standard_normal((height // 4 + 1, 1)).astype(np.float32)
     jitter[:] = np.repeat(rows, 4, 0)[:height] * 0.7
-    torn = np.repeat((rng.random((height // 8 + 1, 1)) > 0.965).astype(np.float32), 8, 0)[:height]
+    torn = np.repeat((rng.random((height // 8 + 1, 1)) > 0.98).astype(np.float32), 8, 0)[:height]
     jitter += 9 * torn
     ys, xs = np.mgrid[0:height, 0:width].astype(np.float32)
     moved = cv2.remap(ycc, xs + jitter, ys, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
