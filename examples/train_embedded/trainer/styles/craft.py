@@ -53,24 +53,24 @@ def paper_cut(picture: Picture, rng: np.random.Generator) -> Picture:
 def embroidery(picture: Picture, rng: np.random.Generator) -> Picture:
     """Satin stitch in thread colours along the form: every stitch a round thread with its shadow and its shine."""
     flat = flatten(picture, 3, 2)
-    threads = clip(saturate(quantise_tone(flat, 6, 0.3), 1.6) * 0.92 + 0.04)
+    threads = clip(saturate(quantise_tone(flat, 6, 0.3), 1.6) * 0.94 + 0.05)
     along = np.stack(tangent(luma(flat), 5), 2)
-    field = grain(picture, rng, 1.3)
+    field = grain(picture, rng, 1.8)
     places = np.concatenate([peaks(field, 1), peaks(-field, 1)])
     directions = along[np.round(places[:, 1]).astype(int), np.round(places[:, 0]).astype(int)]
     # Silk answers to its direction: stitches across the light shine, those along it do not.
-    shine = 0.80 + 0.34 * (directions[:, 0] * 0.6 - directions[:, 1] * 0.8) ** 2
+    shine = 0.86 + 0.32 * (directions[:, 0] * 0.6 - directions[:, 1] * 0.8) ** 2
     varied = shine * (1 + 0.10 * np.clip(at(grain(picture, rng, 2.0), places), -2, 2))
     tints = clip(at(threads, places) * varied[:, None])
     canvas = threads * 0.7
-    ends = fixed_point(np.concatenate([places - 4.5 * directions, places + 4.5 * directions], 1))
+    ends = fixed_point(np.concatenate([places - 6 * directions, places + 6 * directions], 1))
     below = 1 << FRACTION_BITS
     for (x0, y0, x1, y1), tint, shining in zip(ends, tints, (shine > 0.97).tolist(), strict=True):
         shadow = (x0 + below, y0 + below), (x1 + below, y1 + below)
-        cv2.line(canvas, *shadow, (tint * 0.70).tolist(), 2, cv2.LINE_AA, FRACTION_BITS)
-        cv2.line(canvas, (x0, y0), (x1, y1), tint.tolist(), 2, cv2.LINE_AA, FRACTION_BITS)
+        cv2.line(canvas, *shadow, (tint * 0.62).tolist(), 3, cv2.LINE_AA, FRACTION_BITS)
+        cv2.line(canvas, (x0, y0), (x1, y1), tint.tolist(), 3, cv2.LINE_AA, FRACTION_BITS)
         if shining:
-            cv2.line(canvas, (x0, y0), (x1, y1), (tint * 0.72 + 0.28).tolist(), 1, cv2.LINE_AA, FRACTION_BITS)
+            cv2.line(canvas, (x0, y0), (x1, y1), (tint * 0.65 + 0.35).tolist(), 1, cv2.LINE_AA, FRACTION_BITS)
     return clip(canvas)
 
 

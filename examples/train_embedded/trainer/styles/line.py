@@ -69,7 +69,7 @@ def charcoal(picture: Picture, rng: np.random.Generator) -> Picture:
     plane = luma(picture)
     smudged = smear(contrast(blur(plane, 1.2), 1.5, 0.36), *tangent(plane), 4)
     rough = 0.7 * brush_texture(picture, rng, width=1.6, length=5) + 0.5 * grain(picture, rng, 1.5)
-    dark = 0.92 - smudged + 0.13 * rough + 0.9 * outlines(plane, sigma=1.6, gain=9)
+    dark = 1.2 * (0.92 - smudged) + 0.13 * rough + 0.9 * outlines(plane, sigma=1.6, gain=9)
     return clip(
         mix(np.broadcast_to(colour(214, 208, 198), picture.shape).astype(np.float32), colour(22, 20, 20), clip(dark))
     )

@@ -15,6 +15,7 @@ from trainer.styles.base import (
     kuwahara,
     luma,
     mix,
+    noise,
     outlines,
     quantise,
     quantise_tone,
@@ -46,9 +47,16 @@ def oil(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def _tinted(base: Picture, places: NDArray[np.float32], rng: np.random.Generator, spread: float) -> Picture:
-    """The colours of `base` at some places, each varied by a grain of its own: (N, 3)."""
-    change = np.stack([grain(base, rng, 2.0) for _ in range(3)], 2)
-    return clip(at(blur(base, 0.8), places) + spread * np.clip(at(change, places), -2, 2))
+    """The colours of `base` at some places, each varied by itself: (N, 3).
+
+    Places are extrema of one grain of the picture, and all its grains lean one way there, which alone would be a cast:
+    what varies a colour is mostly its own brightness, as a phase.
+    """
+    smooth = blur(base, 0.8)
+    field = 22 * luma(blur(base, 2.0)) + 1.5 * grain(base, rng, 4.0) + 0.5 * noise(base.shape, rng, 3)
+    phase = at(field.astype(np.float32), places)
+    change = np.sin(phase[:, None] + np.array([0, 2.1, 4.2]) + rng.uniform(0, 2 * np.pi))
+    return clip(at(smooth, places) + spread * 1.1 * change)
 
 
 def impressionism(picture: Picture, rng: np.random.Generator) -> Picture:
@@ -56,14 +64,14 @@ def impressionism(picture: Picture, rng: np.random.Generator) -> Picture:
     base = saturate(kuwahara(picture, 3), 1.6)
     directions = np.stack(tangent(luma(picture), 5), 2)
     canvas = (base * 0.8).copy()
-    field = grain(picture, rng, 1.8)
+    field = grain(picture, rng, 2.2)
     places = np.concatenate([peaks(field, 2), peaks(-field, 2)])
     tints = _tinted(base, places, rng, 0.075)
     # The middle of two tangents may be shorter than either, as they have no sign.
-    reach = 6 * directions[np.round(places[:, 1]).astype(int), np.round(places[:, 0]).astype(int)]
+    reach = 7 * directions[np.round(places[:, 1]).astype(int), np.round(places[:, 0]).astype(int)]
     ends = fixed_point(np.concatenate([places - reach, places + reach], 1))
     for (x0, y0, x1, y1), tint in zip(ends, tints.tolist(), strict=True):
-        cv2.line(canvas, (x0, y0), (x1, y1), tint, 4, cv2.LINE_AA, FRACTION_BITS)
+        cv2.line(canvas, (x0, y0), (x1, y1), tint, 5, cv2.LINE_AA, FRACTION_BITS)
     return clip(canvas)
 
 
@@ -78,7 +86,7 @@ def pastel(picture: Picture, rng: np.random.Generator) -> Picture:
 def pointillism(picture: Picture, rng: np.random.Generator) -> Picture:
     """Dots of pure colour on cream canvas."""
     base = saturate(flatten(picture, 3, 1), 1.7)
-    canvas = sheet(base, 238, 228, 205)
+    canvas = clip(mix(sheet(base, 238, 228, 205), base, 0.4))
     fields = [grain(picture, rng, 1.9) for _ in range(2)]
     places = np.concatenate([peaks(field, 2) for field in (fields[0], -fields[0], fields[1])])
     tints = _tinted(base, places, rng, 0.11)

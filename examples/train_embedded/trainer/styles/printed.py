@@ -68,7 +68,7 @@ def risograph(picture: Picture, rng: np.random.Generator) -> Picture:
     )
     paper = sheet(picture, 246, 241, 228)
     for density, ink, (x, y) in cover:
-        speckle = 0.06 * grain(picture, rng, 1.2) + 0.04 * grain(picture, rng, 2.5)
+        speckle = 0.065 * grain(picture, rng, 1.6)
         laid = smoothstep(quantise(density, 4, 0.5) + speckle * (0.3 + density * (1 - density) * 3), 0.1, 0.9)
         paper = paper * mix(np.ones_like(paper), ink, np.roll(laid, (y, x), (0, 1)))
     return clip(paper)
