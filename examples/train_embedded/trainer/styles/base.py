@@ -1,8 +1,8 @@
 """What the looks are made of: smoothing, edges, flow along structure, noise. Pictures are (H, W, 3) float32 in [0, 1].
 
 Sizes are in pixels of a 288-pixel frame and mostly above 4: the autoencoder's code has one cell per 8 pixels, and what
-it cannot hold the diffusion model cannot learn. Nothing depends on the place in the frame (no vignette, no horizon),
-since training sees crops.
+it cannot hold the diffusion model cannot learn. Training sees crops: nothing here depends on the place in the frame (no
+vignette, no horizon), and of the cues only the sky does, which begins at the upper edge.
 """
 
 from typing import Any
