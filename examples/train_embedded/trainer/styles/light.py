@@ -75,7 +75,7 @@ def autumn(picture: Picture, rng: np.random.Generator, scene: Picture | None = N
     hsv[..., 1] = np.clip(hsv[..., 1] * (0.85 + 0.5 * rich) + 0.10 + 0.22 * rich, 0, 0.95)
     hsv[..., 2] = np.clip(hsv[..., 2] * (1.05 + 0.3 * rich) + 0.04, 0, 1)
     leaves = cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
-    warm = saturate(picture, 0.92) * colour(255, 226, 180) * 1.04 + colour(10, 4, 0)
+    warm = saturate(picture, 0.92) * colour(255, 230, 190) * 1.03 + colour(8, 3, 0)
     return clip(mix(mix(warm, picture, 0.6 * skin(scene)), leaves, leaf))
 
 

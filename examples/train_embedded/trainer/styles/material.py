@@ -14,6 +14,7 @@ from trainer.styles.base import (
     noise,
     outlines,
     quantise,
+    quantise_tone,
     saturate,
     smear,
     smoothstep,
@@ -70,13 +71,14 @@ def ice(picture: Picture, rng: np.random.Generator) -> Picture:
 
 
 def clay(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Modelling clay: every region a rounded lump of one bright colour, with thumb marks."""
+    """Modelling clay: every region a rounded lump of one bright colour, with thumb marks and a greasy shine."""
     flat = flatten(picture, 3, 3)
-    lumps = saturate(flat, 1.45)
-    height = blur(luma(flat), 2.2) + 0.012 * blur(brush_texture(flat, rng, width=2.2, length=9, sigma=6), 0.8)
-    surface = raise_surface(height, depth=15)
-    shade = 0.50 + 0.78 * surface.lambert() - 1.1 * np.clip(surface.cavity(5), 0, 0.3)
-    return clip((0.10 + 0.88 * lumps) * shade[..., None] + 0.16 * surface.gloss(12)[..., None] * colour(255, 246, 236))
+    lumps = saturate(quantise_tone(flat, 6, 0.5), 1.8)
+    marks = blur(brush_texture(flat, rng, width=2.2, length=9, sigma=6), 0.8)
+    surface = raise_surface(blur(even_tone(flat, 40), 1.8) + 0.022 * marks, depth=21)
+    shade = 0.36 + 0.98 * surface.lambert() - 1.4 * np.clip(surface.cavity(5), 0, 0.3)
+    shine = 0.32 * surface.gloss(14)[..., None] * colour(255, 246, 236)
+    return clip((0.12 + 0.84 * lumps) * shade[..., None] + shine)
 
 
 def wood(picture: Picture, rng: np.random.Generator) -> Picture:
