@@ -4,7 +4,9 @@
 # pyright: reportMissingImports=false
 
 import dataclasses
+import json
 import math
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -23,7 +25,7 @@ for folder in ("bench_embedded", "train_embedded"):
 
 from scores import metrics, report, steadiness  # noqa: E402
 from scores.colour_map import fit_colour_map  # noqa: E402
-from scores.data import SINGLE_LOOKS, photographs  # noqa: E402
+from scores.data import SINGLE_LOOKS, looks_of, photographs, prompt_of  # noqa: E402
 from scores.detail import keeping  # noqa: E402
 from scores.rendering import Settings, fingerprint, load_subject  # noqa: E402
 from scores.speed import peer_steps  # noqa: E402
@@ -213,6 +215,15 @@ def test_photographs_too_small_for_a_crop_are_passed_over(tmp_path: Path) -> Non
 
 def test_looks() -> None:
     assert "photograph" not in {look.name for look in SINGLE_LOOKS}
+    # The training styles may be ahead of the weights: only what these were trained on is measured, in known words.
+    known = looks_of(FOLDER)
+    document = json.loads((FOLDER / "looks.json").read_text(encoding="utf-8"))
+    assert {look.name for look in known} == {look["name"] for look in document["looks"]} & {
+        look.name for look in SINGLE_LOOKS
+    }
+    assert len(known) >= 36
+    assert {w for look in known for w in re.findall("[a-z]+", prompt_of(look))} <= set(document["words"])
+    assert looks_of(FOLDER / "unet") == SINGLE_LOOKS, "a folder that lists none is asked for all"
     assert [look.name for look in keeping((look_named("night"), look_named("comic")))] == ["night"]
     assert [look.name for look in keeping(())] == ["night", "sepia", "winter"]
 

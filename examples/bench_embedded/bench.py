@@ -23,7 +23,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 # The targets are the training styles': the trainer is a program of its own, beside this one.
 sys.path.append(str(Path(__file__).parents[1] / "train_embedded"))
 
-from scores.data import SINGLE_LOOKS, photographs
+from scores.data import looks_of, photographs
 from scores.detail import detail_table, keeping, write_sheet
 from scores.motion import motion_table
 from scores.rendering import Settings, Subject, load_subject
@@ -72,10 +72,11 @@ def arguments() -> argparse.Namespace:
     args.only = tuple(part.strip() for part in args.only.split(","))
     if unknown := [part for part in args.only if part not in PARTS]:
         parser.error(f"no part {unknown[0]!r}; use {', '.join(PARTS)}")
-    if unknown := [name for name in args.looks or () if name not in {look.name for look in SINGLE_LOOKS}]:
-        parser.error(f"no look {unknown[0]!r}; use {', '.join(look.name for look in SINGLE_LOOKS)}")
     if not (args.weights / "model_index.json").is_file():
         parser.error(f"{args.weights} is not a diffusers folder: it has no model_index.json")
+    known = [look.name for look in looks_of(args.weights)]
+    if unknown := [name for name in args.looks or () if name not in known]:
+        parser.error(f"no look {unknown[0]!r}; use {', '.join(known)}")
     if not args.data.is_dir():
         parser.error(f"no test data at {args.data}; set VEDIT_TEST_DATA")
     if args.out is None:
@@ -139,7 +140,8 @@ def measure_stills(
     folder: Path = args.data / "photos"
     held_out = photographs(folder, split="eval", count=args.photos)
     fitting = photographs(folder, split="train", count=args.fit_photos, seed=1)
-    looks = chosen(args.looks, tuple(look.name for look in SINGLE_LOOKS))
+    known = looks_of(args.weights)
+    looks = chosen(args.looks, tuple(look.name for look in known))
     text = f"{len(held_out.names)} held-out photographs at 256x256, {len(looks)} looks; {subject.settings.text()}"
     stills: list[Stills] = []
     for made in render_stills(subject, looks, held_out, fitting):
@@ -150,7 +152,7 @@ def measure_stills(
     if "texture" in args.only:
         done("texture", texture_table(subject, stills, text, log))
     if "nearest" in args.only:
-        done("nearest", nearest_table(stills, held_out, text, log))
+        done("nearest", nearest_table(stills, held_out, known, text, log))
     if "autoencoder" in args.only:
         more = photographs(folder, split="eval", count=4 * args.photos).sources()
         done("autoencoder", autoencoder_table(subject, stills, more, "decode(encode(x)) at 256x256"))

@@ -3,7 +3,7 @@
     python examples/train_embedded/train.py --photos DIR --out vedit/embedded --minutes 120
 
 Stopped and started again with the same --work it goes on where the last saved state was; the minutes count over all
-runs. On a CUDA device it uses that, else the CPU.
+runs. --start-from begins from finished weights instead of nothing. On a CUDA device it uses that, else the CPU.
 """
 
 import argparse
@@ -25,6 +25,7 @@ from trainer.pairs import SIZES
 from trainer.photos import Image, Photo, find_photos, read_photo
 from trainer.plots import plot_losses
 from trainer.shards import open_shard, write_shard
+from trainer.starting import MisfitError, load_autoencoder, load_networks, start_of
 from trainer.styled import make_styled
 from trainer.waking import wake_controlnets
 
@@ -44,6 +45,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1, help="processes that make data")
     parser.add_argument("--pictures", type=int, default=8000, help="styled pictures to make ahead of training")
     parser.add_argument("--autoencoder-share", type=float, default=0.35, help="part of the minutes for the autoencoder")
+    parser.add_argument(
+        "--start-from", type=Path, help="diffusers folder whose weights to begin from, such as vedit/embedded"
+    )
     return parser.parse_args()
 
 
@@ -51,9 +55,21 @@ def main() -> None:
     args = arguments()
     packs: Path = args.work / "packs"
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        check_start(args)
+    except MisfitError as error:
+        raise SystemExit(f"error: {error}") from None
     make_data(args.photos, packs, pictures=args.pictures, seed=args.seed, workers=args.workers)
     vae = train_autoencoder(args, packs, device)
     train_diffusion(args, packs, device, vae)
+
+
+def check_start(args: argparse.Namespace) -> None:
+    """Try --start-from before data is made, which takes minutes. Raises MisfitError."""
+    if (folder := start_of(args.work / "autoencoder", args.start_from).load) is not None:
+        load_autoencoder(new_autoencoder(), folder)
+    if (folder := start_of(args.work / "diffusion", args.start_from).load) is not None:
+        load_networks(Networks.new(), folder)
 
 
 def make_data(photos: Path, packs: Path, *, pictures: int, seed: int, workers: int) -> None:
@@ -101,13 +117,20 @@ def train_autoencoder(args: argparse.Namespace, packs: Path, device: torch.devic
     torch.manual_seed(args.seed)
     vae = new_autoencoder()
     folder: Path = args.work / "autoencoder"
-    if not (folder / "state.json").is_file():
+    begin = start_of(folder, args.start_from)
+    if begin.load is not None:
+        load_autoencoder(vae, begin.load)
+        print(f"the autoencoder begins from {begin.load}")
+    elif not (folder / "state.json").is_file():
         start_from_pca(vae, *patch_statistics(open_shard(packs / "photos.bin"), seed=args.seed))
     place(vae, device)
     averaged: dict[str, Tensor] = {}
     options = options_for(AUTOENCODER, minutes=args.minutes * args.autoencoder_share, device=device)
     start = autoencoder_loss(vae, packs=packs, seed=args.seed, workers=args.workers)
-    for row in run_loop(vae, start, folder=folder, options=options, on_save=lambda ema, _: averaged.update(ema)):
+    rows = run_loop(
+        vae, start, folder=folder, options=options, on_save=lambda ema, _: averaged.update(ema), kept=begin.facts
+    )
+    for row in rows:
         show("autoencoder", row)
     vae.load_state_dict(averaged)
     plot_losses(folder / "loss.csv", folder / "loss.png")
@@ -118,9 +141,14 @@ def train_diffusion(args: argparse.Namespace, packs: Path, device: torch.device,
     """Stage b; exports at every saved state and at the end."""
     torch.manual_seed(args.seed + 1)
     networks = Networks.new()
-    wake_controlnets(networks)
-    place(networks, device)
     folder: Path = args.work / "diffusion"
+    begin = start_of(folder, args.start_from)
+    if begin.load is not None:
+        new = load_networks(networks, begin.load)
+        print(f"the diffusion stage begins from {begin.load}; {new} of {len(networks.tokenizer)} tokens are new")
+    else:
+        wake_controlnets(networks)
+    place(networks, device)
 
     def on_save(ema: dict[str, Tensor], step: int) -> None:
         vae_copy = new_autoencoder()
@@ -130,7 +158,7 @@ def train_diffusion(args: argparse.Namespace, packs: Path, device: torch.device,
 
     options = options_for(DIFFUSION, minutes=args.minutes * (1 - args.autoencoder_share), device=device)
     start = diffusion_loss(networks, vae, packs=packs, seed=args.seed, workers=args.workers)
-    for row in run_loop(networks, start, folder=folder, options=options, on_save=on_save):
+    for row in run_loop(networks, start, folder=folder, options=options, on_save=on_save, kept=begin.facts):
         show("diffusion", row)
     plot_losses(folder / "loss.csv", folder / "loss.png")
 

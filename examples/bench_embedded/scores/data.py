@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -20,6 +21,18 @@ SIDE = 256
 SEED = 20
 """Of the training styles, which draw stroke angles, tints and the like."""
 SINGLE_LOOKS = tuple(look for look in LOOKS if look.kind != "plain")
+
+
+def looks_of(weights: Path) -> tuple[Look, ...]:
+    """Those single looks that a diffusers folder was trained on, by its looks.json; all of them where it has none.
+
+    Training styles may be ahead of the weights: what these were never shown says nothing about them.
+    """
+    listed = weights / "looks.json"
+    if not listed.is_file():
+        return SINGLE_LOOKS
+    names = {look["name"] for look in json.loads(listed.read_text(encoding="utf-8"))["looks"]}
+    return tuple(look for look in SINGLE_LOOKS if look.name in names)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import torch
 from trainer.looks import Look
 
 from scores.colour_map import fit_colour_map
-from scores.data import SINGLE_LOOKS, Photographs, prompt_of
+from scores.data import Photographs, prompt_of
 from scores.metrics import high_pass, patch_sketch, psnr, sketch_distance, texture_sketch
 from scores.rendering import Subject
 from scores.report import Bar, Cell, Table
@@ -91,7 +91,7 @@ def texture_table(subject: Subject, stills: Sequence[Stills], settings: str, log
             sketch_distance(texture_sketch(pictures, s.target), target) / untouched
             for pictures in (s.result, s.mapped, subject.through_autoencoder(s.target))
         )
-        counts = s.look.kind == "medium" and floor < FLOOR_LIMIT
+        counts = s.look.kind in ("medium", "material") and floor < FLOOR_LIMIT
         reachable += counts
         good += counts and result < TEXTURE_LIMIT
         rows.append((s.look.name, s.look.kind, result, floor, mapped, "yes" if counts else "no"))
@@ -103,7 +103,7 @@ def texture_table(subject: Subject, stills: Sequence[Stills], settings: str, log
         rows=tuple(rows),
         bars=(
             Bar(
-                what=f"media below {TEXTURE_LIMIT} whose floor is below {FLOOR_LIMIT}",
+                what=f"media and materials below {TEXTURE_LIMIT} whose floor is below {FLOOR_LIMIT}",
                 figure=good,
                 sign=">=",
                 limit=TEXTURE_LOOKS,
@@ -113,13 +113,15 @@ def texture_table(subject: Subject, stills: Sequence[Stills], settings: str, log
     )
 
 
-def nearest_table(stills: Sequence[Stills], held_out: Photographs, settings: str, log: Log) -> Table:
-    """Which look's targets each result is nearest to, over all single looks: the sum of colour and high-pass distance.
+def nearest_table(
+    stills: Sequence[Stills], held_out: Photographs, candidates: Sequence[Look], settings: str, log: Log
+) -> Table:
+    """Which candidate's targets each result is nearest to: the sum of colour and high-pass distance.
 
     Each distance is taken in units of its own mean between the targets of two looks, so that both weigh the same. No
     histogram is matched here: a matched one would belong to each candidate's target.
     """
-    targets = {look.name: _both(held_out.targets(look)) for look in SINGLE_LOOKS}
+    targets = {look.name: _both(held_out.targets(look)) for look in candidates}
     names = list(targets)
     units = [_mean_between([pair[kind] for pair in targets.values()]) for kind in (0, 1)]
     rows: list[tuple[Cell, ...]] = []

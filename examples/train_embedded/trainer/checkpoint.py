@@ -53,3 +53,9 @@ def load_state(
         groups = optimizer.state_dict()["param_groups"]
         optimizer.load_state_dict({"state": state, "param_groups": groups})
     return head["facts"]
+
+
+def read_facts(folder: Path) -> dict[str, Any] | None:
+    """The facts of the state in `folder`, without its tensors; None where there is none."""
+    head_file = folder / "state.json"
+    return json.loads(head_file.read_text(encoding="utf-8"))["facts"] if head_file.is_file() else None

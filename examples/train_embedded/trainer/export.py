@@ -17,7 +17,8 @@ from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from trainer import form
-from trainer.looks import LOOKS, known_words
+from trainer.looks import LOOKS, PALETTES, STRENGTHS
+from trainer.prompts import known_words
 
 LIMIT_BYTES = 32_000_000
 CONTROLS = {"tile": "controlnet", "softedge": "controlnet_1"}
@@ -64,10 +65,14 @@ class Networks(nn.Module):
 
 
 def looks_document() -> dict[str, object]:
-    """What `looks.json` says: the looks with their wordings, and every word the text encoder was trained on."""
+    """What `looks.json` says: looks and modifiers with their wordings, and every word of the training."""
     looks = [
         {"name": look.name, "kind": look.kind, "wordings": [w for w in (*look.wordings, *look.tails) if w]}
         for look in LOOKS
+    ]
+    looks += [
+        {"name": m.name, "kind": m.kind, "wordings": list(dict.fromkeys((*m.adjectives, *m.phrases, *m.tails)))}
+        for m in (*STRENGTHS, *PALETTES)
     ]
     return {"looks": looks, "words": list(known_words())}
 

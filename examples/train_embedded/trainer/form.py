@@ -16,7 +16,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from trainer.looks import known_words
+from trainer.prompts import known_words
 
 LATENT_CHANNELS = 16
 CELL = 8

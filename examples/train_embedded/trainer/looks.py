@@ -1,17 +1,15 @@
-"""The looks: their names, kinds and wordings, and the prompts made of them.
+"""The looks: their names, kinds and wordings, and the words that alter them.
 
-A look is one of three kinds, and a picture wears at most one of each: a light (night, winter ...) changes the scene, a
-medium (oil painting, comic ...) redraws it, a tone (noir, neon ...) grades the result. The pixels are made in
-`trainer.styles`; this file knows only words, and is what `looks.json` beside the weights is written from.
+A look is one of four kinds, and a picture wears at most one of each: a material (bronze, ice ...) is what things are
+made of, a light (night, winter ...) changes the scene, a medium (oil painting, comic ...) redraws it, a tone (noir,
+neon ...) grades the result. A modifier makes all of it weaker or stronger, or gives it a palette. The pixels are made
+in `trainer.styles`, the prompts in `trainer.prompts`; this file knows only words.
 """
 
-import re
 from dataclasses import dataclass
 from typing import Literal
 
-import numpy as np
-
-Kind = Literal["plain", "medium", "light", "tone"]
+Kind = Literal["plain", "material", "light", "medium", "tone"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +31,10 @@ class Look:
 
 def _medium(name: str, *wordings: str) -> Look:
     return Look(name=name, kind="medium", wordings=wordings)
+
+
+def _material(name: str, *wordings: str) -> Look:
+    return Look(name=name, kind="material", wordings=wordings)
 
 
 def _light(name: str, wordings: tuple[str, ...], tails: tuple[str, ...]) -> Look:
@@ -60,6 +62,7 @@ PLAIN = Look(
 LOOKS: tuple[Look, ...] = (
     PLAIN,
     _medium("watercolor", "watercolor painting", "a watercolor", "watercolour", "watercolor style", "loose aquarelle"),
+    _medium("gouache", "gouache painting", "gouache", "a gouache illustration", "opaque matte paint"),
     _medium(
         "oil painting",
         "an oil painting",
@@ -71,6 +74,7 @@ LOOKS: tuple[Look, ...] = (
     _medium("impressionism", "impressionist painting", "impressionism", "in the style of monet", "van gogh painting"),
     _medium("pencil sketch", "pencil sketch", "a pencil drawing", "graphite sketch", "pencil style"),
     _medium("colored pencil", "colored pencil drawing", "coloured pencil", "crayon drawing"),
+    _medium("ballpoint", "ballpoint pen drawing", "ballpoint pen", "a blue pen sketch", "biro scribble"),
     _medium("charcoal", "charcoal drawing", "charcoal", "a charcoal sketch"),
     _medium("pastel", "pastel drawing", "soft pastel", "chalk pastel painting"),
     _medium("ink", "ink drawing", "ink wash", "sumi-e ink painting", "black ink", "brush and ink"),
@@ -81,10 +85,24 @@ LOOKS: tuple[Look, ...] = (
     _medium("stained glass", "stained glass", "a stained glass window", "stained glass style"),
     _medium("halftone", "halftone print", "pop art", "halftone dots", "newspaper print"),
     _medium("low poly", "low poly", "low poly render", "polygon art", "triangle mesh"),
-    _medium("woodcut", "woodcut", "a woodcut print", "linocut", "wood block print"),
+    _medium("woodcut", "woodcut", "a woodcut print", "linocut", "black and white relief print"),
     _medium("mosaic", "mosaic", "mosaic tiles", "roman mosaic", "a tile mosaic"),
     _medium("pointillism", "pointillism", "pointillist painting", "painted with dots"),
-    _medium("poster", "screen print poster", "flat poster", "gouache poster", "paper cut", "vector art"),
+    _medium("poster", "screen print poster", "flat poster", "silkscreen", "vector art"),
+    _medium("risograph", "risograph print", "risograph", "a riso print", "grainy three ink print"),
+    _medium("ukiyo-e", "ukiyo-e print", "japanese woodblock print", "in the style of hokusai", "ukiyo-e"),
+    _medium("graffiti", "graffiti", "spray paint graffiti", "street art mural", "spray painted wall"),
+    _material("bronze", "bronze sculpture", "bronze", "a bronze statue", "cast in bronze", "bronze relief"),
+    _material("gold", "gold sculpture", "a golden statue", "made of gold", "gilded", "polished gold"),
+    _material("marble", "marble sculpture", "white marble", "a marble statue", "carved in marble", "stone relief"),
+    _material("ice", "ice sculpture", "made of ice", "carved in ice", "frozen in clear ice"),
+    _material("clay", "clay model", "claymation", "modelling clay", "made of clay", "plasticine"),
+    _material("wood", "wood carving", "carved in wood", "a wooden relief", "made of wood"),
+    _material("porcelain", "delft porcelain", "porcelain", "delft blue tiles", "blue and white china"),
+    _material("paper cut", "paper cut", "layered paper", "paper cutout", "cut paper collage", "made of paper"),
+    _material("embroidery", "embroidery", "embroidered", "needlework", "satin stitch", "sewn with thread"),
+    _material("knitting", "knitted wool", "knitting", "a knitted sweater", "made of yarn"),
+    _material("bricks", "toy bricks", "building bricks", "made of plastic bricks", "a brick model"),
     _light(
         "night", ("night", "night scene", "moonlit night", "dark night"), ("at night", "in the moonlight", "after dark")
     ),
@@ -96,6 +114,22 @@ LOOKS: tuple[Look, ...] = (
     _light("fog", ("fog", "foggy morning", "thick mist", "hazy"), ("in fog", "in the mist")),
     _light("underwater", ("underwater", "under the sea", "deep ocean"), ("underwater", "under the sea")),
     _light("desert", ("desert", "dusty desert", "sandstorm", "mars"), ("in the desert", "on mars")),
+    _light("rain", ("rain", "rainy day", "a downpour"), ("in the rain", "on a rainy day")),
+    _light(
+        "storm",
+        ("storm", "storm clouds", "thunderstorm", "dramatic stormy sky"),
+        ("in a storm", "under storm clouds", "before the storm"),
+    ),
+    _light(
+        "aurora",
+        ("aurora", "northern lights", "aurora borealis"),
+        ("under the northern lights", "under an aurora"),
+    ),
+    _light(
+        "blossom",
+        ("cherry blossom", "spring", "blossoming spring", "pink blossoms"),
+        ("in spring", "in blossom", "among cherry blossoms"),
+    ),
     _tone("noir", "film noir", "noir", "high contrast black and white"),
     _tone("black and white", "black and white", "monochrome", "grayscale"),
     _tone("sepia", "sepia", "sepia tone", "an old sepia photograph", "daguerreotype"),
@@ -103,28 +137,84 @@ LOOKS: tuple[Look, ...] = (
     _tone("neon", "neon", "neon lights", "glowing neon lines", "tron"),
     _tone("cyberpunk", "cyberpunk", "cyberpunk city", "vaporwave", "synthwave"),
     _tone("blueprint", "blueprint", "cyanotype", "technical blueprint drawing"),
-    _tone("thermal", "thermal camera", "heat map", "infrared thermal"),
+    _tone("thermal", "thermal camera", "heat map", "thermal imaging"),
+    _tone("infrared", "infrared photograph", "infrared film", "infrared"),
+    _tone("vhs", "vhs tape", "vhs", "glitchy video tape", "analog camcorder"),
+    _tone("duotone", "duotone", "duotone print", "violet and peach duotone"),
     _tone("vivid", "vivid colors", "vibrant", "saturated colors", "hdr"),
     _tone("pale", "pale colors", "muted", "washed out", "desaturated"),
 )
 
-FILLERS = (
-    "detailed",
-    "beautiful",
-    "high quality",
-    "masterpiece",
-    "in color",
-    "cinematic",
-    "soft",
-    "best quality",
-    "art",
+
+@dataclass(frozen=True, kw_only=True)
+class Modifier:
+    """What a word does to all looks of a picture: makes them weaker or stronger, or recolours the result.
+
+    Attributes:
+        name: how it is listed.
+        kind: what it changes.
+        adjectives: words that stand before a noun ("a subtle watercolor").
+        phrases: what may stand by itself, after a comma or before one.
+        tails: what may follow without a comma ("in teal and orange").
+    """
+
+    name: str
+    kind: Literal["strength", "palette"]
+    adjectives: tuple[str, ...] = ()
+    phrases: tuple[str, ...]
+    tails: tuple[str, ...] = ()
+
+
+STRENGTHS: tuple[Modifier, ...] = (
+    Modifier(
+        name="subtle",
+        kind="strength",
+        adjectives=("subtle", "slight", "light", "faint", "gentle"),
+        phrases=("subtle", "slight", "subtle effect", "slightly", "only a hint", "with a light touch"),
+    ),
+    Modifier(
+        name="heavy",
+        kind="strength",
+        adjectives=("heavy", "strong", "bold", "intense", "extreme"),
+        phrases=("heavy", "strong", "bold", "strong effect", "very intense", "extreme"),
+    ),
 )
-SUBJECTS = (
-    "a man", "a woman", "people", "a dog", "a cat", "a bird", "a horse", "a car", "a street", "a city", "a house",
-    "a forest", "a tree", "a mountain", "the sea", "a beach", "a river", "a garden", "flowers", "a room", "food",
-    "a scene", "a landscape", "a portrait", "a face", "a person walking", "a boat", "a train", "a road", "a park",
-    "the sky",
-)  # fmt: skip
+
+
+def _palette(name: str, *, also: tuple[str, ...] = ()) -> Modifier:
+    """A colour, or two with "and", which may be said the other way about."""
+    first, _, second = name.partition(" and ")
+    said = (name, *((f"{second} and {first}",) if second else ()))
+    phrases = [f"{s} {noun}" for s in said for noun in ("colors", "colours", "tones", "palette", "color grading")]
+    tails = [text for s in said for text in (f"in {s}", f"in shades of {s}", f"with a {s} palette")]
+    return Modifier(name=name, kind="palette", phrases=(*phrases, *also), tails=tuple(tails))
+
+
+def _scheme(name: str, *wordings: str) -> Modifier:
+    """A palette without colours to name."""
+    return Modifier(name=name, kind="palette", phrases=wordings, tails=tuple(f"in {wording}" for wording in wordings))
+
+
+PALETTES: tuple[Modifier, ...] = (
+    _palette("red", also=("all red",)),
+    _palette("orange", also=("all orange",)),
+    _palette("yellow", also=("all yellow",)),
+    _palette("green", also=("all green",)),
+    _palette("teal", also=("turquoise colors",)),
+    _palette("blue", also=("all blue",)),
+    _palette("purple", also=("violet colors",)),
+    _palette("pink", also=("all pink",)),
+    _palette("brown", also=("chocolate brown",)),
+    _palette("teal and orange", also=("blockbuster colors",)),
+    _palette("blue and gold"),
+    _palette("pink and blue"),
+    _palette("purple and green"),
+    _palette("red and black"),
+    _scheme("pastel colors", "pastel colors", "pastel colours", "pastel tones", "soft pastel colors"),
+    _scheme("earth tones", "earth tones", "earthy colors", "earth colours"),
+    _scheme("warm colors", "warm colors", "warm colours", "warm tones"),
+    _scheme("cool colors", "cool colors", "cold colours", "cool tones"),
+)
 
 
 def look_named(name: str) -> Look:
@@ -137,49 +227,3 @@ def look_named(name: str) -> Look:
         if look.name == name:
             return look
     raise KeyError(f"no look {name!r}; there are {', '.join(look.name for look in LOOKS)}")
-
-
-def draw_looks(rng: np.random.Generator) -> tuple[Look, ...]:
-    """Draw what a training picture wears: mostly one look, sometimes two or three of different kinds, or none."""
-    by_kind = {kind: [look for look in LOOKS if look.kind == kind] for kind in ("medium", "light", "tone")}
-    share = rng.random()
-    if share < 0.16:
-        return (PLAIN,)
-    if share < 0.68:
-        # By kind first: media are the hardest to learn and get the most.
-        kinds = [str(rng.choice(["medium", "light", "tone"], p=[0.6, 0.2, 0.2]))]
-    elif share < 0.96:
-        kinds = [["medium", "light"], ["medium", "tone"], ["light", "tone"]][int(rng.choice(3, p=[0.5, 0.35, 0.15]))]
-    else:
-        kinds = ["medium", "light", "tone"]
-    return tuple(by_kind[kind][int(rng.integers(len(by_kind[kind])))] for kind in kinds)
-
-
-def _unknown_word(rng: np.random.Generator) -> str:
-    return "".join(rng.choice(list("abcdefghijklmnopqrstuvwxyz"), int(rng.integers(3, 9))))
-
-
-def word(looks: tuple[Look, ...], rng: np.random.Generator) -> str:
-    """A prompt for `looks`: one of many wordings, sometimes with a subject, fillers or words that mean nothing."""
-    order = list(looks)
-    if rng.random() < 0.25:
-        order = [order[i] for i in rng.permutation(len(order))]
-    text = ""
-    for look in order:
-        if text and look.tails and rng.random() < 0.6:
-            text += " " + look.tails[int(rng.integers(len(look.tails)))]
-        else:
-            phrase = look.wordings[int(rng.integers(len(look.wordings)))]
-            if text == "" and phrase and rng.random() < 0.35:
-                subject = SUBJECTS[int(rng.integers(len(SUBJECTS)))] if rng.random() < 0.7 else _unknown_word(rng)
-                phrase = f"{phrase} of {subject}" if rng.random() < 0.5 else f"{subject}, {phrase}"
-            text += (", " if text else "") + phrase
-    if text and rng.random() < 0.2:
-        text += ", " + FILLERS[int(rng.integers(len(FILLERS)))]
-    return text
-
-
-def known_words() -> tuple[str, ...]:
-    """Every word that occurs in training, sorted: what the tokenizer holds whole (it always splits off digits)."""
-    phrases = [p for look in LOOKS for p in look.wordings + look.tails] + list(FILLERS + SUBJECTS) + ["of"]
-    return tuple(sorted({w for phrase in phrases for w in re.findall(r"[a-z]+", phrase.lower())}))

@@ -3,7 +3,7 @@
 import csv
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,6 +67,7 @@ def run_loop(
     folder: Path,
     options: LoopOptions,
     on_save: Callable[[dict[str, Tensor], int], None] | None = None,
+    kept: Mapping[str, str] | None = None,
 ) -> Iterator[dict[str, float]]:
     """Train `modules` and yield one row of the log every `log_every` steps.
 
@@ -76,6 +77,7 @@ def run_loop(
             data workers start at the right batch.
         folder: state, `loss.csv`.
         on_save: called with (ema weights, step) after each saved state, for exports on the way.
+        kept: what the state is to say of itself besides its counters.
 
     The caller owns progress and may stop between rows; the state is then that of the last save.
     """
@@ -95,7 +97,7 @@ def run_loop(
         return spent + time.monotonic() - started
 
     def save() -> None:
-        facts = {"step": step, "elapsed_s": round(elapsed(), 1)}
+        facts = {"step": step, "elapsed_s": round(elapsed(), 1), **(kept or {})}
         save_state(folder, modules=modules, ema=ema, optimizer=optimizer, facts=facts)
         if on_save is not None:
             on_save(ema, step)

@@ -6,7 +6,7 @@ import numpy as np
 
 from trainer.batches import Batch, rng_for
 from trainer.form import CELL
-from trainer.looks import look_named, word
+from trainer.prompts import Outfit, word
 from trainer.shards import open_shard, whole_shards
 from trainer.styled import source_picture
 
@@ -46,7 +46,7 @@ def make_pairs(number: int, *, seed: int, packs: Path) -> Batch:
         )
         sources[i] = source[y : y + height, x : x + width].transpose(2, 0, 1)
         targets[i] = target[y : y + height, x : x + width].transpose(2, 0, 1)
-        looks = tuple(look_named(name) for name in note["looks"])
-        dropped = rng.random() < (DROP_PLAIN if looks[0].kind == "plain" else DROP_STYLED)
-        prompts.append("" if dropped else word(looks, rng))
+        outfit = Outfit.of_note(note)
+        dropped = rng.random() < (DROP_PLAIN if outfit.plain else DROP_STYLED)
+        prompts.append("" if dropped else word(outfit, rng))
     return {"source": sources, "target": targets, "prompt": np.array(prompts)}

@@ -35,9 +35,23 @@ def plot_losses(log: Path, out: Path) -> None:
 
 def write_sheet(rows: list[list[Tile]], captions: list[str], out: Path) -> None:
     """Write a grid of pictures of equal size, one caption per column, drawn into the first row."""
-    grid = [[np.ascontiguousarray(tile[..., ::-1]) for tile in row] for row in rows]
-    for tile, caption in zip(grid[0], captions, strict=True):
-        for colour, width in ((0, 3), (255, 1)):
-            cv2.putText(tile, caption, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (colour,) * 3, width, cv2.LINE_AA)
+    named = [[_captioned(tile, caption) for tile, caption in zip(rows[0], captions, strict=True)], *rows[1:]]
+    _write_grid(named, out)
+
+
+def write_rows(rows: list[list[Tile]], captions: list[str], out: Path) -> None:
+    """Write a grid of pictures of equal size, one caption per row, drawn into its first picture."""
+    _write_grid([[_captioned(row[0], text), *row[1:]] for row, text in zip(rows, captions, strict=True)], out)
+
+
+def _captioned(tile: Tile, caption: str) -> Tile:
+    tile = np.ascontiguousarray(tile).copy()
+    for colour, width in ((0, 3), (255, 1)):
+        cv2.putText(tile, caption, (4, 14), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (colour,) * 3, width, cv2.LINE_AA)
+    return tile
+
+
+def _write_grid(rows: list[list[Tile]], out: Path) -> None:
     out.parent.mkdir(parents=True, exist_ok=True)
-    cv2.imwrite(str(out), np.vstack([np.hstack(row) for row in grid]))
+    grid = np.vstack([np.hstack(row) for row in rows])
+    cv2.imwrite(str(out), np.ascontiguousarray(grid[..., ::-1]))

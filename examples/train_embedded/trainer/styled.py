@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from trainer.batches import rng_for
-from trainer.looks import draw_looks
 from trainer.photos import Image
+from trainer.prompts import draw_outfit
 from trainer.shards import Shard, open_shard, write_shard
 from trainer.styles import dress
 
@@ -30,14 +30,15 @@ def _make_shard(number: int, *, packs: Path, seed: int) -> int:
     def items() -> Iterator[tuple[Image, dict[str, Any]]]:
         for index in range(number * PER_SHARD, (number + 1) * PER_SHARD):
             rng = rng_for(seed, 2, index)
-            looks = draw_looks(rng)
+            outfit = draw_outfit(rng)
             note = {
                 "photo": int(rng.choice(len(photos), p=weights)),
                 "mirrored": bool(rng.random() < 0.5),
-                "looks": [look.name for look in looks],
+                **outfit.note(),
             }
             source = np.ascontiguousarray(source_picture(photos, note)).astype(np.float32) / 255
-            yield np.round(dress(source, looks, rng) * 255).astype(np.uint8), note
+            styled = dress(source, outfit.looks, rng, strength=outfit.strength, palette=outfit.palette)
+            yield np.round(styled * 255).astype(np.uint8), note
 
     return write_shard(packs / "styled" / f"{number:05d}.bin", items())
 

@@ -1,8 +1,8 @@
 """What the looks are made of: smoothing, edges, flow along structure, noise. Pictures are (H, W, 3) float32 in [0, 1].
 
 Sizes are in pixels of a 288-pixel frame and mostly above 4: the autoencoder's code has one cell per 8 pixels, and what
-it cannot hold the diffusion model cannot learn. Nothing depends on the place in the frame (no vignette, no horizon),
-since training sees crops.
+it cannot hold the diffusion model cannot learn. Training sees crops: nothing here depends on the place in the frame (no
+vignette, no horizon), and of the cues only the sky does, which begins at the upper edge.
 """
 
 from typing import Any
@@ -40,6 +40,11 @@ def mix(a: Picture, b: Picture | NDArray[Any], amount: float | Plane) -> Picture
     """a where amount is 0, b where it is 1."""
     weight = amount[..., None] if isinstance(amount, np.ndarray) else np.float32(amount)
     return a + (b - a) * weight
+
+
+def mix_planes(a: Plane, b: Plane, amount: Plane) -> Plane:
+    """a where amount is 0, b where it is 1."""
+    return a + (b - a) * amount
 
 
 def saturate(picture: Picture, gain: float) -> Picture:
@@ -99,24 +104,6 @@ def smear(array: NDArray[Any], tx: Plane, ty: Plane, length: int) -> NDArray[Any
             last_x, last_y = step_x * flip, step_y * flip
             total += cv2.remap(array, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT)
     return total / (1 + 2 * max(1, round(length / 1.5)))
-
-
-def brush_texture(plane: Plane, rng: np.random.Generator, *, width: float, length: int, sigma: float = 4.0) -> Plane:
-    """Strokes along the structure of `plane`: smeared noise, mean 0 and standard deviation 1."""
-    field = smear(noise(plane.shape, rng, width), *tangent(plane, sigma), length)
-    field = field - blur(field, 4 * width + 4)
-    return field / (field.std() + 1e-6)
-
-
-def straight_texture(
-    shape: tuple[int, ...], rng: np.random.Generator, *, degrees: float, width: float, length: int
-) -> Plane:
-    """Strokes in one direction, mean 0 and standard deviation 1."""
-    angle = np.float32(np.deg2rad(degrees))
-    tx = np.full(shape[:2], np.cos(angle), np.float32)
-    ty = np.full(shape[:2], np.sin(angle), np.float32)
-    field = smear(noise(shape, rng, width), tx, ty, length)
-    return field / (field.std() + 1e-6)
 
 
 def kuwahara(picture: Picture, radius: int) -> Picture:

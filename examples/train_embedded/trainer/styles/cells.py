@@ -1,11 +1,14 @@
 """Media made of cells: pixel art, stained glass, low poly, mosaic."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import Delaunay
-from skimage.segmentation import slic
+from skimage.segmentation import watershed
 
+from trainer.styles.anchored import at, grain, peaks
 from trainer.styles.base import (
     Picture,
     Plane,
@@ -16,10 +19,12 @@ from trainer.styles.base import (
     gradient,
     luma,
     mix,
-    noise,
     quantise,
     saturate,
 )
+
+PULL: Any = 0.004
+"""How round panes are, against how closely they keep to outlines; a fraction, whatever scikit-image annotates."""
 
 Labels = NDArray[np.int32]  # (H, W), 0 .. count - 1
 
@@ -40,7 +45,7 @@ def _borders(labels: Labels) -> Plane:
 
 
 def pixel_art(picture: Picture, rng: np.random.Generator) -> Picture:
-    """8-pixel blocks on the latent grid in a small palette."""
+    """8-pixel blocks on the latent grid, which is the screen's, in a small palette."""
     height, width = picture.shape[0] // 8, picture.shape[1] // 8
     small = cv2.resize(contrast(saturate(picture, 1.6), 1.25), (width, height), interpolation=cv2.INTER_AREA)
     small = quantise(small, 6, 0.05)
@@ -49,12 +54,16 @@ def pixel_art(picture: Picture, rng: np.random.Generator) -> Picture:
 
 def stained_glass(picture: Picture, rng: np.random.Generator) -> Picture:
     """Glowing panes that follow the shapes, in black lead."""
-    count = picture.shape[0] * picture.shape[1] // 420
-    labels = slic(blur(picture, 2), n_segments=count, compactness=9, sigma=1, start_label=0, max_num_iter=5).astype(
-        np.int32
-    )
+    smooth = blur(picture, 1.5)
+    edge = np.max([gradient(smooth[..., c], 1.2)[2] for c in range(3)], 0)
+    # Panes grow from the quietest places, until they meet on an outline.
+    quiet = 0.5 * grain(picture, rng, 4) - 25 * blur(edge, 1.5)
+    seeds = np.zeros(edge.shape, np.int32)
+    x, y = np.round(peaks(quiet, 7)).astype(int).T
+    seeds[y, x] = np.arange(1, len(x) + 1)
+    labels = np.asarray(watershed(edge * 20, seeds, compactness=PULL), np.int32) - 1
     panes = saturate(contrast(_cell_means(picture, labels)[labels], 1.35), 2.4)
-    panes = panes * (1.05 + 0.07 * noise(picture.shape, rng, 4))[..., None]
+    panes = panes * (1.05 + 0.05 * grain(picture, rng, 4))[..., None]
     border = _borders(labels)
     glow = 1 - 0.9 * blur(border, 4.0)
     lead = clip(cv2.dilate(blur(border, 0.9), np.ones((2, 2), np.uint8)) * 2.6)
@@ -65,23 +74,23 @@ def low_poly(picture: Picture, rng: np.random.Generator) -> Picture:
     """Flat triangles, smaller where there are edges."""
     height, width = picture.shape[:2]
     _, _, edge = gradient(luma(picture), 2.0)
-    chance = (edge + 0.012).ravel().astype(np.float64)
-    picks = rng.choice(height * width, height * width // 150, replace=False, p=chance / chance.sum())
+    field = grain(picture, rng, 2.0)
+    # Corners lie on edges, and thinly elsewhere.
+    fine, coarse = peaks(field * np.sqrt(edge + 0.002), 3), peaks(field, 8)
+    busy = fine[at(edge, fine) > 0.012]
     frame_y, frame_x = np.mgrid[-10 : height + 40 : 30, -10 : width + 40 : 30]
-    points = np.concatenate(
-        [np.stack([picks % width, picks // width], 1), np.stack([frame_x.ravel(), frame_y.ravel()], 1)]
-    )
-    mesh = Delaunay(points + rng.uniform(-0.3, 0.3, points.shape))
+    points = np.concatenate([busy, coarse, np.stack([frame_x.ravel(), frame_y.ravel()], 1)])
+    mesh = Delaunay(points)
     labels = np.zeros((height, width), np.int32)
     for index, corners in enumerate(mesh.points[mesh.simplices]):
-        cv2.fillConvexPoly(labels, np.round(corners).astype(np.int32), index)
+        cv2.fillConvexPoly(labels, np.round(corners * 16).astype(np.int32), index, shift=4)
     tints = _cell_means(picture, labels)
     tints = tints * (1 + rng.normal(0, 0.05, (len(tints), 1)).astype(np.float32))
     return clip(saturate(clip(tints[labels]), 1.3))
 
 
 def mosaic(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Small uneven tiles with light grout."""
+    """Small uneven tiles with light grout, laid in rows on the wall: they stay with the frame."""
     height, width = picture.shape[:2]
     ys, xs = np.mgrid[5:height:10, 5:width:10]
     ys = np.clip(ys + rng.integers(-2, 3, ys.shape), 0, height - 1)

@@ -1,12 +1,12 @@
-"""Drawn and printed media: pencil, coloured pencil, charcoal, ink, engraving, woodcut, comic, halftone."""
+"""Drawn and cut media: pencil, coloured pencil, ballpoint, charcoal, ink, engraving, woodcut, comic."""
 
 import numpy as np
 
+from trainer.styles.anchored import brush_texture, grain, straight_texture
 from trainer.styles.base import (
     Picture,
     Plane,
     blur,
-    brush_texture,
     clip,
     colour,
     contrast,
@@ -14,7 +14,6 @@ from trainer.styles.base import (
     gray3,
     luma,
     mix,
-    noise,
     outlines,
     quantise,
     quantise_tone,
@@ -22,9 +21,9 @@ from trainer.styles.base import (
     sheet,
     smear,
     smoothstep,
-    straight_texture,
     tangent,
 )
+from trainer.styles.printed import dots
 
 
 def _dodge(plane: Plane, sigma: float) -> Plane:
@@ -35,27 +34,42 @@ def _dodge(plane: Plane, sigma: float) -> Plane:
 def pencil(picture: Picture, rng: np.random.Generator) -> Picture:
     """Graphite lines and slanted shading on white paper."""
     plane = contrast(luma(picture), 1.2)
-    lines = _dodge(plane, 5) ** 2.5
-    stroke = straight_texture(picture.shape, rng, degrees=-55, width=1.2, length=16)
-    shade = clip(1 - 0.75 * (1 - plane) * (0.75 + 0.45 * stroke))
-    return gray3(clip(0.97 * lines * shade + 0.02))
+    lines = _dodge(plane, 5) ** 1.5
+    stroke = straight_texture(picture, rng, degrees=-55, width=1.2, length=16)
+    shade = clip(1 - 0.66 * (1 - plane) * (0.8 + 0.32 * stroke))
+    return clip(gray3(lines * shade) * 0.87 + colour(32, 31, 30))
 
 
 def colored_pencil(picture: Picture, rng: np.random.Generator) -> Picture:
     """Coloured strokes with paper between them."""
     lines = _dodge(luma(picture), 5) ** 1.5
-    stroke = straight_texture(picture.shape, rng, degrees=-50, width=1.3, length=14)
+    stroke = straight_texture(picture, rng, degrees=-50, width=1.3, length=14)
     colours = saturate(blur(picture, 1.5), 1.5)
     cover = clip(0.62 + 0.33 * stroke)
     return clip(mix(np.full_like(picture, 0.98), colours, cover) * (0.35 + 0.65 * lines[..., None]))
+
+
+def ballpoint(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Blue ballpoint: wiry outlines and scribbled hatching, denser where it is dark, on white paper."""
+    plane = contrast(blur(luma(picture), 1.0), 1.25)
+    dark = 1 - plane
+    first = straight_texture(picture, rng, degrees=-38, width=1.1, length=18)
+    second = straight_texture(picture, rng, degrees=38, width=1.1, length=18)
+    along = brush_texture(picture, rng, width=1.1, length=12)
+    hatch = smoothstep(1.7 * dark + 0.55 * first, 0.75, 1.35)
+    cross = smoothstep(1.9 * dark + 0.55 * second, 1.45, 2.0)
+    curl = smoothstep(1.5 * dark + 0.5 * along, 1.0, 1.6)
+    line = outlines(luma(picture), sigma=1.1, gain=20, threshold=0.008)
+    ink = np.clip(0.55 * hatch + 0.35 * cross + 0.35 * curl + 0.9 * line, 0, 1)
+    return clip(mix(sheet(picture, 250, 249, 244), colour(26, 40, 142), ink))
 
 
 def charcoal(picture: Picture, rng: np.random.Generator) -> Picture:
     """Smudged blacks, rough grain, gray paper."""
     plane = luma(picture)
     smudged = smear(contrast(blur(plane, 1.2), 1.5, 0.36), *tangent(plane), 4)
-    grain = 0.7 * brush_texture(plane, rng, width=1.6, length=5) + 0.5 * noise(plane.shape, rng, 1.5)
-    dark = 0.92 - smudged + 0.13 * grain + 0.9 * outlines(plane, sigma=1.6, gain=9)
+    rough = 0.7 * brush_texture(picture, rng, width=1.6, length=5) + 0.5 * grain(picture, rng, 1.5)
+    dark = 1.2 * (0.92 - smudged) + 0.13 * rough + 0.9 * outlines(plane, sigma=1.6, gain=9)
     return clip(
         mix(np.broadcast_to(colour(214, 208, 198), picture.shape).astype(np.float32), colour(22, 20, 20), clip(dark))
     )
@@ -65,7 +79,7 @@ def ink(picture: Picture, rng: np.random.Generator) -> Picture:
     """Black brush lines over two or three gray washes."""
     plane = luma(flatten(picture, 4, 2))
     wash = 1 - 0.55 * (1 - quantise(plane, 4, 0.35))
-    wash = wash * (1 + 0.04 * noise(plane.shape, rng, 5))
+    wash = wash * (1 + 0.04 * grain(picture, rng, 5))
     line = outlines(luma(picture), sigma=1.6, gain=14, threshold=0.012)
     deep = smoothstep(plane, 0.22, 0.12)
     return clip((wash * (1 - np.maximum(line, deep)))[..., None] * colour(250, 246, 235))
@@ -92,7 +106,7 @@ def engraving(picture: Picture, rng: np.random.Generator) -> Picture:
 def woodcut(picture: Picture, rng: np.random.Generator) -> Picture:
     """Two tones with gouges along the form."""
     plane = contrast(blur(luma(picture), 1.5), 1.3)
-    gouge = brush_texture(plane, rng, width=1.8, length=20, sigma=6)
+    gouge = brush_texture(picture, rng, width=1.8, length=20, sigma=6)
     white = smoothstep(plane + 0.20 * gouge, 0.44, 0.52)
     white = white * (1 - outlines(luma(picture), sigma=2.0, gain=10))
     return clip(mix(sheet(picture, 20, 16, 16), colour(240, 226, 196), white))
@@ -103,29 +117,8 @@ def comic(picture: Picture, rng: np.random.Generator) -> Picture:
     flat = flatten(picture, 4, 2)
     inks = saturate(quantise_tone(contrast(flat, 1.3, 0.42), 4, 0.15), 2.1)
     plane = luma(flat)
-    dots = _dots(plane.shape, 45, 6)
+    screen = dots(plane.shape, 45, 6)
     middle = smoothstep(plane, 0.55, 0.45) * smoothstep(plane, 0.15, 0.25)
-    inks = inks * (1 - 0.35 * middle * smoothstep(dots, 0.55, 0.75))[..., None]
+    inks = inks * (1 - 0.35 * middle * smoothstep(screen, 0.55, 0.75))[..., None]
     line = outlines(luma(picture), sigma=1.7, gain=22, threshold=0.01)
     return clip(inks * (1 - np.maximum(line, smoothstep(plane, 0.16, 0.1)))[..., None])
-
-
-def _dots(shape: tuple[int, ...], degrees: float, spacing: float) -> Plane:
-    """Round-dot screen in [0, 1], 1 at the centres."""
-    ys, xs = np.mgrid[0 : shape[0], 0 : shape[1]].astype(np.float32)
-    angle = np.deg2rad(degrees)
-    u = xs * np.float32(np.cos(angle)) + ys * np.float32(np.sin(angle))
-    v = ys * np.float32(np.cos(angle)) - xs * np.float32(np.sin(angle))
-    k = np.float32(2 * np.pi / spacing)
-    return (0.5 + 0.25 * (np.cos(u * k) + np.cos(v * k))).astype(np.float32)
-
-
-def halftone(picture: Picture, rng: np.random.Generator) -> Picture:
-    """Flat bright inks under one dark screen of 8-pixel dots, which swell with the shadow.
-
-    One screen, not one per ink: three overlaid screens are finer than the autoencoder's code can hold.
-    """
-    plane = contrast(blur(luma(picture), 2.0), 1.2)
-    inks = saturate(quantise_tone(clip(flatten(picture, 4, 1) * 1.25 + 0.12), 3, 0.2), 2.4)
-    dark = smoothstep(_dots(picture.shape, 45, 11.3) + 0.05 - plane * 1.1, -0.10, 0.10)
-    return clip(mix(inks, colour(24, 16, 48), dark))
