@@ -25,11 +25,13 @@ from trainer.pairs import SIZES
 from trainer.photos import Image, Photo, find_photos, read_photo
 from trainer.plots import plot_losses
 from trainer.shards import open_shard, write_shard
-from trainer.starting import MisfitError, load_autoencoder, load_networks, start_of
+from trainer.starting import MisfitError, Start, load_autoencoder, load_networks, start_of
 from trainer.styled import make_styled
 from trainer.waking import wake_controlnets
 
 AUTOENCODER = LoopOptions(minutes=0, rate=1e-3, warmup=200, ema=0.999)
+CUDA_SCALE = 16
+"""Batches are small for a CPU, where a step is a second however it is filled; a GPU would wait for the next one."""
 DIFFUSION = LoopOptions(minutes=0, rate=1e-3, warmup=150, ema=0.998)
 
 
@@ -48,6 +50,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--start-from", type=Path, help="diffusers folder whose weights to begin from, such as vedit/embedded"
     )
+    parser.add_argument(
+        "--batch-scale", type=int, help=f"times the pictures of a batch; 1 on a CPU, {CUDA_SCALE} on a GPU by default"
+    )
     return parser.parse_args()
 
 
@@ -59,6 +64,7 @@ def main() -> None:
         check_start(args)
     except MisfitError as error:
         raise SystemExit(f"error: {error}") from None
+    args.batch_scale = args.batch_scale or (CUDA_SCALE if device.type == "cuda" else 1)
     make_data(args.photos, packs, pictures=args.pictures, seed=args.seed, workers=args.workers)
     vae = train_autoencoder(args, packs, device)
     train_diffusion(args, packs, device, vae)
@@ -93,9 +99,10 @@ def large_enough(photos: tuple[Photo, ...]) -> Iterator[tuple[Image, dict[str, o
             yield picture, {"file": photo.path.name, "weight": photo.weight}
 
 
-def options_for(base: LoopOptions, *, minutes: float, device: torch.device) -> LoopOptions:
-    """`base` with its budget; logged more rarely where steps are fast."""
-    return replace(base, minutes=minutes, log_every=20 if device.type == "cpu" else 100)
+def options_for(base: LoopOptions, *, minutes: float, device: torch.device, begin: Start) -> LoopOptions:
+    """`base` with its budget; logged more rarely where steps are fast, half as fast where the weights are finished."""
+    rate = base.rate / 2 if begin.finished else base.rate
+    return replace(base, minutes=minutes, rate=rate, log_every=20 if device.type == "cpu" else 100)
 
 
 def place(module: nn.Module, device: torch.device) -> None:
@@ -125,8 +132,8 @@ def train_autoencoder(args: argparse.Namespace, packs: Path, device: torch.devic
         start_from_pca(vae, *patch_statistics(open_shard(packs / "photos.bin"), seed=args.seed))
     place(vae, device)
     averaged: dict[str, Tensor] = {}
-    options = options_for(AUTOENCODER, minutes=args.minutes * args.autoencoder_share, device=device)
-    start = autoencoder_loss(vae, packs=packs, seed=args.seed, workers=args.workers)
+    options = options_for(AUTOENCODER, minutes=args.minutes * args.autoencoder_share, device=device, begin=begin)
+    start = autoencoder_loss(vae, packs=packs, seed=args.seed, workers=args.workers, scale=args.batch_scale)
     rows = run_loop(
         vae, start, folder=folder, options=options, on_save=lambda ema, _: averaged.update(ema), kept=begin.facts
     )
@@ -156,8 +163,8 @@ def train_diffusion(args: argparse.Namespace, packs: Path, device: torch.device,
         size = export(vae_copy, networks.averaged(ema), args.out)
         print(f"exported step {step} to {args.out}: {size / 1e6:.1f} MB", flush=True)
 
-    options = options_for(DIFFUSION, minutes=args.minutes * (1 - args.autoencoder_share), device=device)
-    start = diffusion_loss(networks, vae, packs=packs, seed=args.seed, workers=args.workers)
+    options = options_for(DIFFUSION, minutes=args.minutes * (1 - args.autoencoder_share), device=device, begin=begin)
+    start = diffusion_loss(networks, vae, packs=packs, seed=args.seed, workers=args.workers, scale=args.batch_scale)
     for row in run_loop(networks, start, folder=folder, options=options, on_save=on_save, kept=begin.facts):
         show("diffusion", row)
     plot_losses(folder / "loss.csv", folder / "loss.png")

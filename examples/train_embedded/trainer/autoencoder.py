@@ -16,12 +16,16 @@ from torch import Tensor, nn
 
 from trainer.batches import iterate_batches
 from trainer.crops import make_crops
+from trainer.form import CELL
 from trainer.loop import Loss
 from trainer.shards import Shard
 
 TEMPER = 0.8
 """Latent channels are scaled by std**-TEMPER: 1 would whiten them (detail as loud as brightness, which noise then
 drowns at the same time), 0 would leave brightness alone in the code."""
+
+STEADINESS = 0.5
+"""Weight of `steadiness_loss`: of an f8 code, what is lost of fine detail depends on where the grid lies."""
 
 
 def patch_statistics(photos: Shard, *, seed: int, count: int = 60_000) -> tuple[Tensor, Tensor, Tensor]:
@@ -116,23 +120,43 @@ def reconstruction_loss(decoded: Tensor, pixels: Tensor) -> tuple[Tensor, dict[s
     return loss, {"psnr": float(10 * torch.log10(4 / square.detach()))}
 
 
-def autoencoder_loss(vae: AutoencoderTiny, *, packs: Path, seed: int, workers: int) -> Callable[[int], Loss]:
-    """For `run_loop`: crops in, reconstruction loss out."""
+def two_views(pixels: Tensor, dy: int, dx: int) -> tuple[Tensor, Tensor]:
+    """The same pictures (N, 3, S + CELL, S + CELL) seen twice (N, 3, S, S), the second time (dy, dx) further on."""
+    side = pixels.shape[-1] - CELL
+    return pixels[..., :side, :side], pixels[..., dy : dy + side, dx : dx + side]
+
+
+def steadiness_loss(first: Tensor, second: Tensor, dy: int, dx: int) -> Tensor:
+    """How much two decoded views of `two_views` disagree where both see the same: that is what flickers in a pan."""
+    height, width = first.shape[-2:]
+    here, there = first[..., dy:, dx:], second[..., : height - dy, : width - dx]
+    return F.l1_loss(here, there) + 4 * F.mse_loss(here, there)
+
+
+def autoencoder_loss(
+    vae: AutoencoderTiny, *, packs: Path, seed: int, workers: int, scale: int = 1
+) -> Callable[[int], Loss]:
+    """For `run_loop`: crops in, reconstruction and steadiness loss out."""
 
     def start(first: int) -> Loss:
-        batches = iterate_batches(partial(make_crops, seed=seed, packs=packs), start=first, workers=workers)
+        batches = iterate_batches(
+            partial(make_crops, seed=seed, packs=packs, scale=scale), start=first, workers=workers
+        )
         device = next(vae.parameters()).device
 
         def loss(step: int) -> tuple[Tensor, dict[str, float]]:
-            pixels = torch.from_numpy(next(batches)["pixels"]).to(device).float() / 127.5 - 1
-            pixels = pixels.contiguous(memory_format=torch.channels_last)
+            batch = next(batches)
+            dy, dx = (int(n) for n in batch["shift"])
+            pictures = torch.from_numpy(batch["pixels"]).to(device).float() / 127.5 - 1
+            pixels = torch.cat(two_views(pictures, dy, dx)).contiguous(memory_format=torch.channels_last)
             with torch.autocast(device.type, torch.bfloat16):
                 latents = vae.encoder(pixels)
                 decoded = vae.decoder(latents)
             # Noise of a code is worth nothing beyond +-3, where the decoder's tanh clamp flattens.
             stray = (latents.float().abs() - 2.5).clamp(min=0).square().mean()
             value, parts = reconstruction_loss(decoded.float(), pixels)
-            return value + 0.1 * stray, parts
+            moved = steadiness_loss(*decoded.float().chunk(2), dy, dx)
+            return value + 0.1 * stray + STEADINESS * moved, {**parts, "steadiness": moved.item()}
 
         return loss
 

@@ -6,12 +6,16 @@ import cv2
 import numpy as np
 
 from trainer.batches import Batch, rng_for
+from trainer.form import CELL
 from trainer.photos import Image
 from trainer.shards import open_shard, whole_shards
 
-SIZES = ((64, 16), (64, 16), (96, 7), (128, 4))
+SIZES = ((64, 8), (64, 8), (96, 4), (128, 2))
 """(side in pixels, crops per batch), drawn evenly: small crops are many pictures per second, large ones show the
 network that borders are rare."""
+
+MARGIN = CELL
+"""Pixels that each crop is larger by: room for a second view of it that lies otherwise on the latent grid."""
 
 
 def augment(crop: Image, rng: np.random.Generator) -> Image:
@@ -33,14 +37,16 @@ def augment(crop: Image, rng: np.random.Generator) -> Image:
     return np.ascontiguousarray(crop)
 
 
-def make_crops(number: int, *, seed: int, packs: Path, styled_share: float = 0.6) -> Batch:
-    """Batch `number`: "pixels" (N, 3, S, S) uint8.
+def make_crops(number: int, *, seed: int, packs: Path, styled_share: float = 0.6, scale: int = 1) -> Batch:
+    """Batch `number`: "pixels" (N, 3, S + MARGIN, S + MARGIN) uint8, `scale` times as many as `SIZES` says; and
+    "shift" (2,), how many pixels down and right the second view of them begins.
 
     Draws from the pack `photos.bin` and, once there are any, from the styled shards in `styled/` (a share of
     `styled_share`).
     """
     rng = rng_for(seed, 1, number)
     side, count = SIZES[rng.integers(len(SIZES))]
+    side, count = side + MARGIN, count * scale
     photos = open_shard(packs / "photos.bin")
     weights = np.array([item["note"]["weight"] for item in photos.items])
     weights /= weights.sum()
@@ -54,4 +60,4 @@ def make_crops(number: int, *, seed: int, packs: Path, styled_share: float = 0.6
             picture = photos[int(rng.choice(len(photos), p=weights))]
         y, x = (int(rng.integers(0, s - side + 1)) for s in picture.shape[:2])
         out[i] = augment(picture[y : y + side, x : x + side], rng).transpose(2, 0, 1)
-    return {"pixels": out}
+    return {"pixels": out, "shift": rng.integers(0, MARGIN, 2)}

@@ -18,11 +18,14 @@ from trainer.export import Networks
 from trainer.form import new_scheduler
 from trainer.loop import Loss
 from trainer.pairs import make_pairs
+from trainer.twins import disagreement
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile
 
 DROP_CONTROL = 0.17
 """How often each ControlNet alone is silenced, so that either works without the other."""
+FLICKER = 15.0
+"""Weight of what twins disagree by, in pixel values from -1 to 1, beside the error in v."""
 
 
 def tokens(networks: Networks, prompts: list[str]) -> Tensor:
@@ -57,16 +60,18 @@ def predict(
 
 
 def diffusion_loss(
-    networks: Networks, vae: AutoencoderTiny, *, packs: Path, seed: int, workers: int
+    networks: Networks, vae: AutoencoderTiny, *, packs: Path, seed: int, workers: int, scale: int = 1
 ) -> Callable[[int], Loss]:
-    """For `run_loop`: pairs in, mean square of the error in v out."""
+    """For `run_loop`: pairs in, mean square of the error in v and disagreement of the twins out."""
     scheduler = new_scheduler()
     alphas = scheduler.alphas_cumprod
-    scale = float(vae.config["scaling_factor"])
+    factor = float(vae.config["scaling_factor"])
     vae.requires_grad_(False).eval()
 
     def start(first: int) -> Loss:
-        batches = iterate_batches(partial(make_pairs, seed=seed, packs=packs), start=first, workers=workers)
+        batches = iterate_batches(
+            partial(make_pairs, seed=seed, packs=packs, scale=scale), start=first, workers=workers
+        )
         device = next(networks.parameters()).device
         levels = alphas.to(device)
 
@@ -76,14 +81,20 @@ def diffusion_loss(
             target = torch.from_numpy(batch["target"]).to(device).float() / 127.5 - 1
             # Every draw is a function of (seed, step): a resumed run draws the same.
             generator = torch.Generator().manual_seed(seed * 1_000_003 + step)
-            count = len(source)
+            motion = torch.from_numpy(batch["motion"]).to(device)
+            twins = len(motion)
+            count = len(source) - twins
             # Stratified over the batch: the loss of a small batch otherwise depends mostly on which levels it drew.
             place = (torch.arange(count) + torch.rand(count, generator=generator)) / count
-            timestep = (place * 1000).long()[torch.randperm(count, generator=generator)].to(device)
-            keep = (torch.rand(2, count, 1, 1, 1, generator=generator) > DROP_CONTROL).float().to(device)
+            timestep = (place * 1000).long()[torch.randperm(count, generator=generator)]
+            keep = (torch.rand(2, count, 1, 1, 1, generator=generator) > DROP_CONTROL).float()
+            # Twins differ in their pictures alone.
+            timestep = torch.cat([timestep, timestep[:twins]]).to(device)
+            keep = torch.cat([keep, keep[:, :twins]], dim=1).to(device)
             with torch.no_grad(), torch.autocast(device.type, torch.bfloat16):
-                clean = vae.encoder(target.contiguous(memory_format=torch.channels_last)).float() * scale
-            noise = torch.randn(clean.shape, generator=generator).to(device)
+                clean = vae.encoder(target.contiguous(memory_format=torch.channels_last)).float() * factor
+            noise = torch.randn((count, *clean.shape[1:]), generator=generator)
+            noise = torch.cat([noise, noise[:twins]]).to(device)
             signal, spread = (x.view(-1, 1, 1, 1).sqrt() for x in (levels[timestep], 1 - levels[timestep]))
             noisy = (signal * clean + spread * noise).contiguous(memory_format=torch.channels_last)
             wanted = signal * noise - spread * clean
@@ -92,10 +103,16 @@ def diffusion_loss(
                 embeds = networks.text_encoder(tokens(networks, batch["prompt"].tolist()).to(device))[0]
                 predicted = predict(networks, noisy, timestep, embeds, controls, keep)
             error = F.mse_loss(predicted.float(), wanted, reduction="none").mean((1, 2, 3))
+            rows = torch.cat([torch.arange(twins), torch.arange(count, count + twins)])
+            found = (signal[rows] * noisy[rows] - spread[rows] * predicted[rows].float()) / factor
+            with torch.autocast(device.type, torch.bfloat16):
+                shown = vae.decoder(found.contiguous(memory_format=torch.channels_last)).float()
+            flicker = disagreement(*shown.chunk(2), motion)
             noisy_end = timestep > 500
-            return error.mean(), {
+            return error.mean() + FLICKER * flicker, {
                 "low": error[~noisy_end].mean().item(),
                 "high": error[noisy_end].mean().item(),
+                "flicker": flicker.item(),
             }
 
         return loss

@@ -19,16 +19,12 @@ from trainer.looks import LOOKS, Look
 from trainer.photos import find_photos, read_photo
 from trainer.styles import STYLES, Style
 from trainer.styles.base import Picture, blur
+from trainer.twins import FIXED_TO_FRAME, IN_THE_AIR
 
 BORDER = 16
 """Pixels left out along each side: what lies there came from outside the frame."""
 SHIFTS = ((3.0, 2.0), (-5.0, 1.0), (1.5, -4.5))
 """Mean motion in pixels, x then y; some 3 pixels of smooth deformation are added."""
-
-FIXED_TO_FRAME = frozenset({"pixel art", "bricks", "knitting", "mosaic", "halftone", "engraving", "comic", "vhs"})
-"""Made of cells, screens and scan lines, which lie on the sheet and not on what is shown."""
-IN_THE_AIR = frozenset({"rain", "winter", "blossom", "aurora", "storm", "underwater", "fog", "marble"})
-"""What falls, drifts or glows in front of the scene is seeded and does not follow it; nor do veins through a block."""
 
 
 def motion(shape: tuple[int, int], shift: tuple[float, float]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.batches import Batch, rng_for
 from trainer.form import CELL
+from trainer.photos import Image
 from trainer.prompts import Outfit, word
 from trainer.shards import open_shard, whole_shards
 from trainer.styled import source_picture
+from trainer.twins import Motion, as_batch, draw_motion, moved_crop, with_sensor_noise
 
 SIZES: tuple[tuple[int, int, int], ...] = ((128, 128, 16), (128, 128, 16), (128, 128, 16), (192, 192, 7), (192, 256, 5))
 """(height, width, pictures per batch), drawn evenly: mostly 16x16 latents for speed, some larger, since attention and
@@ -20,19 +23,37 @@ DROP_PLAIN = 0.40
 means mostly "as filmed", which is what inversion of footage runs under and what guidance pushes away from."""
 
 
-def make_pairs(number: int, *, seed: int, packs: Path) -> Batch:
-    """Batch `number`: "source" and "target" (N, 3, H, W) uint8 and "prompt" (N,) str.
+TWIN_SHARE = 0.2
+"""Of the pictures of a batch that have a twin (`trainer.twins`), at least one of them."""
 
-    Crops lie on the latent grid, so that looks made of whole cells keep their phase.
+
+def make_pairs(number: int, *, seed: int, packs: Path, scale: int = 1) -> Batch:
+    """Batch `number`: crops of photographs, of their styled versions, and prompts.
+
+    Crops lie on the latent grid, so that looks made of whole cells keep their phase; twins lie where their motion puts
+    them.
+
+    Args:
+        number: of the batch.
+        seed: of the run.
+        packs: folder of `photos.bin` and `styled/`.
+        scale: how many times the pictures that `SIZES` gives are in a batch.
+
+    Returns:
+        "source" and "target" (N, 3, H, W) uint8 and "prompt" (N,) str, of which the last K are the twins of the first
+        K; "motion" (K, 2, 3), how each twin moved.
     """
     rng = rng_for(seed, 3, number)
     height, width, count = SIZES[rng.integers(len(SIZES))]
+    count *= scale
+    twins = max(1, round(TWIN_SHARE * count / (1 + TWIN_SHARE)))
     photos = open_shard(packs / "photos.bin")
     styled = whole_shards(packs / "styled", "*.bin")
-    sources = np.empty((count, 3, height, width), np.uint8)
-    targets = np.empty_like(sources)
+    sources: list[Image] = []
+    targets: list[Image] = []
     prompts: list[str] = []
-    for i in range(count):
+    moved: list[tuple[Image, Image, Motion]] = []
+    for i in range(count - twins):
         shard = open_shard(styled[rng.integers(len(styled))])
         index = int(rng.integers(len(shard)))
         target, note = shard[index], shard.note(index)
@@ -44,9 +65,23 @@ def make_pairs(number: int, *, seed: int, packs: Path) -> Batch:
             CELL * int(rng.integers(0, (side - size) // CELL + 1))
             for side, size in zip(target.shape[:2], (height, width), strict=True)
         )
-        sources[i] = source[y : y + height, x : x + width].transpose(2, 0, 1)
-        targets[i] = target[y : y + height, x : x + width].transpose(2, 0, 1)
+        sources.append(source[y : y + height, x : x + width])
+        targets.append(target[y : y + height, x : x + width])
         outfit = Outfit.of_note(note)
         dropped = rng.random() < (DROP_PLAIN if outfit.plain else DROP_STYLED)
         prompts.append("" if dropped else word(outfit, rng))
-    return {"source": sources, "target": targets, "prompt": np.array(prompts)}
+        if i < twins:
+            motion = draw_motion(outfit, height, width, rng)
+            again, styled_again = (moved_crop(p, y, x, height, width, motion) for p in (source, target))
+            moved.append((with_sensor_noise(again, rng), styled_again, motion))
+    return {
+        "source": channels_first([*sources, *(twin[0] for twin in moved)]),
+        "target": channels_first([*targets, *(twin[1] for twin in moved)]),
+        "prompt": np.array([*prompts, *prompts[:twins]]),
+        "motion": as_batch([twin[2] for twin in moved]),
+    }
+
+
+def channels_first(pictures: list[Image]) -> NDArray[np.uint8]:
+    """(N, 3, H, W) of pictures (H, W, 3)."""
+    return np.ascontiguousarray(np.stack(pictures).transpose(0, 3, 1, 2))

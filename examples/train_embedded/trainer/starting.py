@@ -38,6 +38,11 @@ class Start:
     load: Path | None
     facts: dict[str, str]
 
+    @property
+    def finished(self) -> bool:
+        """Whether the run began from finished weights, now or when its state was new."""
+        return bool(self.facts[KEY])
+
 
 def start_of(state_folder: Path, start_from: Path | None) -> Start:
     """Settle how the stage that keeps its state in `state_folder` begins.
