@@ -188,7 +188,7 @@ def test_a_table_names_its_misses_in_its_part_and_at_the_head(tmp_path: Path) ->
     assert "1 of 2 bars are met" in text
     assert text.count("FALLS SHORT: motion error 0.710, asked < 0.400") == 2
     assert text.count("PASS: motion error 0.100") == 1
-    assert "Not measured: texture, " in text
+    assert "Not measured: pairs, texture, " in text
     assert text.index("## Colour") < text.index("## Motion"), "parts stand in one order, however they were run"
     assert "| night | 0.710 |" in text
 

@@ -153,8 +153,10 @@ def find_occlusion(flow: torch.Tensor, reverse: torch.Tensor, *, boundaries: boo
     return hidden | (along_x + along_y > 0.01 * flow.square().sum(1, keepdim=True) + 0.002)
 
 
-def warp(frames: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
-    """Backward warping: out(x) = frames(x + flow(x)), bilinear; outside the frame its edge is repeated.
+def warp(
+    frames: torch.Tensor, flow: torch.Tensor, *, mode: Literal["bilinear", "bicubic"] = "bilinear"
+) -> torch.Tensor:
+    """Backward warping: out(x) = frames(x + flow(x)); outside the frame its edge is repeated.
 
     `warp(frames[1:], flow.forward)` lays each next frame over its predecessor; `warp(frames[:-1], flow.backward)` lays
     each frame over its successor.
@@ -162,6 +164,7 @@ def warp(frames: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     Args:
         frames: float (N, C, H, W).
         flow: (N, 2, H, W) pixels, x then y.
+        mode: "bicubic" keeps fine detail through many warps, and overshoots at edges.
 
     Returns:
         (N, C, H, W).
@@ -172,7 +175,7 @@ def warp(frames: torch.Tensor, flow: torch.Tensor) -> torch.Tensor:
     y, x = torch.meshgrid(rows, columns, indexing="ij")
     extent = torch.tensor([max(width - 1, 1), max(height - 1, 1)], device=flow.device).view(1, 2, 1, 1)
     grid = ((torch.stack([x, y]) + flow) / extent * 2 - 1).permute(0, 2, 3, 1).to(frames.dtype)
-    return F.grid_sample(frames, grid, mode="bilinear", padding_mode="border", align_corners=True)
+    return F.grid_sample(frames, grid, mode=mode, padding_mode="border", align_corners=True)
 
 
 def grey_levels(frame: torch.Tensor, size: Size | None = None, *, work: torch.Tensor | None = None) -> Bytes:

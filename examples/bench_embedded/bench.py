@@ -23,7 +23,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 # The targets are the training styles': the trainer is a program of its own, beside this one.
 sys.path.append(str(Path(__file__).parents[1] / "train_embedded"))
 
-from scores.data import looks_of, photographs
+from scores.data import looks_of, pairs_of, photographs
 from scores.detail import detail_table, keeping, write_sheet
 from scores.motion import motion_table
 from scores.rendering import Settings, Subject, load_subject
@@ -35,6 +35,7 @@ from scores.stills import (
     autoencoder_table,
     colour_table,
     nearest_table,
+    pairs_table,
     render_stills,
     texture_table,
 )
@@ -42,7 +43,7 @@ from trainer.looks import Look, look_named
 
 from vedit.embedded import FOLDER
 
-STILL_PARTS = ("colour", "texture", "nearest", "autoencoder")
+STILL_PARTS = ("colour", "pairs", "texture", "nearest", "autoencoder")
 MOTION_LOOKS = ("watercolor", "comic", "night", "oil painting", "pencil sketch", "winter", "sepia", "neon")
 STRENGTH_LOOKS = ("watercolor", "pencil sketch", "comic", "night")
 SHEET_LOOKS = ("watercolor", "pencil sketch", "night", "comic")
@@ -113,7 +114,7 @@ def main() -> None:
     if "motion" in args.only:
         text = (
             f"{args.frames} frames of {args.clips} clips, the middle 256x256 at a short side of 256; raw decoded "
-            f"results; flow by OpenCV DIS, medium; {settings.text()}"
+            f"results, and as rendered; flow by OpenCV DIS, medium; {settings.text()}"
         )
         looks = chosen(args.looks, MOTION_LOOKS)
         counts = {"clips": args.clips, "frames": args.frames, "without": args.without}
@@ -149,6 +150,8 @@ def measure_stills(
         log(f"rendered {made.look.name} ({len(stills)} of {len(looks)})")
     if "colour" in args.only:
         done("colour", colour_table(stills, text, log))
+    if "pairs" in args.only and (pairs := pairs_of(looks)):
+        done("pairs", pairs_table(subject, pairs, held_out, text.replace(f"{len(looks)} looks", "pairs"), log))
     if "texture" in args.only:
         done("texture", texture_table(subject, stills, text, log))
     if "nearest" in args.only:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -21,6 +22,45 @@ SIDE = 256
 SEED = 20
 """Of the training styles, which draw stroke angles, tints and the like."""
 SINGLE_LOOKS = tuple(look for look in LOOKS if look.kind != "plain")
+
+
+PAIRS = (
+    ("oil painting", "night"),
+    ("watercolor", "autumn"),
+    ("pencil sketch", "winter"),
+    ("comic", "sunset"),
+    ("pixel art", "night"),
+    ("anime", "rain"),
+    ("engraving", "fog"),
+    ("stained glass", "sunset"),
+    ("poster", "desert"),
+    ("pastel", "blossom"),
+)
+"""A medium and a light, by name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two looks in one prompt: a medium under a light."""
+
+    medium: Look
+    light: Look
+
+    @property
+    def name(self) -> str:
+        """Both of them."""
+        return f"{self.medium.name} + {self.light.name}"
+
+    @property
+    def prompt(self) -> str:
+        """In the plainest words: "oil painting at night"."""
+        return f"{self.medium.wordings[0]} {self.light.tails[0]}"
+
+
+def pairs_of(known: Sequence[Look]) -> tuple[Pair, ...]:
+    """Those of `PAIRS` whose looks are both known."""
+    named = {look.name: look for look in known}
+    return tuple(Pair(medium=named[m], light=named[w]) for m, w in PAIRS if m in named and w in named)
 
 
 def looks_of(weights: Path) -> tuple[Look, ...]:
@@ -47,10 +87,10 @@ class Photographs:
         """The middle of each photograph."""
         return torch.stack([_middle(picture) for picture in self.pictures])
 
-    def targets(self, look: Look) -> torch.Tensor:
-        """What the training style makes of each; styled whole and then cropped, as in training."""
+    def targets(self, *looks: Look) -> torch.Tensor:
+        """What the training styles make of each; styled whole and then cropped, as in training."""
         dressed = (
-            dress(picture, (look,), np.random.default_rng((self.seed, number)))
+            dress(picture, looks, np.random.default_rng((self.seed, number)))
             for number, picture in enumerate(self.pictures)
         )
         return torch.stack([_middle(picture) for picture in dressed])

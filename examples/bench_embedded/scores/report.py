@@ -12,7 +12,8 @@ Cell = str | int | float
 Figures = dict[str, Any]
 
 PARTS = (
-    "colour", "texture", "nearest", "autoencoder", "steadiness", "strength", "motion", "detail", "speed", "sheet",
+    "colour", "pairs", "texture", "nearest", "autoencoder", "steadiness", "strength", "motion", "detail", "speed",
+    "sheet",
 )  # fmt: skip
 
 

@@ -9,13 +9,14 @@ import torch
 from trainer.looks import Look
 
 from scores.colour_map import fit_colour_map
-from scores.data import Photographs, prompt_of
+from scores.data import Pair, Photographs, prompt_of
 from scores.metrics import high_pass, patch_sketch, psnr, sketch_distance, texture_sketch
 from scores.rendering import Subject
 from scores.report import Bar, Cell, Table
 
-COLOUR_LIMIT, COLOUR_LOOKS = 0.7, 12
-TEXTURE_LIMIT, TEXTURE_LOOKS = 0.85, 6
+COLOUR_LIMIT, COLOUR_SHARE = 0.4, 0.8
+PAIR_LIMIT, PAIR_SHARE = 0.55, 0.8
+TEXTURE_LIMIT, TEXTURE_LOOKS = 0.6, 12
 FLOOR_LIMIT = 0.6
 NEAREST_LIMIT = 0.9
 PHOTO_DECIBELS, LOOK_DECIBELS = 30.0, 28.0
@@ -70,11 +71,42 @@ def colour_table(stills: Sequence[Stills], settings: str, log: Log) -> Table:
         rows=tuple(rows),
         bars=(
             Bar(
-                what=f"looks below {COLOUR_LIMIT}",
-                figure=good,
+                what=f"share of the looks below {COLOUR_LIMIT}",
+                figure=good / len(rows),
                 sign=">=",
-                limit=COLOUR_LOOKS,
-                remark=f"of {len(rows)} measured; the colour map alone has {map_good}",
+                limit=COLOUR_SHARE,
+                remark=f"{good} of {len(rows)}; the colour map alone has {map_good}",
+            ),
+        ),
+    )
+
+
+def pairs_table(subject: Subject, pairs: Sequence[Pair], held_out: Photographs, settings: str, log: Log) -> Table:
+    """The colour distance of looks that were asked for together."""
+    source = held_out.sources()
+    rows: list[tuple[Cell, ...]] = []
+    good = 0
+    for pair in pairs:
+        target = patch_sketch(held_out.targets(pair.medium, pair.light))
+        result = patch_sketch(subject.pictures(pair.prompt, source))
+        untouched = sketch_distance(patch_sketch(source), target)
+        found = sketch_distance(result, target) / untouched
+        alone = sketch_distance(patch_sketch(held_out.targets(pair.medium)), target) / untouched
+        good += found < PAIR_LIMIT
+        rows.append((pair.prompt, found, alone, untouched))
+        log(f"pair {pair.name}: {found:.3f}, the medium's target alone {alone:.3f}")
+    return Table(
+        title="Composed pairs",
+        settings=settings,
+        columns=("prompt", "result", "target of the medium alone", "source to target"),
+        rows=tuple(rows),
+        bars=(
+            Bar(
+                what=f"share of the pairs below {PAIR_LIMIT}",
+                figure=good / len(rows),
+                sign=">=",
+                limit=PAIR_SHARE,
+                remark=f"{good} of {len(rows)}",
             ),
         ),
     )
