@@ -7,6 +7,9 @@
 Shots under one look can share an anchor: a frame of the source, wherever it lies, that is sampled with every window and
 whose change of colours all of them take. Nothing else ever crosses a cut.
 
+Where a model has a fast tier that can do what is asked (`vedit.models.fast`), a draft is inverted in fewer steps, with
+the model's own weights, and sampled with the few-step ones.
+
 Both passes see the same controls and the same cross-frame attention, so that sampling under the source's own
 description and no guidance retraces the inversion (DDIM inversion, Song et al. 2021; with ControlNet as in RAVE,
 Kara et al. 2024; fixed point as in AIDI, Pan et al. 2023).
@@ -15,7 +18,7 @@ Kara et al. 2024; fixed point as in AIDI, Pan et al. 2023).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,6 +27,7 @@ import torch
 from vedit.controls import branch, control_maps
 from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask
 from vedit.diffusion.conditioning import Conditioning, Control, Guides, bind
+from vedit.diffusion.few_steps import implied_noise, leap, through
 from vedit.diffusion.kept_inversion import Kept, inversion_facts, kept_inversion
 from vedit.diffusion.noise import frame_noise
 from vedit.diffusion.samplers import Denoise, invert, sample
@@ -54,6 +58,9 @@ class Restyler:
     model: Model
     options: RestyleOptions
     path: Trajectory
+    """What is sampled."""
+    inversion: Trajectory
+    """What is inverted: in the fast tier where that stops on its way to where `path` begins, else `path` itself."""
     source: PromptEmbeds
     target: PromptEmbeds
     negative: PromptEmbeds
@@ -61,32 +68,61 @@ class Restyler:
     regions: tuple[PromptEmbeds, ...]
     guidance: float
     fixed_point: int
+    """Evaluations of each step of the inversion; 0 in the fast tier, which walks another way."""
+    few_steps: bool = False
+    """Sampled with the fast tier's weights."""
     inversions: Kept | None = None
     """Where inversions are kept for later renders."""
 
     @property
     def fingerprint(self) -> dict[str, str]:
         """Of the parts of the model that the look uses: what other shots of the render need decides nothing here."""
+        fast = self.model.fast
+        return {**self.inverting, **({"fast": fast.fingerprint} if fast is not None and self.few_steps else {})}
+
+    @property
+    def inverting(self) -> dict[str, str]:
+        """Of the parts that invert, in the fast tier too: the model's own."""
         used = {f"controlnet:{branch(spec.kind)}" for spec in self.controls}
         parts = self.model.fingerprint
-        return {name: digest for name, digest in parts.items() if not name.startswith("controlnet:") or name in used}
+        return {
+            name: digest
+            for name, digest in parts.items()
+            if name != "fast" and (not name.startswith("controlnet:") or name in used)
+        }
+
+    def sampling(self) -> AbstractContextManager[None]:
+        """The weights that sample, in the UNet for as long as the context lasts."""
+        fast = self.model.fast
+        return fast.lora.merged(self.model.denoiser.unet) if fast is not None and self.few_steps else nullcontext()
 
 
 def prepare(model: Model, options: RestyleOptions, inversions: Kept | None = None) -> Restyler:
     """Encode the prompts and lay out the trajectory; controls the model has no branch for are left out."""
-    quality = options.resolved()
+    quality, guidance, fixed_point = options.resolved(), options.guidance, options.resolved().fixed_point
+    tier = model.fast.tier if model.fast is not None and model.fast.tier.serves(options) else None
+    if tier is None:
+        path = inversion = trajectory(model.scheduler_config, steps=quality.steps, strength=options.strength)
+    else:
+        path, inversion = (
+            through(model.scheduler_config, steps)
+            for steps in (tier.taken(options.strength), tier.stops(options.strength))
+        )
+        guidance, fixed_point = 1.0, 0
     return Restyler(
         model=model,
         options=options,
-        path=trajectory(model.scheduler_config, steps=quality.steps, strength=options.strength),
+        path=path,
+        inversion=inversion,
         source=model.text(options.source_prompt),
         # Where only regions change, the rest is described as what it is.
         target=model.text(options.prompt or options.source_prompt),
         negative=model.text(options.negative_prompt),
         controls=tuple(spec for spec in options.controls if branch(spec.kind) in model.control_kinds),
         regions=tuple(model.text(region.prompt) for region in options.regions),
-        guidance=default_guidance(model.name) if options.guidance is None else options.guidance,
-        fixed_point=quality.fixed_point,
+        guidance=default_guidance(model.name) if guidance is None else guidance,
+        fixed_point=fixed_point,
+        few_steps=tier is not None,
         inversions=inversions,
     )
 
@@ -140,11 +176,16 @@ def restyle_frames(
         memory = adapters.enter_context(model.cross_frame()) if options.cross_frame else None
         if options.start == "inversion":
             denoise = bind(model.denoiser, describe, batch=options.batch, memory=memory)
-            passed = _inverted(restyler, denoise, source, describe, on_step, whole=guides.mask is not None)
+            stops = guides.mask is not None and not restyler.few_steps
+            passed = _inverted(restyler, denoise, source, describe, on_step, whole=stops)
             noisy, source_at = Latents(data=passed[-1]), inverted_source(passed)
+            if restyler.few_steps and path.steps:
+                # The inversion does not stop where sampling does.
+                source_at = noised_source(source.data, implied_noise(noisy.data, source.data, path.steps[0]))
         else:
             noise = frame_noise(source.data.shape[1:], seed=options.seed, frames=numbers).to(source.data)
             noisy, source_at = add_noise(source, noise, path), noised_source(source.data, noise)
+        adapters.enter_context(restyler.sampling())
         regional = adapters.enter_context(model.regional()) if guides.regions else None
         denoise = bind(model.denoiser, change, batch=options.batch, memory=memory, regional=regional)
         keep = None if cells is None else keep_outside(cells, source_at)
@@ -230,16 +271,22 @@ def _inverted(
     whole: bool,
 ) -> list[torch.Tensor]:
     """The source's latents, (T, C, h, w), and where their inversion leads: after each step, or after the last alone."""
-    path = restyler.path
+    path = restyler.inversion
 
     def walk() -> list[torch.Tensor]:
+        if restyler.few_steps:
+            led = leap(denoise, source.data, path)
+            on_step("invert", 1.0)
+            return [led]
         passed: list[torch.Tensor] = []
         for done, latents in enumerate(invert(denoise, source, path, fixed_point=restyler.fixed_point), start=1):
             on_step("invert", done / len(path.steps))
             passed = [*passed, latents.data] if whole else [latents.data]
         return passed
 
-    if restyler.inversions is None or not path.steps:
+    if not path.steps:
+        return [source.data]
+    if restyler.inversions is None:
         return [source.data, *walk()]
     facts = inversion_facts(
         source,
@@ -248,6 +295,7 @@ def _inverted(
         fixed_point=restyler.fixed_point,
         cross_frame=restyler.options.cross_frame,
         batch=restyler.options.batch,
-        fingerprint=restyler.fingerprint,
+        fingerprint=restyler.inverting,
     )
-    return [source.data, *kept_inversion(restyler.inversions, facts, source.data, len(path.steps), walk, whole=whole)]
+    count = 1 if restyler.few_steps else len(path.steps)
+    return [source.data, *kept_inversion(restyler.inversions, facts, source.data, count, walk, whole=whole)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vedit.guides import plain
 from vedit.models import default_guidance, known_models, known_words, unknown_words
+from vedit.models.fast import fast_tier
 from vedit.options import RenderPlan, RestyleOptions
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ def describe_job(job: Job) -> RenderPlan:
         working_size=(fit.outer[1], fit.outer[0]),
         model=job.request.model,
         device=job.device,
-        steps=max((steps_taken(look.request.options) for look in looks), default=0),
+        steps=max((steps_taken(look.request) for look in looks), default=0),
         network_evaluations_per_frame=max((_evaluations(look) for look in looks), default=0),
         peak_memory_bytes=max((estimate_memory(look) for look in looks), default=estimate_memory(job)),
         seconds=sum(estimate_seconds(look, _evaluations(look)) for look in looks),
@@ -45,8 +46,11 @@ def describe_job(job: Job) -> RenderPlan:
     )
 
 
-def steps_taken(options: RestyleOptions) -> int:
-    """Sampling steps: the part of the trajectory that the strength regenerates."""
+def steps_taken(request: RenderRequest) -> int:
+    """Sampling steps: the part of the trajectory, or of the fast tier's, that the strength regenerates."""
+    options, tier = request.options, fast_tier(request.model)
+    if tier is not None and tier.serves(options):
+        return len(tier.taken(options.strength))
     quality = options.resolved()
     return min(int(quality.steps * options.strength), quality.steps)
 
@@ -68,10 +72,12 @@ def _look_settings(job: Job) -> dict[str, object]:
 
 
 def _evaluations(job: Job) -> int:
-    options = job.request.options
+    options, tier = job.request.options, fast_tier(job.request.model)
+    if tier is not None and tier.serves(options):
+        return tier.evaluations(options)
     inversion = options.resolved().fixed_point if options.start == "inversion" else 0
     guidance = default_guidance(job.request.model) if options.guidance is None else options.guidance
-    return steps_taken(options) * (inversion + (2 if guidance != 1 else 1))
+    return steps_taken(job.request) * (inversion + (2 if guidance != 1 else 1))
 
 
 # Measured on 2 cores of an AVX-512 server with the embedded model, and scaled from there by pixels and cores; for

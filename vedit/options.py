@@ -36,6 +36,8 @@ QUALITIES: dict[str, Quality] = {
     "standard": Quality(steps=10, fixed_point=2, short_side=256),
     "high": Quality(steps=20, fixed_point=2, short_side=384),
 }
+"""Of the model's own trajectory; a model with few-step weights has other steps for a draft (`vedit.models.fast`).
+"""
 
 DEFAULT_CONTROLS = (ControlSpec(kind="tile"), ControlSpec(kind="softedge"))
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
-from vedit.estimates import describe_job, steps_taken
+from vedit.estimates import describe_job
 from vedit.finish import side_by_side as compare
 from vedit.finished_frames import UNTOUCHED, FinishedFrames, KeptShot
 from vedit.finishing import finished_shot, untouched_shot
@@ -312,7 +312,7 @@ def _recipe(job: Job, passes: Sequence[_Pass]) -> dict[str, object]:
 
 def _made_with(one: _Pass) -> dict[str, object]:
     return {
-        "steps": steps_taken(one.restyler.options),
+        "steps": len(one.restyler.path.steps),
         "controls": [str(spec) for spec in one.restyler.controls],
         "working_size": [one.job.fit.outer[1], one.job.fit.outer[0]],
         "model_sha256": one.restyler.fingerprint,

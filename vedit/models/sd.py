@@ -7,6 +7,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -15,6 +16,8 @@ from vedit.diffusion.attention import FrameMemory, cross_frame_attention
 from vedit.diffusion.regions import RegionalPrompts, regional_prompts
 from vedit.errors import ModelError
 from vedit.models import known_words, unknown_words
+from vedit.models.fast import FOLDER, SETTINGS, FastTier, read_tier
+from vedit.models.lora import Lora, read_lora
 from vedit.models.sd_controls import ControlBranches
 from vedit.models.sd_files import Components, load_components
 from vedit.ranges import from_symmetric, to_symmetric
@@ -32,6 +35,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fast:
+    """Few-step weights and how they are used."""
+
+    tier: FastTier
+    lora: Lora
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 of all that decides what a fast draft is, but for the model's own weights."""
+        tier = self.tier
+        told = f"{self.lora.fingerprint} {tier.sampling} {tier.inversion} {tier.guidance!r}"
+        return hashlib.sha256(told.encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Model:
     """A loaded model, as the pipelines use it."""
 
@@ -42,6 +60,8 @@ class Model:
     scheduler_config: Mapping[str, object]
     control_kinds: tuple[str, ...]
     device: torch.device
+    fast: Fast | None = None
+    """The fast tier, where the model's folder has one."""
 
     def cross_frame(self) -> AbstractContextManager[FrameMemory]:
         """Cross-frame attention in the UNet for as long as the context lasts."""
@@ -53,14 +73,15 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> dict[str, str]:
-        """SHA-256 of each part's weights as they are loaded, wherever they came from."""
+        """SHA-256 of each part's weights as they are loaded, wherever they came from; of the fast tier as "fast"."""
         parts: dict[str, torch.nn.Module] = {
             "unet": self.denoiser.unet,
             "vae": self.codec.vae,
             "text_encoder": self.text.encoder,
             **{f"controlnet:{kind}": net for kind, net in self.denoiser.controlnets.items()},
         }
-        return {name: weights_digest(module) for name, module in parts.items()}
+        digests = {name: weights_digest(module) for name, module in parts.items()}
+        return digests if self.fast is None else {**digests, "fast": self.fast.fingerprint}
 
     @property
     def can_offload(self) -> bool:
@@ -244,4 +265,19 @@ def load(source: ModelSource, *, name: str, device: str, controls: Sequence[str]
         scheduler_config=parts.scheduler_config,
         control_kinds=tuple(parts.controlnets),
         device=torch.device(device),
+        fast=_fast(Path(source.base) / FOLDER, parts),
     )
+
+
+def _fast(folder: Path, parts: Components) -> Fast | None:
+    """The fast tier in a folder; None where there is none. Raises ModelError for one that does not fit the model."""
+    if not (folder / SETTINGS).is_file():
+        return None
+    tier = read_tier(folder)
+    count = parts.scheduler_config.get("num_train_timesteps", 1000)
+    if isinstance(count, int) and tier.sampling[0] >= count:
+        raise ModelError(
+            f"{folder / SETTINGS} does not fit the model: it begins at timestep {tier.sampling[0]} of {count}",
+            remedy=f"fetch the model again, or remove its folder {FOLDER}/",
+        )
+    return Fast(tier=tier, lora=read_lora(tier.weights, parts.unet, scale=tier.scale))

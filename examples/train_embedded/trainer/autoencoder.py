@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from trainer.batches import iterate_batches
 from trainer.crops import make_crops
-from trainer.form import CELL
+from trainer.form import CELL, LATENT_CHANNELS
 from trainer.loop import Loss
 from trainer.shards import Shard
 
@@ -24,15 +24,17 @@ TEMPER = 0.8
 """Latent channels are scaled by std**-TEMPER: 1 would whiten them (detail as loud as brightness, which noise then
 drowns at the same time), 0 would leave brightness alone in the code."""
 
-CRISPNESS = 0.1
+CRISPNESS = 0.03
 """Weight of the absolute differences of pixels and of their gradients, beside 10 of the squares: enough for edges, and
 little against the fidelity that squares measure."""
-STEADINESS = 0.3
+STEADINESS = 0.15
 """Weight of `steadiness_loss`: of an f8 code, what is lost of fine detail depends on where the grid lies."""
 
 
-def patch_statistics(photos: Shard, *, seed: int, count: int = 60_000) -> tuple[Tensor, Tensor, Tensor]:
-    """Mean (192,), principal components (16, 192) and their standard deviations (16,) of 8x8 RGB patches in [0, 1].
+def patch_statistics(
+    photos: Shard, *, seed: int, count: int = 60_000, latents: int = LATENT_CHANNELS
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean (192,), principal components (K, 192) and their standard deviations (K,) of 8x8 RGB patches in [0, 1].
 
     Patches are flattened in the order the encoder below builds: (y4, x4, y2, x2, y1, x1, RGB) of its three halvings.
     """
@@ -48,15 +50,17 @@ def patch_statistics(photos: Shard, *, seed: int, count: int = 60_000) -> tuple[
     flat = flat.reshape(-1, 2, 2, 2, 2, 2, 2, 3).permute(0, 1, 4, 2, 5, 3, 6, 7).reshape(-1, 192)
     mean = flat.mean(0)
     values, vectors = torch.linalg.eigh((flat - mean).T @ (flat - mean) / len(flat))
-    return mean.float(), vectors.T.flip(0)[:16].float(), values.flip(0)[:16].sqrt().float()
+    return mean.float(), vectors.T.flip(0)[:latents].float(), values.flip(0)[:latents].sqrt().float()
 
 
 @torch.no_grad()
 def start_from_pca(vae: AutoencoderTiny, mean: Tensor, components: Tensor, deviations: Tensor) -> None:
     """Set the weights so that encode(x) is the PCA code exactly and decode(code) is close to the patch means.
 
-    The ReLUs do no harm: pixels are positive, and signed components travel as the pair (relu(c), relu(-c)).
+    The ReLUs do no harm: pixels are positive, and signed components travel as the pair (relu(c), relu(-c)). The K of
+    them thus need 2 K channels.
     """
+    count = len(components)
     for block in (m for m in vae.modules() if type(m).__name__ == "AutoencoderTinyBlock"):
         block.conv[-1].weight.mul_(0.1)  # type: ignore[union-attr, operator]
         block.conv[-1].bias.zero_()  # type: ignore[union-attr, operator]
@@ -69,15 +73,15 @@ def start_from_pca(vae: AutoencoderTiny, mean: Tensor, components: Tensor, devia
         first.weight[c, c, 1, 1] = 1
     for level, conv in enumerate(halvings):
         final = level == 2
-        rows = 32 if final else carried * 4
+        rows = 2 * count if final else carried * 4
         conv.weight[:rows] = 0
         for dy in range(2):
             for dx in range(2):
                 part = slice((dy * 2 + dx) * carried, (dy * 2 + dx + 1) * carried)
                 if final:
                     block = components[:, part]
-                    conv.weight[:16, :carried, 1 + dy, 1 + dx] = block
-                    conv.weight[16:32, :carried, 1 + dy, 1 + dx] = -block
+                    conv.weight[:count, :carried, 1 + dy, 1 + dx] = block
+                    conv.weight[count : 2 * count, :carried, 1 + dy, 1 + dx] = -block
                 else:
                     conv.weight[part, :carried, 1 + dy, 1 + dx] = torch.eye(carried)
         carried *= 4
@@ -85,28 +89,28 @@ def start_from_pca(vae: AutoencoderTiny, mean: Tensor, components: Tensor, devia
     gain = gain / (deviations * gain).square().mean().sqrt()  # unit variance over all channels
     scaled_mean = (components @ mean) * gain
     last.weight.mul_(0.1)
-    last.weight[:, :32] = 0
-    for k in range(16):
+    last.weight[:, : 2 * count] = 0
+    for k in range(count):
         # The halvings have no bias, so the mean is subtracted here.
         last.weight[k, k, 1, 1] = gain[k]
-        last.weight[k, 16 + k, 1, 1] = -gain[k]
+        last.weight[k, count + k, 1, 1] = -gain[k]
     last.bias.copy_(-scaled_mean)  # type: ignore[union-attr]
     layers = [m for m in vae.decoder.layers if isinstance(m, nn.Conv2d)]
-    layers[0].weight[:32] = 0
-    layers[0].bias[:32] = 0  # type: ignore[index]
-    for k in range(16):
+    layers[0].weight[: 2 * count] = 0
+    layers[0].bias[: 2 * count] = 0  # type: ignore[index]
+    for k in range(count):
         layers[0].weight[k, k, 1, 1] = 1
-        layers[0].weight[16 + k, k, 1, 1] = -1
+        layers[0].weight[count + k, k, 1, 1] = -1
     for conv in layers[1:-1]:  # carry the components up through nearest-neighbour doubling
-        conv.weight[:32] = 0
-        for k in range(32):
+        conv.weight[: 2 * count] = 0
+        for k in range(2 * count):
             conv.weight[k, k, 1, 1] = 1
     out = layers[-1]
-    colour = components.reshape(16, 64, 3).mean(1) / gain[:, None]  # (16, RGB): each component's patch mean
+    colour = components.reshape(count, 64, 3).mean(1) / gain[:, None]  # (K, RGB): each component's patch mean
     out.weight.mul_(0.1)
-    out.weight[:, :32] = 0
-    out.weight[:, :16, 1, 1] = colour.T
-    out.weight[:, 16:32, 1, 1] = -colour.T
+    out.weight[:, : 2 * count] = 0
+    out.weight[:, :count, 1, 1] = colour.T
+    out.weight[:, count : 2 * count, 1, 1] = -colour.T
     out.bias.copy_(mean.reshape(64, 3).mean(0))  # type: ignore[union-attr]
 
 

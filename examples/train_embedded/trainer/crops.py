@@ -37,7 +37,7 @@ def augment(crop: Image, rng: np.random.Generator) -> Image:
     return np.ascontiguousarray(crop)
 
 
-def make_crops(number: int, *, seed: int, packs: Path, styled_share: float = 0.5, scale: int = 1) -> Batch:
+def make_crops(number: int, *, seed: int, packs: Path, styled_share: float = 0.4, scale: int = 1) -> Batch:
     """Batch `number`: "pixels" (N, 3, S + MARGIN, S + MARGIN) uint8, `scale` times as many as `SIZES` says; and
     "shift" (2,), how many pixels down and right the second view of them begins.
 

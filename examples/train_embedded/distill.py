@@ -1,0 +1,108 @@
+"""Distil the finished model into a few-step one: a low-rank change of its UNet, which vedit's draft quality uses.
+
+    python examples/train_embedded/distill.py --weights vedit/embedded --minutes 60
+
+Writes WEIGHTS/fast. Needs the packed pictures that train.py leaves in its --work. Stopped and started again with the
+same --work it goes on where the last saved state was; the minutes count over all runs.
+"""
+
+import argparse
+import copy
+from collections.abc import Iterator
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from train import show
+from trainer.checkpoint import read_facts
+from trainer.distillation import Teacher, distillation_loss
+from trainer.loop import LoopOptions, run_loop
+from trainer.lora import Changes
+
+from vedit.models import default_guidance, load
+from vedit.models.fast import FOLDER, FastTier, read_tier, write_settings
+from vedit.models.lora import write_lora
+
+LIMIT_BYTES = 550_000
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--weights", type=Path, required=True, help="the finished model, a diffusers folder")
+    parser.add_argument("--out", type=Path, help="where the change goes; by default WEIGHTS/fast")
+    parser.add_argument("--minutes", type=float, required=True, help="wall-clock budget")
+    parser.add_argument("--steps", type=int, help="stop after this many steps whatever the clock says")
+    parser.add_argument("--packs", type=Path, default=Path("build/train_embedded/packs"), help="train.py's pictures")
+    parser.add_argument("--work", type=Path, default=Path("build/train_embedded/distillation"), help="state and log")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--workers", type=int, default=1, help="processes that make data")
+    parser.add_argument("--rank", type=int, default=3)
+    parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
+    parser.add_argument("--sampling", type=int, nargs="+", default=[851, 638, 426, 213], help="timesteps of a draft")
+    parser.add_argument("--inversion", type=int, nargs="*", default=[1], help="timesteps of its inversion")
+    parser.add_argument("--guidance", type=float, help="of the teacher; by default the model's own")
+    parser.add_argument("--parts", type=int, default=2, help="guided steps of the teacher to one of a draft's")
+    parser.add_argument("--inverted", type=float, default=0.5, help="share of batches that begin at inverted sources")
+    return parser.parse_args()
+
+
+def main() -> None:
+    args = arguments()
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    tier = FastTier(
+        folder=args.out or args.weights / FOLDER,
+        sampling=tuple(args.sampling),
+        inversion=tuple(args.inversion),
+        guidance=default_guidance(str(args.weights)) if args.guidance is None else args.guidance,
+    )
+    for row in distil(args, tier, device):
+        show("distillation", row)
+    print(f"{tier.weights}: {tier.weights.stat().st_size / 1e6:.2f} MB")
+
+
+def distil(args: argparse.Namespace, tier: FastTier, device: torch.device) -> Iterator[dict[str, float]]:
+    """Train, export at every saved state and at the end; yields rows of the log."""
+    model = load(str(args.weights), controls=("tile", "softedge"))
+    # Of the model's own weights: a tier that is there already is replaced.
+    began = {key: value for key, value in model.fingerprint.items() if key != "fast"}
+    facts = read_facts(args.work)
+    if facts is not None and facts["teacher"] != began["unet"]:
+        raise SystemExit(f"error: {args.work} holds a run with another teacher: remove it or give another --work")
+    torch.manual_seed(args.seed)
+    teacher = Teacher(model, guidance=tier.guidance, device=device)
+    student = copy.deepcopy(teacher.unet)
+    changes = Changes(student, rank=args.rank)
+
+    def on_save(ema: dict[str, Tensor], step: int) -> None:
+        size = write_lora(tier.weights, changes.pairs(ema))
+        if size > LIMIT_BYTES:
+            raise SystemExit(f"error: the change has {size} bytes, {LIMIT_BYTES} are allowed: give a lower --rank")
+        write_settings(tier)
+        print(f"exported step {step} to {tier.folder}", flush=True)
+
+    start = distillation_loss(
+        teacher,
+        student,
+        tier,
+        parts=args.parts,
+        inverted=args.inverted,
+        packs=args.packs,
+        seed=args.seed,
+        workers=args.workers,
+    )
+    options = LoopOptions(
+        minutes=args.minutes,
+        steps=args.steps,
+        rate=args.rate,
+        warmup=30,
+        weight_decay=0.0,
+        ema=0.99,
+        log_every=10 if device.type == "cpu" else 100,
+    )
+    kept = {"teacher": began["unet"]}
+    yield from run_loop(changes, start, folder=args.work, options=options, on_save=on_save, kept=kept)
+    read_tier(tier.folder)
+
+
+if __name__ == "__main__":
+    main()

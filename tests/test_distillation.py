@@ -1,0 +1,240 @@
+"""Few-step distillation: the target's sums, that a change of low rank learns it, and what comes out of it."""
+
+# The example is a script with its package beside it, on no checker's path.
+# pyright: reportMissingImports=false
+
+import copy
+import shutil
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+pytest.importorskip("skimage", reason="training needs the extra: pip install 'vedit[train]'")
+pytest.importorskip("scipy", reason="training needs the extra: pip install 'vedit[train]'")
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "train_embedded"
+if str(EXAMPLE) not in sys.path:
+    sys.path.insert(0, str(EXAMPLE))
+
+import distill as program  # noqa: E402
+from trainer import distillation  # noqa: E402
+from trainer.batches import Batch, rng_for  # noqa: E402
+from trainer.distillation import Teacher, refined, velocity_between  # noqa: E402
+from trainer.export import Networks, export  # noqa: E402
+from trainer.form import new_autoencoder, new_scheduler  # noqa: E402
+from trainer.lora import Changes  # noqa: E402
+from trainer.waking import wake_controlnets  # noqa: E402
+
+from vedit.diffusion.few_steps import through  # noqa: E402
+from vedit.diffusion.trajectory import cleaner  # noqa: E402
+from vedit.models import load  # noqa: E402
+from vedit.models.fast import FastTier, fast_tier  # noqa: E402
+from vedit.models.lora import read_lora, write_lora  # noqa: E402
+
+CPU = torch.device("cpu")
+SAMPLING, INVERSION = (751, 401), (1,)
+PROMPTS = ("night", "", "watercolor", "a comic")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished model with random weights."""
+    torch.manual_seed(3)
+    networks = Networks.new(widths=(16, 16, 32), norm_groups=8)
+    wake_controlnets(networks)
+    folder = tmp_path_factory.mktemp("finished") / "model"
+    export(new_autoencoder(channels=16), networks, folder)
+    return folder
+
+
+def small_pairs(number: int, *, seed: int, packs: Path) -> Batch:
+    """Batch `number` of pictures that are nothing but noise and its negative."""
+    del packs
+    source = rng_for(seed, number).integers(0, 256, (2, 3, 32, 32), dtype=np.uint8)
+    return {"source": source, "target": 255 - source, "prompt": np.array([PROMPTS[number % 4], "night"])}
+
+
+@pytest.fixture(autouse=True)
+def without_packs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distillation, "make_pairs", small_pairs)
+
+
+def test_the_target_is_where_two_explicit_steps_lead() -> None:
+    """By Song et al.'s equation 12 in x0 and epsilon, against one rotation by the v that is asked for."""
+    coarse, fine = (through(new_scheduler().config, steps) for steps in (SAMPLING, refined(SAMPLING, 2)))
+    assert refined(SAMPLING, 2) == (751, 576, 401, 200)
+    assert refined((751, 501, 251), 3) == (751, 668, 584, 501, 418, 334, 251, 167, 84)
+    generator = torch.Generator().manual_seed(0)
+    for index, step in enumerate(coarse.steps):
+        first, second = fine.steps[2 * index : 2 * index + 2]
+        assert (first.alpha, second.alpha_cleaner) == (step.alpha, step.alpha_cleaner)
+        x, *outputs = torch.randn(3, 2, 4, 3, 3, generator=generator, dtype=torch.float64)
+        landed = x
+        for part, v in zip((first, second), outputs, strict=True):
+            a, b = part.alpha, part.alpha_cleaner
+            clean = a**0.5 * landed - (1 - a) ** 0.5 * v
+            epsilon = (1 - a) ** 0.5 * landed + a**0.5 * v
+            landed = b**0.5 * clean + (1 - b) ** 0.5 * epsilon
+        wanted = velocity_between(x, landed, step)
+        torch.testing.assert_close(cleaner(x, wanted, step, "v_prediction"), landed)
+        # Where both steps agree on the picture and the noise, the one step's v is theirs.
+        clean, noise = outputs
+        noisy = step.alpha**0.5 * clean + (1 - step.alpha) ** 0.5 * noise
+        end = step.alpha_cleaner**0.5 * clean + (1 - step.alpha_cleaner) ** 0.5 * noise
+        true = step.alpha**0.5 * noise - (1 - step.alpha) ** 0.5 * clean
+        torch.testing.assert_close(velocity_between(noisy, end, step), true)
+
+
+def test_a_guided_teacher_moves_away_from_no_words(folder: Path) -> None:
+    """`landed` against the two halves of the guidance, evaluated one by one."""
+    model = load(str(folder), controls=("tile", "softedge"))
+    teacher = Teacher(model, guidance=3.0, device=CPU)
+    scene = teacher.scene(small_pairs(0, seed=0, packs=Path()), torch.ones(2, 2, 1, 1, 1))
+    x, step = torch.randn(2, 16, 4, 4), through(model.scheduler_config, SAMPLING).steps[0]
+    added = teacher.residuals(x, step.timestep, scene)
+    with torch.no_grad():
+        told, untold = (
+            distillation.velocity(teacher.unet, x, step.timestep, words, added)
+            for words in (scene.words, scene.nothing)
+        )
+    assert not torch.equal(told, untold)
+    expected = cleaner(x, untold + 3 * (told - untold), step, "v_prediction")
+    torch.testing.assert_close(teacher.landed(x, [step], scene, added), expected, rtol=0.02, atol=0.02)  # in bfloat16
+
+
+def test_a_new_change_is_none_and_a_trained_one_is_what_is_written(folder: Path, tmp_path: Path) -> None:
+    unet = load(str(folder)).denoiser.unet
+    student = copy.deepcopy(unet)
+    layers = sum(isinstance(m, torch.nn.Conv2d | torch.nn.Linear) for m in unet.modules())
+    changes = Changes(student, rank=2)
+    assert len(changes.names) == layers > 50
+    assert {id(p) for p in student.parameters() if p.requires_grad} == {id(p) for p in changes.parameters()}
+    x, words = torch.randn(2, 16, 4, 4), torch.randn(2, 32, 128)
+    with torch.no_grad():
+        torch.testing.assert_close(student(x, 401, words, return_dict=False), unet(x, 401, words, return_dict=False))
+        for parameter in changes.parameters():
+            parameter.add_(0.05 * torch.randn(parameter.shape))
+        changed = student(x, 401, words, return_dict=False)[0]
+        assert not torch.allclose(changed, unet(x, 401, words, return_dict=False)[0], atol=0.05)
+        file = tmp_path / "pytorch_lora_weights.safetensors"
+        assert write_lora(file, changes.pairs(changes.state_dict())) == file.stat().st_size
+        with read_lora(file, unet).merged(unet):
+            merged = unet(x, 401, words, return_dict=False)[0]
+    torch.testing.assert_close(merged, changed, rtol=0.01, atol=0.01)  # through float16
+
+
+def settings(folder: Path, out: Path, work: Path, **changes: Any) -> Any:
+    defaults = {
+        "weights": folder, "out": out, "work": work, "packs": Path(), "minutes": 60.0, "steps": 4, "seed": 0,
+        "workers": 0, "rank": 2, "rate": 1e-3, "parts": 2, "inverted": 0.5,
+    }  # fmt: skip
+    return SimpleNamespace(**{**defaults, **changes})
+
+
+def distilled(args: Any) -> dict[str, torch.Tensor]:
+    tier = FastTier(folder=args.out, sampling=SAMPLING, inversion=INVERSION, guidance=2.0)
+    list(program.distil(args, tier, CPU))
+    return load_file(tier.weights)
+
+
+def test_a_stopped_run_goes_on_as_if_it_had_not_been(folder: Path, tmp_path: Path) -> None:
+    """And what it writes is a fast tier that the model is loaded with."""
+    whole = distilled(settings(folder, tmp_path / "a", tmp_path / "work_a"))
+    halves = settings(folder, tmp_path / "b", tmp_path / "work_b")
+    tier = FastTier(folder=halves.out, sampling=SAMPLING, inversion=INVERSION, guidance=2.0)
+    with pytest.MonkeyPatch.context() as patch:
+        stopped_after(patch, 2)
+        with pytest.raises(KeyboardInterrupt):
+            list(program.distil(halves, tier, CPU))
+    again = distilled(halves)
+    assert whole.keys() == again.keys()
+    assert any(value.abs().max() > 0 for name, value in whole.items() if "lora_B" in name)
+    for name, value in whole.items():
+        assert torch.equal(value, again[name]), name
+
+
+def stopped_after(patch: pytest.MonkeyPatch, steps: int) -> None:
+    """Let the loop save after every step, and fall over after some."""
+    options, loss_of = program.LoopOptions, program.distillation_loss
+
+    def falling(*args: Any, **kwargs: Any) -> Any:
+        start = loss_of(*args, **kwargs)
+
+        def begin(first: int) -> Any:
+            loss = start(first)
+
+            def one(step: int) -> Any:
+                if step == steps:
+                    raise KeyboardInterrupt
+                return loss(step)
+
+            return one
+
+        return begin
+
+    def saving(**given: Any) -> Any:
+        given["save_every_s"] = 0.0
+        return options(**given)
+
+    patch.setattr(program, "LoopOptions", saving)
+    patch.setattr(program, "distillation_loss", falling)
+
+
+def test_steps_on_one_batch_lower_its_loss(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def one_batch(_number: int, *, seed: int, packs: Path) -> Batch:
+        return small_pairs(0, seed=seed, packs=packs)
+
+    monkeypatch.setattr(distillation, "make_pairs", one_batch)
+    torch.manual_seed(0)
+    model = load(str(folder), controls=("tile", "softedge"))
+    teacher = Teacher(model, guidance=4.0, device=CPU)
+    student = copy.deepcopy(teacher.unet)
+    changes = Changes(student, rank=4)
+    optimizer = torch.optim.Adam(changes.parameters(), lr=3e-3)
+    tier = FastTier(folder=Path(), sampling=(751,), inversion=INVERSION, guidance=4.0)
+    start = distillation.distillation_loss(
+        teacher, student, tier, parts=2, inverted=1.0, packs=Path(), seed=0, workers=0
+    )
+    loss, losses = start(0), list[float]()
+    for _ in range(8):
+        # At number 0 each time: the same noise and controls.
+        found, _ = loss(0)
+        optimizer.zero_grad()
+        found.backward()
+        optimizer.step()
+        losses.append(found.item())
+    assert losses[-1] < 0.7 * losses[0], losses
+
+
+def test_the_tier_that_comes_out_is_found_and_fits(folder: Path, tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    shutil.copytree(folder, model)
+    distilled(settings(model, model / "fast", tmp_path / "work", steps=1))
+    tier = fast_tier(str(model))
+    assert tier is not None
+    assert (tier.sampling, tier.inversion, tier.guidance) == (SAMPLING, INVERSION, 2.0)
+    assert load(str(model)).fast is not None
+
+
+def test_a_state_of_another_teacher_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    args = settings(folder, tmp_path / "a", tmp_path / "work", steps=1)
+    distilled(args)
+
+    def other(_folder: Path) -> dict[str, str]:
+        return {"teacher": "another"}
+
+    monkeypatch.setattr(program, "read_facts", other)
+    with pytest.raises(SystemExit, match="another teacher"):
+        distilled(args)
+
+
+def test_what_is_too_large_is_not_kept_quiet(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(program, "LIMIT_BYTES", 1000)
+    with pytest.raises(SystemExit, match="lower --rank"):
+        distilled(settings(folder, tmp_path / "a", tmp_path / "work", steps=1))

@@ -1,0 +1,87 @@
+"""Trajectories through timesteps that are given, for weights that were distilled for just these, and a way up them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from itertools import pairwise
+from math import sqrt
+from typing import TYPE_CHECKING, cast
+
+import torch
+import torch.nn.functional as F
+
+from vedit.diffusion.noise import frame_noise
+from vedit.diffusion.trajectory import Prediction, Step, Trajectory, cleaner, ddim_scheduler
+
+if TYPE_CHECKING:
+    from vedit.diffusion.samplers import Denoise
+
+AROUND = 7
+"""Latent cells along each side of the place over which noise is made whole."""
+FLOOR = 0.1
+"""Standard deviation of the found noise below which it counts for little; in photographs it is 0.1 to 1, mostly 0.3."""
+
+
+def through(scheduler_config: Mapping[str, object], timesteps: Sequence[int]) -> Trajectory:
+    """Steps whose noisy ends are `timesteps`, the noisiest first; the last one ends clean.
+
+    Args:
+        scheduler_config: a diffusers scheduler's config (beta schedule, prediction type).
+        timesteps: falling, each below the number of training timesteps; none make no steps.
+
+    Raises:
+        ValueError: for timesteps that do not fall or are out of range.
+    """
+    scheduler = ddim_scheduler(scheduler_config)
+    alphas = scheduler.alphas_cumprod.tolist()
+    if list(timesteps) != sorted(set(timesteps), reverse=True) or any(not 0 <= t < len(alphas) for t in timesteps):
+        raise ValueError(f"timesteps must fall within [0, {len(alphas) - 1}], got {list(timesteps)}")
+    ends = [*(alphas[t] for t in timesteps[1:]), float(scheduler.final_alpha_cumprod)]
+    return Trajectory(
+        prediction=cast("Prediction", scheduler.config["prediction_type"]),
+        steps=tuple(
+            Step(index=index, count=len(timesteps), timestep=t, alpha=alphas[t], alpha_cleaner=end)
+            for index, (t, end) in enumerate(zip(timesteps, ends, strict=False))
+        ),
+    )
+
+
+def leap(denoise: Denoise, clean: torch.Tensor, path: Trajectory) -> torch.Tensor:
+    """DDIM inversion in very few steps, each evaluated at its clean end (Song et al. 2021), with its noise made whole.
+
+    A step that long finds the mean of the noises that there may be, which has a fraction of their variance and more of
+    it where there is more to see; no sampler knows what to do with that. So the noise it implies is brought to mean 0
+    and variance 1 around each cell; over the frame as a whole is not enough, smooth skies then come out cracked.
+    Sampling does not retrace this, but the noise is the source's own detail and moves as the source moves. Where there
+    is no detail, as in a black border, noise that is the same in every frame stands in: what is left of rounding and
+    of the sensor would flicker.
+
+    Args:
+        denoise: bound to the conditioning that describes the source, without guidance.
+        clean: latents (T, C, h, w).
+        path: where it stops, at least twice: the network is evaluated at all timesteps but the noisiest.
+
+    Returns:
+        Latents at the path's noisiest level, (T, C, h, w).
+    """
+    x = clean
+    for at, to in pairwise(reversed(path.steps)):
+        # The DDIM step is the same sum in either direction.
+        x = cleaner(x, denoise(x, at), replace(at, alpha_cleaner=to.alpha), path.prediction)
+    end = path.steps[0]
+    noise = implied_noise(x, clean, end)
+    noise = noise - _around(noise)
+    still = frame_noise(clean.shape[1:], seed=0, frames=[0]).to(noise)
+    noise = (noise + FLOOR * still) / (_around(noise.square()) + FLOOR**2).sqrt()
+    return sqrt(end.alpha) * clean + sqrt(1 - end.alpha) * noise
+
+
+def _around(values: torch.Tensor) -> torch.Tensor:
+    """The mean around each cell, in each channel of each frame; beyond the border there is nothing."""
+    return F.avg_pool2d(values, AROUND, stride=1, padding=AROUND // 2, count_include_pad=False)
+
+
+def implied_noise(noisy: torch.Tensor, clean: torch.Tensor, step: Step) -> torch.Tensor:
+    """The noise that would make `clean` at the step's noisy end `noisy`; all (T, C, h, w)."""
+    return (noisy - sqrt(step.alpha) * clean) / sqrt(1 - step.alpha)
