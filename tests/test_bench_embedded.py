@@ -28,11 +28,10 @@ from scores.colour_map import fit_colour_map  # noqa: E402
 from scores.data import SINGLE_LOOKS, looks_of, photographs, prompt_of  # noqa: E402
 from scores.detail import keeping  # noqa: E402
 from scores.rendering import Settings, fingerprint, load_subject  # noqa: E402
-from scores.speed import peer_steps  # noqa: E402
+from scores.speed import _peer, _restyle, evaluations_of, peer_settings  # noqa: E402  # pyright: ignore[reportPrivateUsage]
 from trainer.looks import look_named  # noqa: E402
 
 from vedit.embedded import FOLDER  # noqa: E402
-from vedit.options import RestyleOptions  # noqa: E402
 
 
 def noise(count: int = 1, side: int = 64, seed: int = 0) -> torch.Tensor:
@@ -228,11 +227,19 @@ def test_looks() -> None:
     assert [look.name for look in keeping(())] == ["night", "sepia", "winter"]
 
 
-def test_the_peer_evaluates_its_network_as_often_as_we_do() -> None:
-    # Draft takes 4 steps of 1 evaluation to invert and 2 to sample, standard 10 of 2 and 2; a guided step takes 2.
-    assert 2 * peer_steps(RestyleOptions(prompt="night", quality="draft", guidance=2.0)) == 12
-    assert 2 * peer_steps(RestyleOptions(prompt="night", quality="standard", guidance=2.0)) == 40
-    assert peer_steps(RestyleOptions(prompt="night", quality="standard", guidance=1.0)) == 30
+@pytest.mark.parametrize("quality", ["draft", "standard"])
+def test_the_peer_evaluates_its_network_as_often_as_we_do(quality: str, tmp_path: Path) -> None:
+    subject = load_subject(FOLDER, Settings(quality=quality), tmp_path)
+    options = subject.options("night")
+    rows: list[int] = []
+    hook = subject.model.denoiser.unet.register_forward_hook(lambda _, args, __: rows.append(len(args[0])))
+    subject.frames(options, noise())
+    ours, asked = sum(rows), evaluations_of(subject, options)
+    rows.clear()
+    _restyle(_peer(subject), options, peer_settings(subject, options), noise())
+    hook.remove()
+    assert ours == asked
+    assert ours - 1 <= sum(rows) <= ours
 
 
 def test_a_subject_keeps_its_pictures_and_a_folder_gets_the_embedded_guidance(tmp_path: Path) -> None:

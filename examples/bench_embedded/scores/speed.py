@@ -18,10 +18,14 @@ from scores.rendering import Subject
 from scores.report import Bar, Cell, Table
 from vedit.controls import control_maps
 from vedit.diffusion.trajectory import ddim_scheduler
+from vedit.models import load
 from vedit.options import QUALITIES, RestyleOptions
+from vedit.pipelines.restyle import prepare
 
 PROMPT = "watercolor painting"
-LIMITS = {"draft": 0.9, "standard": 3.0}
+LIMITS = {"draft": (0.6, 5), "standard": (2.0, 20)}
+"""Seconds and network evaluations a frame."""
+LOADING_LIMIT = 2.0
 SQUARE = (256, 256)
 WIDE = (256, 480)
 """16:9 at a short side of 256 is 455 wide, padded to the model's multiple of 32."""
@@ -41,16 +45,17 @@ def speed_table(subject: Subject, *, frames: int, rounds: int, log: Log) -> Tabl
     against. Making the control maps is timed on both sides.
     """
     peer = _peer(subject)
-    load = os.getloadavg()[0]
+    busy = os.getloadavg()[0]
     rows: list[tuple[Cell, ...]] = []
     bars: list[Bar] = []
-    for quality, limit in LIMITS.items():
+    for quality, (limit, most) in LIMITS.items():
         options = subject.options(PROMPT, quality=quality, short_side=min(SQUARE))
+        evaluations = evaluations_of(subject, options)
         square, wide = _noise(frames, SQUARE), _noise(frames, WIDE)
         runs: dict[str, Run] = {
             "vedit": partial(subject.frames, options, square),
-            PEERS[0]: partial(_one_by_one, peer, options, square),
-            PEERS[1]: partial(_restyle, peer, options, square),
+            PEERS[0]: partial(_one_by_one, peer, options, peer_settings(subject, options), square),
+            PEERS[1]: partial(_restyle, peer, options, peer_settings(subject, options), square),
             "vedit, cross-frame attention off": partial(subject.frames, replace(options, cross_frame=False), square),
             "vedit, 16:9": partial(subject.frames, options, wide),
         }
@@ -68,13 +73,17 @@ def speed_table(subject: Subject, *, frames: int, rounds: int, log: Log) -> Tabl
             rows.append((quality, name, value, value / theirs, work[name], work[name] / their_work))
             log(f"speed {quality}, {name}: {value:.2f} s a frame, {value / theirs:.2f} of the faster peer")
         bars.append(Bar(what=f"{quality}, seconds a frame", figure=seconds["vedit"], sign="<=", limit=limit))
+        bars.append(Bar(what=f"{quality}, network evaluations a frame", figure=evaluations, sign="<=", limit=most))
         bars.append(Bar(what=f"{quality}, vedit over diffusers", figure=seconds["vedit"] / theirs, sign="<=", limit=1))
+    loading = _loading(str(subject.weights["folder"]))
+    rows.append(("any", "loading the weights, libraries imported; seconds in all", loading, "", "", ""))
+    bars.append(Bar(what="loading the weights, seconds", figure=loading, sign="<=", limit=LOADING_LIMIT))
     threads = f"{torch.get_num_threads()} threads, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}"
     return Table(
         title="Speed",
         settings=(
             f"{frames} frames, {rounds} rounds in turns, medians; {threads}; "
-            f"load average before {load:.1f} on {os.cpu_count()} CPUs"
+            f"load average before {busy:.1f} on {os.cpu_count()} CPUs"
         ),
         columns=(
             "quality",
@@ -89,11 +98,25 @@ def speed_table(subject: Subject, *, frames: int, rounds: int, log: Log) -> Tabl
     )
 
 
-def peer_steps(options: RestyleOptions) -> int:
-    """Guided sampling steps, two evaluations each, that cost as many evaluations as our inversion and sampling."""
-    quality = options.resolved()
-    ours = quality.steps * (quality.fixed_point + (1 if options.guidance == 1 else 2))
-    return round(ours / (1 if options.guidance == 1 else 2))
+def evaluations_of(subject: Subject, options: RestyleOptions) -> int:
+    """Network evaluations a frame, inversion included; a guided step is two."""
+    restyler = prepare(subject.model, options)
+    if restyler.few_steps and subject.model.fast is not None:
+        return subject.model.fast.tier.evaluations(options)
+    return len(restyler.path.steps) * (restyler.fixed_point + (1 if restyler.guidance == 1 else 2))
+
+
+def peer_settings(subject: Subject, options: RestyleOptions) -> tuple[int, float]:
+    """The peer's sampling steps and guidance, for as many evaluations as ours takes, or one fewer; as ours samples
+    without guidance where few steps were distilled, so does the peer then."""
+    guidance = 1.0 if prepare(subject.model, options).few_steps else float(options.guidance or 1)
+    return evaluations_of(subject, options) // (1 if guidance == 1 else 2), guidance
+
+
+def _loading(folder: str) -> float:
+    began = time.perf_counter()
+    load(folder, controls=("tile", "softedge"))
+    return time.perf_counter() - began
 
 
 def _in_turns(runs: dict[str, Run], rounds: int) -> dict[str, list[tuple[float, float]]]:
@@ -133,16 +156,23 @@ def _noise(frames: int, size: tuple[int, int]) -> torch.Tensor:
 
 
 def _one_by_one(
-    pipeline: StableDiffusionControlNetImg2ImgPipeline, options: RestyleOptions, frames: torch.Tensor
+    pipeline: StableDiffusionControlNetImg2ImgPipeline,
+    options: RestyleOptions,
+    settings: tuple[int, float],
+    frames: torch.Tensor,
 ) -> object:
-    return [_restyle(pipeline, options, frame) for frame in frames.split(1)]
+    return [_restyle(pipeline, options, settings, frame) for frame in frames.split(1)]
 
 
 def _restyle(
-    pipeline: StableDiffusionControlNetImg2ImgPipeline, options: RestyleOptions, frames: torch.Tensor
+    pipeline: StableDiffusionControlNetImg2ImgPipeline,
+    options: RestyleOptions,
+    settings: tuple[int, float],
+    frames: torch.Tensor,
 ) -> object:
     """Frames (T, 3, H, W) under the prompt, as a tensor: no conversion to pictures is charged to the peer."""
     call: Any = pipeline
+    steps, guidance = settings
     scales: Sequence[float] = [spec.scale for spec in options.controls]
     return call(
         prompt=[options.prompt] * len(frames),
@@ -151,8 +181,8 @@ def _restyle(
         height=frames.shape[-2],
         width=frames.shape[-1],
         strength=1.0,
-        num_inference_steps=peer_steps(options),
-        guidance_scale=options.guidance,
+        num_inference_steps=steps,
+        guidance_scale=guidance,
         controlnet_conditioning_scale=scales,
         generator=torch.Generator().manual_seed(options.seed),
         output_type="pt",
