@@ -70,7 +70,18 @@ def test_a_fade_is_not_held_back() -> None:
         wanted = (1 - scene) * level
         steadied, _ = steady(scene * level, wanted, None)
         late = (steadied - wanted).abs().mean((1, 2, 3))
-        assert float(late.max()) < 0.035, f"{frames} frames"
+        assert float(late.max()) < 0.02, f"{frames} frames"
+
+
+def test_a_shadow_over_a_part_is_followed() -> None:
+    scene = textured(SIZE, SIZE, seed=6, sigma=4)
+    for frames in (5, 9, 17, 33):
+        level = torch.linspace(1, 0, frames).view(-1, 1, 1, 1).repeat(1, 1, SIZE, SIZE)
+        level[..., : SIZE // 2] = 1
+        wanted = (1 - scene) * level
+        steadied, _ = steady(scene * level, wanted, None)
+        late = (steadied - wanted).abs()[..., SIZE // 2 + 8 :].mean((1, 2, 3))
+        assert float(late.max()) < 0.06, f"{frames} frames"
 
 
 def test_nothing_crosses_a_cut_that_no_one_has_marked() -> None:

@@ -19,16 +19,19 @@ from kornia.filters import gaussian_blur2d
 
 from vedit.flow import estimate_flow, warp
 
-COARSE = 0.85
-FINE = 0.9
+COARSE = 0.9
+FINE = 0.92
 """The share of the previous frame in each band, where the flow is borne out."""
 SIGMA = 3.0
 """Pixels of the working size; finer differences are texture."""
 DOUBT = 0.1
 """Difference between the source and its warped predecessor at which the fine band of the past counts 1/e."""
-FADE, FADE_SIGMA = 0.03, 8.0
-"""Change of the source's brightness or colour a frame, over so many pixels, at which the coarse band of the past counts
-1/e. At the most it then lags a fade by some 3 % of full scale."""
+FADE = 0.015
+"""Change of the whole frame's brightness or colour from one frame to the next at which the coarse band of the past
+counts 1/e: what fades so fast is followed at once, and a slower fade lags by 1 % of full scale."""
+SHADE, SHADE_SIGMA = 0.06, 8.0
+"""The same of a place, over so many pixels. Errors of the flow look alike, so more is let pass: a shadow
+may lag by 4 %."""
 CONTRAST = (0.9, 1.15)
 """How far one frame's fine band is made weaker or stronger; the rest follows over the next frames."""
 CONTRAST_SIGMA = 6.0
@@ -80,8 +83,9 @@ def _joined(drawn: torch.Tensor, moved: torch.Tensor, change: torch.Tensor, seen
         change: the source's frame minus its own predecessor, warped alike.
         seen: (1, 1, H, W), 1 where both frames show the same place.
     """
-    fading = _low_pass(change, seen, FADE_SIGMA).square().mean(1, keepdim=True)
-    known = torch.exp(-fading / FADE**2)
+    fading = (change * seen).sum((2, 3), keepdim=True) / seen.sum().clamp_min(1)
+    shading = _low_pass(change, seen, SHADE_SIGMA)
+    known = torch.exp(-_power(fading) / FADE**2 - _power(shading) / SHADE**2)
     missed = _blur(change.abs().mean(1, keepdim=True), 1.0).square()
     borne_out = seen * torch.exp(-missed / DOUBT**2)
     difference = moved - drawn
@@ -94,10 +98,15 @@ def _with_contrast(joined: torch.Tensor, drawn: torch.Tensor, weight: torch.Tens
     """`joined` with the local contrast of `drawn` in its fine band, by `weight`."""
     ground = _blur(joined, SIGMA)
     fine = joined - ground
-    power = torch.cat([band.square().mean(1, keepdim=True) for band in (drawn - _blur(drawn, SIGMA), fine)], dim=1)
+    power = torch.cat([_power(drawn - _blur(drawn, SIGMA)), _power(fine)], dim=1)
     wanted, found = (_blur(power, CONTRAST_SIGMA) + _FLOOR).split(1, dim=1)
     gain = (wanted / found).sqrt().clamp(*CONTRAST)
     return ground + fine * (1 + weight * (gain - 1))
+
+
+def _power(difference: torch.Tensor) -> torch.Tensor:
+    """(1, 1, H, W): mean square over the colours."""
+    return difference.square().mean(1, keepdim=True)
 
 
 def _low_pass(difference: torch.Tensor, weight: torch.Tensor, sigma: float) -> torch.Tensor:
