@@ -63,25 +63,37 @@ def test_what_is_steady_stays_as_it_is() -> None:
     torch.testing.assert_close(steadied, result, rtol=0, atol=2e-3)
 
 
+def test_a_faithful_look_passes_as_it_is() -> None:
+    scene = textured(SIZE, 2 * SIZE, seed=8)
+    across = torch.linspace(-1, 1, 2 * SIZE)
+    y, x = torch.meshgrid(torch.linspace(-1, 1, SIZE), across[:SIZE], indexing="ij")
+    views = [torch.stack([x + 0.55 * t * float(across[1] - across[0]), y], dim=-1)[None] for t in range(30)]
+    source = torch.cat([torch.nn.functional.grid_sample(scene, v, mode="bicubic", align_corners=True) for v in views])
+    graded = 0.1 + source.clamp(0, 1) * torch.tensor([0.8, 0.7, 0.5]).view(1, 3, 1, 1)
+    steadied, _ = steady(source.clamp(0, 1), graded, None)
+    late = (steadied[20:] - graded[20:]).square().mean()
+    assert -10 * float(late.log10()) > 50, "no sub-pixel motion is resampled into what did not flicker"
+
+
 def test_a_fade_is_not_held_back() -> None:
     scene = textured(SIZE, SIZE, seed=5, sigma=4)
-    for frames in (9, 17, 33, 65):
+    for frames in (9, 33, 129):
         level = torch.linspace(1, 0, frames).view(-1, 1, 1, 1)
         wanted = (1 - scene) * level
         steadied, _ = steady(scene * level, wanted, None)
         late = (steadied - wanted).abs().mean((1, 2, 3))
-        assert float(late.max()) < 0.02, f"{frames} frames"
+        assert float(late.max()) < 0.025, f"{frames} frames"
 
 
 def test_a_shadow_over_a_part_is_followed() -> None:
     scene = textured(SIZE, SIZE, seed=6, sigma=4)
-    for frames in (5, 9, 17, 33):
+    for frames in (5, 17, 33):
         level = torch.linspace(1, 0, frames).view(-1, 1, 1, 1).repeat(1, 1, SIZE, SIZE)
-        level[..., : SIZE // 2] = 1
+        level[..., : SIZE - 20] = 1
         wanted = (1 - scene) * level
         steadied, _ = steady(scene * level, wanted, None)
-        late = (steadied - wanted).abs()[..., SIZE // 2 + 8 :].mean((1, 2, 3))
-        assert float(late.max()) < 0.06, f"{frames} frames"
+        late = (steadied - wanted).abs()[..., SIZE - 16 :].mean((1, 2, 3))
+        assert float(late.max()) < 0.04, f"{frames} frames"
 
 
 def test_nothing_crosses_a_cut_that_no_one_has_marked() -> None:

@@ -8,6 +8,9 @@ source's own motion (in the spirit of Bonneel et al. 2015 and Lai et al. 2018, w
 - what is fine, strokes and edges, where the source's own pixels bear the flow out. Strokes then travel with what they
   are painted on. A mean of strokes that differ is grey, and a picture warped many times is soft, so the fine band
   is brought to the contrast that the frame was drawn with.
+
+Only flicker is pulled: what the source's own difference along the flow accounts for is left, so that a look which
+follows the source faithfully, such as a plain regrade, passes as it is.
 """
 
 from __future__ import annotations
@@ -21,20 +24,25 @@ from vedit.flow import estimate_flow, warp
 
 COARSE = 0.9
 FINE = 0.92
-"""The share of the previous frame in each band, where the flow is borne out."""
+"""The share of the previous frame in each band, where there is flicker and the flow is borne out."""
 SIGMA = 3.0
 """Pixels of the working size; finer differences are texture."""
-DOUBT = 0.1
-"""Difference between the source and its warped predecessor at which the fine band of the past counts 1/e."""
+AROUND = 6.0
+"""Pixels over which contrast and flicker are measured."""
+COARSE_TOLERANCE, FINE_TOLERANCE = 3.0, 1.5
+"""Times the source's own difference along the flow, in variance, that a result's may have before it is flicker."""
+GAIN = (0.25, 2.0)
+"""Variance of the result's detail over the source's, within which this is scaled by it."""
+DOUBT, DARK_DOUBT = 0.17, 0.02
+"""Difference between the source and its warped predecessor at which the fine band of the past counts 1/e: the first
+times the brightness there, plus the second."""
 FADE = 0.015
 """Change of the whole frame's brightness or colour from one frame to the next at which the coarse band of the past
-counts 1/e: what fades so fast is followed at once, and a slower fade lags by 1 % of full scale."""
-SHADE, SHADE_SIGMA = 0.06, 8.0
-"""The same of a place, over so many pixels. Errors of the flow look alike, so more is let pass: a shadow
-may lag by 4 %."""
+counts 1/e."""
+SHADE, SHADE_SIGMA = 0.04, 8.0
+"""The same of a place, over so many pixels. Errors of the flow look alike, so more is let pass."""
 CONTRAST = (0.9, 1.15)
 """How far one frame's fine band is made weaker or stronger; the rest follows over the next frames."""
-CONTRAST_SIGMA = 6.0
 _FLOOR = 1e-6
 """Variance of the fine band, in [0, 1] squared, below which nothing is drawn."""
 
@@ -69,29 +77,58 @@ def steady(source: torch.Tensor, result: torch.Tensor, before: Steadied | None) 
             last = torch.cat([done[-1], frames[t : t + 1]], dim=1)
             moved, shown = warp(last, flow.backward[t : t + 1], mode="bicubic").clamp(0, 1).split(3, dim=1)
             seen = (~flow.backward_occlusion[t : t + 1]).to(drawn)
-            done.append(_joined(drawn, moved, frames[t + 1 : t + 2] - shown, seen).clamp(0, 1))
+            done.append(_joined(drawn, moved, shown, frames[t + 1 : t + 2], seen).clamp(0, 1))
     steadied = torch.cat(done[len(done) - len(result) :])
     return steadied, Steadied(source=source[-1:], result=steadied[-1:])
 
 
-def _joined(drawn: torch.Tensor, moved: torch.Tensor, change: torch.Tensor, seen: torch.Tensor) -> torch.Tensor:
+def _joined(
+    drawn: torch.Tensor, moved: torch.Tensor, shown: torch.Tensor, source: torch.Tensor, seen: torch.Tensor
+) -> torch.Tensor:
     """One frame and its warped predecessor, (1, 3, H, W), as one.
 
     Args:
         drawn: the frame as it was sampled.
         moved: the steadied frame before it, warped onto it.
-        change: the source's frame minus its own predecessor, warped alike.
+        shown: the source's frame before it, warped alike.
+        source: the source's frame.
         seen: (1, 1, H, W), 1 where both frames show the same place.
     """
+    change, difference = source - shown, moved - drawn
     fading = (change * seen).sum((2, 3), keepdim=True) / seen.sum().clamp_min(1)
     shading = _low_pass(change, seen, SHADE_SIGMA)
     known = torch.exp(-_power(fading) / FADE**2 - _power(shading) / SHADE**2)
-    missed = _blur(change.abs().mean(1, keepdim=True), 1.0).square()
-    borne_out = seen * torch.exp(-missed / DOUBT**2)
-    difference = moved - drawn
-    coarse = _low_pass(difference, seen, SIGMA)
-    joined = drawn + COARSE * known * coarse + FINE * borne_out * (difference - coarse)
-    return _with_contrast(joined, drawn, borne_out)
+    doubt = DARK_DOUBT + DOUBT * _blur(source.mean(1, keepdim=True), AROUND)
+    borne_out = seen * torch.exp(-(_blur(change.abs().mean(1, keepdim=True), 1.0) / doubt).square())
+    coarse, coarse_change = (_low_pass(both, seen, SIGMA) for both in (difference, change))
+    fine, fine_change = difference - coarse, change - coarse_change
+    contrast = _contrast(drawn, source)
+    coarse_share = COARSE * known * _flickers(coarse, contrast * _power(coarse_change), COARSE_TOLERANCE)
+    fine_share = FINE * borne_out * _flickers(fine, contrast * _power(fine_change), FINE_TOLERANCE)
+    return _with_contrast(drawn + coarse_share * coarse + fine_share * fine, drawn, borne_out)
+
+
+def _flickers(difference: torch.Tensor, own: torch.Tensor, tolerance: float) -> torch.Tensor:
+    """(1, 1, H, W) in [0, 1]: how far the results' difference is more than the source's own.
+
+    Where the flow misses a little the source differs from its warped self, and a result that follows it faithfully
+    differs as much, times its contrast: that is no flicker, and pulling it together frame after frame would soften it.
+
+    Args:
+        difference: the results', (1, 3, H, W).
+        own: the variance that the source's difference gives reason for, (1, 1, H, W).
+        tolerance: times that variance which pass.
+    """
+    found, own = _blur(torch.cat([_power(difference), own], dim=1), AROUND).split(1, dim=1)
+    excess = (found - tolerance * own).clamp_min(0)
+    return excess / (excess + 0.3 * own + _FLOOR)
+
+
+def _contrast(drawn: torch.Tensor, source: torch.Tensor) -> torch.Tensor:
+    """(1, 1, H, W): variance of the result's fine band over that of the source's."""
+    power = torch.cat([_power(frame - _blur(frame, SIGMA)) for frame in (drawn, source)], dim=1)
+    own, given = (_blur(power, AROUND) + _FLOOR).split(1, dim=1)
+    return (own / given).clamp(*GAIN)
 
 
 def _with_contrast(joined: torch.Tensor, drawn: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
@@ -99,7 +136,7 @@ def _with_contrast(joined: torch.Tensor, drawn: torch.Tensor, weight: torch.Tens
     ground = _blur(joined, SIGMA)
     fine = joined - ground
     power = torch.cat([_power(drawn - _blur(drawn, SIGMA)), _power(fine)], dim=1)
-    wanted, found = (_blur(power, CONTRAST_SIGMA) + _FLOOR).split(1, dim=1)
+    wanted, found = (_blur(power, AROUND) + _FLOOR).split(1, dim=1)
     gain = (wanted / found).sqrt().clamp(*CONTRAST)
     return ground + fine * (1 + weight * (gain - 1))
 

@@ -8,7 +8,8 @@ same --work it goes on where the last saved state was; the minutes count over al
 
 import argparse
 import copy
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import torch
@@ -19,9 +20,9 @@ from trainer.distillation import Teacher, distillation_loss
 from trainer.loop import LoopOptions, run_loop
 from trainer.lora import Changes
 
-from vedit.models import default_guidance, load
-from vedit.models.fast import FOLDER, FastTier, read_tier, write_settings
-from vedit.models.lora import write_lora
+from vedit.models import FAST_FOLDER, default_guidance, load
+from vedit.models.fast import FastTier, unet_digest, withdraw_other, write_settings
+from vedit.models.lora import lora_bytes, write_lora
 
 LIMIT_BYTES = 550_000
 
@@ -49,12 +50,16 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tier = FastTier(
-        folder=args.out or args.weights / FOLDER,
-        sampling=tuple(args.sampling),
-        inversion=tuple(args.inversion),
-        guidance=default_guidance(str(args.weights)) if args.guidance is None else args.guidance,
-    )
+    try:
+        tier = FastTier(
+            folder=args.out or args.weights / FAST_FOLDER,
+            sampling=tuple(args.sampling),
+            inversion=tuple(args.inversion),
+            guidance=default_guidance(str(args.weights)) if args.guidance is None else args.guidance,
+            unet=unet_digest(args.weights),
+        )
+    except ValueError as error:
+        raise SystemExit(f"error: no fast tier of {args.weights}: {error}") from error
     for row in distil(args, tier, device):
         show("distillation", row)
     print(f"{tier.weights}: {tier.weights.stat().st_size / 1e6:.2f} MB")
@@ -62,34 +67,39 @@ def main() -> None:
 
 def distil(args: argparse.Namespace, tier: FastTier, device: torch.device) -> Iterator[dict[str, float]]:
     """Train, export at every saved state and at the end; yields rows of the log."""
-    model = load(str(args.weights), controls=("tile", "softedge"))
-    # Of the model's own weights: a tier that is there already is replaced.
-    began = {key: value for key, value in model.fingerprint.items() if key != "fast"}
-    facts = read_facts(args.work)
-    if facts is not None and facts["teacher"] != began["unet"]:
-        raise SystemExit(f"error: {args.work} holds a run with another teacher: remove it or give another --work")
+    # Without a tier that is there already: it is replaced, and may be of other weights.
+    model = load(str(args.weights), controls=("tile", "softedge"), fast=False)
+    kept, facts = decides(args, tier, model.fingerprint), read_facts(args.work)
+    other = next((name for name, value in kept.items() if facts is not None and facts.get(name) != value), None)
+    if other is not None:
+        raise SystemExit(f"error: {args.work} holds a run with another {other}: remove it or give another --work")
     torch.manual_seed(args.seed)
     teacher = Teacher(model, guidance=tier.guidance, device=device)
     student = copy.deepcopy(teacher.unet)
     changes = Changes(student, rank=args.rank)
+    size = len(lora_bytes(changes.pairs(changes.state_dict())))
+    if size > LIMIT_BYTES:
+        raise SystemExit(f"error: the change has {size} bytes, {LIMIT_BYTES} are allowed: give a lower --rank")
 
     def on_save(ema: dict[str, Tensor], step: int) -> None:
-        size = write_lora(tier.weights, changes.pairs(ema))
-        if size > LIMIT_BYTES:
-            raise SystemExit(f"error: the change has {size} bytes, {LIMIT_BYTES} are allowed: give a lower --rank")
+        withdraw_other(tier)
+        write_lora(tier.weights, changes.pairs(ema))
         write_settings(tier)
         print(f"exported step {step} to {tier.folder}", flush=True)
 
-    start = distillation_loss(
-        teacher,
-        student,
-        tier,
-        parts=args.parts,
-        inverted=args.inverted,
-        packs=args.packs,
-        seed=args.seed,
-        workers=args.workers,
-    )
+    try:
+        start = distillation_loss(
+            teacher,
+            student,
+            tier,
+            parts=args.parts,
+            inverted=args.inverted,
+            packs=args.packs,
+            seed=args.seed,
+            workers=args.workers,
+        )
+    except ValueError as error:
+        raise SystemExit(f"error: {args.weights} cannot be distilled: {error}") from error
     options = LoopOptions(
         minutes=args.minutes,
         steps=args.steps,
@@ -99,9 +109,20 @@ def distil(args: argparse.Namespace, tier: FastTier, device: torch.device) -> It
         ema=0.99,
         log_every=10 if device.type == "cpu" else 100,
     )
-    kept = {"teacher": began["unet"]}
     yield from run_loop(changes, start, folder=args.work, options=options, on_save=on_save, kept=kept)
-    read_tier(tier.folder)
+
+
+def decides(args: argparse.Namespace, tier: FastTier, fingerprint: Mapping[str, str]) -> dict[str, str]:
+    """What a saved state must have in common with a run that goes on from it, by name."""
+    settings = {
+        "sampling": tier.sampling,
+        "inversion": tier.inversion,
+        "guidance": tier.guidance,
+        "rank": args.rank,
+        "parts": args.parts,
+        "inverted": args.inverted,
+    }
+    return {"teacher": json.dumps(dict(fingerprint)), **{name: json.dumps(value) for name, value in settings.items()}}
 
 
 if __name__ == "__main__":

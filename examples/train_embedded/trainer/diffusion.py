@@ -13,10 +13,10 @@ import torch.nn.functional as F
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import Tensor
 
-from trainer.batches import iterate_batches
+from trainer.batches import Batch, iterate_batches
 from trainer.export import Networks
-from trainer.form import new_scheduler
 from trainer.loop import Loss
+from trainer.objectives import Objective, objective_named
 from trainer.pairs import make_pairs
 from trainer.twins import disagreement
 from vedit.preprocessors.softedge import soft_edges
@@ -42,7 +42,10 @@ def tokens(networks: Networks, prompts: list[str]) -> Tensor:
 def predict(
     networks: Networks, noisy: Tensor, timestep: Tensor, embeds: Tensor, controls: tuple[Tensor, Tensor], keep: Tensor
 ) -> Tensor:
-    """v (N, 16, h, w). `controls` are tile and soft edge pictures in [0, 1]; `keep` (2, N, 1, 1, 1) weighs each."""
+    """What the UNet says, v where nothing else was asked (N, C, h, w).
+
+    `controls` are tile and soft edge pictures in [0, 1]; `keep` (2, N, 1, 1, 1) weighs each.
+    """
     total: list[Tensor] | None = None
     for net, control, weight in zip((networks.tile, networks.soft_edge), controls, keep, strict=True):
         down, middle = net(noisy, timestep, embeds, control, return_dict=False)
@@ -60,20 +63,30 @@ def predict(
 
 
 def diffusion_loss(
-    networks: Networks, vae: AutoencoderTiny, *, packs: Path, seed: int, workers: int, scale: int = 1
+    networks: Networks,
+    vae: AutoencoderTiny,
+    *,
+    packs: Path,
+    seed: int,
+    workers: int,
+    scale: int = 1,
+    pairs: Callable[..., Batch] = make_pairs,
+    objective: Objective | None = None,
+    drop_control: float = DROP_CONTROL,
+    flicker_weight: float = FLICKER,
 ) -> Callable[[int], Loss]:
-    """For `run_loop`: pairs in, mean square of the error in v and disagreement of the twins out."""
-    scheduler = new_scheduler()
-    alphas = scheduler.alphas_cumprod
+    """For `run_loop`: pairs in, mean square of the error in v and disagreement of the twins out.
+
+    The last four arguments are what `trainer.ablation` varies. `objective` is v where it is not given.
+    """
+    asked = objective or objective_named("v")
     factor = float(vae.config["scaling_factor"])
     vae.requires_grad_(False).eval()
 
     def start(first: int) -> Loss:
-        batches = iterate_batches(
-            partial(make_pairs, seed=seed, packs=packs, scale=scale), start=first, workers=workers
-        )
+        batches = iterate_batches(partial(pairs, seed=seed, packs=packs, scale=scale), start=first, workers=workers)
         device = next(networks.parameters()).device
-        levels = alphas.to(device)
+        aim = asked.to(device)
 
         def loss(step: int) -> tuple[Tensor, dict[str, float]]:
             batch = next(batches)
@@ -87,7 +100,7 @@ def diffusion_loss(
             # Stratified over the batch: the loss of a small batch otherwise depends mostly on which levels it drew.
             place = (torch.arange(count) + torch.rand(count, generator=generator)) / count
             timestep = (place * 1000).long()[torch.randperm(count, generator=generator)]
-            keep = (torch.rand(2, count, 1, 1, 1, generator=generator) > DROP_CONTROL).float()
+            keep = (torch.rand(2, count, 1, 1, 1, generator=generator) > drop_control).float()
             # Twins differ in their pictures alone.
             timestep = torch.cat([timestep, timestep[:twins]]).to(device)
             keep = torch.cat([keep, keep[:, :twins]], dim=1).to(device)
@@ -95,21 +108,20 @@ def diffusion_loss(
                 clean = vae.encoder(target.contiguous(memory_format=torch.channels_last)).float() * factor
             noise = torch.randn((count, *clean.shape[1:]), generator=generator)
             noise = torch.cat([noise, noise[:twins]]).to(device)
-            signal, spread = (x.view(-1, 1, 1, 1).sqrt() for x in (levels[timestep], 1 - levels[timestep]))
-            noisy = (signal * clean + spread * noise).contiguous(memory_format=torch.channels_last)
-            wanted = signal * noise - spread * clean
+            noisy = aim.noised(clean, noise, timestep).contiguous(memory_format=torch.channels_last)
+            wanted = aim.wanted(clean, noise, timestep)
             controls = (tile(source), soft_edges(source))
             with torch.autocast(device.type, torch.bfloat16):
                 embeds = networks.text_encoder(tokens(networks, batch["prompt"].tolist()).to(device))[0]
                 predicted = predict(networks, noisy, timestep, embeds, controls, keep)
-            error = F.mse_loss(predicted.float(), wanted, reduction="none").mean((1, 2, 3))
+            error = F.mse_loss(predicted.float(), wanted, reduction="none").mean((1, 2, 3)) * aim.weight[timestep]
             rows = torch.cat([torch.arange(twins), torch.arange(count, count + twins)])
-            found = (signal[rows] * noisy[rows] - spread[rows] * predicted[rows].float()) / factor
+            found = aim.clean(noisy[rows], predicted[rows].float(), timestep[rows]) / factor
             with torch.autocast(device.type, torch.bfloat16):
                 shown = vae.decoder(found.contiguous(memory_format=torch.channels_last)).float()
             flicker = disagreement(*shown.chunk(2), motion)
             noisy_end = timestep > 500
-            return error.mean() + FLICKER * flicker, {
+            return error.mean() + flicker_weight * flicker, {
                 "low": error[~noisy_end].mean().item(),
                 "high": error[noisy_end].mean().item(),
                 "flicker": flicker.item(),

@@ -19,6 +19,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from trainer import form
 from trainer.looks import LOOKS, PALETTES, STRENGTHS
 from trainer.prompts import known_words
+from vedit.models import FAST_FOLDER
 
 LIMIT_BYTES = 32_000_000
 CONTROLS = {"tile": "controlnet", "softedge": "controlnet_1"}
@@ -45,15 +46,17 @@ class Networks(nn.Module):
         self.soft_edge = soft_edge
 
     @classmethod
-    def new(cls, *, widths: tuple[int, int, int] = form.WIDTHS, norm_groups: int = 8) -> "Networks":
+    def new(
+        cls, *, widths: tuple[int, int, int] = form.WIDTHS, norm_groups: int = 8, latents: int = form.LATENT_CHANNELS
+    ) -> "Networks":
         """With fresh weights, drawn from torch's global generator."""
         tokenizer = form.new_tokenizer()
         return cls(
             tokenizer=tokenizer,
             text_encoder=form.new_text_encoder(tokenizer),
-            unet=form.new_unet(widths=widths, norm_groups=norm_groups),
-            tile=form.new_controlnet(widths=widths, norm_groups=norm_groups),
-            soft_edge=form.new_controlnet(widths=widths, norm_groups=norm_groups),
+            unet=form.new_unet(widths=widths, norm_groups=norm_groups, latents=latents),
+            tile=form.new_controlnet(widths=widths, norm_groups=norm_groups, latents=latents),
+            soft_edge=form.new_controlnet(widths=widths, norm_groups=norm_groups, latents=latents),
         )
 
     def averaged(self, ema: dict[str, Tensor]) -> "Networks":
@@ -95,8 +98,9 @@ def as_pipeline(vae: AutoencoderTiny, networks: Networks) -> StableDiffusionCont
 def export(vae: AutoencoderTiny, networks: Networks, folder: Path) -> int:
     """Write the checkpoint; returns its size in bytes.
 
-    Weights are written beside the destination and moved in file by file, so a reader never sees half a file. The
-    networks given are turned to fp16 on the CPU: hand in copies.
+    Weights are written beside the destination and moved in file by file, so a reader never sees half a file. A fast
+    tier that is there was distilled for the weights before and is removed first. The networks given are turned to fp16
+    on the CPU: hand in copies.
 
     Raises:
         ValueError: it would be larger than `LIMIT_BYTES`.
@@ -117,6 +121,8 @@ def export(vae: AutoencoderTiny, networks: Networks, folder: Path) -> int:
         size = sum(path.stat().st_size for path in files)
         if size > LIMIT_BYTES:
             raise ValueError(f"the checkpoint has {size} bytes, {LIMIT_BYTES} are allowed: use narrower networks")
+        if (folder / FAST_FOLDER).is_dir():
+            (folder / FAST_FOLDER).replace(new / FAST_FOLDER)
         # The index last: it names the parts.
         for path in sorted(files, key=lambda p: p.name == "model_index.json"):
             target = folder / path.relative_to(new)

@@ -31,7 +31,7 @@ TEXT_LENGTH = 32
 START, END = "<|startoftext|>", "<|endoftext|>"
 
 
-def new_autoencoder(*, channels: int = 64) -> AutoencoderTiny:
+def new_autoencoder(*, channels: int = 64, latents: int = LATENT_CHANNELS) -> AutoencoderTiny:
     """f8, 16 latent channels, 1.7 M parameters at 64 channels.
 
     No block at full resolution on either side: at 256x256 one costs as much as all the others together.
@@ -43,13 +43,15 @@ def new_autoencoder(*, channels: int = 64) -> AutoencoderTiny:
         decoder_block_out_channels=(channels,) * 4,
         num_encoder_blocks=(0, 0, 2, 3),
         num_decoder_blocks=(3, 3, 2, 0),
-        latent_channels=LATENT_CHANNELS,
+        latent_channels=latents,
         scaling_factor=LATENT_SCALE,
         force_upcast=False,
     )
 
 
-def new_unet(*, widths: tuple[int, int, int] = WIDTHS, norm_groups: int = 8) -> UNet2DConditionModel:
+def new_unet(
+    *, widths: tuple[int, int, int] = WIDTHS, norm_groups: int = 8, latents: int = LATENT_CHANNELS
+) -> UNet2DConditionModel:
     """v-prediction UNet for latents of any size that is a multiple of 4 cells.
 
     Few, large norm groups: with two channels to a group, normalisation takes brightness and colour out of the picture,
@@ -57,8 +59,8 @@ def new_unet(*, widths: tuple[int, int, int] = WIDTHS, norm_groups: int = 8) -> 
     """
     return UNet2DConditionModel(
         sample_size=32,
-        in_channels=LATENT_CHANNELS,
-        out_channels=LATENT_CHANNELS,
+        in_channels=latents,
+        out_channels=latents,
         down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
         mid_block_type="UNetMidBlock2DCrossAttn",
         up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D"),
@@ -74,10 +76,12 @@ def new_unet(*, widths: tuple[int, int, int] = WIDTHS, norm_groups: int = 8) -> 
     )
 
 
-def new_controlnet(*, widths: tuple[int, int, int] = WIDTHS, norm_groups: int = 8) -> ControlNetModel:
+def new_controlnet(
+    *, widths: tuple[int, int, int] = WIDTHS, norm_groups: int = 8, latents: int = LATENT_CHANNELS
+) -> ControlNetModel:
     """Residuals that fit `new_unet`'s skips; convolutions only."""
     return ControlNetModel(
-        in_channels=LATENT_CHANNELS,
+        in_channels=latents,
         down_block_types=("DownBlock2D",) * 3,
         mid_block_type="UNetMidBlock2D",
         block_out_channels=widths,

@@ -1,5 +1,6 @@
 """Crops for the diffusion stage: a photograph, the same place in its styled version, and the words for the style."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,15 @@ TWIN_SHARE = 0.2
 """Of the pictures of a batch that have a twin (`trainer.twins`), at least one of them."""
 
 
-def make_pairs(number: int, *, seed: int, packs: Path, scale: int = 1) -> Batch:
+def make_pairs(
+    number: int,
+    *,
+    seed: int,
+    packs: Path,
+    scale: int = 1,
+    sizes: Sequence[tuple[int, int, int]] | None = None,
+    drop_words: tuple[float, float] = (DROP_STYLED, DROP_PLAIN),
+) -> Batch:
     """Batch `number`: crops of photographs, of their styled versions, and prompts.
 
     Crops lie on the latent grid, so that looks made of whole cells keep their phase; twins lie where their motion puts
@@ -37,14 +46,17 @@ def make_pairs(number: int, *, seed: int, packs: Path, scale: int = 1) -> Batch:
         number: of the batch.
         seed: of the run.
         packs: folder of `photos.bin` and `styled/`.
-        scale: how many times the pictures that `SIZES` gives are in a batch.
+        scale: how many times the pictures that the sizes give are in a batch.
+        sizes: in place of `SIZES`.
+        drop_words: how often the words of a styled picture and of a plain photograph are left out.
 
     Returns:
         "source" and "target" (N, 3, H, W) uint8 and "prompt" (N,) str, of which the last K are the twins of the first
         K; "motion" (K, 2, 3), how each twin moved.
     """
     rng = rng_for(seed, 3, number)
-    height, width, count = SIZES[rng.integers(len(SIZES))]
+    sizes = sizes or SIZES
+    height, width, count = sizes[int(rng.integers(len(sizes)))]
     count *= scale
     twins = max(1, round(TWIN_SHARE * count / (1 + TWIN_SHARE)))
     photos = open_shard(packs / "photos.bin")
@@ -68,7 +80,7 @@ def make_pairs(number: int, *, seed: int, packs: Path, scale: int = 1) -> Batch:
         sources.append(source[y : y + height, x : x + width])
         targets.append(target[y : y + height, x : x + width])
         outfit = Outfit.of_note(note)
-        dropped = rng.random() < (DROP_PLAIN if outfit.plain else DROP_STYLED)
+        dropped = rng.random() < drop_words[outfit.plain]
         prompts.append("" if dropped else word(outfit, rng))
         if i < twins:
             motion = draw_motion(outfit, height, width, rng)
