@@ -27,7 +27,7 @@ import torch
 from vedit.controls import branch, control_maps
 from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask
 from vedit.diffusion.conditioning import Conditioning, Control, Guides, bind
-from vedit.diffusion.few_steps import implied_noise, leap, through
+from vedit.diffusion.few_steps import counted_by, implied_noise, leap, through
 from vedit.diffusion.kept_inversion import Kept, inversion_facts, kept_inversion
 from vedit.diffusion.noise import frame_noise
 from vedit.diffusion.samplers import Denoise, invert, sample
@@ -108,7 +108,7 @@ def prepare(model: Model, options: RestyleOptions, inversions: Kept | None = Non
             through(model.scheduler_config, steps)
             for steps in (tier.taken(options.strength), tier.stops(options.strength))
         )
-        guidance, fixed_point = 1.0, 0
+        inversion, guidance, fixed_point = counted_by(inversion, path), 1.0, 0
     return Restyler(
         model=model,
         options=options,

@@ -8,6 +8,8 @@ import json
 import math
 import re
 import sys
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +30,15 @@ from scores.colour_map import fit_colour_map  # noqa: E402
 from scores.data import SINGLE_LOOKS, looks_of, photographs, prompt_of  # noqa: E402
 from scores.detail import keeping  # noqa: E402
 from scores.rendering import Settings, fingerprint, load_subject  # noqa: E402
-from scores.speed import _peer, _restyle, evaluations_of, peer_settings  # noqa: E402  # pyright: ignore[reportPrivateUsage]
+from scores.speed import _peer, _restyle, peer_settings  # noqa: E402  # pyright: ignore[reportPrivateUsage]
 from trainer.looks import look_named  # noqa: E402
 
 from vedit.embedded import FOLDER  # noqa: E402
+from vedit.estimates import evaluations  # noqa: E402
+from vedit.models.fast import FastTier, unet_digest, write_settings  # noqa: E402
+from vedit.models.lora import write_lora  # noqa: E402
+from vedit.pipelines.restyle import prepare  # noqa: E402
+from vedit.testing_sd import write_tiny_sd  # noqa: E402
 
 
 def noise(count: int = 1, side: int = 64, seed: int = 0) -> torch.Tensor:
@@ -227,25 +234,56 @@ def test_looks() -> None:
     assert [look.name for look in keeping(())] == ["night", "sepia", "winter"]
 
 
+@contextmanager
+def evaluated(unet: torch.nn.Module) -> Generator[list[int]]:
+    """How many pictures each call of the network takes, of those within the context."""
+    rows: list[int] = []
+
+    def count(_unet: torch.nn.Module, given: tuple[torch.Tensor, ...], _output: object) -> None:
+        rows.append(len(given[0]))
+
+    hook = unet.register_forward_hook(count)
+    try:
+        yield rows
+    finally:
+        hook.remove()
+
+
 @pytest.mark.parametrize("quality", ["draft", "standard"])
 def test_the_peer_evaluates_its_network_as_often_as_we_do(quality: str, tmp_path: Path) -> None:
     subject = load_subject(FOLDER, Settings(quality=quality), tmp_path)
     options = subject.options("night")
-    rows: list[int] = []
-    hook = subject.model.denoiser.unet.register_forward_hook(lambda _, args, __: rows.append(len(args[0])))
-    subject.frames(options, noise())
-    ours, asked = sum(rows), evaluations_of(subject, options)
-    rows.clear()
-    _restyle(_peer(subject), options, peer_settings(subject, options), noise())
-    hook.remove()
-    assert ours == asked
+    with evaluated(subject.model.denoiser.unet) as rows:
+        subject.frames(options, noise())
+    ours = sum(rows)
+    assert ours == evaluations(subject.model.name, options)
+    with evaluated(subject.model.denoiser.unet) as rows:
+        _restyle(_peer(subject), options, peer_settings(subject, options), noise())
     assert ours - 1 <= sum(rows) <= ours
+
+
+def test_the_fast_tier_is_what_is_measured_whatever_its_guidance(tmp_path: Path) -> None:
+    folder = write_tiny_sd(tmp_path / "model")
+    tier = FastTier(folder=folder / "fast", sampling=(751, 401), inversion=(1,), guidance=3.5, unet=unet_digest(folder))
+    write_lora(tier.weights, {"conv_in": (torch.ones(1, 4, 3, 3), torch.ones(32, 1, 1, 1))})
+    write_settings(tier)
+    subject = load_subject(folder, Settings(quality="draft"), tmp_path)
+    options = subject.options("night")
+    assert prepare(subject.model, options).few_steps
+    with evaluated(subject.model.denoiser.unet) as rows:
+        subject.frames(options, noise())
+    assert sum(rows) == evaluations(subject.model.name, options) == 3
+    assert peer_settings(subject, options) == (3, 1.0)
+    asked = dataclasses.replace(subject, settings=Settings(quality="draft", guidance=2.0)).options("night")
+    assert not prepare(subject.model, asked).few_steps
+    assert peer_settings(subject, asked) == (6, 2.0)
 
 
 def test_a_subject_keeps_its_pictures_and_a_folder_gets_the_embedded_guidance(tmp_path: Path) -> None:
     subject = load_subject(FOLDER, Settings(quality="draft"), tmp_path / "pictures")
     options = subject.options("night", steps=1)
-    assert options.guidance == 2.0, "not that of an unknown model"
+    assert prepare(subject.model, options).guidance == 2.0, "not that of an unknown model"
+    assert prepare(subject.model, subject.options("night", guidance=3.0)).guidance == 3.0
     quick = dataclasses.replace(subject, settings=Settings(quality="draft", strength=0.25))
     first = quick.pictures("night", noise())
     (kept,) = (tmp_path / "pictures").iterdir()

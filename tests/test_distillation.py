@@ -33,8 +33,9 @@ from trainer.waking import wake_controlnets  # noqa: E402
 
 from vedit.diffusion.few_steps import through  # noqa: E402
 from vedit.diffusion.trajectory import cleaner  # noqa: E402
+from vedit.errors import ModelError  # noqa: E402
 from vedit.models import load  # noqa: E402
-from vedit.models.fast import FastTier, fast_tier  # noqa: E402
+from vedit.models.fast import FastTier, fast_tier, unet_digest  # noqa: E402
 from vedit.models.lora import read_lora, write_lora  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -137,8 +138,13 @@ def settings(folder: Path, out: Path, work: Path, **changes: Any) -> Any:
     return SimpleNamespace(**{**defaults, **changes})
 
 
-def distilled(args: Any) -> dict[str, torch.Tensor]:
-    tier = FastTier(folder=args.out, sampling=SAMPLING, inversion=INVERSION, guidance=2.0)
+def tier_of(args: Any, **changes: Any) -> FastTier:
+    given: dict[str, Any] = {"sampling": SAMPLING, "inversion": INVERSION, "guidance": 2.0, **changes}
+    return FastTier(folder=args.out, unet=unet_digest(args.weights), **given)
+
+
+def distilled(args: Any, **changes: Any) -> dict[str, torch.Tensor]:
+    tier = tier_of(args, **changes)
     list(program.distil(args, tier, CPU))
     return load_file(tier.weights)
 
@@ -147,7 +153,7 @@ def test_a_stopped_run_goes_on_as_if_it_had_not_been(folder: Path, tmp_path: Pat
     """And what it writes is a fast tier that the model is loaded with."""
     whole = distilled(settings(folder, tmp_path / "a", tmp_path / "work_a"))
     halves = settings(folder, tmp_path / "b", tmp_path / "work_b")
-    tier = FastTier(folder=halves.out, sampling=SAMPLING, inversion=INVERSION, guidance=2.0)
+    tier = tier_of(halves)
     with pytest.MonkeyPatch.context() as patch:
         stopped_after(patch, 2)
         with pytest.raises(KeyboardInterrupt):
@@ -197,7 +203,7 @@ def test_steps_on_one_batch_lower_its_loss(folder: Path, monkeypatch: pytest.Mon
     student = copy.deepcopy(teacher.unet)
     changes = Changes(student, rank=4)
     optimizer = torch.optim.Adam(changes.parameters(), lr=3e-3)
-    tier = FastTier(folder=Path(), sampling=(751,), inversion=INVERSION, guidance=4.0)
+    tier = FastTier(folder=Path(), sampling=(751,), inversion=INVERSION, guidance=4.0, unet="of the teacher")
     start = distillation.distillation_loss(
         teacher, student, tier, parts=2, inverted=1.0, packs=Path(), seed=0, workers=0
     )
@@ -220,21 +226,75 @@ def test_the_tier_that_comes_out_is_found_and_fits(folder: Path, tmp_path: Path)
     assert tier is not None
     assert (tier.sampling, tier.inversion, tier.guidance) == (SAMPLING, INVERSION, 2.0)
     assert load(str(model)).fast is not None
+    # Other weights under the same name: the tier goes as they come, or is refused and made again.
+    torch.manual_seed(4)
+    export(new_autoencoder(channels=16), Networks.new(widths=(16, 16, 32), norm_groups=8), model)
+    assert not (model / "fast").exists()
+    assert load(str(model)).fast is None
+    shutil.copytree(folder, model, dirs_exist_ok=True)
+    distilled(settings(model, model / "fast", tmp_path / "again", steps=1))
+    export(new_autoencoder(channels=16), Networks.new(widths=(16, 16, 32), norm_groups=8), tmp_path / "other")
+    shutil.copytree(tmp_path / "other" / "unet", model / "unet", dirs_exist_ok=True)
+    with pytest.raises(ModelError, match="another UNet"):
+        load(str(model))
+    distilled(settings(model, model / "fast", tmp_path / "third", steps=1))
+    assert load(str(model)).fast is not None
 
 
-def test_a_state_of_another_teacher_is_refused(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_state_of_another_teacher_or_of_other_settings_is_refused(folder: Path, tmp_path: Path) -> None:
     args = settings(folder, tmp_path / "a", tmp_path / "work", steps=1)
     distilled(args)
+    written = {path.name: path.read_bytes() for path in args.out.iterdir()}
+    other = tmp_path / "other"
+    export(new_autoencoder(channels=16), Networks.new(widths=(16, 16, 32), norm_groups=8), other)
+    for name, changed, changes in (
+        ("teacher", {"weights": other}, {}),
+        ("sampling", {}, {"sampling": (801, 401)}),
+        ("inversion", {}, {"inversion": (301, 1)}),
+        ("guidance", {}, {"guidance": 3.0}),
+        ("rank", {"rank": 3}, {}),
+        ("parts", {"parts": 3}, {}),
+        ("inverted", {"inverted": 0.25}, {}),
+    ):
+        with pytest.raises(SystemExit, match=f"another {name}: remove it or give another --work$"):
+            distilled(SimpleNamespace(**{**vars(args), "steps": 2, **changed}), **changes)
+    assert {path.name: path.read_bytes() for path in args.out.iterdir()} == written
+    distilled(SimpleNamespace(**{**vars(args), "steps": 2}))
+    assert {path.name: path.read_bytes() for path in args.out.iterdir()} != written
 
-    def other(_folder: Path) -> dict[str, str]:
-        return {"teacher": "another"}
 
-    monkeypatch.setattr(program, "read_facts", other)
-    with pytest.raises(SystemExit, match="another teacher"):
-        distilled(args)
+def test_no_wrong_pair_is_ever_live(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """New settings with the weights of before, or the other way round, would be noise at full quality."""
+    out = tmp_path / "a"
+    distilled(settings(folder, out, tmp_path / "work_a", steps=1))
+    before = (out / "fast.json").read_text("utf-8")
+    found: list[bool] = []
+
+    def writing(*args: Any) -> int:
+        found.append((out / "fast.json").exists())
+        return write_lora(*args)
+
+    monkeypatch.setattr(program, "write_lora", writing)
+    distilled(settings(folder, out, tmp_path / "work_b", steps=1), sampling=(801, 401))
+    assert (out / "fast.json").read_text("utf-8") != before
+    distilled(settings(folder, out, tmp_path / "work_c", steps=1), sampling=(801, 401))
+    assert found == [False, True]
 
 
-def test_what_is_too_large_is_not_kept_quiet(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_too_large_or_makes_no_sense_is_refused_before_training(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, work = tmp_path / "a", tmp_path / "work"
+    distilled(settings(folder, out, tmp_path / "before", steps=1))
+    written = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(SystemExit, match="cannot be distilled: timesteps must fall"):
+        distilled(settings(folder, out, work), sampling=(1200, 401))
     monkeypatch.setattr(program, "LIMIT_BYTES", 1000)
     with pytest.raises(SystemExit, match="lower --rank"):
-        distilled(settings(folder, tmp_path / "a", tmp_path / "work", steps=1))
+        distilled(settings(folder, out, work))
+    words = ["distil.py", "--weights", str(folder), "--out", str(out), "--work", str(work), "--minutes", "1"]
+    monkeypatch.setattr(sys, "argv", [*words, "--sampling", "401", "751"])
+    with pytest.raises(SystemExit, match="noisiest first"):
+        program.main()
+    assert not work.exists()
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == written

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -10,53 +9,40 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
+from tests.tiers import CONV, INVERSION, SAMPLING, tier_for, write_tier
 from vedit.diffusion.conditioning import RegionGuide
-from vedit.diffusion.few_steps import through
-from vedit.errors import ModelError
 from vedit.map_cache import FrameCache
 from vedit.masking import MaskSpec, RegionSpec
 from vedit.models import load
-from vedit.models.fast import FastTier, fast_tier, write_settings
-from vedit.models.lora import Lora, read_lora, write_lora
+from vedit.models.fast import FastTier
 from vedit.options import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.testing_sd import write_tiny_sd
+from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
     from vedit.models.sd import Model
 
 DRAFT = RestyleOptions(prompt="night", quality="draft")
 MOST = 5
-SAMPLING, INVERSION = (751, 501, 251), (1,)
-CONV, LINEAR = "conv_in", "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 
 
 class Counting:
-    """A denoiser that counts how often it is called; all else is the one within."""
+    """A denoiser that counts how often it is called, and with what; all else is the one within."""
 
     def __init__(self, inner: Any) -> None:
         self.inner, self.calls = inner, 0
+        self.seen: list[tuple[int, torch.Tensor, list[str]]] = []
+        """Of the last `restyled`: timestep, latents and active controls of each call."""
 
-    def __call__(self, *args: Any) -> torch.Tensor:
+    def __call__(self, x: torch.Tensor, timestep: int, prompt: Any, controls: Any) -> torch.Tensor:
         self.calls += 1
-        return self.inner(*args)
+        self.seen.append((timestep, x.clone(), [control.branch for control in controls]))
+        return self.inner(x, timestep, prompt, controls)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.inner, name)
-
-
-def random_pairs(model: Model, names: tuple[str, ...] = (CONV, LINEAR), rank: int = 3) -> dict[str, Any]:
-    """(A, B) for some layers, large enough to be seen."""
-    generator = torch.Generator().manual_seed(7)
-    pairs: dict[str, Any] = {}
-    for name in names:
-        weight = model.denoiser.unet.get_parameter(f"{name}.weight")
-        ones = (1,) * (weight.ndim - 2)
-        down = torch.randn(rank, *weight.shape[1:], generator=generator) * 0.1
-        pairs[name] = (down, torch.randn(weight.shape[0], rank, *ones, generator=generator))
-    return pairs
 
 
 @pytest.fixture(scope="module")
@@ -69,9 +55,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, plain_folder: Path) -> Path
     """The same model with a fast tier."""
     folder = tmp_path_factory.mktemp("fast") / "model"
     shutil.copytree(plain_folder, folder)
-    tier = FastTier(folder=folder / "fast", sampling=SAMPLING, inversion=INVERSION, guidance=2.0)
-    write_lora(tier.weights, random_pairs(load(str(plain_folder))))
-    write_settings(tier)
+    write_tier(folder)
     return folder
 
 
@@ -102,58 +86,36 @@ def restyled(
     restyler = prepare(model, options, kept)
     denoiser: Any = model.denoiser
     denoiser.calls = 0
+    denoiser.seen.clear()
     steered = replace(own_guides(restyler)((0, 1), frames), **guides)
     return restyle_frames(restyler, frames, (0, 1), steered).data, denoiser.calls
 
 
-def test_merging_is_the_sum_of_the_weight_and_the_product(plain: Model, frames: torch.Tensor, tmp_path: Path) -> None:
-    """Against Hu et al.'s second path, evaluated beside the layer: of a convolution A has the kernel and B is 1x1."""
-    unet = plain.denoiser.unet
-    pairs = random_pairs(plain)
-    lora = Lora(pairs=pairs, scale=0.5)
-    conv, linear = unet.get_submodule(CONV), unet.get_submodule(LINEAR)
-    weight = unet.get_parameter(f"{CONV}.weight")
-    pictures, states = torch.randn(2, 4, 8, 8), torch.randn(2, 5, 32)
-    down, up = pairs[CONV]
-    beside = torch.nn.functional.conv2d(torch.nn.functional.conv2d(pictures, down, padding=1), up)
-    expected = conv(pictures) + 0.5 * beside
-    expected_linear = linear(states) + 0.5 * states @ pairs[LINEAR][0].T @ pairs[LINEAR][1].T
-    before = {name: value.clone() for name, value in unet.state_dict().items()}
-    addresses = {name: value.data_ptr() for name, value in unet.named_parameters()}
-    with lora.merged(unet):
-        torch.testing.assert_close(conv(pictures), expected, rtol=1e-4, atol=1e-5)
-        torch.testing.assert_close(linear(states), expected_linear, rtol=1e-4, atol=1e-5)
-        assert weight.is_contiguous(memory_format=torch.channels_last)
-    for name, value in unet.state_dict().items():
-        assert torch.equal(value, before[name]), name
-    assert {name: value.data_ptr() for name, value in unet.named_parameters()} == addresses
-    with pytest.raises(RuntimeError, match="on purpose"), lora.merged(unet):
-        raise RuntimeError("on purpose")
-    assert torch.equal(weight, before[f"{CONV}.weight"])
+def with_tier(model: Model, tier: FastTier) -> Model:
+    assert model.fast is not None
+    return replace(model, fast=replace(model.fast, tier=tier))
 
 
-def test_half_precision_weights_stay_so(plain: Model) -> None:
-    layer = torch.nn.Module()
-    inner = torch.nn.Linear(6, 4).half()
-    layer.add_module("inner", inner)
-    lora = Lora(pairs={"inner": (torch.randn(2, 6), torch.randn(4, 2))})
-    before = inner.weight.clone()
-    with lora.merged(layer):
-        assert inner.weight.dtype == torch.float16
-        assert not torch.equal(inner.weight, before)
-    assert torch.equal(inner.weight, before)
+def seen_at(model: Model, timesteps: tuple[int, ...]) -> list[torch.Tensor]:
+    """The latents that the last `restyled` evaluated at these timesteps, each of which it did once."""
+    denoiser: Any = model.denoiser
+    found = [[x for at, x, _ in denoiser.seen if at == timestep] for timestep in timesteps]
+    assert all(len(of) == 1 for of in found)
+    return [x for (x,) in found]
 
 
-def test_the_file_has_the_keys_that_diffusers_reads(folder: Path, model: Model) -> None:
-    """`load_lora_weights` wants pytorch_lora_weights.safetensors, unet. before and PEFT's names behind."""
-    file = folder / "fast" / "pytorch_lora_weights.safetensors"
-    found = load_file(file)
-    assert set(found) == {f"unet.{name}.lora_{part}.weight" for name in (CONV, LINEAR) for part in "AB"}
-    assert {value.dtype for value in found.values()} == {torch.float16}
-    assert found[f"unet.{CONV}.lora_A.weight"].shape == (3, 4, 3, 3)
-    assert found[f"unet.{CONV}.lora_B.weight"].shape == (32, 3, 1, 1)
-    assert found[f"unet.{LINEAR}.lora_A.weight"].shape == (3, 32)
-    assert set(read_lora(file, model.denoiser.unet).pairs) == {CONV, LINEAR}
+def level(timestep: int) -> float:
+    """Signal level of `write_tiny_sd`'s schedule by its definition: betas linear in their roots."""
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, 1000, dtype=torch.float64) ** 2
+    return float((1 - betas).cumprod(0)[timestep])
+
+
+def signal(timestep: int) -> float:
+    return level(timestep) ** 0.5
+
+
+def spread(timestep: int) -> float:
+    return (1 - level(timestep)) ** 0.5
 
 
 @pytest.mark.parametrize(("changes", "most"), [({}, MOST), ({"start": "noise"}, 3), ({"cross_frame": False}, MOST)])
@@ -246,12 +208,20 @@ def test_an_inversion_is_kept_apart_from_the_ordinary_one(model: Model, frames: 
 
 def test_outside_a_mask_the_source_stays(model: Model, frames: torch.Tensor) -> None:
     mask = torch.zeros(2, 1, 64, 64)
-    mask[..., :32] = 1
+    mask[..., :32, :] = 1
     found, calls = restyled(model, DRAFT, frames, mask=mask)
     source = model.codec.encode(frames)
     assert calls <= MOST
-    torch.testing.assert_close(found[..., 4:], source[..., 4:])
-    assert not torch.allclose(found[..., :4], source[..., :4], atol=0.05)
+    torch.testing.assert_close(found[..., 4:, :], source[..., 4:, :])
+    assert not torch.allclose(found[..., :4, :], source[..., :4, :], atol=0.05)
+    # Between the steps the source is under the noise that it began with, at the level there.
+    began, *later = seen_at(model, SAMPLING)
+    noise = (began - signal(SAMPLING[0]) * source) / spread(SAMPLING[0])
+    assert noise.std() > 0.8
+    for timestep, x in zip(SAMPLING[1:], later, strict=True):
+        expected = signal(timestep) * source + spread(timestep) * noise
+        torch.testing.assert_close(x[..., 4:, :], expected[..., 4:, :], rtol=1e-3, atol=1e-3)
+        assert not torch.allclose(x[..., :4, :], expected[..., :4, :], atol=0.05)
 
 
 @pytest.mark.parametrize(
@@ -264,80 +234,48 @@ def test_outside_a_mask_the_source_stays(model: Model, frames: torch.Tensor) -> 
     ],
 )
 def test_a_strength_takes_the_last_steps(
-    model: Model, strength: float, sampling: tuple[int, ...], inversion: tuple[int, ...]
+    model: Model,
+    folder: Path,
+    frames: torch.Tensor,
+    strength: float,
+    sampling: tuple[int, ...],
+    inversion: tuple[int, ...],
 ) -> None:
-    tier = FastTier(folder=Path(), sampling=SAMPLING, inversion=(400, 1), guidance=2.0)
-    assert tier.taken(strength) == sampling
-    assert tier.stops(strength) == inversion
-    path, up = (through(model.scheduler_config, steps) for steps in (sampling, inversion))
+    other = with_tier(model, tier_for(folder, inversion=(400, 1)))
+    assert other.fast is not None
+    assert other.fast.tier.taken(strength) == sampling
+    assert other.fast.tier.stops(strength) == inversion
+    restyled(other, replace(DRAFT, strength=strength), frames)
+    denoiser: Any = other.denoiser
+    assert [timestep for timestep, *_ in denoiser.seen] == [*reversed(inversion[1:]), *sampling]
     if sampling:
-        assert path.steps[0].alpha == up.steps[0].alpha, "the inversion ends where sampling begins"
-        assert path.steps[-1].alpha_cleaner == up.steps[-1].alpha_cleaner
+        # At the level where sampling begins there is as much noise as belongs there, on the source as it is.
+        source, began = model.codec.encode(frames), seen_at(other, sampling)[0]
+        noise = (began - signal(sampling[0]) * source) / spread(sampling[0])
+        assert 0.9 < noise.std() < 1.1
+        assert abs(torch.corrcoef(torch.stack([noise.flatten(), source.flatten()]))[0, 1]) < 0.3
 
 
-def test_a_model_without_the_folder_has_no_tier(plain_folder: Path, plain: Model, folder: Path) -> None:
-    assert fast_tier(str(plain_folder)) is None
-    assert plain.fast is None
-    found = fast_tier(str(folder))
-    assert found is not None
-    assert found.sampling == SAMPLING
-
-
-def other_shape(found: dict[str, torch.Tensor]) -> None:
-    found[f"unet.{LINEAR}.lora_A.weight"] = torch.zeros(3, 48)
-
-
-def no_counterpart(found: dict[str, torch.Tensor]) -> None:
-    del found[f"unet.{LINEAR}.lora_B.weight"]
-
-
-def no_place(found: dict[str, torch.Tensor]) -> None:
-    found["unet.nowhere.lora_A.weight"] = found["unet.nowhere.lora_B.weight"] = torch.zeros(3, 3)
-
-
-def nothing(found: dict[str, torch.Tensor]) -> None:
-    found.clear()
-
-
-@pytest.mark.parametrize("damage", [other_shape, no_counterpart, no_place, nothing])
-def test_a_change_that_does_not_fit_is_refused(folder: Path, tmp_path: Path, damage: Any) -> None:
-    broken = tmp_path / "model"
-    shutil.copytree(folder, broken)
-    file = broken / "fast" / "pytorch_lora_weights.safetensors"
-    found = {name: value.clone() for name, value in load_file(file).items()}
-    damage(found)
-    save_file({name: value.clone() for name, value in found.items()}, file)
-    with pytest.raises(ModelError) as caught:
-        load(str(broken))
-    assert str(file) in caught.value.message
-    assert "\n" not in caught.value.message
-    assert "fast/" in caught.value.remedy
+@pytest.mark.parametrize("strength", [-0.1, 1.01])
+def test_a_strength_out_of_range_is_an_error_either_way(
+    model: Model, plain: Model, frames: torch.Tensor, strength: float
+) -> None:
+    for one in (model, plain):
+        with pytest.raises(ValueError, match=r"strength must lie in \[0, 1\]"):
+            restyled(one, replace(DRAFT, strength=strength), frames)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
-    [
-        ({"sampling": None}, "sampling"),
-        ({"sampling": []}, "no sampling steps"),
-        ({"sampling": [251, 501]}, "noisiest first"),
-        ({"inversion": [751]}, "below the last"),
-        ({"start": "noise"}, "start"),
-        ({"sampling": [1200, 251]}, "timestep 1200 of 1000"),
-    ],
+    ("start", "end", "active"),
+    [(0.0, 1.0, [1, 300, 400, *SAMPLING]), (0.6, 1.0, [1, 251]), (0.3, 0.7, [300, 400, 501]), (0.0, 0.4, [751])],
 )
-def test_settings_that_make_no_sense_are_refused(folder: Path, tmp_path: Path, changes: Any, told: str) -> None:
-    broken = tmp_path / "model"
-    shutil.copytree(folder, broken)
-    file = broken / "fast" / "fast.json"
-    said = {**json.loads(file.read_text("utf-8")), **changes}
-    file.write_text(json.dumps({key: value for key, value in said.items() if value is not None}), "utf-8")
-    with pytest.raises(ModelError, match=told) as caught:
-        load(str(broken))
-    assert "\n" not in caught.value.message
-    (broken / "fast" / "fast.json").write_text("{", "utf-8")
-    with pytest.raises(ModelError, match="cannot be used"):
-        fast_tier(str(broken))
-    file.write_text(json.dumps(json.loads((folder / "fast" / "fast.json").read_text("utf-8"))), "utf-8")
-    (broken / "fast" / "pytorch_lora_weights.safetensors").unlink()
-    with pytest.raises(ModelError, match="cannot be read"):
-        load(str(broken))
+def test_controls_act_in_the_inversion_as_in_the_steps_that_pass_there(
+    model: Model, folder: Path, frames: torch.Tensor, start: float, end: float, active: list[int]
+) -> None:
+    """Of three steps 751-501-251-0, timesteps 400 and 300 lie in the second and 1 in the last."""
+    other = with_tier(model, tier_for(folder, inversion=(400, 300, 1)))
+    spec = ControlSpec(kind="tile", start=start, end=end)
+    restyled(other, replace(DRAFT, controls=(spec, ControlSpec(kind="softedge"))), frames)
+    denoiser: Any = other.denoiser
+    assert [timestep for timestep, _, controls in denoiser.seen if "tile" in controls] == active
+    assert all("softedge" in controls for *_, controls in denoiser.seen)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vedit.guides import plain
 from vedit.models import default_guidance, known_models, known_words, unknown_words
-from vedit.models.fast import fast_tier
+from vedit.models.fast import QUALITY, FastTier, fast_tier
 from vedit.options import RenderPlan, RestyleOptions
 
 if TYPE_CHECKING:
@@ -37,22 +37,24 @@ def describe_job(job: Job) -> RenderPlan:
         working_size=(fit.outer[1], fit.outer[0]),
         model=job.request.model,
         device=job.device,
-        steps=max((steps_taken(look.request) for look in looks), default=0),
+        steps=max((steps_taken(job.request.model, look.request.options) for look in looks), default=0),
         network_evaluations_per_frame=max((_evaluations(look) for look in looks), default=0),
         peak_memory_bytes=max((estimate_memory(look) for look in looks), default=estimate_memory(job)),
         seconds=sum(estimate_seconds(look, _evaluations(look)) for look in looks),
-        notes=job.notes,
+        notes=(*job.notes, *_slow_drafts(job.request.model, (look.request.options for look in looks))),
         settings=_settings(job),
     )
 
 
-def steps_taken(request: RenderRequest) -> int:
+def steps_taken(model: str, options: RestyleOptions) -> int:
     """Sampling steps: the part of the trajectory, or of the fast tier's, that the strength regenerates."""
-    options, tier = request.options, fast_tier(request.model)
-    if tier is not None and tier.serves(options):
-        return len(tier.taken(options.strength))
-    quality = options.resolved()
-    return min(int(quality.steps * options.strength), quality.steps)
+    tier = _serving(model, options)
+    return _ordinary_steps(options) if tier is None else len(tier.taken(options.strength))
+
+
+def _ordinary_steps(options: RestyleOptions) -> int:
+    steps = options.resolved().steps
+    return min(int(steps * options.strength), steps)
 
 
 def _settings(job: Job) -> dict[str, object]:
@@ -66,18 +68,58 @@ def _settings(job: Job) -> dict[str, object]:
 
 
 def _look_settings(job: Job) -> dict[str, object]:
-    options = job.request.options
-    guidance = default_guidance(job.request.model) if options.guidance is None else options.guidance
-    return {**plain(options), "guidance": guidance}
+    model, options = job.request.model, job.request.options
+    tier = _serving(model, options)
+    return {**plain(options), "guidance": _guidance(model, options) if tier is None else tier.guidance}
+
+
+def evaluations(model: str, options: RestyleOptions) -> int:
+    """Network evaluations a frame, inversion included; a guided step is two.
+
+    Args:
+        model: by any name that `vedit.models.resolve` takes.
+        options: of the look.
+
+    Raises:
+        ModelError: there is no such model, or its fast tier does not fit it.
+    """
+    tier = _serving(model, options)
+    return _ordinary_evaluations(model, options) if tier is None else tier.evaluations(options)
 
 
 def _evaluations(job: Job) -> int:
-    options, tier = job.request.options, fast_tier(job.request.model)
-    if tier is not None and tier.serves(options):
-        return tier.evaluations(options)
+    return evaluations(job.request.model, job.request.options)
+
+
+def _ordinary_evaluations(model: str, options: RestyleOptions) -> int:
+    """Of the model's own trajectory."""
     inversion = options.resolved().fixed_point if options.start == "inversion" else 0
-    guidance = default_guidance(job.request.model) if options.guidance is None else options.guidance
-    return steps_taken(job.request) * (inversion + (2 if guidance != 1 else 1))
+    return _ordinary_steps(options) * (inversion + (2 if _guidance(model, options) != 1 else 1))
+
+
+def _guidance(model: str, options: RestyleOptions) -> float:
+    return default_guidance(model) if options.guidance is None else options.guidance
+
+
+def _serving(model: str, options: RestyleOptions) -> FastTier | None:
+    """The fast tier, where it serves the look."""
+    tier = fast_tier(model)
+    return tier if tier is not None and tier.serves(options) else None
+
+
+def _slow_drafts(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
+    """A line that tells what keeps drafts from the model's fast tier, where they cost more for it."""
+    tier = fast_tier(model)
+    if tier is None:
+        return ()
+    slow = {look: tier.beyond(look) for look in looks if look.quality == QUALITY}
+    costs = {look: (_ordinary_evaluations(model, look), tier.evaluations(look)) for look, why in slow.items() if why}
+    dear = {look: cost for look, cost in costs.items() if cost[0] > cost[1]}
+    if not dear:
+        return ()
+    most, least = max(dear.values())
+    why = ", ".join(dict.fromkeys(name for look in dear for name in slow[look]))
+    return (f"a draft takes {most} network evaluations a frame, not the {least} of the fast tier, because of: {why}",)
 
 
 # Measured on 2 cores of an AVX-512 server with the embedded model, and scaled from there by pixels and cores; for

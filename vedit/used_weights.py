@@ -9,6 +9,7 @@ from vedit.controls import asked as controls_asked
 from vedit.controls import branch
 from vedit.guides import made_by
 from vedit.models import identity
+from vedit.models.fast import fast_tier
 from vedit.registry import needs_of
 from vedit.weights import find
 from vedit.weights import identity as identity_of_weights
@@ -23,15 +24,18 @@ if TYPE_CHECKING:
 def weights_of(request: RenderRequest) -> dict[str, object]:
     """What tells the weights behind a request from others of the same names, by part, as JSON has it.
 
-    A part that is not on this machine yet is None: a render asks again when it has loaded all.
+    A part that is not on this machine yet is None: a render asks again when it has loaded all. The fast tier is a part
+    where a look is served by it, and there only.
 
     Raises:
-        ModelError: there is no such model.
+        ModelError: there is no such model, or its fast tier does not fit it.
     """
     looks = (request.options,) if request.looks is None else tuple(request.looks.values())
     asked = [spec for options in looks for spec in controls_asked(options)]
     kinds = {branch(spec.kind) for spec in asked}
-    told: dict[str, object] = dict(identity(request.model, dict(request.controlnets), kinds=kinds))
+    tier = fast_tier(request.model)
+    fast = tier is not None and any(tier.serves(options) for options in looks)
+    told: dict[str, object] = dict(identity(request.model, dict(request.controlnets), kinds=kinds, fast=fast))
     for kind in dict.fromkeys(spec.kind for spec in asked if spec.source is None):
         names = needs_of(kind).weights
         if names:
@@ -46,6 +50,9 @@ def same_weights(recorded: object, now: Mapping[str, object]) -> bool:
     if not isinstance(recorded, dict):
         return False
     told = cast("dict[str, object]", recorded)
+    if told.get("fast") != now.get("fast"):
+        # Where it is there at all, it is on this machine: with and without it are two results.
+        return False
     return all(told.get(part) in (None, value) for part, value in now.items() if value is not None)
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vedit.diffusion.few_steps import AROUND, implied_noise, leap, through
+from vedit.diffusion.few_steps import AROUND, counted_by, implied_noise, leap, through
 from vedit.diffusion.trajectory import Step, trajectory
 
 CONFIG = {
@@ -29,6 +29,19 @@ def test_given_timesteps_make_the_steps_that_a_spacing_makes() -> None:
 def test_timesteps_fall_within_the_schedule(timesteps: list[int]) -> None:
     with pytest.raises(ValueError, match="fall within"):
         through(CONFIG, timesteps)
+
+
+def test_a_stop_counts_as_the_step_that_passes_its_level() -> None:
+    path = through(CONFIG, [851, 638, 426, 213])
+    found = counted_by(through(CONFIG, [851, 700, 638, 300, 213, 1]), path)
+    assert [(step.timestep, step.index) for step in found.steps] == [
+        (851, 0), (700, 0), (638, 1), (300, 2), (213, 3), (1, 3)
+    ]  # fmt: skip
+    assert {step.count for step in found.steps} == {4}
+    alone = counted_by(through(CONFIG, [851, 1]), path).steps[1]
+    assert alone.active(0.75, 1.0)
+    assert not alone.active(0.5, 0.75)
+    assert counted_by(through(CONFIG, []), through(CONFIG, [])).steps == ()
 
 
 def test_the_implied_noise_is_what_was_added() -> None:

@@ -47,6 +47,26 @@ def through(scheduler_config: Mapping[str, object], timesteps: Sequence[int]) ->
     )
 
 
+def counted_by(stops: Trajectory, path: Trajectory) -> Trajectory:
+    """Stops of an inversion, each counted as the step of the sampling that passes its noise level.
+
+    A control that acts over a part of the sampling (`Step.active`) then acts at a stop as it does there, however few
+    the stops are. A timestep that two steps share is the noisy end of the later one, which is evaluated there.
+
+    Args:
+        stops: none of them noisier than where `path` begins.
+        path: what is sampled; with no steps where there are no stops.
+    """
+    count = len(path.steps)
+    return replace(
+        stops,
+        steps=tuple(
+            replace(stop, index=sum(step.timestep >= stop.timestep for step in path.steps) - 1, count=count)
+            for stop in stops.steps
+        ),
+    )
+
+
 def leap(denoise: Denoise, clean: torch.Tensor, path: Trajectory) -> torch.Tensor:
     """DDIM inversion in very few steps, each evaluated at its clean end (Song et al. 2021), with its noise made whole.
 

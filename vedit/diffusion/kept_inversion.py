@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -68,7 +69,7 @@ def inversion_facts(
             }
             for control in describe.controls
         ],
-        "path": [path.prediction, *([step.timestep, step.alpha, step.alpha_cleaner] for step in path.steps)],
+        "path": [path.prediction, *(asdict(step) for step in path.steps)],
         "fixed_point": fixed_point,
         "cross_frame": cross_frame,
         "batch": batch,

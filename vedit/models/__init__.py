@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 DEFAULT = "embedded"
 _MODEL_FILES = frozenset((".safetensors", ".json", ".txt"))
 """Weights, configs and the vocabulary of a tokenizer: what decides what a model does."""
+FAST_FOLDER = "fast"
+"""In a model's folder: few-step weights, which only some looks use (`vedit.models.fast`)."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
 
 
@@ -205,6 +207,7 @@ def load(
     device: str = "cpu",
     controls: tuple[str, ...] = (),
     controlnets: Mapping[str, str] | None = None,
+    fast: bool = True,
 ) -> Model:
     """Load a model for a device, with the control branches that are asked for and that it has.
 
@@ -213,6 +216,7 @@ def load(
         device: a torch device.
         controls: the kinds wanted; kinds the model lacks are left out of `Model.control_kinds`.
         controlnets: further control branches by kind.
+        fast: with the fast tier, where the model has one; without it, one that does not fit is no hindrance.
 
     Raises:
         ModelError: unknown, incomplete, or not safetensors; or a torchvision that breaks diffusers.
@@ -224,11 +228,11 @@ def load(
         if fault is None:
             raise
         raise ModelError(fault.message, remedy=fault.remedy) from error
-    return family.load(resolve(name, controlnets), name=name, device=device, controls=controls)
+    return family.load(resolve(name, controlnets), name=name, device=device, controls=controls, fast=fast)
 
 
 def identity(
-    name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Collection[str] = ()
+    name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Collection[str] = (), fast: bool = False
 ) -> dict[str, str | None]:
     """What tells a model's files from others of the same name, JSON-able, without loading them.
 
@@ -236,16 +240,20 @@ def identity(
         name: as `resolve` takes it.
         controlnets: further control branches by kind.
         kinds: the control branches that are used, beside those that lie in the model's own folder.
+        fast: the fast tier is used.
 
     Returns:
-        For each part by its kind, the model itself as "model": SHA-256 of the folder's files or of the file, of a hub
-        id the commit in the local cache; None where it is not on this machine yet.
+        For each part by its kind, the model itself as "model", a fast tier that is used as "fast": SHA-256 of the
+        folder's files or of the file, of a hub id the commit in the local cache; None where it is not on this machine
+        yet.
 
     Raises:
         ModelError: as `resolve`.
     """
     source = resolve(name, controlnets)
     parts = {"model": source.base, **{kind: place for kind, place in source.controlnets.items() if kind in kinds}}
+    if fast:
+        parts["fast"] = str(Path(source.base) / FAST_FOLDER)
     return {part: _files_of(place) for part, place in parts.items()}
 
 
@@ -253,10 +261,12 @@ def _files_of(place: str) -> str | None:
     path = Path(place)
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix in _MODEL_FILES and file.is_file())
-        told = [(file.relative_to(path).as_posix(), _digest(file)) for file in files]
+        # The fast tier is a part of its own: a look that does not use it is the same with and without.
+        own = [file for file in files if path / FAST_FOLDER not in file.parents]
+        told = [(file.relative_to(path).as_posix(), file_digest(file)) for file in own]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
     if path.is_file():
-        return _digest(path)
+        return file_digest(path)
     repo, _, revision = place.partition("@")
     owner, _, rest = repo.partition("/")
     snapshots = _cached(f"{owner}/{rest.partition('/')[0]}")  # owner/name/FILE is one file of a repository
@@ -266,7 +276,8 @@ def _files_of(place: str) -> str | None:
     return revision if revision and (snapshots / revision).is_dir() else None
 
 
-def _digest(path: Path) -> str:
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, remembered for as long as its size and its time of change are the same."""
     status = path.stat()
     return _digest_as_is(path, status.st_size, status.st_mtime_ns)
 

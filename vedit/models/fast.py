@@ -9,16 +9,17 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vedit.errors import ModelError
-from vedit.models import resolve
+from vedit.models import FAST_FOLDER, file_digest, resolve
 
 if TYPE_CHECKING:
     from vedit.options import RestyleOptions
 
-FOLDER, WEIGHTS, SETTINGS = "fast", "pytorch_lora_weights.safetensors", "fast.json"
+WEIGHTS, SETTINGS = "pytorch_lora_weights.safetensors", "fast.json"
 QUALITY = "draft"
 """The preset that stands for the least evaluations."""
 
@@ -28,6 +29,9 @@ class FastTier:
     """How a model's few-step weights are used.
 
     Timesteps are those of the model's noise schedule; a trajectory is the noisy ends of its steps, noisiest first.
+
+    Raises:
+        ValueError: trajectories that do not fall, or do not fit each other; a guidance or a scale that is no number.
     """
 
     folder: Path
@@ -38,27 +42,58 @@ class FastTier:
     noisier than that is left out."""
     guidance: float
     """The scale of classifier-free guidance that is in the weights: sampling adds none."""
+    unet: str
+    """The weights that the change is of, as `unet_digest` tells them: with others it is noise."""
     scale: float = 1.0
     """What the low-rank change is multiplied by."""
+
+    def __post_init__(self) -> None:
+        if not self.sampling:
+            raise ValueError("it has no sampling steps")
+        for steps in (self.sampling, self.inversion):
+            if any(type(t) is not int or t < 0 for t in steps) or list(steps) != sorted(set(steps), reverse=True):
+                raise ValueError(f"timesteps are whole numbers, the noisiest first, not {list(steps)}")
+        if not self.inversion or self.inversion[0] >= self.sampling[0] or self.inversion[-1] >= self.sampling[-1]:
+            raise ValueError("the inversion begins below the last sampling step and ends below the first")
+        if not (isfinite(self.guidance) and isfinite(self.scale)):
+            raise ValueError("guidance and scale are finite numbers")
+        if type(self.unet) is not str or not self.unet:
+            raise ValueError("it does not say of which UNet it is")
 
     @property
     def weights(self) -> Path:
         """The file with the change."""
         return self.folder / WEIGHTS
 
+    @property
+    def text(self) -> str:
+        """What `fast.json` says."""
+        keys = ("sampling", "inversion", "guidance", "scale", "unet")
+        return json.dumps({key: getattr(self, key) for key in keys}, indent=1) + "\n"
+
     def serves(self, options: RestyleOptions) -> bool:
-        """Whether these options ask for a draft, and for nothing that the weights were not distilled for.
+        """Whether these options ask for a draft, and for nothing that the weights were not distilled for."""
+        return options.quality == QUALITY and not self.beyond(options)
+
+    def beyond(self, options: RestyleOptions) -> tuple[str, ...]:
+        """What is asked for that the weights were not distilled for, in words.
 
         A negative prompt and regions need the unguided half of a step, another guidance would need other weights, and
         steps that are given count the model's own trajectory.
         """
-        own_steps = options.steps is not None or options.fixed_point is not None
-        guided = options.guidance is not None and options.guidance != self.guidance
-        described = bool(options.negative_prompt.strip() or options.regions)
-        return options.quality == QUALITY and not (own_steps or guided or described)
+        asked = {
+            "steps": options.steps is not None,
+            "fixed_point": options.fixed_point is not None,
+            f"guidance other than {self.guidance:g}": options.guidance not in (None, self.guidance),
+            "a negative prompt": bool(options.negative_prompt.strip()),
+            "regions": bool(options.regions),
+        }
+        return tuple(name for name, there in asked.items() if there)
 
     def taken(self, strength: float) -> tuple[int, ...]:
-        """The steps that a strength in [0, 1] regenerates."""
+        """The steps that a strength in [0, 1] regenerates. Raises ValueError for any other."""
+        if not 0.0 <= strength <= 1.0:
+            raise ValueError(f"strength must lie in [0, 1], got {strength:g}")
         count = len(self.sampling)
         return self.sampling[count - min(int(count * strength), count) :]
 
@@ -78,10 +113,32 @@ def fast_tier(name: str) -> FastTier | None:
     """The fast tier of a model, by any name that `vedit.models.resolve` takes; None where it has none.
 
     Raises:
-        ModelError: as `resolve`; or the tier's file of settings is damaged.
+        ModelError: as `resolve` and `tier_of`.
     """
-    folder = Path(resolve(name).base) / FOLDER
-    return read_tier(folder) if (folder / SETTINGS).is_file() else None
+    return tier_of(Path(resolve(name).base))
+
+
+def tier_of(model: Path) -> FastTier | None:
+    """The fast tier in a model's folder; None where there is none.
+
+    Raises:
+        ModelError: its file of settings is damaged, or it was distilled for other weights than the folder's.
+    """
+    folder = model / FAST_FOLDER
+    if not (folder / SETTINGS).is_file():
+        return None
+    tier = read_tier(folder)
+    if tier.unet != unet_digest(model):
+        raise ModelError(
+            f"{folder} was distilled for another UNet than {model / 'unet'}",
+            remedy=f"remove {folder}, or distil again",
+        )
+    return tier
+
+
+def unet_digest(model: Path) -> str:
+    """What tells the UNet in a model's folder from others: SHA-256 of its safetensors files, by name, with spaces."""
+    return " ".join(file_digest(file) for file in sorted((model / "unet").glob("*.safetensors")))
 
 
 def read_tier(folder: Path) -> FastTier:
@@ -98,26 +155,29 @@ def read_tier(folder: Path) -> FastTier:
             sampling=tuple(said.pop("sampling")),
             inversion=tuple(said.pop("inversion")),
             guidance=float(said.pop("guidance")),
+            unet=said.pop("unet"),
             scale=float(said.pop("scale", 1.0)),
         )
         if said:
             raise ValueError(f"unknown key {next(iter(said))!r}")
-        if not tier.sampling:
-            raise ValueError("it has no sampling steps")
-        for steps in (tier.sampling, tier.inversion):
-            if any(type(t) is not int or t < 0 for t in steps) or list(steps) != sorted(set(steps), reverse=True):
-                raise ValueError(f"timesteps are whole numbers, the noisiest first, not {list(steps)}")
-        if not tier.inversion or tier.inversion[0] >= tier.sampling[0] or tier.inversion[-1] >= tier.sampling[-1]:
-            raise ValueError("the inversion begins below the last sampling step and ends below the first")
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         reason = f"no key {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise ModelError(
-            f"{path} cannot be used: {reason}", remedy=f"fetch the model again, or remove its folder {FOLDER}/"
+            f"{path} cannot be used: {reason}", remedy=f"fetch the model again, or remove its folder {FAST_FOLDER}/"
         ) from error
     return tier
 
 
+def withdraw_other(tier: FastTier) -> None:
+    """Remove a `fast.json` that says anything else, so that the tier's weights may be written: without the file there
+    is no tier, and no weights are read under the settings of others."""
+    path = tier.folder / SETTINGS
+    if path.is_file() and path.read_text("utf-8") != tier.text:
+        path.unlink()
+
+
 def write_settings(tier: FastTier) -> None:
-    """Write `fast.json` into the tier's folder."""
-    said = {key: getattr(tier, key) for key in ("sampling", "inversion", "guidance", "scale")}
-    (tier.folder / SETTINGS).write_text(json.dumps(said, indent=1) + "\n", "utf-8")
+    """Write `fast.json` into the tier's folder, in one step; its weights are there already."""
+    part = tier.folder / f"{SETTINGS}.part"
+    part.write_text(tier.text, "utf-8")
+    part.replace(tier.folder / SETTINGS)

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 
 from vedit.errors import ModelError
 
@@ -100,11 +100,16 @@ def write_lora(path: Path, pairs: Mapping[str, tuple[torch.Tensor, torch.Tensor]
     """Write the changes in float16; returns the file's size in bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_suffix(".part")
-    tensors = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in _as_file(pairs).items()}
-    save_file(tensors, part, metadata={"format": "pt"})
+    part.write_bytes(lora_bytes(pairs))
     part.chmod(0o644)
     part.replace(path)
     return path.stat().st_size
+
+
+def lora_bytes(pairs: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> bytes:
+    """What `write_lora` writes; how much it is depends on the shapes alone."""
+    tensors = {name: value.detach().to("cpu", torch.float16).contiguous() for name, value in _as_file(pairs).items()}
+    return save(tensors, metadata={"format": "pt"})
 
 
 def _as_file(pairs: Mapping[str, tuple[torch.Tensor, torch.Tensor]]) -> dict[str, torch.Tensor]:

@@ -16,7 +16,7 @@ from vedit.diffusion.attention import FrameMemory, cross_frame_attention
 from vedit.diffusion.regions import RegionalPrompts, regional_prompts
 from vedit.errors import ModelError
 from vedit.models import known_words, unknown_words
-from vedit.models.fast import FOLDER, SETTINGS, FastTier, read_tier
+from vedit.models.fast import SETTINGS, FastTier, tier_of
 from vedit.models.lora import Lora, read_lora
 from vedit.models.sd_controls import ControlBranches
 from vedit.models.sd_files import Components, load_components
@@ -242,7 +242,7 @@ class SDTextEncoder:
         return unknown_words(text, self.words)
 
 
-def load(source: ModelSource, *, name: str, device: str, controls: Sequence[str]) -> Model:
+def load(source: ModelSource, *, name: str, device: str, controls: Sequence[str], fast: bool = True) -> Model:
     """Load a model of this family; see `vedit.models.load`."""
     dtype = torch.float16 if torch.device(device).type in ("cuda", "mps") else torch.float32
     parts: Components = load_components(source, controls=controls, dtype=dtype)
@@ -265,19 +265,19 @@ def load(source: ModelSource, *, name: str, device: str, controls: Sequence[str]
         scheduler_config=parts.scheduler_config,
         control_kinds=tuple(parts.controlnets),
         device=torch.device(device),
-        fast=_fast(Path(source.base) / FOLDER, parts),
+        fast=_fast(Path(source.base), parts) if fast else None,
     )
 
 
-def _fast(folder: Path, parts: Components) -> Fast | None:
-    """The fast tier in a folder; None where there is none. Raises ModelError for one that does not fit the model."""
-    if not (folder / SETTINGS).is_file():
+def _fast(base: Path, parts: Components) -> Fast | None:
+    """The fast tier of a model; None where it has none. Raises ModelError for one that does not fit the model."""
+    tier = tier_of(base)
+    if tier is None:
         return None
-    tier = read_tier(folder)
     count = parts.scheduler_config.get("num_train_timesteps", 1000)
     if isinstance(count, int) and tier.sampling[0] >= count:
         raise ModelError(
-            f"{folder / SETTINGS} does not fit the model: it begins at timestep {tier.sampling[0]} of {count}",
-            remedy=f"fetch the model again, or remove its folder {FOLDER}/",
+            f"{tier.folder / SETTINGS} does not fit the model: it begins at timestep {tier.sampling[0]} of {count}",
+            remedy=f"fetch the model again, or remove its folder {tier.folder.name}/",
         )
     return Fast(tier=tier, lora=read_lora(tier.weights, parts.unet, scale=tier.scale))

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from vedit.models import default_guidance, load
+from vedit.models import load
 from vedit.models.sd import Model
 from vedit.options import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
@@ -51,9 +51,8 @@ class Subject:
         own = self.settings
         given: dict[str, Any] = {
             "quality": own.quality,
-            # A folder that holds other weights of the embedded model is called by its path, and must not get the
-            # guidance of an unknown model.
-            "guidance": default_guidance("embedded") if own.guidance is None else own.guidance,
+            # None is the model's own, or that of its fast tier; a folder that lists its looks has the embedded one's.
+            "guidance": own.guidance,
             "seed": own.seed,
             "controls": (
                 ControlSpec(kind="tile", scale=1.0 if own.tile is None else own.tile),

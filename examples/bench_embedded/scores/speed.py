@@ -18,6 +18,7 @@ from scores.rendering import Subject
 from scores.report import Bar, Cell, Table
 from vedit.controls import control_maps
 from vedit.diffusion.trajectory import ddim_scheduler
+from vedit.estimates import evaluations
 from vedit.models import load
 from vedit.options import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle import prepare
@@ -50,7 +51,7 @@ def speed_table(subject: Subject, *, frames: int, rounds: int, log: Log) -> Tabl
     bars: list[Bar] = []
     for quality, (limit, most) in LIMITS.items():
         options = subject.options(PROMPT, quality=quality, short_side=min(SQUARE))
-        evaluations = evaluations_of(subject, options)
+        count = evaluations(subject.model.name, options)
         square, wide = _noise(frames, SQUARE), _noise(frames, WIDE)
         runs: dict[str, Run] = {
             "vedit": partial(subject.frames, options, square),
@@ -73,7 +74,7 @@ def speed_table(subject: Subject, *, frames: int, rounds: int, log: Log) -> Tabl
             rows.append((quality, name, value, value / theirs, work[name], work[name] / their_work))
             log(f"speed {quality}, {name}: {value:.2f} s a frame, {value / theirs:.2f} of the faster peer")
         bars.append(Bar(what=f"{quality}, seconds a frame", figure=seconds["vedit"], sign="<=", limit=limit))
-        bars.append(Bar(what=f"{quality}, network evaluations a frame", figure=evaluations, sign="<=", limit=most))
+        bars.append(Bar(what=f"{quality}, network evaluations a frame", figure=count, sign="<=", limit=most))
         bars.append(Bar(what=f"{quality}, vedit over diffusers", figure=seconds["vedit"] / theirs, sign="<=", limit=1))
     loading = _loading(str(subject.weights["folder"]))
     rows.append(("any", "loading the weights, libraries imported; seconds in all", loading, "", "", ""))
@@ -98,19 +99,11 @@ def speed_table(subject: Subject, *, frames: int, rounds: int, log: Log) -> Tabl
     )
 
 
-def evaluations_of(subject: Subject, options: RestyleOptions) -> int:
-    """Network evaluations a frame, inversion included; a guided step is two."""
-    restyler = prepare(subject.model, options)
-    if restyler.few_steps and subject.model.fast is not None:
-        return subject.model.fast.tier.evaluations(options)
-    return len(restyler.path.steps) * (restyler.fixed_point + (1 if restyler.guidance == 1 else 2))
-
-
 def peer_settings(subject: Subject, options: RestyleOptions) -> tuple[int, float]:
     """The peer's sampling steps and guidance, for as many evaluations as ours takes, or one fewer; as ours samples
     without guidance where few steps were distilled, so does the peer then."""
-    guidance = 1.0 if prepare(subject.model, options).few_steps else float(options.guidance or 1)
-    return evaluations_of(subject, options) // (1 if guidance == 1 else 2), guidance
+    guidance = prepare(subject.model, options).guidance
+    return evaluations(subject.model.name, options) // (1 if guidance == 1 else 2), guidance
 
 
 def _loading(folder: str) -> float:
