@@ -25,6 +25,9 @@ _RADIUS = 4
 _NOISE = 1e-4
 """Variance below which a source counts as flat: a standard deviation of 2.5 levels of 255."""
 _LARGEST_GAIN = 2.0
+_DRAWN, _GRADED = 0.3, 0.7
+"""The share of the result's variance that follows the source, up to which it counts as drawn anew, and from which as
+graded."""
 
 
 def upsample_change(
@@ -45,10 +48,11 @@ def upsample_change(
 
     A and b are the colour-guided filter's affine model, computed at the small size and smoothed (He, Sun, "Fast
     Guided Filter", 2015, equations 3 to 6), with two differences. The prior of A is the identity, not zero, so a
-    result that equals its source gives S itself, noise included. And A is scaled by the share of the result's variance
-    that the model explains, so that a look that draws its own texture (hatching, paper, brush strokes) gets none of
-    the photograph's, while a regrade gets all of it. What the model leaves unexplained is in up(r) already: the
-    texture is neither smeared nor lost. Each frame is treated alone, with no per-frame normalisation that could pulse.
+    result that equals its source gives S itself, noise included. And A is scaled by how far the model explains the
+    result's variance, from 0 where it explains 30 % to 1 at 70 %: a look that draws its own texture (hatching, paper,
+    brush strokes) gets none of the photograph's, while a regrade gets all of it, though a network did it roughly.
+    What the model leaves unexplained is in up(r) already: the texture is neither smeared nor lost. Each frame is
+    treated alone, with no per-frame normalisation that could pulse.
 
     Args:
         source: full-size frames, (T, 3 or 4, H, W): float in [0, 1], or integers of `bit_depth`; alpha is ignored.
@@ -164,8 +168,10 @@ def _gain_change(source: Array, result: Array) -> Array:
         changed = _box(change[..., i] ** 2) - mean_c[..., i] ** 2
         followed = sum(row[j] * cg[j] for j in range(3))
         share = (fixed + 2 * crossed + followed) / (fixed + 2 * crossed + np.maximum(changed, followed))
+        graded = np.clip((share - _DRAWN) / (_GRADED - _DRAWN), 0, 1)
+        kept = graded**2 * (3 - 2 * graded)
         for j in range(3):
-            gain[..., 3 * i + j] = (row[j] + own[j]) * share - own[j]
+            gain[..., 3 * i + j] = (row[j] + own[j]) * kept - own[j]
     return np.clip(_box(gain), -_LARGEST_GAIN, _LARGEST_GAIN)
 
 
