@@ -17,7 +17,8 @@ from tests.clips import CUT, FRAMES, two_shots
 from tests.recording import frames_written
 from tests.tiers import write_tier
 from vedit.errors import Interrupted, ModelError
-from vedit.models import identity, load
+from vedit.models import load
+from vedit.models.digests import identity
 from vedit.models.fast import fast_tier, read_tier, withdraw_other, write_settings
 from vedit.options import RenderRequest, RestyleOptions
 from vedit.render import plan, restyle

@@ -38,6 +38,7 @@ LAYERS = (
         "catalogue",
         "weights",
         "hub",
+        "hub_cache",
         "vision_wheel",
         "controls",
         "edits",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from vedit.controls import asked as controls_asked
 from vedit.controls import branch
 from vedit.guides import made_by
-from vedit.models import identity
+from vedit.models.digests import identity
 from vedit.models.fast import fast_tier
 from vedit.registry import needs_of
 from vedit.weights import find

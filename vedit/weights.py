@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from vedit.catalogue import WEIGHTS, WeightsInfo
 from vedit.errors import ModelError
+from vedit.hub_cache import snapshots_of
 from vedit.vision_wheel import vision_fault
 
 T = TypeVar("T")
@@ -199,16 +200,14 @@ def _places(entry: WeightsInfo) -> Iterator[Path]:
         yield Path(own) / entry.name
     if entry.pickle:
         return
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    cached = Path(HF_HUB_CACHE) / f"models--{entry.repo.replace('/', '--')}"
+    snapshots = snapshots_of(entry.repo)
     if entry.revision is not None:
-        yield cached / "snapshots" / entry.revision
+        yield snapshots / entry.revision
         return
-    yield from sorted(record.parent for record in cached.glob(f"snapshots/*/{RECORD}"))
-    main = cached / "refs" / "main"
+    yield from sorted(record.parent for record in snapshots.glob(f"*/{RECORD}"))
+    main = snapshots.parent / "refs" / "main"
     if main.is_file():
-        yield cached / "snapshots" / main.read_text("utf-8").strip()
+        yield snapshots / main.read_text("utf-8").strip()
 
 
 def whole(entry: WeightsInfo, folder: Path) -> bool:

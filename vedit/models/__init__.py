@@ -2,28 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import ModelError
+from vedit.hub_cache import snapshots_of
 from vedit.vision_wheel import vision_fault
-from vedit.weights import digest
 
 if TYPE_CHECKING:
     from vedit.models.sd import Model
 
 DEFAULT = "embedded"
-_MODEL_FILES = frozenset((".safetensors", ".json", ".txt"))
-"""Weights, configs and the vocabulary of a tokenizer: what decides what a model does."""
 FAST_FOLDER = "fast"
 """In a model's folder: few-step weights, which only some looks use (`vedit.models.fast`)."""
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
@@ -231,72 +227,8 @@ def load(
     return family.load(resolve(name, controlnets), name=name, device=device, controls=controls, fast=fast)
 
 
-def identity(
-    name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Collection[str] = (), fast: bool = False
-) -> dict[str, str | None]:
-    """What tells a model's files from others of the same name, JSON-able, without loading them.
-
-    Args:
-        name: as `resolve` takes it.
-        controlnets: further control branches by kind.
-        kinds: the control branches that are used, beside those that lie in the model's own folder.
-        fast: the fast tier is used.
-
-    Returns:
-        For each part by its kind, the model itself as "model", a fast tier that is used as "fast": SHA-256 of the
-        folder's files or of the file, of a hub id the commit in the local cache; None where it is not on this machine
-        yet.
-
-    Raises:
-        ModelError: as `resolve`.
-    """
-    source = resolve(name, controlnets)
-    parts = {"model": source.base, **{kind: place for kind, place in source.controlnets.items() if kind in kinds}}
-    if fast:
-        parts["fast"] = str(Path(source.base) / FAST_FOLDER)
-    return {part: _files_of(place) for part, place in parts.items()}
-
-
-def _files_of(place: str) -> str | None:
-    path = Path(place)
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix in _MODEL_FILES and file.is_file())
-        # The fast tier is a part of its own: a look that does not use it is the same with and without.
-        own = [file for file in files if path / FAST_FOLDER not in file.parents]
-        told = [(file.relative_to(path).as_posix(), file_digest(file)) for file in own]
-        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
-    if path.is_file():
-        return file_digest(path)
-    repo, _, revision = place.partition("@")
-    owner, _, rest = repo.partition("/")
-    snapshots = _cached(f"{owner}/{rest.partition('/')[0]}")  # owner/name/FILE is one file of a repository
-    named = snapshots.parent / "refs" / (revision or "main")
-    if named.is_file():
-        return named.read_text("utf-8").strip()
-    return revision if revision and (snapshots / revision).is_dir() else None
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, remembered for as long as its size and its time of change are the same."""
-    status = path.stat()
-    return _digest_as_is(path, status.st_size, status.st_mtime_ns)
-
-
-@cache
-def _digest_as_is(path: Path, _size: int, _changed: int) -> str:
-    """Many renders of one process use one model of many gigabytes."""
-    return digest(path)
-
-
 def _in_cache(repo: str) -> bool:
-    return any(_cached(repo).glob("*/model_index.json"))
-
-
-def _cached(repo: str) -> Path:
-    # transformers and diffusers keep hub files under the same cache; the folder's name is the hub client's rule.
-    from huggingface_hub.constants import HF_HUB_CACHE
-
-    return Path(HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "snapshots"
+    return any(snapshots_of(repo).glob("*/model_index.json"))
 
 
 def _unknown(name: str) -> ModelError:

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vedit.errors import ModelError
-from vedit.models import FAST_FOLDER, file_digest, resolve
+from vedit.models import FAST_FOLDER, resolve
+from vedit.models.digests import file_digest
 
 if TYPE_CHECKING:
     from vedit.options import RestyleOptions

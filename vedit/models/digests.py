@@ -1,0 +1,73 @@
+"""What tells a model's files from others of the same name. Importing this does not import torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from functools import cache
+from pathlib import Path
+
+from vedit.hub_cache import snapshots_of
+from vedit.models import FAST_FOLDER, resolve
+from vedit.weights import digest
+
+_MODEL_FILES = frozenset((".safetensors", ".json", ".txt"))
+"""Weights, configs and the vocabulary of a tokenizer: what decides what a model does."""
+
+
+def identity(
+    name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Collection[str] = (), fast: bool = False
+) -> dict[str, str | None]:
+    """What tells a model's files from others of the same name, JSON-able, without loading them.
+
+    Args:
+        name: as `resolve` takes it.
+        controlnets: further control branches by kind.
+        kinds: the control branches that are used, beside those that lie in the model's own folder.
+        fast: the fast tier is used.
+
+    Returns:
+        For each part by its kind, the model itself as "model", a fast tier that is used as "fast": SHA-256 of the
+        folder's files or of the file, of a hub id the commit in the local cache; None where it is not on this machine
+        yet.
+
+    Raises:
+        ModelError: as `resolve`.
+    """
+    source = resolve(name, controlnets)
+    parts = {"model": source.base, **{kind: place for kind, place in source.controlnets.items() if kind in kinds}}
+    if fast:
+        parts["fast"] = str(Path(source.base) / FAST_FOLDER)
+    return {part: _files_of(place) for part, place in parts.items()}
+
+
+def _files_of(place: str) -> str | None:
+    path = Path(place)
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.suffix in _MODEL_FILES and file.is_file())
+        # The fast tier is a part of its own: a look that does not use it is the same with and without.
+        own = [file for file in files if path / FAST_FOLDER not in file.parents]
+        told = [(file.relative_to(path).as_posix(), file_digest(file)) for file in own]
+        return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+    if path.is_file():
+        return file_digest(path)
+    repo, _, revision = place.partition("@")
+    owner, _, rest = repo.partition("/")
+    snapshots = snapshots_of(f"{owner}/{rest.partition('/')[0]}")  # owner/name/FILE is one file of a repository
+    named = snapshots.parent / "refs" / (revision or "main")
+    if named.is_file():
+        return named.read_text("utf-8").strip()
+    return revision if revision and (snapshots / revision).is_dir() else None
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 of a file's bytes, remembered for as long as its size and its time of change are the same."""
+    status = path.stat()
+    return _digest_as_is(path, status.st_size, status.st_mtime_ns)
+
+
+@cache
+def _digest_as_is(path: Path, _size: int, _changed: int) -> str:
+    """Many renders of one process use one model of many gigabytes."""
+    return digest(path)
