@@ -19,6 +19,7 @@ if str(EXAMPLE) not in sys.path:
 
 from trainer.form import new_scheduler  # noqa: E402
 from trainer.objectives import (  # noqa: E402
+    HALF_MIN_SNR,
     OBJECTIVES,
     min_snr_weight,
     objective_named,
@@ -104,6 +105,9 @@ def test_min_snr_weights_are_the_formula() -> None:
     torch.testing.assert_close(min_snr_weight(ALPHAS), expected, atol=1e-6, rtol=1e-4)
     assert torch.equal(objective_named("v, min-SNR weights").weight, min_snr_weight(ALPHAS))
     assert torch.equal(objective_named("v").weight, torch.ones(1000))
+    half = objective_named(HALF_MIN_SNR).weight
+    assert half.mean().item() == pytest.approx(1, abs=1e-5) and half.min() >= 0.5
+    torch.testing.assert_close(half * 2 - 1, expected / expected.mean(), atol=1e-5, rtol=1e-3)
 
 
 def test_sampling_begins_at_pure_noise() -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from trainer.batches import Batch, iterate_batches
 from trainer.export import Networks
 from trainer.loop import Loss
-from trainer.objectives import Objective, objective_named
+from trainer.objectives import HALF_MIN_SNR, Objective, objective_named
 from trainer.pairs import make_pairs
 from trainer.twins import disagreement
 from vedit.preprocessors.softedge import soft_edges
@@ -77,9 +77,10 @@ def diffusion_loss(
 ) -> Callable[[int], Loss]:
     """For `run_loop`: pairs in, mean square of the error in v and disagreement of the twins out.
 
-    The last four arguments are what `trainer.ablation` varies. `objective` is v where it is not given.
+    The last four arguments are what `trainer.ablation` varies. `objective` is `HALF_MIN_SNR`
+    where it is not given.
     """
-    asked = objective or objective_named("v")
+    asked = objective or objective_named(HALF_MIN_SNR)
     factor = float(vae.config["scaling_factor"])
     vae.requires_grad_(False).eval()
 

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from trainer.diffusion import DROP_CONTROL, FLICKER
 from trainer.form import LATENT_CHANNELS
+from trainer.objectives import HALF_MIN_SNR
 from trainer.pairs import DROP_PLAIN, DROP_STYLED
 
 Group = Literal["base", "latent channels", "widths", "words dropped", "controls dropped", "flicker", "objective"]
@@ -65,6 +66,7 @@ VARIANTS = (
         name="v, zero terminal SNR", group="objective", beside=STILL, flicker=0.0, objective="v, zero terminal SNR"
     ),
     Variant(name="v, min-SNR weights", group="objective", beside=STILL, flicker=0.0, objective="v, min-SNR weights"),
+    Variant(name=HALF_MIN_SNR, group="objective", beside=STILL, flicker=0.0, objective=HALF_MIN_SNR),
 )
 BASE_SEEDS = tuple(variant.name for variant in VARIANTS if variant.group == "base")
 
