@@ -7,8 +7,8 @@
 Shots under one look can share an anchor: a frame of the source, wherever it lies, that is sampled with every window and
 whose change of colours all of them take. Nothing else ever crosses a cut.
 
-Where a model has a fast tier that can do what is asked (`vedit.models.fast`), a draft is inverted in fewer steps, with
-the model's own weights, and sampled with the few-step ones.
+Where a model has a fast tier that can do what is asked (`vedit.models.fast`), the source is inverted in fewer steps,
+with the model's own weights, and sampled with the few-step ones.
 
 Both passes see the same controls and the same cross-frame attention, so that sampling under the source's own
 description and no guidance retraces the inversion (DDIM inversion, Song et al. 2021; with ControlNet as in RAVE,
@@ -68,7 +68,7 @@ class Restyler:
     regions: tuple[PromptEmbeds, ...]
     guidance: float
     fixed_point: int
-    """Evaluations of each step of the inversion; 0 in the fast tier, which walks another way."""
+    """Evaluations of each step of the inversion; none where it leaps."""
     few_steps: bool = False
     """Sampled with the fast tier's weights."""
     inversions: Kept | None = None
@@ -91,6 +91,11 @@ class Restyler:
             if name != "fast" and (not name.startswith("controlnet:") or name in used)
         }
 
+    @property
+    def leaps(self) -> bool:
+        """Inverted as a fast draft is (`vedit.diffusion.few_steps.leap`)."""
+        return self.few_steps and self.fixed_point == 0
+
     def sampling(self) -> AbstractContextManager[None]:
         """The weights that sample, in the UNet for as long as the context lasts."""
         fast = self.model.fast
@@ -100,15 +105,15 @@ class Restyler:
 def prepare(model: Model, options: RestyleOptions, inversions: Kept | None = None) -> Restyler:
     """Encode the prompts and lay out the trajectory; controls the model has no branch for are left out."""
     quality, guidance, fixed_point = options.resolved(), options.guidance, options.resolved().fixed_point
-    tier = model.fast.tier if model.fast is not None and model.fast.tier.serves(options) else None
-    if tier is None:
+    schedule = None if model.fast is None else model.fast.tier.schedule(options)
+    if schedule is None:
         path = inversion = trajectory(model.scheduler_config, steps=quality.steps, strength=options.strength)
     else:
         path, inversion = (
             through(model.scheduler_config, steps)
-            for steps in (tier.taken(options.strength), tier.stops(options.strength))
+            for steps in (schedule.taken(options.strength), schedule.stops(options.strength))
         )
-        inversion, guidance, fixed_point = counted_by(inversion, path), 1.0, 0
+        inversion, guidance, fixed_point = counted_by(inversion, path), 1.0, schedule.fixed_point
     return Restyler(
         model=model,
         options=options,
@@ -122,7 +127,7 @@ def prepare(model: Model, options: RestyleOptions, inversions: Kept | None = Non
         regions=tuple(model.text(region.prompt) for region in options.regions),
         guidance=default_guidance(model.name) if guidance is None else guidance,
         fixed_point=fixed_point,
-        few_steps=tier is not None,
+        few_steps=schedule is not None,
         inversions=inversions,
     )
 
@@ -274,7 +279,7 @@ def _inverted(
     path = restyler.inversion
 
     def walk() -> list[torch.Tensor]:
-        if restyler.few_steps:
+        if restyler.leaps:
             led = leap(denoise, source.data, path)
             on_step("invert", 1.0)
             return [led]
@@ -297,5 +302,5 @@ def _inverted(
         batch=restyler.options.batch,
         fingerprint=restyler.inverting,
     )
-    count = 1 if restyler.few_steps else len(path.steps)
+    count = 1 if restyler.leaps else len(path.steps)
     return [source.data, *kept_inversion(restyler.inversions, facts, source.data, count, walk, whole=whole)]

@@ -33,10 +33,9 @@ from scores.rendering import Settings, fingerprint, load_subject  # noqa: E402
 from scores.speed import _peer, _restyle, peer_settings  # noqa: E402  # pyright: ignore[reportPrivateUsage]
 from trainer.looks import look_named  # noqa: E402
 
+from tests.tiers import write_tier  # noqa: E402
 from vedit.embedded import FOLDER  # noqa: E402
 from vedit.estimates import evaluations  # noqa: E402
-from vedit.models.fast import FastTier, unet_digest, write_settings  # noqa: E402
-from vedit.models.lora import write_lora  # noqa: E402
 from vedit.pipelines.restyle import prepare  # noqa: E402
 from vedit.testing_sd import write_tiny_sd  # noqa: E402
 
@@ -264,9 +263,7 @@ def test_the_peer_evaluates_its_network_as_often_as_we_do(quality: str, tmp_path
 
 def test_the_fast_tier_is_what_is_measured_whatever_its_guidance(tmp_path: Path) -> None:
     folder = write_tiny_sd(tmp_path / "model")
-    tier = FastTier(folder=folder / "fast", sampling=(751, 401), inversion=(1,), guidance=3.5, unet=unet_digest(folder))
-    write_lora(tier.weights, {"conv_in": (torch.ones(1, 4, 3, 3), torch.ones(32, 1, 1, 1))})
-    write_settings(tier)
+    write_tier(folder, sampling=(751, 401), guidance=3.5)
     subject = load_subject(folder, Settings(quality="draft"), tmp_path)
     options = subject.options("night")
     assert prepare(subject.model, options).few_steps

@@ -1,4 +1,4 @@
-"""Few-step distillation: the target's sums, that a change of low rank learns it, and what comes out of it."""
+"""Few-step distillation: that a change of low rank learns its target, and what comes out of it."""
 
 # The example is a script with its package beside it, on no checker's path.
 # pyright: reportMissingImports=false
@@ -6,107 +6,39 @@
 import copy
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
 
-pytest.importorskip("skimage", reason="training needs the extra: pip install 'vedit[train]'")
-pytest.importorskip("scipy", reason="training needs the extra: pip install 'vedit[train]'")
+from tests.finished_model import CPU, DRAFT, SCHEDULES, small_pairs, write_finished  # isort: skip
 
-EXAMPLE = Path(__file__).parents[1] / "examples" / "train_embedded"
-if str(EXAMPLE) not in sys.path:
-    sys.path.insert(0, str(EXAMPLE))
+import distill as program
+from trainer import distillation
+from trainer.batches import Batch
+from trainer.export import Networks, export
+from trainer.form import new_autoencoder
+from trainer.lora import Changes
+from trainer.teacher import Teacher
 
-import distill as program  # noqa: E402
-from trainer import distillation  # noqa: E402
-from trainer.batches import Batch, rng_for  # noqa: E402
-from trainer.distillation import Teacher, refined, velocity_between  # noqa: E402
-from trainer.export import Networks, export  # noqa: E402
-from trainer.form import new_autoencoder, new_scheduler  # noqa: E402
-from trainer.lora import Changes  # noqa: E402
-from trainer.waking import wake_controlnets  # noqa: E402
-
-from vedit.diffusion.few_steps import through  # noqa: E402
-from vedit.diffusion.trajectory import cleaner  # noqa: E402
-from vedit.errors import ModelError  # noqa: E402
-from vedit.models import load  # noqa: E402
-from vedit.models.fast import FastTier, fast_tier, unet_digest  # noqa: E402
-from vedit.models.lora import read_lora, write_lora  # noqa: E402
-
-CPU = torch.device("cpu")
-SAMPLING, INVERSION = (751, 401), (1,)
-PROMPTS = ("night", "", "watercolor", "a comic")
+from vedit.errors import ModelError
+from vedit.models import load
+from vedit.models.fast import FastTier, Schedule, fast_tier, unet_digest
+from vedit.models.lora import read_lora, write_lora
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A finished model with random weights."""
-    torch.manual_seed(3)
-    networks = Networks.new(widths=(16, 16, 32), norm_groups=8)
-    wake_controlnets(networks)
-    folder = tmp_path_factory.mktemp("finished") / "model"
-    export(new_autoencoder(channels=16), networks, folder)
-    return folder
-
-
-def small_pairs(number: int, *, seed: int, packs: Path) -> Batch:
-    """Batch `number` of pictures that are nothing but noise and its negative."""
-    del packs
-    source = rng_for(seed, number).integers(0, 256, (2, 3, 32, 32), dtype=np.uint8)
-    return {"source": source, "target": 255 - source, "prompt": np.array([PROMPTS[number % 4], "night"])}
+    return write_finished(tmp_path_factory.mktemp("finished") / "model")
 
 
 @pytest.fixture(autouse=True)
 def without_packs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(distillation, "make_pairs", small_pairs)
-
-
-def test_the_target_is_where_two_explicit_steps_lead() -> None:
-    """By Song et al.'s equation 12 in x0 and epsilon, against one rotation by the v that is asked for."""
-    coarse, fine = (through(new_scheduler().config, steps) for steps in (SAMPLING, refined(SAMPLING, 2)))
-    assert refined(SAMPLING, 2) == (751, 576, 401, 200)
-    assert refined((751, 501, 251), 3) == (751, 668, 584, 501, 418, 334, 251, 167, 84)
-    generator = torch.Generator().manual_seed(0)
-    for index, step in enumerate(coarse.steps):
-        first, second = fine.steps[2 * index : 2 * index + 2]
-        assert (first.alpha, second.alpha_cleaner) == (step.alpha, step.alpha_cleaner)
-        x, *outputs = torch.randn(3, 2, 4, 3, 3, generator=generator, dtype=torch.float64)
-        landed = x
-        for part, v in zip((first, second), outputs, strict=True):
-            a, b = part.alpha, part.alpha_cleaner
-            clean = a**0.5 * landed - (1 - a) ** 0.5 * v
-            epsilon = (1 - a) ** 0.5 * landed + a**0.5 * v
-            landed = b**0.5 * clean + (1 - b) ** 0.5 * epsilon
-        wanted = velocity_between(x, landed, step)
-        torch.testing.assert_close(cleaner(x, wanted, step, "v_prediction"), landed)
-        # Where both steps agree on the picture and the noise, the one step's v is theirs.
-        clean, noise = outputs
-        noisy = step.alpha**0.5 * clean + (1 - step.alpha) ** 0.5 * noise
-        end = step.alpha_cleaner**0.5 * clean + (1 - step.alpha_cleaner) ** 0.5 * noise
-        true = step.alpha**0.5 * noise - (1 - step.alpha) ** 0.5 * clean
-        torch.testing.assert_close(velocity_between(noisy, end, step), true)
-
-
-def test_a_guided_teacher_moves_away_from_no_words(folder: Path) -> None:
-    """`landed` against the two halves of the guidance, evaluated one by one."""
-    model = load(str(folder), controls=("tile", "softedge"))
-    teacher = Teacher(model, guidance=3.0, device=CPU)
-    scene = teacher.scene(small_pairs(0, seed=0, packs=Path()), torch.ones(2, 2, 1, 1, 1))
-    x, step = torch.randn(2, 16, 4, 4), through(model.scheduler_config, SAMPLING).steps[0]
-    added = teacher.residuals(x, step.timestep, scene)
-    with torch.no_grad():
-        told, untold = (
-            distillation.velocity(teacher.unet, x, step.timestep, words, added)
-            for words in (scene.words, scene.nothing)
-        )
-    assert not torch.equal(told, untold)
-    expected = cleaner(x, untold + 3 * (told - untold), step, "v_prediction")
-    torch.testing.assert_close(teacher.landed(x, [step], scene, added), expected, rtol=0.02, atol=0.02)  # in bfloat16
 
 
 def test_a_new_change_is_none_and_a_trained_one_is_what_is_written(folder: Path, tmp_path: Path) -> None:
@@ -133,13 +65,13 @@ def test_a_new_change_is_none_and_a_trained_one_is_what_is_written(folder: Path,
 def settings(folder: Path, out: Path, work: Path, **changes: Any) -> Any:
     defaults = {
         "weights": folder, "out": out, "work": work, "packs": Path(), "minutes": 60.0, "steps": 4, "seed": 0,
-        "workers": 0, "rank": 2, "rate": 1e-3, "parts": 2, "inverted": 0.5,
+        "workers": 0, "rank": 2, "rate": 1e-3, "span": 180, "inverted": 0.5,
     }  # fmt: skip
     return SimpleNamespace(**{**defaults, **changes})
 
 
 def tier_of(args: Any, **changes: Any) -> FastTier:
-    given: dict[str, Any] = {"sampling": SAMPLING, "inversion": INVERSION, "guidance": 2.0, **changes}
+    given: dict[str, Any] = {"schedules": SCHEDULES, "guidance": 2.0, **changes}
     return FastTier(folder=args.out, unet=unet_digest(args.weights), **given)
 
 
@@ -203,9 +135,10 @@ def test_steps_on_one_batch_lower_its_loss(folder: Path, monkeypatch: pytest.Mon
     student = copy.deepcopy(teacher.unet)
     changes = Changes(student, rank=4)
     optimizer = torch.optim.Adam(changes.parameters(), lr=3e-3)
-    tier = FastTier(folder=Path(), sampling=(751,), inversion=INVERSION, guidance=4.0, unet="of the teacher")
+    one_step = {"draft": Schedule(sampling=(751,), inversion=(1,))}
+    tier = FastTier(folder=Path(), schedules=one_step, guidance=4.0, unet="of the teacher")
     start = distillation.distillation_loss(
-        teacher, student, tier, parts=2, inverted=1.0, packs=Path(), seed=0, workers=0
+        teacher, student, tier, span=375, inverted=1.0, packs=Path(), seed=0, workers=0
     )
     loss, losses = start(0), list[float]()
     for _ in range(8):
@@ -224,7 +157,7 @@ def test_the_tier_that_comes_out_is_found_and_fits(folder: Path, tmp_path: Path)
     distilled(settings(model, model / "fast", tmp_path / "work", steps=1))
     tier = fast_tier(str(model))
     assert tier is not None
-    assert (tier.sampling, tier.inversion, tier.guidance) == (SAMPLING, INVERSION, 2.0)
+    assert (tier.schedules, tier.guidance) == (SCHEDULES, 2.0)
     assert load(str(model)).fast is not None
     # Other weights under the same name: the tier goes as they come, or is refused and made again.
     torch.manual_seed(4)
@@ -249,11 +182,11 @@ def test_a_state_of_another_teacher_or_of_other_settings_is_refused(folder: Path
     export(new_autoencoder(channels=16), Networks.new(widths=(16, 16, 32), norm_groups=8), other)
     for name, changed, changes in (
         ("teacher", {"weights": other}, {}),
-        ("sampling", {}, {"sampling": (801, 401)}),
-        ("inversion", {}, {"inversion": (301, 1)}),
+        ("schedules", {}, {"schedules": {"draft": DRAFT}}),
+        ("schedules", {}, {"schedules": SCHEDULES | {"draft": replace(DRAFT, inversion=(301, 1))}}),
         ("guidance", {}, {"guidance": 3.0}),
         ("rank", {"rank": 3}, {}),
-        ("parts", {"parts": 3}, {}),
+        ("span", {"span": 100}, {}),
         ("inverted", {"inverted": 0.25}, {}),
     ):
         with pytest.raises(SystemExit, match=f"another {name}: remove it or give another --work$"):
@@ -275,9 +208,15 @@ def test_no_wrong_pair_is_ever_live(folder: Path, tmp_path: Path, monkeypatch: p
         return write_lora(*args)
 
     monkeypatch.setattr(program, "write_lora", writing)
-    distilled(settings(folder, out, tmp_path / "work_b", steps=1), sampling=(801, 401))
+    distilled(
+        settings(folder, out, tmp_path / "work_b", steps=1),
+        schedules={"draft": Schedule(sampling=(801, 401), inversion=(1,))},
+    )
     assert (out / "fast.json").read_text("utf-8") != before
-    distilled(settings(folder, out, tmp_path / "work_c", steps=1), sampling=(801, 401))
+    distilled(
+        settings(folder, out, tmp_path / "work_c", steps=1),
+        schedules={"draft": Schedule(sampling=(801, 401), inversion=(1,))},
+    )
     assert found == [False, True]
 
 
@@ -288,12 +227,12 @@ def test_what_is_too_large_or_makes_no_sense_is_refused_before_training(
     distilled(settings(folder, out, tmp_path / "before", steps=1))
     written = {path.name: path.read_bytes() for path in out.iterdir()}
     with pytest.raises(SystemExit, match="cannot be distilled: timesteps must fall"):
-        distilled(settings(folder, out, work), sampling=(1200, 401))
+        distilled(settings(folder, out, work), schedules={"draft": replace(DRAFT, sampling=(1200, 401))})
     monkeypatch.setattr(program, "LIMIT_BYTES", 1000)
     with pytest.raises(SystemExit, match="lower --rank"):
         distilled(settings(folder, out, work))
     words = ["distil.py", "--weights", str(folder), "--out", str(out), "--work", str(work), "--minutes", "1"]
-    monkeypatch.setattr(sys, "argv", [*words, "--sampling", "401", "751"])
+    monkeypatch.setattr(sys, "argv", [*words, "--draft", "401", "751"])
     with pytest.raises(SystemExit, match="noisiest first"):
         program.main()
     assert not work.exists()

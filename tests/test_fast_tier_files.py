@@ -19,7 +19,7 @@ from tests.tiers import write_tier
 from vedit.errors import Interrupted, ModelError
 from vedit.models import load
 from vedit.models.digests import identity
-from vedit.models.fast import fast_tier, read_tier, withdraw_other, write_settings
+from vedit.models.fast import Schedule, fast_tier, read_tier, withdraw_other, write_settings
 from vedit.options import RenderRequest, RestyleOptions
 from vedit.render import plan, restyle
 from vedit.testing_sd import write_tiny_sd
@@ -85,7 +85,7 @@ def test_settings_of_others_are_gone_before_weights_change(folder: Path) -> None
     tier = read_tier(folder / "fast")
     withdraw_other(tier)
     assert read_tier(folder / "fast") == tier, "the same settings hold for the next weights"
-    withdraw_other(replace(tier, sampling=(701, 301)))
+    withdraw_other(replace(tier, schedules={"draft": Schedule(sampling=(701, 301), inversion=(1,))}))
     assert fast_tier(str(folder)) is None
     assert tier.weights.is_file()
     write_settings(tier)
@@ -131,9 +131,16 @@ def test_a_plan_says_what_a_draft_costs_and_what_keeps_it_from_the_tier(
     *figures, notes = planned(steps=4, negative_prompt="blurry")
     assert figures == [4, 12, 7.0]
     assert notes == [
-        "a draft takes 12 network evaluations a frame, not the 5 of the fast tier, because of: steps, a negative prompt"
+        "draft quality takes 12 network evaluations a frame, not the 5 of the fast tier, because of: steps, "
+        "a negative prompt"
     ]
     assert "guidance other than 2" in planned(guidance=3.0)[-1][0]
+    ten = Schedule(sampling=tuple(range(901, 0, -100)), inversion=(601, 301), fixed_point=2)
+    write_tier(folder, schedules={"standard": ten})
+    assert planned(quality="standard") == (10, 16, 2.0, [])
+    assert planned() == (4, 12, 7.0, []), "no tier for drafts is no reason to speak of one"
+    *_, (note,) = planned(quality="standard", negative_prompt="blurry")
+    assert note.startswith("standard quality takes 40 network evaluations a frame, not the 16 of the fast tier")
 
 
 def rendered(wanted: RenderRequest, **more: Any) -> tuple[npt.NDArray[np.integer], int]:
@@ -179,7 +186,7 @@ def test_a_model_without_the_folder_has_no_tier(plain: Path, folder: Path) -> No
     assert load(str(plain)).fast is None
     found = fast_tier(str(folder))
     assert found is not None
-    assert found.sampling == FOUR
+    assert found.schedules["draft"].sampling == FOUR
 
 
 @pytest.mark.parametrize(
@@ -189,26 +196,55 @@ def test_a_model_without_the_folder_has_no_tier(plain: Path, folder: Path) -> No
         ({"sampling": []}, "no sampling steps"),
         ({"sampling": [251, 501]}, "noisiest first"),
         ({"inversion": [751]}, "below the last"),
+        ({"inversion": [851, 1]}, "below the first"),
+        ({"inversion": [], "fixed_point": 2}, "below the first"),
+        ({"fixed_point": -1}, "fixed_point"),
+        ({"start": "noise"}, "start"),
+        ({"sampling": [1200, 251]}, "timestep 1200 of 1000"),
+    ],
+)
+def test_steps_that_make_no_sense_are_refused(folder: Path, changes: Any, told: str) -> None:
+    refused(folder, {"schedules": {"draft": written(folder)["schedules"]["draft"] | changes}}, told)
+
+
+def written(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / "fast" / "fast.json").read_text("utf-8"))
+
+
+def refused(folder: Path, changes: dict[str, Any], told: str) -> None:
+    """With these changes of what `fast.json` says; None takes a key out, at either level."""
+    said = {key: value for key, value in (written(folder) | changes).items() if value is not None}
+    for quality, steps in dict(said.get("schedules", {})).items():
+        said["schedules"][quality] = {key: value for key, value in steps.items() if value is not None}
+    (folder / "fast" / "fast.json").write_text(json.dumps(said), "utf-8")
+    with pytest.raises(ModelError, match=told) as caught:
+        load(str(folder))
+    assert "\n" not in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"schedules": None}, "schedules"),
+        ({"schedules": {}}, "serves nothing"),
+        ({"schedules": {"best": {"sampling": [751], "inversion": [1]}}}, "serves best"),
         ({"start": "noise"}, "start"),
         ({"guidance": float("nan")}, "finite"),
         ({"unet": None}, "unet"),
         ({"unet": ""}, "which UNet"),
-        ({"sampling": [1200, 251]}, "timestep 1200 of 1000"),
     ],
 )
-def test_settings_that_make_no_sense_are_refused(folder: Path, tmp_path: Path, changes: Any, told: str) -> None:
-    broken = tmp_path / "model"
-    shutil.copytree(folder, broken)
-    file = broken / "fast" / "fast.json"
-    said = {**json.loads(file.read_text("utf-8")), **changes}
-    file.write_text(json.dumps({key: value for key, value in said.items() if value is not None}), "utf-8")
-    with pytest.raises(ModelError, match=told) as caught:
-        load(str(broken))
-    assert "\n" not in caught.value.message
-    (broken / "fast" / "fast.json").write_text("{", "utf-8")
+def test_settings_that_make_no_sense_are_refused(folder: Path, changes: Any, told: str) -> None:
+    refused(folder, changes, told)
+
+
+def test_a_damaged_tier_is_refused(folder: Path) -> None:
+    file = folder / "fast" / "fast.json"
+    whole = file.read_text("utf-8")
+    file.write_text("{", "utf-8")
     with pytest.raises(ModelError, match="cannot be used"):
-        fast_tier(str(broken))
-    file.write_text(json.dumps(json.loads((folder / "fast" / "fast.json").read_text("utf-8"))), "utf-8")
-    (broken / "fast" / "pytorch_lora_weights.safetensors").unlink()
+        fast_tier(str(folder))
+    file.write_text(whole, "utf-8")
+    (folder / "fast" / "pytorch_lora_weights.safetensors").unlink()
     with pytest.raises(ModelError, match="cannot be read"):
-        load(str(broken))
+        load(str(folder))

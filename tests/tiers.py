@@ -1,15 +1,24 @@
-"""Fast tiers of random weights for the models of `vedit.testing_sd`."""
+"""Fast tiers of random weights for the models of `vedit.testing_sd`, and what they evaluate."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pytest
 import torch
 from safetensors.torch import load_file
 
-from vedit.models.fast import FastTier, unet_digest, withdraw_other, write_settings
+from vedit.models import load
+from vedit.models.fast import FastTier, Schedule, unet_digest, withdraw_other, write_settings
 from vedit.models.lora import write_lora
+from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
+
+if TYPE_CHECKING:
+    from vedit.map_cache import FrameCache
+    from vedit.models.sd import Model
+    from vedit.options import RestyleOptions
 
 SAMPLING, INVERSION = (751, 501, 251), (1,)
 CONV, LINEAR = "conv_in", "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
@@ -28,8 +37,13 @@ def random_pairs(folder: Path, *, rank: int = 3, seed: int = 7) -> dict[str, tup
 
 
 def tier_for(folder: Path, **changes: Any) -> FastTier:
-    """A tier of the model's own weights."""
-    given: dict[str, Any] = {"sampling": SAMPLING, "inversion": INVERSION, "guidance": 2.0, **changes}
+    """A tier of the model's own weights, for drafts where `changes` has no other `schedules`.
+
+    `sampling`, `inversion` and `fixed_point` are the draft's.
+    """
+    steps = {"sampling": SAMPLING, "inversion": INVERSION}
+    steps |= {key: changes.pop(key) for key in ("sampling", "inversion", "fixed_point") if key in changes}
+    given: dict[str, Any] = {"schedules": {"draft": Schedule(**steps)}, "guidance": 2.0, **changes}
     return FastTier(folder=folder / "fast", unet=unet_digest(folder), **given)
 
 
@@ -40,3 +54,47 @@ def write_tier(folder: Path, *, seed: int = 7, **changes: Any) -> FastTier:
     write_lora(tier.weights, random_pairs(folder, seed=seed))
     write_settings(tier)
     return tier
+
+
+class Counting:
+    """A denoiser that counts how often it is called, and with what; all else is the one within."""
+
+    def __init__(self, inner: Any) -> None:
+        self.inner, self.calls = inner, 0
+        self.seen: list[tuple[int, torch.Tensor, list[str]]] = []
+        """Of the last `restyled`: timestep, latents and active controls of each call."""
+
+    def __call__(self, x: torch.Tensor, timestep: int, prompt: Any, controls: Any) -> torch.Tensor:
+        self.calls += 1
+        self.seen.append((timestep, x.clone(), [control.branch for control in controls]))
+        return self.inner(x, timestep, prompt, controls)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+def counted(folder: Path) -> Model:
+    found = load(str(folder), controls=("tile", "softedge"))
+    return replace(found, denoiser=Counting(found.denoiser))  # pyright: ignore[reportArgumentType]
+
+
+def restyled(
+    model: Model, options: RestyleOptions, frames: torch.Tensor, kept: FrameCache | None = None, **guides: Any
+) -> tuple[torch.Tensor, int]:
+    """Latents, and how often the network was evaluated for them."""
+    restyler = prepare(model, options, kept)
+    denoiser: Any = model.denoiser
+    denoiser.calls = 0
+    denoiser.seen.clear()
+    steered = replace(own_guides(restyler)((0, 1), frames), **guides)
+    return restyle_frames(restyler, frames, (0, 1), steered).data, denoiser.calls
+
+
+def with_tier(model: Model, tier: FastTier) -> Model:
+    assert model.fast is not None
+    return replace(model, fast=replace(model.fast, tier=tier))
+
+
+def schedule_of(model: Model, options: RestyleOptions) -> Schedule:
+    found = model.fast.tier.schedule(options) if model.fast is not None else None
+    return found if found is not None else pytest.fail("the tier serves this")

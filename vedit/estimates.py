@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from vedit.guides import plain
 from vedit.models import default_guidance, known_models, known_words, unknown_words
-from vedit.models.fast import QUALITY, FastTier, fast_tier
+from vedit.models.fast import FastTier, Schedule, fast_tier
 from vedit.options import RenderPlan, RestyleOptions
 
 if TYPE_CHECKING:
@@ -41,15 +41,15 @@ def describe_job(job: Job) -> RenderPlan:
         network_evaluations_per_frame=max((_evaluations(look) for look in looks), default=0),
         peak_memory_bytes=max((estimate_memory(look) for look in looks), default=estimate_memory(job)),
         seconds=sum(estimate_seconds(look, _evaluations(look)) for look in looks),
-        notes=(*job.notes, *_slow_drafts(job.request.model, (look.request.options for look in looks))),
+        notes=(*job.notes, *_dear_looks(job.request.model, (look.request.options for look in looks))),
         settings=_settings(job),
     )
 
 
 def steps_taken(model: str, options: RestyleOptions) -> int:
     """Sampling steps: the part of the trajectory, or of the fast tier's, that the strength regenerates."""
-    tier = _serving(model, options)
-    return _ordinary_steps(options) if tier is None else len(tier.taken(options.strength))
+    _, schedule = _serving(model, options)
+    return _ordinary_steps(options) if schedule is None else len(schedule.taken(options.strength))
 
 
 def _ordinary_steps(options: RestyleOptions) -> int:
@@ -69,8 +69,9 @@ def _settings(job: Job) -> dict[str, object]:
 
 def _look_settings(job: Job) -> dict[str, object]:
     model, options = job.request.model, job.request.options
-    tier = _serving(model, options)
-    return {**plain(options), "guidance": _guidance(model, options) if tier is None else tier.guidance}
+    tier, schedule = _serving(model, options)
+    own = tier is None or schedule is None
+    return {**plain(options), "guidance": _guidance(model, options) if own else tier.guidance}
 
 
 def evaluations(model: str, options: RestyleOptions) -> int:
@@ -83,8 +84,8 @@ def evaluations(model: str, options: RestyleOptions) -> int:
     Raises:
         ModelError: there is no such model, or its fast tier does not fit it.
     """
-    tier = _serving(model, options)
-    return _ordinary_evaluations(model, options) if tier is None else tier.evaluations(options)
+    _, schedule = _serving(model, options)
+    return _ordinary_evaluations(model, options) if schedule is None else schedule.evaluations(options)
 
 
 def _evaluations(job: Job) -> int:
@@ -101,25 +102,31 @@ def _guidance(model: str, options: RestyleOptions) -> float:
     return default_guidance(model) if options.guidance is None else options.guidance
 
 
-def _serving(model: str, options: RestyleOptions) -> FastTier | None:
-    """The fast tier, where it serves the look."""
+def _serving(model: str, options: RestyleOptions) -> tuple[FastTier | None, Schedule | None]:
+    """The fast tier, and its steps where it serves the look."""
     tier = fast_tier(model)
-    return tier if tier is not None and tier.serves(options) else None
+    return tier, None if tier is None else tier.schedule(options)
 
 
-def _slow_drafts(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
-    """A line that tells what keeps drafts from the model's fast tier, where they cost more for it."""
+def _dear_looks(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
+    """A line for each quality that tells what keeps it from the model's fast tier, where it costs more for it."""
     tier = fast_tier(model)
     if tier is None:
         return ()
-    slow = {look: tier.beyond(look) for look in looks if look.quality == QUALITY}
-    costs = {look: (_ordinary_evaluations(model, look), tier.evaluations(look)) for look, why in slow.items() if why}
-    dear = {look: cost for look, cost in costs.items() if cost[0] > cost[1]}
-    if not dear:
-        return ()
-    most, least = max(dear.values())
-    why = ", ".join(dict.fromkeys(name for look in dear for name in slow[look]))
-    return (f"a draft takes {most} network evaluations a frame, not the {least} of the fast tier, because of: {why}",)
+    notes: list[str] = []
+    asked = tuple(looks)
+    for quality, schedule in tier.schedules.items():
+        kept = {look: tier.beyond(look) for look in asked if look.quality == quality}
+        costs = {look: (_ordinary_evaluations(model, look), schedule.evaluations(look)) for look in kept if kept[look]}
+        dear = {look: cost for look, cost in costs.items() if cost[0] > cost[1]}
+        if dear:
+            most, least = max(dear.values())
+            why = ", ".join(dict.fromkeys(name for look in dear for name in kept[look]))
+            notes.append(
+                f"{quality} quality takes {most} network evaluations a frame, not the {least} of the fast tier, "
+                f"because of: {why}"
+            )
+    return tuple(notes)
 
 
 # Measured on 2 cores of an AVX-512 server with the embedded model, and scaled from there by pixels and cores; for

@@ -34,7 +34,7 @@ def weights_of(request: RenderRequest) -> dict[str, object]:
     asked = [spec for options in looks for spec in controls_asked(options)]
     kinds = {branch(spec.kind) for spec in asked}
     tier = fast_tier(request.model)
-    fast = tier is not None and any(tier.serves(options) for options in looks)
+    fast = tier is not None and any(tier.schedule(options) for options in looks)
     told: dict[str, object] = dict(identity(request.model, dict(request.controlnets), kinds=kinds, fast=fast))
     for kind in dict.fromkeys(spec.kind for spec in asked if spec.source is None):
         names = needs_of(kind).weights

@@ -1,4 +1,4 @@
-"""Distil the finished model into a few-step one: a low-rank change of its UNet, which vedit's draft quality uses.
+"""Distil the finished model into a few-step one: a low-rank change of its UNet, for vedit's draft and standard quality.
 
     python examples/train_embedded/distill.py --weights vedit/embedded --minutes 60
 
@@ -10,21 +10,31 @@ import argparse
 import copy
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 from train import show
 from trainer.checkpoint import read_facts
-from trainer.distillation import Teacher, distillation_loss
+from trainer.distillation import distillation_loss
 from trainer.loop import LoopOptions, run_loop
 from trainer.lora import Changes
+from trainer.teacher import Teacher
 
 from vedit.models import FAST_FOLDER, default_guidance, load
-from vedit.models.fast import FastTier, unet_digest, withdraw_other, write_settings
+from vedit.models.fast import FastTier, Schedule, unet_digest, withdraw_other, write_settings
 from vedit.models.lora import lora_bytes, write_lora
 
 LIMIT_BYTES = 550_000
+SCHEDULES = {
+    # 4 evaluations after one of the inversion.
+    "draft": Schedule(sampling=(851, 638, 426, 213), inversion=(1,)),
+    # 10 after 10 of the inversion. With as few stops as that, those at these levels retrace the source best.
+    "standard": Schedule(
+        sampling=(901, 811, 721, 631, 541, 451, 361, 271, 181, 81), inversion=(671, 451, 251, 81), fixed_point=2
+    ),
+}
 
 
 def arguments() -> argparse.Namespace:
@@ -39,10 +49,21 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1, help="processes that make data")
     parser.add_argument("--rank", type=int, default=3)
     parser.add_argument("--rate", type=float, default=2e-3, help="peak learning rate")
-    parser.add_argument("--sampling", type=int, nargs="+", default=[851, 638, 426, 213], help="timesteps of a draft")
-    parser.add_argument("--inversion", type=int, nargs="*", default=[1], help="timesteps of its inversion")
+    for quality, schedule in SCHEDULES.items():
+        parser.add_argument(
+            f"--{quality}",
+            type=int,
+            nargs="*",
+            default=schedule.sampling,
+            help=f"timesteps of {quality}; none: no tier",
+        )
+        parser.add_argument(
+            f"--{quality}-inversion", type=int, nargs="*", default=schedule.inversion, help="timesteps of its inversion"
+        )
     parser.add_argument("--guidance", type=float, help="of the teacher; by default the model's own")
-    parser.add_argument("--parts", type=int, default=2, help="guided steps of the teacher to one of a draft's")
+    parser.add_argument(
+        "--span", type=int, default=100, help="about how many timesteps a guided step of the teacher takes"
+    )
     parser.add_argument("--inverted", type=float, default=0.5, help="share of batches that begin at inverted sources")
     return parser.parse_args()
 
@@ -53,8 +74,7 @@ def main() -> None:
     try:
         tier = FastTier(
             folder=args.out or args.weights / FAST_FOLDER,
-            sampling=tuple(args.sampling),
-            inversion=tuple(args.inversion),
+            schedules=schedules_of(args),
             guidance=default_guidance(str(args.weights)) if args.guidance is None else args.guidance,
             unet=unet_digest(args.weights),
         )
@@ -63,6 +83,15 @@ def main() -> None:
     for row in distil(args, tier, device):
         show("distillation", row)
     print(f"{tier.weights}: {tier.weights.stat().st_size / 1e6:.2f} MB")
+
+
+def schedules_of(args: argparse.Namespace) -> dict[str, Schedule]:
+    """Those that are not empty. Raises ValueError for timesteps that make no sense."""
+    return {
+        quality: replace(usual, sampling=tuple(taken), inversion=tuple(getattr(args, f"{quality}_inversion")))
+        for quality, usual in SCHEDULES.items()
+        if (taken := getattr(args, quality))
+    }
 
 
 def distil(args: argparse.Namespace, tier: FastTier, device: torch.device) -> Iterator[dict[str, float]]:
@@ -92,7 +121,7 @@ def distil(args: argparse.Namespace, tier: FastTier, device: torch.device) -> It
             teacher,
             student,
             tier,
-            parts=args.parts,
+            span=args.span,
             inverted=args.inverted,
             packs=args.packs,
             seed=args.seed,
@@ -115,11 +144,10 @@ def distil(args: argparse.Namespace, tier: FastTier, device: torch.device) -> It
 def decides(args: argparse.Namespace, tier: FastTier, fingerprint: Mapping[str, str]) -> dict[str, str]:
     """What a saved state must have in common with a run that goes on from it, by name."""
     settings = {
-        "sampling": tier.sampling,
-        "inversion": tier.inversion,
+        "schedules": {quality: asdict(schedule) for quality, schedule in tier.schedules.items()},
         "guidance": tier.guidance,
         "rank": args.rank,
-        "parts": args.parts,
+        "span": args.span,
         "inverted": args.inverted,
     }
     return {"teacher": json.dumps(dict(fingerprint)), **{name: json.dumps(value) for name, value in settings.items()}}

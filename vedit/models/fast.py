@@ -8,7 +8,8 @@ al. 2023, guidance distillation; Salimans & Ho 2022, progressive distillation).
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,37 +17,29 @@ from typing import TYPE_CHECKING, Any
 from vedit.errors import ModelError
 from vedit.models import FAST_FOLDER, resolve
 from vedit.models.digests import file_digest
+from vedit.options import QUALITIES
 
 if TYPE_CHECKING:
     from vedit.options import RestyleOptions
 
 WEIGHTS, SETTINGS = "pytorch_lora_weights.safetensors", "fast.json"
-QUALITY = "draft"
-"""The preset that stands for the least evaluations."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class FastTier:
-    """How a model's few-step weights are used.
-
-    Timesteps are those of the model's noise schedule; a trajectory is the noisy ends of its steps, noisiest first.
+class Schedule:
+    """The steps of one quality. Timesteps are those of the model's noise schedule, the noisiest first.
 
     Raises:
-        ValueError: trajectories that do not fall, or do not fit each other; a guidance or a scale that is no number.
+        ValueError: timesteps that do not fall, or do not fit each other.
     """
 
-    folder: Path
     sampling: tuple[int, ...]
-    """Of the whole trajectory; a strength below 1 takes the last of them, as of any other."""
+    """Noisy ends of the sampling's steps; a strength below 1 takes the last of them, as of any other trajectory."""
     inversion: tuple[int, ...]
-    """Where the network is evaluated on the way to where sampling begins (`vedit.diffusion.few_steps.leap`); what is
-    noisier than that is left out."""
-    guidance: float
-    """The scale of classifier-free guidance that is in the weights: sampling adds none."""
-    unet: str
-    """The weights that the change is of, as `unet_digest` tells them: with others it is noise."""
-    scale: float = 1.0
-    """What the low-rank change is multiplied by."""
+    """Where the inversion stops on its way to where sampling begins; what is noisier than that is left out."""
+    fixed_point: int = 0
+    """Evaluations of each step of the inversion, which is solved for as any other (`vedit.diffusion.samplers.invert`);
+    0 where it leaps (`vedit.diffusion.few_steps.leap`) and evaluates each stop but the last once."""
 
     def __post_init__(self) -> None:
         if not self.sampling:
@@ -54,42 +47,12 @@ class FastTier:
         for steps in (self.sampling, self.inversion):
             if any(type(t) is not int or t < 0 for t in steps) or list(steps) != sorted(set(steps), reverse=True):
                 raise ValueError(f"timesteps are whole numbers, the noisiest first, not {list(steps)}")
-        if not self.inversion or self.inversion[0] >= self.sampling[0] or self.inversion[-1] >= self.sampling[-1]:
-            raise ValueError("the inversion begins below the last sampling step and ends below the first")
-        if not (isfinite(self.guidance) and isfinite(self.scale)):
-            raise ValueError("guidance and scale are finite numbers")
-        if type(self.unet) is not str or not self.unet:
-            raise ValueError("it does not say of which UNet it is")
-
-    @property
-    def weights(self) -> Path:
-        """The file with the change."""
-        return self.folder / WEIGHTS
-
-    @property
-    def text(self) -> str:
-        """What `fast.json` says."""
-        keys = ("sampling", "inversion", "guidance", "scale", "unet")
-        return json.dumps({key: getattr(self, key) for key in keys}, indent=1) + "\n"
-
-    def serves(self, options: RestyleOptions) -> bool:
-        """Whether these options ask for a draft, and for nothing that the weights were not distilled for."""
-        return options.quality == QUALITY and not self.beyond(options)
-
-    def beyond(self, options: RestyleOptions) -> tuple[str, ...]:
-        """What is asked for that the weights were not distilled for, in words.
-
-        A negative prompt and regions need the unguided half of a step, another guidance would need other weights, and
-        steps that are given count the model's own trajectory.
-        """
-        asked = {
-            "steps": options.steps is not None,
-            "fixed_point": options.fixed_point is not None,
-            f"guidance other than {self.guidance:g}": options.guidance not in (None, self.guidance),
-            "a negative prompt": bool(options.negative_prompt.strip()),
-            "regions": bool(options.regions),
-        }
-        return tuple(name for name, there in asked.items() if there)
+        if type(self.fixed_point) is not int or self.fixed_point < 0:
+            raise ValueError(f"fixed_point is a whole number of evaluations, not {self.fixed_point!r}")
+        if not self.inversion or self.inversion[0] >= self.sampling[0]:
+            raise ValueError("the inversion begins below the first sampling step")
+        if not self.fixed_point and self.inversion[-1] >= self.sampling[-1]:
+            raise ValueError("an inversion that leaps ends below the last sampling step")
 
     def taken(self, strength: float) -> tuple[int, ...]:
         """The steps that a strength in [0, 1] regenerates. Raises ValueError for any other."""
@@ -106,8 +69,74 @@ class FastTier:
 
     def evaluations(self, options: RestyleOptions) -> int:
         """Network evaluations a frame."""
-        inverted = self.stops(options.strength)[1:] if options.start == "inversion" else ()
-        return len(inverted) + len(self.taken(options.strength))
+        stops = len(self.stops(options.strength)) if options.start == "inversion" else 0
+        inverting = self.fixed_point * stops if self.fixed_point else max(stops - 1, 0)
+        return inverting + len(self.taken(options.strength))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FastTier:
+    """How a model's few-step weights are used.
+
+    Raises:
+        ValueError: no quality, or one that is unknown; a guidance or a scale that is no number.
+    """
+
+    folder: Path
+    schedules: Mapping[str, Schedule]
+    """By quality: the presets that these weights stand in for."""
+    guidance: float
+    """The scale of classifier-free guidance that is in the weights: sampling adds none."""
+    unet: str
+    """The weights that the change is of, as `unet_digest` tells them: with others it is noise."""
+    scale: float = 1.0
+    """What the low-rank change is multiplied by."""
+
+    def __post_init__(self) -> None:
+        if not self.schedules or not set(self.schedules) <= set(QUALITIES):
+            raise ValueError(f"it serves {', '.join(self.schedules) or 'nothing'}, of {', '.join(QUALITIES)}")
+        if not (isfinite(self.guidance) and isfinite(self.scale)):
+            raise ValueError("guidance and scale are finite numbers")
+        if type(self.unet) is not str or not self.unet:
+            raise ValueError("it does not say of which UNet it is")
+
+    @property
+    def weights(self) -> Path:
+        """The file with the change."""
+        return self.folder / WEIGHTS
+
+    @property
+    def text(self) -> str:
+        """What `fast.json` says."""
+        said = {
+            "schedules": {quality: asdict(schedule) for quality, schedule in self.schedules.items()},
+            **{key: getattr(self, key) for key in ("guidance", "scale", "unet")},
+        }
+        return json.dumps(said, indent=1) + "\n"
+
+    @property
+    def noisiest(self) -> int:
+        """The noisiest timestep of all."""
+        return max(schedule.sampling[0] for schedule in self.schedules.values())
+
+    def schedule(self, options: RestyleOptions) -> Schedule | None:
+        """The steps of what is asked for; None where the weights were not distilled for it."""
+        return None if self.beyond(options) else self.schedules.get(options.quality)
+
+    def beyond(self, options: RestyleOptions) -> tuple[str, ...]:
+        """What is asked for, beside the quality, that the weights were not distilled for, in words.
+
+        A negative prompt and regions need the unguided half of a step, another guidance would need other weights, and
+        steps that are given count the model's own trajectory.
+        """
+        asked = {
+            "steps": options.steps is not None,
+            "fixed_point": options.fixed_point is not None,
+            f"guidance other than {self.guidance:g}": options.guidance not in (None, self.guidance),
+            "a negative prompt": bool(options.negative_prompt.strip()),
+            "regions": bool(options.regions),
+        }
+        return tuple(name for name, there in asked.items() if there)
 
 
 def fast_tier(name: str) -> FastTier | None:
@@ -153,20 +182,33 @@ def read_tier(folder: Path) -> FastTier:
         said: dict[str, Any] = json.loads(path.read_text("utf-8"))
         tier = FastTier(
             folder=folder,
-            sampling=tuple(said.pop("sampling")),
-            inversion=tuple(said.pop("inversion")),
+            schedules={quality: _schedule(dict(of)) for quality, of in said.pop("schedules").items()},
             guidance=float(said.pop("guidance")),
             unet=said.pop("unet"),
             scale=float(said.pop("scale", 1.0)),
         )
-        if said:
-            raise ValueError(f"unknown key {next(iter(said))!r}")
+        _nothing_left(said)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         reason = f"no key {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise ModelError(
             f"{path} cannot be used: {reason}", remedy=f"fetch the model again, or remove its folder {FAST_FOLDER}/"
         ) from error
     return tier
+
+
+def _schedule(said: dict[str, Any]) -> Schedule:
+    found = Schedule(
+        sampling=tuple(said.pop("sampling")),
+        inversion=tuple(said.pop("inversion")),
+        fixed_point=said.pop("fixed_point", 0),
+    )
+    _nothing_left(said)
+    return found
+
+
+def _nothing_left(said: Mapping[str, Any]) -> None:
+    if said:
+        raise ValueError(f"unknown key {next(iter(said))!r}")
 
 
 def withdraw_other(tier: FastTier) -> None:

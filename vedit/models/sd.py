@@ -43,9 +43,8 @@ class Fast:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all that decides what a fast draft is, but for the model's own weights."""
-        tier = self.tier
-        told = f"{self.lora.fingerprint} {tier.sampling} {tier.inversion} {tier.guidance!r}"
+        """SHA-256 of all that decides what the tier makes, but for the model's own weights."""
+        told = f"{self.lora.fingerprint} {self.tier.text}"
         return hashlib.sha256(told.encode()).hexdigest()
 
 
@@ -275,9 +274,9 @@ def _fast(base: Path, parts: Components) -> Fast | None:
     if tier is None:
         return None
     count = parts.scheduler_config.get("num_train_timesteps", 1000)
-    if isinstance(count, int) and tier.sampling[0] >= count:
+    if isinstance(count, int) and tier.noisiest >= count:
         raise ModelError(
-            f"{tier.folder / SETTINGS} does not fit the model: it begins at timestep {tier.sampling[0]} of {count}",
+            f"{tier.folder / SETTINGS} does not fit the model: it begins at timestep {tier.noisiest} of {count}",
             remedy=f"fetch the model again, or remove its folder {tier.folder.name}/",
         )
     return Fast(tier=tier, lora=read_lora(tier.weights, parts.unet, scale=tier.scale))

@@ -1,0 +1,76 @@
+"""What a student's schedule of few steps is beside its teacher's: steps on the noise levels, and the target of one."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+
+from torch import Tensor
+
+from vedit.diffusion.few_steps import through
+from vedit.diffusion.trajectory import Step, Trajectory
+from vedit.models.fast import Schedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Course:
+    """One schedule of the tier, laid out on the model's noise levels.
+
+    Attributes:
+        coarse: the student's steps.
+        fine: the teacher's, `parts` to each of the student's.
+        up: of the inversion.
+        leaps: how that is walked (`vedit.models.fast.Schedule`).
+    """
+
+    coarse: Trajectory
+    fine: Trajectory
+    parts: int
+    up: Trajectory
+    leaps: bool
+
+
+def course_of(schedule: Schedule, config: Mapping[str, object], *, span: int) -> Course:
+    """A schedule beside a teacher whose steps span about `span` timesteps.
+
+    Args:
+        schedule: of the tier.
+        config: of the model's scheduler.
+        span: of a step of the teacher.
+
+    Raises:
+        ValueError: the timesteps are not the model's.
+    """
+    parts = parts_of(schedule.sampling, span)
+    return Course(
+        coarse=through(config, schedule.sampling),
+        fine=through(config, refined(schedule.sampling, parts)),
+        parts=parts,
+        up=through(config, schedule.stops(1.0)),
+        leaps=schedule.fixed_point == 0,
+    )
+
+
+def refined(timesteps: Sequence[int], parts: int) -> tuple[int, ...]:
+    """Each step cut into `parts` steps of about the same number of timesteps, the last one as if it ended at 0."""
+    ends = [*timesteps[1:], 0]
+    return tuple(
+        round(start + (end - start) * part / parts)
+        for start, end in zip(timesteps, ends, strict=True)
+        for part in range(parts)
+    )
+
+
+def parts_of(timesteps: Sequence[int], span: int) -> int:
+    """How many of the teacher's steps, each of about `span` timesteps, go into one of these; at least one."""
+    return max(1, round(timesteps[0] / len(timesteps) / span))
+
+
+def velocity_between(x: Tensor, landed: Tensor, step: Step) -> Tensor:
+    """The v that takes `x` at the step's noisy end to `landed` at its clean end in one DDIM step.
+
+    Salimans & Ho 2022, appendix D: in v a step is the rotation landed = cos(d) x - sin(d) v by the difference d of the
+    two levels' angles; their appendix G asks for the same of x0.
+    """
+    cosine = sqrt(step.alpha * step.alpha_cleaner) + sqrt((1 - step.alpha) * (1 - step.alpha_cleaner))
+    sine = sqrt((1 - step.alpha) * step.alpha_cleaner) - sqrt(step.alpha * (1 - step.alpha_cleaner))
+    return (cosine * x - landed) / sine
