@@ -36,8 +36,7 @@ QUALITIES: dict[str, Quality] = {
     "standard": Quality(steps=10, fixed_point=2, short_side=256),
     "high": Quality(steps=20, fixed_point=2, short_side=384),
 }
-"""Of the model's own trajectory; a model with few-step weights has other steps for a draft (`vedit.models.fast`).
-"""
+"""Of the model's own trajectory; one with few-step weights has other steps for some of them (`vedit.models.fast`)."""
 
 DEFAULT_CONTROLS = (ControlSpec(kind="tile"), ControlSpec(kind="softedge"))
 
