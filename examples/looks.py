@@ -7,6 +7,7 @@ looks.png
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,18 +36,21 @@ def main() -> None:
     parser.add_argument("--look", action="append", help="a prompt; repeatable")
     parser.add_argument("--frame", type=int, default=20, help="which frame of each clip, counted from 0")
     parser.add_argument("--model", default="embedded")
+    parser.add_argument("--quality", default="standard")
+    parser.add_argument("--short-side", type=int, help="pixels at which the model works; the quality's own by default")
     parser.add_argument("--columns", type=int, help="cells in a row; a row for each clip where it is not given")
     parser.add_argument("--width", type=int, default=320, help="pixels of a cell")
     parser.add_argument("-o", "--output", type=Path, default=Path("looks.png"))
     args = parser.parse_args()
     looks: list[str] = args.look or list(LOOKS)
     model = load(args.model, controls=("tile", "softedge"))
+    options = RestyleOptions(quality=args.quality, short_side=args.short_side)
     rows: list[list[IntFrames]] = []
     labels: list[list[str]] = []
     for path in args.clips:
         with open_video(path) as reader:
             clip = reader.read(FrameRange(start=args.frame, stop=args.frame + 1))
-        cells = [to_eight_bits(clip), *(restyled(model, args.model, clip, look) for look in looks)]
+        cells = [to_eight_bits(clip), *(restyled(model, clip, replace(options, prompt=look)) for look in looks)]
         columns: int = args.columns or len(cells)
         for first in range(0, len(cells), columns):
             rows.append(cells[first : first + columns])
@@ -54,12 +58,11 @@ def main() -> None:
     print(contact_sheet(rows, labels, args.output, cell_width=args.width))
 
 
-def restyled(model: Model, name: str, clip: Clip, look: str) -> IntFrames:
+def restyled(model: Model, clip: Clip, options: RestyleOptions) -> IntFrames:
     """One frame under a prompt, (3, H, W) of 8 bits at the source's size."""
-    options = RestyleOptions(prompt=look)
     height, width = clip.frames.shape[-2:]
     short_side = options.resolved().short_side
-    place = working_fit((height, width), short_side=short_side, multiple_of=size_multiple(name), minimum=128)
+    place = working_fit((height, width), short_side=short_side, multiple_of=size_multiple(model.name), minimum=128)
     frames = fit(clip, place)
     restyler = prepare(model, options)
     latents = restyle_frames(restyler, frames, [clip.start], own_guides(restyler)([clip.start], frames))

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vedit.controls import branch, control_maps
-from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask
+from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask, source_between
 from vedit.diffusion.conditioning import Conditioning, Control, Guides, bind
 from vedit.diffusion.few_steps import counted_by, implied_noise, leap, through
 from vedit.diffusion.kept_inversion import Kept, inversion_facts, kept_inversion
@@ -93,7 +93,7 @@ class Restyler:
 
     @property
     def leaps(self) -> bool:
-        """Inverted as a fast draft is (`vedit.diffusion.few_steps.leap`)."""
+        """Inverted by `vedit.diffusion.few_steps.leap`, as the fast tier's schedule asks."""
         return self.few_steps and self.fixed_point == 0
 
     def sampling(self) -> AbstractContextManager[None]:
@@ -181,12 +181,14 @@ def restyle_frames(
         memory = adapters.enter_context(model.cross_frame()) if options.cross_frame else None
         if options.start == "inversion":
             denoise = bind(model.denoiser, describe, batch=options.batch, memory=memory)
-            stops = guides.mask is not None and not restyler.few_steps
-            passed = _inverted(restyler, denoise, source, describe, on_step, whole=stops)
+            whole = guides.mask is not None and not restyler.leaps
+            passed = _inverted(restyler, denoise, source, describe, on_step, whole=whole)
             noisy, source_at = Latents(data=passed[-1]), inverted_source(passed)
-            if restyler.few_steps and path.steps:
-                # The inversion does not stop where sampling does.
+            # With few steps the inversion does not stop where sampling does.
+            if restyler.leaps and path.steps:
                 source_at = noised_source(source.data, implied_noise(noisy.data, source.data, path.steps[0]))
+            elif restyler.few_steps and path.steps:
+                source_at = source_between(passed, restyler.inversion)
         else:
             noise = frame_noise(source.data.shape[1:], seed=options.seed, frames=numbers).to(source.data)
             noisy, source_at = add_noise(source, noise, path), noised_source(source.data, noise)

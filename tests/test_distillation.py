@@ -196,6 +196,17 @@ def test_a_state_of_another_teacher_or_of_other_settings_is_refused(folder: Path
     assert {path.name: path.read_bytes() for path in args.out.iterdir()} != written
 
 
+def test_a_quality_without_steps_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(*words: str) -> dict[str, Schedule]:
+        monkeypatch.setattr(sys, "argv", ["distil.py", "--weights", "model", "--minutes", "1", *words])
+        return program.schedules_of(program.arguments())
+
+    assert asked() == program.SCHEDULES
+    assert asked("--standard") == {"draft": program.SCHEDULES["draft"]}
+    other = asked("--draft", "--standard", "801", "401", "--standard-inversion", "301")
+    assert other == {"standard": Schedule(sampling=(801, 401), inversion=(301,), fixed_point=2)}
+
+
 def test_no_wrong_pair_is_ever_live(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """New settings with the weights of before, or the other way round, would be noise at full quality."""
     out = tmp_path / "a"

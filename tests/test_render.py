@@ -59,6 +59,16 @@ def test_a_render_keeps_timing_and_sound_and_tells(clip: Path, tmp_path: Path) -
     assert difference > 2, "the look must have changed"
 
 
+@pytest.mark.parametrize("changes", [{"quality": "best"}, {"steps": 0}, {"fixed_point": 0}])
+def test_options_that_make_no_sense_are_refused_before_a_model_is_loaded(
+    clip: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    options = replace(OPTIONS, **changes)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(InputError, match=r"no quality 'best'|is at least 1, not 0"):
+        restyle(request(clip, tmp_path / "out.mov", options=options, model="sd15"))
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.fixture
 def rendered(monkeypatch: pytest.MonkeyPatch) -> list[npt.NDArray[np.integer]]:
     """The finished frames of the renders of a test, before they are encoded."""

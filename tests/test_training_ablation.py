@@ -29,6 +29,7 @@ from trainer.autoencoder import patch_statistics, start_from_pca  # noqa: E402
 from trainer.diffusion import FLICKER, diffusion_loss, predict  # noqa: E402
 from trainer.form import new_autoencoder  # noqa: E402
 from trainer.objectives import (  # noqa: E402
+    HALF_MIN_SNR,
     OBJECTIVES,
     Objective,
     objective_named,
@@ -165,7 +166,7 @@ def test_the_loss_is_what_a_variant_says(packs: Path) -> None:
     plain = objective_named("v")
     weightless = replace(plain, weight=torch.zeros(1000))
 
-    def loss(objective: Objective, flicker: float) -> float:
+    def loss(objective: Objective | None, flicker: float) -> float:
         pairs = partial(make_pairs, sizes=((32, 32, 3),))
         start = diffusion_loss(
             networks, vae, packs=packs, seed=0, workers=0, pairs=pairs, objective=objective, flicker_weight=flicker
@@ -176,6 +177,9 @@ def test_the_loss_is_what_a_variant_says(packs: Path) -> None:
     assert loss(weightless, 0.0) == 0
     assert min(levels, twins) > 1e-6
     assert loss(plain, FLICKER) == pytest.approx(levels + twins, rel=0.02)
+    usual = loss(None, FLICKER)
+    assert usual == loss(objective_named(HALF_MIN_SNR), FLICKER), "what train.py trains on"
+    assert usual != loss(plain, FLICKER)
 
 
 Command = Callable[..., dict[str, object]]

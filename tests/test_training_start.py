@@ -28,6 +28,7 @@ from trainer.checkpoint import read_facts  # noqa: E402
 from trainer.export import Networks, export  # noqa: E402
 from trainer.form import new_autoencoder  # noqa: E402
 from trainer.loop import LoopOptions, run_loop  # noqa: E402
+from trainer.objectives import HALF_MIN_SNR  # noqa: E402
 from trainer.starting import MisfitError, load_autoencoder, load_networks, start_of  # noqa: E402
 
 from vedit import models  # noqa: E402
@@ -158,6 +159,18 @@ def test_a_resumed_run_does_not_load_it_again(finished: Path, tmp_path: Path) ->
     (folder / "state.json").write_text(json.dumps({"tensors": "", "facts": {"step": 1, "elapsed_s": 1}}))
     with pytest.raises(MisfitError, match="began from nothing"):
         start_of(folder, finished)
+
+
+def test_a_run_under_another_objective_is_refused(tmp_path: Path) -> None:
+    new = start_of(tmp_path, None, objective=HALF_MIN_SNR)
+    assert new.facts["objective"] == HALF_MIN_SNR
+    (tmp_path / "state.json").write_text(json.dumps({"tensors": "", "facts": {"step": 1, **new.facts}}))
+    assert start_of(tmp_path, None, objective=HALF_MIN_SNR).facts == new.facts
+    with pytest.raises(MisfitError, match=f"objective is {HALF_MIN_SNR}, not v: remove it or give another --work"):
+        start_of(tmp_path, None, objective="v")
+    (tmp_path / "state.json").write_text(json.dumps({"tensors": "", "facts": {"step": 1}}))
+    with pytest.raises(MisfitError, match="objective is v, not"):
+        start_of(tmp_path, None, objective=HALF_MIN_SNR)
 
 
 def test_the_program_refuses_before_it_makes_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

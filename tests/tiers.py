@@ -13,14 +13,21 @@ from safetensors.torch import load_file
 from vedit.models import load
 from vedit.models.fast import FastTier, Schedule, unet_digest, withdraw_other, write_settings
 from vedit.models.lora import write_lora
+from vedit.options import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 
 if TYPE_CHECKING:
     from vedit.map_cache import FrameCache
     from vedit.models.sd import Model
-    from vedit.options import RestyleOptions
 
 SAMPLING, INVERSION = (751, 501, 251), (1,)
+TEN, STOPS = (901, 811, 721, 631, 541, 451, 361, 271, 181, 81), (671, 451, 251, 81)
+SCHEDULES = {
+    "draft": Schedule(sampling=SAMPLING, inversion=INVERSION),
+    "standard": Schedule(sampling=TEN, inversion=STOPS, fixed_point=2),
+}
+DRAFT = RestyleOptions(prompt="night", quality="draft")
+STANDARD = replace(DRAFT, quality="standard")
 CONV, LINEAR = "conv_in", "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q"
 
 
@@ -37,13 +44,13 @@ def random_pairs(folder: Path, *, rank: int = 3, seed: int = 7) -> dict[str, tup
 
 
 def tier_for(folder: Path, **changes: Any) -> FastTier:
-    """A tier of the model's own weights, for drafts where `changes` has no other `schedules`.
+    """A tier of the model's own weights with `SCHEDULES`, where `changes` has no others.
 
-    `sampling`, `inversion` and `fixed_point` are the draft's.
+    `sampling`, `inversion` and `fixed_point` change the draft's.
     """
-    steps = {"sampling": SAMPLING, "inversion": INVERSION}
-    steps |= {key: changes.pop(key) for key in ("sampling", "inversion", "fixed_point") if key in changes}
-    given: dict[str, Any] = {"schedules": {"draft": Schedule(**steps)}, "guidance": 2.0, **changes}
+    steps = {key: changes.pop(key) for key in ("sampling", "inversion", "fixed_point") if key in changes}
+    schedules = SCHEDULES | {"draft": replace(SCHEDULES["draft"], **steps)}
+    given: dict[str, Any] = {"schedules": schedules, "guidance": 2.0, **changes}
     return FastTier(folder=folder / "fast", unet=unet_digest(folder), **given)
 
 

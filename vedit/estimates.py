@@ -48,8 +48,8 @@ def describe_job(job: Job) -> RenderPlan:
 
 def steps_taken(model: str, options: RestyleOptions) -> int:
     """Sampling steps: the part of the trajectory, or of the fast tier's, that the strength regenerates."""
-    _, schedule = _serving(model, options)
-    return _ordinary_steps(options) if schedule is None else len(schedule.taken(options.strength))
+    served = _served(model, options)
+    return len(served[1].taken(options.strength)) if served else _ordinary_steps(options)
 
 
 def _ordinary_steps(options: RestyleOptions) -> int:
@@ -69,9 +69,8 @@ def _settings(job: Job) -> dict[str, object]:
 
 def _look_settings(job: Job) -> dict[str, object]:
     model, options = job.request.model, job.request.options
-    tier, schedule = _serving(model, options)
-    own = tier is None or schedule is None
-    return {**plain(options), "guidance": _guidance(model, options) if own else tier.guidance}
+    served = _served(model, options)
+    return {**plain(options), "guidance": served[0].guidance if served else _guidance(model, options)}
 
 
 def evaluations(model: str, options: RestyleOptions) -> int:
@@ -84,8 +83,8 @@ def evaluations(model: str, options: RestyleOptions) -> int:
     Raises:
         ModelError: there is no such model, or its fast tier does not fit it.
     """
-    _, schedule = _serving(model, options)
-    return _ordinary_evaluations(model, options) if schedule is None else schedule.evaluations(options)
+    served = _served(model, options)
+    return served[1].evaluations(options) if served else _ordinary_evaluations(model, options)
 
 
 def _evaluations(job: Job) -> int:
@@ -102,30 +101,27 @@ def _guidance(model: str, options: RestyleOptions) -> float:
     return default_guidance(model) if options.guidance is None else options.guidance
 
 
-def _serving(model: str, options: RestyleOptions) -> tuple[FastTier | None, Schedule | None]:
-    """The fast tier, and its steps where it serves the look."""
+def _served(model: str, options: RestyleOptions) -> tuple[FastTier, Schedule] | None:
+    """The fast tier and its steps, where it serves the look."""
     tier = fast_tier(model)
-    return tier, None if tier is None else tier.schedule(options)
+    schedule = None if tier is None else tier.schedule(options)
+    return None if tier is None or schedule is None else (tier, schedule)
 
 
 def _dear_looks(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
-    """A line for each quality that tells what keeps it from the model's fast tier, where it costs more for it."""
+    """What keeps looks from the model's fast tier, where they cost more for it; a line for each cost and reason."""
     tier = fast_tier(model)
     if tier is None:
         return ()
-    notes: list[str] = []
-    asked = tuple(looks)
-    for quality, schedule in tier.schedules.items():
-        kept = {look: tier.beyond(look) for look in asked if look.quality == quality}
-        costs = {look: (_ordinary_evaluations(model, look), schedule.evaluations(look)) for look in kept if kept[look]}
-        dear = {look: cost for look, cost in costs.items() if cost[0] > cost[1]}
-        if dear:
-            most, least = max(dear.values())
-            why = ", ".join(dict.fromkeys(name for look in dear for name in kept[look]))
-            notes.append(
-                f"{quality} quality takes {most} network evaluations a frame, not the {least} of the fast tier, "
-                f"because of: {why}"
-            )
+    notes: dict[str, None] = {}
+    for look in looks:
+        schedule, why = tier.schedules.get(look.quality), tier.beyond(look)
+        if schedule is None or not why:
+            continue
+        cost, fewer = _ordinary_evaluations(model, look), schedule.evaluations(look)
+        if cost > fewer:
+            told = f"{look.quality} quality takes {cost} network evaluations a frame, not the {fewer} of the fast tier"
+            notes[f"{told}, because of: {', '.join(why)}"] = None
     return tuple(notes)
 
 

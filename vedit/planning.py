@@ -205,6 +205,9 @@ def make_job(
         check_prompts(options)
         if options.quality not in QUALITIES:
             raise InputError(f"there is no quality {options.quality!r}", remedy=f"use one of {', '.join(QUALITIES)}")
+        for name in ("steps", "fixed_point"):
+            if (count := getattr(options, name)) is not None and count < 1:
+                raise InputError(f"{name} is at least 1, not {count}", remedy="leave it out for the quality's own")
     resolve(request.model, dict(request.controlnets))
     device = pick_device(request.device)
     with ExitStack() as stack:

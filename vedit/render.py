@@ -313,9 +313,19 @@ def _recipe(job: Job, passes: Sequence[_Pass]) -> dict[str, object]:
 def _made_with(one: _Pass) -> dict[str, object]:
     return {
         "steps": len(one.restyler.path.steps),
+        **({"fast": _few_steps(one.restyler)} if one.restyler.few_steps else {}),
         "controls": [str(spec) for spec in one.restyler.controls],
         "working_size": [one.job.fit.outer[1], one.job.fit.outer[0]],
         "model_sha256": one.restyler.fingerprint,
+    }
+
+
+def _few_steps(restyler: Restyler) -> dict[str, object]:
+    """The steps of a fast tier, which `--steps` does not ask for."""
+    return {
+        "sampling": [step.timestep for step in restyler.path.steps],
+        "inversion": [step.timestep for step in restyler.inversion.steps],
+        "fixed_point": restyler.fixed_point,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -225,7 +225,8 @@ class _SmallFrames:
 
 def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
     """What decides the latents of every unit of a job, but for the frames: nothing that does not is in here."""
-    options, quality = restyler.options, restyler.options.resolved()
+    options = restyler.options
+    inverted = options.start == "inversion"
     return {
         "source": job.source_sha256,
         "interlaced": job.request.writing.interlaced,
@@ -237,9 +238,10 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
         "maps": [made_by(spec.kind) for spec in restyler.controls if spec.source is None],
         "mask": hashed(options.mask),
         "regions": hashed(options.regions),
-        "trajectory": [quality.steps, options.strength, quality.fixed_point, options.start],
+        "sampled": [asdict(step) for step in restyler.path.steps],
+        # With inversion no noise is drawn, and without there is none.
+        "inverted": [[asdict(step) for step in restyler.inversion.steps], restyler.fixed_point] if inverted else None,
         "guidance": restyler.guidance,
         "cross_frame": options.cross_frame,
-        # With inversion no noise is drawn.
-        "seed": options.seed if options.start == "noise" else None,
+        "seed": None if inverted else options.seed,
     }

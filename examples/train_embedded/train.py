@@ -21,6 +21,7 @@ from trainer.diffusion import diffusion_loss
 from trainer.export import Networks, export
 from trainer.form import new_autoencoder
 from trainer.loop import LoopOptions, run_loop
+from trainer.objectives import HALF_MIN_SNR
 from trainer.pairs import SIZES
 from trainer.photos import Image, Photo, find_photos, read_photo
 from trainer.plots import plot_losses
@@ -74,7 +75,7 @@ def check_start(args: argparse.Namespace) -> None:
     """Try --start-from before data is made, which takes minutes. Raises MisfitError."""
     if (folder := start_of(args.work / "autoencoder", args.start_from).load) is not None:
         load_autoencoder(new_autoencoder(), folder)
-    if (folder := start_of(args.work / "diffusion", args.start_from).load) is not None:
+    if (folder := start_of(args.work / "diffusion", args.start_from, objective=HALF_MIN_SNR).load) is not None:
         load_networks(Networks.new(), folder)
 
 
@@ -149,7 +150,7 @@ def train_diffusion(args: argparse.Namespace, packs: Path, device: torch.device,
     torch.manual_seed(args.seed + 1)
     networks = Networks.new()
     folder: Path = args.work / "diffusion"
-    begin = start_of(folder, args.start_from)
+    begin = start_of(folder, args.start_from, objective=HALF_MIN_SNR)
     if begin.load is not None:
         new = load_networks(networks, begin.load)
         print(f"the diffusion stage begins from {begin.load}; {new} of {len(networks.tokenizer)} tokens are new")

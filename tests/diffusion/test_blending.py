@@ -9,7 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask
+from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask, source_between
+from vedit.diffusion.few_steps import through
 from vedit.diffusion.samplers import sample
 from vedit.diffusion.trajectory import add_noise, trajectory
 from vedit.types import Latents
@@ -110,3 +111,24 @@ def test_the_inverted_source_is_walked_backwards() -> None:
     passed = [torch.full((1, 1, 1, 1), float(level)) for level in range(4)]
     at = inverted_source(passed)
     assert [float(at(step)) for step in path.steps] == [2, 1, 0]
+
+
+def test_between_stops_the_source_goes_where_ddim_leads() -> None:
+    """With one picture and one noise to each part of the way, as a step of the inversion has it."""
+    stops, path = through(CONFIG, (901, 451)), through(CONFIG, (901, 721, 541, 451, 361, 181, 1))
+    generator = torch.Generator().manual_seed(0)
+    clean, low_noise, high_picture, high_noise = torch.randn(4, 1, 2, 3, 3, generator=generator, dtype=torch.float64)
+
+    def mix(picture: torch.Tensor, noise: torch.Tensor, alpha: float) -> torch.Tensor:
+        return alpha**0.5 * picture + (1 - alpha) ** 0.5 * noise
+
+    middle = mix(clean, low_noise, stops.steps[1].alpha)
+    # What the upper part's picture and noise are must agree with where it begins.
+    high_noise = (middle - stops.steps[1].alpha ** 0.5 * high_picture) / (1 - stops.steps[1].alpha) ** 0.5
+    end = stops.steps[1].alpha_cleaner
+    passed = [mix(clean, low_noise, end), middle, mix(high_picture, high_noise, stops.steps[0].alpha)]
+    at = source_between(passed, stops)
+    for step in path.steps[:-1]:
+        parts = (high_picture, high_noise) if step.alpha_cleaner <= stops.steps[1].alpha else (clean, low_noise)
+        torch.testing.assert_close(at(step), mix(*parts, step.alpha_cleaner))
+    assert at(path.steps[-1]) is passed[0]

@@ -6,15 +6,16 @@ the source's at that noise level, so that what is drawn inside is drawn in the s
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from math import sqrt
+from math import acos, sin, sqrt
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
 
 if TYPE_CHECKING:
-    from vedit.diffusion.trajectory import Step
+    from vedit.diffusion.trajectory import Step, Trajectory
 
 SourceAt = Callable[["Step"], torch.Tensor]
 """The source's latents (T, C, h, w) at a step's clean end."""
@@ -80,3 +81,26 @@ def noised_source(clean: torch.Tensor, noise: torch.Tensor) -> SourceAt:
 def inverted_source(passed: Sequence[torch.Tensor]) -> SourceAt:
     """The trajectory of a source that was inverted: its clean latents and what its inversion made of them, in order."""
     return lambda step: passed[step.count - 1 - step.index]
+
+
+def source_between(passed: Sequence[torch.Tensor], stops: Trajectory) -> SourceAt:
+    """The trajectory of a source that was inverted in other steps than are sampled.
+
+    Between two stops it is where DDIM leads when picture and noise are the same all the way (Song et al. 2021,
+    equation 12): on the arc through both, by the angle whose cosine is the picture's share.
+
+    Args:
+        passed: as in `inverted_source`.
+        stops: of the inversion, the noisiest where the sampling begins.
+    """
+    angles = [acos(sqrt(level)) for level in (stops.steps[-1].alpha_cleaner, *(s.alpha for s in reversed(stops.steps)))]
+
+    def at(step: Step) -> torch.Tensor:
+        if step.index == step.count - 1:
+            return passed[0]
+        angle = acos(sqrt(step.alpha_cleaner))
+        above = min(max(bisect_left(angles, angle), 1), len(angles) - 1)
+        low, high = angles[above - 1], angles[above]
+        return (sin(high - angle) * passed[above - 1] + sin(angle - low) * passed[above]) / sin(high - low)
+
+    return at

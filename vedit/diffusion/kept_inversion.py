@@ -44,13 +44,13 @@ def inversion_facts(
     batch: int,
     fingerprint: Mapping[str, str],
 ) -> dict[str, object]:
-    """Everything that decides what `vedit.diffusion.samplers.invert` yields, JSON-able.
+    """Everything that decides what `samplers.invert` yields or `few_steps.leap` returns, JSON-able.
 
     Args:
         source: clean latents of all frames that are inverted together, in order.
         describe: what the source is described by.
         path: the trajectory.
-        fixed_point: model evaluations per step.
+        fixed_point: model evaluations per step; 0 of a leap.
         cross_frame: frames attend to each other.
         batch: frames per network call, which decides the last bits.
         fingerprint: of the weights, by part.

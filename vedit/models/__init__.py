@@ -92,7 +92,8 @@ def known_models() -> tuple[ModelInfo, ...]:
 
 
 def describe(name: str) -> dict[str, object]:
-    """What is known of a model: the fields of `ModelInfo`, and its looks and words where it lists them.
+    """What is known of a model: the fields of `ModelInfo`, the qualities that its fast tier serves, and its looks and
+    words where it lists them.
 
     Raises:
         ModelError: the name is not one of `known_models`.
@@ -101,7 +102,9 @@ def describe(name: str) -> dict[str, object]:
         if info.name == name:
             looks = Path(info.location) / "looks.json"
             extra = json.loads(looks.read_text("utf-8")) if looks.is_file() else {}
-            return {**{key: getattr(info, key) for key in info.__dataclass_fields__}, **extra}
+            own = {key: getattr(info, key) for key in info.__dataclass_fields__}
+            tier = import_module("vedit.models.fast").fast_tier(name)
+            return {**own, "fast_tier": [] if tier is None else list(tier.schedules), **extra}
     raise _unknown(name)
 
 

@@ -109,7 +109,9 @@ class FastTier:
     def text(self) -> str:
         """What `fast.json` says."""
         said = {
-            "schedules": {quality: asdict(schedule) for quality, schedule in self.schedules.items()},
+            "schedules": {
+                quality: asdict(self.schedules[quality]) for quality in QUALITIES if quality in self.schedules
+            },
             **{key: getattr(self, key) for key in ("guidance", "scale", "unet")},
         }
         return json.dumps(said, indent=1) + "\n"
@@ -182,7 +184,7 @@ def read_tier(folder: Path) -> FastTier:
         said: dict[str, Any] = json.loads(path.read_text("utf-8"))
         tier = FastTier(
             folder=folder,
-            schedules={quality: _schedule(dict(of)) for quality, of in said.pop("schedules").items()},
+            schedules={quality: _schedule(quality, dict(of)) for quality, of in said.pop("schedules").items()},
             guidance=float(said.pop("guidance")),
             unet=said.pop("unet"),
             scale=float(said.pop("scale", 1.0)),
@@ -196,13 +198,18 @@ def read_tier(folder: Path) -> FastTier:
     return tier
 
 
-def _schedule(said: dict[str, Any]) -> Schedule:
-    found = Schedule(
-        sampling=tuple(said.pop("sampling")),
-        inversion=tuple(said.pop("inversion")),
-        fixed_point=said.pop("fixed_point", 0),
-    )
-    _nothing_left(said)
+def _schedule(quality: str, said: dict[str, Any]) -> Schedule:
+    try:
+        found = Schedule(
+            sampling=tuple(said.pop("sampling")),
+            inversion=tuple(said.pop("inversion")),
+            fixed_point=said.pop("fixed_point", 0),
+        )
+        _nothing_left(said)
+    except KeyError as error:
+        raise ValueError(f"{quality} has no key {error}") from error
+    except ValueError as error:
+        raise ValueError(f"{quality}: {error}") from error
     return found
 
 

@@ -162,7 +162,8 @@ def autoencoder_loss(
             # Noise of a code is worth nothing beyond +-3, where the decoder's tanh clamp flattens.
             stray = (latents.float().abs() - 2.5).clamp(min=0).square().mean()
             value, parts = reconstruction_loss(decoded.float(), pixels)
-            moved = steadiness_loss(*decoded.float().chunk(2), dy, dx)
+            one, other = decoded.float().chunk(2)
+            moved = steadiness_loss(one, other, dy, dx)
             return value + 0.1 * stray + STEADINESS * moved, {**parts, "steadiness": moved.item()}
 
         return loss

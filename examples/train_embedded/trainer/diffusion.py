@@ -77,8 +77,8 @@ def diffusion_loss(
 ) -> Callable[[int], Loss]:
     """For `run_loop`: pairs in, mean square of the error in v and disagreement of the twins out.
 
-    The last four arguments are what `trainer.ablation` varies. `objective` is `HALF_MIN_SNR`
-    where it is not given.
+    The last four arguments are what `trainer.ablation` varies. `objective` is `HALF_MIN_SNR` where it is not given. The
+    errors that are told of the cleaner and of the noisier half are not weighed.
     """
     asked = objective or objective_named(HALF_MIN_SNR)
     factor = float(vae.config["scaling_factor"])
@@ -115,7 +115,7 @@ def diffusion_loss(
             with torch.autocast(device.type, torch.bfloat16):
                 embeds = networks.text_encoder(tokens(networks, batch["prompt"].tolist()).to(device))[0]
                 predicted = predict(networks, noisy, timestep, embeds, controls, keep)
-            error = F.mse_loss(predicted.float(), wanted, reduction="none").mean((1, 2, 3)) * aim.weight[timestep]
+            error = F.mse_loss(predicted.float(), wanted, reduction="none").mean((1, 2, 3))
             rows = torch.cat([torch.arange(twins), torch.arange(count, count + twins)])
             found = aim.clean(noisy[rows], predicted[rows].float(), timestep[rows]) / factor
             with torch.autocast(device.type, torch.bfloat16):
@@ -123,7 +123,7 @@ def diffusion_loss(
             seen, seen_by_twins = shown.chunk(2)
             flicker = disagreement(seen, seen_by_twins, motion)
             noisy_end = timestep > 500
-            return error.mean() + flicker_weight * flicker, {
+            return (error * aim.weight[timestep]).mean() + flicker_weight * flicker, {
                 "low": error[~noisy_end].mean().item(),
                 "high": error[noisy_end].mean().item(),
                 "flicker": flicker.item(),

@@ -20,6 +20,9 @@ from trainer.export import CONTROLS, Networks
 WEIGHTS = "diffusion_pytorch_model.safetensors"
 EMBEDDING = "embeddings.token_embedding.weight"
 KEY = "started_from"
+OBJECTIVE = "objective"
+FIRST_OBJECTIVE = "v"
+"""Of states that do not say."""
 
 
 class MisfitError(ValueError):
@@ -44,23 +47,33 @@ class Start:
         return bool(self.facts[KEY])
 
 
-def start_of(state_folder: Path, start_from: Path | None) -> Start:
+def start_of(state_folder: Path, start_from: Path | None, *, objective: str | None = None) -> Start:
     """Settle how the stage that keeps its state in `state_folder` begins.
 
+    Args:
+        state_folder: of the stage.
+        start_from: the folder to begin from, where it is new.
+        objective: what it is trained on, one of `trainer.objectives.OBJECTIVES`; None of a stage that has no choice.
+
     Raises:
-        MisfitError: a state is there that began from something else than `start_from`.
+        MisfitError: a state is there that began from something else than `start_from`, or under another objective.
     """
     asked = "" if start_from is None else str(start_from.resolve())
+    said = {} if objective is None else {OBJECTIVE: objective}
     facts = read_facts(state_folder)
     if facts is None:
-        return Start(load=start_from, facts={KEY: asked})
-    began = str(facts.get(KEY, ""))
+        return Start(load=start_from, facts={KEY: asked, **said})
+    began, under = str(facts.get(KEY, "")), str(facts.get(OBJECTIVE, FIRST_OBJECTIVE))
+    if objective is not None and under != objective:
+        raise MisfitError(
+            f"{state_folder} holds a run whose objective is {under}, not {objective}: remove it or give another --work"
+        )
     if start_from is not None and began != asked:
         raise MisfitError(
             f"{state_folder} holds a run that began from {began or 'nothing'}, not from {start_from}: remove it or "
             "give another --work"
         )
-    return Start(load=None, facts={KEY: began})
+    return Start(load=None, facts={KEY: began, **said})
 
 
 def load_autoencoder(vae: AutoencoderTiny, folder: Path) -> None:

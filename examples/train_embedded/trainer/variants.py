@@ -30,7 +30,7 @@ class Variant:
         drop_words: how often the words of a styled picture and of a plain photograph are left out.
         drop_control: how often each ControlNet is silenced.
         flicker: weight of what twins disagree by.
-        objective: one of `trainer.objectives.OBJECTIVES`.
+        objective: one of `trainer.objectives.OBJECTIVES`; the base has plain v, which is not what `train.py` trains on.
     """
 
     name: str

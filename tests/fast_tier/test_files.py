@@ -15,7 +15,8 @@ import pytest
 
 from tests.clips import CUT, FRAMES, two_shots
 from tests.recording import frames_written
-from tests.tiers import write_tier
+from tests.tiers import SCHEDULES, write_tier
+from vedit import models
 from vedit.errors import Interrupted, ModelError
 from vedit.models import load
 from vedit.models.digests import identity
@@ -29,6 +30,7 @@ from vedit.work import work_folder
 
 DRAFT = RestyleOptions(prompt="night", quality="draft", short_side=128, window=6, overlap=0)
 STANDARD = replace(DRAFT, quality="standard", steps=1)
+"""Which no tier serves, as it names its steps."""
 FOUR = (851, 638, 426, 213)
 SHOTS = tuple(
     Shot(number=number, frames=FrameRange(start=start, stop=stop))
@@ -126,7 +128,8 @@ def test_a_plan_says_what_a_draft_costs_and_what_keeps_it_from_the_tier(
     assert planned(plain) == (4, 12, 7.0, [])
     assert planned(strength=0.5) == (2, 3, 2.0, [])
     assert planned(start="noise") == (4, 4, 2.0, [])
-    assert planned(quality="standard") == (10, 40, 7.0, [])
+    assert planned(quality="standard") == (10, 20, 2.0, [])
+    assert planned(quality="high") == (20, 80, 7.0, [])
     assert planned(steps=1) == (1, 3, 7.0, []), "cheaper than the tier"
     *figures, notes = planned(steps=4, negative_prompt="blurry")
     assert figures == [4, 12, 7.0]
@@ -135,12 +138,23 @@ def test_a_plan_says_what_a_draft_costs_and_what_keeps_it_from_the_tier(
         "a negative prompt"
     ]
     assert "guidance other than 2" in planned(guidance=3.0)[-1][0]
-    ten = Schedule(sampling=tuple(range(901, 0, -100)), inversion=(601, 301), fixed_point=2)
-    write_tier(folder, schedules={"standard": ten})
-    assert planned(quality="standard") == (10, 16, 2.0, [])
-    assert planned() == (4, 12, 7.0, []), "no tier for drafts is no reason to speak of one"
     *_, (note,) = planned(quality="standard", negative_prompt="blurry")
-    assert note.startswith("standard quality takes 40 network evaluations a frame, not the 16 of the fast tier")
+    assert note.startswith("standard quality takes 40 network evaluations a frame, not the 20 of the fast tier")
+    write_tier(folder, schedules={"standard": SCHEDULES["standard"]})
+    assert planned() == (4, 12, 7.0, []), "no tier for drafts is no reason to speak of one"
+
+
+def test_a_plan_says_of_each_look_what_keeps_it_from_the_tier(folder: Path, clip: Path, tmp_path: Path) -> None:
+    looks = {
+        1: replace(DRAFT, quality="standard", steps=20),
+        2: replace(DRAFT, quality="standard", strength=0.5, negative_prompt="blurry"),
+    }
+    found = plan(request(clip, folder, tmp_path / "out.mov", looks=looks, shots=SHOTS))
+    told = "standard quality takes {} network evaluations a frame, not the {} of the fast tier, because of: {}"
+    assert [note for note in found.notes if "fast tier" in note] == [
+        told.format(80, 20, "steps"),
+        told.format(20, 11, "a negative prompt"),
+    ]
 
 
 def rendered(wanted: RenderRequest, **more: Any) -> tuple[npt.NDArray[np.integer], int]:
@@ -179,6 +193,36 @@ def test_shots_of_a_render_are_fast_or_not_each_as_it_asks(
     redone, kept = rendered(request(clip, folder, tmp_path / "other.mov", **mixed))
     assert not np.array_equal(redone[:CUT], first), "units of the tier before are not taken"
     assert np.array_equal(redone[CUT:], second)
+
+
+def test_qualities_of_one_render_are_not_taken_for_each_other(
+    folder: Path, clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both are served, at one size: only their steps tell them apart, also where units are kept."""
+    monkeypatch.setenv("VEDIT_CACHE", str(tmp_path / "cache"))
+    looks = {1: DRAFT, 2: replace(DRAFT, quality="standard")}
+    whole, _ = rendered(request(clip, folder, tmp_path / "whole.mov", looks=looks, shots=SHOTS))
+    output = tmp_path / "other.mov"
+    swapped = {1: looks[2], 2: looks[1]}
+    with pytest.raises(Interrupted):
+        restyle(request(clip, folder, output, looks=looks, shots=SHOTS), stop=after(output, 2))
+    others, _ = rendered(request(clip, folder, output, looks=swapped, shots=SHOTS))
+    assert not np.array_equal(others[:CUT], whole[:CUT])
+    assert not np.array_equal(others[CUT:], whole[CUT:])
+    expected, _ = rendered(request(clip, folder, tmp_path / "fresh.mov", looks=swapped, shots=SHOTS))
+    assert np.array_equal(others, expected)
+    told = json.loads((tmp_path / "whole.mov.vedit.json").read_text("utf-8"))["recipe"]["looks"]
+    assert [look["fast"] for look in told] == [
+        {"sampling": list(FOUR), "inversion": [851, 1], "fixed_point": 0},
+        {"sampling": list(SCHEDULES["standard"].sampling), "inversion": [901, 671, 451, 251, 81], "fixed_point": 2},
+    ]
+
+
+def test_what_a_model_is_names_the_qualities(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(models, "EMBEDDED", folder)
+    assert models.describe("embedded")["fast_tier"] == ["draft", "standard"]
+    shutil.rmtree(folder / "fast")
+    assert models.describe("embedded")["fast_tier"] == []
 
 
 def test_a_model_without_the_folder_has_no_tier(plain: Path, folder: Path) -> None:

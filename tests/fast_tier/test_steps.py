@@ -2,69 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
+from math import acos, sin
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
 
-from tests.tiers import INVERSION, SAMPLING, counted, restyled, schedule_of, tier_for, with_tier, write_tier
+from tests.tiers import DRAFT, SAMPLING, STANDARD, TEN, restyled, schedule_of, tier_for, with_tier
 from vedit.models.fast import Schedule
-from vedit.options import RestyleOptions
 from vedit.pipelines.restyle import prepare
-from vedit.testing_sd import write_tiny_sd
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
     from vedit.models.sd import Model
 
-DRAFT = RestyleOptions(prompt="night", quality="draft")
-MOST = 5
-STANDARD = replace(DRAFT, quality="standard")
-TEN = (901, 811, 721, 631, 541, 451, 361, 271, 181, 81)
-BOTH = {
-    "draft": Schedule(sampling=SAMPLING, inversion=INVERSION),
-    "standard": Schedule(sampling=TEN, inversion=(671, 451, 251, 81), fixed_point=2),
-}
-
-
-@pytest.fixture(scope="module")
-def plain_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_sd(tmp_path_factory.mktemp("plain") / "model")
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory, plain_folder: Path) -> Path:
-    """The same model with a fast tier."""
-    folder = tmp_path_factory.mktemp("fast") / "model"
-    shutil.copytree(plain_folder, folder)
-    write_tier(folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def model(folder: Path) -> Model:
-    return counted(folder)
-
-
-@pytest.fixture(scope="module")
-def plain(plain_folder: Path) -> Model:
-    return counted(plain_folder)
-
-
-@pytest.fixture(scope="module")
-def frames() -> torch.Tensor:
-    return torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-
 
 def seen_at(model: Model, timesteps: tuple[int, ...]) -> list[torch.Tensor]:
-    """The latents that the last `restyled` evaluated at these timesteps, each of which it did once."""
+    """The latents that the last `restyled` was at when it evaluated these timesteps last, in sampling."""
     denoiser: Any = model.denoiser
-    found = [[x for at, x, _ in denoiser.seen if at == timestep] for timestep in timesteps]
-    assert all(len(of) == 1 for of in found)
-    return [x for (x,) in found]
+    assert [timestep for timestep, *_ in denoiser.seen[-len(timesteps) :]] == list(timesteps)
+    return [x for _, x, _ in denoiser.seen[-len(timesteps) :]]
 
 
 def level(timestep: int) -> float:
@@ -86,7 +45,7 @@ def test_outside_a_mask_the_source_stays(model: Model, frames: torch.Tensor) -> 
     mask[..., :32, :] = 1
     found, calls = restyled(model, DRAFT, frames, mask=mask)
     source = model.codec.encode(frames)
-    assert calls <= MOST
+    assert calls <= 5
     torch.testing.assert_close(found[..., 4:, :], source[..., 4:, :])
     assert not torch.allclose(found[..., :4, :], source[..., :4, :], atol=0.05)
     # Between the steps the source is under the noise that it began with, at the level there.
@@ -97,6 +56,32 @@ def test_outside_a_mask_the_source_stays(model: Model, frames: torch.Tensor) -> 
         expected = signal(timestep) * source + spread(timestep) * noise
         torch.testing.assert_close(x[..., 4:, :], expected[..., 4:, :], rtol=1e-3, atol=1e-3)
         assert not torch.allclose(x[..., :4, :], expected[..., :4, :], atol=0.05)
+
+
+def test_outside_a_mask_a_source_that_was_solved_for_goes_the_way_it_came(
+    model: Model, folder: Path, plain: Model, frames: torch.Tensor
+) -> None:
+    """At the stops it is what the inversion made of it, between them on the arc from one to the other."""
+    mask = torch.zeros(2, 1, 64, 64)
+    mask[..., :32, :] = 1
+    schedule = Schedule(sampling=(901, 801, 601, 401, 301), inversion=(601, 301), fixed_point=2)
+    other = with_tier(model, tier_for(folder, schedules={"standard": schedule}))
+    found, _ = restyled(other, STANDARD, frames, mask=mask)
+    source = model.codec.encode(frames)
+    assert torch.equal(found[..., 4:, :], source[..., 4:, :])
+    began, at_801, at_601, at_401, at_301 = (x[..., 4:, :] for x in seen_at(other, schedule.sampling))
+    outside = source[..., 4:, :]
+    for low, between, high, t_low, t, t_high in (
+        (at_601, at_801, began, 601, 801, 901),
+        (at_301, at_401, at_601, 301, 401, 601),
+    ):
+        a, b, c = (acos(signal(at)) for at in (t_low, t, t_high))
+        expected = (sin(c - b) * low + sin(b - a) * high) / sin(c - a)
+        torch.testing.assert_close(between, expected, rtol=1e-3, atol=1e-3)
+        assert not torch.allclose(between, low, atol=0.05)
+    # The two evaluations of each step of the inversion tell where it was: the next is made of the second.
+    straight = signal(601) * outside + (began - signal(901) * outside) / spread(901) * spread(601)
+    assert not torch.allclose(at_601, straight, atol=0.05)
 
 
 @pytest.mark.parametrize(
@@ -137,26 +122,23 @@ def test_a_strength_takes_the_last_steps(
 )
 def test_an_inversion_may_be_solved_for_at_each_stop(
     model: Model,
-    folder: Path,
     frames: torch.Tensor,
     strength: float,
     inverted: tuple[int, ...],
     sampled: tuple[int, ...],
 ) -> None:
     """As the ordinary one is, at the noisy end of its steps, where controls act as in the sampling."""
-    other = with_tier(model, tier_for(folder, schedules=BOTH))
     spec = ControlSpec(kind="tile", start=0.5)
     options = replace(STANDARD, strength=strength, controls=(spec, ControlSpec(kind="softedge")))
-    _, calls = restyled(other, options, frames)
-    denoiser: Any = other.denoiser
+    _, calls = restyled(model, options, frames)
+    denoiser: Any = model.denoiser
     seen = [(timestep, "tile" in controls) for timestep, _, controls in denoiser.seen]
     late = {t for number, t in enumerate(sampled) if number >= 0.5 * len(sampled)}
     acts = {t: (min((s for s in sampled if s >= t), default=t) in late) for t in {*inverted, *sampled}}
     assert seen == [(t, acts[t]) for t in [*(t for stop in inverted for t in (stop, stop)), *sampled]]
-    assert calls == schedule_of(other, options).evaluations(options) <= 20
-    assert schedule_of(other, replace(options, start="noise")).evaluations(replace(options, start="noise")) == len(
-        sampled
-    )
+    assert calls == schedule_of(model, options).evaluations(options) <= 20
+    noised = replace(options, start="noise")
+    assert restyled(model, noised, frames)[1] == schedule_of(model, noised).evaluations(noised) == len(sampled)
 
 
 def test_what_is_solved_for_and_sampled_is_the_ordinary_sum(
