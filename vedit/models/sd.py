@@ -226,18 +226,23 @@ class SDTextEncoder:
     @torch.inference_mode()
     def __call__(self, text: str) -> PromptEmbeds:
         """States of the last layer, (1, L, D), padded to the model's length as SD 1.x was trained."""
-        ids = self.tokenizer(
-            text,
-            padding="max_length",
-            max_length=self.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        ).input_ids
+        ids = token_ids(self.tokenizer, [text])
         return PromptEmbeds(states=self.encoder(ids.to(self.encoder.device))[0])
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """Words of the text that the model was not trained on, in order, each once."""
         return unknown_words(text, self.words)
+
+
+def token_ids(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> torch.Tensor:
+    """Token ids (N, L) of N texts, padded or cut to the model's length."""
+    return tokenizer(
+        list(texts),
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    ).input_ids
 
 
 def load(source: ModelSource, *, name: str, device: str, controls: Sequence[str], fast: bool = True) -> Model:

@@ -19,6 +19,7 @@ from trainer.loop import Loss
 from trainer.objectives import HALF_MIN_SNR, Objective, objective_named
 from trainer.pairs import make_pairs
 from trainer.twins import disagreement
+from vedit.models.sd import token_ids
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile
 
@@ -26,17 +27,6 @@ DROP_CONTROL = 0.17
 """How often each ControlNet alone is silenced, so that either works without the other."""
 FLICKER = 15.0
 """Weight of what twins disagree by, in pixel values from -1 to 1, beside the error in v."""
-
-
-def tokens(networks: Networks, prompts: list[str]) -> Tensor:
-    """Token ids (N, L)."""
-    return networks.tokenizer(
-        prompts,
-        padding="max_length",
-        max_length=networks.tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
-    ).input_ids
 
 
 def predict(
@@ -113,7 +103,7 @@ def diffusion_loss(
             wanted = aim.wanted(clean, noise, timestep)
             controls = (tile(source), soft_edges(source))
             with torch.autocast(device.type, torch.bfloat16):
-                embeds = networks.text_encoder(tokens(networks, batch["prompt"].tolist()).to(device))[0]
+                embeds = networks.text_encoder(token_ids(networks.tokenizer, batch["prompt"].tolist()).to(device))[0]
                 predicted = predict(networks, noisy, timestep, embeds, controls, keep)
             error = F.mse_loss(predicted.float(), wanted, reduction="none").mean((1, 2, 3))
             rows = torch.cat([torch.arange(twins), torch.arange(count, count + twins)])

@@ -19,12 +19,13 @@ from torch import Tensor
 
 from trainer.ablation import Trained
 from trainer.batches import rng_for
-from trainer.diffusion import predict, tokens
+from trainer.diffusion import predict
 from trainer.looks import Look, look_named
 from trainer.objectives import sample, trailing
 from trainer.prompts import Outfit
 from trainer.twins import as_batch, disagreement, draw_motion, moved_crop, with_sensor_noise
 from trainer.variants import Settings
+from vedit.models.sd import token_ids
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile
 
@@ -104,7 +105,7 @@ def restyled(
     weights = torch.tensor(keep, device=device).view(2, 1, 1, 1, 1)
     said = [prompt] * len(source) + [""] * (len(source) * (twice - 1))
     with torch.autocast(device.type, torch.bfloat16):
-        embeds = networks.text_encoder(tokens(networks, said).to(device))[0]
+        embeds = networks.text_encoder(token_ids(networks.tokenizer, said).to(device))[0]
 
     def network(x: Tensor, timestep: int) -> Tensor:
         given = torch.cat([x] * twice).contiguous(memory_format=torch.channels_last)

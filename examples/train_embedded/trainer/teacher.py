@@ -14,7 +14,7 @@ from vedit.diffusion.few_steps import leap
 from vedit.diffusion.guiders import classifier_free
 from vedit.diffusion.samplers import invert
 from vedit.diffusion.trajectory import Step, cleaner
-from vedit.models.sd import Model
+from vedit.models.sd import Model, token_ids
 from vedit.options import RestyleOptions
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile
@@ -111,14 +111,7 @@ class Teacher:
 
     def _embeds(self, prompts: list[str]) -> Tensor:
         text = self.model.text
-        ids = text.tokenizer(
-            prompts,
-            padding="max_length",
-            max_length=text.tokenizer.model_max_length,
-            truncation=True,
-            return_tensors="pt",
-        ).input_ids
-        return text.encoder(ids.to(self.device))[0]
+        return text.encoder(token_ids(text.tokenizer, prompts).to(self.device))[0]
 
 
 def velocity(unet: UNet2DConditionModel, x: Tensor, timestep: int, words: Tensor, added: list[Tensor]) -> Tensor:
