@@ -147,9 +147,10 @@ def test_the_comparison_is_never_replaced_unasked(folder: Path, capsys: pytest.C
     assert edit(folder, "--side-by-side", str(both)) == 0
     before = both.read_bytes()
     capsys.readouterr()
-    assert edit(folder, "--side-by-side", str(both)) == 2
-    assert f"{both} exists" in capsys.readouterr().err
-    assert both.read_bytes() == before
+    for words in ([], ["--dry-run"]):
+        assert edit(folder, "--side-by-side", str(both), *words) == 2
+        assert f"{both} exists" in capsys.readouterr().err
+        assert both.read_bytes() == before
     assert edit(folder, "--side-by-side", str(both), "--overwrite") == 0
 
 

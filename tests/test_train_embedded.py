@@ -27,6 +27,7 @@ from trainer import crops, pairs, styled  # noqa: E402
 from trainer.autoencoder import autoencoder_loss, patch_statistics, start_from_pca  # noqa: E402
 from trainer.diffusion import diffusion_loss  # noqa: E402
 from trainer.export import Networks, export, looks_document  # noqa: E402
+from trainer.finishing import finishing_loss  # noqa: E402
 from trainer.form import new_autoencoder, new_tokenizer  # noqa: E402
 from trainer.looks import LOOKS, PALETTES, STRENGTHS  # noqa: E402
 from trainer.loop import LoopOptions, run_loop  # noqa: E402
@@ -86,7 +87,7 @@ def train(folder: Path, make: Callable[[], tuple[torch.nn.Module, Any]], *, stop
     return modules
 
 
-@pytest.mark.parametrize("stage", ["autoencoder", "diffusion"])
+@pytest.mark.parametrize("stage", ["autoencoder", "diffusion", "finishing"])
 def test_a_resumed_run_ends_like_an_uninterrupted_one(stage: str, packs: Path, tmp_path: Path) -> None:
     def make() -> tuple[torch.nn.Module, Any]:
         torch.manual_seed(0)
@@ -96,7 +97,8 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(stage: str, packs: Path, t
             return vae, autoencoder_loss(vae, packs=packs, seed=0, workers=0)
         networks = Networks.new(widths=WIDTHS, norm_groups=8)
         wake_controlnets(networks)
-        return networks, diffusion_loss(networks, vae, packs=packs, seed=0, workers=0)
+        stage_loss = finishing_loss if stage == "finishing" else diffusion_loss
+        return networks, stage_loss(networks, vae, packs=packs, seed=0, workers=0)
 
     whole = train(tmp_path / "whole", make, stop_after=None)
     train(tmp_path / "parts", make, stop_after=3)

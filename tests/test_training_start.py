@@ -175,8 +175,24 @@ def test_a_run_under_another_objective_is_refused(tmp_path: Path) -> None:
 
 def test_the_program_refuses_before_it_makes_data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     args = SimpleNamespace(photos=tmp_path, work=tmp_path / "work", start_from=tmp_path / "nothing", out=tmp_path)
+    args.keep_latents = False
     monkeypatch.setattr(program, "arguments", lambda: args)
     with pytest.raises(SystemExit, match="error: cannot begin from") as caught:
         program.main()
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "work").exists()
+
+
+@pytest.mark.parametrize(("was", "now", "said"), [("", True, "without"), ("yes", False, "with")])
+def test_a_decoder_is_not_trained_on_as_if_it_were_a_whole_autoencoder(
+    was: str, now: bool, said: str, tmp_path: Path
+) -> None:
+    """The optimiser's state counts the weights that learn."""
+    (tmp_path / "autoencoder").mkdir()
+    facts = {"step": 1, "keep_latents": was} if was else {"step": 1}
+    (tmp_path / "autoencoder" / "state.json").write_text(json.dumps({"tensors": "", "facts": facts}))
+    args = SimpleNamespace(work=tmp_path, start_from=None, keep_latents=now)
+    with pytest.raises(MisfitError, match=f"holds a run {said} --keep-latents: remove it or give another --work"):
+        program.check_start(args)
+    args.keep_latents = not now
+    program.check_start(args)

@@ -13,6 +13,7 @@ from vedit.errors import InputError
 from vedit.look_keys import LOOK
 from vedit.media.chapters import read_chapters
 from vedit.media.place import write_whole
+from vedit.models import default_guidance
 from vedit.options import RestyleOptions
 from vedit.shot_list import span_text
 from vedit.thumbnail import png, thumbnail
@@ -53,7 +54,7 @@ def plan_text(
     shots = "1 shot" if len(found.shots) == 1 else f"{len(found.shots)} shots"
     plain = RestyleOptions()
     usual: dict[str, object] = {key: getattr(plain, key) for key in _SHOWN}
-    usual |= {"controls": [spec.kind for spec in plain.controls], "guidance": 2.0}
+    usual |= {"controls": [spec.kind for spec in plain.controls], "guidance": default_guidance("embedded")}
     usual["anchor"] = f"#{found.shots[0].frames.start}"
     lines = [
         *_comment(f"A plan for {Path(source).name}"),

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from train import show
 from trainer.checkpoint import read_facts
+from trainer.courses import SCHEDULES
 from trainer.distillation import distillation_loss
 from trainer.loop import LoopOptions, run_loop
 from trainer.lora import Changes
@@ -27,14 +28,6 @@ from vedit.models.fast import FastTier, Schedule, unet_digest, withdraw_other, w
 from vedit.models.lora import lora_bytes, write_lora
 
 LIMIT_BYTES = 550_000
-SCHEDULES = {
-    # 4 evaluations after one of the inversion.
-    "draft": Schedule(sampling=(851, 638, 426, 213), inversion=(1,)),
-    # 10 after 10 of the inversion. With as few stops as that, those at these levels retrace the source best.
-    "standard": Schedule(
-        sampling=(901, 811, 721, 631, 541, 451, 361, 271, 181, 81), inversion=(671, 451, 251, 81), fixed_point=2
-    ),
-}
 
 
 def arguments() -> argparse.Namespace:

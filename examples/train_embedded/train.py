@@ -9,7 +9,7 @@ runs. --start-from begins from finished weights instead of nothing. On a CUDA de
 import argparse
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,10 +17,12 @@ import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import Tensor, nn
 from trainer.autoencoder import autoencoder_loss, patch_statistics, start_from_pca
+from trainer.checkpoint import read_facts
 from trainer.diffusion import diffusion_loss
 from trainer.export import Networks, export
+from trainer.finishing import finishing_loss
 from trainer.form import new_autoencoder
-from trainer.loop import LoopOptions, run_loop
+from trainer.loop import LoopOptions, Loss, run_loop
 from trainer.objectives import HALF_MIN_SNR
 from trainer.pairs import SIZES
 from trainer.photos import Image, Photo, find_photos, read_photo
@@ -34,6 +36,10 @@ AUTOENCODER = LoopOptions(minutes=0, rate=1e-3, warmup=200, ema=0.999)
 CUDA_SCALE = 16
 """Batches are small for a CPU, where a step is a second however it is filled; a GPU would wait for the next one."""
 DIFFUSION = LoopOptions(minutes=0, rate=1e-3, warmup=150, ema=0.998)
+FINISHING = LoopOptions(minutes=0, rate=4e-4, warmup=30, ema=0.99)
+"""It begins where stage b ends, so at a lower rate."""
+
+KEPT = "keep_latents"
 
 
 def arguments() -> argparse.Namespace:
@@ -42,14 +48,20 @@ def arguments() -> argparse.Namespace:
     photos = Path(data) / "photos" if data else None
     parser.add_argument("--photos", type=Path, default=photos, required=photos is None, help="folder of photographs")
     parser.add_argument("--out", type=Path, required=True, help="where the checkpoint goes")
-    parser.add_argument("--minutes", type=float, required=True, help="wall-clock budget of both training stages")
+    parser.add_argument("--minutes", type=float, required=True, help="wall-clock budget of all training stages")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--work", type=Path, default=Path("build/train_embedded"), help="data, states and logs")
     parser.add_argument("--workers", type=int, default=1, help="processes that make data")
     parser.add_argument("--pictures", type=int, default=8000, help="styled pictures to make ahead of training")
     parser.add_argument("--autoencoder-share", type=float, default=0.35, help="part of the minutes for the autoencoder")
+    parser.add_argument("--finishing-share", type=float, default=0.2, help="part of the minutes for the last stage")
     parser.add_argument(
         "--start-from", type=Path, help="diffusers folder whose weights to begin from, such as vedit/embedded"
+    )
+    parser.add_argument(
+        "--keep-latents",
+        action="store_true",
+        help="train the decoder alone: what the encoder says stays, so that networks that know it still fit",
     )
     parser.add_argument(
         "--batch-scale", type=int, help=f"times the pictures of a batch; 1 on a CPU, {CUDA_SCALE} on a GPU by default"
@@ -68,15 +80,28 @@ def main() -> None:
     args.batch_scale = args.batch_scale or (CUDA_SCALE if device.type == "cuda" else 1)
     make_data(args.photos, packs, pictures=args.pictures, seed=args.seed, workers=args.workers)
     vae = train_autoencoder(args, packs, device)
-    train_diffusion(args, packs, device, vae)
+    networks = train_diffusion(args, packs, device, vae)
+    if args.finishing_share > 0:
+        finish(args, packs, device, vae, networks)
 
 
 def check_start(args: argparse.Namespace) -> None:
     """Try --start-from before data is made, which takes minutes. Raises MisfitError."""
+    facts = read_facts(args.work / "autoencoder")
+    if facts is not None and facts.get(KEPT, "") != kept_latents(args):
+        raise MisfitError(
+            f"{args.work}/autoencoder holds a run {'without' if args.keep_latents else 'with'} --keep-latents: "
+            "remove it or give another --work"
+        )
     if (folder := start_of(args.work / "autoencoder", args.start_from).load) is not None:
         load_autoencoder(new_autoencoder(), folder)
     if (folder := start_of(args.work / "diffusion", args.start_from, objective=HALF_MIN_SNR).load) is not None:
         load_networks(Networks.new(), folder)
+
+
+def kept_latents(args: argparse.Namespace) -> str:
+    """What the autoencoder's state says of --keep-latents, which decides what its optimiser has learnt of."""
+    return "yes" if args.keep_latents else ""
 
 
 def make_data(photos: Path, packs: Path, *, pictures: int, seed: int, workers: int) -> None:
@@ -132,11 +157,17 @@ def train_autoencoder(args: argparse.Namespace, packs: Path, device: torch.devic
     elif not (folder / "state.json").is_file():
         start_from_pca(vae, *patch_statistics(open_shard(packs / "photos.bin"), seed=args.seed))
     place(vae, device)
+    vae.encoder.requires_grad_(not args.keep_latents)
     averaged: dict[str, Tensor] = {}
     options = options_for(AUTOENCODER, minutes=args.minutes * args.autoencoder_share, device=device, begin=begin)
     start = autoencoder_loss(vae, packs=packs, seed=args.seed, workers=args.workers, scale=args.batch_scale)
     rows = run_loop(
-        vae, start, folder=folder, options=options, on_save=lambda ema, _: averaged.update(ema), kept=begin.facts
+        vae,
+        start,
+        folder=folder,
+        options=options,
+        on_save=lambda ema, _: averaged.update(ema),
+        kept={**begin.facts, KEPT: kept_latents(args)},
     )
     for row in rows:
         show("autoencoder", row)
@@ -145,8 +176,8 @@ def train_autoencoder(args: argparse.Namespace, packs: Path, device: torch.devic
     return vae
 
 
-def train_diffusion(args: argparse.Namespace, packs: Path, device: torch.device, vae: AutoencoderTiny) -> None:
-    """Stage b; exports at every saved state and at the end."""
+def train_diffusion(args: argparse.Namespace, packs: Path, device: torch.device, vae: AutoencoderTiny) -> Networks:
+    """Stage b; returns the averaged networks. It is over once stage c has begun from it."""
     torch.manual_seed(args.seed + 1)
     networks = Networks.new()
     folder: Path = args.work / "diffusion"
@@ -157,17 +188,48 @@ def train_diffusion(args: argparse.Namespace, packs: Path, device: torch.device,
     else:
         wake_controlnets(networks)
     place(networks, device)
+    if (args.work / "finishing" / "state.json").is_file():
+        return networks
+    share = 1 - args.autoencoder_share - args.finishing_share
+    options = options_for(DIFFUSION, minutes=args.minutes * share, device=device, begin=begin)
+    start = diffusion_loss(networks, vae, packs=packs, seed=args.seed, workers=args.workers, scale=args.batch_scale)
+    run_stage("diffusion", networks, start, args=args, vae=vae, options=options, kept=begin.facts)
+    return networks
+
+
+def finish(
+    args: argparse.Namespace, packs: Path, device: torch.device, vae: AutoencoderTiny, networks: Networks
+) -> None:
+    """Stage c, of the networks that stage b leaves; a state that is there goes on."""
+    options = replace(FINISHING, minutes=args.minutes * args.finishing_share)
+    start = finishing_loss(networks, vae, packs=packs, seed=args.seed, workers=args.workers, scale=args.batch_scale)
+    run_stage("finishing", networks, start, args=args, vae=vae, options=options, kept={})
+
+
+def run_stage(
+    stage: str,
+    networks: Networks,
+    start: Callable[[int], Loss],
+    *,
+    args: argparse.Namespace,
+    vae: AutoencoderTiny,
+    options: LoopOptions,
+    kept: Mapping[str, str],
+) -> None:
+    """Train the networks, export at every saved state and at the end; they are left with their averaged weights."""
+    averaged: dict[str, Tensor] = {}
 
     def on_save(ema: dict[str, Tensor], step: int) -> None:
-        vae_copy = new_autoencoder()
-        vae_copy.load_state_dict(vae.state_dict())
-        size = export(vae_copy, networks.averaged(ema), args.out)
+        averaged.update(ema)
+        copy = new_autoencoder()
+        copy.load_state_dict(vae.state_dict())
+        size = export(copy, networks.averaged(ema), args.out)
         print(f"exported step {step} to {args.out}: {size / 1e6:.1f} MB", flush=True)
 
-    options = options_for(DIFFUSION, minutes=args.minutes * (1 - args.autoencoder_share), device=device, begin=begin)
-    start = diffusion_loss(networks, vae, packs=packs, seed=args.seed, workers=args.workers, scale=args.batch_scale)
-    for row in run_loop(networks, start, folder=folder, options=options, on_save=on_save, kept=begin.facts):
-        show("diffusion", row)
+    folder: Path = args.work / stage
+    for row in run_loop(networks, start, folder=folder, options=options, on_save=on_save, kept=kept):
+        show(stage, row)
+    networks.load_state_dict(averaged)
     plot_losses(folder / "loss.csv", folder / "loss.png")
 
 

@@ -196,6 +196,8 @@ def edit_command(
         if preview == "stills":
             _stills(request, reader, as_json=as_json, quiet=quiet)
         elif dry_run:
+            if side_by_side is not None:
+                params.check_output(side_by_side, overwrite=choices.overwrite, source=plan.source)
             _dry_run(request, reader, as_json=as_json, quiet=quiet)
         else:
             _render(request, reader, side_by_side=side_by_side, as_json=as_json, quiet=quiet)

@@ -93,6 +93,7 @@ def train_variant(
         workers=workers,
         pairs=partial(make_pairs, sizes=sizes, drop_words=variant.drop_words),
         objective=objective,
+        inverted=0.0,
         drop_control=variant.drop_control,
         flicker_weight=variant.flicker,
     )

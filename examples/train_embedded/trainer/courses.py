@@ -6,9 +6,21 @@ from math import sqrt
 
 from torch import Tensor
 
-from vedit.diffusion.few_steps import through
+from vedit.diffusion.few_steps import leap, through
+from vedit.diffusion.samplers import Denoise, invert
 from vedit.diffusion.trajectory import Step, Trajectory
 from vedit.models.fast import Schedule
+from vedit.types import Latents
+
+SCHEDULES = {
+    # 4 evaluations after one of the inversion.
+    "draft": Schedule(sampling=(851, 638, 426, 213), inversion=(1,)),
+    # 10 after 10 of the inversion. With as few stops as that, those at these levels retrace the source best.
+    "standard": Schedule(
+        sampling=(901, 811, 721, 631, 541, 451, 361, 271, 181, 81), inversion=(671, 451, 251, 81), fixed_point=2
+    ),
+}
+"""What the fast tier is distilled for, and what the model is finished on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +75,14 @@ def refined(timesteps: Sequence[int], parts: int) -> tuple[int, ...]:
 def parts_of(timesteps: Sequence[int], span: int) -> int:
     """How many of the teacher's steps, each of about `span` timesteps, go into one of these; at least one."""
     return max(1, round(timesteps[0] / len(timesteps) / span))
+
+
+def climbed(denoise: Denoise, clean: Tensor, up: Trajectory, *, leaping: bool) -> Tensor:
+    """Where an inversion leads, (N, C, h, w), as at inference; but one that is solved for is evaluated once a step."""
+    if leaping:
+        return leap(denoise, clean, up)
+    *_, last = invert(denoise, Latents(data=clean), up, fixed_point=1)
+    return last.data
 
 
 def velocity_between(x: Tensor, landed: Tensor, step: Step) -> Tensor:

@@ -3,7 +3,7 @@
 import csv
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,7 +118,7 @@ def run_loop(
         step += 1
         rows.append({"loss": loss.item(), **parts})
         if step % options.log_every == 0:
-            row = {key: sum(r[key] for r in rows) / len(rows) for key in rows[0]}
+            row = mean_row(rows)
             row = {"step": float(step), "elapsed_s": round(elapsed(), 1), "rate": rate, **row}
             rows.clear()
             append_row(folder / "loss.csv", row)
@@ -129,12 +129,23 @@ def run_loop(
     save()
 
 
+def mean_row(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each part over the rows that have it: a stage may take steps of several kinds."""
+    names = dict.fromkeys(name for row in rows for name in row)
+    values = {name: [row[name] for row in rows if name in row] for name in names}
+    return {name: sum(found) / len(found) for name, found in values.items()}
+
+
 def append_row(path: Path, row: dict[str, float]) -> None:
     """Append to a CSV file, with a header where it is new."""
     path.parent.mkdir(parents=True, exist_ok=True)
     new = not path.exists()
+    names = list(row)
+    if not new:
+        with path.open(newline="", encoding="utf-8") as file:
+            names = next(csv.reader(file))
     with path.open("a", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=list(row))
+        writer = csv.DictWriter(file, fieldnames=names, extrasaction="ignore")
         if new:
             writer.writeheader()
         writer.writerow({key: f"{value:.6g}" for key, value in row.items()})

@@ -24,7 +24,7 @@ def plot_losses(log: Path, out: Path) -> None:
     names = [name for name in rows[0] if name not in {"step", "elapsed_s", "rate"}]
     figure, axes = pyplot.subplots(len(names), 1, figsize=(8, 2.4 * len(names)), squeeze=False, sharex=True)
     for name, axis in zip(names, axes[:, 0], strict=True):
-        axis.plot([float(r["step"]) for r in rows], [float(r[name]) for r in rows], linewidth=0.8)
+        axis.plot([float(r["step"]) for r in rows], [float(r[name] or "nan") for r in rows], linewidth=0.8)
         axis.set_ylabel(name)
         axis.grid(alpha=0.3)
     axes[-1, 0].set_xlabel("step")

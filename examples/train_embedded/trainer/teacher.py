@@ -9,16 +9,13 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from trainer.batches import Batch
-from trainer.courses import Course
-from vedit.diffusion.few_steps import leap
+from trainer.courses import Course, climbed
 from vedit.diffusion.guiders import classifier_free
-from vedit.diffusion.samplers import invert
 from vedit.diffusion.trajectory import Step, cleaner
 from vedit.models.sd import Model, token_ids
 from vedit.options import RestyleOptions
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile
-from vedit.types import Latents
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,16 +95,13 @@ class Teacher:
 
     @torch.no_grad()
     def inverted(self, clean: Tensor, course: Course, scene: Scene) -> Tensor:
-        """Where the tier's inversion leads, as at inference; but one that is solved for is evaluated once a step."""
+        """Where the tier's inversion leads (`trainer.courses.climbed`)."""
 
         def denoise(x: Tensor, step: Step) -> Tensor:
             added = self.residuals(x, step.timestep, scene)
             return velocity(self.unet, x, step.timestep, scene.source, added)
 
-        if course.leaps:
-            return leap(denoise, clean, course.up)
-        *_, last = invert(denoise, Latents(data=clean), course.up, fixed_point=1)
-        return last.data
+        return climbed(denoise, clean, course.up, leaping=course.leaps)
 
     def _embeds(self, prompts: list[str]) -> Tensor:
         text = self.model.text

@@ -1,0 +1,241 @@
+"""Stage c: the model learns from where its own renders lead.
+
+Stage b shows the networks targets in noise. A render begins elsewhere, at the inverted source, and its later steps at
+what earlier ones made of it: errors add up that were never seen (exposure bias; Ning et al. 2023, arXiv 2301.11706).
+And where there is much noise, squared errors are least for the mean of all strokes there may be, a blur that few steps
+never leave. Here some batches go the way of a render with the schedules of
+the fast tier, without guidance, and more take one step from halfway between source and target, at high noise from the
+source alone, so that words alone say what is to become of it. The picture that is foreseen is held against the target
+by how its patches are distributed (`trainer.sliced`), by the colours of places, and a little by squares.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
+from torch import Tensor
+
+from trainer.batches import Batch, iterate_batches
+from trainer.courses import SCHEDULES, climbed
+from trainer.diffusion import FLICKER, INVERTED, diffusion_loss, encoded, leaning, predict
+from trainer.export import Networks
+from trainer.form import new_scheduler
+from trainer.loop import Loss
+from trainer.pairs import make_pairs
+from trainer.sliced import sliced_distance
+from trainer.twins import disagreement
+from vedit.diffusion.few_steps import implied_noise, through
+from vedit.diffusion.trajectory import Trajectory, cleaner
+from vedit.models.fast import Schedule
+from vedit.models.sd import token_ids
+from vedit.options import RestyleOptions
+from vedit.preprocessors.softedge import soft_edges
+from vedit.preprocessors.tile import tile
+
+ORDINARY = 4
+"""One batch in as many is of stage b, so that guidance, negative prompts and longer trajectories keep their sense."""
+SHARES = {"draft": 0.75, "standard": 0.25}
+"""Of the renders, by quality: a draft teaches nearly as much in a third of the time."""
+WALKED = 0.2
+"""Of the others, the share that walks a render; the rest takes one step from between source and target."""
+ALL_SOURCE = 800
+"""The timestep from which on such a step begins at the source alone."""
+LEARNING = 2
+"""Steps of a render that are learnt from."""
+DROP_CONTROL = 0.08
+TEXTURE, COLOUR, SQUARES = 4.0, 1.0, 0.2
+PLACE = 4
+"""Cells along each side of what `COLOUR` takes the mean of."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Way:
+    """The steps of a render and of the inversion before it, and how that is walked (`trainer.courses.climbed`)."""
+
+    path: Trajectory
+    up: Trajectory
+    leaping: bool
+
+    @classmethod
+    def of(cls, schedule: Schedule, config: Mapping[str, object]) -> "Way":
+        """A schedule on a scheduler's noise levels."""
+        path, up = through(config, schedule.sampling), through(config, schedule.stops(1.0))
+        return cls(path=path, up=up, leaping=schedule.fixed_point == 0)
+
+
+def finishing_loss(
+    networks: Networks,
+    vae: AutoencoderTiny,
+    *,
+    packs: Path,
+    seed: int,
+    workers: int,
+    scale: int = 1,
+    shares: Mapping[str, float] = SHARES,
+) -> Callable[[int], Loss]:
+    """For `run_loop`: pairs in, the error of renders out, and every `ORDINARY`th time that of `diffusion_loss`.
+
+    Args:
+        networks: as stage b leaves them.
+        vae: frozen.
+        packs, seed, workers, scale: as of `diffusion_loss`.
+        shares: of the renders, by the schedules of `SCHEDULES`; each batch is of one of them.
+    """
+    config = new_scheduler().config
+    ways = [Way.of(SCHEDULES[quality], config) for quality in shares]
+    odds = torch.tensor(list(shares.values()))
+
+    def start(first: int) -> Loss:
+        before = -(-first // ORDINARY)
+        ordinary = diffusion_loss(networks, vae, packs=packs, seed=seed, workers=workers, scale=scale)(before)
+        batches = iterate_batches(
+            partial(make_pairs, seed=seed + 1, packs=packs, scale=scale), start=first - before, workers=workers
+        )
+
+        def loss(number: int) -> tuple[Tensor, dict[str, float]]:
+            if number % ORDINARY == 0:
+                return ordinary(number // ORDINARY)
+            # Every draw is a function of (seed, number): a resumed run draws the same.
+            generator = torch.Generator().manual_seed((seed + 1) * 1_000_003 + number)
+            take = Take.of(networks, vae, next(batches), generator)
+            walks = float(torch.rand((), generator=generator)) < WALKED
+            way = ways[int(torch.multinomial(odds, 1, generator=generator))]
+            views = walked(take, way, generator) if walks else begun(take, ways[0], generator)
+            texture, colour, squares = (
+                torch.stack([measure(view, take.wanted) for view in views]).mean()
+                for measure in (partial(sliced_distance, generator=generator), places_apart, F.mse_loss)
+            )
+            flicker = take.flicker(views[-1])
+            return TEXTURE * texture + COLOUR * colour + SQUARES * squares + FLICKER * flicker, {
+                "texture": texture.item(),
+                "colour": colour.item(),
+                "squares": squares.item(),
+                "rendered_flicker": flicker.item(),
+            }
+
+        return loss
+
+    return start
+
+
+@dataclass(frozen=True, kw_only=True)
+class Take:
+    """A batch as the networks see it, N pictures of which the last K are the twins of the first K.
+
+    Attributes:
+        wanted, filmed: latents (N, C, h, w) of the targets and of the sources.
+        words, nothing: embeddings (N, L, D) of the prompts and of what sources are inverted under.
+        controls: tile and soft edges, each (N, 3, H, W) in [0, 1].
+        keep: (2, N, 1, 1, 1), what each control is weighed by.
+        motion: (K, 2, 3), how each twin moved.
+    """
+
+    networks: Networks
+    vae: AutoencoderTiny
+    wanted: Tensor
+    filmed: Tensor
+    words: Tensor
+    nothing: Tensor
+    controls: tuple[Tensor, Tensor]
+    keep: Tensor
+    motion: Tensor
+
+    @classmethod
+    def of(cls, networks: Networks, vae: AutoencoderTiny, batch: Batch, generator: torch.Generator) -> "Take":
+        """From a batch of `make_pairs`."""
+        device = next(networks.parameters()).device
+        source = torch.from_numpy(batch["source"]).to(device).float() / 255
+        target = torch.from_numpy(batch["target"]).to(device).float() / 127.5 - 1
+        wanted, filmed = encoded(vae, torch.cat([target, source * 2 - 1])).chunk(2)
+        count, twins = len(source), len(batch["motion"])
+        keep = (torch.rand(2, count, 1, 1, 1, generator=generator) > DROP_CONTROL).float()
+        keep[:, count - twins :] = keep[:, :twins]
+        with torch.no_grad():
+            nothing = embedded(networks, [RestyleOptions().source_prompt] * count, device)
+        return cls(
+            networks=networks,
+            vae=vae,
+            wanted=wanted,
+            filmed=filmed,
+            words=embedded(networks, batch["prompt"].tolist(), device),
+            nothing=nothing,
+            controls=(tile(source), soft_edges(source)),
+            keep=keep.to(device),
+            motion=torch.from_numpy(batch["motion"]).to(device),
+        )
+
+    def say(self, x: Tensor, timestep: int | Tensor, words: Tensor) -> Tensor:
+        """v (N, C, h, w), float32, at one timestep or one for each picture."""
+        at = timestep if isinstance(timestep, Tensor) else torch.full((len(x),), timestep, device=x.device)
+        with torch.autocast(x.device.type, torch.bfloat16):
+            x = x.contiguous(memory_format=torch.channels_last)
+            return predict(self.networks, x, at, words, self.controls, self.keep).float()
+
+    @torch.no_grad()
+    def inverted(self, way: Way) -> Tensor:
+        """The sources where a render of that way begins (N, C, h, w)."""
+        return climbed(
+            lambda x, step: self.say(x, step.timestep, self.nothing), self.filmed, way.up, leaping=way.leaping
+        )
+
+    def flicker(self, view: Tensor) -> Tensor:
+        """What the twins of a view disagree by, once decoded."""
+        twins = len(self.motion)
+        pair = torch.cat([view[:twins], view[len(view) - twins :]]) / float(self.vae.config["scaling_factor"])
+        with torch.autocast(view.device.type, torch.bfloat16):
+            shown = self.vae.decoder(pair.contiguous(memory_format=torch.channels_last)).float()
+        seen, seen_by_twins = shown.chunk(2)
+        return disagreement(seen, seen_by_twins, self.motion)
+
+
+def walked(take: Take, way: Way, generator: torch.Generator) -> list[Tensor]:
+    """The pictures foreseen at `LEARNING` steps of a render, each with the gradient of that step alone."""
+    chosen = torch.randperm(len(way.path.steps), generator=generator)[:LEARNING].tolist()
+    x, views = take.inverted(way), list[Tensor]()
+    for index, step in enumerate(way.path.steps[: max(chosen) + 1]):
+        with torch.set_grad_enabled(index in chosen):
+            output = take.say(x, step.timestep, take.words)
+        if index in chosen:
+            views.append(step.alpha**0.5 * x - (1 - step.alpha) ** 0.5 * output)
+        x = cleaner(x, output.detach(), step, "v_prediction")
+    return views
+
+
+def begun(take: Take, way: Way, generator: torch.Generator) -> list[Tensor]:
+    """The pictures foreseen from halfway between source and target, at a noise level of its own each.
+
+    The noisier, the more of the source there may be, and where renders begin there is nothing else: then words alone
+    say what is to become of it. The noise is that of the inverted source, every other time drawn.
+    """
+    count, twins = len(take.wanted), len(take.motion)
+    first = way.path.steps[0]
+    if torch.rand((), generator=generator) < 0.5:
+        noise = implied_noise(take.inverted(way), take.filmed, first)
+    else:
+        drawn = torch.randn((count - twins, *take.wanted.shape[1:]), generator=generator)
+        noise = leaning(torch.cat([drawn, drawn[:twins]]).to(take.wanted), take.filmed, INVERTED, generator)
+    place = (torch.arange(count - twins) + torch.rand(count - twins, generator=generator)) / (count - twins)
+    # Evenly in the square root of the level: more where renders begin.
+    timestep = (place[torch.randperm(len(place), generator=generator)].sqrt() * 1000).long()
+    share = torch.rand(len(place), generator=generator) * (timestep / ALL_SOURCE)
+    share = torch.where(timestep >= ALL_SOURCE, 1.0, share)
+    timestep, share = (torch.cat([values, values[:twins]]).to(noise.device) for values in (timestep, share))
+    alpha = new_scheduler().alphas_cumprod.to(noise)[timestep].view(-1, 1, 1, 1)
+    share = share.view(-1, 1, 1, 1)
+    x = alpha.sqrt() * (share * take.filmed + (1 - share) * take.wanted) + (1 - alpha).sqrt() * noise
+    return [alpha.sqrt() * x - (1 - alpha).sqrt() * take.say(x, timestep, take.words)]
+
+
+def embedded(networks: Networks, prompts: list[str], device: torch.device) -> Tensor:
+    """The text encoder's words of the prompts, (N, L, D)."""
+    with torch.autocast(device.type, torch.bfloat16):
+        return networks.text_encoder(token_ids(networks.tokenizer, prompts).to(device))[0]
+
+
+def places_apart(made: Tensor, target: Tensor) -> Tensor:
+    """Mean squared difference of the means of `PLACE` cells each way."""
+    return F.mse_loss(F.avg_pool2d(made, PLACE), F.avg_pool2d(target, PLACE))
