@@ -6,6 +6,7 @@
 import json
 import re
 import sys
+from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -191,7 +192,7 @@ def test_a_decoder_is_not_trained_on_as_if_it_were_a_whole_autoencoder(
     (tmp_path / "autoencoder").mkdir()
     facts = {"step": 1, "keep_latents": was} if was else {"step": 1}
     (tmp_path / "autoencoder" / "state.json").write_text(json.dumps({"tensors": "", "facts": facts}))
-    args = SimpleNamespace(work=tmp_path, start_from=None, keep_latents=now)
+    args = Namespace(work=tmp_path, start_from=None, keep_latents=now)
     with pytest.raises(MisfitError, match=f"holds a run {said} --keep-latents: remove it or give another --work"):
         program.check_start(args)
     args.keep_latents = not now
