@@ -82,6 +82,9 @@ def test_noise_leans_to_the_source_as_much_as_said_and_keeps_its_variance() -> N
     assert float(share[leaning_ones].mean()) == pytest.approx(sum(LEAN) / 2, abs=0.01)
     assert float(made.std()) == pytest.approx(1, abs=0.01)
     assert torch.equal(leaning(noise, source, 0.0, torch.Generator()), noise)
+    twice, filmed = (torch.cat([values[:8], values[:8]]) for values in (noise, source))
+    first, second = leaning(twice, filmed, INVERTED, torch.Generator().manual_seed(1), twins=8).chunk(2)
+    assert torch.equal(first, second), "twins differ in their pictures alone"
 
 
 @pytest.mark.parametrize("leaping", [False, True])

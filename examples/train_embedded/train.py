@@ -66,7 +66,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--batch-scale", type=int, help=f"times the pictures of a batch; 1 on a CPU, {CUDA_SCALE} on a GPU by default"
     )
-    return parser.parse_args()
+    args = parser.parse_args()
+    if min(args.autoencoder_share, args.finishing_share) < 0 or args.autoencoder_share + args.finishing_share > 1:
+        parser.error(
+            "--autoencoder-share and --finishing-share are parts of the minutes: at least 0, together at most 1"
+        )
+    return args
 
 
 def main() -> None:

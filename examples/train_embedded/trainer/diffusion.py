@@ -65,11 +65,15 @@ def encoded(vae: AutoencoderTiny, pictures: Tensor) -> Tensor:
     return latents.float() * float(vae.config["scaling_factor"])
 
 
-def leaning(noise: Tensor, source: Tensor, inverted: float, generator: torch.Generator) -> Tensor:
-    """Noise (N, C, h, w) of which a share leans to the latents of the sources, of the same shape, by `LEAN`."""
-    count = len(noise)
+def leaning(noise: Tensor, source: Tensor, inverted: float, generator: torch.Generator, *, twins: int = 0) -> Tensor:
+    """Noise (N, C, h, w) of which a share leans to the latents of the sources, of the same shape, by `LEAN`.
+
+    The last `twins` lean as much as the first as many.
+    """
+    count = len(noise) - twins
     share = LEAN[0] + (LEAN[1] - LEAN[0]) * torch.rand(count, generator=generator)
-    share = (share * (torch.rand(count, generator=generator) < inverted)).to(noise).view(-1, 1, 1, 1)
+    share = (share * (torch.rand(count, generator=generator) < inverted)).to(noise)
+    share = torch.cat([share, share[:twins]]).view(-1, 1, 1, 1)
     return share * source + (1 - share.square()).sqrt() * noise
 
 
@@ -119,7 +123,7 @@ def diffusion_loss(
             keep = torch.cat([keep, keep[:, :twins]], dim=1).to(device)
             clean, filmed = encoded(vae, torch.cat([target, source * 2 - 1])).chunk(2)
             noise = torch.randn((count, *clean.shape[1:]), generator=generator)
-            noise = leaning(torch.cat([noise, noise[:twins]]).to(device), filmed, inverted, generator)
+            noise = leaning(torch.cat([noise, noise[:twins]]).to(device), filmed, inverted, generator, twins=twins)
             noisy = aim.noised(clean, noise, timestep).contiguous(memory_format=torch.channels_last)
             wanted = aim.wanted(clean, noise, timestep)
             controls = (tile(source), soft_edges(source))

@@ -3,10 +3,10 @@
 Stage b shows the networks targets in noise. A render begins elsewhere, at the inverted source, and its later steps at
 what earlier ones made of it: errors add up that were never seen (exposure bias; Ning et al. 2023, arXiv 2301.11706).
 And where there is much noise, squared errors are least for the mean of all strokes there may be, a blur that few steps
-never leave. Here some batches go the way of a render with the schedules of
-the fast tier, without guidance, and more take one step from halfway between source and target, at high noise from the
-source alone, so that words alone say what is to become of it. The picture that is foreseen is held against the target
-by how its patches are distributed (`trainer.sliced`), by the colours of places, and a little by squares.
+never leave. Here some batches go the way of a render with the schedules of the fast tier, without guidance, and more
+take one step from halfway between source and target, at high noise from the source alone, so that words alone say what
+is to become of it. The picture that is foreseen is held against the target by how its patches are distributed
+(`trainer.sliced`), by the colours of places, and a little by squares.
 """
 
 from collections.abc import Callable, Mapping
@@ -217,7 +217,8 @@ def begun(take: Take, way: Way, generator: torch.Generator) -> list[Tensor]:
         noise = implied_noise(take.inverted(way), take.filmed, first)
     else:
         drawn = torch.randn((count - twins, *take.wanted.shape[1:]), generator=generator)
-        noise = leaning(torch.cat([drawn, drawn[:twins]]).to(take.wanted), take.filmed, INVERTED, generator)
+        drawn = torch.cat([drawn, drawn[:twins]]).to(take.wanted)
+        noise = leaning(drawn, take.filmed, INVERTED, generator, twins=twins)
     place = (torch.arange(count - twins) + torch.rand(count - twins, generator=generator)) / (count - twins)
     # Evenly in the square root of the level: more where renders begin.
     timestep = (place[torch.randperm(len(place), generator=generator)].sqrt() * 1000).long()
