@@ -19,8 +19,8 @@ if str(EXAMPLE) not in sys.path:
 
 from trainer import sliced  # noqa: E402
 from trainer.courses import SCHEDULES, climbed  # noqa: E402
-from trainer.diffusion import INVERTED, LEAN, leaning  # noqa: E402
-from trainer.finishing import ALL_SOURCE, LEARNING, Way, begun, walked  # noqa: E402
+from trainer.diffusion import ALL_SOURCE, INVERTED, LEAN, between, leaning  # noqa: E402
+from trainer.finishing import LEARNING, Way, begun, walked  # noqa: E402
 from trainer.form import new_scheduler  # noqa: E402
 from trainer.loop import append_row, mean_row  # noqa: E402
 from trainer.sliced import sliced_distance  # noqa: E402
@@ -84,6 +84,22 @@ def test_noise_leans_to_the_source_as_much_as_said_and_keeps_its_variance() -> N
     assert torch.equal(leaning(noise, source, 0.0, torch.Generator()), noise)
     twice, filmed = (torch.cat([values[:8], values[:8]]) for values in (noise, source))
     first, second = leaning(twice, filmed, INVERTED, torch.Generator().manual_seed(1), twins=8).chunk(2)
+    assert torch.equal(first, second), "twins differ in their pictures alone"
+
+
+def test_what_stands_between_source_and_target_is_less_of_the_source_the_less_noise_there_is() -> None:
+    target, source = torch.zeros(600, 4, 2, 2), torch.ones(600, 4, 2, 2)
+    timestep = torch.arange(600) * 1000 // 600
+    seen = between(target, source, timestep, 0.5, torch.Generator().manual_seed(0)).mean((1, 2, 3))
+    begun_ones = seen > 0
+    assert float(begun_ones.float().mean()) == pytest.approx(0.5, abs=0.08)
+    assert set(seen[timestep >= ALL_SOURCE].tolist()) == {0.0, 1.0}
+    early = timestep < ALL_SOURCE
+    assert (seen[early] <= timestep[early] / ALL_SOURCE).all()
+    assert float(seen[early & begun_ones].mean()) == pytest.approx(0.25, abs=0.05)
+    assert torch.equal(between(target, source, timestep, 0.0, torch.Generator()), target)
+    twice = [torch.cat([values[:8], values[:8]]) for values in (target, source, timestep[-8:])]
+    first, second = between(*twice, 0.5, torch.Generator().manual_seed(1), twins=8).chunk(2)
     assert torch.equal(first, second), "twins differ in their pictures alone"
 
 

@@ -61,6 +61,18 @@ def test_what_is_asked_for_stands_for_picture_and_noise(name: str) -> None:
     torch.testing.assert_close(objective.noise(noisy, wanted, timestep), noise, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("name", OBJECTIVES)
+def test_another_picture_than_the_one_in_the_noise_can_be_asked_for(name: str) -> None:
+    objective = objective_named(name)
+    timestep = torch.tensor([120, 500, 880])
+    inside, asked, noise = torch.randn(3, 3, 4, 8, 8, generator=torch.Generator().manual_seed(0))
+    noisy = objective.noised(inside, noise, timestep)
+    output = objective.towards(noisy, asked, timestep)
+    torch.testing.assert_close(objective.clean(noisy, output, timestep), asked, atol=1e-4, rtol=1e-4)
+    same = objective.towards(noisy, inside, timestep)
+    torch.testing.assert_close(same, objective.wanted(inside, noise, timestep), atol=1e-4, rtol=1e-4)
+
+
 def test_the_targets_are_those_of_the_papers() -> None:
     clean, noise, t = draws(1, 4, 2, 2, seed=1), draws(1, 4, 2, 2, seed=2), 700
     a, s = ALPHAS[t].sqrt(), (1 - ALPHAS[t]).sqrt()

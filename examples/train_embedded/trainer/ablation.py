@@ -94,6 +94,7 @@ def train_variant(
         pairs=partial(make_pairs, sizes=sizes, drop_words=variant.drop_words),
         objective=objective,
         inverted=0.0,
+        begun=0.0,
         drop_control=variant.drop_control,
         flicker_weight=variant.flicker,
     )

@@ -28,6 +28,10 @@ INVERTED = 0.75
 LEAN = (0.10, 0.17)
 """How much of such noise is the source's latents, as its correlation with them: what inversions leave was measured at
 0.12. A network that has only met noise of its own takes brightness from what leans, and heeds words less."""
+BEGUN = 0.5
+"""Share of the pictures that stand between source and target in the noise, as in a render they do (`between`)."""
+ALL_SOURCE = 800
+"""The timestep from which on such a picture is the source alone."""
 DROP_CONTROL = 0.17
 """How often each ControlNet alone is silenced, so that either works without the other."""
 FLICKER = 15.0
@@ -77,6 +81,29 @@ def leaning(noise: Tensor, source: Tensor, inverted: float, generator: torch.Gen
     return share * source + (1 - share.square()).sqrt() * noise
 
 
+def between(
+    target: Tensor, source: Tensor, timestep: Tensor, begun: float, generator: torch.Generator, *, twins: int = 0
+) -> Tensor:
+    """What of the picture is in the noise on the way of a render: some of the source yet, in a share of the rows.
+
+    The noisier, the more of it there may be, and where renders begin there is nothing else: then words alone say what
+    is to become of it. Targets in noise give that away before a word is read.
+
+    Args:
+        target, source: latents (N, C, h, w).
+        timestep: (N,), integers.
+        begun: the share of such rows; the others are targets.
+        generator: of the draws, on the CPU.
+        twins: the last of so many rows are as the first of them.
+    """
+    count = len(target) - twins
+    share = torch.rand(count, generator=generator) * (timestep[:count].cpu() / ALL_SOURCE)
+    share = torch.where(timestep[:count].cpu() >= ALL_SOURCE, 1.0, share)
+    share = (share * (torch.rand(count, generator=generator) < begun)).to(target)
+    share = torch.cat([share, share[:twins]]).view(-1, 1, 1, 1)
+    return share * source + (1 - share) * target
+
+
 def diffusion_loss(
     networks: Networks,
     vae: AutoencoderTiny,
@@ -90,10 +117,11 @@ def diffusion_loss(
     drop_control: float = DROP_CONTROL,
     flicker_weight: float = FLICKER,
     inverted: float = INVERTED,
+    begun: float = BEGUN,
 ) -> Callable[[int], Loss]:
     """For `run_loop`: pairs in, mean square of the error in v and disagreement of the twins out.
 
-    The last five arguments are what `trainer.ablation` varies. `objective` is `HALF_MIN_SNR` where it is not given. The
+    The last six arguments are what `trainer.ablation` sets. `objective` is `HALF_MIN_SNR` where it is not given. The
     errors that are told of the cleaner and of the noisier half are not weighed.
     """
     asked = objective or objective_named(HALF_MIN_SNR)
@@ -124,8 +152,9 @@ def diffusion_loss(
             clean, filmed = encoded(vae, torch.cat([target, source * 2 - 1])).chunk(2)
             noise = torch.randn((count, *clean.shape[1:]), generator=generator)
             noise = leaning(torch.cat([noise, noise[:twins]]).to(device), filmed, inverted, generator, twins=twins)
-            noisy = aim.noised(clean, noise, timestep).contiguous(memory_format=torch.channels_last)
-            wanted = aim.wanted(clean, noise, timestep)
+            seen = between(clean, filmed, timestep, begun, generator, twins=twins)
+            noisy = aim.noised(seen, noise, timestep).contiguous(memory_format=torch.channels_last)
+            wanted = aim.towards(noisy, clean, timestep)
             controls = (tile(source), soft_edges(source))
             with torch.autocast(device.type, torch.bfloat16):
                 embeds = networks.text_encoder(token_ids(networks.tokenizer, batch["prompt"].tolist()).to(device))[0]
@@ -135,8 +164,7 @@ def diffusion_loss(
             found = aim.clean(noisy[rows], predicted[rows].float(), timestep[rows]) / factor
             with torch.autocast(device.type, torch.bfloat16):
                 shown = vae.decoder(found.contiguous(memory_format=torch.channels_last)).float()
-            seen, seen_by_twins = shown.chunk(2)
-            flicker = disagreement(seen, seen_by_twins, motion)
+            flicker = disagreement(*shown.chunk(2), motion)
             noisy_end = timestep > 500
             return (error * aim.weight[timestep]).mean() + flicker_weight * flicker, {
                 "low": error[~noisy_end].mean().item(),

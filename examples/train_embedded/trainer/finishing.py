@@ -21,7 +21,7 @@ from torch import Tensor
 
 from trainer.batches import Batch, iterate_batches
 from trainer.courses import SCHEDULES, climbed
-from trainer.diffusion import FLICKER, INVERTED, diffusion_loss, encoded, leaning, predict
+from trainer.diffusion import FLICKER, INVERTED, between, diffusion_loss, encoded, leaning, predict
 from trainer.export import Networks
 from trainer.form import new_scheduler
 from trainer.loop import Loss
@@ -42,8 +42,6 @@ SHARES = {"draft": 0.75, "standard": 0.25}
 """Of the renders, by quality: a draft teaches nearly as much in a third of the time."""
 WALKED = 0.2
 """Of the others, the share that walks a render; the rest takes one step from between source and target."""
-ALL_SOURCE = 800
-"""The timestep from which on such a step begins at the source alone."""
 LEARNING = 2
 """Steps of a render that are learnt from."""
 DROP_CONTROL = 0.08
@@ -206,10 +204,9 @@ def walked(take: Take, way: Way, generator: torch.Generator) -> list[Tensor]:
 
 
 def begun(take: Take, way: Way, generator: torch.Generator) -> list[Tensor]:
-    """The pictures foreseen from halfway between source and target, at a noise level of its own each.
+    """The pictures foreseen from halfway between source and target (`between`), at a noise level of its own each.
 
-    The noisier, the more of the source there may be, and where renders begin there is nothing else: then words alone
-    say what is to become of it. The noise is that of the inverted source, every other time drawn.
+    The noise is that of the inverted source, every other time drawn.
     """
     count, twins = len(take.wanted), len(take.motion)
     first = way.path.steps[0]
@@ -222,12 +219,10 @@ def begun(take: Take, way: Way, generator: torch.Generator) -> list[Tensor]:
     place = (torch.arange(count - twins) + torch.rand(count - twins, generator=generator)) / (count - twins)
     # Evenly in the square root of the level: more where renders begin.
     timestep = (place[torch.randperm(len(place), generator=generator)].sqrt() * 1000).long()
-    share = torch.rand(len(place), generator=generator) * (timestep / ALL_SOURCE)
-    share = torch.where(timestep >= ALL_SOURCE, 1.0, share)
-    timestep, share = (torch.cat([values, values[:twins]]).to(noise.device) for values in (timestep, share))
+    timestep = torch.cat([timestep, timestep[:twins]]).to(noise.device)
+    seen = between(take.wanted, take.filmed, timestep, 1.0, generator, twins=twins)
     alpha = new_scheduler().alphas_cumprod.to(noise)[timestep].view(-1, 1, 1, 1)
-    share = share.view(-1, 1, 1, 1)
-    x = alpha.sqrt() * (share * take.filmed + (1 - share) * take.wanted) + (1 - alpha).sqrt() * noise
+    x = alpha.sqrt() * seen + (1 - alpha).sqrt() * noise
     return [alpha.sqrt() * x - (1 - alpha).sqrt() * take.say(x, timestep, take.words)]
 
 

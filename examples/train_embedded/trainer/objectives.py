@@ -60,6 +60,11 @@ class Objective:
         signal, spread = self._levels(timestep)
         return signal * noise - spread * clean
 
+    def towards(self, noisy: Tensor, clean: Tensor, timestep: Level) -> Tensor:
+        """What the network is to say of x_t so that it stands for this x_0, which need not be what is in the noise."""
+        signal, spread = self._levels(timestep)
+        return self.wanted(clean, (noisy - signal * clean) / spread, timestep)
+
     def clean(self, noisy: Tensor, output: Tensor, timestep: Level) -> Tensor:
         """The x_0 that an output stands for."""
         signal, spread = self._levels(timestep)
