@@ -98,8 +98,9 @@ def test_what_stands_between_source_and_target_is_less_of_the_source_the_less_no
     assert (seen[early] <= timestep[early] / ALL_SOURCE).all()
     assert float(seen[early & begun_ones].mean()) == pytest.approx(0.25, abs=0.05)
     assert torch.equal(between(target, source, timestep, 0.0, torch.Generator()), target)
-    twice = [torch.cat([values[:8], values[:8]]) for values in (target, source, timestep[-8:])]
-    first, second = between(*twice, 0.5, torch.Generator().manual_seed(1), twins=8).chunk(2)
+    levels = torch.cat([timestep[:8], timestep[:8]]) + 500
+    first, second = between(target[:16], source[:16], levels, 0.5, torch.Generator().manual_seed(1), twins=8).chunk(2)
+    assert 0 < float(first.mean()) < 1
     assert torch.equal(first, second), "twins differ in their pictures alone"
 
 
