@@ -18,9 +18,9 @@ if str(EXAMPLE) not in sys.path:
     sys.path.insert(0, str(EXAMPLE))
 
 from trainer import sliced  # noqa: E402
-from trainer.courses import SCHEDULES, climbed  # noqa: E402
+from trainer.courses import SCHEDULES, Course, climbed, course_of  # noqa: E402
 from trainer.diffusion import ALL_SOURCE, INVERTED, LEAN, between, leaning  # noqa: E402
-from trainer.finishing import LEARNING, Way, begun, walked  # noqa: E402
+from trainer.finishing import LEARNING, begun, walked  # noqa: E402
 from trainer.form import new_scheduler  # noqa: E402
 from trainer.loop import append_row, mean_row  # noqa: E402
 from trainer.sliced import sliced_distance  # noqa: E402
@@ -131,15 +131,14 @@ def test_an_inverted_source_is_at_the_noise_level_where_its_render_begins(leapin
 class Known:
     """A take whose targets are 0 and whose sources are 1; its networks know the target, and what they met is kept."""
 
-    def __init__(self, count: int, way: Way) -> None:
+    def __init__(self, count: int) -> None:
         self.wanted, self.filmed = torch.zeros(count, 4, 4, 4), torch.ones(count, 4, 4, 4)
         self.motion, self.words = torch.zeros(1, 2, 3), torch.zeros(count, 2, 8)
         self.met: list[tuple[torch.Tensor, torch.Tensor]] = []
         self.weight = torch.ones((), requires_grad=True)
-        self.way = way
 
-    def inverted(self, way: Way) -> torch.Tensor:
-        alpha = way.path.steps[0].alpha
+    def inverted(self, way: Course) -> torch.Tensor:
+        alpha = way.coarse.steps[0].alpha
         return alpha**0.5 * self.filmed + (1 - alpha) ** 0.5 * draws(1, 4, 4, 4).expand_as(self.filmed)
 
     def say(self, x: torch.Tensor, timestep: int | torch.Tensor, words: torch.Tensor) -> torch.Tensor:
@@ -152,8 +151,8 @@ class Known:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_a_step_begins_at_the_source_alone_where_renders_begin(seed: int) -> None:
-    way = Way.of(SCHEDULES["draft"], new_scheduler().config)
-    take = Known(41, way)
+    way = course_of(SCHEDULES["draft"], new_scheduler().config)
+    take = Known(41)
     (view,) = begun(take, way, torch.Generator().manual_seed(seed))  # type: ignore[arg-type]
     torch.testing.assert_close(view, take.wanted, atol=1e-4, rtol=0)
     ((x, timestep),) = take.met
@@ -171,13 +170,13 @@ def test_a_step_begins_at_the_source_alone_where_renders_begin(seed: int) -> Non
 
 @pytest.mark.parametrize("quality", SCHEDULES)
 def test_a_walk_learns_from_some_steps_of_a_render_each_by_itself(quality: str) -> None:
-    way = Way.of(SCHEDULES[quality], new_scheduler().config)
-    take = Known(3, way)
+    way = course_of(SCHEDULES[quality], new_scheduler().config)
+    take = Known(3)
     views = walked(take, way, torch.Generator().manual_seed(1))  # type: ignore[arg-type]
     assert len(views) == LEARNING
     assert all(view.requires_grad for view in views)
     met = [int(at[0]) for _, at in take.met]
-    assert met == [step.timestep for step in way.path.steps][: len(met)], "from the noisiest on, without a gap"
+    assert met == [step.timestep for step in way.coarse.steps][: len(met)], "from the noisiest on, without a gap"
     assert not any(x.requires_grad for x, _ in take.met), "no step learns through the ones before it"
 
 

@@ -41,18 +41,18 @@ class Course:
     leaps: bool
 
 
-def course_of(schedule: Schedule, config: Mapping[str, object], *, span: int) -> Course:
+def course_of(schedule: Schedule, config: Mapping[str, object], *, span: int | None = None) -> Course:
     """A schedule beside a teacher whose steps span about `span` timesteps.
 
     Args:
         schedule: of the tier.
         config: of the model's scheduler.
-        span: of a step of the teacher.
+        span: of a step of the teacher; None: there is none, and the steps are not parted.
 
     Raises:
         ValueError: the timesteps are not the model's.
     """
-    parts = parts_of(schedule.sampling, span)
+    parts = 1 if span is None else parts_of(schedule.sampling, span)
     return Course(
         coarse=through(config, schedule.sampling),
         fine=through(config, refined(schedule.sampling, parts)),

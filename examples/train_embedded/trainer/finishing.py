@@ -1,15 +1,14 @@
 """Stage c: the model learns from where its own renders lead.
 
-Stage b shows the networks targets in noise. A render begins elsewhere, at the inverted source, and its later steps at
+Stage b shows the networks sources and targets in noise. A render begins at the inverted source, and its later steps at
 what earlier ones made of it: errors add up that were never seen (exposure bias; Ning et al. 2023, arXiv 2301.11706).
 And where there is much noise, squared errors are least for the mean of all strokes there may be, a blur that few steps
 never leave. Here some batches go the way of a render with the schedules of the fast tier, without guidance, and more
-take one step from halfway between source and target, at high noise from the source alone, so that words alone say what
-is to become of it. The picture that is foreseen is held against the target by how its patches are distributed
-(`trainer.sliced`), by the colours of places, and a little by squares.
+take one step from between source and target (`trainer.diffusion.between`). The picture that is foreseen is held against
+the target by how its patches are distributed (`trainer.sliced`), by the colours of places, and a little by squares.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import Tensor
 
 from trainer.batches import Batch, iterate_batches
-from trainer.courses import SCHEDULES, climbed
+from trainer.courses import SCHEDULES, Course, climbed, course_of
 from trainer.diffusion import FLICKER, INVERTED, between, diffusion_loss, encoded, leaning, predict
 from trainer.export import Networks
 from trainer.form import new_scheduler
@@ -28,9 +27,8 @@ from trainer.loop import Loss
 from trainer.pairs import make_pairs
 from trainer.sliced import sliced_distance
 from trainer.twins import disagreement
-from vedit.diffusion.few_steps import implied_noise, through
-from vedit.diffusion.trajectory import Trajectory, cleaner
-from vedit.models.fast import Schedule
+from vedit.diffusion.few_steps import implied_noise
+from vedit.diffusion.trajectory import cleaner
 from vedit.models.sd import token_ids
 from vedit.options import RestyleOptions
 from vedit.preprocessors.softedge import soft_edges
@@ -39,7 +37,7 @@ from vedit.preprocessors.tile import tile
 ORDINARY = 4
 """One batch in as many is of stage b, so that guidance, negative prompts and longer trajectories keep their sense."""
 SHARES = {"draft": 0.75, "standard": 0.25}
-"""Of the renders, by quality: a draft teaches nearly as much in a third of the time."""
+"""Of the renders, by quality, each batch of one: a draft teaches nearly as much in a third of the time."""
 WALKED = 0.2
 """Of the others, the share that walks a render; the rest takes one step from between source and target."""
 LEARNING = 2
@@ -50,21 +48,6 @@ PLACE = 4
 """Cells along each side of what `COLOUR` takes the mean of."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Way:
-    """The steps of a render and of the inversion before it, and how that is walked (`trainer.courses.climbed`)."""
-
-    path: Trajectory
-    up: Trajectory
-    leaping: bool
-
-    @classmethod
-    def of(cls, schedule: Schedule, config: Mapping[str, object]) -> "Way":
-        """A schedule on a scheduler's noise levels."""
-        path, up = through(config, schedule.sampling), through(config, schedule.stops(1.0))
-        return cls(path=path, up=up, leaping=schedule.fixed_point == 0)
-
-
 def finishing_loss(
     networks: Networks,
     vae: AutoencoderTiny,
@@ -73,7 +56,6 @@ def finishing_loss(
     seed: int,
     workers: int,
     scale: int = 1,
-    shares: Mapping[str, float] = SHARES,
 ) -> Callable[[int], Loss]:
     """For `run_loop`: pairs in, the error of renders out, and every `ORDINARY`th time that of `diffusion_loss`.
 
@@ -81,11 +63,10 @@ def finishing_loss(
         networks: as stage b leaves them.
         vae: frozen.
         packs, seed, workers, scale: as of `diffusion_loss`.
-        shares: of the renders, by the schedules of `SCHEDULES`; each batch is of one of them.
     """
     config = new_scheduler().config
-    ways = [Way.of(SCHEDULES[quality], config) for quality in shares]
-    odds = torch.tensor(list(shares.values()))
+    ways = [course_of(SCHEDULES[quality], config) for quality in SHARES]
+    odds = torch.tensor(list(SHARES.values()))
 
     def start(first: int) -> Loss:
         before = -(-first // ORDINARY)
@@ -174,11 +155,9 @@ class Take:
             return predict(self.networks, x, at, words, self.controls, self.keep).float()
 
     @torch.no_grad()
-    def inverted(self, way: Way) -> Tensor:
+    def inverted(self, way: Course) -> Tensor:
         """The sources where a render of that way begins (N, C, h, w)."""
-        return climbed(
-            lambda x, step: self.say(x, step.timestep, self.nothing), self.filmed, way.up, leaping=way.leaping
-        )
+        return climbed(lambda x, step: self.say(x, step.timestep, self.nothing), self.filmed, way.up, leaping=way.leaps)
 
     def flicker(self, view: Tensor) -> Tensor:
         """What the twins of a view disagree by, once decoded."""
@@ -190,11 +169,11 @@ class Take:
         return disagreement(seen, seen_by_twins, self.motion)
 
 
-def walked(take: Take, way: Way, generator: torch.Generator) -> list[Tensor]:
+def walked(take: Take, way: Course, generator: torch.Generator) -> list[Tensor]:
     """The pictures foreseen at `LEARNING` steps of a render, each with the gradient of that step alone."""
-    chosen = torch.randperm(len(way.path.steps), generator=generator)[:LEARNING].tolist()
+    chosen = torch.randperm(len(way.coarse.steps), generator=generator)[:LEARNING].tolist()
     x, views = take.inverted(way), list[Tensor]()
-    for index, step in enumerate(way.path.steps[: max(chosen) + 1]):
+    for index, step in enumerate(way.coarse.steps[: max(chosen) + 1]):
         with torch.set_grad_enabled(index in chosen):
             output = take.say(x, step.timestep, take.words)
         if index in chosen:
@@ -203,13 +182,13 @@ def walked(take: Take, way: Way, generator: torch.Generator) -> list[Tensor]:
     return views
 
 
-def begun(take: Take, way: Way, generator: torch.Generator) -> list[Tensor]:
-    """The pictures foreseen from halfway between source and target (`between`), at a noise level of its own each.
+def begun(take: Take, way: Course, generator: torch.Generator) -> list[Tensor]:
+    """The pictures foreseen from between source and target (`between`), at a noise level of its own each.
 
     The noise is that of the inverted source, every other time drawn.
     """
     count, twins = len(take.wanted), len(take.motion)
-    first = way.path.steps[0]
+    first = way.coarse.steps[0]
     if torch.rand((), generator=generator) < 0.5:
         noise = implied_noise(take.inverted(way), take.filmed, first)
     else:

@@ -33,7 +33,7 @@ def sliced_distance(made: Tensor, target: Tensor, generator: torch.Generator) ->
 def _at_one_scale(made: Tensor, target: Tensor, generator: torch.Generator) -> Tensor:
     directions = torch.randn(DIRECTIONS, made.shape[1], PATCH, PATCH, generator=generator).to(made)
     directions = directions / directions.square().sum((1, 2, 3), keepdim=True).sqrt()
-    # Reflected, so that a latent of 8 cells still has a window.
+    # Padded, so that a latent of 8 cells still has a window.
     here, there = (F.conv2d(latents, directions, padding=PATCH // 2) for latents in (made, target))
     height, width = (min(WINDOW, side) for side in made.shape[-2:])
     y, x = (
