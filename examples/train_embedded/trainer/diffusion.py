@@ -164,7 +164,8 @@ def diffusion_loss(
             found = aim.clean(noisy[rows], predicted[rows].float(), timestep[rows]) / factor
             with torch.autocast(device.type, torch.bfloat16):
                 shown = vae.decoder(found.contiguous(memory_format=torch.channels_last)).float()
-            flicker = disagreement(*shown.chunk(2), motion)
+            first, second = shown.chunk(2)
+            flicker = disagreement(first, second, motion)
             noisy_end = timestep > 500
             return (error * aim.weight[timestep]).mean() + flicker_weight * flicker, {
                 "low": error[~noisy_end].mean().item(),
