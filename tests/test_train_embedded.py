@@ -108,6 +108,19 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(stage: str, packs: Path, t
         torch.testing.assert_close(a, b, rtol=0, atol=1e-6, msg=f"{name} differs after resuming")
 
 
+def test_squares_weigh_in_finishing_as_much_as_asked(packs: Path) -> None:
+    torch.manual_seed(0)
+    networks, vae = Networks.new(widths=WIDTHS, norm_groups=8), new_autoencoder(channels=48)
+    wake_controlnets(networks)
+    with torch.no_grad():
+        (less, _), (more, parts) = (
+            finishing_loss(networks, vae, packs=packs, seed=0, workers=0, squares=weight)(1)(1)
+            for weight in (0.25, 2.0)
+        )
+    assert parts["squares"] > 0
+    assert float(more - less) == pytest.approx(1.75 * parts["squares"], rel=1e-3)
+
+
 def test_the_autoencoder_starts_close_to_the_picture(packs: Path) -> None:
     torch.manual_seed(0)
     vae = new_autoencoder(channels=48)

@@ -20,7 +20,7 @@ from trainer.autoencoder import autoencoder_loss, patch_statistics, start_from_p
 from trainer.checkpoint import read_facts
 from trainer.diffusion import diffusion_loss
 from trainer.export import Networks, export
-from trainer.finishing import finishing_loss
+from trainer.finishing import SQUARES, finishing_loss
 from trainer.form import new_autoencoder
 from trainer.loop import LoopOptions, Loss, run_loop
 from trainer.objectives import HALF_MIN_SNR
@@ -56,6 +56,12 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--autoencoder-share", type=float, default=0.35, help="part of the minutes for the autoencoder")
     parser.add_argument("--finishing-share", type=float, default=0.2, help="part of the minutes for the last stage")
     parser.add_argument(
+        "--squares",
+        type=float,
+        default=SQUARES,
+        help=f"weight of squared error in the last stage; by default {SQUARES:g}, for sharp strokes; 1 learns shapes",
+    )
+    parser.add_argument(
         "--start-from", type=Path, help="diffusers folder whose weights to begin from, such as vedit/embedded"
     )
     parser.add_argument(
@@ -71,6 +77,8 @@ def arguments() -> argparse.Namespace:
         parser.error(
             "--autoencoder-share and --finishing-share are parts of the minutes: at least 0, together at most 1"
         )
+    if args.squares < 0:
+        parser.error("--squares is a weight: 0 or more")
     return args
 
 
@@ -207,7 +215,15 @@ def finish(
 ) -> None:
     """Stage c, of the networks that stage b leaves; a state that is there goes on."""
     options = replace(FINISHING, minutes=args.minutes * args.finishing_share)
-    start = finishing_loss(networks, vae, packs=packs, seed=args.seed, workers=args.workers, scale=args.batch_scale)
+    start = finishing_loss(
+        networks,
+        vae,
+        packs=packs,
+        seed=args.seed,
+        workers=args.workers,
+        scale=args.batch_scale,
+        squares=args.squares,
+    )
     run_stage("finishing", networks, start, args=args, vae=vae, options=options, kept={})
 
 
