@@ -273,3 +273,19 @@ def test_a_long_render_says_little_without_a_terminal(
         "vedit: sample 360/480 frames, 0.5 frames/s, 4 min 00 s left",
         "vedit: sample 480/480 frames, 0.5 frames/s, 0.0 s left",
     ]
+
+
+def test_a_stage_that_speaks_late_tells_no_speed_it_has_not_seen(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    now = [0.0]
+    monkeypatch.setattr("vedit.cli.progress.time.monotonic", lambda: now[0])
+    report = PlainLines()
+    for moment, done in ((100.0, 15), (200.0, 40), (300.0, 48)):
+        now[0] = moment
+        report(Progress(stage="write", done=done, total=48))
+    assert capsys.readouterr().err.splitlines() == [
+        "vedit: write 15/48 frames",
+        "vedit: write 40/48 frames, 0.2 frames/s, 32 s left",
+        "vedit: write 48/48 frames, 0.2 frames/s, 0.0 s left",
+    ]

@@ -42,21 +42,24 @@ class PlainLines:
 
     def __init__(self, *, interval: float = PLAIN_INTERVAL) -> None:
         self._interval = interval
-        self._begun: dict[str, float] = {}
+        self._begun: dict[str, tuple[float, int]] = {}
         self._quarter: dict[str, int] = {}
         self._last = time.monotonic()
 
     def __call__(self, step: Progress) -> None:
         now = time.monotonic()
-        begun = self._begun.setdefault(step.stage, now)
+        # What a stage had done when it first spoke took time that was not seen.
+        begun, before = self._begun.setdefault(step.stage, (now, step.done))
         quarter = 4 * step.done // max(step.total, 1)
         if quarter <= self._quarter.get(step.stage, 0) or now - self._last < self._interval:
             return
         self._quarter[step.stage] = quarter
         self._last = now
-        rate = step.done / max(now - begun, 1e-9)
-        left = (step.total - step.done) / max(rate, 1e-9)
-        say(f"{step.stage} {step.done}/{step.total} frames, {rate:.1f} frames/s, {span(left)} left")
+        text = f"{step.stage} {step.done}/{step.total} frames"
+        if step.done > before and now > begun:
+            rate = (step.done - before) / (now - begun)
+            text += f", {rate:.1f} frames/s, {span((step.total - step.done) / rate)} left"
+        say(text)
 
 
 class Events:
