@@ -5,7 +5,7 @@ what earlier ones made of it: errors add up that were never seen (exposure bias;
 And where there is much noise, squared errors are least for the mean of all strokes there may be, a blur that few steps
 never leave. Here some batches go the way of a render with the schedules of the fast tier, without guidance, and more
 take one step from between source and target (`trainer.diffusion.between`). The picture that is foreseen is held against
-the target by how its patches are distributed (`trainer.sliced`), by the colours of places, and a little by squares.
+the target by how its patches are distributed (`trainer.sliced`), by the colours of places, and by squares.
 """
 
 from collections.abc import Callable
@@ -47,6 +47,8 @@ FROM_INVERTED = 0.75
 DROP_CONTROL = 0.08
 TEXTURE, COLOUR, SQUARES = 4.0, 2.0, 0.3
 """With 1 for squares, they pull about as much as the texture: shapes are learnt sooner, and strokes come out soft."""
+RENDERED_FLICKER = FLICKER / 2
+"""With all of `FLICKER`, its gradient was measured at twice that of the texture, and strokes stay away."""
 PLACE = 4
 """Cells along each side of what `COLOUR` takes the mean of."""
 
@@ -94,7 +96,7 @@ def finishing_loss(
                 for measure in (partial(sliced_distance, generator=generator), places_apart, F.mse_loss)
             )
             flicker = take.flicker(views[-1])
-            return TEXTURE * texture + COLOUR * colour + squares * apart + FLICKER / 2 * flicker, {
+            return TEXTURE * texture + COLOUR * colour + squares * apart + RENDERED_FLICKER * flicker, {
                 "texture": texture.item(),
                 "colour": colour.item(),
                 "squares": apart.item(),
