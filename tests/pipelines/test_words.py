@@ -79,3 +79,40 @@ def test_a_look_that_is_denied_stays_away(render: Render) -> None:
     assert float(render(prompt, "night").mean()) > float(render(prompt).mean()) + 0.05
     assert chroma(render("watercolor", "black and white")) > 1.1 * chroma(render("watercolor"))
     assert chroma(render("watercolor", "vivid colors")) < 0.9 * chroma(render("watercolor"))
+
+
+@pytest.mark.parametrize("look", ["watercolor", "pencil sketch", "sepia"])
+def test_subtle_changes_less_and_heavy_more(look: str, render: Render) -> None:
+    filmed = render("a photograph")
+    subtle, plain, heavy = (difference(render(text), filmed) for text in (f"subtle {look}", look, f"heavy {look}"))
+    assert subtle < 0.9 * plain
+    assert heavy > plain
+
+
+HUES = {"red": (1, -1, -1), "green": (-1, 1, -1), "blue": (-1, -1, 1)}
+
+
+def test_a_colour_word_sets_the_hue(render: Render) -> None:
+    means = {name: render(f"a photograph in {name}").mean((1, 2)) for name in HUES}
+    for name, signs in HUES.items():
+        weights = torch.tensor(signs, dtype=torch.float32)
+        leans = {other: float((weights * (mean - mean.mean())).sum()) for other, mean in means.items()}
+        assert max(leans, key=lambda other: leans[other]) == name
+
+
+def test_two_colours_part_light_from_dark(render: Render) -> None:
+    """Teal and orange: what is dark is teal, what is bright orange; the photograph's warmth has no such order."""
+    picture, filmed = render("a photograph in teal and orange"), render("a photograph")
+    warmth = (picture[0] - picture[2]).flatten()
+    bright, light = filmed.mean(0).flatten().sort().indices, len(warmth) // 4
+    apart = warmth[bright[-light:]].mean() - warmth[bright[:light]].mean()
+    before = (filmed[0] - filmed[2]).flatten()
+    assert float(apart) > float(before[bright[-light:]].mean() - before[bright[:light]].mean()) + 0.05
+
+
+def test_a_colour_goes_with_a_medium(render: Render) -> None:
+    """The pencil stays, as grey as it was paper-white, and takes the colour."""
+    plain, blue = render("pencil sketch"), render("pencil sketch in blue")
+    assert chroma(blue) > 1.5 * chroma(plain)
+    assert float(blue[2].mean() - blue[0].mean()) > float(plain[2].mean() - plain[0].mean()) + 0.03
+    assert difference(blue, plain) < difference(blue, render("a photograph in blue"))
