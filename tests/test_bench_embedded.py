@@ -279,7 +279,7 @@ def test_the_fast_tier_is_what_is_measured_whatever_its_guidance(tmp_path: Path)
 def test_a_subject_keeps_its_pictures_and_a_folder_gets_the_embedded_guidance(tmp_path: Path) -> None:
     subject = load_subject(FOLDER, Settings(quality="draft"), tmp_path / "pictures")
     options = subject.options("night", steps=1)
-    assert prepare(subject.model, options).guidance == 2.0, "not that of an unknown model"
+    assert prepare(subject.model, options).guidance == 1.25, "not that of an unknown model"
     assert prepare(subject.model, subject.options("night", guidance=3.0)).guidance == 3.0
     quick = dataclasses.replace(subject, settings=Settings(quality="draft", strength=0.25))
     first = quick.pictures("night", noise())

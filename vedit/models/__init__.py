@@ -182,8 +182,8 @@ def size_multiple(name: str) -> int:
 
 def default_guidance(name: str) -> float:
     """The guidance scale that a model looks best at: 7 for SD 1.x; the embedded one, and any that was trained as it
-    was (it lists its looks), overshoots from 3 on."""
-    return 7.0 if known_words(name) is None else 2.0
+    was (it lists its looks), overshoots from 2 on, and needs a little for negative prompts to act."""
+    return 7.0 if known_words(name) is None else 1.25
 
 
 def known_words(name: str) -> frozenset[str] | None:

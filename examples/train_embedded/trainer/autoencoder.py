@@ -27,7 +27,7 @@ drowns at the same time), 0 would leave brightness alone in the code."""
 CRISPNESS = 0.03
 """Weight of the absolute differences of pixels and of their gradients, beside 10 of the squares: enough for edges, and
 little against the fidelity that squares measure."""
-STEADINESS = 0.15
+STEADINESS = 0.12
 """Weight of `steadiness_loss`: of an f8 code, what is lost of fine detail depends on where the grid lies."""
 
 
