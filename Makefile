@@ -7,7 +7,7 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 INPUT ?=
-PROMPT ?= watercolor painting
+PROMPT ?= woodcut
 OPTIONS ?=
 PHOTOS ?=
 MINUTES ?= 120
