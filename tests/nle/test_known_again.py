@@ -159,7 +159,7 @@ def test_other_weights_in_the_same_folder_are_another_model(cut: Path, capsys: p
     assert states(cut, capsys) == ["in the way", "in the way"], "another name"
     (folder / "README.md").write_text("notes")
     assert states(cut, capsys, *words) == ["kept", "kept"], "what decides nothing"
-    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    weights = folder / "controlnet" / "diffusion_pytorch_model.safetensors"
     data = bytearray(weights.read_bytes())
     data[-1] ^= 1
     weights.write_bytes(data)
