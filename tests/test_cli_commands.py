@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -258,16 +258,24 @@ def test_every_command_has_examples_and_every_option_has_help(capsys: pytest.Cap
                 assert parameter.help, f"{name} {parameter.name}"
 
 
-def test_a_long_render_says_little_without_a_terminal(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    now = [0.0]
-    monkeypatch.setattr("vedit.cli.progress.time.monotonic", lambda: now[0])
-    report = PlainLines()
-    for done in range(481):
-        now[0] = 2.0 * done
-        report(Progress(stage="sample", done=done, total=480))
-    assert capsys.readouterr().err.splitlines() == [
+@pytest.fixture
+def plainly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """(stage, total, of (second, frames done)) -> the lines that are said without a terminal."""
+
+    def said(stage: str, total: int, seen: Iterable[tuple[float, int]]) -> list[str]:
+        now = [0.0]
+        monkeypatch.setattr("vedit.cli.progress.time.monotonic", lambda: now[0])
+        report = PlainLines()
+        for moment, done in seen:
+            now[0] = moment
+            report(Progress(stage=stage, done=done, total=total))
+        return capsys.readouterr().err.splitlines()
+
+    return said
+
+
+def test_a_long_render_says_little_without_a_terminal(plainly: Callable[..., list[str]]) -> None:
+    assert plainly("sample", 480, ((2.0 * done, done) for done in range(481))) == [
         "vedit: sample 120/480 frames, 0.5 frames/s, 12 min 00 s left",
         "vedit: sample 240/480 frames, 0.5 frames/s, 8 min 00 s left",
         "vedit: sample 360/480 frames, 0.5 frames/s, 4 min 00 s left",
@@ -275,16 +283,8 @@ def test_a_long_render_says_little_without_a_terminal(
     ]
 
 
-def test_a_stage_that_speaks_late_tells_no_speed_it_has_not_seen(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    now = [0.0]
-    monkeypatch.setattr("vedit.cli.progress.time.monotonic", lambda: now[0])
-    report = PlainLines()
-    for moment, done in ((100.0, 15), (200.0, 40), (300.0, 48)):
-        now[0] = moment
-        report(Progress(stage="write", done=done, total=48))
-    assert capsys.readouterr().err.splitlines() == [
+def test_a_stage_that_speaks_late_tells_no_speed_it_has_not_seen(plainly: Callable[..., list[str]]) -> None:
+    assert plainly("write", 48, ((100.0, 15), (200.0, 40), (300.0, 48))) == [
         "vedit: write 15/48 frames",
         "vedit: write 40/48 frames, 0.2 frames/s, 32 s left",
         "vedit: write 48/48 frames, 0.2 frames/s, 0.0 s left",
