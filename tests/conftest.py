@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,13 @@ import pytest
 # this when it is loaded, so it is set before anything imports torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
+
+if find_spec("hypothesis"):  # the tests of a GPU do without
+    from hypothesis import settings
+
+    # A run tries the examples that the one before it tried: what fails is due to the change.
+    settings.register_profile("same", derandomize=True)
+    settings.load_profile("same")
 
 
 @pytest.fixture(scope="session", autouse=True)
