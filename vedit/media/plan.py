@@ -15,7 +15,15 @@ from vedit.media.choices import OutputOptions
 from vedit.media.containers import Container, container_for, track_time_base
 from vedit.media.encode import Encoding, choose_encoding
 from vedit.media.hdr import HdrMetadata, read_hdr
-from vedit.media.kept import KeptStreams, check_timing, first_timecode, kept_streams, start_of, written_timecode
+from vedit.media.kept import (
+    KeptStreams,
+    check_order,
+    check_timing,
+    first_timecode,
+    kept_streams,
+    start_of,
+    written_timecode,
+)
 from vedit.media.label import holds_tag, mxf_tags
 from vedit.media.numbered import NumberedFiles, first_number, numbered
 from vedit.media.passthrough import kept_tags
@@ -159,6 +167,8 @@ def plan_output(
             whole = len(part) == len(index)
             streams = kept_streams(source, metadata, container, options, whole=whole, lost=lost)
             start = start_of(source, metadata, index, part, container, streams.copied, whole=whole)
+        with open_input(metadata.path) as source:
+            check_order(source, container, streams.copied, notes, lost)
     first = first_timecode(metadata, index, part)
     tags = _own_tags(metadata, container, lost, beside=bool(streams.copied))
     timecode = written_timecode(metadata, index, part, container, first, options, lost, notes)
