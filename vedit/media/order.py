@@ -60,7 +60,7 @@ class Order:
         self.steps: dict[int, Steps] = {}
         """By number of the stream; only those in which something was changed."""
         self.pauses: dict[int, Fraction] = {}
-        """The second at which samples of a fixed size first do not follow on the ones before, by number of the stream."""
+        """The second at which samples of PCM first do not follow on the ones before, by number of the stream."""
         self._clocks: dict[int, _Clock] = {}
 
     def __call__(self, packet: Packet[Stream]) -> bool:
