@@ -18,9 +18,10 @@ from vedit.guides import Anchor, Steered
 from vedit.masks import MatteSource
 from vedit.media.containers import default_output
 from vedit.media.index import ScannedIndex
-from vedit.media.plan import OutputPlan, plan_output
+from vedit.media.plan import OutputPlan, check_output, plan_output
 from vedit.media.read import VideoReader, open_video
 from vedit.media.sidecar import source_hash
+from vedit.media.target import check_name
 from vedit.media.timecode import parse_moment, parse_range
 from vedit.models import load, resolve, size_multiple
 from vedit.options import (
@@ -36,6 +37,7 @@ from vedit.registry import needs_of
 from vedit.shots import detect_shots
 from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
 from vedit.weights import local
+from vedit.work import LONGEST_NAME, work_folder
 
 MINIMUM_SIDE = 128
 
@@ -208,6 +210,7 @@ def make_job(
         for name in ("steps", "fixed_point"):
             if (count := getattr(options, name)) is not None and count < 1:
                 raise InputError(f"{name} is at least 1, not {count}", remedy="leave it out for the quality's own")
+    check_place(request)
     resolve(request.model, dict(request.controlnets))
     device = pick_device(request.device)
     with ExitStack() as stack:
@@ -256,6 +259,13 @@ def make_job(
         ),
         hash_source=cache(lambda: source_hash(metadata.path)[0]),
     )
+
+
+def check_place(request: RenderRequest) -> None:
+    """Raises InputError where the result cannot be written as it is named; the source is not decoded for it."""
+    output = request.output or default_output(request.source)
+    check_output(output, request.source, request.writing)
+    check_name(work_folder(output) / "units" / LONGEST_NAME)
 
 
 def _check_anchor(options: RestyleOptions, index: FrameIndex, metadata: VideoMetadata, part: FrameRange | None) -> None:

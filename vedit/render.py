@@ -22,7 +22,7 @@ from vedit.finished_frames import UNTOUCHED, FinishedFrames, KeptShot
 from vedit.finishing import finished_shot, untouched_shot
 from vedit.guides import Steering
 from vedit.map_cache import FrameCache
-from vedit.media.plan import OutputPlan, plan_output, temporary_for
+from vedit.media.plan import OutputPlan, check_output, plan_output, temporary_for
 from vedit.media.sidecar import versions
 from vedit.media.target import check_target
 from vedit.media.write import VideoWriter
@@ -44,6 +44,7 @@ from vedit.used_weights import weights_of
 from vedit.work import Work, unit_key
 
 if TYPE_CHECKING:
+    from vedit.media.choices import OutputOptions
     from vedit.media.read import VideoReader
     from vedit.protocols import Reader
     from vedit.types import Clip, IntFrames
@@ -101,6 +102,8 @@ def restyle(
         Interrupted: `stop` said so.
     """
     clock = _Clock()
+    if side_by_side is not None:
+        check_output(side_by_side, request.source, _beside_options(request))
     job = make_job(request, reader=reader, on_progress=on_progress)
     on_plan(describe_job(job))
     beside = None if side_by_side is None else _beside(job, side_by_side)
@@ -345,11 +348,15 @@ def _beside(job: Job, path: Path) -> OutputPlan:
         replace(job.metadata, width=width, has_alpha=False),
         job.index,
         frames=job.output.frames,
-        options=replace(job.request.writing, drop_unsupported=True, codec=None, sidecar=False, strict=False),
+        options=_beside_options(job.request),
     )
     if any(map(planned.takes, job.output.finals)) or any(map(job.output.takes, planned.finals)):
         raise InputError(f"{path} is named twice", remedy="give the result and the side-by-side video two names")
     return planned
+
+
+def _beside_options(request: RenderRequest) -> OutputOptions:
+    return replace(request.writing, drop_unsupported=True, codec=None, sidecar=False, strict=False)
 
 
 def _written(job: Job, shot: Shot, stop: int) -> Progress:

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FORMAT = 1
 """Raised where units of an older vedit must not be used any more."""
+LONGEST_NAME = "0" * 52
+"""As long as any name of a file in the folder of units or of finished frames."""
 _TENSOR = "latents"
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 import click
 
 from vedit.cli.console import write_events
-from vedit.errors import InputError
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
 
@@ -120,15 +119,9 @@ def check_output(path: Path, *, overwrite: bool, source: Path | None = None) -> 
     Raises:
         InputError: the folder is absent or closed, the path is a folder or the source, or a file is in the way.
     """
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise InputError(f"cannot write {path}: {folder} is not a folder", remedy="create it or choose another")
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder", remedy="name a file in it")
-    if source is not None and path.exists() and source.exists() and path.samefile(source):
-        raise InputError(f"{path} is the source itself", remedy="choose another output")
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists", remedy="choose another name or add --overwrite")
+    from vedit.media.target import check_target
+
+    check_target(path, source, overwrite=overwrite)
 
 
 class RateType(click.ParamType):

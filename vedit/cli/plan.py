@@ -164,20 +164,24 @@ def edit_command(
       vedit edit plan.toml -o out.mov --codec prores
     """
     from vedit.media.isolate import check_file
+    from vedit.media.plan import check_output
     from vedit.media.read import open_video
     from vedit.plan_file import plan_request, read_plan, resolve_plan
 
     plan = read_plan(plan_path, anywhere=allow_outside)
     check_file(plan.source, rate=plan.rate, allow_huge=allow_huge)
     choices = params.output_choices(**writing)
+    target = _target(output or plan.output, plan, preview)
+    if preview == "stills":
+        _check_stills(target.with_suffix(".preview.png"), overwrite=choices.overwrite)
+        allowed = replace(choices, overwrite=True)  # a look at what the plan says now touches no result
+    else:
+        allowed = choices if choices.overwrite else replace(choices, replaces=_own_result(target))
+    if side_by_side is not None:
+        params.check_output(side_by_side, overwrite=choices.overwrite, source=plan.source)
+    check_output(target, plan.source, allowed)
     with open_video(plan.source, rate=plan.rate, allow_huge=allow_huge, interlaced=choices.interlaced) as reader:
         resolved = resolve_plan(plan, reader)
-        target = _target(output or plan.output, plan, preview)
-        if preview == "stills":
-            _check_stills(target.with_suffix(".preview.png"), overwrite=choices.overwrite)
-            allowed = replace(choices, overwrite=True)  # a look at what the plan says now touches no result
-        else:
-            allowed = choices if choices.overwrite else replace(choices, replaces=_own_result(target))
         request = plan_request(
             plan,
             resolved,
@@ -196,8 +200,6 @@ def edit_command(
         if preview == "stills":
             _stills(request, reader, as_json=as_json, quiet=quiet)
         elif dry_run:
-            if side_by_side is not None:
-                params.check_output(side_by_side, overwrite=choices.overwrite, source=plan.source)
             _dry_run(request, reader, as_json=as_json, quiet=quiet)
         else:
             _render(request, reader, side_by_side=side_by_side, as_json=as_json, quiet=quiet)

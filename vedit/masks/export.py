@@ -19,7 +19,7 @@ from vedit.media.choices import CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.color import BT709
 from vedit.media.containers import container_for
 from vedit.media.encode import choose_encoding
-from vedit.media.plan import OutputPlan, plan_output
+from vedit.media.plan import OutputPlan, check_output, plan_output
 from vedit.media.read import VideoReader, open_video
 from vedit.media.target import check_target
 from vedit.media.timecode import parse_range
@@ -114,15 +114,17 @@ def write_mattes(
         drop_unsupported=True,
         interlaced=interlaced,
     )
+    if output is not None:
+        check_output(output, source, options)
+    if preview is not None:
+        check_sheet(preview)
+        check_target(preview, source, overwrite=overwrite)
     with ExitStack() as stack:
         reader = stack.enter_context(opened())
         metadata, index = reader.metadata, reader.index()
         part = FrameRange(start=0, stop=len(index))
         if frames is not None:
             part = parse_range(frames, index, metadata.timecode)
-        if preview is not None:
-            check_sheet(preview)
-            check_target(preview.absolute(), metadata.path, None, overwrite=overwrite)
         plan = None if output is None else plan_mattes(output, metadata, index, part, options, alpha=alpha)
         if preview is not None and plan is not None and plan.takes(preview):
             raise InputError(f"{preview} is one of the mattes", remedy="give the picture another name")

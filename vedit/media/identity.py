@@ -20,7 +20,7 @@ import numpy as np
 
 from vedit.media.choices import OutputOptions
 from vedit.media.index import Mispredicted
-from vedit.media.plan import OutputPlan, plan_output
+from vedit.media.plan import OutputPlan, check_output, plan_output
 from vedit.media.read import open_video
 from vedit.media.timecode import parse_range
 from vedit.media.write import VideoWriter
@@ -82,6 +82,7 @@ def identity(
     began = time.monotonic()
     # No model had a part in it: the label would be untrue.
     chosen = replace(options or OutputOptions(), label=False)
+    check_output(output, source, chosen)
     with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=chosen.interlaced) as reader:
         plan, report, warnings = _written(reader, output, frames, chosen, on_progress)
     return IdentityResult(

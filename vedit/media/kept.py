@@ -11,6 +11,7 @@ from vedit.errors import InputError, MediaError
 from vedit.media.choices import OutputOptions
 from vedit.media.containers import Container, holder, holds
 from vedit.media.languages import written_as
+from vedit.media.order import Order, order_notes
 from vedit.media.passthrough import in_part, source_packets, span
 from vedit.media.source import is_picture
 from vedit.media.timecode import add_frames, nominal_rate
@@ -93,6 +94,37 @@ def kept_streams(
     if container.beside and metadata.chapters:
         lost.append("chapters")
     return found
+
+
+def check_order(
+    source: InputContainer, container: Container, copied: list[int], notes: list[str], lost: list[str]
+) -> None:
+    """Read all packets that will be copied, and tell of those whose times step back.
+
+    Args:
+        source: read from its beginning to its end.
+        container: to write.
+        copied: numbers of the streams.
+        notes: is told of what is left out that nobody hears.
+        lost: is told of times that are not kept as they are.
+
+    Raises:
+        MediaError: the container cannot say when the sound is heard.
+    """
+    order = Order()
+    streams = [stream for stream in source.streams if stream.index in copied and stream.type != "attachment"]
+    for _ in source_packets(source, streams, order):
+        pass
+    names = {stream.index: _describe(stream) for stream in streams}
+    told, changed = order_notes(order.steps, names)
+    notes += told
+    lost += changed
+    # There a sample lies behind the one before, whatever its packet says.
+    for number, second in order.pauses.items() if container.stream_muxer in ("mp4", "mov") else ():
+        raise MediaError(
+            f"{names[number]} has a pause or an overlap at {float(second):.3f} s, which {container.suffix} cannot hold",
+            remedy="write a .mkv file",
+        )
 
 
 def _describe(stream: Stream) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
+from vedit.media.target import check_folder, check_name
 from vedit.nle.media_paths import MediaRules
 
 if TYPE_CHECKING:
@@ -105,10 +106,10 @@ def check_output(source: Path, output: Path, *, overwrite: bool = False) -> None
         raise InputError(
             f"{output.name} is of another format than {source.name}", remedy=f"give it the ending {source.suffix}"
         )
+    check_name(output)
     if output.is_symlink():
         raise InputError(f"{output} is a symbolic link", remedy="name the file itself; links are not written through")
-    if not output.absolute().parent.is_dir():
-        raise InputError(f"the folder {output.absolute().parent} does not exist", remedy="make it first")
+    check_folder(output.absolute().parent, output.name)
     if output.exists() and output.samefile(source):
         raise InputError(f"{output} is the timeline itself", remedy="give the result another name")
     if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
