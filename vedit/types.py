@@ -119,6 +119,8 @@ class FrameIndex:
     """Ticks that the last frame is shown."""
     rate: Fraction | None
     """The exact rate where all pts lie on one grid within half a tick (24000/1001 stays that), else None: VFR."""
+    moved: tuple[int, ...] = ()
+    """Frames whose time is not the file's own, which repeats, steps back or is missing there."""
 
     def __len__(self) -> int:
         return len(self.pts)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 from vedit.errors import InputError, MediaError
 from vedit.media.choices import OutputOptions
 from vedit.media.containers import Container, holder, holds
-from vedit.media.languages import written_as
+from vedit.media.languages import canonical, written_as
 from vedit.media.order import Order, order_notes
 from vedit.media.passthrough import in_part, source_packets, span
 from vedit.media.source import is_picture
@@ -62,7 +62,8 @@ def kept_streams(
             found.copied.append(stream.index)
             if stream.type == "audio":
                 found.rates.append(cast("AudioStream", stream).codec_context.sample_rate)
-            if stream.language is not None and written_as(container.stream_muxer, stream.language) is None:
+            language = stream.language or "und"
+            if canonical(language) != "none" and written_as(container.stream_muxer, language) is None:
                 lost.append(f"the language tag of {_describe(stream)} ({container.suffix} does not know it)")
         elif _timecode_track(stream):
             continue  # written anew, from the start timecode
@@ -191,11 +192,14 @@ def check_timing(container: Container, index: FrameIndex) -> None:
             f".mxf holds {', '.join(map(str, MXF_RATES))} frames/s, the source has {index.rate or 'a variable rate'}",
             remedy="write a .mov or .mkv file",
         )
-    if container.muxer == "gif":
+    if container.tick is not None:
         steps = [(b - a) * index.time_base for a, b in pairwise(index.pts)]
-        if steps and min(steps) < Fraction(1, 100):
+        if steps and min(steps) < container.tick:
+            number = steps.index(min(steps))
             raise MediaError(
-                ".gif shows a picture for at least 1/100 s, the source's are shorter", remedy="write a .mp4 file"
+                f"{container.suffix} shows a picture for at least {container.tick} s, the source's frame {number} is "
+                f"shown for {float(steps[number]):.6f} s",
+                remedy="write a .mp4 or .mov file",
             )
 
 

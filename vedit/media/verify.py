@@ -19,6 +19,7 @@ from vedit.media.probe import probe
 from vedit.media.rates import fits
 from vedit.media.sequence import find_sequence
 from vedit.media.source import open_input
+from vedit.media.times import spelled
 from vedit.media.verify_tracks import read_tracks, track_checks
 from vedit.types import ColorTags, FrameIndex, FrameRange, VideoMetadata
 
@@ -103,7 +104,14 @@ def _timing(
     pairs = zip(range(part.start, part.stop), range(len(written)), strict=False)
     worst = max((abs(index.seconds(a) - first - written.seconds(b)) for a, b in pairs), default=Fraction(0))
     told = f"within {milliseconds(tick)} of the source" if tick else "equal to the source"
-    checks.append(check("frame times", told, f"largest difference {milliseconds(worst)}", worst <= tick))
+    moved = [number for number in index.moved if number in part]
+    if moved:
+        # What the source does not tell cannot be equal to it.
+        told += f", save {spelled(moved)} that had to be moved there"
+    found = f"largest difference {milliseconds(worst)}"
+    if written.moved:
+        found += f"; no increasing time at {spelled(written.moved)}"
+    checks.append(check("frame times", told, found, worst <= tick and not written.moved))
     container = agreed.container
     if container is not None and (container.mov or container.tick is not None):
         checks.append(check("time base", track_time_base(container, index.time_base), written.time_base))
@@ -114,12 +122,12 @@ def _timing(
         checks.append(check("frame rate", index.rate, index.rate if same else written.rate or "variable"))
     last = index.last_duration if part.stop == len(index) else index.pts[part.stop] - index.pts[part.stop - 1]
     expected = index.seconds(part.stop - 1) - first + last * index.time_base
-    found = written.seconds(len(written) - 1) + written.last_duration * written.time_base
+    lasts = written.seconds(len(written) - 1) + written.last_duration * written.time_base
     slack = tick
     if "matroska" in after.container:
         # Matroska has no place for the last frame's duration: it is that of the others.
         slack += max(last * index.time_base, written.last_duration * written.time_base)
-    checks.append(check("duration", _seconds(expected), _seconds(found), abs(expected - found) <= slack))
+    checks.append(check("duration", _seconds(expected), _seconds(lasts), abs(expected - lasts) <= slack))
     return checks
 
 
@@ -134,7 +142,11 @@ def _images(index: FrameIndex, written: FrameIndex, part: FrameRange, agreed: Ag
         worst = max((abs(index.seconds(a) - first - (t - agreed.times[0])) for a, t in pairs), default=Fraction(0))
         same = len(agreed.times) == len(part) and worst == 0
         told = f"{len(agreed.times)} times, largest difference {milliseconds(worst)}"
-        checks.append(check("frame times in the record", f"{len(part)} times, equal to the source", told, same))
+        moved = [number for number in index.moved if number in part]
+        wanted = f"{len(part)} times, equal to the source"
+        if moved:
+            wanted += f", save {spelled(moved)} that had to be moved there"
+        checks.append(check("frame times in the record", wanted, told, same))
     return checks
 
 
