@@ -39,6 +39,8 @@ class MediaReference:
     start: Fraction | None = None
     """The media's own time at its first frame, in seconds: its start timecode. None: the file does not tell."""
     duration: Fraction | None = None
+    of_part: bool = False
+    """`start` and `duration` may be those of a part of the file only; see `vedit.nle.ranges.first_frame`."""
     rate: Fraction | None = None
     """Frames per second."""
     drop: bool = False

@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from vedit.errors import InputError
-from vedit.nle.model import TimelineClip
+from vedit.nle.model import MediaReference, TimelineClip
 from vedit.types import FrameRange
 
 HANDLES = 8
@@ -62,6 +62,25 @@ class UsedRange:
         return self.origin + self.frames.start / self.rate
 
 
+def first_frame(media: MediaReference, facts: MediaFacts | None = None) -> Fraction:
+    """The time of a file's first frame on the clock that a timeline uses for it, in seconds.
+
+    Some systems describe one file by several references, each of which tells only of the part that a cut shows
+    (DaVinci Resolve: one asset for each cut). The file's own timecode, or 0 where it has none, is its first frame's
+    time if all that is told of it then lies inside the file. Where it does not, the system counts by another timecode
+    than the file's own, and what is told first is the first frame.
+    """
+    told = media.start
+    if facts is None:
+        return told if told is not None else Fraction(0)
+    if told is None:
+        return facts.start
+    # Systems round the length of a file to frames of their own.
+    stop = facts.start + (facts.frames + 1) / facts.rate
+    inside = facts.start <= told and told + (media.duration or 0) <= stop
+    return facts.start if media.of_part and inside else told
+
+
 def used_range(clip: TimelineClip, facts: MediaFacts | None = None, *, handles: int = HANDLES) -> UsedRange:
     """The frames that a clip needs.
 
@@ -83,9 +102,7 @@ def used_range(clip: TimelineClip, facts: MediaFacts | None = None, *, handles: 
     rate = facts.rate if facts is not None else clip.media.rate
     if rate is None:
         raise InputError(f"nothing tells the frame rate of {clip.media.path.name}")
-    origin = clip.media.start
-    if origin is None:
-        origin = facts.start if facts is not None else Fraction(0)
+    origin = first_frame(clip.media, facts)
     length = facts.frames if facts is not None else None
     if length is None and clip.media.duration:
         length = math.ceil(clip.media.duration * rate)
