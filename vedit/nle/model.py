@@ -76,6 +76,8 @@ class TimelineClip:
     """Where it lies, in seconds from the start of its sequence."""
     source: TimeSpan | None = None
     """What it shows, in the media's own time (its start timecode included), whole however it is retimed."""
+    grid: Fraction | None = None
+    """Seconds of a frame that its place in the media is counted by, where those are not the media's own frames."""
     head: Fraction = Fraction(0)
     """Seconds of media that a transition shows before `source`."""
     tail: Fraction = Fraction(0)

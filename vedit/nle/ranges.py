@@ -18,6 +18,8 @@ from vedit.types import FrameRange
 
 HANDLES = 8
 """Frames on either side of what is shown, so that the cut can be trimmed afterwards."""
+_SEARCHED = 2
+"""Seconds of further handles that an exact place in the cut is worth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,5 +118,22 @@ def used_range(clip: TimelineClip, facts: MediaFacts | None = None, *, handles: 
             remedy="is it the media of that clip, and its timecode the same?",
         )
     used = FrameRange(start=max(first, 0), stop=min(last, limit))
-    frames = FrameRange(start=max(used.start - handles, 0), stop=min(used.stop + handles, limit))
+    begin = max(used.start - handles, 0)
+    if clip.grid is not None:
+        begin = _on_grid(begin, rate, clip.grid)
+    frames = FrameRange(start=begin, stop=min(used.stop + handles, limit))
     return UsedRange(path=clip.media.path, frames=frames, used=used, rate=rate, origin=origin)
+
+
+def _on_grid(frame: int, rate: Fraction, grid: Fraction) -> int:
+    """The last frame not behind `frame` at whose time a frame of another grid begins, too.
+
+    Media that begins there can be shown at exactly the same time as before. Where the rates meet too seldom (23.976
+    and 25: every 40 s), it is the frame of the last second that comes nearest: off by a fiftieth of a frame there.
+    """
+    apart = rate * grid
+    together = apart.numerator
+    if together <= _SEARCHED * rate:
+        return frame - frame % together
+    first = max(frame - math.floor(rate), 0)
+    return min(range(frame, first - 1, -1), key=lambda number: abs(number / apart - round(number / apart)))
