@@ -14,7 +14,7 @@ from vedit.nle.model import NewMedia, Timeline
 from vedit.nle.xml_tree import Element, Text, XmlDocument
 
 OLDEST, NEWEST = (1, 8), (1, 13)
-_NUMBERED = re.compile(r"^r(\d+)$")
+_NUMBERED = re.compile(r"^r(\d{1,18})$")
 # What a new asset does not share with the one it is made from: the identity of the old file.
 _IDENTITY = ("uid", "sig", "suggestedFilename")
 _KEPT_METADATA = "com.apple.proapps.studio."
@@ -166,7 +166,7 @@ def _drop_stale_metadata(asset: Element) -> None:
 
 
 def _version(document: XmlDocument) -> tuple[int, int]:
-    match = re.match(r"^(\d+)\.(\d+)$", document.root.get("version"))
+    match = re.match(r"^(\d{1,3})\.(\d{1,3})$", document.root.get("version"))
     if match is None or (version := (int(match[1]), int(match[2]))) < OLDEST:
         raise document.fault(
             document.root, f"version {document.root.get('version')!r} is not read", remedy="export it as 1.9 or later"

@@ -14,6 +14,7 @@ from vedit.nle.fcpxml_times import Retiming, frame_duration, parse_time
 from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import ClipKind, Marker, MediaReference, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
+from vedit.rationals import is_whole, shown, whole
 
 _STORY = ("clip", "asset-clip", "video", "title", "ref-clip", "mc-clip", "sync-clip", "audition", "gap", "spine")
 _WHY: dict[str, tuple[ClipKind, str]] = {
@@ -205,7 +206,7 @@ class StoryReader:
             start=parse_time(self.document, asset, "start", Fraction(0)),
             duration=parse_time(self.document, asset, "duration", Fraction(0)),
             rate=None if frame is None else 1 / frame,
-            size=(int(width), int(height)) if width.isdecimal() and height.isdecimal() else None,
+            size=(whole(width), whole(height)) if is_whole(width) and is_whole(height) else None,
             reel=next((md.get("value") for md in asset.walk() if md.get("key") == _STUDIO + "reel"), ""),
         )
 
@@ -217,9 +218,9 @@ class StoryReader:
     def _lane(self, element: Element) -> int:
         text = element.get("lane", "0")
         try:
-            return int(text)
+            return whole(text)
         except ValueError:
-            raise self.document.fault(element, f"lane={text!r} is no number") from None
+            raise self.document.fault(element, f"lane={shown(text)} is no number") from None
 
     def _start(self, element: Element) -> Fraction:
         """A clip's `start`; where absent, its asset's."""

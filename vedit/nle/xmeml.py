@@ -15,6 +15,7 @@ from vedit.nle.cover import check_cover
 from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
+from vedit.rationals import FASTEST, is_whole, rational, shown, whole
 
 TICKS = 254016000000
 """Premiere's ticks in a second."""
@@ -194,7 +195,7 @@ class XmemlDocument:
             duration=self._number(file, "duration", default=0) / rate if rate else None,
             rate=rate,
             drop=file.text_of("timecode", "displayformat") == "DF",
-            size=(int(width), int(height)) if width.isdecimal() and height.isdecimal() else None,
+            size=(whole(width), whole(height)) if is_whole(width) and is_whole(height) else None,
             reel=file.text_of("timecode", "reel", "name"),
         )
 
@@ -271,8 +272,8 @@ class XmemlDocument:
                     _set(marker, str(self._number(marker, name) - frames), name)
         for filtered in item.elements("filter"):
             for element in filtered.walk():
-                if element.name == "when" and element.text.strip().lstrip("-").isdecimal():
-                    element.set_text(str(int(element.text) - frames))
+                if element.name == "when" and is_whole(element.text.strip().lstrip("-")):
+                    element.set_text(str(whole(element.text) - frames))
 
     def _markers(self, item: Element, sequence_rate: Fraction) -> Iterator[Marker]:
         rate = self._rate(item, sequence_rate)
@@ -290,20 +291,20 @@ class XmemlDocument:
             if default is None:
                 raise self._xml.fault(element, "it has no rate")
             return default
-        if not base.isdecimal() or not 0 < int(base) <= 1000:
-            raise self._xml.fault(found, f"timebase {base!r} is no rate")
+        if not is_whole(base) or not 0 < whole(base) <= FASTEST:
+            raise self._xml.fault(found, f"timebase {shown(base)} is no rate")
         ntsc = found.text_of("ntsc", default="FALSE").upper() == "TRUE"
-        return Fraction(int(base) * 1000, 1001) if ntsc else Fraction(int(base))
+        return Fraction(whole(base) * 1000, 1001) if ntsc else Fraction(whole(base))
 
     def _number(self, element: Element, *path: str, default: int | None = None) -> int:
         text = element.text_of(*path)
         if not text and default is not None:
             return default
         try:
-            return int(text)
+            return whole(text)
         except ValueError:
             place = element.find(*path) or element
-            raise self._xml.fault(place, f"{path[-1]} is {text!r}, which is no frame number") from None
+            raise self._xml.fault(place, f"{path[-1]} is {shown(text)}, which is no frame number") from None
 
 
 def _speed(item: Element) -> Fraction | None:
@@ -317,7 +318,7 @@ def _speed(item: Element) -> Fraction | None:
         if values.get("variablespeed", "0") not in ("0", "FALSE"):
             return None
         try:
-            speed = Fraction(values.get("speed", "100")) / 100
+            speed = rational(values.get("speed", "100")) / 100
         except ValueError:
             return None
         return -speed if values.get("reverse", "FALSE").upper() == "TRUE" else speed
