@@ -16,6 +16,7 @@ from vedit.nle.fcpxml_times import Retiming, parse_time
 from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import ClipKind, Marker, MediaReference, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
+from vedit.rationals import shown, whole
 
 _STORY = ("clip", "asset-clip", "video", "title", "ref-clip", "mc-clip", "sync-clip", "audition", "gap", "spine")
 _WHY: dict[str, tuple[ClipKind, str]] = {
@@ -228,9 +229,9 @@ class StoryReader:
     def _lane(self, element: Element) -> int:
         text = element.get("lane", "0")
         try:
-            return int(text)
+            return whole(text)
         except ValueError:
-            raise self.document.fault(element, f"lane={text!r} is no number") from None
+            raise self.document.fault(element, f"lane={shown(text)} is no number") from None
 
     def _duration(self, element: Element) -> Fraction:
         if element.name == "audition":

@@ -19,6 +19,7 @@ from vedit.nle.cover import check_cover
 from vedit.nle.media_paths import MediaRules, run_from
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
+from vedit.rationals import FASTEST, is_whole, rational, shown, whole
 
 TICKS = 254016000000
 """Premiere's ticks in a second."""
@@ -240,7 +241,7 @@ class XmemlDocument:
             of_part=path is not None and split_counter(path.name) is not None,
             rate=rate,
             drop=_drops(file),
-            size=(int(width), int(height)) if width.isdecimal() and height.isdecimal() else None,
+            size=(whole(width), whole(height)) if is_whole(width) and is_whole(height) else None,
             reel=file.text_of("timecode", "reel", "name"),
         )
 
@@ -332,11 +333,11 @@ class XmemlDocument:
             if default is None:
                 raise self._xml.fault(element, "it has no rate")
             return default
-        whole = _WHOLE.match(base)
-        if whole is None or not 0 < int(whole[1]) <= 1000:
-            raise self._xml.fault(found, f"timebase {base!r} is no rate")
+        number = _WHOLE.match(base)
+        if number is None or not 0 < int(number[1]) <= FASTEST:
+            raise self._xml.fault(found, f"timebase {shown(base)} is no rate")
         ntsc = found.text_of("ntsc", default="FALSE").upper() == "TRUE"
-        return Fraction(int(whole[1]) * 1000, 1001) if ntsc else Fraction(int(whole[1]))
+        return Fraction(int(number[1]) * 1000, 1001) if ntsc else Fraction(int(number[1]))
 
     def _number(self, element: Element, *path: str, default: int | None = None) -> int:
         text = element.text_of(*path)
@@ -345,7 +346,7 @@ class XmemlDocument:
         found = _WHOLE.match(text)
         if found is None:
             place = element.find(*path) or element
-            raise self._xml.fault(place, f"{path[-1]} is {text!r}, which is no frame number")
+            raise self._xml.fault(place, f"{path[-1]} is {shown(text)}, which is no frame number")
         return int(found[1])
 
     def _first_frame(self, element: Element, rate: Fraction) -> int:
@@ -375,7 +376,7 @@ def _speed(item: Element) -> Fraction | None:
         if values.get("variablespeed", "0") not in ("0", "FALSE"):
             return None
         try:
-            speed = Fraction(values.get("speed", "100")) / 100
+            speed = rational(values.get("speed", "100")) / 100
         except ValueError:
             return None
         return -speed if values.get("reverse", "FALSE").upper() == "TRUE" else speed
