@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from vedit.errors import InputError
+from vedit.errors import InputError, SettingError
 from vedit.options import Keep
 from vedit.ranges import TOLERANCE
 from vedit.registry import load_preprocessor, preprocessors
@@ -82,8 +82,8 @@ def parse_control(text: str) -> ControlSpec:
             end=float(end),
             mask=Path(file.strip()) if comma else None,
         )
-    except ValueError as error:
-        raise InputError(f"the control {text!r}: {error}", remedy=f"write {_FORM}") from error
+    except SettingError as error:
+        raise InputError(f"the control {text!r}: {error.message}", remedy=error.remedy) from error
 
 
 def parse_controls(texts: Sequence[str]) -> tuple[ControlSpec, ...]:
