@@ -35,6 +35,7 @@ from vedit.diffusion.shared_look import share_change
 from vedit.diffusion.trajectory import Trajectory, add_noise, trajectory
 from vedit.diffusion.windows import windows
 from vedit.models import default_guidance
+from vedit.options import OVERLAP
 from vedit.types import ControlSpec, FrameRange, Latents, PromptEmbeds, Window
 
 if TYPE_CHECKING:
@@ -211,7 +212,9 @@ def restyle_frames(
 
 def shot_windows(options: RestyleOptions, shot: FrameRange) -> tuple[Window, ...]:
     """The windows that a shot is sampled in."""
-    return windows(shot, size=options.window, overlap=min(options.overlap, options.window // 3))
+    overlap = OVERLAP if options.overlap is None else options.overlap
+    # Memory may have left less of the window than was asked for.
+    return windows(shot, size=options.window, overlap=min(overlap, options.window // 3))
 
 
 def restyle_window(

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-from vedit.errors import InputError
+from vedit.errors import InputError, SettingError
 from vedit.options import Keep
 from vedit.ranges import TOLERANCE
 from vedit.rationals import rational, shown
@@ -84,6 +84,8 @@ def parse_control(text: str) -> ControlSpec:
             end=float(rational(end)),
             mask=Path(file.strip()) if comma else None,
         )
+    except SettingError as error:
+        raise InputError(f"the control {shown(text)}: {error.message}", remedy=error.remedy) from error
     except ValueError as error:
         raise InputError(f"the control {shown(text)}: {error}", remedy=f"write {_FORM}") from error
 

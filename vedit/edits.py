@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
-from vedit.errors import InputError
 from vedit.masking import MaskSpec, RegionSpec, parse_mask
-from vedit.options import DEFAULT_CONTROLS, Keep, QualityName, RestyleOptions, Upscale
+from vedit.options import DEFAULT_CONTROLS, Keep, QualityName, RestyleOptions, Start, Upscale
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -29,12 +28,12 @@ class Settings(TypedDict, total=False):
     steps: int | None
     fixed_point: int | None
     short_side: int | None
-    start: Literal["inversion", "noise"]
+    start: Start
     cross_frame: bool
     anchor: str | None
     batch: int
     window: int
-    overlap: int
+    overlap: int | None
     upscale: Upscale
 
 
@@ -51,7 +50,7 @@ class Edit(RestyleOptions):
         settings: any other field of `RestyleOptions`.
 
     Raises:
-        InputError: a mask or a control that is not understood, or a value out of range.
+        InputError: a mask or a control that is not understood, or a value out of bounds (`vedit.bounds`).
     """
 
     def __init__(
@@ -63,8 +62,6 @@ class Edit(RestyleOptions):
         mask: MaskSpec | Path | str | None = None,
         **settings: Unpack[Settings],
     ) -> None:
-        if not 0.0 <= strength <= 1.0:
-            raise InputError(f"the strength is {strength:g}", remedy="give a number from 0 to 1")
         specs = DEFAULT_CONTROLS if controls is None else tuple(map(_control, controls))
         if isinstance(mask, Path | str):
             mask = MaskSpec(files=(parse_mask(str(mask)),))

@@ -26,6 +26,28 @@ class InputError(VeditError):
     exit_code = 2
 
 
+class SettingError(InputError, ValueError):
+    """A setting has a value that it cannot have; a ValueError too, as Python callers expect of one."""
+
+
+class NotFiniteError(VeditError):
+    """Numbers came out as NaN or infinite where frames are made of them: exit code 1, and nothing of it is written.
+
+    Args:
+        stage: what they are, for instance "the decoded frames".
+        precision: the number format that they were computed in; with another than float32, it may be the cause.
+        remedy: what to do about it.
+    """
+
+    def __init__(self, stage: str, *, precision: str = "float32", remedy: str = "") -> None:
+        self.stage = stage
+        self.precision = precision
+        super().__init__(
+            f"{stage} are not finite (NaN or infinite, computed in {precision})",
+            remedy=remedy or "nothing of this was written; use another model, or lower --guidance and control scales",
+        )
+
+
 class MediaError(InputError):
     """A file cannot be read as a video, or cannot be written as asked."""
 

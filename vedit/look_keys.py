@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Literal, cast, get_args
 
+from vedit.bounds import BOUNDS, end_text
 from vedit.errors import InputError
 from vedit.masking import Propagation
-from vedit.options import QUALITIES, Keep, Upscale
+from vedit.options import QUALITIES, Keep, Start, Upscale
 
 Kind = Literal["text", "integer", "number", "boolean"]
 
@@ -42,7 +43,7 @@ class Key:
             return f"is one of {', '.join(self.choices)}"
         if isinstance(item, int | float) and not self._within(item):
             if self.maximum is not None:
-                return f"lies between {self.minimum:g} and {self.maximum:g}"
+                return f"lies between {end_text(self.minimum or 0)} and {end_text(self.maximum)}"
             return "is a finite number" if self.minimum is None else f"is at least {self.minimum:g}, and not infinite"
         return None
 
@@ -93,6 +94,12 @@ def _is(value: object, kind: Kind) -> bool:
     return whole or (kind == "number" and isinstance(value, float))
 
 
+def _bounded(name: str, about: str) -> Key:
+    """The key of a number that is in the table of bounds."""
+    bound = BOUNDS[name]
+    return Key(kind=bound.kind, minimum=bound.low, maximum=bound.high, about=about)
+
+
 MASK: dict[str, Key] = {
     "file": Key(kind="text", several=True, about="FILE[@TIME]: white where the picture changes."),
     "box": Key(kind="text", several=True, about="X,Y,W,H[@TIME], in pixels or %."),
@@ -100,8 +107,8 @@ MASK: dict[str, Key] = {
     "subject": Key(kind="text", about="What is changed, in words."),
     "background": Key(kind="text", about="A subject in words; everything but it is changed."),
     "invert": Key(kind="boolean", about="Change what is outside."),
-    "grow": Key(kind="number", about="Pixels by which the edge moves outwards."),
-    "feather": Key(kind="number", minimum=0, about="Pixels over which the edge fades."),
+    "grow": _bounded("grow", "Pixels by which the edge moves outwards."),
+    "feather": _bounded("feather", "Pixels over which the edge fades."),
     "propagate": Key(kind="text", choices=get_args(Propagation), about="How a mask of one moment follows the shot."),
 }
 """What a mask that is written as a table may say."""
@@ -115,8 +122,8 @@ LOOK: dict[str, Key] = {
     "prompt": Key(kind="text", about="The look to give; a shot without a prompt passes through untouched."),
     "negative_prompt": Key(kind="text", about="What the result should not look like."),
     "source_prompt": Key(kind="text", about="What the source shows."),
-    "strength": Key(kind="number", minimum=0, maximum=1, about="How much is regenerated; 0 is the source."),
-    "guidance": Key(kind="number", minimum=0, about="How strictly the prompt is followed; 1 is without guidance."),
+    "strength": _bounded("strength", "How much is regenerated; 0 is the source."),
+    "guidance": _bounded("guidance", "How strictly the prompt is followed; 1 is without guidance."),
     "controls": Key(
         kind="text", several=True, about="What keeps the structure: KIND[:SCALE[@START-END]][,mask=FILE] each, or none."
     ),
@@ -129,27 +136,25 @@ LOOK: dict[str, Key] = {
         about="Where the picture changes: FILE[@TIME], box:X,Y,W,H, subject:WORDS ...",
     ),
     "invert_mask": Key(kind="boolean", about="Change what is outside the mask."),
-    "grow": Key(kind="number", about="Pixels by which the mask's edge moves outwards."),
-    "feather": Key(kind="number", minimum=0, about="Pixels over which the mask's edge fades."),
+    "grow": _bounded("grow", "Pixels by which the mask's edge moves outwards."),
+    "feather": _bounded("feather", "Pixels over which the mask's edge fades."),
     "regions": Key(
         kind="text",
         several=True,
         table=REGION,
         about="Parts of the picture with prompts of their own: MASK=PROMPT each.",
     ),
-    "seed": Key(kind="integer", minimum=0, about="Same seed, same frames."),
+    "seed": _bounded("seed", "Same seed, same frames."),
     "quality": Key(kind="text", choices=tuple(QUALITIES), about="Sets the steps and the working size."),
-    "steps": Key(kind="integer", minimum=1, maximum=1000, about="Sampling steps, instead of the quality's."),
-    "fixed_point": Key(kind="integer", minimum=1, maximum=100, about="Fixed-point iterations of the inversion."),
-    "short_side": Key(
-        kind="integer", minimum=64, maximum=4096, about="Pixels of the shorter side that the model works at."
-    ),
-    "start": Key(kind="text", choices=("inversion", "noise"), about="Where the trajectory begins."),
+    "steps": _bounded("steps", "Sampling steps, instead of the quality's."),
+    "fixed_point": _bounded("fixed_point", "Fixed-point iterations of the inversion."),
+    "short_side": _bounded("short_side", "Pixels of the shorter side that the model works at."),
+    "start": Key(kind="text", choices=get_args(Start), about="Where the trajectory begins."),
     "cross_frame": Key(kind="boolean", about="Frames attend to the shot's first."),
     "anchor": Key(kind="text", about="A frame in whatever shot, as #48, 12.5 or timecode, whose look the shots share."),
-    "window": Key(kind="integer", minimum=1, about="Frames sampled together."),
-    "overlap": Key(kind="integer", minimum=0, about="Frames that neighbouring windows share."),
-    "batch": Key(kind="integer", minimum=1, about="Frames per network call."),
+    "window": _bounded("window", "Frames sampled together."),
+    "overlap": _bounded("overlap", "Frames that neighbouring windows share."),
+    "batch": _bounded("batch", "Frames per network call."),
     "upscale": Key(kind="text", choices=get_args(Upscale), about="Back to the source's size."),
 }
 """What a look may say of its render."""

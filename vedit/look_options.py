@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from vedit.controls import parse_controls, parse_source, with_sources
-from vedit.errors import InputError
+from vedit.errors import InputError, SettingError
 from vedit.masking import MaskSpec, RegionSpec, parse_box, parse_mask, parse_mask_spec, parse_point, parse_region
 from vedit.options import RestyleOptions
 from vedit.types import ControlSpec
@@ -49,7 +49,10 @@ def look_options(look: Table, *, place: Place, where: str) -> RestyleOptions:
                 values[option] = read(look, place)
             except InputError as error:
                 raise InputError(f"{where}, {key}: {error.message}", remedy=error.remedy) from None
-    return RestyleOptions(**values)
+    try:
+        return RestyleOptions(**values)
+    except SettingError as error:  # what only shows in two keys together
+        raise InputError(f"{where}: {error.message}", remedy=error.remedy) from None
 
 
 def _several(value: object) -> list[object]:

@@ -10,9 +10,10 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
-from vedit.errors import InputError
+from vedit.bounds import bound_fields, one_of
+from vedit.errors import InputError, SettingError
 from vedit.rationals import rational
 
 Propagation = Literal["auto", "none", "flow", "sam2"]
@@ -44,6 +45,11 @@ class KeyedBox:
     percent: tuple[bool, bool, bool, bool] = (False, False, False, False)
     """Which of the four are a hundredth of the picture's width or height rather than pixels."""
 
+    def __post_init__(self) -> None:
+        _check_finite(left=self.left, top=self.top, width=self.width, height=self.height)
+        if self.width <= 0 or self.height <= 0:
+            raise SettingError(f"the box is {self.width:g}x{self.height:g}", remedy="give a width and height above 0")
+
     def pixels(self, width: int, height: int) -> tuple[float, float, float, float]:
         """Left, top, width and height in pixels of a picture of that size."""
         left, top, across, down = (
@@ -66,6 +72,9 @@ class KeyedPoint:
     """False: the subject does not reach here."""
     percent: tuple[bool, bool] = (False, False)
     """Whether x and y are hundredths of the picture's width and height rather than pixels."""
+
+    def __post_init__(self) -> None:
+        _check_finite(x=self.x, y=self.y)
 
     def pixels(self, width: int, height: int) -> tuple[float, float]:
         """x and y in pixels of a picture of that size."""
@@ -95,10 +104,8 @@ class MaskSpec:
     """How a mask given for one moment follows the shot: `auto` is `flow`; `none` holds it to the next or the cut."""
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.grow):
-            raise ValueError(f"grow is a finite number of pixels, got {self.grow}")
-        if not (math.isfinite(self.feather) and self.feather >= 0):
-            raise ValueError(f"feather is a number of pixels, at least 0, got {self.feather}")
+        bound_fields(self, ("grow", "feather"))
+        one_of("propagate", self.propagate, get_args(Propagation))
 
     def __bool__(self) -> bool:
         return bool(self.files or self.boxes or self.points or self.subject or self.background)
@@ -110,6 +117,12 @@ class RegionSpec:
 
     mask: MaskSpec
     prompt: str
+
+
+def _check_finite(**places: float) -> None:
+    for name, value in places.items():
+        if not math.isfinite(value):
+            raise SettingError(f"{name} of a mask is {value}", remedy="give a finite number of pixels or per cent")
 
 
 def parse_mask(text: str) -> KeyedFile:

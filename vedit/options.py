@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
+from vedit.bounds import bound_fields, one_of
+from vedit.errors import SettingError
 from vedit.masking import MaskSpec, RegionSpec
 from vedit.media.choices import OutputOptions
 from vedit.types import ControlSpec
@@ -18,7 +20,11 @@ if TYPE_CHECKING:
 
 QualityName = Literal["draft", "standard", "high"]
 Keep = Literal["structure", "motion", "faces"]
+Start = Literal["inversion", "noise"]
 Upscale = Literal["guided", "lanczos"]
+OVERLAP = 4
+"""Frames that neighbouring windows share where nothing else is asked; a third of the window where that is less."""
+_NUMBERS = ("strength", "guidance", "seed", "steps", "fixed_point", "short_side", "batch", "window", "overlap")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +49,11 @@ DEFAULT_CONTROLS = (ControlSpec(kind="tile"), ControlSpec(kind="softedge"))
 
 @dataclass(frozen=True, kw_only=True)
 class RestyleOptions:
-    """How the picture changes. `None` takes the quality preset's value."""
+    """How the picture changes. `None` takes the quality preset's value.
+
+    Raises:
+        SettingError: a number is out of the bounds of `vedit.bounds`, or a word is none of those that are known.
+    """
 
     prompt: str = ""
     negative_prompt: str = ""
@@ -65,7 +75,7 @@ class RestyleOptions:
     steps: int | None = None
     fixed_point: int | None = None
     short_side: int | None = None
-    start: Literal["inversion", "noise"] = "inversion"
+    start: Start = "inversion"
     """Where the trajectory begins: the inverted source, or the source plus noise keyed by frame."""
     cross_frame: bool = True
     anchor: str | None = None
@@ -75,8 +85,22 @@ class RestyleOptions:
     """Frames per network call; changes memory and speed, never the frames."""
     window: int = 24
     """Frames sampled together; with `overlap` part of the settings that decide the frames."""
-    overlap: int = 4
+    overlap: int | None = None
+    """Frames that neighbouring windows share, at most a third of them; None is 4, or that third where it is less."""
     upscale: Upscale = "guided"
+
+    def __post_init__(self) -> None:
+        bound_fields(self, _NUMBERS)
+        one_of("quality", self.quality, tuple(QUALITIES))
+        one_of("start", self.start, get_args(Start))
+        one_of("upscale", self.upscale, get_args(Upscale))
+        if self.keep is not None:
+            one_of("keep", self.keep, get_args(Keep))
+        if self.overlap is not None and self.overlap > self.window // 3:
+            raise SettingError(
+                f"overlap is {self.overlap} of a window of {self.window}",
+                remedy=f"give at most a third of the window, {self.window // 3}, or leave it out",
+            )
 
     def at_quality(self, quality: QualityName) -> RestyleOptions:
         """The same look at a preset's cost, whatever it says itself of what the preset decides."""

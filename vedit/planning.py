@@ -25,7 +25,6 @@ from vedit.media.target import check_name
 from vedit.media.timecode import parse_moment, parse_range
 from vedit.models import load, resolve, size_multiple
 from vedit.options import (
-    QUALITIES,
     OnProgress,
     Progress,
     RenderRequest,
@@ -205,11 +204,6 @@ def make_job(
     looks = (request.options,) if request.looks is None else tuple(request.looks.values())
     for options in looks:
         check_prompts(options)
-        if options.quality not in QUALITIES:
-            raise InputError(f"there is no quality {options.quality!r}", remedy=f"use one of {', '.join(QUALITIES)}")
-        for name in ("steps", "fixed_point"):
-            if (count := getattr(options, name)) is not None and count < 1:
-                raise InputError(f"{name} is at least 1, not {count}", remedy="leave it out for the quality's own")
     check_place(request)
     resolve(request.model, dict(request.controlnets))
     device = pick_device(request.device)

@@ -10,6 +10,9 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import TYPE_CHECKING, Literal
 
+from vedit.bounds import bounded
+from vedit.errors import SettingError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -239,7 +242,11 @@ class Latents:
 
 @dataclass(frozen=True, kw_only=True)
 class ControlSpec:
-    """`--control KIND[:SCALE[@START-END]][,mask=FILE]`: which control acts, how strongly, when, and where."""
+    """`--control KIND[:SCALE[@START-END]][,mask=FILE]`: which control acts, how strongly, when, and where.
+
+    Raises:
+        SettingError: a number is out of its bounds (`vedit.bounds`).
+    """
 
     kind: str
     """Name of the preprocessor."""
@@ -252,10 +259,14 @@ class ControlSpec:
     """A control video made elsewhere, on the source's timing, in place of the preprocessor."""
 
     def __post_init__(self) -> None:
-        if self.scale < 0:
-            raise ValueError(f"a control's scale is at least 0, got {self.scale:g}")
-        if not 0.0 <= self.start < self.end <= 1.0:
-            raise ValueError(f"a control acts over 0 <= start < end <= 1, got {self.start:g}-{self.end:g}")
+        for name in ("scale", "start", "end"):
+            told = f"the {name} of the control {self.kind}"
+            object.__setattr__(self, name, bounded(f"control {name}", getattr(self, name), called=told))
+        if not self.start < self.end:
+            raise SettingError(
+                f"the control {self.kind} acts over {self.start:g}-{self.end:g}",
+                remedy="give a part of the sampling, 0 <= start < end <= 1",
+            )
 
     def __str__(self) -> str:
         files = "".join(f",{name}={path}" for name, path in (("mask", self.mask), ("from", self.source)) if path)

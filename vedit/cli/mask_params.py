@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast, get_args
 
 import click
 
-from vedit.cli.params import NON_NEGATIVE, FiniteRange
+from vedit.cli.params import number
 from vedit.masking import MaskSpec, Propagation, RegionSpec, parse_box, parse_mask, parse_point
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -48,13 +48,17 @@ _OPTIONS = (
     click.option("--invert-mask", is_flag=True, help="Change what is outside the mask."),
     click.option(
         "--grow",
-        type=FiniteRange(),
+        type=number("grow"),
         default=0.0,
         metavar="PIXELS",
         help="Move the mask's edge outwards; negative moves it inwards.",
     ),
     click.option(
-        "--feather", type=NON_NEGATIVE, default=0.0, metavar="PIXELS", help="Width over which the mask's edge fades."
+        "--feather",
+        type=number("feather"),
+        default=0.0,
+        metavar="PIXELS",
+        help="Width over which the mask's edge fades.",
     ),
     click.option(
         "--propagate",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import click
 
+from vedit.bounds import BOUNDS
 from vedit.cli.console import write_events
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
@@ -36,10 +37,16 @@ class FiniteRange(click.FloatRange):
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 FILE = click.Path(path_type=Path)
-UNIT = FiniteRange(min=0, max=1)
 NON_NEGATIVE = FiniteRange(min=0)
-SEED = click.IntRange(min=0, max=2**63 - 1)
-STEPS = click.IntRange(min=1, max=1000)
+
+
+def number(name: str) -> click.ParamType:
+    """The type of an option whose bounds are in the table under this name."""
+    bound = BOUNDS[name]
+    if bound.kind == "integer":
+        return click.IntRange(min=int(bound.low), max=int(bound.high))
+    return FiniteRange(min=bound.low, max=bound.high)
+
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object on stdout.")
 

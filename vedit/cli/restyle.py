@@ -37,14 +37,14 @@ DEFAULTS = RestyleOptions(prompt="")
 )
 @click.option(
     "--strength",
-    type=params.UNIT,
+    type=params.number("strength"),
     default=DEFAULTS.strength,
     show_default=True,
     help="How much is regenerated; 0 passes the source through.",
 )
 @click.option(
     "--guidance",
-    type=params.NON_NEGATIVE,
+    type=params.number("guidance"),
     help="How strictly the prompt is followed; 1 is without guidance.  [default: the model's own]",
 )
 @click.option(
@@ -70,7 +70,9 @@ DEFAULTS = RestyleOptions(prompt="")
     metavar="MASK=PROMPT",
     help="A part of the picture with a prompt of its own; without --prompt only it changes; repeatable.",
 )
-@click.option("--seed", type=params.SEED, default=DEFAULTS.seed, show_default=True, help="Same seed, same frames.")
+@click.option(
+    "--seed", type=params.number("seed"), default=DEFAULTS.seed, show_default=True, help="Same seed, same frames."
+)
 @click.option(
     "--quality",
     type=click.Choice(list(QUALITIES)),
@@ -78,7 +80,7 @@ DEFAULTS = RestyleOptions(prompt="")
     show_default=True,
     help="Sets the steps and the size that the model works at.",
 )
-@click.option("--steps", type=params.STEPS, help="Sampling steps, instead of the quality's.")
+@click.option("--steps", type=params.number("steps"), help="Sampling steps, instead of the quality's.")
 @click.option(
     "--model", default="embedded", show_default=True, help="Listed name, diffusers folder, .safetensors file or hub id."
 )
@@ -93,14 +95,14 @@ DEFAULTS = RestyleOptions(prompt="")
 @params.anchor_option
 @click.option(
     "--window",
-    type=click.IntRange(min=1),
+    type=params.number("window"),
     default=DEFAULTS.window,
     show_default=True,
     help="Frames sampled together; decides the frames, like the seed.",
 )
 @click.option(
     "--batch",
-    type=click.IntRange(min=1),
+    type=params.number("batch"),
     default=DEFAULTS.batch,
     show_default=True,
     help="Frames per network call; changes memory and speed only.",
