@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -32,6 +31,7 @@ from vedit.media.sequence import find_sequence
 from vedit.media.sidecar import is_record, sidecar_path
 from vedit.media.source import open_input
 from vedit.media.target import check_name, check_target
+from vedit.media.unfinished import unfinished_name
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
 
 DEFAULTS = OutputOptions()
@@ -291,4 +291,4 @@ def temporary_for(target: Path, work: Path | None = None) -> Path:
     folder = target.parent
     if work is not None and work.is_dir() and work.stat().st_dev == folder.stat().st_dev:
         folder = work.absolute()
-    return folder / f".{target.stem.replace('%', '')}.{secrets.token_hex(4)}.part{target.suffix}"
+    return folder / unfinished_name(target)

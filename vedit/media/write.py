@@ -14,7 +14,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from vedit.errors import ContractError, MediaError, VeditError
+from vedit.errors import ContractError, MediaError
 from vedit.media.agreed import FIRST_FRAME, first_frame_of
 from vedit.media.convert import Converter
 from vedit.media.label import MXF_COMMENT, append_boxes, append_extensions, own_tags
@@ -26,6 +26,7 @@ from vedit.media.sequence import DEFAULT_RATE, find_sequence
 from vedit.media.sidecar import describe, sidecar_path, stage_sidecar
 from vedit.media.sinks import FilesSink, GifSink, TrackSink, discard, open_sink
 from vedit.media.source import open_input
+from vedit.media.unfinished import hold, let_go, not_written, sweep
 from vedit.media.verify import verify
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class VideoWriter:
         self._sound: OutputContainer | None = None
         self._passthrough: Passthrough | None = None
         self._made: list[Path] = []
+        self._held: list[int | None] = []
 
     def __enter__(self) -> Self:
         try:
@@ -103,7 +105,7 @@ class VideoWriter:
                 self._sink.write(self._convert(picture), self._sent)
                 self._sent += 1
         except (FFmpegError, OSError) as error:
-            raise _refused(plan, error) from error
+            raise not_written(plan.path, error) from error  # frames were rendered: exit code 1
 
     def finish(
         self,
@@ -142,33 +144,34 @@ class VideoWriter:
             for file in self._files():
                 sync(file)
         except (FFmpegError, OSError) as error:
-            raise _refused(plan, error) from error
+            raise not_written(plan.path, error) from error  # frames were rendered: exit code 1
         report = self._checked()
         try:
             staged = None
             if plan.sidecar is not None:
                 told = describe(plan, report, timings, notes=notes, used=used)
                 staged = stage_sidecar(plan.sidecar, told)
-                self._made.append(staged)
+                self._add(staged)
             self._rename(staged)
             sync(plan.path.parent)
         except OSError as error:
-            raise _refused(plan, error) from error
+            raise not_written(plan.path, error) from error  # frames were rendered: exit code 1
         return report
 
     def _open(self) -> None:
         plan = self._plan
+        sweep(plan.path)
         if plan.pictures is not None:
             plan.temporary.mkdir()
         else:
             # The name is reserved before the muxer opens it, so that nothing that is not ours is written over.
             _reserve(plan.temporary)
-        self._made.append(plan.temporary)
+        self._add(plan.temporary)
         self._sink = open_sink(plan)
         pictures = output = self._sink.output if isinstance(self._sink, TrackSink) else None
         if plan.unnamed_sound is not None:
             _reserve(plan.unnamed_sound)
-            self._made.append(plan.unnamed_sound)
+            self._add(plan.unnamed_sound)
             output = self._sound = av.open(f"file:{plan.unnamed_sound}", "w", format="matroska")
             first = plan.index.pts[plan.frames.start] * plan.index.time_base - plan.start
             output.metadata[FIRST_FRAME] = f"{float(first):.9f}"
@@ -190,6 +193,11 @@ class VideoWriter:
                 output.set_chapters(chapters)
             if isinstance(self._sink, TrackSink):
                 self._passthrough.describe(self._sink.stream)
+
+    def _add(self, path: Path) -> None:
+        """Something temporary, held as long as this writes, and removed in the end where it got no other name."""
+        self._made.append(path)
+        self._held.append(hold(path))
 
     def _label(self) -> None:
         """What the muxers have no place for is added to the closed file."""
@@ -231,10 +239,10 @@ class VideoWriter:
         return report
 
     def _rename(self, staged: Path | None) -> None:
-        """All files at once, the pictures last: a file that shows under its final name is complete.
+        """All files at once: a file that shows under its final name is complete.
 
-        `verify` believes the record and the sound that it finds beside the pictures. Where a kill comes in between
-        there may be either without pictures, which is no result, but never pictures beside those of another render.
+        `verify` believes the record and the sound that it finds beside the pictures, so that these never lie beside
+        those of another render, also where a kill comes in between; see `put_in_place`.
 
         Args:
             staged: the sidecar under its temporary name.
@@ -259,7 +267,7 @@ class VideoWriter:
             )
             return
         check_free(plan.path, overwrite=plan.overwrite, replaces=replaces)
-        put_in_place([*moves, (plan.temporary, plan.path)], stale)
+        put_in_place([(plan.temporary, plan.path)], companions=moves, stale=stale)
 
     def _stale(self) -> list[Path]:
         """The record and the sound of an older result that this one has none of, but would be taken to have."""
@@ -290,14 +298,8 @@ class VideoWriter:
             else:
                 path.unlink(missing_ok=True)
         self._made.clear()
-
-
-def _refused(plan: OutputPlan, error: Exception) -> VeditError:
-    reason = getattr(error, "strerror", None) or str(error)
-    # Frames were rendered: exit code 1.
-    return VeditError(
-        f"{plan.path.name} could not be written: {reason}", remedy="check the free space, or write to another folder"
-    )
+        while self._held:
+            let_go(self._held.pop())
 
 
 def _reserve(path: Path) -> None:
