@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -59,6 +60,7 @@ class VideoWriter:
         self._held: list[int | None] = []
 
     def __enter__(self) -> Self:
+        self._plan.watch.check_all()
         try:
             self._open()
         except (FFmpegError, OSError, ValueError) as error:
@@ -97,6 +99,7 @@ class VideoWriter:
             raise ValueError(f"{len(plan.frames)} frames were planned, {self._sent + len(frames)} came")
         if self._sink is None:
             raise ValueError("the writer is closed")
+        plan.watch.check()
         try:
             for picture in frames:
                 if self._passthrough is not None:
@@ -113,6 +116,7 @@ class VideoWriter:
         *,
         notes: Sequence[str] = (),
         used: Mapping[str, object] | None = None,
+        source_sha256: str | None = None,
     ) -> ContractReport:
         """Close and check the file, then give it and its sidecar their names.
 
@@ -120,10 +124,11 @@ class VideoWriter:
             timings: seconds by stage of the render, for the sidecar.
             notes: what the render was told beside what the plan says, for the sidecar.
             used: what was used where it differs from what was asked, for the sidecar.
+            source_sha256: of the source as it was when the render began, where that is known.
 
         Raises:
             ContractError: a check fails; nothing is kept.
-            VeditError: the disk refuses, or a file appeared under the final name.
+            VeditError: the disk refuses, a file appeared under the final name, or the source is another one now.
         """
         plan = self._plan
         if self._sent != len(plan.frames):
@@ -145,13 +150,19 @@ class VideoWriter:
                 sync(file)
         except (FFmpegError, OSError) as error:
             raise not_written(plan.path, error) from error  # frames were rendered: exit code 1
-        report = self._checked()
+        plan.watch.check_all()
+        try:
+            report = self._checked()
+        except MediaError:
+            self._say_better()
+            raise
         try:
             staged = None
             if plan.sidecar is not None:
-                told = describe(plan, report, timings, notes=notes, used=used)
+                told = describe(plan, report, timings, notes=notes, used=used, source_sha256=source_sha256)
                 staged = stage_sidecar(plan.sidecar, told)
                 self._add(staged)
+            plan.watch.check_all()
             self._rename(staged)
             sync(plan.path.parent)
         except OSError as error:
@@ -216,6 +227,12 @@ class VideoWriter:
         plan = self._plan
         pictures = [plan.temporary / name for name in plan.pictures.names] if plan.pictures is not None else []
         return (pictures or [plan.temporary]) + ([plan.unnamed_sound] if plan.unnamed_sound is not None else [])
+
+    def _say_better(self) -> None:
+        """Where what was written or read is gone, that is the reason, whatever could not be read."""
+        self._plan.watch.check_all()
+        if not all(file.exists() for file in self._files()):
+            raise not_written(self._plan.path, FileNotFoundError(errno.ENOENT, "its unfinished file was removed"))
 
     def _checked(self) -> ContractReport:
         plan = self._plan
