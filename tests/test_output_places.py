@@ -130,7 +130,7 @@ def test_a_closed_folder(command: str, folder: Path, capsys: pytest.CaptureFixtu
 
 def test_a_path_that_is_too_long(tmp_path: Path) -> None:
     deep = tmp_path.joinpath(*["d" * 100] * 40) / "out.mp4"
-    with pytest.raises(MediaError, match="the path .* has 4... bytes"):
+    with pytest.raises(MediaError, match=r"the path .* has 4... bytes"):
         check_name(deep)
     check_name(tmp_path / ("n" * (255 - TEMPORARY)))
     with pytest.raises(MediaError, match="bytes; use one of at most"):

@@ -93,7 +93,7 @@ def test_the_hash_at_the_end_is_that_of_the_beginning(clip: Path) -> None:
 def test_pictures_of_a_sequence(make: Make, tmp_path: Path) -> None:
     source = make(name="in.mp4", frames=6, rate=RATE)
     identity(source, tmp_path / "in_%02d.png")
-    with pytest.raises(VeditError, match="changed or replaced|was removed"):
+    with pytest.raises(VeditError, match=r"changed or replaced|was removed"):
         identity(
             tmp_path / "in_%02d.png",
             tmp_path / "out.mp4",

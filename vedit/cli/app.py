@@ -31,6 +31,7 @@ from vedit.cli.stopping import TERMINATED, Terminated, terminable
 from vedit.cli.timeline import timeline_command
 from vedit.cli.verify import verify_command
 from vedit.errors import VeditError
+from vedit.memory import is_out_of_memory
 
 DEBUG = "VEDIT_DEBUG"
 
@@ -140,7 +141,7 @@ def _explain(error: Exception) -> tuple[str, str, int]:
         context = error.ctx if isinstance(error, click.UsageError) else None
         message = " ".join(error.format_message().split()).rstrip(".")
         return message, f"see '{context.command_path if context else 'vedit'} --help'", error.exit_code
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         return "out of memory", "use a smaller --batch or --window, or --quality draft", 1
     if isinstance(error, OSError) and error.strerror:
         # A full disk or a folder that went away: the system's own words say it best.
