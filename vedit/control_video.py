@@ -109,7 +109,7 @@ def write_controls(
         drop_unsupported=True,
         interlaced=interlaced,
     )
-    _check_places(outputs, sheet, source, options)
+    _check_places(outputs, sheet, source, options, made=is_folder(output))
     with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced) as reader, ExitStack() as stack:
         metadata, index = reader.metadata, reader.index()
         part = FrameRange(start=0, stop=len(index))
@@ -227,14 +227,16 @@ def plan_maps(
     return replace(plan, encoding=encoding)
 
 
-def _check_places(outputs: Sequence[MapOutput], sheet: Path | None, source: Path, options: OutputOptions) -> None:
-    """Raises InputError where a file cannot be written, before the clip is decoded."""
+def _check_places(
+    outputs: Sequence[MapOutput], sheet: Path | None, source: Path, options: OutputOptions, *, made: bool
+) -> None:
+    """Raises InputError where a file cannot be written, before the clip is decoded; `made`: their folders will be."""
     if sheet is not None:
         check_sheet(sheet)
     for path in [*(out.path for out in outputs), *([sheet] if sheet is not None else [])]:
         check_name(path)
-        absent = [folder for folder in path.absolute().parents if not folder.exists()]
-        if absent:  # it will be made
+        absent = [folder for folder in path.absolute().parents if not folder.exists()] if made else []
+        if absent:
             check_folder(absent[-1].parent, absent[-1].name)
         elif path == sheet:
             check_target(path, source, overwrite=options.overwrite)

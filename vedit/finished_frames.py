@@ -19,9 +19,11 @@ import numpy as np
 from av.error import FFmpegError
 
 from vedit.errors import InputError, VeditError
+from vedit.media.unfinished import not_written
 from vedit.rationals import is_whole, whole
 from vedit.structured import parse_json
 from vedit.types import Clip, FrameRange
+from vedit.work import KEPT
 
 if TYPE_CHECKING:
     from vedit.protocols import Reader
@@ -108,10 +110,7 @@ class FinishedFrames:
                     output.mux(stream.encode(None))
             partial.replace(self._folder / f"{key()[:_KEY_LETTERS]}-{_checksum(partial)}.mkv")
         except (FFmpegError, OSError) as error:
-            raise VeditError(
-                f"{self._folder} could not be written to: {getattr(error, 'strerror', None) or error}",
-                remedy="free some space; what is finished is kept and the same command goes on",
-            ) from error
+            raise not_written(partial, error, kept=KEPT) from error
         finally:
             partial.unlink(missing_ok=True)
 

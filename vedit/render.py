@@ -175,7 +175,7 @@ def restyle(
             pair.finish()  # first: once the result has its name nothing may fail any more
         told = (*job.notes, *notes, *(note for one in passes for note in (*one.steering.notes, *one.ladder.notes)))
         told = tuple(dict.fromkeys(told))
-        report = writer.finish(timings=clock.laps, notes=told, used=_used(passes))
+        report = writer.finish(timings=clock.laps, notes=told, used=_used(passes), source_sha256=job.source_sha256)
         if shelving:
             rendered = job.frames if request.keep_frames else FrameRange(start=0, stop=len(job.index))
             shelf.keep_only(shelved, source=job.source_sha256, rendered=rendered)

@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any, Self
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
-from vedit.errors import InputError, VeditError
+from vedit.errors import InputError
+from vedit.media.unfinished import not_written
 from vedit.rationals import whole
 from vedit.structured import parse_json
 
@@ -35,6 +36,7 @@ FORMAT = 1
 """Raised where units of an older vedit must not be used any more."""
 LONGEST_NAME = "0" * 52
 """As long as any name of a file in the folder of units or of finished frames."""
+KEPT = "what is finished is kept and the same command goes on"
 _TENSOR = "latents"
 
 
@@ -279,7 +281,4 @@ def _write_whole(path: Path, data: bytes) -> None:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise VeditError(
-            f"{path.parent} could not be written to: {error.strerror or error}",
-            remedy="free some space; what is finished is kept and the same command goes on",
-        ) from error
+        raise not_written(path, error, kept=KEPT) from error

@@ -7,6 +7,7 @@ import struct
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
@@ -196,7 +197,7 @@ def write_tone(path: Path, *, seconds: int = 4, codec: str = "aac", start: int =
 def increasing(path: Path) -> bool:
     with av.open(str(path)) as container:
         times = [packet.dts for packet in container.demux(container.streams.audio[0]) if packet.dts is not None]
-    return len(times) > 10 and all(a < b for a, b in zip(times, times[1:], strict=False))
+    return len(times) > 10 and all(a < b for a, b in pairwise(times))
 
 
 def played(path: Path) -> int:
@@ -239,7 +240,7 @@ def test_joined_recordings(tmp_path: Path) -> None:
     track = read_tracks(tmp_path / "b.mp4", Fraction(0))[0]
     assert track.packets == sum(read_tracks(part, Fraction(0))[0].packets for part in (first, second))
     # What follows is put behind what came before: no pause of more than a packet, nothing on top of another.
-    steps = [b - a for a, b in zip(track.times, track.times[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(track.times)]
     assert max(steps) < Fraction(2 * 1152, RATE) and min(steps) > 0
     with pytest.raises(MediaError, match="begin anew"):
         identity(joined, tmp_path / "c.mp4", options=OutputOptions(strict=True))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -32,6 +31,8 @@ from vedit.media.sequence import find_sequence
 from vedit.media.sidecar import is_record, sidecar_path
 from vedit.media.source import open_input
 from vedit.media.target import check_name, check_target
+from vedit.media.unfinished import unfinished_name
+from vedit.media.watch import Watch
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
 
 DEFAULTS = OutputOptions()
@@ -48,6 +49,8 @@ class OutputPlan:
     temporary: Path
     """On the same file system, so that it can be renamed into place; a folder for an image sequence."""
     source: VideoMetadata
+    watch: Watch
+    """Of the source's files, since it was planned."""
     index: FrameIndex
     frames: FrameRange
     """Of the source; the file holds these."""
@@ -185,6 +188,7 @@ def plan_output(
     if metadata.timecode is None:
         metadata = replace(metadata, timecode=options.timecode)
     target, container = _target(path)
+    watch = Watch(metadata.path)
     part = frames if frames is not None else FrameRange(start=0, stop=len(index))
     if not part or part.stop > len(index):
         raise MediaError(f"frames {part.start}..{part.stop} are not in the clip", remedy=f"it has 0..{len(index)}")
@@ -234,6 +238,7 @@ def plan_output(
         path=target,
         temporary=temporary_for(target),
         source=metadata,
+        watch=watch,
         index=index,
         frames=part,
         container=container,
@@ -291,4 +296,4 @@ def temporary_for(target: Path, work: Path | None = None) -> Path:
     folder = target.parent
     if work is not None and work.is_dir() and work.stat().st_dev == folder.stat().st_dev:
         folder = work.absolute()
-    return folder / f".{target.stem.replace('%', '')}.{secrets.token_hex(4)}.part{target.suffix}"
+    return folder / unfinished_name(target)

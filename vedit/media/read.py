@@ -19,6 +19,7 @@ from vedit.media.deinterlace import Deinterlacer, is_interlaced
 from vedit.media.index import Mispredicted, ScannedIndex, check_same_size, predict, scan
 from vedit.media.probe import probe
 from vedit.media.sequence import DEFAULT_RATE
+from vedit.media.watch import Watch
 from vedit.types import Clip, FrameIndex, FrameRange, VideoMetadata
 
 if TYPE_CHECKING:
@@ -106,6 +107,7 @@ class VideoReader:
         notes: tuple[str, ...] = (),
     ) -> None:
         self._metadata = metadata
+        self._watch = Watch(metadata.path)
         self._scan = scanned
         self._allow_huge = allow_huge
         self._interlaced: Interlaced = interlaced
@@ -181,10 +183,19 @@ class VideoReader:
 
         Raises:
             InputError: the range is empty or goes past the end.
-            MediaError: the file changed or its frames change size.
+            MediaError: its frames change size.
+            VeditError: the file is another one than when the reader was made.
         """
-        scanned = self.scanned()
         self.check_range(frames)
+        try:
+            return self._read(frames, self.scanned())
+        except (MediaError, OSError):
+            self._watch.check_all()  # says better what is wrong
+            raise
+        finally:
+            self._watch.check()
+
+    def _read(self, frames: FrameRange, scanned: ScannedIndex) -> Clip:
         meta = self._metadata
         shape = (len(frames), 4 if meta.has_alpha else 3, meta.height, meta.width)
         out: IntFrames = np.empty(shape, dtype=np.uint8) if meta.bit_depth == 8 else np.empty(shape, dtype=np.uint16)
@@ -217,7 +228,10 @@ class VideoReader:
     def scanned(self) -> ScannedIndex:
         """The index with what reading by number needs beside it; found once."""
         if self._scan is None:
-            self._scan = scan(self._metadata.path, self._metadata, allow_huge=self._allow_huge)
+            try:
+                self._scan = scan(self._metadata.path, self._metadata, allow_huge=self._allow_huge)
+            finally:
+                self._watch.check_all()
         return self._scan
 
     def _draw(self, frame: VideoFrame, number: int, target: IntFrames) -> None:

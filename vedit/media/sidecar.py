@@ -13,7 +13,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vedit.errors import InputError, MediaError
+from vedit.errors import InputError, MediaError, VeditError
 from vedit.media.label import SOURCE_TYPE
 from vedit.media.place import Stamp, stamp
 from vedit.media.sequence import find_sequence
@@ -55,6 +55,7 @@ def describe(
     *,
     notes: Sequence[str] = (),
     used: Mapping[str, object] | None = None,
+    source_sha256: str | None = None,
 ) -> dict[str, object]:
     """Everything the sidecar holds.
 
@@ -64,9 +65,18 @@ def describe(
         timings: seconds by stage.
         notes: what the render was told beside what the plan says.
         used: what was used where it differs from what was asked.
+        source_sha256: of the source as it was when the render began, where that is known.
+
+    Raises:
+        VeditError: the source is another one than the frames were made from.
+        OSError: a file cannot be read.
     """
     source = plan.source.path
     digest, size = source_hash(source)
+    if source_sha256 is not None and digest != source_sha256:
+        raise VeditError(
+            f"{source.name} was changed while it was read", remedy="wait until it is whole, and run it again"
+        )
     return {
         "format": FORMAT,
         "output": plan.path.name,
