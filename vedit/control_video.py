@@ -66,6 +66,7 @@ def write_controls(
     sheet: Path | None = None,
     preset: PresetName = "archive",
     rate: Fraction | None = None,
+    track: int | None = None,
     allow_huge: bool = False,
     interlaced: Interlaced = "deinterlace",
     on_progress: OnProgress = ignore_progress,
@@ -87,6 +88,7 @@ def write_controls(
         sheet: a picture with a few frames of every kind; None writes NAME.controls.png into a folder, else none.
         preset: of videos; `archive` is lossless where the codec can be.
         rate: frames per second of an image sequence; None is 25.
+        track: number of the video stream, as `vedit probe` lists them; None is the film.
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
         interlaced: what is done with interlaced material.
         on_progress: told as frames are written.
@@ -110,7 +112,10 @@ def write_controls(
         interlaced=interlaced,
     )
     _check_places(outputs, sheet, source, options, made=is_folder(output))
-    with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced) as reader, ExitStack() as stack:
+    with (
+        open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced) as reader,
+        ExitStack() as stack,
+    ):
         metadata, index = reader.metadata, reader.index()
         part = FrameRange(start=0, stop=len(index))
         if frames is not None:

@@ -166,7 +166,7 @@ class FinishedFrames:
 
         Args:
             frames: of the shot, or of a part of it.
-            source: SHA-256 of the clip.
+            source: `Job.source_key` of the clip.
         """
         # No two of them overlap: what a later render has made of some of the frames is not in an earlier one's.
         for kept in self._last(source):
@@ -181,7 +181,7 @@ class FinishedFrames:
 
         Args:
             shots: without overlap.
-            source: SHA-256 of the clip.
+            source: `Job.source_key` of the clip.
             rendered: the part of the clip; what lies outside it stays as it was.
         """
         shots = tuple(shots)

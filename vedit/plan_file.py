@@ -76,6 +76,11 @@ class PlanFile:
         return snap(given) or given
 
     @property
+    def track(self) -> int | None:
+        """Of the clip's video streams; None is the film."""
+        return cast("int", self.top["track"]) if "track" in self.top else None
+
+    @property
     def files(self) -> NamedFiles:
         """What it names."""
         return NamedFiles(path=self.path, anywhere=self.anywhere)
@@ -174,6 +179,7 @@ def plan_request(
         model=plan.files.model(str(plan.top.get("model", DEFAULT))),
         device=str(plan.top.get("device", "auto")),
         rate=plan.rate,
+        track=plan.track,
         keep_work=True,
         keep_frames=True,
     )

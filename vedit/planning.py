@@ -67,6 +67,11 @@ class Job:
         return self.hash_source()
 
     @property
+    def source_key(self) -> str:
+        """What tells the edited pictures from any others: the file, and which of its tracks."""
+        return f"{self.source_sha256}#{self.metadata.stream_index}"
+
+    @property
     def own_shots(self) -> tuple[Shot, ...]:
         """The shots that `request.options` are for."""
         return tuple(shot for shot in self.shots if self.numbers is None or shot.number in self.numbers)
@@ -111,7 +116,11 @@ class Job:
 def open_source(request: RenderRequest) -> VideoReader:
     """A reader of the request's source; use it as a context manager."""
     return open_video(
-        request.source, rate=request.rate, allow_huge=request.allow_huge, interlaced=request.writing.interlaced
+        request.source,
+        rate=request.rate,
+        track=request.track,
+        allow_huge=request.allow_huge,
+        interlaced=request.writing.interlaced,
     )
 
 
@@ -176,7 +185,7 @@ def steered_by(job: Job) -> Steered:
         regions=options.regions,
         anchor=job.anchor,
         whole_picture=bool(options.prompt.strip()),
-        facts={"source": job.source_sha256, "interlaced": job.request.writing.interlaced},
+        facts={"source": job.source_key, "interlaced": job.request.writing.interlaced},
     )
 
 
@@ -214,7 +223,7 @@ def make_job(
         whole = FrameRange(start=0, stop=len(index))
         frames = whole if request.frames is None else parse_range(request.frames, index, metadata.timecode)
         output = plan_output(
-            request.output or default_output(request.source),
+            request.output or default_output(request.source, request.track),
             metadata,
             index,
             frames=None if frames == whole else frames,

@@ -178,7 +178,7 @@ def restyle(
         report = writer.finish(timings=clock.laps, notes=told, used=_used(passes), source_sha256=job.source_sha256)
         if shelving:
             rendered = job.frames if request.keep_frames else FrameRange(start=0, stop=len(job.index))
-            shelf.keep_only(shelved, source=job.source_sha256, rendered=rendered)
+            shelf.keep_only(shelved, source=job.source_key, rendered=rendered)
         if request.keep_work or request.keep_frames:
             work.done(keep=frozenset(keys), rendered=job.frames)
         else:
@@ -264,7 +264,7 @@ def _locked(job: Job, shelf: FinishedFrames) -> dict[int, KeptShot]:
     for number in sorted(job.request.locked):
         # What lies outside the rendered part too, where it is kept: it outlives this render.
         spans = [shot.frames for shot in (whole.get(number), rendered.get(number)) if shot is not None]
-        held = (shelf.remembered(span, source=job.source_sha256) for span in spans)
+        held = (shelf.remembered(span, source=job.source_key) for span in spans)
         kept = next((one for one in held if one is not None), None)
         if kept is not None:
             found[number] = kept

@@ -65,6 +65,12 @@ class StreamInfo:
     time_base: Fraction
     language: str | None = None
     start_pts: int | None = None
+    size: tuple[int, int] | None = None
+    """(width, height) of a video, as coded."""
+    frames: int | None = None
+    """Or packets, where the header says."""
+    picture: bool = False
+    """A cover or thumbnails beside the film."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -153,6 +153,12 @@ huge_option = click.option(
 rate_option = click.option(
     "--rate", type=RateType(), metavar="RATE", help="Frames per second of an image sequence: 25, 23.976, 30000/1001."
 )
+track_option = click.option(
+    "--track",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="The video stream to take, by the number that 'vedit probe' lists.  [default: the film]",
+)
 
 device_option = click.option(
     "--device",

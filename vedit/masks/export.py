@@ -75,6 +75,7 @@ def write_mattes(
     codec: CodecName | None = None,
     preset: PresetName = "edit",
     rate: Fraction | None = None,
+    track: int | None = None,
     allow_huge: bool = False,
     interlaced: Interlaced = "deinterlace",
     on_progress: OnProgress = ignore_progress,
@@ -92,6 +93,7 @@ def write_mattes(
         codec: of the video; None is the container's usual one.
         preset: of the video.
         rate: frames per second of an image sequence; None is 25.
+        track: number of the video stream, as `vedit probe` lists them; None is the film.
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
         interlaced: what is done with interlaced material.
         on_progress: told as mattes are made.
@@ -103,7 +105,7 @@ def write_mattes(
     """
 
     def opened() -> VideoReader:
-        return open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced)
+        return open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced)
 
     options = OutputOptions(
         codec=codec,

@@ -177,6 +177,17 @@ def _by_record(
     return agreed
 
 
+def recorded_track(result: Path) -> int | None:
+    """Which of the source's tracks a result was made from, as the record beside it says; None where none does.
+
+    Raises:
+        MediaError: the record cannot be read.
+    """
+    source = (read_record(result) or {}).get("source")
+    track = cast("Mapping[str, object]", source).get("track") if isinstance(source, dict) else None
+    return track if isinstance(track, int) else None
+
+
 def _all_copied(before: VideoMetadata) -> frozenset[int]:
     return frozenset(stream.index for stream in before.streams if stream.kind in ("audio", "subtitle"))
 

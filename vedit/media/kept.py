@@ -13,8 +13,8 @@ from vedit.media.containers import Container, holder, holds
 from vedit.media.languages import canonical, written_as
 from vedit.media.order import Order, order_notes
 from vedit.media.passthrough import in_part, source_packets, span
-from vedit.media.source import is_picture
 from vedit.media.timecode import add_frames, nominal_rate
+from vedit.media.tracks import is_picture
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def _describe(stream: Stream) -> str:
     context = cast("object | None", stream.codec_context)
     codec = stream.codec_context.codec.canonical_name if context is not None else getattr(stream, "name", None)
     if stream.type == "video":
-        kind = "the cover picture" if is_picture(stream) else "the second video"
+        kind = "the cover picture" if is_picture(stream) else "another video"
     else:
         kind = {"subtitle": "the subtitles", "audio": "the sound"}.get(stream.type, f"the {stream.type} track")
     language = f", {stream.language}" if stream.language not in (None, "und") else ""

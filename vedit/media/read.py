@@ -19,6 +19,7 @@ from vedit.media.deinterlace import Deinterlacer, is_interlaced
 from vedit.media.index import Mispredicted, ScannedIndex, check_same_size, predict, scan
 from vedit.media.probe import probe
 from vedit.media.sequence import DEFAULT_RATE
+from vedit.media.tracks import choice_note
 from vedit.media.watch import Watch
 from vedit.types import Clip, FrameIndex, FrameRange, VideoMetadata
 
@@ -33,6 +34,7 @@ def open_video(
     *,
     seek: bool = True,
     rate: Fraction | None = None,
+    track: int | None = None,
     allow_huge: bool = False,
     interlaced: Interlaced = "deinterlace",
     backend: Backend = "pyav",
@@ -43,14 +45,19 @@ def open_video(
         path: of the file; or `shot_%04d.png`, `shot_####.png`, or a folder of one image sequence.
         seek: reach frames by seeking; False always decodes from the first frame on.
         rate: frames per second of an image sequence; None is 25, and a warning says so.
+        track: number of the video stream, as `vedit probe` lists them; None is the film, and where the file holds
+            another video a warning says which it is.
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
         interlaced: what is done with interlaced material.
         backend: "auto" takes decord where it is installed and every frame of the file was compared with PyAV's, bit for
             bit, which costs a decode by each; "decord" raises MediaError where its frames are not at least the same
             ones at the same times.
     """
-    metadata = probe(path, rate=rate, allow_huge=allow_huge)
+    metadata = probe(path, rate=rate, track=track, allow_huge=allow_huge)
     notes: list[str] = []
+    choice = choice_note(metadata) if track is None else None
+    if choice is not None:
+        notes.append(choice)
     if rate is None and "image2" in metadata.container:
         notes.append(
             f"{metadata.path.name}: {DEFAULT_RATE} frames/s, as an image sequence does not say; --rate sets it"

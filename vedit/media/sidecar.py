@@ -83,7 +83,7 @@ def describe(
         "sound": plan.beside.name if plan.beside is not None else None,
         "label": SOURCE_TYPE if plan.options.label else None,
         "result": _result(plan.unnamed, sound=plan.unnamed_sound),
-        "source": {"name": source.name, "sha256": digest, "bytes": size},
+        "source": {"name": source.name, "sha256": digest, "bytes": size, "track": plan.source.stream_index},
         "frames": {"start": plan.frames.start, "stop": plan.frames.stop, "of": len(plan.index)},
         "size": [plan.encoding.width, plan.encoding.height],
         "rate": str(plan.index.rate) if plan.index.rate is not None else None,

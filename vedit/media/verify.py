@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.media.agreed import Agreed, agreed_by_files, agreed_by_plan, is_sequence
+from vedit.media.agreed import Agreed, agreed_by_files, agreed_by_plan, is_sequence, recorded_track
 from vedit.media.color import is_rgb
 from vedit.media.containers import track_time_base
 from vedit.media.contract import Check, ContractReport, check, milliseconds
@@ -20,6 +20,7 @@ from vedit.media.rates import fits
 from vedit.media.sequence import find_sequence
 from vedit.media.source import open_input
 from vedit.media.times import spelled
+from vedit.media.tracks import first_video
 from vedit.media.verify_tracks import read_tracks, track_checks
 from vedit.types import ColorTags, FrameIndex, FrameRange, VideoMetadata
 
@@ -40,6 +41,7 @@ def verify(
     plan: OutputPlan | None = None,
     sound: Path | None = None,
     rate: Fraction | None = None,
+    track: int | None = None,
     allow_huge: bool = False,
 ) -> ContractReport:
     """Compare a written file with the source it was made from.
@@ -54,6 +56,7 @@ def verify(
             result (`OUT.vedit.json`), else by what its container can hold.
         sound: the file with the copied streams of a result that holds none; None is the one that lies beside it.
         rate: frames per second of an image sequence.
+        track: number of the source's video stream; None is what the record beside the result says, else the film.
         allow_huge: decode clips beyond the limits on frame size and length.
 
     Raises:
@@ -61,13 +64,18 @@ def verify(
         InputError: the range is not one.
     """
     file = Path(result)
-    before = source if isinstance(source, VideoMetadata) else _probe(Path(source), rate, allow_huge)
+    if isinstance(source, VideoMetadata):
+        before = source
+    else:
+        before = _probe(Path(source), rate, track if track is not None else recorded_track(file), allow_huge)
     index = source_index or scan(before.path, before, allow_huge=allow_huge).frames
     agreed = agreed_by_plan(plan) if plan is not None else agreed_by_files(before, index, file, frames=frames)
     part = frames if isinstance(frames, FrameRange) else agreed.frames
     if sound is not None:
         agreed = replace(agreed, sound=sound)
-    after = _probe(file, rate or agreed.rate, allow_huge)
+    shared = agreed.container is not None and not agreed.container.beside
+    # A copied video behind the new one may be the default of the source.
+    after = _probe(file, rate or agreed.rate, first_video(file) if shared else None, allow_huge)
     written = scan(after.path, after, allow_huge=allow_huge).frames
     pictures = agreed.container is not None and agreed.container.sequence
     checks = [
@@ -82,8 +90,8 @@ def verify(
     return ContractReport(checks=tuple(checks), notes=agreed.notes)
 
 
-def _probe(path: Path, rate: Fraction | None, allow_huge: bool) -> VideoMetadata:
-    return probe(path, rate=rate if is_sequence(path) else None, allow_huge=allow_huge)
+def _probe(path: Path, rate: Fraction | None, track: int | None, allow_huge: bool) -> VideoMetadata:
+    return probe(path, rate=rate if is_sequence(path) else None, track=track, allow_huge=allow_huge)
 
 
 def _source(agreed: Agreed) -> list[Check]:
