@@ -1,38 +1,41 @@
-"""Files of the SD 1.x layout -> diffusers components: a diffusers folder, one .safetensors file, or a hub id.
+"""Files of the SD 1.x layout -> diffusers components: a diffusers folder, or one .safetensors file.
 
-Only safetensors are opened and no code from a repository runs. A path never touches the network; a hub id is looked
-for in the local cache first and fetched only where it is absent there.
+Only safetensors are opened, no code from a repository runs, and nothing touches the network: what is on the hub is
+loaded from its cache, as `vedit.models.check` finds it there.
 """
 
 from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from huggingface_hub import hf_hub_download
-from safetensors import SafetensorError, safe_open
+from safetensors import safe_open
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
-from vedit.errors import ModelError
+from vedit.errors import ModelError, VeditError
+from vedit.hub_cache import on_disk
+from vedit.models import own_controlnets
+from vedit.models.configs import read_config
+from vedit.weights import first_line
 
 if TYPE_CHECKING:
     from vedit.models import ModelSource
 
 T = TypeVar("T")
 CLIP_TOKENIZER = "openai/clip-vit-large-patch14"
+ATTENTION = "sdpa"
+"""How the text encoder's attention is computed, whatever a config says: those can name code of a repository."""
 SINGLE_FILE_TEXT = "cond_stage_model.transformer."
 
 # What a single SD 1.x file does not say of itself; everything not named is diffusers' default, which is SD 1.x.
@@ -91,58 +94,37 @@ def load_components(source: ModelSource, *, controls: Sequence[str], dtype: torc
         parts = _single_file(base, dtype)
         own: dict[str, str] = {}
     else:
-        parts = _folder(source.base, dtype)
-        own = own_controlnets(base) if base.is_dir() else {}
+        parts = _folder(base, dtype)
+        own = own_controlnets(base)
     places = {**{kind: f"{base}/{sub}" for kind, sub in own.items()}, **source.controlnets}
     parts["controlnets"] = {kind: _controlnet(place, dtype) for kind, place in places.items() if kind in controls}
     return Components(**parts)
 
 
-def own_controlnets(folder: Path) -> dict[str, str]:
-    """Control kinds -> subfolders of a diffusers folder: its controls.json says which is which.
-
-    diffusers saves the branches of a MultiControlNet as controlnet, controlnet_1, ... without saying what they read.
-    """
-    table = folder / "controls.json"
-    return json.loads(table.read_text("utf-8")) if table.is_file() else {}
-
-
-def _folder(base: str, dtype: torch.dtype) -> dict[str, Any]:
-    def load(p: str, kw: Mapping[str, Any]) -> dict[str, Any]:
-        vae_config: dict[str, Any] = AutoencoderKL.load_config(p, subfolder="vae", **kw)  # pyright: ignore[reportAssignmentType]
-        vae_class = AutoencoderTiny if vae_config.get("_class_name") == "AutoencoderTiny" else AutoencoderKL
-        weights = {**_weights(dtype), **kw}
+def _folder(base: Path, dtype: torch.dtype) -> dict[str, Any]:
+    def load() -> dict[str, Any]:
+        tiny = read_config(base / "vae" / "config.json", "vae").get("_class_name") == "AutoencoderTiny"
+        vae_class = AutoencoderTiny if tiny else AutoencoderKL
+        weights = {**_weights(dtype), "local_files_only": True}
+        encoder = _text_encoder(base, dtype)
         return {
-            "unet": UNet2DConditionModel.from_pretrained(p, subfolder="unet", **weights),
-            "vae": vae_class.from_pretrained(p, subfolder="vae", **weights),
-            "text_encoder": _text_encoder(p, dtype, kw),
-            "tokenizer": _tokenizer(p, {"subfolder": "tokenizer", **kw}),
-            "scheduler_config": _scheduler_config(p, kw),
+            "unet": UNet2DConditionModel.from_pretrained(str(base), subfolder="unet", **weights),
+            "vae": vae_class.from_pretrained(str(base), subfolder="vae", **weights),
+            "text_encoder": encoder,
+            "tokenizer": _tokenizer(str(base / "tokenizer"), encoder),
+            "scheduler_config": read_config(base / "scheduler" / "scheduler_config.json", "scheduler"),
         }
 
-    return _part(base, load)
-
-
-def _hub_file(file: str, repo: str, kw: Mapping[str, Any]) -> str:
-    return hf_hub_download(repo, file, **kw)
-
-
-def _controlnet_folder(dtype: torch.dtype, base: str, kw: Mapping[str, Any]) -> ControlNetModel:
-    return ControlNetModel.from_pretrained(base, **_weights(dtype), **kw)
+    return _told(str(base), load)
 
 
 def _controlnet(place: str, dtype: torch.dtype) -> ControlNetModel:
-    """A ControlNet from a folder, a hub id, or, for SD 1.5, one file: a path or owner/name/FILE.safetensors."""
+    """A ControlNet from a folder, or, for SD 1.5, one file."""
     path = Path(place)
-    if path.suffix != ".safetensors":
-        return _part(place, partial(_controlnet_folder, dtype))
-    if not path.is_file():
-        owner, name, file = place.split("/", 2) if place.count("/") >= 2 else ("", "", "")
-        if not file or path.is_absolute():
-            raise ModelError(f"there is no file {place}", remedy="check the path given to --controlnet")
-        path = Path(_part(f"{owner}/{name}", partial(_hub_file, file)))
 
     def load() -> ControlNetModel:
+        if path.is_dir():
+            return ControlNetModel.from_pretrained(str(path), local_files_only=True, **_weights(dtype))
         with _configs(path) as configs:
             weights = {k: v for k, v in _weights(dtype).items() if k != "use_safetensors"}  # the file is one
             return ControlNetModel.from_single_file(
@@ -157,48 +139,49 @@ def _weights(dtype: torch.dtype) -> dict[str, Any]:
     return {"torch_dtype": dtype, "use_safetensors": True, "low_cpu_mem_usage": False}
 
 
-def _text_encoder(base: str, dtype: torch.dtype, kw: Mapping[str, Any]) -> CLIPTextModel:
+def _text_encoder(base: Path, dtype: torch.dtype) -> CLIPTextModel:
+    config = CLIPTextConfig(**read_config(base / "text_encoder" / "config.json", "text_encoder"))
     bars = is_progress_bar_enabled()
     disable_progress_bar()  # one encoder's bar would break into the render's own
     try:
-        return CLIPTextModel.from_pretrained(base, subfolder="text_encoder", dtype=dtype, use_safetensors=True, **kw)
+        return CLIPTextModel.from_pretrained(
+            str(base),
+            subfolder="text_encoder",
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            attn_implementation=ATTENTION,
+        )
     finally:
         if bars:
             enable_progress_bar()
 
 
-def _tokenizer(base: str, kw: Mapping[str, Any]) -> CLIPTokenizer:
-    tokenizer = CLIPTokenizer.from_pretrained(base, **kw)
+def _tokenizer(base: str, encoder: CLIPTextModel) -> CLIPTokenizer:
+    """The tokenizer in a folder or the hub's cache, bounded by what the text encoder can take."""
+    tokenizer = CLIPTokenizer.from_pretrained(base, local_files_only=True)
     if len(tokenizer) <= 3:
         # transformers 5 makes an empty tokenizer where it finds no files, which would spell every prompt the same.
         raise OSError(f"{base} has no tokenizer files")
+    if len(tokenizer) > encoder.config.vocab_size:
+        raise OSError(f"{base} knows {len(tokenizer)} words, the text encoder {encoder.config.vocab_size}")
+    # transformers writes 1e30 for "no limit", to which every prompt would be padded.
+    tokenizer.model_max_length = min(int(tokenizer.model_max_length), encoder.config.max_position_embeddings)
     return tokenizer
-
-
-def _scheduler_config(base: str, kw: Mapping[str, Any]) -> dict[str, object]:
-    return cast("dict[str, object]", DDIMScheduler.load_config(base, subfolder="scheduler", **kw))
-
-
-def _part(place: str, load: Callable[[str, Mapping[str, Any]], T]) -> T:
-    """Load from a folder without network, or from the hub's cache and, failing that, the hub."""
-    if Path(place).is_dir():
-        return _told(place, lambda: load(place, {"local_files_only": True}))
-    repo, _, revision = place.partition("@")
-    pinned = {"revision": revision} if revision else {}
-    try:
-        return load(repo, {"local_files_only": True, **pinned})
-    except (OSError, ValueError):
-        return _told(place, lambda: load(repo, pinned))
 
 
 def _told(place: str, load: Callable[[], T]) -> T:
     try:
         return load()
-    except (OSError, ValueError, SafetensorError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    except (VeditError, MemoryError):
+        raise
+    except Exception as error:  # the libraries die of a bad file in many ways
+        if type(error).__name__ == "OutOfMemoryError":
+            raise
         raise ModelError(
-            f"{place} cannot be loaded: {reason}",
-            remedy="give a complete diffusers folder with safetensors weights, or a hub id while the hub is in reach",
+            f"{place} cannot be loaded: {first_line(error)}",
+            remedy="give a complete diffusers folder with safetensors weights",
         ) from error
 
 
@@ -214,14 +197,14 @@ def _single_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
                 "unet": UNet2DConditionModel.from_single_file(str(path), subfolder="unet", **shared),
                 "vae": AutoencoderKL.from_single_file(str(path), subfolder="vae", **shared),
                 "text_encoder": _single_file_text(path, configs / "text_encoder", dtype),
-                "scheduler_config": json.loads((configs / "scheduler" / "scheduler_config.json").read_text("utf-8")),
+                "scheduler_config": read_config(configs / "scheduler" / "scheduler_config.json", "scheduler"),
             }
 
         parts = _told(str(path), load)
         folders = [folder / "tokenizer" for folder in (configs, path.parent)]
         beside = next((folder for folder in folders if folder.is_dir()), None)
         try:
-            tokenizer = _tokenizer(str(beside or CLIP_TOKENIZER), {"local_files_only": True})
+            tokenizer = _tokenizer(str(beside or on_disk(CLIP_TOKENIZER)), parts["text_encoder"])
         except (OSError, ValueError) as error:
             raise ModelError(
                 f"{path.name} holds no tokenizer, and none is on this machine",
@@ -247,7 +230,8 @@ def _configs(path: Path) -> Generator[Path]:
 
 
 def _single_file_text(path: Path, config: Path, dtype: torch.dtype) -> CLIPTextModel:
-    encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(str(config), local_files_only=True))
+    told: dict[str, Any] = {**read_config(config / "config.json", "text_encoder"), "attn_implementation": ATTENTION}
+    encoder = CLIPTextModel(CLIPTextConfig(**told))
     own = encoder.state_dict()
     with safe_open(path, framework="pt") as file:
         # transformers 5 dropped the `text_model.` level that SD 1.x files were written with.
