@@ -12,7 +12,7 @@ _NAME = r"(?!\w*(?:\.\.|--))[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?"
 _PLACE = re.compile(
     rf"(?P<repo>{_NAME}/{_NAME})(?:/(?P<file>(?:{_NAME}/)*{_NAME}\.safetensors)|@(?P<revision>{_NAME}))?", re.ASCII
 )
-_WEIGHTS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
+WEIGHT_ENDINGS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +53,7 @@ def hub_place(text: str) -> HubPlace | None:
     Nothing that has the shape of a path is one: not `./x`, `../x`, `-x/y`, `x/..` nor `/x/y`.
     """
     found = _PLACE.fullmatch(text)
-    if found is None or (found["file"] is None and text.lower().endswith(_WEIGHTS)):
+    if found is None or (found["file"] is None and text.lower().endswith(WEIGHT_ENDINGS)):
         return None
     return HubPlace(repo=found["repo"], file=found["file"], revision=found["revision"])
 

@@ -22,7 +22,7 @@ from vedit.media.read import VideoReader, open_video
 from vedit.media.sidecar import source_hash
 from vedit.media.timecode import parse_moment, parse_range
 from vedit.models import control_kinds, load, size_multiple
-from vedit.models.check import checked
+from vedit.models.check import checked, located
 from vedit.options import (
     QUALITIES,
     OnProgress,
@@ -250,6 +250,7 @@ def settle(request: RenderRequest) -> RenderRequest:
         InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, or the
             weights that a control's maps are made with are absent.
     """
+    located(request.model)
     kinds = control_kinds(request.model, dict(request.controlnets))
     if request.looks is None:
         request = replace(request, options=settled(request.options, kinds, model=request.model))

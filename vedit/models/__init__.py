@@ -129,6 +129,8 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSou
     if name == "sd15":
         return ModelSource(base=SD15.base, controlnets={**SD15.controlnets, **own})
     path = Path(name)
+    if not name.strip():
+        raise _unknown(name)
     if path.is_dir():
         if not (path / "model_index.json").is_file():
             raise ModelError(
@@ -151,7 +153,7 @@ def _branch(place: str) -> str:
     """Where a ControlNet is. Raises ModelError where it cannot be there."""
     path = Path(place)
     _refuse_pickle(path)
-    if path.is_dir():
+    if path.is_dir() and place.strip():
         if not (path / "config.json").is_file():
             raise ModelError(
                 f"{place} is no folder of a ControlNet: it has no config.json",

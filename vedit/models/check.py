@@ -39,18 +39,34 @@ def checked(
     Raises:
         ModelError: there is no such model, it is not on this machine, or a file of it is damaged, with its name.
     """
+    found = located(name, controlnets, controls=controls)
+    try:
+        _check(found, controls, fast=fast)
+    except ModelError as error:
+        if hub_place(resolve(name).base) is None:
+            raise
+        raise ModelError(error.message, remedy=f"run: vedit models pull {name} --force") from None
+    return found
+
+
+def located(name: str, controlnets: Mapping[str, str] | None = None, *, controls: Collection[str] = ()) -> ModelSource:
+    """As `checked`, without a look into any file. Raises ModelError where there is no such model on this machine."""
     source = resolve(name, controlnets)
     wanted = {kind: place for kind, place in source.controlnets.items() if kind in controls}
     found = ModelSource(base=source.base, controlnets=wanted).on_disk
     for place in (found.base, *found.controlnets.values()):
-        if hub_place(place) is not None and not Path(place).is_absolute():
+        if hub_place(place) is not None:
             raise _absent(name, place)
+    return found
+
+
+def _check(found: ModelSource, controls: Collection[str], *, fast: bool) -> None:
     base = Path(found.base)
     if base.is_dir():
         _check_folder(base)
         tier = tier_of(base) if fast else None
         if tier is not None:
-            count_weights(tier.weights)
+            _check_tier(tier.weights)
         own = {kind: str(base / sub) for kind, sub in own_controlnets(base).items() if kind in controls}
     else:
         _check_file(base)
@@ -60,13 +76,13 @@ def checked(
             _check_part(place, "controlnet", "diffusion_pytorch_model")
         else:
             _check_file(place)
-    return found
 
 
 def _absent(name: str, place: str) -> ModelError:
     """What is on the hub, if anywhere, is fetched by a command of its own: a render never does."""
-    known = any(info.name == name for info in known_models())
-    what = f"{name} ({place})" if known and place != name else place
+    own = resolve(name)
+    known = any(info.name == name for info in known_models()) and place in (own.base, *own.controlnets.values())
+    what = f"{name} ({place})" if known else place
     return ModelError(
         f"{what} is not on this machine: there is no such folder or file, and it is not in the hub's cache",
         remedy=f"check the path, or fetch it with: vedit models pull {name if known else place}",
@@ -82,6 +98,15 @@ def _check_folder(folder: Path) -> None:
     read_config(folder / "scheduler" / "scheduler_config.json", "scheduler")
     if (folder / LOOKS).exists():
         texts_of(folder / LOOKS, "words")
+
+
+def _check_tier(weights: Path) -> None:
+    """Raises ModelError for a fast tier's weights; the model can do without."""
+    try:
+        count_weights(weights)
+    except ModelError as error:
+        remedy = f"fetch the model again, or remove its folder {weights.parent.name}/"
+        raise ModelError(error.message, remedy=remedy) from None
 
 
 def _check_file(file: Path) -> None:
