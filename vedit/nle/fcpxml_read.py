@@ -73,12 +73,16 @@ class StoryReader:
         self._sequence = ""
         self._rate = Fraction(1)
 
-    def sequences(self) -> Iterator[tuple[str, Element]]:
-        """Every sequence of a project, then those of compound clips, with their names."""
+    def projects(self) -> Iterator[tuple[str, Element]]:
+        """Every sequence of a project, with its name."""
         for project in self.document.root.walk():
             if project.name == "project":
                 for sequence in project.elements("sequence"):
                     yield project.get("name") or "untitled", sequence
+
+    def sequences(self) -> Iterator[tuple[str, Element]]:
+        """Every sequence of a project, then those of compound clips, with their names."""
+        yield from self.projects()
         for media in self.resources:
             if media.name == "media":
                 for sequence in media.elements("sequence"):
@@ -99,9 +103,29 @@ class StoryReader:
             begin = parse_time(self.document, sequence, "tcStart", Fraction(0))
             for spine in sequence.elements("spine"):
                 found.extend(self._spine(spine, Place(record=Fraction(0), local=begin)))
+        if not any(self.projects()):
+            found.extend(self._loose())
         for number, item in enumerate(found, start=1):
             item.clip = replace(item.clip, number=number)
         return found
+
+    def loose(self) -> Iterator[tuple[str, Fraction, Element]]:
+        """The clips of an export without a project: their event's name, their frames per second, the clips."""
+        for holder in self.document.root.walk():
+            if holder.name not in ("fcpxml", "library", "event"):
+                continue
+            for child in holder.elements("clip", "asset-clip", "mc-clip", "sync-clip"):
+                inside = [child, *child.elements("asset-clip", "video"), *child.elements("spine")]
+                named = [self.resources.get(element.get("ref")) for element in inside]
+                told = [self.resources.frame(element) for element in (*inside, *named) if element is not None]
+                frame = next(filter(None, told), None)
+                if frame is not None:
+                    yield holder.get("name") or "event", 1 / frame, child
+
+    def _loose(self) -> Iterator[Found]:
+        for name, rate, clip in self.loose():
+            self._sequence, self._rate = name, rate
+            yield from self._item(clip, Fraction(0), 0)
 
     def _spine(self, spine: Element, place: Place) -> Iterator[Found]:
         """The items of a storyline follow each other; transitions lie over the cuts between them."""
