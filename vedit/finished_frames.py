@@ -19,6 +19,8 @@ import numpy as np
 from av.error import FFmpegError
 
 from vedit.errors import InputError, VeditError
+from vedit.rationals import is_whole, whole
+from vedit.structured import parse_json
 from vedit.types import Clip, FrameRange
 
 if TYPE_CHECKING:
@@ -207,9 +209,9 @@ class FinishedFrames:
     def _last(self, source: str) -> list[KeptShot]:
         """What the clip consists of as the last renders left it, without overlap."""
         try:
-            told: dict[str, Any] = json.loads((self._folder / _LAST).read_text("utf-8"))
+            told: dict[str, Any] = parse_json((self._folder / _LAST).read_text("utf-8"), _LAST.name)
             shots: dict[str, Any] = dict(told["shots"]) if told["source"] == source else {}
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, InputError):
             return []  # absent or damaged: nothing in it is believed
         found: list[KeptShot] = []
         for shot in filter(None, (_read(span, key) for span, key in shots.items())):
@@ -232,11 +234,11 @@ def _read(span: str, told: object) -> KeptShot | None:
     start, _, stop = span.partition("-")
     key, at, first = str(told).partition("@")
     first = first if at else start
-    if not (key.isalnum() and all(number.isdecimal() for number in (start, stop, first))):
+    if not (key.isalnum() and all(map(is_whole, (start, stop, first)))):
         return None
-    if not int(first) <= int(start) < int(stop):
+    if not whole(first) <= whole(start) < whole(stop):
         return None
-    return KeptShot(frames=FrameRange(start=int(start), stop=int(stop)), key=key, first=int(first))
+    return KeptShot(frames=FrameRange(start=whole(start), stop=whole(stop)), key=key, first=whole(first))
 
 
 def _without(shots: Iterable[KeptShot], gone: FrameRange) -> list[KeptShot]:

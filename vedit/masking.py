@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from vedit.errors import InputError
+from vedit.rationals import rational
 
 Propagation = Literal["auto", "none", "flow", "sam2"]
 
@@ -241,11 +242,9 @@ def _numbers(text: str, count: int, fault: str, example: str) -> list[tuple[floa
     for part in text.split(","):
         told = part.strip()
         try:
-            value = float(told.removesuffix("%"))
+            value = float(rational(told.removesuffix("%")))
         except ValueError:
             raise InputError(fault, remedy=example) from None
-        if not math.isfinite(value):
-            raise InputError(fault, remedy=example)
         found.append((value, told.endswith("%")))
     if len(found) != count:
         raise InputError(fault, remedy=example)

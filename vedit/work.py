@@ -23,6 +23,8 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from vedit.errors import InputError, VeditError
+from vedit.rationals import whole
+from vedit.structured import parse_json
 
 if TYPE_CHECKING:
     import torch
@@ -209,19 +211,19 @@ class Work:
 
     def _read(self) -> _Manifest:
         try:
-            told: dict[str, Any] = json.loads((self.path / "manifest.json").read_text("utf-8"))
+            told: dict[str, Any] = parse_json((self.path / "manifest.json").read_text("utf-8"), "manifest.json")
             if told["format"] != FORMAT:
                 return _Manifest()
             units = {
                 str(key): _Unit(
                     file=str(item["file"]),
                     sha256=str(item["sha256"]),
-                    frames=(int(item["frames"][0]), int(item["frames"][1])),
+                    frames=(whole(item["frames"][0]), whole(item["frames"][1])),
                 )
                 for key, item in told["units"].items()
             }
-            windows = {str(shot): (int(pair[0]), int(pair[1])) for shot, pair in told["windows"].items()}
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+            windows = {str(shot): (whole(pair[0]), whole(pair[1])) for shot, pair in told["windows"].items()}
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, InputError):
             return _Manifest()  # absent or damaged: nothing in it is believed
         return _Manifest(units=units, windows=windows, tiled=told.get("tiled") is True)
 

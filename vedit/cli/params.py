@@ -15,6 +15,7 @@ from vedit.cli.console import write_events
 from vedit.errors import InputError
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
+from vedit.rationals import frame_rate
 
 if TYPE_CHECKING:
     from vedit.types import ControlSpec
@@ -140,11 +141,9 @@ class RateType(click.ParamType):
         if isinstance(value, Fraction):
             return value
         try:
-            given = Fraction(str(value))
-        except (ValueError, ZeroDivisionError):
-            self.fail(f"{value!r} is not a rate, for instance 25, 23.976 or 30000/1001", param, ctx)
-        if not 0 < given <= 1000:
-            self.fail(f"{value} is not between 0 and 1000 frames per second", param, ctx)
+            given = frame_rate(value)
+        except ValueError as error:
+            self.fail(f"{error}; write 25, 23.976 or 30000/1001", param, ctx)
         return snap(given) or given  # 23.976 and 29.97 are how people write the NTSC rates
 
 

@@ -13,10 +13,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vedit.errors import MediaError
+from vedit.errors import InputError, MediaError
 from vedit.media.label import SOURCE_TYPE
 from vedit.media.place import Stamp, stamp
 from vedit.media.sequence import find_sequence
+from vedit.structured import parse_json
 
 if TYPE_CHECKING:
     from vedit.media.contract import ContractReport
@@ -41,9 +42,9 @@ def is_record(path: Path) -> bool:
 def read_record(path: Path) -> dict[str, Any] | None:
     """What a sidecar says; None where a file is no sidecar of the output that its name says."""
     try:
-        told: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        told: dict[str, Any] = parse_json(path.read_text("utf-8"), path.name)
         return told if "format" in told and sidecar_path(path.with_name(str(told["output"]))) == path else None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, InputError):
         return None
 
 

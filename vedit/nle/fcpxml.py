@@ -208,7 +208,7 @@ def _drop_stale_metadata(asset: Element) -> None:
 
 
 def _version(document: XmlDocument) -> tuple[int, int]:
-    match = re.match(r"^(\d+)\.(\d+)$", document.root.get("version"))
+    match = re.match(r"^(\d{1,3})\.(\d{1,3})$", document.root.get("version"))
     if match is None or (version := (int(match[1]), int(match[2]))) < OLDEST:
         raise document.fault(
             document.root, f"version {document.root.get('version')!r} is not read", remedy="export it as 1.9 or later"

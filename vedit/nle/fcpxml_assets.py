@@ -11,6 +11,7 @@ from vedit.nle.fcpxml_times import frame_duration, parse_time
 from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import MediaReference, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
+from vedit.rationals import is_whole, whole
 
 STUDIO = "com.apple.proapps.studio."
 """How the keys begin of what a user notes on media: reel, scene, shot."""
@@ -57,7 +58,7 @@ class Resources:
 
     def new_id(self) -> str:
         """An id that no resource has: r and the next number."""
-        taken = [int(name[1:]) for name in self._known if name[:1] == "r" and name[1:].isdecimal() and len(name) < 12]
+        taken = [whole(name[1:]) for name in self._known if name[:1] == "r" and is_whole(name[1:])]
         return f"r{max(taken, default=0) + 1}"
 
     def frame(self, element: Element) -> Fraction | None:
@@ -89,7 +90,7 @@ class Resources:
             duration=told.duration,
             of_part=True,
             rate=None if frame is None else 1 / frame,
-            size=(int(width), int(height)) if width.isdecimal() and height.isdecimal() else None,
+            size=(whole(width), whole(height)) if is_whole(width) and is_whole(height) else None,
             reel=next((md.get("value") for md in asset.walk() if md.get("key") == STUDIO + "reel"), ""),
         )
 

@@ -16,6 +16,7 @@ from vedit.nle.fcpxml_times import Retiming, parse_time
 from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import ClipKind, Marker, MediaReference, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
+from vedit.rationals import shown, whole
 
 _STORY = ("clip", "asset-clip", "video", "title", "ref-clip", "mc-clip", "sync-clip", "audition", "gap", "spine")
 _WHY: dict[str, tuple[ClipKind, str]] = {
@@ -224,25 +225,25 @@ class StoryReader:
             clip = replace(clip, refusal="its picture is retimed inside the clip")
         return Found(clip=clip, element=element, reference=reference)
 
-    def _nested(self, element: Element, clip: TimelineClip, shown: TimeSpan) -> Found:
+    def _nested(self, element: Element, clip: TimelineClip, span: TimeSpan) -> Found:
         """A multicam or synchronized clip, by the media that gives its picture."""
         kind, what = _NESTED[element.name]
         clip = replace(clip, kind=kind)
         try:
-            inner = self.nested.inner(element, shown, self._rate)
+            inner = self.nested.inner(element, span, self._rate)
         except NotShownError as problem:
             why = f"{what}: {problem}; break it apart to restyle its picture"
             return Found(clip=replace(clip, refusal=why), element=element)
         asset = self.resources.asset(inner.reference)
         assert asset is not None  # `inner` has seen to it
         media = self.resources.media(asset)
-        whole = inner.reference is inner.item and inner.item.get("srcEnable") != "video"
-        with_sound = whole and asset.get("hasAudio") == "1" and self.nested.sound(element)
-        clip = _markers_moved(clip, inner.source.start - shown.start)
+        own = inner.reference is inner.item and inner.item.get("srcEnable") != "video"
+        with_sound = own and asset.get("hasAudio") == "1" and self.nested.sound(element)
+        clip = _markers_moved(clip, inner.source.start - span.start)
         clip = replace(clip, media=media, source=inner.source, with_sound=with_sound)
         if media.rate is None or media.duration == 0:
             clip = replace(clip, kind="still", refusal="a still picture")
-        return Found(clip=clip, element=element, reference=inner.reference, shown=shown, rate=self._rate)
+        return Found(clip=clip, element=element, reference=inner.reference, shown=span, rate=self._rate)
 
     def _media(self, element: Element) -> MediaReference | None:
         reference = _reference(element)
@@ -252,9 +253,9 @@ class StoryReader:
     def _lane(self, element: Element) -> int:
         text = element.get("lane", "0")
         try:
-            return int(text)
+            return whole(text)
         except ValueError:
-            raise self.document.fault(element, f"lane={text!r} is no number") from None
+            raise self.document.fault(element, f"lane={shown(text)} is no number") from None
 
     def _duration(self, element: Element) -> Fraction:
         if element.name == "audition":

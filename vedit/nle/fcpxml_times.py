@@ -7,8 +7,9 @@ from fractions import Fraction
 
 from vedit.nle.model import TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
+from vedit.rationals import FASTEST, is_whole, rational, shown, whole
 
-_TIME = re.compile(r"^(-?\d+(?:\.\d+)?)(?:/(\d+))?s$")
+_TIME = re.compile(r"^(-?[\d./]+)s$")
 _NAMED = re.compile(r"(?:\d|DV\D*\d+x\d+)([pi])(2398|24|25|2997|30|4795|48|50|5994|60)$")
 _RATES = {
     "2398": Fraction(24000, 1001),
@@ -31,10 +32,13 @@ def parse_time(document: XmlDocument, element: Element, name: str, default: Frac
     if not text and default is not None:
         return default
     match = _TIME.match(text.strip())
-    if match is None or match[2] == "0" * len(match[2] or "1"):
-        said = f"{name}={text!r} is no time" if text else f"it has no {name}"
-        raise document.fault(element, said, remedy="times are written as 1001/30000s or 5s")
-    return Fraction(match[1]) / int(match[2] or 1)
+    try:
+        if match is None:
+            raise ValueError
+        return rational(match[1])
+    except ValueError:
+        said = f"{name}={shown(text)} is no time" if text else f"it has no {name}"
+        raise document.fault(element, said, remedy="times are written as 1001/30000s or 5s") from None
 
 
 def format_time(seconds: Fraction, frame: Fraction | None) -> str:
@@ -88,8 +92,8 @@ def _whole(rate: Fraction) -> Fraction:
 
 def _told_rate(text: str) -> Fraction | None:
     """A `srcFrameRate`: 23.98, 25, 29.97 and so on."""
-    if text.isascii() and text.isdecimal() and len(text) < 4:
-        return Fraction(text) or None
+    if is_whole(text) and 0 < whole(text) <= FASTEST:
+        return Fraction(whole(text))
     return _RATES.get(text.replace(".", ""))
 
 

@@ -19,11 +19,11 @@ from vedit.nle.cover import check_cover
 from vedit.nle.media_paths import MediaRules, run_from
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
+from vedit.rationals import FASTEST, is_whole, rational, shown, whole
 
 TICKS = 254016000000
 """Premiere's ticks in a second."""
-# Hiero writes whole numbers with a decimal point.
-_WHOLE = re.compile(r"^(-?[0-9]{1,15})(?:\.0*)?$")
+_POINT = re.compile(r"(?<=[0-9])\.0*$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,16 +127,16 @@ class XmemlDocument:
         if end < 0 and position + 1 < len(items) and items[position + 1].name == "transitionitem":
             end = self._number(items[position + 1], "end")
         if (start < 0) != (end < 0) and item.find("in") is not None and item.find("out") is not None:
-            shown = self._shown(item, rate, None)
-            frames = (shown.end - shown.begin) * rate
+            span = self._shown(item, rate, None)
+            frames = (span.end - span.begin) * rate
             start, end = (end - frames, end) if start < 0 else (start, start + frames)
         if start < 0 or end < start:
             raise self._xml.fault(item, f"it lies at {start}..{end}, which is nowhere")
         return TimeSpan(start=start / rate, duration=(end - start) / rate)
 
     def _clip(self, item: Element, sequence_rate: Fraction, record: TimeSpan) -> TimelineClip:
-        shown = self._shown(item, sequence_rate, record)
-        self._rates.append(shown.rate)
+        span = self._shown(item, sequence_rate, record)
+        self._rates.append(span.rate)
         clip = TimelineClip(
             number=0,
             name=item.text_of("name"),
@@ -144,7 +144,7 @@ class XmemlDocument:
             track="",
             sequence="",
             record=record,
-            markers=tuple(self._markers(item, shown.rate)),
+            markers=tuple(self._markers(item, span.rate)),
             notes=tuple(filter(None, (item.text_of("comments", f"mastercomment{n}") for n in range(1, 5)))),
             color=item.text_of("labels", "label2") or item.text_of("labels", "label"),
             enabled=item.text_of("enabled", default="TRUE").upper() != "FALSE",
@@ -171,8 +171,8 @@ class XmemlDocument:
         clip = replace(
             clip,
             media=media,
-            source=TimeSpan(start=(media.start or Fraction(0)) + shown.begin, duration=shown.end - shown.begin),
-            grid=1 / shown.rate,
+            source=TimeSpan(start=(media.start or Fraction(0)) + span.begin, duration=span.end - span.begin),
+            grid=1 / span.rate,
             speed=_speed(item),
         )
         still = described.text_of("media", "video", "stillframe", default="FALSE").upper() == "TRUE"
@@ -240,7 +240,7 @@ class XmemlDocument:
             of_part=path is not None and split_counter(path.name) is not None,
             rate=rate,
             drop=_drops(file),
-            size=(int(width), int(height)) if width.isdecimal() and height.isdecimal() else None,
+            size=(whole(width), whole(height)) if is_whole(width) and is_whole(height) else None,
             reel=file.text_of("timecode", "reel", "name"),
         )
 
@@ -313,9 +313,8 @@ class XmemlDocument:
                     _set(marker, str(self._number(marker, name) - frames), name)
         for filtered in item.elements("filter"):
             for element in filtered.walk():
-                moment = _WHOLE.match(element.text.strip()) if element.name == "when" else None
-                if moment is not None:
-                    element.set_text(str(int(moment[1]) - frames))
+                if element.name == "when" and is_whole(_unpointed(element.text).lstrip("-")):
+                    element.set_text(str(whole(_unpointed(element.text)) - frames))
 
     def _markers(self, item: Element, rate: Fraction) -> Iterator[Marker]:
         for marker in item.elements("marker"):
@@ -332,21 +331,21 @@ class XmemlDocument:
             if default is None:
                 raise self._xml.fault(element, "it has no rate")
             return default
-        whole = _WHOLE.match(base)
-        if whole is None or not 0 < int(whole[1]) <= 1000:
-            raise self._xml.fault(found, f"timebase {base!r} is no rate")
+        base = _unpointed(base)
+        if not is_whole(base) or not 0 < whole(base) <= FASTEST:
+            raise self._xml.fault(found, f"timebase {shown(base)} is no rate")
         ntsc = found.text_of("ntsc", default="FALSE").upper() == "TRUE"
-        return Fraction(int(whole[1]) * 1000, 1001) if ntsc else Fraction(int(whole[1]))
+        return Fraction(whole(base) * 1000, 1001) if ntsc else Fraction(whole(base))
 
     def _number(self, element: Element, *path: str, default: int | None = None) -> int:
         text = element.text_of(*path)
         if not text and default is not None:
             return default
-        found = _WHOLE.match(text)
-        if found is None:
+        try:
+            return whole(_unpointed(text))
+        except ValueError:
             place = element.find(*path) or element
-            raise self._xml.fault(place, f"{path[-1]} is {text!r}, which is no frame number")
-        return int(found[1])
+            raise self._xml.fault(place, f"{path[-1]} is {shown(text)}, which is no frame number") from None
 
     def _first_frame(self, element: Element, rate: Fraction) -> int:
         """The frame number of a `timecode`; where it gives none (DaVinci Resolve), that of its text."""
@@ -357,6 +356,11 @@ class XmemlDocument:
             return parse_timecode(text, rate, drop=_drops(element) and can_drop(rate))
         except InputError as error:
             raise self._xml.fault(element.find("timecode") or element, str(error)) from None
+
+
+def _unpointed(text: str) -> str:
+    """A whole number as Hiero writes it, 1055.0, without the point."""
+    return _POINT.sub("", text.strip())
 
 
 def _drops(element: Element) -> bool:
@@ -375,7 +379,7 @@ def _speed(item: Element) -> Fraction | None:
         if values.get("variablespeed", "0") not in ("0", "FALSE"):
             return None
         try:
-            speed = Fraction(values.get("speed", "100")) / 100
+            speed = rational(values.get("speed", "100")) / 100
         except ValueError:
             return None
         return -speed if values.get("reverse", "FALSE").upper() == "TRUE" else speed
