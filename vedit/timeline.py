@@ -201,7 +201,7 @@ def _chosen(document: TimelineDocument, looks: Looks) -> Iterator[tuple[Timeline
 def _job(needed: UsedRange, look: Look, clip: TimelineClip, place: tuple[Path, str]) -> TimelineJob:
     folder, suffix = place
     first, last = needed.frames.start, needed.frames.stop - 1
-    name = f"{needed.path.stem}.{look.name}.{first}-{last}.vedit{suffix}"
+    name = f"{_stem(needed.path)}.{look.name}.{first}-{last}.vedit{suffix}"
     return TimelineJob(
         source=needed.path,
         frames=needed.frames,
@@ -212,6 +212,14 @@ def _job(needed: UsedRange, look: Look, clip: TimelineClip, place: tuple[Path, s
         output=folder / name,
         clips=(clip.number,),
     )
+
+
+def _stem(path: Path) -> str:
+    """A media file's name without its ending; of an image sequence without the counter, too."""
+    from vedit.media.sequence import find_sequence
+
+    sequence = find_sequence(path)
+    return path.stem if sequence is None else sequence.prefix.rstrip("._- ") or sequence.folder.name
 
 
 def _apart(jobs: list[TimelineJob], *, taken: set[Path]) -> tuple[TimelineJob, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import runpy
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,6 +65,9 @@ class Session:
         output = Path(words[words.index("-o") + 1])
         output.write_bytes(b"")
         if words[1] == "timeline":
+            if Path(words[2]).is_dir():
+                output.unlink()
+                shutil.copytree(words[2], output)
             return FakeRun(self.error)
         first, stop = (int(end.strip("#")) for end in words[5].split("=")[1].split(".."))
         self.rendered = stop - first
@@ -148,7 +152,7 @@ def test_the_result_goes_on_a_free_track_above(session: Session, inclusive: bool
 
 def test_a_free_track_is_used(session: Session) -> None:
     session.settings(result="track")
-    session.timeline.tracks[1][0].start = session.clip.GetEnd()
+    session.timeline.tracks[1][0].start = session.clip.GetEnd() + 1
     assert script.main(session.resolve) == 0
     assert [len(track) for track in session.timeline.tracks] == [1, 2]
 
@@ -177,14 +181,63 @@ def test_a_whole_timeline_goes_out_and_comes_back(session: Session) -> None:
     assert session.pool.timelines[1] == "Reel_1_cut_v002.vedit"
 
 
-def test_an_older_resolve_exports_no_such_timeline(
-    session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("has", "refused", "written"),
+    [
+        ({"EXPORT_FCPXML_1_10": "fcpxml 1.10", "EXPORT_FCPXML_1_13": "fcpxml 1.13"}, (), "fcpxml"),
+        ({"EXPORT_FCPXML_1_9": "fcpxml 1.9", "EXPORT_FCP_7_XML": "xml"}, (), "fcpxml"),
+        ({"EXPORT_OTIO": "otio", "EXPORT_FCP_7_XML": "xml"}, (), "otio"),
+        ({"EXPORT_FCPXML_1_10": "fcpxml 1.10", "EXPORT_FCP_7_XML": "xml"}, ("fcpxml 1.10",), "xml"),
+    ],
+)
+def test_a_timeline_goes_out_in_what_this_resolve_writes(
+    session: Session, monkeypatch: pytest.MonkeyPatch, has: dict[str, str], refused: tuple[str, ...], written: str
 ) -> None:
     session.settings(result="timeline", folder=str(session.folder))
     monkeypatch.delattr(Resolve, "EXPORT_FCPXML_1_10")
+    for name, value in has.items():
+        monkeypatch.setattr(Resolve, name, value, raising=False)
+    session.timeline.refused = refused
+    assert script.main(session.resolve) == 0
+    (words,) = session.words
+    assert words[2].endswith(f"_v001.{written}") and words[words.index("-o") + 1].endswith(f".vedit.{written}")
+
+
+def test_a_timeline_that_no_format_takes_is_said(
+    session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    session.settings(result="timeline", folder=str(session.folder))
+    session.timeline.refused = ("fcpxml 1.10",)
     assert script.main(session.resolve) == -1
-    assert "does not export FCPXML 1.10" in capsys.readouterr().out
+    assert "did not export the timeline as EXPORT_FCPXML_1_10" in capsys.readouterr().out
+    monkeypatch.delattr(Resolve, "EXPORT_FCPXML_1_10")
+    assert script.main(session.resolve) == -1
+    assert "exports none of EXPORT_FCPXML_1_14" in capsys.readouterr().out
     assert not session.words
+
+
+def test_a_bundle_is_imported_by_what_is_in_it(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    session.settings(result="timeline", folder=str(session.folder))
+    session.timeline.bundles = True
+    asked: list[str] = []
+    imported = type(session.pool).ImportTimelineFromFile
+
+    def record(pool: MediaPool, path: str, options: dict[str, Any]) -> Timeline:
+        asked.append(path)
+        return imported(pool, path, options)
+
+    monkeypatch.setattr(type(session.pool), "ImportTimelineFromFile", record)
+    assert script.main(session.resolve) == 0
+    assert asked == [str(session.folder / "Reel_1_cut_v001.vedit.fcpxml" / "Info.fcpxml")]
+
+
+@pytest.mark.parametrize("inclusive", [True, False])
+@pytest.mark.parametrize("tail", [HANDLES, 0])
+def test_a_take_holds_every_frame_of_its_clip(session: Session, inclusive: bool, tail: int) -> None:
+    session.clip.inclusive = inclusive
+    session.media.properties["Frames"] = str(LEFT + LENGTH + tail)
+    assert script.main(session.resolve) == 0
+    assert LENGTH <= session.clip.take_length <= LENGTH + (1 if inclusive and tail else 0)
 
 
 @pytest.mark.parametrize("answer", [None, False])
@@ -203,7 +256,9 @@ def test_every_call_that_fails_is_told_and_leaves_nothing(
         before = session.snapshot()
         session.log.calls.clear()
         session.log.answer = answer
-        session.log.fail = lambda at, _called, number=number: at == number
+        # A take that is refused is tried again with the other way of counting its end.
+        again = name if name == "TimelineItem.AddTake" else ""
+        session.log.fail = lambda at, called, number=number, again=again: at == number or called == again
         code = script.main(session.resolve)
         out = capsys.readouterr().out
         session.log.fail = lambda at, called: False
@@ -313,7 +368,7 @@ def spoil(session: Session) -> None:
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (change("source_length", 2 * LENGTH), "is retimed (79 frames of media in 40)"),
+        (change("source_length", 2 * LENGTH), "is retimed (80 frames of media in 40)"),
         (change("left", 90), "shows frames 90..130 of a file of 100"),
         (change("markers", {0.0: {"name": "VEDIT", "note": ""}}), "a marker without a prompt"),
         (change("markers", None), "no clip is marked"),
