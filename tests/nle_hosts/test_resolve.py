@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import runpy
-import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,101 +11,12 @@ from typing import Any
 import pytest
 
 from tests.nle_hosts.fake_resolve import (
-    TIMELINE_START,
-    Log,
-    MediaPool,
-    MediaPoolItem,
-    Project,
-    ProjectManager,
-    Resolve,
-    Timeline,
     TimelineItem,
 )
+from tests.nle_hosts.resolve_session import HANDLES, LEFT, LENGTH, Session
 from vedit.nle_hosts import resolve as script
-from vedit.nle_hosts import resolve_timeline
 from vedit.nle_hosts.install import install
-from vedit.nle_hosts.launch import HostError
 from vedit.nle_hosts.places import Computer, places
-
-MEDIA_FRAMES = 100
-LEFT, LENGTH, HANDLES = 20, 40, 8
-
-
-class Session:
-    """An open project: a marked clip on track 1, another that covers a part of it on track 2, and a fake `vedit`."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.log = Log()
-        self.source = folder / "A001.mov"
-        self.source.write_bytes(b"")
-        self.media = MediaPoolItem(self.log, str(self.source), MEDIA_FRAMES)
-        self.timeline = Timeline(self.log)
-        self.clip = TimelineItem(self.log, self.media, start=TIMELINE_START + 10, duration=LENGTH, left=LEFT)
-        self.clip.markers = {3.0: {"name": "VEDIT", "note": "ink drawing", "color": "Blue", "duration": 1.0}}
-        cover = TimelineItem(self.log, self.media, start=TIMELINE_START + 30, duration=5, left=0)
-        self.timeline.tracks = [[self.clip], [cover]]
-        self.words: list[list[str]] = []
-        self.error = ""
-        self.rendered = 0
-        self.pool = MediaPool(self.log, self.timeline, frames=lambda: self.rendered)
-        project = Project(self.log, self.timeline, self.pool)
-        self.resolve = Resolve(self.log, ProjectManager(self.log, project))
-
-    def snapshot(self) -> tuple[object, ...]:
-        """All that an editor sees of the timeline and the media pool."""
-        tracks = [[item.shows() for item in track] for track in self.timeline.tracks]
-        return tracks, list(self.pool.clips), list(self.pool.timelines)
-
-    def run(self, words: list[str]) -> FakeRun:
-        """Stands in for `launch.Run`."""
-        self.words.append(words)
-        output = Path(words[words.index("-o") + 1])
-        output.write_bytes(b"")
-        if words[1] == "timeline":
-            if Path(words[2]).is_dir():
-                output.unlink()
-                shutil.copytree(words[2], output)
-            return FakeRun(self.error)
-        first, stop = (int(end.strip("#")) for end in words[5].split("=")[1].split(".."))
-        self.rendered = stop - first
-        return FakeRun(self.error)
-
-    def reset(self) -> None:
-        """Undo a run that went well."""
-        self.pool.timelines = []
-        added, self.pool.clips = self.pool.clips, []
-        tracks = (
-            [item for item in track if item.media not in added or item is self.clip] for track in self.timeline.tracks
-        )
-        self.timeline.tracks = [track for track in tracks if track]
-        self.clip.left = self.clip.takes[0][1] if self.clip.takes else self.clip.left
-        self.clip.media, self.clip.takes, self.clip.selected = self.media, [], 0
-
-    def settings(self, **values: Any) -> None:
-        """The settings file beside the script."""
-        (self.folder / script.SETTINGS_FILE).write_text(json.dumps(values), "utf-8")
-
-
-class FakeRun:
-    def __init__(self, error: str) -> None:
-        self.error = error
-
-    def follow(self, tell: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
-        tell({"event": "progress", "stage": "sample", "done": 5, "total": 10})
-        if self.error:
-            raise HostError(self.error)
-        return {"output": "x"}
-
-
-@pytest.fixture
-def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
-    made = Session(tmp_path)
-    monkeypatch.setattr(script, "Run", made.run)
-    monkeypatch.setattr(resolve_timeline, "Run", made.run)
-    monkeypatch.setattr(script, "script_folders", lambda: [tmp_path])
-    monkeypatch.setattr(script, "find_vedit", lambda folders, setting: "/bin/vedit")  # pyright: ignore[reportUnknownLambdaType]
-    return made
 
 
 def test_the_result_becomes_the_selected_take(session: Session, capsys: pytest.CaptureFixture[str]) -> None:
@@ -163,72 +72,6 @@ def test_handles_end_where_the_media_does(session: Session) -> None:
     assert script.main(session.resolve) == 0
     assert "--range=#0..#45" in session.words[0]
     assert session.clip.left == 3
-
-
-def test_a_whole_timeline_goes_out_and_comes_back(session: Session) -> None:
-    session.settings(result="timeline", folder=str(session.folder), quality="draft")
-    (session.folder / "looks.toml").touch()
-    before = session.snapshot()
-    assert script.main(session.resolve) == 0
-    exported, looks = session.folder / "Reel_1_cut_v001.fcpxml", session.folder / "looks.toml"
-    result = session.folder / "Reel_1_cut_v001.vedit.fcpxml"
-    (words,) = session.words
-    assert words[:7] == ["/bin/vedit", "timeline", str(exported), "--edits", str(looks), "-o", str(result)]
-    assert words[7:] == ["--any-media", "--json", "--progress=json", "--handles=8", "--quality=draft"]
-    assert session.pool.timelines == ["Reel_1_cut_v001.vedit"]
-    assert session.snapshot()[:2] == before[:2]
-    assert script.main(session.resolve) == 0
-    assert session.pool.timelines[1] == "Reel_1_cut_v002.vedit"
-
-
-@pytest.mark.parametrize(
-    ("has", "refused", "written"),
-    [
-        ({"EXPORT_FCPXML_1_10": "fcpxml 1.10", "EXPORT_FCPXML_1_13": "fcpxml 1.13"}, (), "fcpxml"),
-        ({"EXPORT_FCPXML_1_9": "fcpxml 1.9", "EXPORT_FCP_7_XML": "xml"}, (), "fcpxml"),
-        ({"EXPORT_OTIO": "otio", "EXPORT_FCP_7_XML": "xml"}, (), "otio"),
-        ({"EXPORT_FCPXML_1_10": "fcpxml 1.10", "EXPORT_FCP_7_XML": "xml"}, ("fcpxml 1.10",), "xml"),
-    ],
-)
-def test_a_timeline_goes_out_in_what_this_resolve_writes(
-    session: Session, monkeypatch: pytest.MonkeyPatch, has: dict[str, str], refused: tuple[str, ...], written: str
-) -> None:
-    session.settings(result="timeline", folder=str(session.folder))
-    monkeypatch.delattr(Resolve, "EXPORT_FCPXML_1_10")
-    for name, value in has.items():
-        monkeypatch.setattr(Resolve, name, value, raising=False)
-    session.timeline.refused = refused
-    assert script.main(session.resolve) == 0
-    (words,) = session.words
-    assert words[2].endswith(f"_v001.{written}") and words[words.index("-o") + 1].endswith(f".vedit.{written}")
-
-
-def test_a_timeline_that_no_format_takes_is_said(
-    session: Session, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    session.settings(result="timeline", folder=str(session.folder))
-    session.timeline.refused = ("fcpxml 1.10",)
-    assert script.main(session.resolve) == -1
-    assert "did not export the timeline as EXPORT_FCPXML_1_10" in capsys.readouterr().out
-    monkeypatch.delattr(Resolve, "EXPORT_FCPXML_1_10")
-    assert script.main(session.resolve) == -1
-    assert "exports none of EXPORT_FCPXML_1_14" in capsys.readouterr().out
-    assert not session.words
-
-
-def test_a_bundle_is_imported_by_what_is_in_it(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
-    session.settings(result="timeline", folder=str(session.folder))
-    session.timeline.bundles = True
-    asked: list[str] = []
-    imported = type(session.pool).ImportTimelineFromFile
-
-    def record(pool: MediaPool, path: str, options: dict[str, Any]) -> Timeline:
-        asked.append(path)
-        return imported(pool, path, options)
-
-    monkeypatch.setattr(type(session.pool), "ImportTimelineFromFile", record)
-    assert script.main(session.resolve) == 0
-    assert asked == [str(session.folder / "Reel_1_cut_v001.vedit.fcpxml" / "Info.fcpxml")]
 
 
 @pytest.mark.parametrize("inclusive", [True, False])
