@@ -93,11 +93,25 @@ def test_pictures_that_came_later_move_nothing(plates: Path, monkeypatch: pytest
         assert job.frames == FrameRange(start=20, stop=26)
 
 
+@pytest.mark.parametrize("name", ["cut.fcpxml", "cut.xml"])
+@pytest.mark.parametrize("source", ["shot/title.png", "shot/plate_1001.png"])
+def test_one_picture_is_a_still(plates: Path, name: str, source: str) -> None:
+    text = fcpxml(source) if name == "cut.fcpxml" else xmeml(source).replace(">30<", ">1294705<")
+    path = plates.parent / name
+    path.write_text(text)
+    (clip,) = read_timeline(path).timeline.clips
+    assert (clip.kind, clip.refusal) == ("still", "a still picture")
+
+
 def test_what_is_no_sequence_stays_what_it_is(plates: Path) -> None:
     rules = MediaRules(base=plates)
     assert rules.locate("title.png").path == plates / "title.png"
     assert rules.locate("none_%04d.png").path is None and rules.locate("none_[1-9].png").path is None
-    assert run_from(plates / "title.png") == plates / "title.png"
-    assert run_from(plates / "plate_1002.png") == plates / "plate_1002.png"
-    assert run_from(plates / "plate_1001.png") == plates / "plate_%04d.png"
+    assert run_from(plates / "title.png", 30) == plates / "title.png"
+    assert run_from(plates / "plate_1002.png", 30) == plates / "plate_1002.png"
+    assert run_from(plates / "plate_1001.png", 30) == plates / "plate_%04d.png"
+    # Premiere gives a still picture hours.
+    assert run_from(plates / "plate_1001.png", 1294705) == plates / "plate_1001.png"
+    (plates / "odd_[1001-1030].png").touch()
+    assert rules.locate("odd_[1001-1030].png").path == plates / "odd_[1001-1030].png"
     assert MediaRules(base=plates / "none").locate(str(plates / "plate_%04d.png")).problem.startswith("outside")

@@ -16,7 +16,7 @@ from vedit.media.addresses import address_of
 from vedit.media.sequence import split_counter
 from vedit.media.timecode import can_drop, format_timecode, parse_timecode
 from vedit.nle.cover import check_cover
-from vedit.nle.media_paths import MediaRules, run_from
+from vedit.nle.media_paths import MediaRules, is_still, run_from
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
 from vedit.rationals import FASTEST, is_whole, rational, shown, whole
@@ -144,6 +144,7 @@ class XmemlDocument:
             track="",
             sequence="",
             record=record,
+            sequence_rate=sequence_rate,
             markers=tuple(self._markers(item, span.rate)),
             notes=tuple(filter(None, (item.text_of("comments", f"mastercomment{n}") for n in range(1, 5)))),
             color=item.text_of("labels", "label2") or item.text_of("labels", "label"),
@@ -176,7 +177,7 @@ class XmemlDocument:
             speed=_speed(item),
         )
         still = described.text_of("media", "video", "stillframe", default="FALSE").upper() == "TRUE"
-        if still or item.text_of("stillframe", default="FALSE").upper() == "TRUE":
+        if still or item.text_of("stillframe", default="FALSE").upper() == "TRUE" or is_still(media.path):
             clip = replace(clip, kind="still", refusal="a still picture")
         elif clip.speed != 1:
             clip = self._retimed(clip)
@@ -228,7 +229,7 @@ class XmemlDocument:
         width, height = (video.text_of(side) if video is not None else "" for side in ("width", "height"))
         length = self._number(file, "duration", default=0)
         # Premiere names an image sequence by its first picture.
-        path = run_from(located.path) if located.path is not None and length > 1 else located.path
+        path = run_from(located.path, length) if located.path is not None else None
         return MediaReference(
             written=written,
             name=file.text_of("name"),
