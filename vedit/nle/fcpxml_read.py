@@ -10,21 +10,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from vedit.nle.fcpxml_times import Retiming, frame_duration, parse_time
+from vedit.nle.fcpxml_assets import Resources
+from vedit.nle.fcpxml_nested import Nested, NotShownError, picture_of
+from vedit.nle.fcpxml_times import Retiming, parse_time
 from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import ClipKind, Marker, MediaReference, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
-from vedit.rationals import is_whole, shown, whole
+from vedit.rationals import shown, whole
 
 _STORY = ("clip", "asset-clip", "video", "title", "ref-clip", "mc-clip", "sync-clip", "audition", "gap", "spine")
 _WHY: dict[str, tuple[ClipKind, str]] = {
     "title": ("title", "a title has no media"),
     "ref-clip": ("compound", "a compound clip: its own clips are listed under its name"),
-    "mc-clip": ("multicam", "a multicam clip: collapse or break it apart to restyle an angle"),
-    "sync-clip": ("sync", "a synchronized clip: break it apart to restyle its picture"),
     "audition": ("audition", "an audition: finalize it to restyle the pick"),
 }
-_STUDIO = "com.apple.proapps.studio."
+_NESTED: dict[str, tuple[ClipKind, str]] = {
+    "mc-clip": ("multicam", "a multicam clip"),
+    "sync-clip": ("sync", "a synchronized clip"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +50,12 @@ class Found:
     """A clip with the element whose `ref` names its media."""
 
     clip: TimelineClip
+    element: Element
     reference: Element | None = None
+    shown: TimeSpan | None = None
+    """Of a clip that holds its picture inside: what it shows of its content, in the content's own time."""
+    rate: Fraction = Fraction(1)
+    """Frames per second of the sequence."""
 
 
 class StoryReader:
@@ -61,26 +69,29 @@ class StoryReader:
     def __init__(self, document: XmlDocument, rules: MediaRules) -> None:
         self.document = document
         self.rules = rules
-        self.resources: dict[str, Element] = {}
-        for resource in _resources(document.root):
-            self.resources.setdefault(resource.get("id"), resource)
+        self.resources = Resources(document, rules)
+        self.nested = Nested(document, self.resources)
         self._sequence = ""
         self._rate = Fraction(1)
 
-    def sequences(self) -> Iterator[tuple[str, Element]]:
-        """Every sequence of a project, then those of compound clips, with their names."""
+    def projects(self) -> Iterator[tuple[str, Element]]:
+        """Every sequence of a project, with its name."""
         for project in self.document.root.walk():
             if project.name == "project":
                 for sequence in project.elements("sequence"):
                     yield project.get("name") or "untitled", sequence
-        for media in self.resources.values():
+
+    def sequences(self) -> Iterator[tuple[str, Element]]:
+        """Every sequence of a project, then those of compound clips, with their names."""
+        yield from self.projects()
+        for media in self.resources:
             if media.name == "media":
                 for sequence in media.elements("sequence"):
                     yield media.get("name") or media.get("id"), sequence
 
     def rate(self, sequence: Element) -> Fraction:
         """Frames per second of a sequence. Raises InputError where it does not say."""
-        frame = frame_duration(self.document, self.resources.get(sequence.get("format")))
+        frame = self.resources.frame(sequence)
         if frame is None:
             raise self.document.fault(sequence, f"its format {sequence.get('format')!r} gives no frame rate")
         return 1 / frame
@@ -93,9 +104,29 @@ class StoryReader:
             begin = parse_time(self.document, sequence, "tcStart", Fraction(0))
             for spine in sequence.elements("spine"):
                 found.extend(self._spine(spine, Place(record=Fraction(0), local=begin)))
+        if not any(self.projects()):
+            found.extend(self._loose())
         for number, item in enumerate(found, start=1):
             item.clip = replace(item.clip, number=number)
         return found
+
+    def loose(self) -> Iterator[tuple[str, Fraction, Element]]:
+        """The clips of an export without a project: their event's name, their frames per second, the clips."""
+        for holder in self.document.root.walk():
+            if holder.name not in ("fcpxml", "library", "event"):
+                continue
+            for child in holder.elements("clip", "asset-clip", "mc-clip", "sync-clip"):
+                inside = [child, *child.elements("asset-clip", "video"), *child.elements("spine")]
+                named = [self.resources.get(element.get("ref")) for element in inside]
+                told = [self.resources.frame(element) for element in (*inside, *named) if element is not None]
+                frame = next(filter(None, told), None)
+                if frame is not None:
+                    yield holder.get("name") or "event", 1 / frame, child
+
+    def _loose(self) -> Iterator[Found]:
+        for name, rate, clip in self.loose():
+            self._sequence, self._rate = name, rate
+            yield from self._item(clip, Fraction(0), 0)
 
     def _spine(self, spine: Element, place: Place) -> Iterator[Found]:
         """The items of a storyline follow each other; transitions lie over the cuts between them."""
@@ -112,7 +143,7 @@ class StoryReader:
             following = place.local + (begin - place.record) + duration
         for child, span, below in items:
             for item in below:
-                if item.reference is not None and item.reference in (child, *child.elements("video")):
+                if item.element is child:
                     item.clip = _with_transitions(item.clip, span, spans)
                 yield item
 
@@ -123,7 +154,7 @@ class StoryReader:
             yield from self._spine(element, inner)
             return
         own_lane = lane + self._lane(element)
-        start = self._start(element)
+        start = self.nested.start(element)
         media = self._media(element)
         retiming = Retiming(
             self.document, element, sequence_rate=self._rate, media_rate=media.rate if media is not None else None
@@ -131,11 +162,13 @@ class StoryReader:
         found = self._clip(element, begin, own_lane, start, retiming)
         if found is not None:
             yield found
-        if element.name in ("sync-clip", "audition", "mc-clip"):
+        if element.name == "audition":
             return
         content = _content(element)
         inner = Place(record=begin, local=start, rate=retiming.conform, lane=own_lane)
         for child in element.elements(*_STORY):
+            if element.name == "sync-clip" and child.get("lane", "0") == "0":
+                continue
             if child is content:
                 for below in child.elements(*_STORY):
                     offset = parse_time(self.document, below, "offset", start)
@@ -163,22 +196,23 @@ class StoryReader:
             return None
         if element.name in _WHY:
             kind, why = _WHY[element.name]
-            return Found(clip=replace(clip, kind=kind, refusal=why))
+            return Found(clip=replace(clip, kind=kind, refusal=why), element=element)
+        if element.name in _NESTED:
+            return self._nested(element, clip, retiming.content(start, duration))
         reference = _reference(element)
         if element.name == "gap" or reference is None:
             return None
-        asset = self.resources.get(reference.get("ref"))
+        asset = self.resources.asset(reference)
         if asset is None:
-            raise self.document.fault(reference, f"there is no resource {reference.get('ref')!r}")
-        if asset.name != "asset":
-            return Found(clip=replace(clip, kind="generator", refusal="a generator has no media"))
-        if asset.get("hasVideo", "1") != "1":
+            return Found(clip=replace(clip, kind="generator", refusal="a generator has no media"), element=element)
+        if not self.resources.has_picture(asset):
             return None
-        media = replace(self.media(asset), drop=element.get("tcFormat") == "DF")
+        media = replace(self.resources.media(asset), drop=element.get("tcFormat") == "DF")
         source = retiming.content(start, duration)
         if reference is not element:
             inner = parse_time(self.document, reference, "offset", Fraction(0))
-            source = replace(source, start=self._start(reference) + source.start - inner)
+            clip = _markers_moved(clip, self.nested.start(reference) - inner)
+            source = replace(source, start=self.nested.start(reference) + source.start - inner)
         clip = replace(
             clip,
             media=media,
@@ -189,31 +223,32 @@ class StoryReader:
             clip = replace(clip, kind="still", refusal="a still picture")
         elif reference is not element and reference.find("timeMap") is not None:
             clip = replace(clip, refusal="its picture is retimed inside the clip")
-        return Found(clip=clip, reference=reference)
+        return Found(clip=clip, element=element, reference=reference)
 
-    def media(self, asset: Element) -> MediaReference:
-        """An asset, as the model has it. Raises InputError."""
-        written = address(asset)
-        located = self.rules.locate(written)
-        described = self.resources.get(asset.get("format"))
-        frame = frame_duration(self.document, described)
-        width, height = (described.get(side) if described is not None else "" for side in ("width", "height"))
-        return MediaReference(
-            written=written,
-            name=asset.get("name"),
-            path=located.path,
-            problem=located.problem,
-            start=parse_time(self.document, asset, "start", Fraction(0)),
-            duration=parse_time(self.document, asset, "duration", Fraction(0)),
-            rate=None if frame is None else 1 / frame,
-            size=(whole(width), whole(height)) if is_whole(width) and is_whole(height) else None,
-            reel=next((md.get("value") for md in asset.walk() if md.get("key") == _STUDIO + "reel"), ""),
-        )
+    def _nested(self, element: Element, clip: TimelineClip, span: TimeSpan) -> Found:
+        """A multicam or synchronized clip, by the media that gives its picture."""
+        kind, what = _NESTED[element.name]
+        clip = replace(clip, kind=kind)
+        try:
+            inner = self.nested.inner(element, span, self._rate)
+        except NotShownError as problem:
+            why = f"{what}: {problem}; break it apart to restyle its picture"
+            return Found(clip=replace(clip, refusal=why), element=element)
+        asset = self.resources.asset(inner.reference)
+        assert asset is not None  # `inner` has seen to it
+        media = self.resources.media(asset)
+        own = inner.reference is inner.item and inner.item.get("srcEnable") != "video"
+        with_sound = own and asset.get("hasAudio") == "1" and self.nested.sound(element)
+        clip = _markers_moved(clip, inner.source.start - span.start)
+        clip = replace(clip, media=media, source=inner.source, with_sound=with_sound)
+        if media.rate is None or media.duration == 0:
+            clip = replace(clip, kind="still", refusal="a still picture")
+        return Found(clip=clip, element=element, reference=inner.reference, shown=span, rate=self._rate)
 
     def _media(self, element: Element) -> MediaReference | None:
         reference = _reference(element)
         asset = self.resources.get(reference.get("ref")) if reference is not None else None
-        return self.media(asset) if asset is not None and asset.name == "asset" else None
+        return self.resources.media(asset) if asset is not None and asset.name == "asset" else None
 
     def _lane(self, element: Element) -> int:
         text = element.get("lane", "0")
@@ -222,28 +257,13 @@ class StoryReader:
         except ValueError:
             raise self.document.fault(element, f"lane={shown(text)} is no number") from None
 
-    def _start(self, element: Element) -> Fraction:
-        """A clip's `start`; where absent, its asset's."""
-        default = Fraction(0)
-        if element.name in ("asset-clip", "video"):
-            asset = self.resources.get(element.get("ref"))
-            if asset is not None and asset.name == "asset":
-                default = parse_time(self.document, asset, "start", Fraction(0))
-        return parse_time(self.document, element, "start", default)
-
     def _duration(self, element: Element) -> Fraction:
         if element.name == "audition":
             pick = next(element.elements(), None)
             return self._duration(pick) if pick is not None else Fraction(0)
         if element.name == "spine":
             return Fraction(0)
-        if element.get("duration") or element.name != "asset-clip":
-            return parse_time(self.document, element, "duration")
-        asset = self.resources.get(element.get("ref"))
-        if asset is None:
-            raise self.document.fault(element, f"there is no resource {element.get('ref')!r}")
-        begin = parse_time(self.document, asset, "start", Fraction(0))
-        return begin + parse_time(self.document, asset, "duration") - self._start(element)
+        return self.nested.duration(element)
 
     def _markers(self, element: Element) -> Iterator[Marker]:
         for marker in element.elements("marker", "chapter-marker"):
@@ -253,27 +273,20 @@ class StoryReader:
             yield Marker(name=keyword.get("value"), note=keyword.get("note"))
 
 
-def address(asset: Element) -> str:
-    """Where an asset's media lies: its original `media-rep`, before FCPXML 1.9 its own `src`."""
-    original = [rep for rep in asset.elements("media-rep") if rep.get("kind", "original-media") == "original-media"]
-    return original[0].get("src") if original else asset.get("src")
-
-
-def _resources(root: Element) -> Iterator[Element]:
-    for resources in root.elements("resources"):
-        yield from resources.elements()
-
-
 def _content(element: Element) -> Element | None:
     """The picture that a `clip` wraps."""
-    if element.name != "clip":
-        return None
-    return next((child for child in element.elements("video") if child.get("lane", "0") == "0"), None)
+    return picture_of(element) if element.name == "clip" else None
 
 
 def _reference(element: Element) -> Element | None:
     """The element whose `ref` names the picture of a clip; None where there is none."""
     return _content(element) if element.name == "clip" else element if element.name in ("asset-clip", "video") else None
+
+
+def _markers_moved(clip: TimelineClip, by: Fraction) -> TimelineClip:
+    """Markers from a clip's own time to its media's, where these differ."""
+    moved = (marker if marker.start is None else replace(marker, start=marker.start + by) for marker in clip.markers)
+    return replace(clip, markers=tuple(moved))
 
 
 def _with_transitions(clip: TimelineClip, span: TimeSpan, transitions: list[TimeSpan]) -> TimelineClip:
