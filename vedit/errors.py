@@ -34,7 +34,7 @@ class NotFiniteError(VeditError):
     """Numbers came out as NaN or infinite where frames are made of them: exit code 1, and nothing of it is written.
 
     Args:
-        stage: what they are, for instance "the decoded frames".
+        stage: what they are, in the plural, for instance "decoded frames".
         precision: the number format that they were computed in; with another than float32, it may be the cause.
         remedy: what to do about it.
     """
@@ -43,7 +43,7 @@ class NotFiniteError(VeditError):
         self.stage = stage
         self.precision = precision
         super().__init__(
-            f"{stage} are not finite (NaN or infinite, computed in {precision})",
+            f"the {stage} are not finite (NaN or infinite, computed in {precision})",
             remedy=remedy or "nothing of this was written; use another model, or lower --guidance and control scales",
         )
 

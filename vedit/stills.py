@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.errors import InputError
+from vedit.errors import InputError, NotFiniteError
 from vedit.finishing import finished_stills
 from vedit.guides import Steering
 from vedit.map_cache import FrameCache
 from vedit.options import OnProgress, Progress, RenderRequest, RestyleOptions, ignore_progress
-from vedit.planning import Job, load_restylers, make_job, reopen_source, steered_by
+from vedit.planning import Job, in_full, load_restylers, make_job, reopen_source, steered_by
 from vedit.sheet import contact_sheet
 from vedit.thumbnail import thumbnail
 from vedit.types import Shot
@@ -111,7 +111,11 @@ def stills_of(
         for done, (shot, n) in enumerate(shots):
             on_progress(Progress(stage="preview", done=done, total=len(shots), shot=shot.number, shots=len(job.shots)))
             numbers = tuple(numbers_of(shot))
-            pairs = finished_stills(looks[n], restylers[n], steered[n], reader, shot, numbers)
+            try:
+                pairs = finished_stills(looks[n], restylers[n], steered[n], reader, shot, numbers)
+            except NotFiniteError as error:
+                restylers, _ = load_restylers(looks, cache, precision=in_full(error))
+                pairs = finished_stills(looks[n], restylers[n], steered[n], reader, shot, numbers)
             yield ShotStills(shot=shot, options=looks[n].request.options, numbers=numbers, pairs=tuple(pairs))
         on_progress(Progress(stage="preview", done=len(shots), total=len(shots)))
 
