@@ -135,8 +135,12 @@ def test_units_of_another_kind_of_machine_are_told_and_not_joined(
     words: str,
 ) -> None:
     output, said = tmp_path / "out.mkv", list[str]()
+
+    def elsewhere(device: torch.device, precision: str) -> dict[str, object]:
+        return {**computed_on(device, precision), **other}
+
     with monkeypatch.context() as there:
-        there.setattr(sampling, "computed_on", lambda *asked: computed_on(*asked) | other)
+        there.setattr(sampling, "computed_on", elsewhere)
         with pytest.raises(Interrupted):
             render(output, threads=1, stop=after(output, 1))
     seen.clear()

@@ -8,7 +8,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pytest
@@ -34,6 +34,10 @@ from vedit.testing_sd import write_tiny_sd
 from vedit.types import FrameRange
 from vedit.work import Work, work_folder
 
+if TYPE_CHECKING:
+    from vedit.types import IntFrames
+
+METHODS: tuple[Literal["guided", "lanczos"], ...] = ("guided", "lanczos")
 NOT_FINITE = [math.nan, math.inf, -math.inf]
 PARTS = {
     "UNet": "unet/diffusion_pytorch_model.safetensors",
@@ -92,11 +96,11 @@ def test_no_such_frame_becomes_pixels(value: float, depth: int) -> None:
     frames[0, 1, 2, 3] = value
     with pytest.raises(NotFiniteError, match="finished frames are not finite"):
         to_integer(frames, depth)
-    source = np.zeros((1, 3, 8, 8), np.uint8 if depth == 8 else np.uint16)
+    source: IntFrames = np.zeros((1, 3, 8, 8), np.uint8) if depth == 8 else np.zeros((1, 3, 8, 8), np.uint16)
     for mask in (None, torch.ones(1, 1, 8, 8)):
         with pytest.raises(NotFiniteError):
             composite(source, frames, mask, depth)
-    for method in ("guided", "lanczos"):
+    for method in METHODS:
         with pytest.raises(NotFiniteError, match="working size"):
             upsample_change(source, torch.full((1, 3, 8, 8), 0.5), frames, method=method, bit_depth=depth)
 
@@ -212,10 +216,14 @@ OVERFLOWS = {
 }
 
 
+def float16_on(_device: str) -> torch.dtype:
+    return torch.float16
+
+
 @pytest.fixture
 def half(monkeypatch: pytest.MonkeyPatch) -> None:
     """A CPU computes in float16, as a GPU does."""
-    monkeypatch.setattr(sd, "usual_precision", lambda _device: torch.float16)
+    monkeypatch.setattr(sd, "usual_precision", float16_on)
 
 
 @pytest.mark.parametrize("part", OVERFLOWS)
