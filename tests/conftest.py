@@ -16,10 +16,11 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 if find_spec("hypothesis"):  # the tests of a GPU do without
-    from hypothesis import settings
+    from hypothesis import HealthCheck, settings
 
-    # A run tries the examples that the one before it tried: what fails is due to the change.
-    settings.register_profile("same", derandomize=True)
+    # A run tries the examples that the one before it tried: what fails is due to the change. Nothing is timed, since a
+    # busy machine is no fault.
+    settings.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     settings.load_profile("same")
 
 
@@ -44,6 +45,14 @@ def test_data() -> Path:
 def clips_dir(test_data: Path) -> Path:
     """The clips in the test data."""
     return test_data / "clips"
+
+
+@pytest.fixture(scope="session")
+def cases(test_data: Path) -> Path:
+    """Small inputs that once went wrong, in the test data; skips where it has none."""
+    if not (test_data / "cases").is_dir():
+        pytest.skip(f"no cases in {test_data}")
+    return test_data / "cases"
 
 
 @pytest.fixture(scope="session")

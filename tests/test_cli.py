@@ -279,7 +279,7 @@ def test_debug_shows_the_traceback(
         ([*RESTYLE, "--control", "none", "--control", "tile"], "stands alone"),
         ([*RESTYLE, "--controlnet", "depth"], "KIND=MODEL"),
         ([*RESTYLE, "--dry-run", "--preview"], "exclude each other"),
-        ([*RESTYLE, "--side-by-side", "nowhere/a.mp4"], "not a folder"),
+        ([*RESTYLE, "--side-by-side", "nowhere/a.mp4"], "does not exist"),
         ([*RESTYLE, "--stregth", "1"], "--strength"),
         (["restlye"], "restyle"),
         (["controls", "in.mp4", "--kind", ",", "-o", "x.mp4"], "--kind"),

@@ -227,7 +227,7 @@ def test_sample_keeps_a_file_that_is_there(
     assert vedit(["sample", "-o", str(path), "--frames", "12"]) == 0
     assert capsys.readouterr().out == f"{path}\n"
     assert vedit(["sample", "-o", str(path)]) == 2
-    assert "add --overwrite" in capsys.readouterr().err
+    assert "use --overwrite" in capsys.readouterr().err
     assert vedit(["sample", "-o", str(path), "--overwrite"]) == 0
     assert made == [(path, 12), (path, 48)]
 

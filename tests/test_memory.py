@@ -72,3 +72,19 @@ def test_a_call_is_tried_again_on_each_rung() -> None:
 )
 def test_every_backend_s_way_to_say_it(error: Exception, expected: bool) -> None:
     assert is_out_of_memory(error) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "memory"),
+    [
+        ("could not create a primitive", True),
+        ("could not execute a primitive", True),
+        ("could not create a memory object", True),
+        ("[enforce fail at alloc_cpu.cpp:124] DefaultCPUAllocator: can't allocate memory: you tried to allocate", True),
+        ("could not create a primitive descriptor for the convolution forward propagation primitive", False),
+        ("mat1 and mat2 shapes cannot be multiplied", False),
+    ],
+)
+def test_what_says_that_memory_ran_out(text: str, memory: bool) -> None:
+    assert is_out_of_memory(RuntimeError(text)) is memory
+    assert not is_out_of_memory(ValueError(text))

@@ -42,7 +42,7 @@ def test_no_frames_no_shots() -> None:
     assert detect_shots(FakeReader(), frames=FrameRange(start=3, stop=3)) == ()
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(lengths=st.lists(st.integers(1, 20), min_size=1, max_size=5), start=st.integers(0, 10), size=st.integers(1, 9))
 def test_shots_cover_the_range_without_gap_or_overlap(lengths: list[int], start: int, size: int) -> None:
     frames = cut(*lengths)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,10 +9,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from vedit.errors import ContractError, VeditError
+from vedit.errors import ContractError
 from vedit.media.numbered import NumberedFiles, move_in_place, numbered
 from vedit.media.place import sync
 from vedit.media.target import check_target
+from vedit.media.unfinished import hold, let_go, not_written, sweep, unfinished_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,19 +57,24 @@ class DataFiles:
         self._overwrite = overwrite
         self._written = 0
         check_target(pattern.absolute(), source, self._files, overwrite=overwrite)
-        self._temporary = whole.folder / f".{whole.title}.{secrets.token_hex(4)}.part"
+        self._pattern = pattern.absolute()
+        self._temporary = whole.folder / unfinished_name(self._pattern)
+        self._held: int | None = None
 
     def __enter__(self) -> Self:
+        sweep(self._pattern)
         try:
             self._temporary.mkdir()
+            self._held = hold(self._temporary)
         except OSError as error:
-            raise self._refused(error) from error
+            raise not_written(self._pattern, error) from error
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         shutil.rmtree(self._temporary, ignore_errors=True)
+        let_go(self._held)
 
     def write(self, save: Callable[[Path], object]) -> None:
         """The next file, by a function of its path. Raises ValueError where all are written."""
@@ -78,7 +83,7 @@ class DataFiles:
         try:
             save(self._temporary / self._files.names[self._written])
         except OSError as error:
-            raise self._refused(error) from error
+            raise not_written(self._pattern, error) from error
         self._written += 1
 
     def finish(self) -> None:
@@ -96,10 +101,4 @@ class DataFiles:
             move_in_place(self._files, self._temporary, replace=self._overwrite)
             sync(self._files.folder)
         except OSError as error:
-            raise self._refused(error) from error
-
-    def _refused(self, error: OSError) -> VeditError:
-        return VeditError(
-            f"{self._files.folder} could not be written to: {error.strerror or error}",
-            remedy="check the free space, or write to another folder",
-        )
+            raise not_written(self._pattern, error) from error

@@ -10,6 +10,7 @@ from typing import Literal, get_args
 
 from vedit.errors import InputError
 from vedit.media.sequence import find_sequence, split_counter
+from vedit.media.target import check_name
 
 Format = Literal["video", "png", "png16", "exr", "flo"]
 """png16 is KITTI's flow, flo Middlebury's; exr holds floats: raw depth, motion in pixels, any other map as it is."""
@@ -71,7 +72,10 @@ def is_folder(output: Path | str) -> bool:
     """Whether an output names a folder rather than a file or a pattern."""
     text = os.fspath(output)
     separators = tuple(separator for separator in (os.sep, os.altsep) if separator)
-    return text.endswith(separators) or Path(text).is_dir() or not Path(text).suffix
+    if text.endswith(separators) or not Path(text).suffix:
+        return True
+    check_name(Path(text))  # what is too long for a name cannot be looked at
+    return Path(text).is_dir()
 
 
 def title_of(source: Path) -> str:

@@ -68,6 +68,7 @@ def check_controls(
     frames: str | None = None,
     mask: MaskSpec | None = None,
     rate: Fraction | None = None,
+    track: int | None = None,
     allow_huge: bool = False,
     interlaced: Interlaced = "deinterlace",
     on_progress: OnProgress = ignore_progress,
@@ -83,6 +84,7 @@ def check_controls(
         frames: START..END as `restyle` takes it; None is the whole clip.
         mask: what would be used, to be measured too.
         rate: frames per second of an image sequence; None is 25.
+        track: number of the video stream, as `vedit probe` lists them; None is the film.
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
         interlaced: what is done with interlaced material.
         on_progress: told as shots are done.
@@ -99,7 +101,7 @@ def check_controls(
     ready = [name for name, kind in told.items() if kind.ready]
 
     def opened() -> VideoReader:
-        return open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced)
+        return open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced)
 
     with opened() as reader, ExitStack() as stack:
         metadata, index = reader.metadata, reader.index()

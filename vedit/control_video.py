@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from vedit.control_data import DataMaps
-from vedit.control_output import Format, is_folder, map_outputs, title_of
+from vedit.control_output import Format, MapOutput, is_folder, map_outputs, title_of
 from vedit.control_sheet import CELL, ControlSheet
 from vedit.controls import control_stream
 from vedit.errors import InputError
@@ -23,9 +23,10 @@ from vedit.geometry import fit, unfit, working_fit
 from vedit.media.choices import Interlaced, OutputOptions, PresetName
 from vedit.media.color import BT709
 from vedit.media.encode import choose_encoding
-from vedit.media.plan import OutputPlan, plan_output
+from vedit.media.numbered import numbered
+from vedit.media.plan import OutputPlan, check_output, plan_output
 from vedit.media.read import VideoReader, open_video
-from vedit.media.target import check_target
+from vedit.media.target import check_folder, check_name, check_target
 from vedit.media.timecode import parse_range
 from vedit.media.write import VideoWriter
 from vedit.options import OnProgress, Progress, ignore_progress
@@ -65,6 +66,7 @@ def write_controls(
     sheet: Path | None = None,
     preset: PresetName = "archive",
     rate: Fraction | None = None,
+    track: int | None = None,
     allow_huge: bool = False,
     interlaced: Interlaced = "deinterlace",
     on_progress: OnProgress = ignore_progress,
@@ -86,6 +88,7 @@ def write_controls(
         sheet: a picture with a few frames of every kind; None writes NAME.controls.png into a folder, else none.
         preset: of videos; `archive` is lossless where the codec can be.
         rate: frames per second of an image sequence; None is 25.
+        track: number of the video stream, as `vedit probe` lists them; None is the film.
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
         interlaced: what is done with interlaced material.
         on_progress: told as frames are written.
@@ -100,7 +103,19 @@ def write_controls(
     outputs = map_outputs(source, names, output, wanted=wanted)
     if sheet is None and is_folder(output):
         sheet = Path(output) / f"{title_of(source)}.controls.png"
-    with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced) as reader, ExitStack() as stack:
+    options = OutputOptions(
+        overwrite=overwrite,
+        label=False,
+        sidecar=False,
+        preset=preset,
+        drop_unsupported=True,
+        interlaced=interlaced,
+    )
+    _check_places(outputs, sheet, source, options, made=is_folder(output))
+    with (
+        open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced) as reader,
+        ExitStack() as stack,
+    ):
         metadata, index = reader.metadata, reader.index()
         part = FrameRange(start=0, stop=len(index))
         if frames is not None:
@@ -108,18 +123,7 @@ def write_controls(
         if is_folder(output):
             files = [*(out.path for out in outputs), *([sheet] if sheet else [])]
             stack.enter_context(_folders([file.parent for file in files]))
-        if sheet is not None:
-            check_sheet(sheet)
-            check_target(sheet.absolute(), metadata.path, None, overwrite=overwrite)
         shots = detect_shots(reader, frames=part)
-        options = OutputOptions(
-            overwrite=overwrite,
-            label=False,
-            sidecar=False,
-            preset=preset,
-            drop_unsupported=True,
-            interlaced=interlaced,
-        )
         writers: list[PictureMaps | DataMaps] = []
         for out in outputs:
             made = (
@@ -226,6 +230,26 @@ def plan_maps(
     if plan.container.sequence:
         plan = replace(plan, copied=(), covers=(), audio_rates=(), beside=None, notes=(), lost=())
     return replace(plan, encoding=encoding)
+
+
+def _check_places(
+    outputs: Sequence[MapOutput], sheet: Path | None, source: Path, options: OutputOptions, *, made: bool
+) -> None:
+    """Raises InputError where a file cannot be written, before the clip is decoded; `made`: their folders will be."""
+    if sheet is not None:
+        check_sheet(sheet)
+    for path in [*(out.path for out in outputs), *([sheet] if sheet is not None else [])]:
+        check_name(path)
+        absent = [folder for folder in path.absolute().parents if not folder.exists()] if made else []
+        if absent:
+            check_folder(absent[-1].parent, absent[-1].name)
+        elif path == sheet:
+            check_target(path, source, overwrite=options.overwrite)
+        elif any(out.path == path and out.data for out in outputs):
+            files = numbered(path.absolute(), first=0, count=0)
+            check_target(path, source, files, overwrite=options.overwrite)
+        else:
+            check_output(path, source, options)
 
 
 def _place(metadata: VideoMetadata, needs: Needs, short_side: int | None) -> Fit:

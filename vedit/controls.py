@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, get_args
 from vedit.errors import InputError, SettingError
 from vedit.options import Keep
 from vedit.ranges import TOLERANCE
+from vedit.rationals import rational, shown
 from vedit.registry import load_preprocessor, preprocessors
 from vedit.types import ControlMap, ControlSpec
 
@@ -63,27 +64,30 @@ def parse_control(text: str) -> ControlSpec:
     told, comma, extra = text.strip().partition(",")
     name, _, file = extra.partition("=")
     if comma and (name.strip() != "mask" or not file.strip()):
-        raise InputError(f"the control {text!r} cannot be read at {extra!r}", remedy=f"write {_FORM}")
+        raise InputError(f"the control {shown(text)} cannot be read at {shown(extra)}", remedy=f"write {_FORM}")
     match = _SPEC.fullmatch(told.strip())
     if match is None:
-        raise InputError(f"the control {text!r} cannot be read", remedy=f"write {_FORM}")
+        raise InputError(f"the control {shown(text)} cannot be read", remedy=f"write {_FORM}")
     kind, scale, start, end = match["kind"], match["scale"] or "1", match["start"] or "0", match["end"] or "1"
     if not re.fullmatch(_NUMBER, scale):
         raise InputError(
-            f"the control {text!r} has the scale {scale!r}", remedy="give a number from 0 on, usually 0 to 1.5"
+            f"the control {shown(text)} has the scale {shown(scale)}",
+            remedy="give a number from 0 on, usually 0 to 1.5",
         )
     if kind not in preprocessors():
         kind = preprocessors()[kind.lower()].name
     try:
         return ControlSpec(
             kind=kind,
-            scale=float(scale),
-            start=float(start),
-            end=float(end),
+            scale=float(rational(scale)),
+            start=float(rational(start)),
+            end=float(rational(end)),
             mask=Path(file.strip()) if comma else None,
         )
     except SettingError as error:
-        raise InputError(f"the control {text!r}: {error.message}", remedy=error.remedy) from error
+        raise InputError(f"the control {shown(text)}: {error.message}", remedy=error.remedy) from error
+    except ValueError as error:
+        raise InputError(f"the control {shown(text)}: {error}", remedy=f"write {_FORM}") from error
 
 
 def parse_controls(texts: Sequence[str]) -> tuple[ControlSpec, ...]:

@@ -30,6 +30,10 @@ class SettingError(InputError, ValueError):
     """A setting has a value that it cannot have; a ValueError too, as Python callers expect of one."""
 
 
+FULL = "float32"
+"""The number format in which nothing of a sound model overflows."""
+
+
 class NotFiniteError(VeditError):
     """Numbers came out as NaN or infinite where frames are made of them: exit code 1, and nothing of it is written.
 
@@ -39,7 +43,7 @@ class NotFiniteError(VeditError):
         remedy: what to do about it.
     """
 
-    def __init__(self, stage: str, *, precision: str = "float32", remedy: str = "") -> None:
+    def __init__(self, stage: str, *, precision: str = FULL, remedy: str = "") -> None:
         self.stage = stage
         self.precision = precision
         super().__init__(

@@ -19,7 +19,11 @@ import numpy as np
 from av.error import FFmpegError
 
 from vedit.errors import InputError, VeditError
+from vedit.media.unfinished import not_written
+from vedit.rationals import is_whole, whole
+from vedit.structured import parse_json
 from vedit.types import Clip, FrameRange
+from vedit.work import KEPT
 
 if TYPE_CHECKING:
     from vedit.protocols import Reader
@@ -106,10 +110,7 @@ class FinishedFrames:
                     output.mux(stream.encode(None))
             partial.replace(self._folder / f"{key()[:_KEY_LETTERS]}-{_checksum(partial)}.mkv")
         except (FFmpegError, OSError) as error:
-            raise VeditError(
-                f"{self._folder} could not be written to: {getattr(error, 'strerror', None) or error}",
-                remedy="free some space; what is finished is kept and the same command goes on",
-            ) from error
+            raise not_written(partial, error, kept=KEPT) from error
         finally:
             partial.unlink(missing_ok=True)
 
@@ -165,7 +166,7 @@ class FinishedFrames:
 
         Args:
             frames: of the shot, or of a part of it.
-            source: SHA-256 of the clip.
+            source: `Job.source_key` of the clip.
         """
         # No two of them overlap: what a later render has made of some of the frames is not in an earlier one's.
         for kept in self._last(source):
@@ -180,7 +181,7 @@ class FinishedFrames:
 
         Args:
             shots: without overlap.
-            source: SHA-256 of the clip.
+            source: `Job.source_key` of the clip.
             rendered: the part of the clip; what lies outside it stays as it was.
         """
         shots = tuple(shots)
@@ -207,9 +208,9 @@ class FinishedFrames:
     def _last(self, source: str) -> list[KeptShot]:
         """What the clip consists of as the last renders left it, without overlap."""
         try:
-            told: dict[str, Any] = json.loads((self._folder / _LAST).read_text("utf-8"))
+            told: dict[str, Any] = parse_json((self._folder / _LAST).read_text("utf-8"), _LAST.name)
             shots: dict[str, Any] = dict(told["shots"]) if told["source"] == source else {}
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, InputError):
             return []  # absent or damaged: nothing in it is believed
         found: list[KeptShot] = []
         for shot in filter(None, (_read(span, key) for span, key in shots.items())):
@@ -232,11 +233,11 @@ def _read(span: str, told: object) -> KeptShot | None:
     start, _, stop = span.partition("-")
     key, at, first = str(told).partition("@")
     first = first if at else start
-    if not (key.isalnum() and all(number.isdecimal() for number in (start, stop, first))):
+    if not (key.isalnum() and all(map(is_whole, (start, stop, first)))):
         return None
-    if not int(first) <= int(start) < int(stop):
+    if not whole(first) <= whole(start) < whole(stop):
         return None
-    return KeptShot(frames=FrameRange(start=int(start), stop=int(stop)), key=key, first=int(first))
+    return KeptShot(frames=FrameRange(start=whole(start), stop=whole(stop)), key=key, first=whole(first))
 
 
 def _without(shots: Iterable[KeptShot], gone: FrameRange) -> list[KeptShot]:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from vedit.errors import ModelError, NotFiniteError
-
-FULL = "float32"
-"""The number format in which nothing of a sound model overflows."""
+from vedit.errors import FULL, ModelError, NotFiniteError
 
 
 def precision_of(dtype: torch.dtype) -> str:

@@ -29,6 +29,7 @@ from safetensors import SafetensorError
 from vedit.errors import VeditError
 from vedit.media.sidecar import versions
 from vedit.memory import is_out_of_memory
+from vedit.rationals import rational
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -296,8 +297,8 @@ def _touch(path: Path) -> None:
 def _limit_bytes() -> int:
     text = os.environ.get(LIMIT, "")
     try:
-        return int(float(text or DEFAULT_GB) * 1e9)
-    except (ValueError, OverflowError):
+        return int(rational(text or DEFAULT_GB) * 10**9)
+    except ValueError:
         return int(DEFAULT_GB * 1e9)
 
 

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 
 from vedit.bounds import bound_fields, one_of
 from vedit.errors import InputError, SettingError
+from vedit.rationals import rational
 
 Propagation = Literal["auto", "none", "flow", "sam2"]
 
@@ -254,11 +255,9 @@ def _numbers(text: str, count: int, fault: str, example: str) -> list[tuple[floa
     for part in text.split(","):
         told = part.strip()
         try:
-            value = float(told.removesuffix("%"))
+            value = float(rational(told.removesuffix("%")))
         except ValueError:
             raise InputError(fault, remedy=example) from None
-        if not math.isfinite(value):
-            raise InputError(fault, remedy=example)
         found.append((value, told.endswith("%")))
     if len(found) != count:
         raise InputError(fault, remedy=example)

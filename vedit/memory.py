@@ -10,6 +10,21 @@ from vedit.errors import VeditError
 
 SMALLEST_WINDOW = 4
 
+_SIGNS = (
+    "out of memory",
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "std::bad_alloc",
+    "bad allocation",
+    # oneDNN, which computes convolutions on CPUs, says no more than what it could not do. A primitive's descriptor,
+    # which needs no memory to speak of, fails for what it does not support.
+    "could not create a primitive",
+    "could not execute a primitive",
+    "could not create a memory object",
+)
+"""How errors say that memory ran out, in small letters."""
+
 Stage = Literal["sample", "decode"]
 Made = TypeVar("Made")
 
@@ -56,10 +71,8 @@ def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that host or device memory ran out. Each backend has its own way to say so."""
     if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
         return True
-    text = str(error).lower()
-    return isinstance(error, RuntimeError) and any(
-        sign in text for sign in ("out of memory", "can't allocate memory", "cannot allocate memory")
-    )
+    text = str(error).lower().replace("primitive descriptor", "")
+    return isinstance(error, RuntimeError) and any(sign in text for sign in _SIGNS)
 
 
 class Adjustable(Protocol):

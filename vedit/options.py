@@ -151,6 +151,8 @@ class RenderRequest:
     """The written file: codec, preset, what may be left out."""
     rate: Fraction | None = None
     """Frames per second of an image sequence."""
+    track: int | None = None
+    """Number of the source's video stream; None is the film."""
     allow_huge: bool = False
     """Read sources beyond the limits on frame size and length."""
     fresh: bool = False

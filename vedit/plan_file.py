@@ -17,7 +17,6 @@ prompt = "night"                # of this shot alone
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -33,6 +32,8 @@ from vedit.models import DEFAULT
 from vedit.named_files import NamedFiles
 from vedit.options import RenderRequest, RestyleOptions
 from vedit.plan_keys import EDIT, SHOT, TABLES, TOP
+from vedit.rationals import frame_rate, shown
+from vedit.structured import parse_toml
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
@@ -67,12 +68,17 @@ class PlanFile:
         if "rate" not in self.top:
             return None
         try:
-            given = Fraction(str(self.top["rate"]))
-        except (ValueError, ZeroDivisionError):
-            given = Fraction(0)
-        if not 0 < given <= 1000:
-            raise InputError(f"{self.path.name}: rate = {self.top['rate']!r}", remedy="write 25 or 30000/1001")
+            given = frame_rate(self.top["rate"])
+        except ValueError:
+            raise InputError(
+                f"{self.path.name}: rate = {shown(self.top['rate'])}", remedy="write 25 or 30000/1001"
+            ) from None
         return snap(given) or given
+
+    @property
+    def track(self) -> int | None:
+        """Of the clip's video streams; None is the film."""
+        return cast("int", self.top["track"]) if "track" in self.top else None
 
     @property
     def files(self) -> NamedFiles:
@@ -92,14 +98,13 @@ class ResolvedPlan:
 def read_plan(path: Path, *, anywhere: bool = False) -> PlanFile:
     """Read a plan file. Raises InputError where it cannot be read, is no TOML, or a key or value is not known."""
     try:
-        told: dict[str, Any] = tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+    except UnicodeDecodeError as error:
         raise InputError(f"{path.name} is no TOML: {error}") from None
-    except RecursionError:
-        raise InputError(f"{path.name} is nested too deep") from None
     name = path.name
+    told = parse_toml(text, name)
     for key in told:
         if key not in TOP and key not in TABLES:
             raise unknown_key(key, [*TOP, *TABLES], name)
@@ -174,6 +179,7 @@ def plan_request(
         model=plan.files.model(str(plan.top.get("model", DEFAULT))),
         device=str(plan.top.get("device", "auto")),
         rate=plan.rate,
+        track=plan.track,
         keep_work=True,
         keep_frames=True,
     )

@@ -12,6 +12,7 @@ TOP: dict[str, Key] = {
     "model": MODEL,
     "device": Key(kind="text", choices=("auto", "cpu", "cuda", "mps"), about="Where to run."),
     "rate": Key(kind="text", about="Frames per second of an image sequence: 25, 30000/1001."),
+    "track": Key(kind="integer", minimum=0, about="The clip's video stream, by number; without it the film."),
 }
 SHOT: dict[str, Key] = {
     "number": Key(kind="integer", minimum=1, about="Of the shot, from 1 on."),

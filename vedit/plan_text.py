@@ -36,6 +36,7 @@ def plan_text(
     source: str,
     prompt: str = "",
     rate: Fraction | None = None,
+    track: int | None = None,
     thumbnails: Sequence[str] = (),
 ) -> str:
     """A plan with one default look and no edits.
@@ -46,6 +47,7 @@ def plan_text(
         source: the clip as the plan names it, from the plan's folder.
         prompt: of the default look; empty leaves every shot untouched.
         rate: frames per second of an image sequence, where it was given.
+        track: number of the video stream, where it was given.
         thumbnails: a picture for each shot, as the plan names it; none where they were not written.
 
     Raises:
@@ -65,6 +67,7 @@ def plan_text(
         "",
         f"source = {quoted(source)}",
         *([f'rate = "{rate}"'] if rate is not None else []),
+        *([f"track = {track}"] if track is not None else []),
         '# output = "out.mp4"',
         '# model = "embedded"',
         "",

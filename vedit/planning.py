@@ -12,17 +12,17 @@ from typing import Any
 from vedit.controls import asked as controls_asked
 from vedit.controls import branch, kept, with_sources
 from vedit.diffusion.kept_inversion import Kept
-from vedit.errors import InputError, NotFiniteError
+from vedit.errors import FULL, InputError, NotFiniteError
 from vedit.estimates import larger_model, little_space, strange_words
-from vedit.finite import FULL
 from vedit.geometry import working_fit
 from vedit.guides import Anchor, Steered
 from vedit.masks import MatteSource
 from vedit.media.containers import default_output
 from vedit.media.index import ScannedIndex
-from vedit.media.plan import OutputPlan, plan_output
+from vedit.media.plan import OutputPlan, check_output, plan_output
 from vedit.media.read import VideoReader, open_video
 from vedit.media.sidecar import source_hash
+from vedit.media.target import check_name
 from vedit.media.timecode import parse_moment, parse_range
 from vedit.models import load, resolve, size_multiple
 from vedit.options import (
@@ -37,6 +37,7 @@ from vedit.registry import needs_of
 from vedit.shots import detect_shots
 from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
 from vedit.weights import local
+from vedit.work import LONGEST_NAME, work_folder
 
 MINIMUM_SIDE = 128
 
@@ -65,6 +66,11 @@ class Job:
     def source_sha256(self) -> str:
         """Of the source file, or of all files of an image sequence; computed once."""
         return self.hash_source()
+
+    @property
+    def source_key(self) -> str:
+        """What tells the edited pictures from any others: the file, and which of its tracks."""
+        return f"{self.source_sha256}#{self.metadata.stream_index}"
 
     @property
     def own_shots(self) -> tuple[Shot, ...]:
@@ -111,7 +117,11 @@ class Job:
 def open_source(request: RenderRequest) -> VideoReader:
     """A reader of the request's source; use it as a context manager."""
     return open_video(
-        request.source, rate=request.rate, allow_huge=request.allow_huge, interlaced=request.writing.interlaced
+        request.source,
+        rate=request.rate,
+        track=request.track,
+        allow_huge=request.allow_huge,
+        interlaced=request.writing.interlaced,
     )
 
 
@@ -205,7 +215,7 @@ def steered_by(job: Job) -> Steered:
         regions=options.regions,
         anchor=job.anchor,
         whole_picture=bool(options.prompt.strip()),
-        facts={"source": job.source_sha256, "interlaced": job.request.writing.interlaced},
+        facts={"source": job.source_key, "interlaced": job.request.writing.interlaced},
     )
 
 
@@ -233,6 +243,7 @@ def make_job(
     looks = (request.options,) if request.looks is None else tuple(request.looks.values())
     for options in looks:
         check_prompts(options)
+    check_place(request)
     resolve(request.model, dict(request.controlnets))
     device = pick_device(request.device)
     with ExitStack() as stack:
@@ -242,7 +253,7 @@ def make_job(
         whole = FrameRange(start=0, stop=len(index))
         frames = whole if request.frames is None else parse_range(request.frames, index, metadata.timecode)
         output = plan_output(
-            request.output or default_output(request.source),
+            request.output or default_output(request.source, request.track),
             metadata,
             index,
             frames=None if frames == whole else frames,
@@ -281,6 +292,13 @@ def make_job(
         ),
         hash_source=cache(lambda: source_hash(metadata.path)[0]),
     )
+
+
+def check_place(request: RenderRequest) -> None:
+    """Raises InputError where the result cannot be written as it is named; the source is not decoded for it."""
+    output = request.output or default_output(request.source)
+    check_output(output, request.source, request.writing)
+    check_name(work_folder(output) / "units" / LONGEST_NAME)
 
 
 def _check_anchor(options: RestyleOptions, index: FrameIndex, metadata: VideoMetadata, part: FrameRange | None) -> None:

@@ -22,7 +22,7 @@ from vedit.finished_frames import UNTOUCHED, FinishedFrames, KeptShot
 from vedit.finishing import finished_shot, untouched_shot
 from vedit.guides import Steering
 from vedit.map_cache import FrameCache
-from vedit.media.plan import OutputPlan, plan_output, temporary_for
+from vedit.media.plan import OutputPlan, check_output, plan_output, temporary_for
 from vedit.media.sidecar import versions
 from vedit.media.target import check_target
 from vedit.media.write import VideoWriter
@@ -45,6 +45,7 @@ from vedit.used_weights import weights_of
 from vedit.work import Work, unit_key
 
 if TYPE_CHECKING:
+    from vedit.media.choices import OutputOptions
     from vedit.media.read import VideoReader
     from vedit.protocols import Reader
     from vedit.types import Clip, IntFrames
@@ -103,6 +104,8 @@ def restyle(
         Interrupted: `stop` said so.
     """
     clock = _Clock()
+    if side_by_side is not None:
+        check_output(side_by_side, request.source, _beside_options(request))
     job = make_job(request, reader=reader, on_progress=on_progress)
     on_plan(describe_job(job))
     beside = None if side_by_side is None else _beside(job, side_by_side)
@@ -210,10 +213,10 @@ def _attempt(
             *(note for one in passes for note in (*one.steering.notes, *one.ladder.notes)),
         )
         told = tuple(dict.fromkeys(told))
-        report = writer.finish(timings=clock.laps, notes=told, used=_used(passes))
+        report = writer.finish(timings=clock.laps, notes=told, used=_used(passes), source_sha256=job.source_sha256)
         if shelving:
             rendered = job.frames if request.keep_frames else FrameRange(start=0, stop=len(job.index))
-            shelf.keep_only(shelved, source=job.source_sha256, rendered=rendered)
+            shelf.keep_only(shelved, source=job.source_key, rendered=rendered)
         if request.keep_work or request.keep_frames:
             work.done(keep=frozenset(keys), rendered=job.frames)
         else:
@@ -299,7 +302,7 @@ def _locked(job: Job, shelf: FinishedFrames) -> dict[int, KeptShot]:
     for number in sorted(job.request.locked):
         # What lies outside the rendered part too, where it is kept: it outlives this render.
         spans = [shot.frames for shot in (whole.get(number), rendered.get(number)) if shot is not None]
-        held = (shelf.remembered(span, source=job.source_sha256) for span in spans)
+        held = (shelf.remembered(span, source=job.source_key) for span in spans)
         kept = next((one for one in held if one is not None), None)
         if kept is not None:
             found[number] = kept
@@ -375,11 +378,15 @@ def _beside(job: Job, path: Path) -> OutputPlan:
         replace(job.metadata, width=width, has_alpha=False),
         job.index,
         frames=job.output.frames,
-        options=replace(job.request.writing, drop_unsupported=True, codec=None, sidecar=False, strict=False),
+        options=_beside_options(job.request),
     )
     if any(map(planned.takes, job.output.finals)) or any(map(job.output.takes, planned.finals)):
         raise InputError(f"{path} is named twice", remedy="give the result and the side-by-side video two names")
     return planned
+
+
+def _beside_options(request: RenderRequest) -> OutputOptions:
+    return replace(request.writing, drop_unsupported=True, codec=None, sidecar=False, strict=False)
 
 
 def _written(job: Job, shot: Shot, stop: int) -> Progress:

@@ -13,6 +13,7 @@ import numpy as np
 from av.error import FFmpegError
 
 from vedit.errors import InputError
+from vedit.media.unfinished import hold, let_go, sweep, unfinished_name
 from vedit.picture.landscape import Card, paint
 
 if TYPE_CHECKING:
@@ -56,14 +57,18 @@ def write_sample(path: Path, *, frames: int = 48) -> SampleClip:
     """
     if frames < 1:
         raise InputError(f"a clip has at least 1 frame, got {frames}")
-    part = path.with_name(f".{path.stem}.part{path.suffix}")
+    sweep(path)
+    part = path.with_name(unfinished_name(path))
+    handle = None
     try:
-        with av.open(str(part), "w") as container:
+        with av.open(f"file:{part}", "w") as container:
+            handle = hold(part)
             _write(container, frames)
         part.replace(path)
     except (FFmpegError, ValueError) as error:
         raise InputError(f"cannot write {path}: {error}", remedy="name a .mp4, .mov or .mkv file") from error
     finally:
+        let_go(handle)
         part.unlink(missing_ok=True)
     motions = np.stack([motion(number) for number in range(frames)])
     return SampleClip(path=path, frames=frames, rate=RATE, timecode=TIMECODE, motions=motions)

@@ -238,7 +238,7 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
     options = restyler.options
     inverted = options.start == "inversion"
     return {
-        "source": job.source_sha256,
+        "source": job.source_key,
         "interlaced": job.request.writing.interlaced,
         "fit": hashed(job.fit),
         "model": restyler.fingerprint,

@@ -12,6 +12,8 @@ from vedit.errors import InputError, NotFiniteError
 from vedit.finishing import finished_stills
 from vedit.guides import Steering
 from vedit.map_cache import FrameCache
+from vedit.media.containers import default_output
+from vedit.media.target import check_target
 from vedit.options import OnProgress, Progress, RenderRequest, RestyleOptions, ignore_progress
 from vedit.planning import Job, in_full, load_restylers, make_job, reopen_source, steered_by
 from vedit.sheet import contact_sheet
@@ -56,10 +58,10 @@ def preview(
     Raises:
         InputError: the request cannot be carried out, or no shot has a look.
     """
+    output = (request.output or default_output(request.source)).absolute()
+    target = output.with_suffix(".preview.png")
+    check_target(target, request.source, overwrite=request.writing.overwrite)
     job = make_job(request, reader=reader, on_progress=on_progress)
-    target = job.output.path.with_suffix(".preview.png")
-    if target.exists() and not request.writing.overwrite:
-        raise InputError(f"{target} exists", remedy="use --overwrite, or name another output with -o")
     rows: list[list[IntFrames]] = []
     labels: list[list[str]] = []
     for made in stills_of(job, numbers_of=numbers_of or three_of, on_progress=on_progress):

@@ -111,14 +111,29 @@ def needed_media(document: TimelineDocument, looks: Looks) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def sequence_rates(document: TimelineDocument) -> dict[Path, Fraction]:
+    """Frames per second that a timeline gives its image sequences, which do not tell it themselves."""
+    from vedit.media.sequence import find_sequence
+
+    media = [clip.media for clip in document.timeline.clips if clip.editable and clip.media is not None]
+    told = {item.path: item.rate for item in media if item.path is not None and item.rate is not None}
+    return {path: rate for path, rate in told.items() if find_sequence(path) is not None}
+
+
 def skipped_clips(document: TimelineDocument, looks: Looks) -> tuple[tuple[TimelineClip, str], ...]:
     """The clips that get a look but cannot be edited, and why."""
     clips = document.timeline.clips
     return tuple((clip, clip.refusal) for clip in clips if not clip.editable and looks.choose(clip) is not None)
 
 
-def media_facts(path: Path, *, allow_huge: bool = False) -> MediaFacts:
+def media_facts(path: Path, *, rate: Fraction | None = None, allow_huge: bool = False) -> MediaFacts:
     """What a media file says itself: how many frames, at which rate, from which timecode on. Decodes it once.
+
+    Args:
+        path: of the file or image sequence; editing systems take the number of a sequence's first picture for its
+            first timecode.
+        rate: frames per second of an image sequence.
+        allow_huge: as `vedit.media.isolate.check_file`.
 
     Raises:
         MediaError: it cannot be read.
@@ -126,10 +141,11 @@ def media_facts(path: Path, *, allow_huge: bool = False) -> MediaFacts:
     """
     from vedit.media.isolate import check_file
     from vedit.media.read import open_video
+    from vedit.media.sequence import find_sequence
     from vedit.media.timecode import parse_timecode
 
-    check_file(path, allow_huge=allow_huge)
-    with open_video(path, allow_huge=allow_huge) as reader:
+    check_file(path, rate=rate, allow_huge=allow_huge)
+    with open_video(path, rate=rate, allow_huge=allow_huge) as reader:
         index, metadata = reader.index(), reader.metadata
     if index.rate is None:
         raise InputError(
@@ -138,6 +154,9 @@ def media_facts(path: Path, *, allow_huge: bool = False) -> MediaFacts:
         )
     timecode = metadata.timecode
     start = parse_timecode(timecode, index.rate) / index.rate if timecode else Fraction(0)
+    sequence = find_sequence(path)
+    if sequence is not None and not timecode:
+        start = sequence.first / index.rate
     has_sound = any(stream.kind == "audio" for stream in metadata.streams)
     return MediaFacts(
         frames=len(index),

@@ -65,6 +65,12 @@ class StreamInfo:
     time_base: Fraction
     language: str | None = None
     start_pts: int | None = None
+    size: tuple[int, int] | None = None
+    """(width, height) of a video, as coded."""
+    frames: int | None = None
+    """Or packets, where the header says."""
+    picture: bool = False
+    """A cover or thumbnails beside the film."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +128,8 @@ class FrameIndex:
     """Ticks that the last frame is shown."""
     rate: Fraction | None
     """The exact rate where all pts lie on one grid within half a tick (24000/1001 stays that), else None: VFR."""
+    moved: tuple[int, ...] = ()
+    """Frames whose time is not the file's own, which repeats, steps back or is missing there."""
 
     def __len__(self) -> int:
         return len(self.pts)

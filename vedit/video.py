@@ -38,6 +38,7 @@ def open_video(
     *,
     seek: bool = True,
     rate: Fraction | None = None,
+    track: int | None = None,
     allow_huge: bool = False,
     interlaced: Interlaced = "deinterlace",
     backend: Backend = "pyav",
@@ -51,16 +52,20 @@ def open_video(
         path: of the file; or `shot_%04d.png`, `shot_####.png`, or a folder of one image sequence.
         seek: reach frames by seeking; False always decodes from the first frame on.
         rate: frames per second of an image sequence; None is 25.
+        track: number of the video stream, as `vedit probe` lists them; None is the film.
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
         interlaced: what is done with interlaced material.
         backend: see `vedit.media.read.open_video`.
         shots: of the whole clip, without gap or overlap; None detects them when they are first asked for.
     """
-    reader = open_reader(path, seek=seek, rate=rate, allow_huge=allow_huge, interlaced=interlaced, backend=backend)
+    reader = open_reader(
+        path, seek=seek, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced, backend=backend
+    )
     request = RenderRequest(
         source=Path(path),
         options=RestyleOptions(),
         rate=rate,
+        track=track,
         allow_huge=allow_huge,
         writing=OutputOptions(interlaced=interlaced),
     )

@@ -22,8 +22,10 @@ from typing import TYPE_CHECKING, Any, Self, cast
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
-from vedit.errors import InputError, VeditError
-from vedit.finite import FULL
+from vedit.errors import FULL, InputError
+from vedit.media.unfinished import not_written
+from vedit.rationals import whole
+from vedit.structured import parse_json
 
 if TYPE_CHECKING:
     import torch
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 """Raised where units of an older vedit must not be used any more."""
+LONGEST_NAME = "0" * 52
+"""As long as any name of a file in the folder of units or of finished frames."""
+KEPT = "what is finished is kept and the same command goes on"
 _TENSOR = "latents"
 
 
@@ -239,20 +244,20 @@ class Work:
 
     def _read(self) -> _Manifest:
         try:
-            told: dict[str, Any] = json.loads((self.path / "manifest.json").read_text("utf-8"))
+            told: dict[str, Any] = parse_json((self.path / "manifest.json").read_text("utf-8"), "manifest.json")
             if told["format"] != FORMAT:
                 return _Manifest()
             units = {
                 str(key): _Unit(
                     file=str(item["file"]),
                     sha256=str(item["sha256"]),
-                    frames=(int(item["frames"][0]), int(item["frames"][1])),
+                    frames=(whole(item["frames"][0]), whole(item["frames"][1])),
                 )
                 for key, item in told["units"].items()
             }
             sampled_in = {str(shot): (_sizes(pair[0]), _sizes(pair[1])) for shot, pair in told["sampled in"].items()}
             computed: object = told.get("computed on")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, RecursionError):
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, InputError):
             return _Manifest()  # absent or damaged: nothing in it is believed
         return _Manifest(
             units=units,
@@ -299,7 +304,7 @@ class Work:
 
 def _sizes(told: Sequence[object]) -> Sizes:
     window, batch = told
-    return int(cast("int", window)), int(cast("int", batch))
+    return whole(window), whole(batch)
 
 
 def _ours(path: Path) -> bool:
@@ -319,7 +324,4 @@ def _write_whole(path: Path, data: bytes) -> None:
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
-        raise VeditError(
-            f"{path.parent} could not be written to: {error.strerror or error}",
-            remedy="free some space; what is finished is kept and the same command goes on",
-        ) from error
+        raise not_written(path, error, kept=KEPT) from error

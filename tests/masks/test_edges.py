@@ -45,7 +45,7 @@ def true_distance(mask: Mask) -> Mask:
     return out.reshape(height, width)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     seed=st.integers(0, 10_000),
     size=st.tuples(st.integers(9, 26), st.integers(9, 26)),

@@ -37,6 +37,8 @@ class Ended:
     orphans: bool
     """Something that it started was still running."""
     seconds: float
+    cpu_seconds: float
+    """Of the process and of what it started and waited for; other programs on the machine do not add to it."""
     peak: int
     """Bytes of memory at most, of the process and of what it started and waited for."""
     out: str
@@ -66,7 +68,7 @@ class Forked:
     ) -> None:
         assert self._server.stdin is not None and self._server.stdout is not None
         self._server.stdin.close()
-        self._server.wait(timeout=30)
+        self._server.wait(timeout=300)
         self._server.stdout.close()
 
     def run(
@@ -186,6 +188,7 @@ def _call(call: dict[str, Any]) -> dict[str, Any]:
         "timed_out": timed_out,
         "orphans": orphans,
         "seconds": time.monotonic() - began,
+        "cpu_seconds": usage.ru_utime + usage.ru_stime,
         "peak": usage.ru_maxrss * 1024,
         "out": texts[0],
         "err": texts[1],

@@ -18,7 +18,7 @@ from pathlib import Path
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
 Path(sys.argv[1], f"child{child.pid}").touch()
 steps = Path(sys.argv[1], "steps")
-for step in range(int(steps.read_text() or 0) if steps.exists() else 0, 40):
+for step in range(int(steps.read_text() or 0) if steps.exists() else 0, 80):
     time.sleep(0.02)
     fresh = steps.with_suffix(".new")
     fresh.write_text(str(step + 1))
@@ -36,7 +36,7 @@ def test_kills_until_the_number_is_reached(tmp_path: Path) -> None:
         (tmp_path / "steps").unlink()
 
     argv = [sys.executable, "-c", COUNTER, str(tmp_path)]
-    runs = killed_runs(argv, 4, 7, longest=0.6, after_each=seen.append, on_finished=again)
+    runs = killed_runs(argv, 4, 7, longest=1.2, after_each=seen.append, on_finished=again)
     assert runs == seen
     killed = [run for run in runs if not run.finished]
     assert len(killed) == 4 and all(run.code == -9 for run in killed)

@@ -31,7 +31,7 @@ HUGE = 4_000_000
 HUGE_PART = 24
 SMALL_BYTES = {"real": 0, "torture": 60_000, "malformed": 140_000}
 """Of the files that are driven at small scale."""
-SECONDS = 600 if FULL else 60
+SECONDS = 600
 WRITTEN = (".mp4", ".mov", ".mkv", ".webm")
 
 

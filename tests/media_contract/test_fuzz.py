@@ -21,6 +21,9 @@ pytestmark = pytest.mark.media
 
 MEMORY = 1 << 30
 SECONDS = 10
+"""Of CPU time that a call may take."""
+PATIENCE = 120
+"""Seconds after which a call that waits for something is taken to hang."""
 FRAMES = 10
 LARGEST = 400_000
 """Bytes of a clip that is damaged; more only takes longer to copy."""
@@ -71,12 +74,12 @@ def test_damaged_bytes(all_sources: list[Path], tmp_path: Path, forked: Forked, 
             # At small scale a few files are checked in a Python that is started for it, as users have it, the rest
             # in a fork; in full all are.
             start = full or seed < SEED + STARTED
-            ended = forked.run([*words, "--", str(file)], seconds=SECONDS, memory=MEMORY, start=start)
+            ended = forked.run([*words, "--", str(file)], seconds=PATIENCE, memory=MEMORY, start=start)
             ends[f"{name} {'timeout' if ended.timed_out else ended.code}"] += 1
             fault = judge(ended)
             if fault is None:
                 continue
-            bare = forked.run([str(file), str(FRAMES)], kind="bare", seconds=SECONDS, memory=MEMORY)
+            bare = forked.run([str(file), str(FRAMES)], kind="bare", seconds=PATIENCE, memory=MEMORY)
             if ended.code < 0 and not ended.timed_out and bare.code < 0 and not bare.timed_out:
                 deadly.append(f"{seed}: signal {-ended.code}")
             else:
@@ -99,7 +102,9 @@ def judge(ended: Ended) -> str | None:
     """What is wrong with how a call ended, or None."""
     last = ended.err.strip().splitlines()[-1:] or [""]
     if ended.timed_out:
-        return f"still running after {SECONDS} s"
+        return f"still running after {ended.seconds:.0f} s"
+    if ended.cpu_seconds > SECONDS:
+        return f"took {ended.cpu_seconds:.0f} s of CPU time"
     if ended.code < 0:
         return f"killed by signal {-ended.code}"
     if ended.traceback:

@@ -36,7 +36,7 @@ def test_melt_plays_every_frame_where_it_was(tmp_path: Path) -> None:
         [melt, str(out), "-consumer", f"avformat:{played}", *codecs],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=600,
         check=False,
     )
     assert done.returncode == 0, done.stderr

@@ -146,8 +146,8 @@ WRITERS: list[tuple[str, Writer]] = [
 def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Files of our own are read without the process of their own that others are tried in first."""
 
-    def passes(path: Path, *, allow_huge: bool = False) -> None:
-        assert path.is_file() and not allow_huge
+    def passes(path: Path, *, rate: Fraction | None = None, allow_huge: bool = False) -> None:
+        assert path.is_file() and rate is None and not allow_huge
 
     monkeypatch.setattr("vedit.media.isolate.check_file", passes)
 

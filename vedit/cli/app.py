@@ -1,6 +1,6 @@
 """The `vedit` command: its subcommands, and the one place where an error becomes a line and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 interrupted.
+Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -27,9 +27,11 @@ from vedit.cli.plan import edit_command, plan_command
 from vedit.cli.restyle import restyle_command
 from vedit.cli.sample import sample_command
 from vedit.cli.shots import shots_command
+from vedit.cli.stopping import TERMINATED, Terminated, terminable
 from vedit.cli.timeline import timeline_command
 from vedit.cli.verify import verify_command
 from vedit.errors import VeditError
+from vedit.memory import is_out_of_memory
 
 DEBUG = "VEDIT_DEBUG"
 
@@ -60,13 +62,16 @@ class Program(click.Group):
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
         with plain_messages():
             try:
-                with warnings.catch_warnings():
+                with terminable(), warnings.catch_warnings():
                     # A user of the command line can do nothing about a library's deprecations.
                     if not _debugging():
                         warnings.simplefilter("ignore")
                     done = super().main(args, "vedit", complete_var, standalone_mode=False, **extra)
                 # Click hands back the code of `--help` and `--version`, else what the command returned.
                 code = done if isinstance(done, int) else 0
+            except Terminated:
+                complain("terminated", remedy="no result was written, finished units are kept", code=TERMINATED)
+                code = TERMINATED
             except Exception as error:
                 code = _report(error)
         if standalone_mode:
@@ -86,7 +91,8 @@ def main() -> None:
       vedit probe input.mp4 --json
       vedit sample -o sample.mp4
 
-    Results go to stdout, messages to stderr. Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 interrupted.
+    Results go to stdout, messages to stderr. Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 interrupted,
+    143 terminated.
     """
 
 
@@ -135,7 +141,7 @@ def _explain(error: Exception) -> tuple[str, str, int]:
         context = error.ctx if isinstance(error, click.UsageError) else None
         message = " ".join(error.format_message().split()).rstrip(".")
         return message, f"see '{context.command_path if context else 'vedit'} --help'", error.exit_code
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if is_out_of_memory(error):
         return "out of memory", "use a smaller --batch or --window, or --quality draft", 1
     if isinstance(error, OSError) and error.strerror:
         # A full disk or a folder that went away: the system's own words say it best.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import unicodedata
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -17,6 +18,13 @@ import click
 if TYPE_CHECKING:
     from vedit.options import RenderPlan, RenderResult
 
+
+LONGEST = 6000
+"""Letters of a line: a path of the longest kind fits, a name of 100 kB does not."""
+CELL = 60
+"""Letters of a name in a table."""
+_JOINERS = "\u200c\u200d"
+"""Signs without a shape that scripts and emoji are spelled with."""
 
 _AS_EVENTS = ContextVar("as_events", default=False)
 
@@ -41,6 +49,35 @@ def writes_events() -> bool:
     return _AS_EVENTS.get()
 
 
+def printable(text: str, longest: int = LONGEST) -> str:
+    """A line that a terminal only shows: what would steer it, or turn the order of letters around, in escapes.
+
+    Names of files, tags and clips come from anywhere.
+
+    Args:
+        text: one line; a line break in it is escaped too.
+        longest: letters; of a longer one the middle is left out.
+    """
+    if len(text) > longest:
+        head, tail = longest * 2 // 3, longest // 3
+        text = f"{text[:head]}...{text[len(text) - tail :]}"
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escaped(sign) if steers(sign) else sign for sign in text)
+
+
+def steers(sign: str) -> bool:
+    """Whether a letter is a control or format sign (Unicode's Cc, Cf, Zl, Zp), or half of one."""
+    return unicodedata.category(sign) in ("Cc", "Cf", "Cs", "Zl", "Zp") and sign not in _JOINERS
+
+
+def _escaped(sign: str) -> str:
+    code = ord(sign)
+    if 0xDC80 <= code <= 0xDCFF:
+        return f"\\x{code - 0xDC00:02x}"  # a byte of a file's name that is no UTF-8
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
 def tell(event: str, **values: object) -> None:
     """One event on stderr, as one line of JSON; see docs/nle/progress.md."""
     click.echo(json.dumps({"event": event, **{key: jsonable(value) for key, value in values.items()}}), file=sys.stderr)
@@ -51,7 +88,7 @@ def say(line: str) -> None:
     if writes_events():
         tell("message", text=line)
     else:
-        click.echo(f"vedit: {line}", file=sys.stderr)
+        click.echo(printable(f"vedit: {line}"), file=sys.stderr)
 
 
 def note(line: str) -> None:
@@ -81,12 +118,12 @@ def complain(line: str, *, remedy: str = "", code: int = 1) -> None:
     if writes_events():
         tell("error", message=" ".join(line.split()), remedy=" ".join(remedy.split()), exit_code=code)
     else:
-        click.echo(f"vedit: error: {' '.join((f'{line}; {remedy}' if remedy else line).split())}", err=True)
+        click.echo(printable(f"vedit: error: {' '.join((f'{line}; {remedy}' if remedy else line).split())}"), err=True)
 
 
 def show(text: str) -> None:
-    """A result on stdout."""
-    click.echo(text)
+    """A line of a result on stdout."""
+    click.echo(printable(text))
 
 
 def show_rows(rows: Mapping[str, str]) -> None:
@@ -105,6 +142,9 @@ def json_text(value: object) -> str:
     """Values of vedit as JSON. A name of a file that is not Unicode is written in escapes, which UTF-8 can hold."""
     told = jsonable(value)
     text = json.dumps(told, indent=2, ensure_ascii=False)
+    if not text.isascii():
+        # JSON leaves signs beyond ASCII as they are, and terminals obey some of them.
+        text = "".join(json.dumps(sign)[1:-1] if not sign.isascii() and steers(sign) else sign for sign in text)
     try:
         text.encode()
     except UnicodeEncodeError:

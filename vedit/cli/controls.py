@@ -74,6 +74,7 @@ class KindOption(click.Option):
 @params.preset_option("archive")
 @mask_options
 @params.rate_option
+@params.track_option
 @params.huge_option
 @params.interlaced_option
 @params.json_option
@@ -93,6 +94,7 @@ def controls_command(
     short_side: int | None,
     preset: PresetName,
     rate: Fraction | None,
+    track: int | None,
     allow_huge: bool,
     interlaced: Interlaced,
     as_json: bool,
@@ -120,7 +122,7 @@ def controls_command(
         return 0
     if source is None:
         raise click.UsageError("name the clip: vedit controls INPUT --kind KIND -o DIR|FILE, or --check, or --list")
-    common = {"frames": frames, "rate": rate, "allow_huge": allow_huge, "interlaced": interlaced}
+    common = {"frames": frames, "rate": rate, "track": track, "allow_huge": allow_huge, "interlaced": interlaced}
     if check:
         if output is not None or sheet is not None:
             raise click.UsageError("--check writes nothing: leave out -o and --sheet")
@@ -135,7 +137,7 @@ def controls_command(
     from vedit.media.isolate import check_file
 
     kinds = params.kinds(kind_text)
-    check_file(source, rate=rate, allow_huge=allow_huge)
+    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     with progress(quiet=quiet) as report:
         written = write_controls(
             source,
@@ -173,7 +175,7 @@ def _check(
     from vedit.control_report import DEFAULT_KINDS, check_controls
     from vedit.media.isolate import check_file
 
-    check_file(source, rate=common["rate"], allow_huge=common["allow_huge"])
+    check_file(source, rate=common["rate"], track=common["track"], allow_huge=common["allow_huge"])
     with progress(quiet=quiet) as report:
         found = check_controls(source, kinds or DEFAULT_KINDS, mask=mask, on_progress=report, **common)
     if not quiet:

@@ -19,6 +19,7 @@ from vedit.cli.progress import progress
 @params.range_option
 @params.output_options
 @params.rate_option
+@params.track_option
 @params.huge_option
 @params.json_option
 @params.quiet_option
@@ -28,6 +29,7 @@ def identity_command(
     output: Path,
     frames: str | None,
     rate: Fraction | None,
+    track: int | None,
     allow_huge: bool,
     as_json: bool,
     quiet: bool,
@@ -47,7 +49,7 @@ def identity_command(
     from vedit.media.identity import identity
     from vedit.media.isolate import check_file
 
-    check_file(source, rate=rate, allow_huge=allow_huge)
+    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     with progress(quiet=quiet) as report:
         result = identity(
             source,
@@ -55,6 +57,7 @@ def identity_command(
             frames=frames,
             options=params.output_choices(**writing),
             rate=rate,
+            track=track,
             allow_huge=allow_huge,
             on_progress=report,
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vedit.cli import params
-from vedit.cli.console import show, show_json, show_rows, span
+from vedit.cli.console import note, show, show_json, show_rows, span
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -21,9 +21,12 @@ if TYPE_CHECKING:
 @click.argument("source", metavar="INPUT", type=params.FILE)
 @click.option("--frames", type=click.IntRange(min=0), default=0, metavar="N", help="Decode the first N frames too.")
 @params.rate_option
+@params.track_option
 @params.huge_option
 @params.json_option
-def probe_command(*, source: Path, frames: int, rate: Fraction | None, allow_huge: bool, as_json: bool) -> None:
+def probe_command(
+    *, source: Path, frames: int, rate: Fraction | None, track: int | None, allow_huge: bool, as_json: bool
+) -> None:
     """Say what INPUT holds: size, rate, timecode, colour, streams; from the headers and the first frame.
 
     INPUT is a video file, an image sequence (shot_%04d.png, shot_####.png) or a folder of one. It is opened in a
@@ -37,8 +40,9 @@ def probe_command(*, source: Path, frames: int, rate: Fraction | None, allow_hug
     """
     from vedit.media.color import working_space
     from vedit.media.isolate import check_file
+    from vedit.media.tracks import choice_note
 
-    report = check_file(source, frames=frames, rate=rate, allow_huge=allow_huge)
+    report = check_file(source, frames=frames, rate=rate, track=track, allow_huge=allow_huge)
     metadata, space = report.metadata, working_space(report.metadata)
     decoded = f"{report.frames} of the first {frames}" + (
         f", {report.damaged} packets are damaged" if report.damaged else ""
@@ -52,6 +56,9 @@ def probe_command(*, source: Path, frames: int, rate: Fraction | None, allow_hug
     show_rows(_describe(metadata) | {"working": space} | ({"decoded": decoded} if frames else {}))
     for stream in metadata.streams:
         show(f"stream     {_stream(stream)}")
+    choice = choice_note(metadata) if track is None else None
+    if choice is not None:
+        note(choice)
 
 
 def _describe(metadata: VideoMetadata) -> dict[str, str]:
@@ -60,6 +67,7 @@ def _describe(metadata: VideoMetadata) -> dict[str, str]:
     return {
         "file": str(metadata.path),
         "container": ", ".join(metadata.container),
+        "track": f"#{metadata.stream_index}",
         "video": f"{metadata.codec}, {metadata.pixel_format}, {metadata.bit_depth} bit"
         + (", alpha" if metadata.has_alpha else ""),
         "size": _size(metadata),
@@ -94,5 +102,10 @@ def _levels(full_range: bool | None) -> str:
 
 
 def _stream(stream: StreamInfo) -> str:
-    language = f", {stream.language}" if stream.language else ""
-    return f"#{stream.index} {stream.kind}, {stream.codec}{language}"
+    language = f", {stream.language}" if stream.language not in (None, "und") else ""
+    facts = [stream.codec]
+    if stream.size is not None:
+        facts.append(f"{stream.size[0]}x{stream.size[1]}")
+        facts += [f"{stream.frames} frame{'' if stream.frames == 1 else 's'}"] if stream.frames else []
+        facts += ["cover picture"] if stream.picture else []
+    return f"#{stream.index} {stream.kind}, {', '.join(facts)}{language}"

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 @params.overwrite_option
 @params.range_option
 @params.rate_option
+@params.track_option
 @params.huge_option
 @params.interlaced_option
 @params.json_option
@@ -48,6 +49,7 @@ def mask_command(
     overwrite: bool,
     frames: str | None,
     rate: Fraction | None,
+    track: int | None,
     allow_huge: bool,
     interlaced: Interlaced,
     as_json: bool,
@@ -77,7 +79,7 @@ def mask_command(
     from vedit.masks.export import write_mattes
     from vedit.media.isolate import check_file
 
-    check_file(source, rate=rate, allow_huge=allow_huge)
+    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     with progress(quiet=quiet) as report:
         done = write_mattes(
             source,
@@ -90,6 +92,7 @@ def mask_command(
             codec=codec,
             preset=preset,
             rate=rate,
+            track=track,
             allow_huge=allow_huge,
             interlaced=interlaced,
             on_progress=report,

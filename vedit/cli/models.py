@@ -43,7 +43,8 @@ def list_command(*, as_json: bool) -> None:
     for model in models:
         state = "present" if model.present else "absent"
         show(f"{model.name:<{width}}  {state:<7}  {size(model.size_bytes):>7}  {model.licence}  {model.summary}")
-    show("\nweights, for controls and subjects:")
+    show("")
+    show("weights, for controls and subjects:")
     for entry in weights:
         state = "present" if entry["present"] else "absent"
         terms = f"{entry['licence']}{'' if entry['commercial'] else ' (no commercial use)'}"
@@ -70,13 +71,16 @@ def info_command(*, name: str, as_json: bool) -> None:
     words = facts.pop("words", None)
     show_rows({key.removesuffix("_bytes").replace("_", " "): _text(key, value) for key, value in facts.items()})
     if isinstance(looks, list):
-        show("\nlooks, and how a prompt can word them:")
+        show("")
+        show("looks, and how a prompt can word them:")
         found = cast("list[dict[str, Any]]", looks)
         show_rows({f"  {look['name']}": ", ".join(dict.fromkeys(look["wordings"])) for look in found})
     if isinstance(words, list):
-        show("\nwords it knows:")
+        show("")
+        show("words it knows:")
         text = ", ".join(str(word) for word in cast("list[object]", words))
-        show(wrap_text(text, width=100, initial_indent="  ", subsequent_indent="  "))
+        for line in wrap_text(text, width=100, initial_indent="  ", subsequent_indent="  ").splitlines():
+            show(line)
 
 
 @models_group.command("pull", short_help="Fetch models and weights from the hub.")

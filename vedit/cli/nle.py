@@ -121,7 +121,8 @@ def where_command(*, host: str, folder: Path | None, as_json: bool) -> None:
     if as_json:
         show_json({"host": host, "folders": folders})
     else:
-        show("\n".join(map(str, folders)))
+        for folder in folders:
+            show(str(folder))
 
 
 @nle_group.command("list", short_help="Print what is installed.")

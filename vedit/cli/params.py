@@ -13,9 +13,9 @@ import click
 
 from vedit.bounds import BOUNDS
 from vedit.cli.console import write_events
-from vedit.errors import InputError
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
+from vedit.rationals import frame_rate
 
 if TYPE_CHECKING:
     from vedit.types import ControlSpec
@@ -127,15 +127,9 @@ def check_output(path: Path, *, overwrite: bool, source: Path | None = None) -> 
     Raises:
         InputError: the folder is absent or closed, the path is a folder or the source, or a file is in the way.
     """
-    folder = path.absolute().parent
-    if not folder.is_dir():
-        raise InputError(f"cannot write {path}: {folder} is not a folder", remedy="create it or choose another")
-    if path.is_dir():
-        raise InputError(f"cannot write {path}: it is a folder", remedy="name a file in it")
-    if source is not None and path.exists() and source.exists() and path.samefile(source):
-        raise InputError(f"{path} is the source itself", remedy="choose another output")
-    if path.exists() and not overwrite:
-        raise InputError(f"{path} exists", remedy="choose another name or add --overwrite")
+    from vedit.media.target import check_target
+
+    check_target(path, source, overwrite=overwrite)
 
 
 class RateType(click.ParamType):
@@ -147,11 +141,9 @@ class RateType(click.ParamType):
         if isinstance(value, Fraction):
             return value
         try:
-            given = Fraction(str(value))
-        except (ValueError, ZeroDivisionError):
-            self.fail(f"{value!r} is not a rate, for instance 25, 23.976 or 30000/1001", param, ctx)
-        if not 0 < given <= 1000:
-            self.fail(f"{value} is not between 0 and 1000 frames per second", param, ctx)
+            given = frame_rate(value)
+        except ValueError as error:
+            self.fail(f"{error}; write 25, 23.976 or 30000/1001", param, ctx)
         return snap(given) or given  # 23.976 and 29.97 are how people write the NTSC rates
 
 
@@ -160,6 +152,12 @@ huge_option = click.option(
 )
 rate_option = click.option(
     "--rate", type=RateType(), metavar="RATE", help="Frames per second of an image sequence: 25, 23.976, 30000/1001."
+)
+track_option = click.option(
+    "--track",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="The video stream to take, by the number that 'vedit probe' lists.  [default: the film]",
 )
 
 device_option = click.option(

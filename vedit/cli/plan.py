@@ -50,6 +50,7 @@ def _print_schema(context: click.Context, _param: click.Parameter, value: bool) 
 @detection_options
 @params.overwrite_option
 @params.rate_option
+@params.track_option
 @params.huge_option
 @params.interlaced_option
 @params.json_option
@@ -61,6 +62,7 @@ def plan_command(
     no_thumbnails: bool,
     overwrite: bool,
     rate: Fraction | None,
+    track: int | None,
     allow_huge: bool,
     interlaced: Interlaced,
     as_json: bool,
@@ -86,9 +88,9 @@ def plan_command(
     target = output or source.with_name(f"{source.stem}.plan.toml")
     params.check_output(target, overwrite=overwrite, source=source)
     choices = choices_of(**detection)
-    check_file(source, rate=rate, allow_huge=allow_huge)
+    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     folder = target.absolute().parent
-    with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced) as reader:
+    with open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced) as reader:
         found = find_shots(reader, choices)
         pictures: list[Path] = []
         if not no_thumbnails:
@@ -99,6 +101,7 @@ def plan_command(
             source=_from(folder, source),
             prompt=prompt,
             rate=rate,
+            track=track,
             thumbnails=[_from(folder, picture) for picture in pictures],
         )
         if pictures:
@@ -164,20 +167,26 @@ def edit_command(
       vedit edit plan.toml -o out.mov --codec prores
     """
     from vedit.media.isolate import check_file
+    from vedit.media.plan import check_output
     from vedit.media.read import open_video
     from vedit.plan_file import plan_request, read_plan, resolve_plan
 
     plan = read_plan(plan_path, anywhere=allow_outside)
-    check_file(plan.source, rate=plan.rate, allow_huge=allow_huge)
+    check_file(plan.source, rate=plan.rate, track=plan.track, allow_huge=allow_huge)
     choices = params.output_choices(**writing)
-    with open_video(plan.source, rate=plan.rate, allow_huge=allow_huge, interlaced=choices.interlaced) as reader:
+    target = _target(output or plan.output, plan, preview)
+    if preview == "stills":
+        _check_stills(target.with_suffix(".preview.png"), overwrite=choices.overwrite)
+        allowed = replace(choices, overwrite=True)  # a look at what the plan says now touches no result
+    else:
+        allowed = choices if choices.overwrite else replace(choices, replaces=_own_result(target))
+    if side_by_side is not None:
+        params.check_output(side_by_side, overwrite=choices.overwrite, source=plan.source)
+    check_output(target, plan.source, allowed)
+    with open_video(
+        plan.source, rate=plan.rate, track=plan.track, allow_huge=allow_huge, interlaced=choices.interlaced
+    ) as reader:
         resolved = resolve_plan(plan, reader)
-        target = _target(output or plan.output, plan, preview)
-        if preview == "stills":
-            _check_stills(target.with_suffix(".preview.png"), overwrite=choices.overwrite)
-            allowed = replace(choices, overwrite=True)  # a look at what the plan says now touches no result
-        else:
-            allowed = choices if choices.overwrite else replace(choices, replaces=_own_result(target))
         request = plan_request(
             plan,
             resolved,
@@ -196,8 +205,6 @@ def edit_command(
         if preview == "stills":
             _stills(request, reader, as_json=as_json, quiet=quiet)
         elif dry_run:
-            if side_by_side is not None:
-                params.check_output(side_by_side, overwrite=choices.overwrite, source=plan.source)
             _dry_run(request, reader, as_json=as_json, quiet=quiet)
         else:
             _render(request, reader, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
@@ -270,7 +277,7 @@ def _stills(request: RenderRequest, reader: VideoReader, *, as_json: bool, quiet
 def _target(named: Path | None, plan: PlanFile, preview: str | None) -> Path:
     from vedit.media.containers import default_output
 
-    target = named or default_output(plan.source)
+    target = named or default_output(plan.source, plan.track)
     return target.with_name(f"{target.stem}.draft{target.suffix}") if preview == "draft" else target
 
 

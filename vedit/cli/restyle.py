@@ -118,6 +118,7 @@ DEFAULTS = RestyleOptions(prompt="")
 @click.option("--side-by-side", type=params.FILE, metavar="FILE", help="Also write source and result side by side.")
 @params.range_option
 @params.rate_option
+@params.track_option
 @params.huge_option
 @params.output_options
 @click.option("--fresh", is_flag=True, help="Do not go on from what an earlier run has kept in OUT.vedit.")
@@ -157,6 +158,7 @@ def restyle_command(
     side_by_side: Path | None,
     frames: str | None,
     rate: Fraction | None,
+    track: int | None,
     allow_huge: bool,
     fresh: bool,
     keep_work: bool,
@@ -227,6 +229,7 @@ def restyle_command(
         device=device,
         writing=params.output_choices(**writing),
         rate=rate,
+        track=track,
         allow_huge=allow_huge,
         fresh=fresh,
         keep_work=keep_work,
@@ -236,7 +239,7 @@ def restyle_command(
     from vedit.media.isolate import check_file
 
     # Hostile bytes can crash a decoder: a process of its own meets them first.
-    check_file(source, rate=rate, allow_huge=allow_huge)
+    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     for path in options.files:
         check_file(path, rate=None, allow_huge=allow_huge)
     if preview:

@@ -93,6 +93,7 @@ def choices_of(
 )
 @params.overwrite_option
 @params.rate_option
+@params.track_option
 @params.huge_option
 @params.interlaced_option
 @params.json_option
@@ -102,6 +103,7 @@ def shots_command(
     outputs: tuple[Path, ...],
     overwrite: bool,
     rate: Fraction | None,
+    track: int | None,
     allow_huge: bool,
     interlaced: Interlaced,
     as_json: bool,
@@ -126,8 +128,8 @@ def shots_command(
             raise InputError(f"{path} is no list of shots", remedy=f"use one of {', '.join(SUFFIXES)}")
         params.check_output(path, overwrite=overwrite, source=source)
     choices = choices_of(**detection)
-    check_file(source, rate=rate, allow_huge=allow_huge)
-    with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced) as reader:
+    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
+    with open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced) as reader:
         found = find_shots(reader, choices)
         index, warnings = reader.index(), reader.warnings
         listed = ListedShots(reader=reader, found=found)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from vedit.cli import params
-from vedit.cli.console import count, note, show, show_json
+from vedit.cli.console import CELL, count, note, printable, show, show_json
 from vedit.errors import InputError
 from vedit.options import QUALITIES
 
@@ -193,6 +193,7 @@ def _line(row: Sequence[str], widths: list[int]) -> None:
 
 
 def _row(timeline: Timeline, clip: TimelineClip) -> tuple[str, ...]:
+    """The cells of a clip; a name of 100 kB would widen every row."""
     from vedit.nle.clock import span_timecodes
 
     begin = timeline.start if clip.sequence in ("", timeline.name) else 0
@@ -206,4 +207,12 @@ def _row(timeline: Timeline, clip: TimelineClip) -> tuple[str, ...]:
         media = str(clip.media.path) if clip.media.path is not None else f"{clip.media.problem}: {clip.media.written}"
     speed = "varies" if clip.speed is None else "" if clip.speed == 1 else f"{float(clip.speed * 100):.4g} %"
     state = "" if clip.enabled else " (off)"
-    return (str(clip.number), clip.track, clip.name + state, record, shown, speed, media)
+    return (
+        str(clip.number),
+        clip.track,
+        printable(clip.name, CELL) + state,
+        record,
+        shown,
+        speed,
+        printable(media, 4 * CELL),
+    )

@@ -16,7 +16,7 @@ from vedit.nle.read import check_output, default_timeline, read_timeline, write_
 from vedit.nle.rendering import rehearse, render_timeline
 from vedit.nle.report import check_record, describe_render, describe_run, span_of, write_record
 from vedit.nle.results import RenderChoices, State, TimelineRender, timeline_renders
-from vedit.timeline import media_facts, needed_media, plan_timeline, skipped_clips
+from vedit.timeline import media_facts, needed_media, plan_timeline, sequence_rates, skipped_clips
 
 if TYPE_CHECKING:
     from vedit.nle.model import TimelineDocument
@@ -75,7 +75,9 @@ class Run:
         self._tell(*(f"no clip gets the look {name!r}" for name in self._idle))
         self._tell(*self._relative())
         huge = wanted.choices.allow_huge
-        self._facts = {path: media_facts(path, allow_huge=huge) for path in needed_media(self._document, self._looks)}
+        rates = sequence_rates(self._document)
+        needed = needed_media(self._document, self._looks)
+        self._facts = {path: media_facts(path, rate=rates.get(path), allow_huge=huge) for path in needed}
         jobs = plan_timeline(
             self._document,
             self._looks,

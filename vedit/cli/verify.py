@@ -20,10 +20,18 @@ if TYPE_CHECKING:
 @click.argument("result", metavar="RESULT", type=params.FILE)
 @params.range_option
 @params.rate_option
+@params.track_option
 @params.huge_option
 @params.json_option
 def verify_command(
-    *, source: Path, result: Path, frames: str | None, rate: Fraction | None, allow_huge: bool, as_json: bool
+    *,
+    source: Path,
+    result: Path,
+    frames: str | None,
+    rate: Fraction | None,
+    track: int | None,
+    allow_huge: bool,
+    as_json: bool,
 ) -> int:
     """Decode RESULT and check it against SOURCE: frames and their times, size, sound, subtitles, timecode, tags.
 
@@ -40,9 +48,9 @@ def verify_command(
     from vedit.media.isolate import check_file
     from vedit.media.verify import verify
 
-    for path in (source, result):
-        check_file(path, rate=rate if is_sequence(path) else None, allow_huge=allow_huge)
-    report = verify(source, result, frames=frames, rate=rate, allow_huge=allow_huge)
+    for path, number in ((source, track), (result, None)):
+        check_file(path, rate=rate if is_sequence(path) else None, track=number, allow_huge=allow_huge)
+    report = verify(source, result, frames=frames, rate=rate, track=track, allow_huge=allow_huge)
     if as_json:
         show_json({"source": source, "result": result, **report.as_dict()})
     else:

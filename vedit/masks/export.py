@@ -19,7 +19,7 @@ from vedit.media.choices import CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.color import BT709
 from vedit.media.containers import container_for
 from vedit.media.encode import choose_encoding
-from vedit.media.plan import OutputPlan, plan_output
+from vedit.media.plan import OutputPlan, check_output, plan_output
 from vedit.media.read import VideoReader, open_video
 from vedit.media.target import check_target
 from vedit.media.timecode import parse_range
@@ -75,6 +75,7 @@ def write_mattes(
     codec: CodecName | None = None,
     preset: PresetName = "edit",
     rate: Fraction | None = None,
+    track: int | None = None,
     allow_huge: bool = False,
     interlaced: Interlaced = "deinterlace",
     on_progress: OnProgress = ignore_progress,
@@ -92,6 +93,7 @@ def write_mattes(
         codec: of the video; None is the container's usual one.
         preset: of the video.
         rate: frames per second of an image sequence; None is 25.
+        track: number of the video stream, as `vedit probe` lists them; None is the film.
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
         interlaced: what is done with interlaced material.
         on_progress: told as mattes are made.
@@ -103,7 +105,7 @@ def write_mattes(
     """
 
     def opened() -> VideoReader:
-        return open_video(source, rate=rate, allow_huge=allow_huge, interlaced=interlaced)
+        return open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced)
 
     options = OutputOptions(
         codec=codec,
@@ -114,15 +116,17 @@ def write_mattes(
         drop_unsupported=True,
         interlaced=interlaced,
     )
+    if output is not None:
+        check_output(output, source, options)
+    if preview is not None:
+        check_sheet(preview)
+        check_target(preview, source, overwrite=overwrite)
     with ExitStack() as stack:
         reader = stack.enter_context(opened())
         metadata, index = reader.metadata, reader.index()
         part = FrameRange(start=0, stop=len(index))
         if frames is not None:
             part = parse_range(frames, index, metadata.timecode)
-        if preview is not None:
-            check_sheet(preview)
-            check_target(preview.absolute(), metadata.path, None, overwrite=overwrite)
         plan = None if output is None else plan_mattes(output, metadata, index, part, options, alpha=alpha)
         if preview is not None and plan is not None and plan.takes(preview):
             raise InputError(f"{preview} is one of the mattes", remedy="give the picture another name")

@@ -6,7 +6,6 @@ none, what the result's container can hold.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -15,7 +14,7 @@ from typing import TYPE_CHECKING, cast
 
 from av.error import FFmpegError
 
-from vedit.errors import MediaError
+from vedit.errors import InputError, MediaError
 from vedit.media.choices import OutputOptions
 from vedit.media.containers import CONTAINERS, Container
 from vedit.media.kept import first_timecode, written_timecode
@@ -24,6 +23,8 @@ from vedit.media.sequence import find_sequence
 from vedit.media.sidecar import sidecar_path, source_hash
 from vedit.media.source import open_input
 from vedit.media.timecode import parse_range
+from vedit.rationals import rational
+from vedit.structured import parse_json
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
 
 if TYPE_CHECKING:
@@ -122,8 +123,8 @@ def read_record(result: Path) -> Mapping[str, object] | None:
     told: object = None
     try:
         if path.stat().st_size <= RECORD_BYTES:
-            told = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError):
+            told = parse_json(path.read_text("utf-8"), path.name)
+    except (OSError, ValueError, InputError):
         told = None
     if not isinstance(told, dict):
         raise MediaError(f"{path} is not a render's record", remedy="remove it, and name the part with --range")
@@ -155,14 +156,14 @@ def _by_record(
             timecode=cast("str | None", record["timecode_in_file"]),
             # The name alone: a record reaches no file outside its folder.
             sound=result.absolute().with_name(Path(sound).name) if sound else None,
-            sound_origin=Fraction(cast("str", record["start"])) if sound else None,
-            rate=Fraction(rate) if rate else None,
-            times=tuple(map(Fraction, times)) if times else None,
+            sound_origin=rational(record["start"]) if sound else None,
+            rate=rational(rate) if rate else None,
+            times=tuple(map(rational, times)) if times else None,
             label=record["label"] is not None,
             source_digest=(digest, source_hash(before.path)[0]),
             notes=tuple(f"not kept: {told}" for told in cast("list[str]", record["not_kept"])),
         )
-    except (KeyError, TypeError, ValueError, AttributeError, ZeroDivisionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise MediaError(
             f"{sidecar_path(result)} is not a render's record ({type(error).__name__}: {error})",
             remedy="remove it, and name the part with --range",
@@ -174,6 +175,17 @@ def _by_record(
             remedy="name the clip that it was made from",
         )
     return agreed
+
+
+def recorded_track(result: Path) -> int | None:
+    """Which of the source's tracks a result was made from, as the record beside it says; None where none does.
+
+    Raises:
+        MediaError: the record cannot be read.
+    """
+    source = (read_record(result) or {}).get("source")
+    track = cast("Mapping[str, object]", source).get("track") if isinstance(source, dict) else None
+    return track if isinstance(track, int) else None
 
 
 def _all_copied(before: VideoMetadata) -> frozenset[int]:
@@ -201,8 +213,8 @@ def first_frame_of(sound: Path) -> Fraction | None:
     try:
         with open_input(sound) as container:
             told = {key.upper(): value for key, value in container.metadata.items()}
-        return Fraction(told[FIRST_FRAME])
-    except (MediaError, FFmpegError, KeyError, ValueError, ZeroDivisionError):
+        return rational(told[FIRST_FRAME])
+    except (MediaError, FFmpegError, KeyError, ValueError):
         return None
 
 

@@ -15,7 +15,8 @@ from av.error import FFmpegError
 
 from vedit.errors import MediaError
 from vedit.media.choices import CodecName
-from vedit.media.source import main_video, open_input
+from vedit.media.source import open_input
+from vedit.media.tracks import main_video
 
 if TYPE_CHECKING:
     from av.stream import Stream
@@ -119,7 +120,7 @@ def holder(streams: list[Stream]) -> Container | None:
     return None
 
 
-def default_output(source: Path | str) -> Path:
+def default_output(source: Path | str, track: int | None = None) -> Path:
     """NAME.vedit.EXT beside the source: its own container where that is written, else mp4, else what holds its sound.
 
     Raises MediaError as `probe` does.
@@ -128,7 +129,7 @@ def default_output(source: Path | str) -> Path:
     own = CONTAINERS.get(path.suffix.lower())
     if own is None:
         with open_input(path) as container:
-            edited = main_video(container, path).index
+            edited = main_video(container, path, track=track, allow_huge=True).index
             kept = [s for s in container.streams if s.type in ("audio", "subtitle") and s.index != edited]
             own = holder(kept) or CONTAINERS[".mkv"]
     return path.with_name(f"{path.stem}.vedit{own.suffix}")

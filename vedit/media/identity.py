@@ -20,7 +20,7 @@ import numpy as np
 
 from vedit.media.choices import OutputOptions
 from vedit.media.index import Mispredicted
-from vedit.media.plan import OutputPlan, plan_output
+from vedit.media.plan import OutputPlan, check_output, plan_output
 from vedit.media.read import open_video
 from vedit.media.timecode import parse_range
 from vedit.media.write import VideoWriter
@@ -60,6 +60,7 @@ def identity(
     frames: FrameRange | str | None = None,
     options: OutputOptions | None = None,
     rate: Fraction | None = None,
+    track: int | None = None,
     allow_huge: bool = False,
     on_progress: OnProgress = ignore_progress,
 ) -> IdentityResult:
@@ -71,6 +72,7 @@ def identity(
         frames: the part to write, as frames or as START..END; None is the whole clip.
         options: of the written file; it is never labelled as generated.
         rate: frames per second of an image sequence.
+        track: number of the video stream, as `vedit probe` lists them; None is the film.
         allow_huge: read a clip whose pictures or whose length are beyond what is read otherwise.
         on_progress: told as frames are written.
 
@@ -82,7 +84,8 @@ def identity(
     began = time.monotonic()
     # No model had a part in it: the label would be untrue.
     chosen = replace(options or OutputOptions(), label=False)
-    with open_video(source, rate=rate, allow_huge=allow_huge, interlaced=chosen.interlaced) as reader:
+    check_output(output, source, chosen)
+    with open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=chosen.interlaced) as reader:
         plan, report, warnings = _written(reader, output, frames, chosen, on_progress)
     return IdentityResult(
         output=Path(output),

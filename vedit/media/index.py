@@ -20,14 +20,12 @@ from vedit.media.limits import check_total
 from vedit.media.rates import exact_rate
 from vedit.media.sequence import DEFAULT_RATE
 from vedit.media.source import open_input
+from vedit.media.times import NO_PTS, Times, mend, spelled
 from vedit.types import FrameIndex, VideoMetadata
 
 if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
-
-NO_PTS = -(2**63)
-"""Stands for an absent timestamp; FFmpeg's own value for that."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,11 +96,10 @@ def scan(path: Path, metadata: VideoMetadata, *, allow_huge: bool = False) -> Sc
         told = f"the header says {declared} frames, " if declared else ""
         broken = f"; {found.errors} packets are damaged" if found.errors else ""
         warnings.append(f"{path.name}: {told}{len(found.pts)} could be decoded{broken}")
-    pts, own = _strictly_increasing(found, metadata)
-    if not own:
-        absent = all(value == NO_PTS for value in found.pts)
-        told = "it carries no timestamps: an" if absent else "its timestamps do not increase; they are replaced by an"
-        warnings.append(f"{path.name}: {told} even rate of {metadata.average_rate or DEFAULT_RATE} frames/s")
+    times = _times(found, metadata)
+    pts = times.pts
+    if times.moved:
+        warnings.append(f"{path.name}: {_told(times, found, metadata)}")
     if is_float(metadata.pixel_format):
         clipped = f"; its brightest sample, {found.brightest:.4g}, is clipped" if found.brightest > 1 else ""
         warnings.append(f"{path.name}: linear light is read as 16 bits on the sRGB curve, 0 to 1{clipped}")
@@ -112,12 +109,13 @@ def scan(path: Path, metadata: VideoMetadata, *, allow_huge: bool = False) -> Sc
         time_base=metadata.time_base,
         last_duration=_last_duration(found, pts, metadata),
         rate=exact_rate(pts, metadata.time_base, hints),
+        moved=times.moved,
     )
     return ScannedIndex(
         frames=index,
         keys=found.keys,
         fingerprints=found.fingerprints,
-        seekable=own,
+        seekable=not times.moved,
         threads=threads,
         interlaced=found.interlaced,
         warnings=tuple(warnings),
@@ -160,9 +158,10 @@ def predict(path: Path, metadata: VideoMetadata, *, allow_huge: bool = False) ->
     timed.sort()
     found.pts = array("q", (pts for pts, _ in timed))
     found.durations = array("q", (duration for _, duration in timed))
-    pts, own = _strictly_increasing(found, metadata)
-    if not own:
+    times = _times(found, metadata)
+    if times.moved:
         return None
+    pts = times.pts
     index = FrameIndex(
         pts=pts,
         time_base=metadata.time_base,
@@ -240,15 +239,23 @@ def _hidden(metadata: VideoMetadata) -> int:
     return max(0, metadata.declared_frames - int(shown))
 
 
-def _strictly_increasing(found: _Pass, metadata: VideoMetadata) -> tuple[tuple[int, ...], bool]:
-    """The timestamps, and whether they are the file's own; else an even grid at the rate the container names."""
-    pts = found.pts
-    if NO_PTS not in pts and all(a < b for a, b in pairwise(pts)):
-        return tuple(pts), True
+def _times(found: _Pass, metadata: VideoMetadata) -> Times:
     rate = metadata.average_rate or DEFAULT_RATE
-    first = next((value for value in pts if value != NO_PTS), 0)
-    step = 1 / (rate * metadata.time_base)
-    return tuple(first + round(number * step) for number in range(len(pts))), False
+    end = found.end if not found.errors else None
+    return mend(found.pts, rate=rate, time_base=metadata.time_base, end=end)
+
+
+def _told(times: Times, found: _Pass, metadata: VideoMetadata) -> str:
+    """What was done to the times, for the user."""
+    rate = metadata.average_rate or DEFAULT_RATE
+    if times.even:
+        absent = all(value == NO_PTS for value in found.pts)
+        told = "it carries no timestamps: an" if absent else "its timestamps are in no order; they are replaced by an"
+        return f"{told} even rate of {rate} frames/s"
+    one = len(times.moved) == 1
+    what = "1 timestamp repeats, steps back or is" if one else f"{len(times.moved)} timestamps repeat, step back or are"
+    where = "it was moved between its neighbours" if one else "they were moved between their neighbours"
+    return f"{what} missing; {where} ({spelled(times.moved)}), every other frame stays at its time"
 
 
 def _last_duration(found: _Pass, pts: tuple[int, ...], metadata: VideoMetadata) -> int:

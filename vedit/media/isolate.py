@@ -44,6 +44,7 @@ def check_file(
     *,
     frames: int = 0,
     rate: Fraction | None = None,
+    track: int | None = None,
     allow_huge: bool = False,
     seconds: float = SECONDS,
 ) -> FileReport:
@@ -53,6 +54,7 @@ def check_file(
         path: of the file or image sequence.
         frames: decode this many of the first frames too, and convert them to RGB.
         rate: frames per second of an image sequence.
+        track: number of the video stream; None is the film.
         allow_huge: as `probe`; lifts the limit of address space too.
         seconds: that the check may take.
 
@@ -61,6 +63,7 @@ def check_file(
     """
     words = [sys.executable, "-P", "-m", "vedit.media.isolate", f"--frames={frames}"]
     words += [f"--rate={rate.numerator}/{rate.denominator}"] if rate is not None else []
+    words += [f"--track={track}"] if track is not None else []
     words += ["--allow-huge"] if allow_huge else []
     # The child finds what this process does, and nothing in the folder it happens to run in.
     environment = os.environ | {
@@ -112,6 +115,7 @@ def metadata_from_json(told: Mapping[str, Any]) -> VideoMetadata:
     streams: list[dict[str, Any]] = [dict(stream) for stream in values["streams"]]
     for stream in streams:
         stream["time_base"] = Fraction(stream["time_base"])
+        stream["size"] = None if stream["size"] is None else tuple(stream["size"])
     values["streams"] = tuple(StreamInfo(**stream) for stream in streams)
     return VideoMetadata(**values)
 
@@ -143,13 +147,13 @@ def _limit(address_space: int | None) -> None:
             resource.setrlimit(resource.RLIMIT_AS, (most, hard))
 
 
-def _inspect(path: str, frames: int, rate: Fraction | None, allow_huge: bool) -> dict[str, object]:
+def _inspect(path: str, frames: int, rate: Fraction | None, track: int | None, allow_huge: bool) -> dict[str, object]:
     from vedit.media.color import ToRgb
     from vedit.media.decode import Decoder
     from vedit.media.index import check_same_size
     from vedit.media.probe import probe
 
-    metadata = probe(path, rate=rate, allow_huge=allow_huge)
+    metadata = probe(path, rate=rate, track=track, allow_huge=allow_huge)
     count = damaged = 0
     if frames > 0:
         to_rgb = ToRgb(metadata.color, metadata.coded_height, metadata.bit_depth, metadata.has_alpha)
@@ -171,12 +175,13 @@ def _child(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="vedit.media.isolate")
     parser.add_argument("--frames", type=int, default=0)
     parser.add_argument("--rate", type=Fraction)
+    parser.add_argument("--track", type=int)
     parser.add_argument("--allow-huge", action="store_true")
     parser.add_argument("path")
     told = parser.parse_args(arguments)
     _limit(None if told.allow_huge else ADDRESS_SPACE)
     try:
-        found = _inspect(told.path, told.frames, told.rate, told.allow_huge)
+        found = _inspect(told.path, told.frames, told.rate, told.track, told.allow_huge)
     except InputError as error:
         found = {"error": error.message, "remedy": error.remedy}
     except MemoryError:

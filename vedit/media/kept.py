@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, cast
 from vedit.errors import InputError, MediaError
 from vedit.media.choices import OutputOptions
 from vedit.media.containers import Container, holder, holds
-from vedit.media.languages import written_as
+from vedit.media.languages import canonical, written_as
+from vedit.media.order import Order, order_notes
 from vedit.media.passthrough import in_part, source_packets, span
-from vedit.media.source import is_picture
 from vedit.media.timecode import add_frames, nominal_rate
+from vedit.media.tracks import is_picture
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
 
 if TYPE_CHECKING:
@@ -61,7 +62,8 @@ def kept_streams(
             found.copied.append(stream.index)
             if stream.type == "audio":
                 found.rates.append(cast("AudioStream", stream).codec_context.sample_rate)
-            if stream.language is not None and written_as(container.stream_muxer, stream.language) is None:
+            language = stream.language or "und"
+            if canonical(language) != "none" and written_as(container.stream_muxer, language) is None:
                 lost.append(f"the language tag of {_describe(stream)} ({container.suffix} does not know it)")
         elif _timecode_track(stream):
             continue  # written anew, from the start timecode
@@ -95,11 +97,42 @@ def kept_streams(
     return found
 
 
+def check_order(
+    source: InputContainer, container: Container, copied: list[int], notes: list[str], lost: list[str]
+) -> None:
+    """Read all packets that will be copied, and tell of those whose times step back.
+
+    Args:
+        source: read from its beginning to its end.
+        container: to write.
+        copied: numbers of the streams.
+        notes: is told of what is left out that nobody hears.
+        lost: is told of times that are not kept as they are.
+
+    Raises:
+        MediaError: the container cannot say when the sound is heard.
+    """
+    order = Order()
+    streams = [stream for stream in source.streams if stream.index in copied and stream.type != "attachment"]
+    for _ in source_packets(source, streams, order):
+        pass
+    names = {stream.index: _describe(stream) for stream in streams}
+    told, changed = order_notes(order.steps, names)
+    notes += told
+    lost += changed
+    # There a sample lies behind the one before, whatever its packet says.
+    for number, second in order.pauses.items() if container.stream_muxer in ("mp4", "mov") else ():
+        raise MediaError(
+            f"{names[number]} has a pause or an overlap at {float(second):.3f} s, which {container.suffix} cannot hold",
+            remedy="write a .mkv file",
+        )
+
+
 def _describe(stream: Stream) -> str:
     context = cast("object | None", stream.codec_context)
     codec = stream.codec_context.codec.canonical_name if context is not None else getattr(stream, "name", None)
     if stream.type == "video":
-        kind = "the cover picture" if is_picture(stream) else "the second video"
+        kind = "the cover picture" if is_picture(stream) else "another video"
     else:
         kind = {"subtitle": "the subtitles", "audio": "the sound"}.get(stream.type, f"the {stream.type} track")
     language = f", {stream.language}" if stream.language not in (None, "und") else ""
@@ -159,11 +192,14 @@ def check_timing(container: Container, index: FrameIndex) -> None:
             f".mxf holds {', '.join(map(str, MXF_RATES))} frames/s, the source has {index.rate or 'a variable rate'}",
             remedy="write a .mov or .mkv file",
         )
-    if container.muxer == "gif":
+    if container.tick is not None:
         steps = [(b - a) * index.time_base for a, b in pairwise(index.pts)]
-        if steps and min(steps) < Fraction(1, 100):
+        if steps and min(steps) < container.tick:
+            number = steps.index(min(steps))
             raise MediaError(
-                ".gif shows a picture for at least 1/100 s, the source's are shorter", remedy="write a .mp4 file"
+                f"{container.suffix} shows a picture for at least {container.tick} s, the source's frame {number} is "
+                f"shown for {float(steps[number]):.6f} s",
+                remedy="write a .mp4 or .mov file",
             )
 
 

@@ -105,4 +105,5 @@ def move_in_place(
     if strange is not None:
         raise appeared(strange)
     pictures = [(temporary / name, files.folder / name) for name in files.names]
-    put_in_place([*companions, *pictures], [*before, *stale])
+    names = {final for _, final in pictures}
+    put_in_place(pictures, companions=companions, stale=[*(path for path in before if path not in names), *stale])

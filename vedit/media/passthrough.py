@@ -11,6 +11,7 @@ from av.packet import Packet
 from av.stream import Disposition
 
 from vedit.media.languages import written_as
+from vedit.media.order import Order
 from vedit.media.source import open_input
 
 if TYPE_CHECKING:
@@ -72,10 +73,19 @@ def in_part(packet: Packet[Stream], begin: Fraction, end: Fraction) -> bool:
     return start < end and start + (packet.duration or 1) * packet.time_base > begin
 
 
-def source_packets(container: InputContainer, streams: list[Stream]) -> Iterator[Packet[Stream]]:
-    """All packets of the streams, in file order, without the empty ones that end a demux; stops at damage."""
+def source_packets(
+    container: InputContainer, streams: list[Stream], order: Order | None = None
+) -> Iterator[Packet[Stream]]:
+    """All packets of the streams, in file order, without the empty ones that end a demux; stops at damage.
+
+    Args:
+        container: at its beginning.
+        streams: to read.
+        order: sees to it that the times of each stream increase; None is a new one.
+    """
     if not streams:
         return
+    in_order = order or Order()
     packets = container.demux(streams)
     while True:
         try:
@@ -84,7 +94,7 @@ def source_packets(container: InputContainer, streams: list[Stream]) -> Iterator
             return
         if packet is None:
             return
-        if packet.size and (packet.pts is not None or packet.dts is not None):
+        if packet.size and (packet.pts is not None or packet.dts is not None) and in_order(packet):
             yield packet
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
-from collections.abc import Collection, Iterable, Sequence
+import shutil
+from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vedit.errors import InputError, VeditError
+from vedit.media.unfinished import hold, let_go, sweep, unfinished_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,51 +41,90 @@ def stands(path: Path, stamps: Collection[Stamp]) -> bool:
     return bool(stamps) and stamp(path) in stamps
 
 
-def put_in_place(moves: Sequence[tuple[Path, Path]], stale: Iterable[Path] = ()) -> None:
-    """Rename finished files, in order; what was there before is lost only when all of them have their names.
+def put_in_place(
+    results: Sequence[tuple[Path, Path]],
+    *,
+    companions: Sequence[tuple[Path, Path]] = (),
+    stale: Iterable[Path] = (),
+) -> None:
+    """Rename finished files to their names; a failure brings back what was there before.
 
-    Old files are set aside in a hidden folder beside the new ones, last first, then the new ones take their names,
-    first to last. So the last pair names what is complete only with the others: at no moment does it lie, old or new,
-    beside the companions of another render. A kill in between leaves it without its name, and both in hidden files.
+    Under the name of a result there is at each moment either the old file or the new one. Its companions (the record,
+    the sound of pictures) never stand beside another render's result: the old ones go first, and where there was an
+    old result the new ones come last. A kill in between leaves a result without companions; where nothing was there
+    before, companions without a result.
 
     Args:
-        moves: (temporary, final) pairs; all final names are in one folder.
+        results: (temporary, final) pairs: the film, or all pictures; all final names are in one folder.
+        companions: such pairs, in the same folder.
         stale: files in that folder that belong to what is replaced, and get no successor.
 
     Raises:
         OSError: the disk refuses; what was there before is there again.
     """
-    finals = [final for _, final in moves]
-    replaced = dict.fromkeys([*reversed(finals), *stale])
-    old = [path for path in replaced if path.is_file() and not path.is_symlink()]
-    aside = finals[-1].parent / f".{secrets.token_hex(8)}.old"
-    gone: list[Path] = []
-    done: list[Path] = []
+    replaced = [final for _, final in results if _is_file(final)]
+    gone = [path for path in dict.fromkeys([*(final for _, final in companions), *stale]) if _is_file(path)]
+    if not (replaced or gone):
+        _move_all([*companions, *results], (), {}, None)
+        return
+    with _aside(results[-1][1]) as aside:
+        moves = [*results, *companions] if replaced else [*companions, *results]
+        _move_all(moves, gone, _linked(replaced, aside), aside)
+
+
+def _is_file(path: Path) -> bool:
+    return path.is_file() and not path.is_symlink()
+
+
+@contextlib.contextmanager
+def _aside(result: Path) -> Generator[Path]:
+    """A hidden folder beside a result for what it replaces; it goes at the end, or with the next run after a kill."""
+    aside = result.with_name(unfinished_name(result, kind="old"))
+    aside.mkdir()
+    handle = hold(aside)
     try:
-        if old:
-            aside.mkdir()
-        for path in old:
+        yield aside
+    finally:
+        let_go(handle)
+        # The new files stand: an old one that cannot be removed is no reason to call the render failed.
+        shutil.rmtree(aside, ignore_errors=True)
+
+
+def _linked(files: Iterable[Path], aside: Path) -> dict[Path, Path]:
+    """A second name for each file, by which a failure brings it back; none where the file system has no links."""
+    kept: dict[Path, Path] = {}
+    for path in files:
+        with contextlib.suppress(OSError, NotImplementedError):
+            (aside / path.name).hardlink_to(path)
+            kept[path] = aside / path.name
+    return kept
+
+
+def _move_all(
+    moves: Sequence[tuple[Path, Path]], gone: Sequence[Path], kept: dict[Path, Path], aside: Path | None
+) -> None:
+    """Set aside what is to go, then rename in order; after a failure everything has the name that it had."""
+    done: list[Path] = []
+    hidden: list[tuple[Path, Path]] = []
+    try:
+        for path in gone:
+            assert aside is not None
             path.replace(aside / path.name)
-            gone.append(path)
+            hidden.append((aside / path.name, path))
         for temporary, final in moves:
             temporary.replace(final)
             done.append(final)
     except BaseException:
         for final in reversed(done):
-            with contextlib.suppress(OSError):
-                final.unlink(missing_ok=True)
-        for path in reversed(gone):
             with contextlib.suppress(OSError):  # the others are still worth bringing back
-                (aside / path.name).replace(path)
-        with contextlib.suppress(OSError):
-            aside.rmdir()  # not where one could not be brought back
+                if final in kept:
+                    kept[final].replace(final)
+                else:
+                    final.unlink(missing_ok=True)
+        for old, path in reversed(hidden):
+            with contextlib.suppress(OSError):
+                old.replace(path)
         raise
-    # The new files stand: an old one that cannot be removed is no reason to call the render failed.
-    with contextlib.suppress(OSError):
-        for path in gone:
-            (aside / path.name).unlink(missing_ok=True)
-        if old:
-            aside.rmdir()
 
 
 def check_free(path: Path, *, overwrite: bool, replaces: Collection[Stamp] = ()) -> None:
@@ -103,14 +144,18 @@ def write_whole(path: Path, data: bytes) -> None:
     Raises:
         InputError: it cannot be written; what was there before is still there, and nothing is left beside it.
     """
+    sweep(path)
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    handle = None
     try:
         with part.open("xb") as file:
+            handle = hold(part)
             file.write(data)
         part.replace(path)
     except OSError as error:
         raise InputError(f"cannot write {path}: {error.strerror}") from error
     finally:
+        let_go(handle)
         with contextlib.suppress(OSError):
             part.unlink(missing_ok=True)
 

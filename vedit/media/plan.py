@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import secrets
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
@@ -15,17 +15,29 @@ from vedit.media.choices import OutputOptions
 from vedit.media.containers import Container, container_for, track_time_base
 from vedit.media.encode import Encoding, choose_encoding
 from vedit.media.hdr import HdrMetadata, read_hdr
-from vedit.media.kept import KeptStreams, check_timing, first_timecode, kept_streams, start_of, written_timecode
+from vedit.media.kept import (
+    KeptStreams,
+    check_order,
+    check_timing,
+    first_timecode,
+    kept_streams,
+    start_of,
+    written_timecode,
+)
 from vedit.media.label import holds_tag, mxf_tags
 from vedit.media.numbered import NumberedFiles, first_number, numbered
 from vedit.media.passthrough import kept_tags
 from vedit.media.sequence import find_sequence
 from vedit.media.sidecar import is_record, sidecar_path
 from vedit.media.source import open_input
-from vedit.media.target import check_target
+from vedit.media.target import check_name, check_target
+from vedit.media.unfinished import unfinished_name
+from vedit.media.watch import Watch
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
 
 DEFAULTS = OutputOptions()
+RECORD_NAME = 220
+"""Bytes of a record's name that leave room for what it is written under."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +49,8 @@ class OutputPlan:
     temporary: Path
     """On the same file system, so that it can be renamed into place; a folder for an image sequence."""
     source: VideoMetadata
+    watch: Watch
+    """Of the source's files, since it was planned."""
     index: FrameIndex
     frames: FrameRange
     """Of the source; the file holds these."""
@@ -108,6 +122,44 @@ class OutputPlan:
         return tuple(round(pts - shift) for pts in self.index.pts[self.frames.start : self.frames.stop])
 
 
+def check_output(path: Path | str, source: Path | str, options: OutputOptions = DEFAULTS) -> None:
+    """Refuse an output by its name alone, before the source is opened; `plan_output` looks again.
+
+    Args:
+        path: of the file to write.
+        source: the clip.
+        options: what the user chose of the written file.
+
+    Raises:
+        MediaError: the output is the source, a link, a folder, exists, or lies where nothing can be written; a name is
+            too long; or its extension is not a container that is written.
+    """
+    target, container = _target(path)
+    pictures = numbered(target, first=0, count=0) if container.sequence else None
+    check_target(target, Path(source), pictures, overwrite=options.overwrite, replaces=options.replaces)
+    _check_record(target, Path(source), pictures, options)
+
+
+def _target(path: Path | str) -> tuple[Path, Container]:
+    target = Path(path).absolute()
+    check_name(target)
+    if target.is_dir():
+        raise MediaError(f"{path} is a folder", remedy="name a file in it")
+    return target, container_for(target)
+
+
+def _check_record(target: Path, source: Path, pictures: NumberedFiles | None, options: OutputOptions) -> list[Path]:
+    """The record that may be replaced since it belongs to no pictures; raises MediaError where one is in the way."""
+    record = sidecar_path(target)
+    if not options.sidecar and len(os.fsencode(record.name)) > RECORD_NAME:
+        return []  # there can be none
+    orphans = [record] if _orphaned(target, pictures) and is_record(record) else []
+    # Where none is written too: `verify` would take what another render left for this one's.
+    free = options.overwrite or bool(orphans)
+    check_target(record, source, overwrite=free, replaces=options.replaces)
+    return orphans
+
+
 def plan_output(
     path: Path | str,
     metadata: VideoMetadata,
@@ -135,10 +187,8 @@ def plan_output(
     """
     if metadata.timecode is None:
         metadata = replace(metadata, timecode=options.timecode)
-    target = Path(path).absolute()
-    if target.is_dir():
-        raise MediaError(f"{path} is a folder", remedy="name a file in it")
-    container = container_for(target)
+    target, container = _target(path)
+    watch = Watch(metadata.path)
     part = frames if frames is not None else FrameRange(start=0, stop=len(index))
     if not part or part.stop > len(index):
         raise MediaError(f"frames {part.start}..{part.stop} are not in the clip", remedy=f"it has 0..{len(index)}")
@@ -159,6 +209,8 @@ def plan_output(
             whole = len(part) == len(index)
             streams = kept_streams(source, metadata, container, options, whole=whole, lost=lost)
             start = start_of(source, metadata, index, part, container, streams.copied, whole=whole)
+        with open_input(metadata.path) as source:
+            check_order(source, container, streams.copied, notes, lost)
     first = first_timecode(metadata, index, part)
     tags = _own_tags(metadata, container, lost, beside=bool(streams.copied))
     timecode = written_timecode(metadata, index, part, container, first, options, lost, notes)
@@ -172,12 +224,8 @@ def plan_output(
         free = options.overwrite or beside in orphans
         check_target(beside, metadata.path, None, overwrite=free, replaces=replaces)
         notes.append(f"the sound is in {beside.name}")
-    # Where none is written too: `verify` would take what another render left for this one's.
-    record = sidecar_path(target)
-    if _orphaned(target, pictures) and is_record(record):
-        orphans.append(record)
-    check_target(record, metadata.path, None, overwrite=options.overwrite or record in orphans, replaces=replaces)
-    sidecar = record if options.sidecar else None
+    orphans += _check_record(target, metadata.path, pictures, options)
+    sidecar = sidecar_path(target) if options.sidecar else None
     if options.interlaced == "weave" and metadata.field_order not in ("progressive", "unknown"):
         notes.append("the source is interlaced: its fields are kept woven and the result is marked progressive")
     if lost:
@@ -190,6 +238,7 @@ def plan_output(
         path=target,
         temporary=temporary_for(target),
         source=metadata,
+        watch=watch,
         index=index,
         frames=part,
         container=container,
@@ -247,4 +296,4 @@ def temporary_for(target: Path, work: Path | None = None) -> Path:
     folder = target.parent
     if work is not None and work.is_dir() and work.stat().st_dev == folder.stat().st_dev:
         folder = work.absolute()
-    return folder / f".{target.stem.replace('%', '')}.{secrets.token_hex(4)}.part{target.suffix}"
+    return folder / unfinished_name(target)

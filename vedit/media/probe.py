@@ -18,7 +18,8 @@ from vedit.media.color import has_alpha, plane_of, tags_of, working_depth
 from vedit.media.limits import check_size
 from vedit.media.rates import snap
 from vedit.media.sequence import DEFAULT_RATE, find_sequence
-from vedit.media.source import checked_path, decoder_of, main_video, open_input, side_data_of
+from vedit.media.source import checked_path, decoder_of, open_input, side_data_of
+from vedit.media.tracks import is_picture, main_video
 from vedit.types import FieldOrder, Rotation, StreamInfo, VideoMetadata
 
 if TYPE_CHECKING:
@@ -36,7 +37,9 @@ GIF_PIXELS = 2**30
 FIELD_ORDERS: dict[int, FieldOrder] = {1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
 
 
-def probe(path: Path | str, *, rate: Fraction | None = None, allow_huge: bool = False) -> VideoMetadata:
+def probe(
+    path: Path | str, *, rate: Fraction | None = None, track: int | None = None, allow_huge: bool = False
+) -> VideoMetadata:
     """The metadata of a video file or image sequence.
 
     The first frame is decoded, because orientation, pixel format and colour are only certain there; no other, except
@@ -45,18 +48,19 @@ def probe(path: Path | str, *, rate: Fraction | None = None, allow_huge: bool = 
     Args:
         path: of the file; or `shot_%04d.png`, `shot_####.png`, or a folder of one image sequence.
         rate: frames per second of an image sequence; None is 25.
+        track: number of the video stream to edit; None is the film, see `vedit.media.tracks.main_video`.
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
 
     Raises:
-        MediaError: the file is absent, empty, not a video, has sound only, has frames that are too large, or holds no
-            frame that can be decoded.
+        MediaError: the file is absent, empty, not a video, has sound only, no such track, frames that are too large, or
+            no frame that can be decoded.
     """
     file = checked_path(path)
     sequence = find_sequence(file)
     if rate is not None and sequence is None:
         raise MediaError(f"{path} has its own frame times", remedy="leave --rate out: it is for image sequences")
     with open_input(file, rate=rate) as container:
-        stream = main_video(container, path, allow_huge=allow_huge)
+        stream = main_video(container, path, track=track, allow_huge=allow_huge)
         frame = _first_frame(container, stream)
         if frame is None:
             raise MediaError(
@@ -182,6 +186,7 @@ def _stream_info(stream: Stream) -> StreamInfo:
     kind = "data" if stream.type == "unknown" else stream.type
     context = cast("object | None", stream.codec_context)
     codec = stream.codec_context.codec.canonical_name if context is not None else None
+    film = cast("VideoStream", stream) if stream.type == "video" and context is not None else None
     return StreamInfo(
         index=stream.index,
         kind=kind,
@@ -189,4 +194,7 @@ def _stream_info(stream: Stream) -> StreamInfo:
         time_base=stream.time_base or Fraction(1, 1000),
         language=stream.language,
         start_pts=stream.start_time,
+        size=(film.codec_context.width, film.codec_context.height) if film is not None else None,
+        frames=stream.frames or None,
+        picture=is_picture(stream),
     )

@@ -19,6 +19,8 @@ from vedit.media.deinterlace import Deinterlacer, is_interlaced
 from vedit.media.index import Mispredicted, ScannedIndex, check_same_size, predict, scan
 from vedit.media.probe import probe
 from vedit.media.sequence import DEFAULT_RATE
+from vedit.media.tracks import choice_note
+from vedit.media.watch import Watch
 from vedit.types import Clip, FrameIndex, FrameRange, VideoMetadata
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ def open_video(
     *,
     seek: bool = True,
     rate: Fraction | None = None,
+    track: int | None = None,
     allow_huge: bool = False,
     interlaced: Interlaced = "deinterlace",
     backend: Backend = "pyav",
@@ -42,14 +45,19 @@ def open_video(
         path: of the file; or `shot_%04d.png`, `shot_####.png`, or a folder of one image sequence.
         seek: reach frames by seeking; False always decodes from the first frame on.
         rate: frames per second of an image sequence; None is 25, and a warning says so.
+        track: number of the video stream, as `vedit probe` lists them; None is the film, and where the file holds
+            another video a warning says which it is.
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
         interlaced: what is done with interlaced material.
         backend: "auto" takes decord where it is installed and every frame of the file was compared with PyAV's, bit for
             bit, which costs a decode by each; "decord" raises MediaError where its frames are not at least the same
             ones at the same times.
     """
-    metadata = probe(path, rate=rate, allow_huge=allow_huge)
+    metadata = probe(path, rate=rate, track=track, allow_huge=allow_huge)
     notes: list[str] = []
+    choice = choice_note(metadata) if track is None else None
+    if choice is not None:
+        notes.append(choice)
     if rate is None and "image2" in metadata.container:
         notes.append(
             f"{metadata.path.name}: {DEFAULT_RATE} frames/s, as an image sequence does not say; --rate sets it"
@@ -106,6 +114,7 @@ class VideoReader:
         notes: tuple[str, ...] = (),
     ) -> None:
         self._metadata = metadata
+        self._watch = Watch(metadata.path)
         self._scan = scanned
         self._allow_huge = allow_huge
         self._interlaced: Interlaced = interlaced
@@ -181,10 +190,19 @@ class VideoReader:
 
         Raises:
             InputError: the range is empty or goes past the end.
-            MediaError: the file changed or its frames change size.
+            MediaError: its frames change size.
+            VeditError: the file is another one than when the reader was made.
         """
-        scanned = self.scanned()
         self.check_range(frames)
+        try:
+            return self._read(frames, self.scanned())
+        except (MediaError, OSError):
+            self._watch.check_all()  # says better what is wrong
+            raise
+        finally:
+            self._watch.check()
+
+    def _read(self, frames: FrameRange, scanned: ScannedIndex) -> Clip:
         meta = self._metadata
         shape = (len(frames), 4 if meta.has_alpha else 3, meta.height, meta.width)
         out: IntFrames = np.empty(shape, dtype=np.uint8) if meta.bit_depth == 8 else np.empty(shape, dtype=np.uint16)
@@ -217,7 +235,10 @@ class VideoReader:
     def scanned(self) -> ScannedIndex:
         """The index with what reading by number needs beside it; found once."""
         if self._scan is None:
-            self._scan = scan(self._metadata.path, self._metadata, allow_huge=self._allow_huge)
+            try:
+                self._scan = scan(self._metadata.path, self._metadata, allow_huge=self._allow_huge)
+            finally:
+                self._watch.check_all()
         return self._scan
 
     def _draw(self, frame: VideoFrame, number: int, target: IntFrames) -> None:

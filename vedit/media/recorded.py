@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -12,6 +11,7 @@ from vedit.media.isolate import check_file
 from vedit.media.label import MXF_COMMENT, RECIPE_KEY
 from vedit.media.probe import probe
 from vedit.media.sidecar import own_record, sidecar_path
+from vedit.structured import parse_json
 
 
 def recorded_recipe(result: Path) -> Mapping[str, object] | None:
@@ -34,6 +34,6 @@ def _tagged(result: Path) -> object:
     try:
         check_file(result, rate=None, allow_huge=True)
         tags = {key.lower().removeprefix(MXF_COMMENT): value for key, value in probe(result).metadata.items()}
-        return json.loads(tags[RECIPE_KEY])
-    except (VeditError, KeyError, ValueError, RecursionError):
+        return parse_json(tags[RECIPE_KEY], result.name)
+    except (VeditError, KeyError):
         return None

@@ -13,10 +13,11 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vedit.errors import MediaError
+from vedit.errors import InputError, MediaError, VeditError
 from vedit.media.label import SOURCE_TYPE
 from vedit.media.place import Stamp, stamp
 from vedit.media.sequence import find_sequence
+from vedit.structured import parse_json
 
 if TYPE_CHECKING:
     from vedit.media.contract import ContractReport
@@ -41,9 +42,9 @@ def is_record(path: Path) -> bool:
 def read_record(path: Path) -> dict[str, Any] | None:
     """What a sidecar says; None where a file is no sidecar of the output that its name says."""
     try:
-        told: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        told: dict[str, Any] = parse_json(path.read_text("utf-8"), path.name)
         return told if "format" in told and sidecar_path(path.with_name(str(told["output"]))) == path else None
-    except (OSError, ValueError, TypeError, KeyError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, InputError):
         return None
 
 
@@ -54,6 +55,7 @@ def describe(
     *,
     notes: Sequence[str] = (),
     used: Mapping[str, object] | None = None,
+    source_sha256: str | None = None,
 ) -> dict[str, object]:
     """Everything the sidecar holds.
 
@@ -63,16 +65,25 @@ def describe(
         timings: seconds by stage.
         notes: what the render was told beside what the plan says.
         used: what was used where it differs from what was asked.
+        source_sha256: of the source as it was when the render began, where that is known.
+
+    Raises:
+        VeditError: the source is another one than the frames were made from.
+        OSError: a file cannot be read.
     """
     source = plan.source.path
     digest, size = source_hash(source)
+    if source_sha256 is not None and digest != source_sha256:
+        raise VeditError(
+            f"{source.name} was changed while it was read", remedy="wait until it is whole, and run it again"
+        )
     return {
         "format": FORMAT,
         "output": plan.path.name,
         "sound": plan.beside.name if plan.beside is not None else None,
         "label": SOURCE_TYPE if plan.options.label else None,
         "result": _result(plan.unnamed, sound=plan.unnamed_sound),
-        "source": {"name": source.name, "sha256": digest, "bytes": size},
+        "source": {"name": source.name, "sha256": digest, "bytes": size, "track": plan.source.stream_index},
         "frames": {"start": plan.frames.start, "stop": plan.frames.stop, "of": len(plan.index)},
         "size": [plan.encoding.width, plan.encoding.height],
         "rate": str(plan.index.rate) if plan.index.rate is not None else None,

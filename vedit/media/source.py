@@ -11,17 +11,14 @@ from typing import TYPE_CHECKING, cast
 import av
 from av.codec.context import CodecContext
 from av.error import FFmpegError
-from av.stream import Disposition
 from av.video.codeccontext import VideoCodecContext
 
 from vedit.errors import MediaError
-from vedit.media.limits import check_size, check_total
 from vedit.media.sequence import DEFAULT_RATE, SUFFIXES, find_sequence
 
 if TYPE_CHECKING:
     from av.container.input import InputContainer
     from av.sidedata.sidedata import SideData
-    from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
@@ -110,31 +107,6 @@ def open_input(path: Path | str, *, rate: Fraction | None = None) -> InputContai
             f"{path} is not a video that can be read ({_reason(error)})",
             remedy="check that it plays; if a copy or recording was cut short, its index may be missing",
         ) from error
-
-
-def main_video(container: InputContainer, path: Path | str, *, allow_huge: bool = False) -> VideoStream:
-    """The video stream that is edited: the default one, else the first, never a cover picture. Raises MediaError."""
-    videos = [stream for stream in container.streams.video if not is_picture(stream)]
-    if not videos:
-        if container.streams.video:
-            raise MediaError(f"{path} has a cover picture but no video", remedy="name a video file")
-        if container.streams.audio:
-            raise MediaError(f"{path} has sound but no video", remedy="name a video file")
-        raise MediaError(f"{path} has no video stream", remedy="name a video file")
-    known = [stream for stream in videos if cast("object", stream.codec_context) is not None]
-    if not known:
-        raise MediaError(f"{path}: its video codec is not known", remedy="convert it to H.264, ProRes or VP9 first")
-    chosen = next((stream for stream in known if stream.disposition & Disposition.default), known[0])
-    width, height = chosen.codec_context.width, chosen.codec_context.height
-    check_size(width, height, path, allow_huge=allow_huge)
-    check_total(chosen.frames, width, height, path, allow_huge=allow_huge)
-    return chosen
-
-
-def is_picture(stream: Stream) -> bool:
-    """Whether a video stream is a still beside the film: cover art or thumbnails."""
-    stills = Disposition.attached_pic | Disposition.timed_thumbnails | Disposition.still_image
-    return bool(stream.disposition & stills)
 
 
 def decoder_of(stream: VideoStream, *, threads: bool = True) -> VideoCodecContext:

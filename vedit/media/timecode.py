@@ -7,12 +7,10 @@ from bisect import bisect_left, bisect_right
 from fractions import Fraction
 
 from vedit.errors import InputError
+from vedit.rationals import is_whole, rational, shown, whole
 from vedit.types import FrameIndex, FrameRange
 
 _TIMECODE = re.compile(r"^(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})$")
-
-_LONGEST, _EXPONENT = 32, 3
-"""Characters of a moment, and digits of its exponent: more mean no clip's, and take for ever to compute with."""
 
 FORGIVEN = Fraction(1, 2000)
 """Seconds typed to three decimals are up to this far off the frame that is meant."""
@@ -48,7 +46,9 @@ def parse_timecode(text: str, rate: Fraction, *, drop: bool | None = None) -> in
     """
     match = _TIMECODE.match(text.strip())
     if match is None:
-        raise InputError(f"{text!r} is not a timecode", remedy="write it as HH:MM:SS:FF, drop-frame as HH:MM:SS;FF")
+        raise InputError(
+            f"{shown(text)} is not a timecode", remedy="write it as HH:MM:SS:FF, drop-frame as HH:MM:SS;FF"
+        )
     hours, minutes, seconds, frames = int(match[1]), int(match[2]), int(match[3]), int(match[5])
     nominal = nominal_rate(rate)
     if hours > 23 or minutes > 59 or seconds > 59 or frames >= nominal:
@@ -116,7 +116,7 @@ def parse_range(text: str, index: FrameIndex, timecode: str | None = None) -> Fr
     left, dots, right = text.strip().partition("..")
     if not dots:
         raise InputError(
-            f"{_shown(text)} is not a range",
+            f"{shown(text)} is not a range",
             remedy="write START..END, for instance 1.5..3, #36..#72 or 01:00:00:00..01:00:02:00",
         )
     start = _frame(left.strip(), index, timecode) if left.strip() else 0
@@ -141,7 +141,7 @@ def parse_moment(text: str, index: FrameIndex, timecode: str | None = None) -> i
     number = _frame(side, index, timecode)
     if not side.startswith("#") and ":" not in side:
         # A side of a range is the first frame from then on; between two frames the earlier one is on screen.
-        seconds = Fraction(side) + FORGIVEN
+        seconds = rational(side) + FORGIVEN
         number = bisect_right(index.pts, seconds, key=lambda pts: (pts - index.pts[0]) * index.time_base) - 1
     if number >= len(index):
         raise InputError(f"{text} is outside the clip", remedy=f"it is {_extent(index, timecode)}")
@@ -150,13 +150,10 @@ def parse_moment(text: str, index: FrameIndex, timecode: str | None = None) -> i
 
 def _frame(side: str, index: FrameIndex, timecode: str | None) -> int:
     count = len(index)
-    exponent = side.lower().partition("e")[2].lstrip("+-").replace("_", "")
-    if len(side) > _LONGEST or (exponent.isdecimal() and len(exponent) > _EXPONENT):
-        raise InputError(f"{_shown(side)} is no moment of a clip", remedy=f"it is {_extent(index, timecode)}")
     if side.startswith("#"):
-        if not side[1:].isdecimal():
-            raise InputError(f"{side!r} is not a frame number", remedy=f"write #0 to #{count}")
-        number = int(side[1:])
+        if not is_whole(side[1:]):
+            raise InputError(f"{shown(side)} is not a frame number", remedy=f"write #0 to #{count}")
+        number = whole(side[1:])
     elif ":" in side:
         number = _from_timecode(side, index, timecode)
     else:
@@ -164,10 +161,6 @@ def _frame(side: str, index: FrameIndex, timecode: str | None) -> int:
     if not 0 <= number <= count:
         raise InputError(f"{side} is outside the clip", remedy=f"it is {_extent(index, timecode)}")
     return number
-
-
-def _shown(text: str) -> str:
-    return repr(text) if len(text) <= 2 * _LONGEST else f"{text[:_LONGEST]!r}..."
 
 
 def _from_timecode(side: str, index: FrameIndex, timecode: str | None) -> int:
@@ -191,10 +184,10 @@ def _from_timecode(side: str, index: FrameIndex, timecode: str | None) -> int:
 
 def _from_seconds(side: str, index: FrameIndex, timecode: str | None) -> int:
     try:
-        seconds = Fraction(side)
-    except (ValueError, ZeroDivisionError):
+        seconds = rational(side)
+    except ValueError:
         raise InputError(
-            f"{side!r} is neither seconds, a timecode nor a frame number", remedy="write 1.5, 01:00:02:00 or #36"
+            f"{shown(side)} is neither seconds, a timecode nor a frame number", remedy="write 1.5, 01:00:02:00 or #36"
         ) from None
     end = index.seconds(len(index) - 1) + index.last_duration * index.time_base
     if seconds < 0 or seconds > end + FORGIVEN:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.media.agreed import Agreed, agreed_by_files, agreed_by_plan, is_sequence
+from vedit.media.agreed import Agreed, agreed_by_files, agreed_by_plan, is_sequence, recorded_track
 from vedit.media.color import is_rgb
 from vedit.media.containers import track_time_base
 from vedit.media.contract import Check, ContractReport, check, milliseconds
@@ -19,6 +19,8 @@ from vedit.media.probe import probe
 from vedit.media.rates import fits
 from vedit.media.sequence import find_sequence
 from vedit.media.source import open_input
+from vedit.media.times import spelled
+from vedit.media.tracks import first_video
 from vedit.media.verify_tracks import read_tracks, track_checks
 from vedit.types import ColorTags, FrameIndex, FrameRange, VideoMetadata
 
@@ -39,6 +41,7 @@ def verify(
     plan: OutputPlan | None = None,
     sound: Path | None = None,
     rate: Fraction | None = None,
+    track: int | None = None,
     allow_huge: bool = False,
 ) -> ContractReport:
     """Compare a written file with the source it was made from.
@@ -53,6 +56,7 @@ def verify(
             result (`OUT.vedit.json`), else by what its container can hold.
         sound: the file with the copied streams of a result that holds none; None is the one that lies beside it.
         rate: frames per second of an image sequence.
+        track: number of the source's video stream; None is what the record beside the result says, else the film.
         allow_huge: decode clips beyond the limits on frame size and length.
 
     Raises:
@@ -60,13 +64,18 @@ def verify(
         InputError: the range is not one.
     """
     file = Path(result)
-    before = source if isinstance(source, VideoMetadata) else _probe(Path(source), rate, allow_huge)
+    if isinstance(source, VideoMetadata):
+        before = source
+    else:
+        before = _probe(Path(source), rate, track if track is not None else recorded_track(file), allow_huge)
     index = source_index or scan(before.path, before, allow_huge=allow_huge).frames
     agreed = agreed_by_plan(plan) if plan is not None else agreed_by_files(before, index, file, frames=frames)
     part = frames if isinstance(frames, FrameRange) else agreed.frames
     if sound is not None:
         agreed = replace(agreed, sound=sound)
-    after = _probe(file, rate or agreed.rate, allow_huge)
+    shared = agreed.container is not None and not agreed.container.beside
+    # A copied video behind the new one may be the default of the source.
+    after = _probe(file, rate or agreed.rate, first_video(file) if shared else None, allow_huge)
     written = scan(after.path, after, allow_huge=allow_huge).frames
     pictures = agreed.container is not None and agreed.container.sequence
     checks = [
@@ -81,8 +90,8 @@ def verify(
     return ContractReport(checks=tuple(checks), notes=agreed.notes)
 
 
-def _probe(path: Path, rate: Fraction | None, allow_huge: bool) -> VideoMetadata:
-    return probe(path, rate=rate if is_sequence(path) else None, allow_huge=allow_huge)
+def _probe(path: Path, rate: Fraction | None, track: int | None, allow_huge: bool) -> VideoMetadata:
+    return probe(path, rate=rate if is_sequence(path) else None, track=track, allow_huge=allow_huge)
 
 
 def _source(agreed: Agreed) -> list[Check]:
@@ -103,7 +112,14 @@ def _timing(
     pairs = zip(range(part.start, part.stop), range(len(written)), strict=False)
     worst = max((abs(index.seconds(a) - first - written.seconds(b)) for a, b in pairs), default=Fraction(0))
     told = f"within {milliseconds(tick)} of the source" if tick else "equal to the source"
-    checks.append(check("frame times", told, f"largest difference {milliseconds(worst)}", worst <= tick))
+    moved = [number for number in index.moved if number in part]
+    if moved:
+        # What the source does not tell cannot be equal to it.
+        told += f", save {spelled(moved)} that had to be moved there"
+    found = f"largest difference {milliseconds(worst)}"
+    if written.moved:
+        found += f"; no increasing time at {spelled(written.moved)}"
+    checks.append(check("frame times", told, found, worst <= tick and not written.moved))
     container = agreed.container
     if container is not None and (container.mov or container.tick is not None):
         checks.append(check("time base", track_time_base(container, index.time_base), written.time_base))
@@ -114,12 +130,12 @@ def _timing(
         checks.append(check("frame rate", index.rate, index.rate if same else written.rate or "variable"))
     last = index.last_duration if part.stop == len(index) else index.pts[part.stop] - index.pts[part.stop - 1]
     expected = index.seconds(part.stop - 1) - first + last * index.time_base
-    found = written.seconds(len(written) - 1) + written.last_duration * written.time_base
+    lasts = written.seconds(len(written) - 1) + written.last_duration * written.time_base
     slack = tick
     if "matroska" in after.container:
         # Matroska has no place for the last frame's duration: it is that of the others.
         slack += max(last * index.time_base, written.last_duration * written.time_base)
-    checks.append(check("duration", _seconds(expected), _seconds(found), abs(expected - found) <= slack))
+    checks.append(check("duration", _seconds(expected), _seconds(lasts), abs(expected - lasts) <= slack))
     return checks
 
 
@@ -134,7 +150,11 @@ def _images(index: FrameIndex, written: FrameIndex, part: FrameRange, agreed: Ag
         worst = max((abs(index.seconds(a) - first - (t - agreed.times[0])) for a, t in pairs), default=Fraction(0))
         same = len(agreed.times) == len(part) and worst == 0
         told = f"{len(agreed.times)} times, largest difference {milliseconds(worst)}"
-        checks.append(check("frame times in the record", f"{len(part)} times, equal to the source", told, same))
+        moved = [number for number in index.moved if number in part]
+        wanted = f"{len(part)} times, equal to the source"
+        if moved:
+            wanted += f", save {spelled(moved)} that had to be moved there"
+        checks.append(check("frame times in the record", wanted, told, same))
     return checks
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import av
 import numpy as np
 from av.error import FFmpegError
 
-from vedit.errors import ContractError, MediaError, VeditError
+from vedit.errors import ContractError, MediaError
 from vedit.media.agreed import FIRST_FRAME, first_frame_of
 from vedit.media.convert import Converter
 from vedit.media.label import MXF_COMMENT, append_boxes, append_extensions, own_tags
@@ -26,6 +27,7 @@ from vedit.media.sequence import DEFAULT_RATE, find_sequence
 from vedit.media.sidecar import describe, sidecar_path, stage_sidecar
 from vedit.media.sinks import FilesSink, GifSink, TrackSink, discard, open_sink
 from vedit.media.source import open_input
+from vedit.media.unfinished import hold, let_go, not_written, sweep
 from vedit.media.verify import verify
 
 if TYPE_CHECKING:
@@ -55,8 +57,10 @@ class VideoWriter:
         self._sound: OutputContainer | None = None
         self._passthrough: Passthrough | None = None
         self._made: list[Path] = []
+        self._held: list[int | None] = []
 
     def __enter__(self) -> Self:
+        self._plan.watch.check_all()
         try:
             self._open()
         except (FFmpegError, OSError, ValueError) as error:
@@ -95,6 +99,7 @@ class VideoWriter:
             raise ValueError(f"{len(plan.frames)} frames were planned, {self._sent + len(frames)} came")
         if self._sink is None:
             raise ValueError("the writer is closed")
+        plan.watch.check()
         try:
             for picture in frames:
                 if self._passthrough is not None:
@@ -103,7 +108,7 @@ class VideoWriter:
                 self._sink.write(self._convert(picture), self._sent)
                 self._sent += 1
         except (FFmpegError, OSError) as error:
-            raise _refused(plan, error) from error
+            raise not_written(plan.path, error) from error  # frames were rendered: exit code 1
 
     def finish(
         self,
@@ -111,6 +116,7 @@ class VideoWriter:
         *,
         notes: Sequence[str] = (),
         used: Mapping[str, object] | None = None,
+        source_sha256: str | None = None,
     ) -> ContractReport:
         """Close and check the file, then give it and its sidecar their names.
 
@@ -118,10 +124,11 @@ class VideoWriter:
             timings: seconds by stage of the render, for the sidecar.
             notes: what the render was told beside what the plan says, for the sidecar.
             used: what was used where it differs from what was asked, for the sidecar.
+            source_sha256: of the source as it was when the render began, where that is known.
 
         Raises:
             ContractError: a check fails; nothing is kept.
-            VeditError: the disk refuses, or a file appeared under the final name.
+            VeditError: the disk refuses, a file appeared under the final name, or the source is another one now.
         """
         plan = self._plan
         if self._sent != len(plan.frames):
@@ -142,33 +149,40 @@ class VideoWriter:
             for file in self._files():
                 sync(file)
         except (FFmpegError, OSError) as error:
-            raise _refused(plan, error) from error
-        report = self._checked()
+            raise not_written(plan.path, error) from error  # frames were rendered: exit code 1
+        plan.watch.check_all()
+        try:
+            report = self._checked()
+        except MediaError:
+            self._say_better()
+            raise
         try:
             staged = None
             if plan.sidecar is not None:
-                told = describe(plan, report, timings, notes=notes, used=used)
+                told = describe(plan, report, timings, notes=notes, used=used, source_sha256=source_sha256)
                 staged = stage_sidecar(plan.sidecar, told)
-                self._made.append(staged)
+                self._add(staged)
+            plan.watch.check_all()
             self._rename(staged)
             sync(plan.path.parent)
         except OSError as error:
-            raise _refused(plan, error) from error
+            raise not_written(plan.path, error) from error  # frames were rendered: exit code 1
         return report
 
     def _open(self) -> None:
         plan = self._plan
+        sweep(plan.path)
         if plan.pictures is not None:
             plan.temporary.mkdir()
         else:
             # The name is reserved before the muxer opens it, so that nothing that is not ours is written over.
             _reserve(plan.temporary)
-        self._made.append(plan.temporary)
+        self._add(plan.temporary)
         self._sink = open_sink(plan)
         pictures = output = self._sink.output if isinstance(self._sink, TrackSink) else None
         if plan.unnamed_sound is not None:
             _reserve(plan.unnamed_sound)
-            self._made.append(plan.unnamed_sound)
+            self._add(plan.unnamed_sound)
             output = self._sound = av.open(f"file:{plan.unnamed_sound}", "w", format="matroska")
             first = plan.index.pts[plan.frames.start] * plan.index.time_base - plan.start
             output.metadata[FIRST_FRAME] = f"{float(first):.9f}"
@@ -191,6 +205,11 @@ class VideoWriter:
             if isinstance(self._sink, TrackSink):
                 self._passthrough.describe(self._sink.stream)
 
+    def _add(self, path: Path) -> None:
+        """Something temporary, held as long as this writes, and removed in the end where it got no other name."""
+        self._made.append(path)
+        self._held.append(hold(path))
+
     def _label(self) -> None:
         """What the muxers have no place for is added to the closed file."""
         plan = self._plan
@@ -208,6 +227,12 @@ class VideoWriter:
         plan = self._plan
         pictures = [plan.temporary / name for name in plan.pictures.names] if plan.pictures is not None else []
         return (pictures or [plan.temporary]) + ([plan.unnamed_sound] if plan.unnamed_sound is not None else [])
+
+    def _say_better(self) -> None:
+        """Where what was written or read is gone, that is the reason, whatever could not be read."""
+        self._plan.watch.check_all()
+        if not all(file.exists() for file in self._files()):
+            raise not_written(self._plan.path, FileNotFoundError(errno.ENOENT, "its unfinished file was removed"))
 
     def _checked(self) -> ContractReport:
         plan = self._plan
@@ -231,10 +256,10 @@ class VideoWriter:
         return report
 
     def _rename(self, staged: Path | None) -> None:
-        """All files at once, the pictures last: a file that shows under its final name is complete.
+        """All files at once: a file that shows under its final name is complete.
 
-        `verify` believes the record and the sound that it finds beside the pictures. Where a kill comes in between
-        there may be either without pictures, which is no result, but never pictures beside those of another render.
+        `verify` believes the record and the sound that it finds beside the pictures, so that these never lie beside
+        those of another render, also where a kill comes in between; see `put_in_place`.
 
         Args:
             staged: the sidecar under its temporary name.
@@ -259,7 +284,7 @@ class VideoWriter:
             )
             return
         check_free(plan.path, overwrite=plan.overwrite, replaces=replaces)
-        put_in_place([*moves, (plan.temporary, plan.path)], stale)
+        put_in_place([(plan.temporary, plan.path)], companions=moves, stale=stale)
 
     def _stale(self) -> list[Path]:
         """The record and the sound of an older result that this one has none of, but would be taken to have."""
@@ -290,14 +315,8 @@ class VideoWriter:
             else:
                 path.unlink(missing_ok=True)
         self._made.clear()
-
-
-def _refused(plan: OutputPlan, error: Exception) -> VeditError:
-    reason = getattr(error, "strerror", None) or str(error)
-    # Frames were rendered: exit code 1.
-    return VeditError(
-        f"{plan.path.name} could not be written: {reason}", remedy="check the free space, or write to another folder"
-    )
+        while self._held:
+            let_go(self._held.pop())
 
 
 def _reserve(path: Path) -> None:

@@ -21,7 +21,7 @@ from vedit.models import known_words, unknown_words
 from vedit.models.fast import SETTINGS, FastTier, tier_of
 from vedit.models.lora import Lora, read_lora
 from vedit.models.sd_controls import ControlBranches
-from vedit.models.sd_files import Components, load_components
+from vedit.models.sd_files import Components, Target, load_components
 from vedit.ranges import from_symmetric, to_symmetric
 from vedit.types import PromptEmbeds
 
@@ -281,7 +281,8 @@ def load(
 ) -> Model:
     """Load a model of this family; see `vedit.models.load`."""
     dtype: torch.dtype = usual_precision(device) if precision is None else getattr(torch, precision)
-    parts: Components = load_components(source, controls=controls, dtype=dtype)
+    target = Target(device=torch.device(device), dtype=dtype)
+    parts: Components = load_components(source, controls=controls, target=target)
     if parts.unet.config["in_channels"] != parts.vae.config["latent_channels"]:
         raise ModelError(
             f"the UNet of {name} takes {parts.unet.config['in_channels']} channels, its autoencoder gives "

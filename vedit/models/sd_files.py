@@ -1,4 +1,4 @@
-"""Files of the SD 1.x layout -> diffusers components: a diffusers folder, one .safetensors file, or a hub id.
+"""Files of the SD 1.x and 2.x layouts -> diffusers components: a diffusers folder, one .safetensors file, a hub id.
 
 Only safetensors are opened and no code from a repository runs. A path never touches the network; a hub id is looked
 for in the local cache first and fetched only where it is absent there.
@@ -7,9 +7,7 @@ for in the local cache first and fetched only where it is absent there.
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -20,52 +18,28 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from huggingface_hub import hf_hub_download
-from safetensors import SafetensorError, safe_open
+from huggingface_hub import hf_hub_download, snapshot_download
+from safetensors import SafetensorError
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
-from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
 from vedit.errors import ModelError
+from vedit.models.branches import own_controlnets
+from vedit.models.headers import SUFFIX
+from vedit.models.sd_configs import config_of
+from vedit.models.sd_single import CLIP_TOKENIZER, controlnet_origins, part_origins, tokenizer_beside
+from vedit.models.sd_weights import built, fill, plain_origins
+from vedit.models.weight_files import Stored, stored_in
 
 if TYPE_CHECKING:
     from vedit.models import ModelSource
 
 T = TypeVar("T")
-CLIP_TOKENIZER = "openai/clip-vit-large-patch14"
-SINGLE_FILE_TEXT = "cond_stage_model.transformer."
-
-# What a single SD 1.x file does not say of itself; everything not named is diffusers' default, which is SD 1.x.
-SD15_CONFIGS: dict[str, dict[str, Any]] = {
-    "unet": {"_class_name": "UNet2DConditionModel", "sample_size": 64, "cross_attention_dim": 768},
-    "vae": {
-        "_class_name": "AutoencoderKL",
-        "block_out_channels": [128, 256, 512, 512],
-        "down_block_types": ["DownEncoderBlock2D"] * 4,
-        "up_block_types": ["UpDecoderBlock2D"] * 4,
-        "layers_per_block": 2,
-        "latent_channels": 4,
-        "sample_size": 512,
-    },
-    "text_encoder": {
-        "model_type": "clip_text_model",
-        "hidden_size": 768,
-        "intermediate_size": 3072,
-        "num_attention_heads": 12,
-        "num_hidden_layers": 12,
-        "projection_dim": 768,
-    },
-    "controlnet": {"_class_name": "ControlNetModel", "cross_attention_dim": 768},
-    "scheduler": {
-        "_class_name": "DDIMScheduler",
-        "beta_start": 0.00085,
-        "beta_end": 0.012,
-        "beta_schedule": "scaled_linear",
-        "clip_sample": False,
-        "set_alpha_to_one": False,
-        "steps_offset": 1,
-    },
-}
+_CLASSES = {"unet": UNet2DConditionModel, "controlnet": ControlNetModel}
+_NAMES = {"unet": "UNet", "vae": "autoencoder", "text_encoder": "text encoder"}
+# Of the whole CLIP that some folders hold; the encoder of prompts is a part of it.
+_OF_WHOLE_CLIP = ("vision_model.", "visual_projection.", "text_projection.", "logit_scale")
+_WANTED = ("model_index.json", "*/*.json", "*/merges.txt", "*/vocab.txt")
+_WEIGHTS = ("diffusion_pytorch_model{}.safetensors", "model{}.safetensors", "*{}-*-of-*.safetensors")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,115 +54,185 @@ class Components:
     controlnets: dict[str, ControlNetModel]
 
 
-def load_components(source: ModelSource, *, controls: Sequence[str], dtype: torch.dtype) -> Components:
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """Where tensors go, and as what; on "meta" they are accounted for and not read."""
+
+    device: torch.device
+    dtype: torch.dtype
+
+
+def load_components(source: ModelSource, *, controls: Sequence[str], target: Target) -> Components:
     """Every part of a model, with the ControlNets of the kinds wanted that it has.
 
     Raises:
-        ModelError: a part is missing, damaged, or not in safetensors.
+        ModelError: a part is missing, damaged, not in safetensors, or not the whole of its network.
     """
     base = Path(source.base)
-    if base.suffix == ".safetensors":
-        parts = _single_file(base, dtype)
+    if base.suffix == SUFFIX:
+        parts = _told(str(base), lambda: _single_file(base, target))
         own: dict[str, str] = {}
     else:
-        parts = _folder(source.base, dtype)
+        parts = _part(source.base, partial(_folder, target), folders=("unet", "vae", "text_encoder", "tokenizer"))
         own = own_controlnets(base) if base.is_dir() else {}
     places = {**{kind: f"{base}/{sub}" for kind, sub in own.items()}, **source.controlnets}
-    parts["controlnets"] = {kind: _controlnet(place, dtype) for kind, place in places.items() if kind in controls}
+    parts["controlnets"] = {kind: _controlnet(place, target) for kind, place in places.items() if kind in controls}
     return Components(**parts)
 
 
-def own_controlnets(folder: Path) -> dict[str, str]:
-    """Control kinds -> subfolders of a diffusers folder: its controls.json says which is which.
-
-    diffusers saves the branches of a MultiControlNet as controlnet, controlnet_1, ... without saying what they read.
-    """
-    table = folder / "controls.json"
-    return json.loads(table.read_text("utf-8")) if table.is_file() else {}
-
-
-def _folder(base: str, dtype: torch.dtype) -> dict[str, Any]:
-    def load(p: str, kw: Mapping[str, Any]) -> dict[str, Any]:
-        vae_config: dict[str, Any] = AutoencoderKL.load_config(p, subfolder="vae", **kw)  # pyright: ignore[reportAssignmentType]
-        vae_class = AutoencoderTiny if vae_config.get("_class_name") == "AutoencoderTiny" else AutoencoderKL
-        weights = {**_weights(dtype), **kw}
-        return {
-            "unet": UNet2DConditionModel.from_pretrained(p, subfolder="unet", **weights),
-            "vae": vae_class.from_pretrained(p, subfolder="vae", **weights),
-            "text_encoder": _text_encoder(p, dtype, kw),
-            "tokenizer": _tokenizer(p, {"subfolder": "tokenizer", **kw}),
-            "scheduler_config": _scheduler_config(p, kw),
-        }
-
-    return _part(base, load)
+def _folder(target: Target, folder: Path) -> dict[str, Any]:
+    return {
+        **{part: _network(folder / part, part, target) for part in ("unet", "vae", "text_encoder")},
+        "tokenizer": _tokenizer(str(folder / "tokenizer")),
+        "scheduler_config": _json(folder / "scheduler" / "scheduler_config.json"),
+    }
 
 
-def _hub_file(file: str, repo: str, kw: Mapping[str, Any]) -> str:
-    return hf_hub_download(repo, file, **kw)
+def _network(folder: Path, part: str, target: Target, *, name: str = "") -> torch.nn.Module:
+    """A network from its own folder."""
+    network = _made(part, _json(folder / "config.json"))
+    stored = stored_in(folder)
+    whole_clip = part == "text_encoder"
+    fill(
+        network,
+        stored,
+        plain_origins(network, stored),
+        part=name or _NAMES[part],
+        own=lambda key: not (whole_clip and key.startswith(_OF_WHOLE_CLIP)),
+        device=target.device,
+        dtype=target.dtype,
+    )
+    return network
 
 
-def _controlnet_folder(dtype: torch.dtype, base: str, kw: Mapping[str, Any]) -> ControlNetModel:
-    return ControlNetModel.from_pretrained(base, **_weights(dtype), **kw)
+def _made(part: str, config: Mapping[str, Any]) -> torch.nn.Module:
+    """A network of a part's kind, without numbers in it."""
+    if part == "text_encoder":
+        own = config.get("text_config") or config
+        # What a folder says of how attention is computed is not for it to say.
+        kept = {key: value for key, value in own.items() if not key.startswith("_") and key != "quantization_config"}
+        return built(lambda: CLIPTextModel(CLIPTextConfig.from_dict(kept)))
+    if part == "vae":
+        kind = AutoencoderTiny if config.get("_class_name") == "AutoencoderTiny" else AutoencoderKL
+        return built(lambda: cast("torch.nn.Module", kind.from_config(dict(config))))
+    return built(lambda: cast("torch.nn.Module", _CLASSES[part].from_config(dict(config))))
 
 
-def _controlnet(place: str, dtype: torch.dtype) -> ControlNetModel:
-    """A ControlNet from a folder, a hub id, or, for SD 1.5, one file: a path or owner/name/FILE.safetensors."""
+def _single_file(path: Path, target: Target) -> dict[str, Any]:
+    """The parts of one file, without network: its configs are known, the tokenizer lies beside it or in the cache. A
+    folder named like the file, with diffusers configs in it, stands in for the known ones."""
+    stored = Stored(place=str(path), files=(path,))
+    parts: dict[str, Any] = {"scheduler_config": config_of(path, "scheduler")}
+    for part, name in _NAMES.items():
+        config = config_of(path, part)
+        network = parts[part] = _made(part, config)
+        origins, prefix = part_origins(part, network.state_dict(), stored, config)
+        fill(
+            network,
+            stored,
+            origins,
+            part=name,
+            own=lambda key, prefix=prefix: key.startswith(prefix),
+            device=target.device,
+            dtype=target.dtype,
+        )
+    beside = tokenizer_beside(path)
+    try:
+        parts["tokenizer"] = _tokenizer(str(beside or CLIP_TOKENIZER))
+    except (OSError, ValueError) as error:
+        raise ModelError(
+            f"{path.name} holds no tokenizer, and none is on this machine",
+            remedy=f"put CLIP's tokenizer/ folder beside it, or run: hf download {CLIP_TOKENIZER} "
+            "tokenizer.json tokenizer_config.json vocab.json merges.txt special_tokens_map.json",
+        ) from error
+    if beside is None and parts["text_encoder"].config.hidden_size == 1024:
+        parts["tokenizer"].pad_token = "!"  # what Stable Diffusion 2 was trained to see behind a prompt
+    return parts
+
+
+def _controlnet(place: str, target: Target) -> ControlNetModel:
+    """A ControlNet from a folder, a hub id, or one file: a path or owner/name/FILE.safetensors."""
     path = Path(place)
-    if path.suffix != ".safetensors":
-        return _part(place, partial(_controlnet_folder, dtype))
+    if path.suffix != SUFFIX:
+        return _part(place, partial(_controlnet_folder, target), folders=())
     if not path.is_file():
         owner, name, file = place.split("/", 2) if place.count("/") >= 2 else ("", "", "")
         if not file or path.is_absolute():
             raise ModelError(f"there is no file {place}", remedy="check the path given to --controlnet")
-        path = Path(_part(f"{owner}/{name}", partial(_hub_file, file)))
-
-    def load() -> ControlNetModel:
-        with _configs(path) as configs:
-            weights = {k: v for k, v in _weights(dtype).items() if k != "use_safetensors"}  # the file is one
-            return ControlNetModel.from_single_file(
-                str(path), config=str(configs), subfolder="controlnet", local_files_only=True, **weights
-            )
-
-    return _told(place, load)
+        path = _hub_file(f"{owner}/{name}", file)
+    return _told(place, lambda: _controlnet_file(path, target))
 
 
-def _weights(dtype: torch.dtype) -> dict[str, Any]:
-    # The low-memory path needs a further package and says so on every load; these models fit without it.
-    return {"torch_dtype": dtype, "use_safetensors": True, "low_cpu_mem_usage": False}
+def _controlnet_folder(target: Target, folder: Path) -> ControlNetModel:
+    return cast("ControlNetModel", _network(folder, "controlnet", target, name="ControlNet"))
 
 
-def _text_encoder(base: str, dtype: torch.dtype, kw: Mapping[str, Any]) -> CLIPTextModel:
-    bars = is_progress_bar_enabled()
-    disable_progress_bar()  # one encoder's bar would break into the render's own
+def _controlnet_file(path: Path, target: Target) -> ControlNetModel:
+    stored = Stored(place=str(path), files=(path,))
+    config = config_of(path, "controlnet")
+    network = _made("controlnet", config)
+    origins = controlnet_origins(network.state_dict(), stored, config)
+    fill(
+        network,
+        stored,
+        origins,
+        part="ControlNet",
+        own=lambda _: True,
+        device=target.device,
+        dtype=target.dtype,
+    )
+    return cast("ControlNetModel", network)
+
+
+def _json(path: Path) -> dict[str, Any]:
     try:
-        return CLIPTextModel.from_pretrained(base, subfolder="text_encoder", dtype=dtype, use_safetensors=True, **kw)
-    finally:
-        if bars:
-            enable_progress_bar()
+        return json.loads(path.read_text("utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror}", remedy="fetch the whole folder again") from error
 
 
-def _tokenizer(base: str, kw: Mapping[str, Any]) -> CLIPTokenizer:
-    tokenizer = CLIPTokenizer.from_pretrained(base, **kw)
+def _tokenizer(place: str) -> CLIPTokenizer:
+    tokenizer = CLIPTokenizer.from_pretrained(place, local_files_only=True)
     if len(tokenizer) <= 3:
         # transformers 5 makes an empty tokenizer where it finds no files, which would spell every prompt the same.
-        raise OSError(f"{base} has no tokenizer files")
+        raise OSError(f"{place} has no tokenizer files")
     return tokenizer
 
 
-def _scheduler_config(base: str, kw: Mapping[str, Any]) -> dict[str, object]:
-    return cast("dict[str, object]", DDIMScheduler.load_config(base, subfolder="scheduler", **kw))
-
-
-def _part(place: str, load: Callable[[str, Mapping[str, Any]], T]) -> T:
+def _part(place: str, load: Callable[[Path], T], *, folders: Sequence[str]) -> T:
     """Load from a folder without network, or from the hub's cache and, failing that, the hub."""
     if Path(place).is_dir():
-        return _told(place, lambda: load(place, {"local_files_only": True}))
-    repo, _, revision = place.partition("@")
-    pinned = {"revision": revision} if revision else {}
+        return _told(place, lambda: load(Path(place)))
     try:
-        return load(repo, {"local_files_only": True, **pinned})
+        return load(_snapshot(place, folders, local=True))
+    except (OSError, ValueError, ModelError):
+        pass
+    try:
+        return load(_told(place, lambda: _snapshot(place, folders)))
+    except ModelError:
+        # Some repositories hold their weights in half precision alone.
+        return _told(place, lambda: load(_snapshot(place, folders, variant=".fp16")))
+
+
+def _snapshot(place: str, folders: Sequence[str], *, variant: str = "", local: bool = False) -> Path:
+    repo, _, revision = place.partition("@")
+    weights = [pattern.format(variant) for pattern in _WEIGHTS]
+    wanted = [f"{folder}/{name}" for folder in folders for name in weights] or [
+        "config.json",
+        "*.index*.json",
+        *weights,
+    ]
+    patterns = [*(_WANTED if folders else ()), *wanted]
+    return Path(snapshot_download(repo, revision=revision or None, allow_patterns=patterns, local_files_only=local))
+
+
+def _hub_file(repo: str, file: str) -> Path:
+    name, _, revision = repo.partition("@")
+    fetch = partial(hf_hub_download, name, file, revision=revision or None)
+    try:
+        return Path(fetch(local_files_only=True))
     except (OSError, ValueError):
-        return _told(place, lambda: load(repo, pinned))
+        return Path(_told(f"{repo}/{file}", fetch))
 
 
 def _told(place: str, load: Callable[[], T]) -> T:
@@ -200,64 +244,3 @@ def _told(place: str, load: Callable[[], T]) -> T:
             f"{place} cannot be loaded: {reason}",
             remedy="give a complete diffusers folder with safetensors weights, or a hub id while the hub is in reach",
         ) from error
-
-
-def _single_file(path: Path, dtype: torch.dtype) -> dict[str, Any]:
-    """The parts of one SD 1.x file, without network: the configs are known, the tokenizer lies beside it or in the
-    cache. A folder named like the file, with diffusers configs in it, stands in for the SD 1.5 ones."""
-    with _configs(path) as configs:
-
-        def load() -> dict[str, Any]:
-            shared = {**_weights(dtype), "config": str(configs), "local_files_only": True}
-            del shared["use_safetensors"]  # the file is one
-            return {
-                "unet": UNet2DConditionModel.from_single_file(str(path), subfolder="unet", **shared),
-                "vae": AutoencoderKL.from_single_file(str(path), subfolder="vae", **shared),
-                "text_encoder": _single_file_text(path, configs / "text_encoder", dtype),
-                "scheduler_config": json.loads((configs / "scheduler" / "scheduler_config.json").read_text("utf-8")),
-            }
-
-        parts = _told(str(path), load)
-        folders = [folder / "tokenizer" for folder in (configs, path.parent)]
-        beside = next((folder for folder in folders if folder.is_dir()), None)
-        try:
-            tokenizer = _tokenizer(str(beside or CLIP_TOKENIZER), {"local_files_only": True})
-        except (OSError, ValueError) as error:
-            raise ModelError(
-                f"{path.name} holds no tokenizer, and none is on this machine",
-                remedy=f"put CLIP's tokenizer/ folder beside it, or run: hf download {CLIP_TOKENIZER} "
-                "tokenizer.json tokenizer_config.json vocab.json merges.txt special_tokens_map.json",
-            ) from error
-    return {**parts, "tokenizer": tokenizer}
-
-
-@contextmanager
-def _configs(path: Path) -> Generator[Path]:
-    beside = path.with_suffix("")
-    if beside.is_dir() and any(beside.glob("*/config.json")):
-        yield beside
-        return
-    with tempfile.TemporaryDirectory(prefix="vedit-") as temporary:
-        for part, config in SD15_CONFIGS.items():
-            folder = Path(temporary, part)
-            folder.mkdir()
-            file = folder / ("scheduler_config.json" if part == "scheduler" else "config.json")
-            file.write_text(json.dumps(config), "utf-8")
-        yield Path(temporary)
-
-
-def _single_file_text(path: Path, config: Path, dtype: torch.dtype) -> CLIPTextModel:
-    encoder = CLIPTextModel(CLIPTextConfig.from_pretrained(str(config), local_files_only=True))
-    own = encoder.state_dict()
-    with safe_open(path, framework="pt") as file:
-        # transformers 5 dropped the `text_model.` level that SD 1.x files were written with.
-        weights = {
-            target: file.get_tensor(key)
-            for key in file.keys()  # noqa: SIM118 - not a mapping
-            if key.startswith(SINGLE_FILE_TEXT)
-            for target in (key.removeprefix(SINGLE_FILE_TEXT), key.removeprefix(SINGLE_FILE_TEXT + "text_model."))
-            if target in own
-        }
-    encoder.load_state_dict(weights)
-    torch.nn.Module.to(encoder, dtype)
-    return encoder

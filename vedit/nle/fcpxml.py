@@ -1,23 +1,24 @@
-"""FCPXML 1.8 to 1.13 (Final Cut Pro, Resolve): clips relinked by an asset of their own, all else as it was."""
+"""FCPXML 1.8 to 1.14 (Final Cut Pro, Resolve): clips relinked by an asset of their own, all else as it was."""
 
 from __future__ import annotations
 
 import re
 from fractions import Fraction
 
+from vedit.errors import InputError
 from vedit.media.addresses import address_of
 from vedit.nle.cover import check_cover
+from vedit.nle.fcpxml_assets import STUDIO
+from vedit.nle.fcpxml_nested import NotShownError
 from vedit.nle.fcpxml_read import Found, StoryReader
 from vedit.nle.fcpxml_times import format_time, parse_time
 from vedit.nle.media_paths import MediaRules
-from vedit.nle.model import NewMedia, Timeline
+from vedit.nle.model import NewMedia, Timeline, TimeSpan
 from vedit.nle.xml_tree import Element, Text, XmlDocument
 
-OLDEST, NEWEST = (1, 8), (1, 13)
-_NUMBERED = re.compile(r"^r(\d+)$")
+OLDEST, NEWEST = (1, 8), (1, 14)
 # What a new asset does not share with the one it is made from: the identity of the old file.
 _IDENTITY = ("uid", "sig", "suggestedFilename")
-_KEPT_METADATA = "com.apple.proapps.studio."
 
 
 class FcpxmlDocument:
@@ -39,7 +40,10 @@ class FcpxmlDocument:
         self._xml = document
         self._reader = StoryReader(document, rules)
         self._found = self._reader.read()
+        self._resources = self._reader.resources
         self._added: dict[tuple[str, str], Element] = {}
+        self._origin: dict[str, str] = {}
+        """The id of a new asset -> that of the one it was made from."""
         sequences = list(self._reader.sequences())
         if not sequences:
             raise document.fault(root, "it holds no project", remedy="export a project, not an event")
@@ -64,25 +68,54 @@ class FcpxmlDocument:
         """See `TimelineDocument.relink`."""
         item = self._found[number - 1]
         check_cover(item.clip, media)
-        reference = item.reference
-        assert reference is not None  # an editable clip has one
-        old = self._reader.resources[reference.get("ref")]
+        reference = item.reference if item.shown is None else self._inside(item, item.shown, media)
+        if reference is None:
+            return
+        old = self._resources.asset(reference)
+        assert old is not None  # an editable clip has one
         new = self._asset(old, media)
         if reference.name == "asset-clip" or reference.parent is None or reference.parent.name != "clip":
             # Where `start` is absent it is the asset's, and that changes.
-            if not reference.get("start") and item.clip.media is not None and item.clip.media.start != media.start:
-                reference.set("start", format_time(item.clip.media.start or Fraction(0), 1 / media.rate))
+            start = self._resources.start(old)
+            if not reference.get("start") and start != media.start:
+                reference.set("start", format_time(start, 1 / media.rate))
         else:
-            self._trim(item, reference, media)
+            self._trim(reference, media)
         reference.set("ref", new.get("id"))
 
     def serialise(self) -> bytes:
         """See `TimelineDocument.serialise`."""
         return self._xml.serialise()
 
-    def _trim(self, item: Found, video: Element, media: NewMedia) -> None:
+    def _inside(self, item: Found, shown: TimeSpan, media: NewMedia) -> Element | None:
+        """The reference that a multicam or synchronized clip shows, cut out; None where it shows the media already."""
+        source, clip = item.clip.source, item.clip
+        per_second = shown.duration / source.duration if source is not None and source.duration else Fraction(1)
+        asked = f"clip {clip.number} ({clip.name})"
+        try:
+            inner = self._reader.nested.inner(item.element, shown, item.rate)
+        except NotShownError as problem:
+            raise InputError(
+                f"{asked}: {problem}, which another look has been given to already",
+                remedy="give both clips the same frames, or break one of them apart",
+            ) from None
+        asset = self._resources.asset(inner.reference)
+        if any(asset is added for added in self._added.values()):
+            if asset is self._added.get((self._origin[inner.reference.get("ref")], str(media.path))):
+                return None
+            raise InputError(
+                f"{asked} shows frames that another clip of the same angle gives another look",
+                remedy="give both the same frames and look, or break one of them apart",
+            )
+        # What a transition shows beyond the clip, as far as this item goes.
+        begin = max(inner.place.start, shown.start - clip.head * per_second)
+        end = min(inner.place.stop, shown.stop + clip.tail * per_second)
+        wider = self._reader.nested.inner(item.element, TimeSpan(start=begin, duration=end - begin), item.rate)
+        return self._reader.nested.cut_out(wider)
+
+    def _trim(self, video: Element, media: NewMedia) -> None:
         """A `video` inside a `clip` spans all of its media: it now spans the new one, at the same place in time."""
-        begin = parse_time(self._xml, video, "start", item.clip.media.start if item.clip.media else None)
+        begin = self._reader.nested.start(video)
         offset = parse_time(self._xml, video, "offset", Fraction(0))
         frame = 1 / media.rate
         video.set("offset", format_time(offset + media.start - begin, frame))
@@ -99,7 +132,7 @@ class FcpxmlDocument:
         for element in new.walk():
             for name in _IDENTITY:
                 element.unset(name)
-        new.set("id", self._new_id())
+        new.set("id", self._resources.new_id())
         new.set("name", media.name)
         new.set("start", format_time(media.start, frame))
         new.set("duration", format_time(media.duration, frame))
@@ -111,10 +144,11 @@ class FcpxmlDocument:
         parent = old.parent
         assert parent is not None  # a resource lies in <resources>
         parent.insert_after(old, new)
-        self._reader.resources[new.get("id")] = new
+        self._resources.add(new)
         if media.size is not None:
             self._format(old, new, media)
         self._added[key] = new
+        self._origin[new.get("id")] = old.get("id")
         return new
 
     def _address(self, asset: Element, media: NewMedia) -> None:
@@ -133,7 +167,7 @@ class FcpxmlDocument:
 
     def _format(self, old: Element, asset: Element, media: NewMedia) -> None:
         """The old media's format serves the new one too; a new one is added only where the size differs."""
-        described = self._reader.resources.get(old.get("format"))
+        described = self._resources.get(old.get("format"))
         width, height = media.size or (0, 0)
         if described is None or (described.get("width"), described.get("height")) in (
             (str(width), str(height)),
@@ -142,31 +176,27 @@ class FcpxmlDocument:
             return
         new = described.copy()
         new.unset("name")
-        new.set("id", self._new_id())
+        new.set("id", self._resources.new_id())
         new.set("width", str(width))
         new.set("height", str(height))
         if described.parent is not None:
             described.parent.insert_after(described, new)
-        self._reader.resources[new.get("id")] = new
+        self._resources.add(new)
         asset.set("format", new.get("id"))
-
-    def _new_id(self) -> str:
-        taken = [int(match[1]) for match in map(_NUMBERED.match, self._reader.resources) if match]
-        return f"r{max(taken, default=0) + 1}"
 
 
 def _drop_stale_metadata(asset: Element) -> None:
     """Reel, shot and the like hold for the new media too; codec and profile do not."""
     for metadata in list(asset.elements("metadata")):
         for entry in list(metadata.elements("md")):
-            if not entry.get("key").startswith(_KEPT_METADATA):
+            if not entry.get("key").startswith(STUDIO):
                 metadata.remove(entry)
         if not any(metadata.elements()):
             asset.remove(metadata)
 
 
 def _version(document: XmlDocument) -> tuple[int, int]:
-    match = re.match(r"^(\d+)\.(\d+)$", document.root.get("version"))
+    match = re.match(r"^(\d{1,3})\.(\d{1,3})$", document.root.get("version"))
     if match is None or (version := (int(match[1]), int(match[2]))) < OLDEST:
         raise document.fault(
             document.root, f"version {document.root.get('version')!r} is not read", remedy="export it as 1.9 or later"

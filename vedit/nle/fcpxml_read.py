@@ -10,20 +10,24 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from vedit.nle.fcpxml_times import Retiming, frame_duration, parse_time
+from vedit.nle.fcpxml_assets import Resources
+from vedit.nle.fcpxml_nested import Nested, NotShownError, picture_of
+from vedit.nle.fcpxml_times import Retiming, parse_time
 from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import ClipKind, Marker, MediaReference, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
+from vedit.rationals import shown, whole
 
 _STORY = ("clip", "asset-clip", "video", "title", "ref-clip", "mc-clip", "sync-clip", "audition", "gap", "spine")
 _WHY: dict[str, tuple[ClipKind, str]] = {
     "title": ("title", "a title has no media"),
     "ref-clip": ("compound", "a compound clip: its own clips are listed under its name"),
-    "mc-clip": ("multicam", "a multicam clip: collapse or break it apart to restyle an angle"),
-    "sync-clip": ("sync", "a synchronized clip: break it apart to restyle its picture"),
     "audition": ("audition", "an audition: finalize it to restyle the pick"),
 }
-_STUDIO = "com.apple.proapps.studio."
+_NESTED: dict[str, tuple[ClipKind, str]] = {
+    "mc-clip": ("multicam", "a multicam clip"),
+    "sync-clip": ("sync", "a synchronized clip"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +50,12 @@ class Found:
     """A clip with the element whose `ref` names its media."""
 
     clip: TimelineClip
+    element: Element
     reference: Element | None = None
+    shown: TimeSpan | None = None
+    """Of a clip that holds its picture inside: what it shows of its content, in the content's own time."""
+    rate: Fraction = Fraction(1)
+    """Frames per second of the sequence."""
 
 
 class StoryReader:
@@ -60,9 +69,8 @@ class StoryReader:
     def __init__(self, document: XmlDocument, rules: MediaRules) -> None:
         self.document = document
         self.rules = rules
-        self.resources: dict[str, Element] = {}
-        for resource in _resources(document.root):
-            self.resources.setdefault(resource.get("id"), resource)
+        self.resources = Resources(document, rules)
+        self.nested = Nested(document, self.resources)
         self._sequence = ""
         self._rate = Fraction(1)
 
@@ -72,14 +80,14 @@ class StoryReader:
             if project.name == "project":
                 for sequence in project.elements("sequence"):
                     yield project.get("name") or "untitled", sequence
-        for media in self.resources.values():
+        for media in self.resources:
             if media.name == "media":
                 for sequence in media.elements("sequence"):
                     yield media.get("name") or media.get("id"), sequence
 
     def rate(self, sequence: Element) -> Fraction:
         """Frames per second of a sequence. Raises InputError where it does not say."""
-        frame = frame_duration(self.document, self.resources.get(sequence.get("format")))
+        frame = self.resources.frame(sequence)
         if frame is None:
             raise self.document.fault(sequence, f"its format {sequence.get('format')!r} gives no frame rate")
         return 1 / frame
@@ -111,7 +119,7 @@ class StoryReader:
             following = place.local + (begin - place.record) + duration
         for child, span, below in items:
             for item in below:
-                if item.reference is not None and item.reference in (child, *child.elements("video")):
+                if item.element is child:
                     item.clip = _with_transitions(item.clip, span, spans)
                 yield item
 
@@ -122,7 +130,7 @@ class StoryReader:
             yield from self._spine(element, inner)
             return
         own_lane = lane + self._lane(element)
-        start = self._start(element)
+        start = self.nested.start(element)
         media = self._media(element)
         retiming = Retiming(
             self.document, element, sequence_rate=self._rate, media_rate=media.rate if media is not None else None
@@ -130,11 +138,13 @@ class StoryReader:
         found = self._clip(element, begin, own_lane, start, retiming)
         if found is not None:
             yield found
-        if element.name in ("sync-clip", "audition", "mc-clip"):
+        if element.name == "audition":
             return
         content = _content(element)
         inner = Place(record=begin, local=start, rate=retiming.conform, lane=own_lane)
         for child in element.elements(*_STORY):
+            if element.name == "sync-clip" and child.get("lane", "0") == "0":
+                continue
             if child is content:
                 for below in child.elements(*_STORY):
                     offset = parse_time(self.document, below, "offset", start)
@@ -162,22 +172,23 @@ class StoryReader:
             return None
         if element.name in _WHY:
             kind, why = _WHY[element.name]
-            return Found(clip=replace(clip, kind=kind, refusal=why))
+            return Found(clip=replace(clip, kind=kind, refusal=why), element=element)
+        if element.name in _NESTED:
+            return self._nested(element, clip, retiming.content(start, duration))
         reference = _reference(element)
         if element.name == "gap" or reference is None:
             return None
-        asset = self.resources.get(reference.get("ref"))
+        asset = self.resources.asset(reference)
         if asset is None:
-            raise self.document.fault(reference, f"there is no resource {reference.get('ref')!r}")
-        if asset.name != "asset":
-            return Found(clip=replace(clip, kind="generator", refusal="a generator has no media"))
-        if asset.get("hasVideo", "1") != "1":
+            return Found(clip=replace(clip, kind="generator", refusal="a generator has no media"), element=element)
+        if not self.resources.has_picture(asset):
             return None
-        media = replace(self.media(asset), drop=element.get("tcFormat") == "DF")
+        media = replace(self.resources.media(asset), drop=element.get("tcFormat") == "DF")
         source = retiming.content(start, duration)
         if reference is not element:
             inner = parse_time(self.document, reference, "offset", Fraction(0))
-            source = replace(source, start=self._start(reference) + source.start - inner)
+            clip = _markers_moved(clip, self.nested.start(reference) - inner)
+            source = replace(source, start=self.nested.start(reference) + source.start - inner)
         clip = replace(
             clip,
             media=media,
@@ -188,47 +199,39 @@ class StoryReader:
             clip = replace(clip, kind="still", refusal="a still picture")
         elif reference is not element and reference.find("timeMap") is not None:
             clip = replace(clip, refusal="its picture is retimed inside the clip")
-        return Found(clip=clip, reference=reference)
+        return Found(clip=clip, element=element, reference=reference)
 
-    def media(self, asset: Element) -> MediaReference:
-        """An asset, as the model has it. Raises InputError."""
-        written = address(asset)
-        located = self.rules.locate(written)
-        described = self.resources.get(asset.get("format"))
-        frame = frame_duration(self.document, described)
-        width, height = (described.get(side) if described is not None else "" for side in ("width", "height"))
-        return MediaReference(
-            written=written,
-            name=asset.get("name"),
-            path=located.path,
-            problem=located.problem,
-            start=parse_time(self.document, asset, "start", Fraction(0)),
-            duration=parse_time(self.document, asset, "duration", Fraction(0)),
-            rate=None if frame is None else 1 / frame,
-            size=(int(width), int(height)) if width.isdecimal() and height.isdecimal() else None,
-            reel=next((md.get("value") for md in asset.walk() if md.get("key") == _STUDIO + "reel"), ""),
-        )
+    def _nested(self, element: Element, clip: TimelineClip, shown: TimeSpan) -> Found:
+        """A multicam or synchronized clip, by the media that gives its picture."""
+        kind, what = _NESTED[element.name]
+        clip = replace(clip, kind=kind)
+        try:
+            inner = self.nested.inner(element, shown, self._rate)
+        except NotShownError as problem:
+            why = f"{what}: {problem}; break it apart to restyle its picture"
+            return Found(clip=replace(clip, refusal=why), element=element)
+        asset = self.resources.asset(inner.reference)
+        assert asset is not None  # `inner` has seen to it
+        media = self.resources.media(asset)
+        whole = inner.reference is inner.item and inner.item.get("srcEnable") != "video"
+        with_sound = whole and asset.get("hasAudio") == "1" and self.nested.sound(element)
+        clip = _markers_moved(clip, inner.source.start - shown.start)
+        clip = replace(clip, media=media, source=inner.source, with_sound=with_sound)
+        if media.rate is None or media.duration == 0:
+            clip = replace(clip, kind="still", refusal="a still picture")
+        return Found(clip=clip, element=element, reference=inner.reference, shown=shown, rate=self._rate)
 
     def _media(self, element: Element) -> MediaReference | None:
         reference = _reference(element)
         asset = self.resources.get(reference.get("ref")) if reference is not None else None
-        return self.media(asset) if asset is not None and asset.name == "asset" else None
+        return self.resources.media(asset) if asset is not None and asset.name == "asset" else None
 
     def _lane(self, element: Element) -> int:
         text = element.get("lane", "0")
         try:
-            return int(text)
+            return whole(text)
         except ValueError:
-            raise self.document.fault(element, f"lane={text!r} is no number") from None
-
-    def _start(self, element: Element) -> Fraction:
-        """A clip's `start`; where absent, its asset's."""
-        default = Fraction(0)
-        if element.name in ("asset-clip", "video"):
-            asset = self.resources.get(element.get("ref"))
-            if asset is not None and asset.name == "asset":
-                default = parse_time(self.document, asset, "start", Fraction(0))
-        return parse_time(self.document, element, "start", default)
+            raise self.document.fault(element, f"lane={shown(text)} is no number") from None
 
     def _duration(self, element: Element) -> Fraction:
         if element.name == "audition":
@@ -236,13 +239,7 @@ class StoryReader:
             return self._duration(pick) if pick is not None else Fraction(0)
         if element.name == "spine":
             return Fraction(0)
-        if element.get("duration") or element.name != "asset-clip":
-            return parse_time(self.document, element, "duration")
-        asset = self.resources.get(element.get("ref"))
-        if asset is None:
-            raise self.document.fault(element, f"there is no resource {element.get('ref')!r}")
-        begin = parse_time(self.document, asset, "start", Fraction(0))
-        return begin + parse_time(self.document, asset, "duration") - self._start(element)
+        return self.nested.duration(element)
 
     def _markers(self, element: Element) -> Iterator[Marker]:
         for marker in element.elements("marker", "chapter-marker"):
@@ -252,27 +249,20 @@ class StoryReader:
             yield Marker(name=keyword.get("value"), note=keyword.get("note"))
 
 
-def address(asset: Element) -> str:
-    """Where an asset's media lies: its original `media-rep`, before FCPXML 1.9 its own `src`."""
-    original = [rep for rep in asset.elements("media-rep") if rep.get("kind", "original-media") == "original-media"]
-    return original[0].get("src") if original else asset.get("src")
-
-
-def _resources(root: Element) -> Iterator[Element]:
-    for resources in root.elements("resources"):
-        yield from resources.elements()
-
-
 def _content(element: Element) -> Element | None:
     """The picture that a `clip` wraps."""
-    if element.name != "clip":
-        return None
-    return next((child for child in element.elements("video") if child.get("lane", "0") == "0"), None)
+    return picture_of(element) if element.name == "clip" else None
 
 
 def _reference(element: Element) -> Element | None:
     """The element whose `ref` names the picture of a clip; None where there is none."""
     return _content(element) if element.name == "clip" else element if element.name in ("asset-clip", "video") else None
+
+
+def _markers_moved(clip: TimelineClip, by: Fraction) -> TimelineClip:
+    """Markers from a clip's own time to its media's, where these differ."""
+    moved = (marker if marker.start is None else replace(marker, start=marker.start + by) for marker in clip.markers)
+    return replace(clip, markers=tuple(moved))
 
 
 def _with_transitions(clip: TimelineClip, span: TimeSpan, transitions: list[TimeSpan]) -> TimelineClip:

@@ -17,7 +17,6 @@ look, or else is the prompt.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -27,6 +26,7 @@ from typing import cast
 from vedit.errors import InputError
 from vedit.look_keys import LOOK, MODEL, Key, check_table, over, unknown_key
 from vedit.nle.model import Marker, TimelineClip
+from vedit.structured import parse_toml
 
 SELECTORS = ("clip", "track", "marker", "color", "reel", "sequence")
 SETTINGS = {**LOOK, "model": MODEL}
@@ -94,12 +94,7 @@ def read_looks(path: Path) -> Looks:
 
 def parse_looks(text: str, *, name: str = "looks.toml") -> Looks:
     """TOML -> rules. Raises InputError; an unknown key is an error that names the nearest known one."""
-    try:
-        told = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"{name} is no TOML: {error}") from None
-    except RecursionError:
-        raise InputError(f"{name} is nested too deep") from None
+    told = parse_toml(text, name)
     for key in told:
         if key not in ("default", "look"):
             raise unknown_key(key, ("default", "look"), name)

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
+from vedit.errors import MediaError
 from vedit.media.addresses import DRIVE, path_of
+from vedit.media.sequence import SUFFIXES, find_sequence, split_counter
 
 _TRAILING_PARTS = 8
+_TRAILING_NUMBER = re.compile(r"^(.*?)([0-9]{1,9})$")
+_BRACKETS = re.compile(r"^(.*)\[([0-9]{1,9})-[0-9]{1,9}\](\.[A-Za-z0-9]+)$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +51,10 @@ class MediaRules:
             name = path_of(written)
         except ValueError as error:
             return Located(problem=str(error))
+        name = _counter_in(name)
         direct = self._direct(name)
         problem = "offline"
-        if direct is not None and _is_file(direct):
+        if direct is not None and _is_media(direct):
             if self._allowed(direct):
                 return Located(path=direct)
             problem = "outside the timeline's folder"
@@ -56,7 +62,7 @@ class MediaRules:
         for folder in (self.base, *self.folders):
             for count in range(min(len(parts), _TRAILING_PARTS), 0, -1):
                 found = folder.joinpath(*parts[-count:])
-                if _is_file(found) and self._allowed(found):
+                if _is_media(found) and self._allowed(found):
                     return Located(path=found)
         return Located(problem=problem)
 
@@ -100,6 +106,38 @@ def _parts(name: str) -> tuple[str, ...]:
     """The folders and the file of a path of any system; no `..` and no root."""
     pure = PureWindowsPath(name) if DRIVE.match(name) or "\\" in name else PurePosixPath(name)
     return tuple(part for part in pure.parts if part not in ("..", pure.anchor))
+
+
+def run_from(first: Path) -> Path:
+    """The image sequence that begins with a picture, as `shot_%04d.exr`; the picture itself where none does."""
+    found = _TRAILING_NUMBER.match(first.stem)
+    if found is None or first.suffix.lower() not in SUFFIXES:
+        return first
+    named = first.with_name(f"{found[1].replace('%', '%%')}%0{len(found[2])}d{first.suffix}")
+    try:
+        run = find_sequence(named)
+    except MediaError:
+        return first
+    return named if run is not None and run.count > 1 and run.first == int(found[2]) else first
+
+
+def _counter_in(name: str) -> str:
+    """DaVinci Resolve's name of an image sequence, shot_[1001-1050].exr, as shot_%04d.exr; others as they are."""
+    head, _, last = name.rpartition("/")
+    found = _BRACKETS.match(last)
+    if found is None:
+        return name
+    prefix, suffix = (part.replace("%", "%%") for part in (found[1], found[3]))
+    pattern = f"{prefix}%0{len(found[2])}d{suffix}"
+    return f"{head}/{pattern}" if head else pattern
+
+
+def _is_media(path: Path) -> bool:
+    """Whether a file lies there, or the pictures that a name with a counter stands for."""
+    try:
+        return _is_file(path) or (split_counter(path.name) is not None and find_sequence(path) is not None)
+    except (MediaError, OSError, ValueError):
+        return False
 
 
 def _is_file(path: Path) -> bool:

@@ -39,6 +39,8 @@ class MediaReference:
     start: Fraction | None = None
     """The media's own time at its first frame, in seconds: its start timecode. None: the file does not tell."""
     duration: Fraction | None = None
+    of_part: bool = False
+    """`start` and `duration` may be those of a part of the file only; see `vedit.nle.ranges.first_frame`."""
     rate: Fraction | None = None
     """Frames per second."""
     drop: bool = False
@@ -74,6 +76,8 @@ class TimelineClip:
     """Where it lies, in seconds from the start of its sequence."""
     source: TimeSpan | None = None
     """What it shows, in the media's own time (its start timecode included), whole however it is retimed."""
+    grid: Fraction | None = None
+    """Seconds of a frame that its place in the media is counted by, where those are not the media's own frames."""
     head: Fraction = Fraction(0)
     """Seconds of media that a transition shows before `source`."""
     tail: Fraction = Fraction(0)

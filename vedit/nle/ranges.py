@@ -13,11 +13,13 @@ from fractions import Fraction
 from pathlib import Path
 
 from vedit.errors import InputError
-from vedit.nle.model import TimelineClip
+from vedit.nle.model import MediaReference, TimelineClip
 from vedit.types import FrameRange
 
 HANDLES = 8
 """Frames on either side of what is shown, so that the cut can be trimmed afterwards."""
+_SEARCHED = 2
+"""Seconds of further handles that an exact place in the cut is worth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,25 @@ class UsedRange:
         return self.origin + self.frames.start / self.rate
 
 
+def first_frame(media: MediaReference, facts: MediaFacts | None = None) -> Fraction:
+    """The time of a file's first frame on the clock that a timeline uses for it, in seconds.
+
+    Some systems describe one file by several references, each of which tells only of the part that a cut shows
+    (DaVinci Resolve: one asset for each cut). The file's own timecode, or 0 where it has none, is its first frame's
+    time if all that is told of it then lies inside the file. Where it does not, the system counts by another timecode
+    than the file's own, and what is told first is the first frame.
+    """
+    told = media.start
+    if facts is None:
+        return told if told is not None else Fraction(0)
+    if told is None:
+        return facts.start
+    # Systems round the length of a file to frames of their own.
+    stop = facts.start + (facts.frames + 1) / facts.rate
+    inside = facts.start <= told and told + (media.duration or 0) <= stop
+    return facts.start if media.of_part and inside else told
+
+
 def used_range(clip: TimelineClip, facts: MediaFacts | None = None, *, handles: int = HANDLES) -> UsedRange:
     """The frames that a clip needs.
 
@@ -83,9 +104,7 @@ def used_range(clip: TimelineClip, facts: MediaFacts | None = None, *, handles: 
     rate = facts.rate if facts is not None else clip.media.rate
     if rate is None:
         raise InputError(f"nothing tells the frame rate of {clip.media.path.name}")
-    origin = clip.media.start
-    if origin is None:
-        origin = facts.start if facts is not None else Fraction(0)
+    origin = first_frame(clip.media, facts)
     length = facts.frames if facts is not None else None
     if length is None and clip.media.duration:
         length = math.ceil(clip.media.duration * rate)
@@ -99,5 +118,22 @@ def used_range(clip: TimelineClip, facts: MediaFacts | None = None, *, handles: 
             remedy="is it the media of that clip, and its timecode the same?",
         )
     used = FrameRange(start=max(first, 0), stop=min(last, limit))
-    frames = FrameRange(start=max(used.start - handles, 0), stop=min(used.stop + handles, limit))
+    begin = max(used.start - handles, 0)
+    if clip.grid is not None:
+        begin = _on_grid(begin, rate, clip.grid)
+    frames = FrameRange(start=begin, stop=min(used.stop + handles, limit))
     return UsedRange(path=clip.media.path, frames=frames, used=used, rate=rate, origin=origin)
+
+
+def _on_grid(frame: int, rate: Fraction, grid: Fraction) -> int:
+    """The last frame not behind `frame` at whose time a frame of another grid begins, too.
+
+    Media that begins there can be shown at exactly the same time as before. Where the rates meet too seldom (23.976
+    and 25: every 40 s), it is the frame of the last second that comes nearest: off by a fiftieth of a frame there.
+    """
+    apart = rate * grid
+    together = apart.numerator
+    if together <= _SEARCHED * rate:
+        return frame - frame % together
+    first = max(frame - math.floor(rate), 0)
+    return min(range(frame, first - 1, -1), key=lambda number: abs(number / apart - round(number / apart)))

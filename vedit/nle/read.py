@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Callable
 from fractions import Fraction
@@ -11,6 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
+from vedit.media.target import check_folder, check_name
+from vedit.media.unfinished import sweep, unfinished_name
 from vedit.nle.media_paths import MediaRules
 
 if TYPE_CHECKING:
@@ -105,10 +106,10 @@ def check_output(source: Path, output: Path, *, overwrite: bool = False) -> None
         raise InputError(
             f"{output.name} is of another format than {source.name}", remedy=f"give it the ending {source.suffix}"
         )
+    check_name(output)
     if output.is_symlink():
         raise InputError(f"{output} is a symbolic link", remedy="name the file itself; links are not written through")
-    if not output.absolute().parent.is_dir():
-        raise InputError(f"the folder {output.absolute().parent} does not exist", remedy="make it first")
+    check_folder(output.absolute().parent, output.name)
     if output.exists() and output.samefile(source):
         raise InputError(f"{output} is the timeline itself", remedy="give the result another name")
     if source.is_dir() and output.resolve().is_relative_to(source.resolve()):
@@ -137,7 +138,9 @@ def write_timeline(document: TimelineDocument, source: Path, output: Path, *, ov
     """
     check_output(source, output, overwrite=overwrite)
     data = document.serialise()
-    part = output.with_name(f".{output.stem}.{secrets.token_hex(4)}.part{output.suffix}")
+    sweep(output)
+    _after_a_kill(output)
+    part = output.with_name(unfinished_name(output))
     try:
         if source.is_dir():
             shutil.copytree(source, part, ignore=lambda folder, _: [_INFO] if Path(folder) == source else [])
@@ -163,7 +166,7 @@ def _write_whole(path: Path, data: bytes) -> None:
 
 def _put_bundle(part: Path, output: Path) -> None:
     """Give a finished bundle its name; a folder cannot be renamed over one that is there, so that one goes aside."""
-    old = output.with_name(f".{output.name}.{secrets.token_hex(4)}.old")
+    old = _aside(output)
     if output.exists():
         output.replace(old)
     try:
@@ -173,3 +176,18 @@ def _put_bundle(part: Path, output: Path) -> None:
             old.replace(output)
         raise
     shutil.rmtree(old, ignore_errors=True)
+
+
+def _aside(output: Path) -> Path:
+    return output.with_name(f".{output.name}.old")
+
+
+def _after_a_kill(output: Path) -> None:
+    """Bring back a bundle that a killed run had set aside; where the new one has its name, the old one goes."""
+    old = _aside(output)
+    if not (old / _INFO).is_file() or old.is_symlink():
+        return
+    if output.exists():
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        old.replace(output)

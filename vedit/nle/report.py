@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
 from vedit.media.sidecar import FORMAT, is_record, sidecar_path, source_hash, stage_sidecar
+from vedit.media.target import check_name
 from vedit.nle.clock import span_timecodes
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def describe_run(
 def check_record(output: Path) -> None:
     """Raises InputError where a file that is no record of this timeline has the record's name."""
     record = sidecar_path(output)
+    check_name(record)
     if record.is_symlink() or (record.exists() and not is_record(record)):
         raise InputError(f"{record} is in the way", remedy="move it, or leave it out: --no-sidecar")
 

@@ -98,6 +98,7 @@ def timeline_renders(
             options=options,
             output=job.output,
             frames=f"#{job.frames.start}..#{job.frames.stop}",
+            rate=job.rate if find_sequence(job.source) is not None else None,
             model=model,
             device=device,
             writing=replace(choices.writing, timecode=origin),

@@ -6,18 +6,35 @@ from the first frame of the sequence at that one's. See Apple's "Final Cut Pro X
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
+from vedit.errors import InputError
 from vedit.media.addresses import address_of
+from vedit.media.sequence import split_counter
+from vedit.media.timecode import can_drop, format_timecode, parse_timecode
 from vedit.nle.cover import check_cover
-from vedit.nle.media_paths import MediaRules
+from vedit.nle.media_paths import MediaRules, run_from
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
+from vedit.rationals import FASTEST, is_whole, rational, shown, whole
 
 TICKS = 254016000000
 """Premiere's ticks in a second."""
+# Hiero writes whole numbers with a decimal point.
+_WHOLE = re.compile(r"^(-?[0-9]{1,15})(?:\.0*)?$")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shown:
+    """What a clip item shows, in seconds from the first frame of its media."""
+
+    begin: Fraction
+    end: Fraction
+    rate: Fraction
+    """Frames per second that its `in` and `out` count, and with them its markers and keyframes."""
 
 
 class XmemlDocument:
@@ -42,6 +59,8 @@ class XmemlDocument:
             if element.name == "file" and any(element.elements()):
                 self._files.setdefault(element.get("id"), element)
         self._items: list[Element] = []
+        self._rates: list[Fraction] = []
+        """Of each item: frames per second that its `in` and `out` count."""
         self._added: dict[tuple[str, str], str] = {}
         sequences = [element for element in root.walk() if element.name == "sequence" and element.find("media")]
         if not sequences:
@@ -52,8 +71,8 @@ class XmemlDocument:
         self._timeline = Timeline(
             name=first.text_of("name"),
             rate=rate,
-            start=self._number(first, "timecode", "frame", default=0) / rate,
-            drop=first.text_of("timecode", "displayformat") == "DF",
+            start=self._first_frame(first, rate) / rate,
+            drop=_drops(first),
             clips=tuple(replace(clip, number=number) for number, clip in enumerate(clips, start=1)),
             format=f"FCP7 XML {root.get('version')}".rstrip(),
         )
@@ -76,7 +95,7 @@ class XmemlDocument:
         assert file is not None  # an editable clip has one
         old_id = file.get("id")
         self._replace_file(file, media, offset)
-        self._shift(item, offset, media)
+        self._shift(item, self._rates[number - 1], offset, media)
         master = item.find("masterclipid")
         if master is not None:
             # A master clip stands for one file; sharing the old one's would relink to that.
@@ -94,7 +113,8 @@ class XmemlDocument:
             for position, item in enumerate(items):
                 if item.name == "transitionitem":
                     continue
-                clip = self._clip(item, rate, self._record(items, position, rate))
+                record = self._record(items, position, rate)
+                clip = self._clip(item, rate, record)
                 on = clip.enabled and track.text_of("enabled", default="TRUE").upper() != "FALSE"
                 self._items.append(item)
                 yield replace(clip, track=f"V{index}", sequence=sequence.text_of("name"), enabled=on)
@@ -107,15 +127,17 @@ class XmemlDocument:
             start = self._number(items[position - 1], "start")
         if end < 0 and position + 1 < len(items) and items[position + 1].name == "transitionitem":
             end = self._number(items[position + 1], "end")
-        length = self._number(item, "out", default=0) - self._number(item, "in", default=0)
-        if length > 0 and (start < 0) != (end < 0):
-            frames = Fraction(length) / self._rate(item, rate) * rate
+        if (start < 0) != (end < 0) and item.find("in") is not None and item.find("out") is not None:
+            shown = self._shown(item, rate, None)
+            frames = (shown.end - shown.begin) * rate
             start, end = (end - frames, end) if start < 0 else (start, start + frames)
         if start < 0 or end < start:
             raise self._xml.fault(item, f"it lies at {start}..{end}, which is nowhere")
         return TimeSpan(start=start / rate, duration=(end - start) / rate)
 
     def _clip(self, item: Element, sequence_rate: Fraction, record: TimeSpan) -> TimelineClip:
+        shown = self._shown(item, sequence_rate, record)
+        self._rates.append(shown.rate)
         clip = TimelineClip(
             number=0,
             name=item.text_of("name"),
@@ -123,7 +145,7 @@ class XmemlDocument:
             track="",
             sequence="",
             record=record,
-            markers=tuple(self._markers(item, sequence_rate)),
+            markers=tuple(self._markers(item, shown.rate)),
             notes=tuple(filter(None, (item.text_of("comments", f"mastercomment{n}") for n in range(1, 5)))),
             color=item.text_of("labels", "label2") or item.text_of("labels", "label"),
             enabled=item.text_of("enabled", default="TRUE").upper() != "FALSE",
@@ -144,15 +166,14 @@ class XmemlDocument:
         if not described.text_of("pathurl"):
             return replace(clip, kind="generator", refusal="it has no media file")
         media = self._media(described)
-        rate = self._rate(item, sequence_rate)
         begin, end = self._number(item, "in"), self._number(item, "out")
         if end < begin or begin < 0:
             raise self._xml.fault(item, f"in {begin} and out {end} are no range")
-        start = (media.start or Fraction(0)) + begin / rate
         clip = replace(
             clip,
             media=media,
-            source=TimeSpan(start=start, duration=(end - begin) / rate),
+            source=TimeSpan(start=(media.start or Fraction(0)) + shown.begin, duration=shown.end - shown.begin),
+            grid=1 / shown.rate,
             speed=_speed(item),
         )
         still = described.text_of("media", "video", "stillframe", default="FALSE").upper() == "TRUE"
@@ -161,6 +182,27 @@ class XmemlDocument:
         elif clip.speed != 1:
             clip = self._retimed(clip)
         return clip
+
+    def _shown(self, item: Element, sequence_rate: Fraction, record: TimeSpan | None) -> _Shown:
+        """What an item shows. `in` and `out` should count at the item's own rate, and some systems count at the cut's.
+
+        Premiere's ticks tell it exactly where they agree with one of the two to a frame (they do not where another
+        program has trimmed the item). Else an item that lasts in the cut as long as it counts frames counts the cut's.
+        """
+        told = self._rate(item, sequence_rate)
+        rates = (told,) if told == sequence_rate else (told, sequence_rate)
+        frames = [self._number(item, name, default=0) for name in ("in", "out")]
+        ticks = [self._number(item, name, default=-1) for name in ("pproTicksIn", "pproTicksOut")]
+        if min(ticks) >= 0:
+            begin, end = (Fraction(tick, TICKS) for tick in ticks)
+            apart = {rate: max(abs(frames[0] - begin * rate), abs(frames[1] - end * rate)) for rate in rates}
+            nearest = min(rates, key=lambda rate: apart[rate])
+            if apart[nearest] <= 1:
+                return _Shown(begin=begin, end=end, rate=nearest)
+        rate = told
+        if record is not None and _speed(item) == 1 and (frames[1] - frames[0]) == record.duration * sequence_rate:
+            rate = sequence_rate
+        return _Shown(begin=frames[0] / rate, end=frames[1] / rate, rate=rate)
 
     def _retimed(self, clip: TimelineClip) -> TimelineClip:
         """A retimed clip: systems differ in whether `in` and `out` count media frames or retimed ones.
@@ -185,16 +227,21 @@ class XmemlDocument:
         clock = self._rate(file, rate or Fraction(1), "timecode")
         video = file.find("media", "video", "samplecharacteristics")
         width, height = (video.text_of(side) if video is not None else "" for side in ("width", "height"))
+        length = self._number(file, "duration", default=0)
+        # Premiere names an image sequence by its first picture.
+        path = run_from(located.path) if located.path is not None and length > 1 else located.path
         return MediaReference(
             written=written,
             name=file.text_of("name"),
-            path=located.path,
+            path=path,
             problem=located.problem,
-            start=self._number(file, "timecode", "frame", default=0) / clock,
-            duration=self._number(file, "duration", default=0) / rate if rate else None,
+            start=self._first_frame(file, clock) / clock,
+            duration=length / rate if rate else None,
+            # Of a sequence more pictures may lie there than the cut knew of.
+            of_part=path is not None and split_counter(path.name) is not None,
             rate=rate,
-            drop=file.text_of("timecode", "displayformat") == "DF",
-            size=(int(width), int(height)) if width.isdecimal() and height.isdecimal() else None,
+            drop=_drops(file),
+            size=(whole(width), whole(height)) if is_whole(width) and is_whole(height) else None,
             reel=file.text_of("timecode", "reel", "name"),
         )
 
@@ -244,38 +291,34 @@ class XmemlDocument:
         _set(new, address_of(media.path, like=old.text_of("pathurl")), "pathurl")
         _set(new, str(media.frames), "duration")
         clock = self._rate(old, rate, "timecode")
-        frame = self._number(old, "timecode", "frame", default=0) + round(offset * clock)
+        frame = self._first_frame(old, clock) + round(offset * clock)
         _set(new, str(frame), "timecode", "frame")
         if old.text_of("timecode", "string"):
-            from vedit.media.timecode import can_drop, format_timecode
-
-            drop = old.text_of("timecode", "displayformat") == "DF" and can_drop(clock)
-            _set(new, format_timecode(frame, clock, drop=drop), "timecode", "string")
+            _set(new, format_timecode(frame, clock, drop=_drops(old) and can_drop(clock)), "timecode", "string")
         return new
 
-    def _shift(self, item: Element, offset: Fraction, media: NewMedia) -> None:
-        rate = self._rate(item, media.rate)
+    def _shift(self, item: Element, rate: Fraction, offset: Fraction, media: NewMedia) -> None:
         frames = round(offset * rate)
         if _speed(item) == 1:
             _set(item, str(round(media.frames / media.rate * rate)), "duration")
-        if not frames:
+        if not offset:
             return
         for name in ("in", "out"):
             _set(item, str(self._number(item, name) - frames), name)
         for name in ("pproTicksIn", "pproTicksOut"):
             if item.find(name) is not None:
-                _set(item, str(self._number(item, name) - int(frames / rate * TICKS)), name)
+                _set(item, str(self._number(item, name) - round(offset * TICKS)), name)
         for marker in item.elements("marker"):
             for name in ("in", "out"):
                 if self._number(marker, name, default=-1) >= 0:
                     _set(marker, str(self._number(marker, name) - frames), name)
         for filtered in item.elements("filter"):
             for element in filtered.walk():
-                if element.name == "when" and element.text.strip().lstrip("-").isdecimal():
-                    element.set_text(str(int(element.text) - frames))
+                moment = _WHOLE.match(element.text.strip()) if element.name == "when" else None
+                if moment is not None:
+                    element.set_text(str(int(moment[1]) - frames))
 
-    def _markers(self, item: Element, sequence_rate: Fraction) -> Iterator[Marker]:
-        rate = self._rate(item, sequence_rate)
+    def _markers(self, item: Element, rate: Fraction) -> Iterator[Marker]:
         for marker in item.elements("marker"):
             begin = self._number(marker, "in", default=0)
             color = marker.text_of("pproColor")
@@ -290,20 +333,36 @@ class XmemlDocument:
             if default is None:
                 raise self._xml.fault(element, "it has no rate")
             return default
-        if not base.isdecimal() or not 0 < int(base) <= 1000:
-            raise self._xml.fault(found, f"timebase {base!r} is no rate")
+        number = _WHOLE.match(base)
+        if number is None or not 0 < int(number[1]) <= FASTEST:
+            raise self._xml.fault(found, f"timebase {shown(base)} is no rate")
         ntsc = found.text_of("ntsc", default="FALSE").upper() == "TRUE"
-        return Fraction(int(base) * 1000, 1001) if ntsc else Fraction(int(base))
+        return Fraction(int(number[1]) * 1000, 1001) if ntsc else Fraction(int(number[1]))
 
     def _number(self, element: Element, *path: str, default: int | None = None) -> int:
         text = element.text_of(*path)
         if not text and default is not None:
             return default
-        try:
-            return int(text)
-        except ValueError:
+        found = _WHOLE.match(text)
+        if found is None:
             place = element.find(*path) or element
-            raise self._xml.fault(place, f"{path[-1]} is {text!r}, which is no frame number") from None
+            raise self._xml.fault(place, f"{path[-1]} is {shown(text)}, which is no frame number")
+        return int(found[1])
+
+    def _first_frame(self, element: Element, rate: Fraction) -> int:
+        """The frame number of a `timecode`; where it gives none (DaVinci Resolve), that of its text."""
+        text = element.text_of("timecode", "string")
+        if not text or element.text_of("timecode", "frame"):
+            return self._number(element, "timecode", "frame", default=0)
+        try:
+            return parse_timecode(text, rate, drop=_drops(element) and can_drop(rate))
+        except InputError as error:
+            raise self._xml.fault(element.find("timecode") or element, str(error)) from None
+
+
+def _drops(element: Element) -> bool:
+    """Whether the `timecode` of a file or sequence is drop-frame, by its format or its separator."""
+    return element.text_of("timecode", "displayformat") == "DF" or ";" in element.text_of("timecode", "string")
 
 
 def _speed(item: Element) -> Fraction | None:
@@ -317,7 +376,7 @@ def _speed(item: Element) -> Fraction | None:
         if values.get("variablespeed", "0") not in ("0", "FALSE"):
             return None
         try:
-            speed = Fraction(values.get("speed", "100")) / 100
+            speed = rational(values.get("speed", "100")) / 100
         except ValueError:
             return None
         return -speed if values.get("reverse", "FALSE").upper() == "TRUE" else speed
