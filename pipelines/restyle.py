@@ -34,6 +34,7 @@ from vedit.diffusion.samplers import Denoise, invert, sample
 from vedit.diffusion.shared_look import share_change
 from vedit.diffusion.trajectory import Trajectory, add_noise, trajectory
 from vedit.diffusion.windows import windows
+from vedit.finite import finite
 from vedit.models import default_guidance
 from vedit.options import OVERLAP
 from vedit.types import ControlSpec, FrameRange, Latents, PromptEmbeds, Window
@@ -165,6 +166,9 @@ def restyle_frames(
 
     Returns:
         Clean latents (T, C, h, w); where no pixel of a cell is in the mask, those of the source.
+
+    Raises:
+        NotFiniteError: NaN or infinity came up, in the step that it names.
     """
     model, options, path = restyler.model, restyler.options, restyler.path
     describe = Conditioning(prompt=restyler.source, controls=guides.controls)
@@ -200,6 +204,7 @@ def restyle_frames(
         keep = None if cells is None else keep_outside(cells, source_at)
         clean = noisy
         for done, latents in enumerate(sample(denoise, noisy, path, keep=keep), start=1):
+            finite(latents.data, f"latents of sampling step {done} of {len(path.steps)}", precision=model.precision)
             on_step("sample", done / len(path.steps))
             clean = latents
     if not shared:
@@ -282,15 +287,16 @@ def _inverted(
     whole: bool,
 ) -> list[torch.Tensor]:
     """The source's latents, (T, C, h, w), and where their inversion leads: after each step, or after the last alone."""
-    path = restyler.inversion
+    path, precision = restyler.inversion, restyler.model.precision
 
     def walk() -> list[torch.Tensor]:
         if restyler.leaps:
-            led = leap(denoise, source.data, path)
+            led = finite(leap(denoise, source.data, path), "inverted latents", precision=precision)
             on_step("invert", 1.0)
             return [led]
         passed: list[torch.Tensor] = []
         for done, latents in enumerate(invert(denoise, source, path, fixed_point=restyler.fixed_point), start=1):
+            finite(latents.data, f"latents of inversion step {done} of {len(path.steps)}", precision=precision)
             on_step("invert", done / len(path.steps))
             passed = [*passed, latents.data] if whole else [latents.data]
         return passed

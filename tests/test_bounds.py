@@ -42,7 +42,8 @@ def made(name: str, value: Any) -> Any:
         return getattr(MaskSpec(**given), field)
     if name in CONTROL:
         return getattr(ControlSpec(kind="tile", **given), field)
-    return getattr(RestyleOptions(**{"window": WINDOW, **given}), field)
+    given = {"window": WINDOW} | given
+    return getattr(RestyleOptions(**given), field)
 
 
 def tried(name: str) -> list[Any]:

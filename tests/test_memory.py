@@ -50,7 +50,7 @@ def test_a_call_is_tried_again_on_each_rung() -> None:
         return "made"
 
     assert ladder.run("decode", decode) == "made"
-    assert model.told == [(1, False, False), (1, True, False)]
+    assert model.told == [(4, False, False), (1, False, False), (1, True, False)]
     assert notes == ladder.notes
     assert notes[-1] == "out of memory with batch 1, window 8: going on with batch 1, window 8, tiled autoencoder"
     with pytest.raises(RuntimeError, match="size"):

@@ -62,16 +62,6 @@ def test_a_render_keeps_timing_and_sound_and_tells(clip: Path, tmp_path: Path) -
     assert difference > 2, "the look must have changed"
 
 
-@pytest.mark.parametrize("changes", [{"quality": "best"}, {"steps": 0}, {"fixed_point": 0}])
-def test_options_that_make_no_sense_are_refused_before_a_model_is_loaded(
-    clip: Path, tmp_path: Path, changes: dict[str, object]
-) -> None:
-    options = replace(OPTIONS, **changes)  # pyright: ignore[reportArgumentType]
-    with pytest.raises(InputError, match=r"no quality 'best'|is at least 1, not 0"):
-        restyle(request(clip, tmp_path / "out.mov", options=options, model="sd15"))
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.fixture
 def rendered(monkeypatch: pytest.MonkeyPatch) -> list[npt.NDArray[np.integer]]:
     """The finished frames of the renders of a test, before they are encoded."""
@@ -85,15 +75,24 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[npt.NDArray[np.integer]]:
     return frames
 
 
-def test_same_seed_same_pixels_whatever_the_batch(
-    clip: Path, tmp_path: Path, rendered: list[npt.NDArray[np.integer]]
+@pytest.mark.parametrize(
+    "look",
+    [
+        pytest.param({"steps": None}, id="as it comes"),
+        pytest.param({}, id="steps of one's own"),
+        pytest.param({"start": "noise", "strength": 0.5}, id="noise"),
+    ],
+)
+def test_the_same_settings_give_the_same_pixels_and_another_batch_is_a_level_off_at_most(
+    clip: Path, tmp_path: Path, rendered: list[npt.NDArray[np.integer]], look: dict[str, Any]
 ) -> None:
     finished: list[npt.NDArray[np.integer]] = []
     for name, batch in (("a", 8), ("b", 8), ("c", 1)):
-        options = replace(OPTIONS, batch=batch, start="noise", strength=0.5)
+        options = replace(OPTIONS, batch=batch, **look)
         restyle(request(clip, tmp_path / f"{name}.mov", options=options))
         finished.append(np.concatenate(rendered).astype(int))
         rendered.clear()
+    assert np.array_equal(finished[0], finished[1])
     assert np.array_equal(pixels(tmp_path / "a.mov"), pixels(tmp_path / "b.mov"))
     # The rounding of a difference that is far below a level.
     assert np.abs(finished[0] - finished[2]).max() <= 1

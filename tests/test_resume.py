@@ -148,8 +148,8 @@ def test_changed_settings_redo_what_they_touch(clip: Path, tmp_path: Path, sampl
     # What comes behind the latents needs no sampling.
     restyle(request(clip, output, keep_work=True, writing=replace(again, preset="web")))
     restyle(request(clip, output, keep_work=True, writing=again, options=replace(OPTIONS, upscale="lanczos")))
-    # Nor does what acts on memory and speed alone, or noise that is not drawn.
-    restyle(request(clip, output, keep_work=True, writing=again, options=replace(OPTIONS, batch=2, seed=9)))
+    # Nor does noise that is not drawn.
+    restyle(request(clip, output, keep_work=True, writing=again, options=replace(OPTIONS, seed=9)))
     assert sampled == []
     # A part that ends elsewhere shares the shot that it holds whole.
     restyle(request(clip, output, keep_work=True, writing=again, frames="#6.."))
@@ -192,7 +192,7 @@ def test_a_file_that_goes_with_the_part_is_another_one_under_another_part(
             work = stack.enter_context(Work(job.output.path))
             cache = stack.enter_context(FrameCache(tmp_path / "cache"))
             steering = stack.enter_context(Steering(steered_by(job), cache))
-            (restyler,) = load_restylers((job,))
+            ((restyler,), _) = load_restylers((job,))
             ladder = Ladder(Footing(batch=1, window=4), restyler.model, on_note=sampling.ignore_note)
             sampler = sampling.Sampler(
                 job, restyler, steering, work, ladder, on_progress=ignore_progress, stop=sampling.never
@@ -236,7 +236,29 @@ def test_less_memory_is_a_smaller_window_said_and_remembered(
     assert told[-1] in result.notes
     monkeypatch.setattr(sampling, "restyle_window", before)
     asked = tmp_path / "asked.mov"
-    restyle(request(clip, asked, options=replace(OPTIONS, window=2, batch=1)))
+    restyle(request(clip, asked, options=replace(OPTIONS, window=2, overlap=0, batch=1)))
+    assert np.array_equal(pixels(output), pixels(asked))
+
+
+def test_a_batch_that_memory_lowers_begins_the_shot_anew(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sampled: list[tuple[int, int]]
+) -> None:
+    """No shot has units of two batches in it, which are rounded otherwise; nor has one that goes on."""
+    before = sampling.restyle_window
+
+    def tight(restyler: Any, shot: FrameRange, window: FrameRange, *rest: Any) -> Any:
+        if window.start and restyler.options.batch > 2:
+            raise MemoryError
+        return before(restyler, shot, window, *rest)
+
+    monkeypatch.setattr(sampling, "restyle_window", tight)
+    output, asked, told = tmp_path / "out.mov", tmp_path / "asked.mov", list[str]()
+    with pytest.raises(Interrupted):
+        restyle(request(clip, output), on_note=told.append, stop=after(output, 2))
+    assert told[-1] == "out of memory with batch 8, window 4: going on with batch 2, window 4"
+    restyle(request(clip, output), on_note=told.append)
+    assert sampled.count((0, 4)) == 2, "once in either batch, and not again to go on"
+    restyle(request(clip, asked, options=replace(OPTIONS, batch=2)))
     assert np.array_equal(pixels(output), pixels(asked))
 
 

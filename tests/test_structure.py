@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 # Low to high: a module imports from its own line and those before it. DESIGN's arrow line, with every module placed.
 LAYERS = (
     ("errors", "types", "bounds", "thumbnail", "rationals", "structured"),
-    ("ranges", "protocols", "masking"),
+    ("ranges", "protocols", "masking", "finite", "computed_on"),
     (
         "media",
         "options",
@@ -59,7 +59,7 @@ LAYERS = (
     ("pipelines",),
     ("planning", "estimates", "used_weights"),
     ("sampling",),
-    ("finishing",),
+    ("finishing", "resumed"),
     (
         "render",
         "stills",

@@ -9,18 +9,20 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import safe_open
 
 from vedit.errors import InputError
 from vedit.work import Work, unit_key, work_folder
 
 LATENTS = torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
+MACHINE = {"device": "cpu", "threads": 3}
 KEY = unit_key({"source": "a", "frames": [0, 3]})
 
 
 def kept(output: Path) -> Path:
     """A work folder with one unit in it, as a killed render leaves it."""
     with Work(output) as work:
-        work.put(KEY, LATENTS, frames=(0, 3))
+        work.put(KEY, LATENTS, frames=(0, 3), computed_on=MACHINE)
     return work_folder(output)
 
 
@@ -36,7 +38,7 @@ def test_a_unit_comes_back_to_the_last_bit(tmp_path: Path) -> None:
 
 def test_a_result_leaves_nothing_and_a_failure_before_the_first_unit_neither(tmp_path: Path) -> None:
     with Work(tmp_path / "out.mp4") as work:
-        work.put(KEY, LATENTS, frames=(0, 3))
+        work.put(KEY, LATENTS, frames=(0, 3), computed_on=MACHINE)
         work.done()
     with pytest.raises(ZeroDivisionError), Work(tmp_path / "other.mp4"):
         _ = 1 / 0
@@ -46,8 +48,8 @@ def test_a_result_leaves_nothing_and_a_failure_before_the_first_unit_neither(tmp
 def test_units_can_outlive_the_result(tmp_path: Path) -> None:
     stale = unit_key({"source": "old"})
     with Work(tmp_path / "out.mp4") as work:
-        work.put(KEY, LATENTS, frames=(0, 3))
-        work.put(stale, LATENTS, frames=(3, 6))
+        work.put(KEY, LATENTS, frames=(0, 3), computed_on=MACHINE)
+        work.put(stale, LATENTS, frames=(3, 6), computed_on=MACHINE)
         work.done(keep=frozenset([KEY]))
     with Work(tmp_path / "out.mp4") as work:
         assert work.has(KEY)
@@ -78,7 +80,7 @@ def test_a_damaged_unit_is_absent(tmp_path: Path, harm: str) -> None:
             manifest.write_text(json.dumps(told))
     with Work(tmp_path / "out.mp4") as work:
         assert work.get(KEY) is None
-        work.put(KEY, LATENTS, frames=(0, 3))
+        work.put(KEY, LATENTS, frames=(0, 3), computed_on=MACHINE)
         again = work.get(KEY)
         assert again is not None
         assert torch.equal(again, LATENTS)
@@ -150,11 +152,33 @@ def test_links_inside_the_folder_are_not_followed(tmp_path: Path) -> None:
 
 def test_a_window_that_memory_made_smaller_is_remembered(tmp_path: Path) -> None:
     with Work(tmp_path / "out.mp4") as work:
-        work.set_window(0, asked=24, used=12)
+        work.set_sizes(0, asked=(24, 8), used=(12, 2))
         work.set_tiled()
-        work.put(KEY, LATENTS, frames=(0, 3))
+        work.put(KEY, LATENTS, frames=(0, 3), computed_on=MACHINE)
     with Work(tmp_path / "out.mp4") as work:
-        assert work.window(0, 24) == 12
+        assert work.sizes(0, (24, 8)) == (12, 2)
         assert work.tiled
-        assert work.window(0, 16) == 16, "another window was asked for"
-        assert work.window(30, 24) == 24
+        assert work.sizes(0, (16, 8)) == (16, 8), "another window was asked for"
+        assert work.sizes(30, (24, 8)) == (24, 8)
+
+
+def test_what_units_were_computed_on_is_in_them_and_in_the_list(tmp_path: Path) -> None:
+    with Work(tmp_path / "out.mp4") as work:
+        assert work.computed_on is None
+        assert work.precision is None
+        work.put(KEY, LATENTS, frames=(0, 3), computed_on=MACHINE)
+        work.set_precision("float32")
+    (unit,) = (work_folder(tmp_path / "out.mp4") / "units").iterdir()
+    with safe_open(unit, "pt") as file:
+        assert json.loads(file.metadata()["computed on"]) == MACHINE
+    with Work(tmp_path / "out.mp4") as work:
+        assert work.computed_on == MACHINE
+        assert work.precision == "float32"
+    manifest = work_folder(tmp_path / "out.mp4") / "manifest.json"
+    for key, value in (("computed on", "cpu"), ("precision", "float8"), ("sampled in", {"0": [[1], [2]]})):
+        told = json.loads(manifest.read_text("utf-8"))
+        manifest.write_text(json.dumps({**told, key: value}), "utf-8")
+        with Work(tmp_path / "out.mp4") as work:
+            found = {"computed on": work.computed_on, "precision": work.precision, "sampled in": None}
+            assert found[key] is None, "what a user wrote there is not believed"
+            assert work.sizes(0, (24, 8)) == (24, 8)

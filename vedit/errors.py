@@ -30,20 +30,24 @@ class SettingError(InputError, ValueError):
     """A setting has a value that it cannot have; a ValueError too, as Python callers expect of one."""
 
 
+FULL = "float32"
+"""The number format in which nothing of a sound model overflows."""
+
+
 class NotFiniteError(VeditError):
     """Numbers came out as NaN or infinite where frames are made of them: exit code 1, and nothing of it is written.
 
     Args:
-        stage: what they are, for instance "the decoded frames".
+        stage: what they are, in the plural, for instance "decoded frames".
         precision: the number format that they were computed in; with another than float32, it may be the cause.
         remedy: what to do about it.
     """
 
-    def __init__(self, stage: str, *, precision: str = "float32", remedy: str = "") -> None:
+    def __init__(self, stage: str, *, precision: str = FULL, remedy: str = "") -> None:
         self.stage = stage
         self.precision = precision
         super().__init__(
-            f"{stage} are not finite (NaN or infinite, computed in {precision})",
+            f"the {stage} are not finite (NaN or infinite, computed in {precision})",
             remedy=remedy or "nothing of this was written; use another model, or lower --guidance and control scales",
         )
 

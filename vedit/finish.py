@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 
+from vedit.finite import finite
 from vedit.geometry import resize
 from vedit.ranges import full_scale, to_integer
 
@@ -68,12 +69,14 @@ def upsample_change(
 
     Raises:
         ValueError: numbers of frames or small sizes that differ.
+        NotFiniteError: NaN or infinity is in the result.
     """
     if source_small.shape != result_small.shape or len(source) != len(result_small):
         raise ValueError(
             f"source {tuple(source.shape)}, its small frames {tuple(source_small.shape)} and the small result "
             f"{tuple(result_small.shape)} do not belong together"
         )
+    finite(result_small, "frames at the working size")
     size = target_hw or (int(source.shape[-2]), int(source.shape[-1]))
     out = torch.empty(len(source), 3, *size)
     for number, (small, result) in enumerate(zip(_images(source_small), _images(result_small), strict=True)):
@@ -82,7 +85,8 @@ def upsample_change(
         else:
             full = _guided(resize(_full_frame(source, number, bit_depth), size), small, result)
         out[number] = torch.from_numpy(full.transpose(2, 0, 1))
-    return out.clamp_(0, 1)
+    # Before infinity is clipped.
+    return finite(out, "frames at full size").clamp_(0, 1)
 
 
 def composite(source: IntFrames, result: torch.Tensor, mask: torch.Tensor | None, bit_depth: int) -> IntFrames:

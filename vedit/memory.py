@@ -34,7 +34,7 @@ class Footing:
     """How much is held at once.
 
     Attributes:
-        batch: frames per network call; changes no frame.
+        batch: frames per network call; decides the last bits of the frames.
         window: frames sampled together; part of what decides the frames.
         tiled: the autoencoder decodes in overlapping tiles, which shows a little.
         offloaded: network and autoencoder take turns in device memory.
@@ -53,7 +53,7 @@ class Footing:
 def smaller(footing: Footing, *, stage: Stage, can_offload: bool) -> Footing | None:
     """The next rung down; None at the bottom.
 
-    The batch first, which costs nothing but speed; then what changes the frames least and helps where memory ran out:
+    The batch first, which costs little but speed; then what changes the frames least and helps where memory ran out:
     a smaller window while sampling, tiles while decoding.
     """
     if footing.batch > 1:
@@ -97,8 +97,7 @@ class Ladder:
         self.footing = footing
         self.notes: list[str] = []
         self._model, self._on_note = model, on_note
-        if footing.tiled:
-            self._tell_model()
+        self._tell_model()
 
     def run(self, stage: Stage, make: Callable[[], Made]) -> Made:
         """`make()`, tried again on each lower rung as long as memory runs out. Raises VeditError at the bottom."""
@@ -124,14 +123,22 @@ class Ladder:
         self.notes.append(note)
         self._on_note(note)
 
+    def set_sizes(self, *, window: int, batch: int) -> None:
+        """Stand where a shot was begun with less."""
+        self.footing = replace(self.footing, window=window, batch=batch)
+        self._tell_model()
+
     def join(self, others: Iterable[Ladder]) -> None:
         """Go on where others have left the model that is theirs too; called as this one's turn comes."""
         told = [ladder.footing for ladder in others if ladder is not self and ladder.notes]
-        if told:
-            tiled, offloaded = any(one.tiled for one in told), any(one.offloaded for one in told)
-            own = self.footing
-            self.footing = replace(own, tiled=own.tiled or tiled, offloaded=own.offloaded or offloaded)
-            self._tell_model()
+        own = self.footing
+        self.footing = replace(
+            own,
+            batch=min(own.batch, *(one.batch for one in told)) if told else own.batch,
+            tiled=own.tiled or any(one.tiled for one in told),
+            offloaded=own.offloaded or any(one.offloaded for one in told),
+        )
+        self._tell_model()
 
     def _tell_model(self) -> None:
         self._model.set_memory(batch=self.footing.batch, tiled=self.footing.tiled, offloaded=self.footing.offloaded)

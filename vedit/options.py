@@ -82,7 +82,7 @@ class RestyleOptions:
     """The moment of the frame whose look the shots under these options share: seconds, timecode or #frame; in whatever
     shot. None: each shot has a look to itself."""
     batch: int = 8
-    """Frames per network call; changes memory and speed, never the frames."""
+    """Frames per network call; changes memory and speed, and the last bits: the order of sums goes with it."""
     window: int = 24
     """Frames sampled together; with `overlap` part of the settings that decide the frames."""
     overlap: int | None = None

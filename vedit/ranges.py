@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from vedit.finite import finite
+
 if TYPE_CHECKING:
     from vedit.types import IntFrames
 
@@ -24,7 +26,12 @@ def to_unit(frames: IntFrames, bit_depth: int) -> torch.Tensor:
 
 
 def to_integer(frames: torch.Tensor, bit_depth: int) -> IntFrames:
-    """Float frames -> integers at `bit_depth`, rounded; values outside [0, 1] are clipped."""
+    """Float frames -> integers at `bit_depth`, rounded; values outside [0, 1] are clipped.
+
+    Raises:
+        NotFiniteError: a value is NaN or infinite, which would turn black or white.
+    """
+    finite(frames, "finished frames")
     scaled = (frames.float().clamp(0, 1) * full_scale(bit_depth)).round().cpu().numpy()
     return scaled.astype(np.uint8) if bit_depth == 8 else scaled.astype(np.uint16)
 

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.errors import InputError
+from vedit.errors import InputError, NotFiniteError
 from vedit.estimates import describe_job
 from vedit.finish import side_by_side as compare
 from vedit.finished_frames import UNTOUCHED, FinishedFrames, KeptShot
@@ -29,7 +29,8 @@ from vedit.media.write import VideoWriter
 from vedit.memory import Footing, Ladder
 from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult, ignore_plan, ignore_progress
 from vedit.pipelines.restyle import Restyler
-from vedit.planning import Job, load_restylers, make_job, reopen_source, steered_by
+from vedit.planning import Job, in_full, load_restylers, make_job, reopen_source, said_of, steered_by
+from vedit.resumed import same_threads, units_kept
 from vedit.sampling import (
     OnNote,
     Sampler,
@@ -98,6 +99,7 @@ def restyle(
 
     Raises:
         InputError: the request cannot be carried out; nothing was written.
+        NotFiniteError: NaN or infinity came up, in float32 too; nothing was written.
         ContractError: the written file broke the timing or sound contract; it was removed.
         Interrupted: `stop` said so.
     """
@@ -108,8 +110,38 @@ def restyle(
     on_plan(describe_job(job))
     beside = None if side_by_side is None else _beside(job, side_by_side)
     clock.lap("plan")
+    attempt = partial(_attempt, beside=beside, clock=clock, on_progress=on_progress, on_note=on_note, stop=stop)
+    try:
+        return attempt(job)
+    except NotFiniteError as error:
+        precision, said = in_full(error), said_of(error)
+    on_note(said)
+    # All of it: what is finished was computed in fewer bits, and is not joined to what is not.
+    return attempt(replace(job, notes=(*job.notes, said)), precision=precision)
+
+
+def _attempt(
+    job: Job,
+    *,
+    beside: OutputPlan | None,
+    clock: _Clock,
+    on_progress: OnProgress,
+    on_note: OnNote,
+    stop: Stop,
+    precision: str | None = None,
+) -> RenderResult:
+    """The render of a job, in a precision or what suits the device.
+
+    Raises:
+        NotFiniteError: NaN or infinity came up; nothing has the result's name.
+    """
+    request = job.request
     with ExitStack() as stack:
         work = stack.enter_context(Work(job.output.path, fresh=request.fresh))
+        if precision is not None:
+            work.set_precision(precision)
+        before = work.computed_on
+        on_threads = stack.enter_context(same_threads(job.device, work, on_note))
         # Another process may have written it between the plan and the lock.
         writing = request.writing
         check_target(
@@ -120,9 +152,10 @@ def restyle(
             replaces=writing.replaces,
         )
         stop_if_asked(stop, work)
-        passes = _open_passes(job, work, stack, on_progress=on_progress, on_note=on_note, stop=stop)
+        passes, notes = _open_passes(job, work, stack, on_progress=on_progress, on_note=on_note, stop=stop)
         clock.lap("load")
-        kept = _resumed(passes, work, on_note)
+        sampling = [one.sampler for one in passes if one.restyler.path.steps]
+        kept = units_kept(sampling, work, before, on_note)
         # A locked shot is not made anew, whatever is asked: what is kept of it is all there is.
         # Under one look for all shots nothing is kept or locked: what a plan's renders have kept here is theirs.
         shelving = request.looks is not None or request.keep_frames
@@ -173,7 +206,12 @@ def restyle(
         on_progress(Progress(stage="verify", done=0, total=len(job.frames)))
         if pair is not None:
             pair.finish()  # first: once the result has its name nothing may fail any more
-        told = (*job.notes, *(note for one in passes for note in (*one.steering.notes, *one.ladder.notes)))
+        told = (
+            *job.notes,
+            *on_threads,
+            *notes,
+            *(note for one in passes for note in (*one.steering.notes, *one.ladder.notes)),
+        )
         told = tuple(dict.fromkeys(told))
         report = writer.finish(timings=clock.laps, notes=told, used=_used(passes), source_sha256=job.source_sha256)
         if shelving:
@@ -219,15 +257,15 @@ class _Pass:
 
 def _open_passes(
     job: Job, work: Work, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
-) -> tuple[_Pass, ...]:
-    """One pass for each look, over one model; none where no shot has a look."""
+) -> tuple[tuple[_Pass, ...], tuple[str, ...]]:
+    """One pass for each look, over one model, and what to tell of its precision; none where no shot has a look."""
     looks = job.looks()
     cache = stack.enter_context(FrameCache())
     # Files are checked before the model is loaded.
     steered = [stack.enter_context(Steering(steered_by(look), cache)) for look in looks]
     if not looks:
-        return ()
-    restylers = load_restylers(looks, cache)
+        return (), ()
+    restylers, notes = load_restylers(looks, cache, precision=work.precision)
     passes: list[_Pass] = []
     for look, restyler, steering in zip(looks, restylers, steered, strict=True):
         options = restyler.options
@@ -235,7 +273,7 @@ def _open_passes(
         ladder = Ladder(footing, restyler.model, on_note=on_note)
         sampler = Sampler(look, restyler, steering, work, ladder, on_progress=on_progress, stop=stop)
         passes.append(_Pass(job=look, restyler=restyler, steering=steering, ladder=ladder, sampler=sampler))
-    return tuple(passes)
+    return tuple(passes), notes
 
 
 class _Clock:
@@ -274,17 +312,6 @@ def _locked(job: Job, shelf: FinishedFrames) -> dict[int, KeptShot]:
                 remedy="render it once without the lock, or leave it as the source with untouched = true",
             )
     return found
-
-
-def _resumed(passes: Sequence[_Pass], work: Work, on_note: OnNote) -> int:
-    """How many units of this render an earlier run has kept, said where there are any."""
-    counts = [one.sampler.missing() for one in passes if one.restyler.path.steps]
-    missing, total = sum(count[0] for count in counts), sum(count[1] for count in counts)
-    if missing < total:
-        on_note(f"going on: {total - missing} of {total} units are finished in {work.path}")
-    elif work.kept and total:
-        on_note(f"the units in {work.path} are of other settings or another source: beginning anew")
-    return total - missing
 
 
 def _in_work(plan: OutputPlan, work: Work, recipe: dict[str, object]) -> OutputPlan:
@@ -333,9 +360,12 @@ def _few_steps(restyler: Restyler) -> dict[str, object]:
 
 
 def _used(passes: Sequence[_Pass]) -> dict[str, object]:
-    """What memory has made of the settings, beside the recipe, which says what was asked for."""
+    """What memory and machine have made of the settings, beside the recipe, which says what was asked for."""
+    sampled = [pair for one in passes for pair in sorted(one.sampler.sampled_in.items())]
     return {
-        "windows": {str(start): window for one in passes for start, window in sorted(one.sampler.windows.items())},
+        "windows": {str(start): window for start, (window, _) in sampled},
+        "batches": {str(start): batch for start, (_, batch) in sampled},
+        "computed on": [one.sampler.computed_on for one in passes[:1]],
         "tiled": any(one.ladder.footing.tiled for one in passes),
     }
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vedit.computed_on import computed_on
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.guides import Steering, hashed, made_by
@@ -16,7 +17,7 @@ from vedit.options import OnProgress, Progress
 from vedit.pipelines.restyle import Restyler, join_windows, restyle_window, shot_windows
 from vedit.registry import needs_of
 from vedit.types import FrameRange, Latents, Shot, Window
-from vedit.work import Work, unit_key
+from vedit.work import Sizes, Work, unit_key
 
 if TYPE_CHECKING:
     from vedit.planning import Job
@@ -66,8 +67,8 @@ class SampledShot:
 class Sampler:
     """Samples shots into a work folder; what is there already is not done again.
 
-    Where memory runs out it goes down the ladder. A smaller window begins the shot anew, since the window decides the
-    frames.
+    Where memory runs out it goes down the ladder. A smaller batch or window begins the shot anew: the window decides
+    the frames, the batch their last bits.
 
     Args:
         job: what to render, under one look.
@@ -90,12 +91,14 @@ class Sampler:
         on_progress: OnProgress,
         stop: Stop,
     ) -> None:
-        self.windows: dict[int, int] = {}
-        """First frame of each sampled shot -> the window it was sampled in."""
-        self._asked = restyler.options.window
+        self.sampled_in: dict[int, Sizes] = {}
+        """First frame of each sampled shot -> the window and batch it was sampled in."""
+        self._asked: Sizes = (restyler.options.window, restyler.options.batch)
+        self.computed_on = computed_on(restyler.model.device, restyler.model.precision)
+        """Of the units that are made."""
         self._job, self._restyler, self._work, self._ladder = job, restyler, work, ladder
         self._steering, self._on_progress, self._stop = steering, on_progress, stop
-        self._facts = _facts(job, restyler)
+        self._facts = _facts(job, restyler) | {"computed on": self.computed_on}
         if steering.made_by:
             self._facts["masks"] = list(steering.made_by)
         if steering.by_part:
@@ -114,16 +117,18 @@ class Sampler:
             VeditError: memory ran out on the lowest rung.
         """
         start, ladder = shot.frames.start, self._ladder
-        ladder.footing = replace(ladder.footing, window=self._window(shot))
+        window, batch = self._sizes(shot)
+        ladder.set_sizes(window=window, batch=batch)
         while True:
-            self._work.set_window(start, asked=self._asked, used=ladder.footing.window)
+            used = (ladder.footing.window, ladder.footing.batch)
+            self._work.set_sizes(start, asked=self._asked, used=used)
             planned = self._planned(shot)
             try:
                 self._sample(planned, reader)
             except (RuntimeError, MemoryError) as error:
                 ladder.step_down("sample", error)
             else:
-                self.windows[start] = ladder.footing.window
+                self.sampled_in[start] = used
                 return planned
 
     def latents(self, sampled: SampledShot) -> Iterator[tuple[FrameRange, Latents]]:
@@ -142,21 +147,25 @@ class Sampler:
 
     def keys(self, shot: Shot) -> tuple[str, ...]:
         """The names of a shot's units, in the window that it is or will be sampled in."""
-        return self._planned(shot, self._window(shot)).keys
+        return self._planned(shot, self._sizes(shot)).keys
 
     def missing(self) -> tuple[int, int]:
         """(units still to do, units in all) by what the work folder lists."""
-        keys = [key for shot in self._job.own_shots for key in self._planned(shot, self._window(shot)).keys]
+        keys = [key for shot in self._job.own_shots for key in self._planned(shot, self._sizes(shot)).keys]
         return sum(not self._work.has(key) for key in keys), len(keys)
 
-    def _window(self, shot: Shot) -> int:
-        """What memory has left of the window, in an earlier run or this one."""
-        return min(self._ladder.footing.window, self._work.window(shot.frames.start, self._asked))
+    def _sizes(self, shot: Shot) -> Sizes:
+        """Window and batch that the shot was sampled in, or else what memory has left of them, now or earlier."""
+        if shot.frames.start in self.sampled_in:
+            return self.sampled_in[shot.frames.start]
+        window, batch = self._work.sizes(shot.frames.start, self._asked)
+        return min(self._ladder.footing.window, window), min(self._ladder.footing.batch, batch)
 
-    def _planned(self, shot: Shot, size: int | None = None) -> SampledShot:
-        options = replace(self._restyler.options, window=size or self._ladder.footing.window)
+    def _planned(self, shot: Shot, sizes: Sizes | None = None) -> SampledShot:
+        window, batch = sizes or (self._ladder.footing.window, self._ladder.footing.batch)
+        options = replace(self._restyler.options, window=window)
         parts = shot_windows(options, shot.frames)
-        facts = {**self._facts, "anchor": shot.frames.start}
+        facts = {**self._facts, "anchor": shot.frames.start, "batch": batch}
         shared = self._job.anchor_of(shot)
         if shared is not None:
             facts["shared anchor"] = hashed(shared) if self._whole_shot else shared.frame
@@ -184,7 +193,8 @@ class Sampler:
                     lambda stage, part, window=window: self._tell(planned.shot, window.frames, stage, part),
                     None if anchor is None else anchor.frame,
                 ).data
-                self._work.put(key, data, frames=(window.frames.start, window.frames.stop))
+                frames = (window.frames.start, window.frames.stop)
+                self._work.put(key, data, frames=frames, computed_on=self.computed_on)
             self._tell(planned.shot, window.frames, "sample", 1.0)
 
     def _tell(self, shot: Shot, window: FrameRange, stage: str, part: float) -> None:
@@ -232,7 +242,6 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
         "interlaced": job.request.writing.interlaced,
         "fit": hashed(job.fit),
         "model": restyler.fingerprint,
-        "device": restyler.model.device.type,
         "prompts": [options.prompt, options.negative_prompt, options.source_prompt],
         "controls": hashed(restyler.controls),
         "maps": [made_by(spec.kind) for spec in restyler.controls if spec.source is None],

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.errors import InputError
+from vedit.errors import InputError, NotFiniteError
 from vedit.finishing import finished_stills
 from vedit.guides import Steering
 from vedit.map_cache import FrameCache
 from vedit.media.containers import default_output
 from vedit.media.target import check_target
 from vedit.options import OnProgress, Progress, RenderRequest, RestyleOptions, ignore_progress
-from vedit.planning import Job, load_restylers, make_job, reopen_source, steered_by
+from vedit.planning import Job, in_full, load_restylers, make_job, reopen_source, steered_by
 from vedit.sheet import contact_sheet
 from vedit.thumbnail import thumbnail
 from vedit.types import Shot
@@ -106,14 +106,18 @@ def stills_of(
         cache = stack.enter_context(FrameCache())
         steered = [stack.enter_context(Steering(steered_by(look), cache)) for look in looks]
         reader = stack.enter_context(reopen_source(job))
-        restylers = load_restylers(looks, cache)
+        restylers, _ = load_restylers(looks, cache)
         shots = sorted(
             ((shot, n) for n, look in enumerate(looks) for shot in look.own_shots), key=lambda pair: pair[0].number
         )
         for done, (shot, n) in enumerate(shots):
             on_progress(Progress(stage="preview", done=done, total=len(shots), shot=shot.number, shots=len(job.shots)))
             numbers = tuple(numbers_of(shot))
-            pairs = finished_stills(looks[n], restylers[n], steered[n], reader, shot, numbers)
+            try:
+                pairs = finished_stills(looks[n], restylers[n], steered[n], reader, shot, numbers)
+            except NotFiniteError as error:
+                restylers, _ = load_restylers(looks, cache, precision=in_full(error))
+                pairs = finished_stills(looks[n], restylers[n], steered[n], reader, shot, numbers)
             yield ShotStills(shot=shot, options=looks[n].request.options, numbers=numbers, pairs=tuple(pairs))
         on_progress(Progress(stage="preview", done=len(shots), total=len(shots)))
 

@@ -13,16 +13,16 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self, cast
 
 from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
-from vedit.errors import InputError
+from vedit.errors import FULL, InputError
 from vedit.media.unfinished import not_written
 from vedit.rationals import whole
 from vedit.structured import parse_json
@@ -32,12 +32,16 @@ if TYPE_CHECKING:
 
     from vedit.types import FrameRange
 
-FORMAT = 1
+FORMAT = 2
 """Raised where units of an older vedit must not be used any more."""
 LONGEST_NAME = "0" * 52
 """As long as any name of a file in the folder of units or of finished frames."""
 KEPT = "what is finished is kept and the same command goes on"
 _TENSOR = "latents"
+
+
+Sizes = tuple[int, int]
+"""Frames sampled together, and frames of one network call: `window` and `batch`."""
 
 
 def work_folder(output: Path) -> Path:
@@ -60,8 +64,12 @@ class _Unit:
 @dataclass
 class _Manifest:
     units: dict[str, _Unit] = field(default_factory=dict[str, _Unit])
-    windows: dict[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
-    """First frame of a shot -> (window asked for, window used): the second is smaller where memory ran out."""
+    sampled_in: dict[str, tuple[Sizes, Sizes]] = field(default_factory=dict[str, "tuple[Sizes, Sizes]"])
+    """First frame of a shot -> (sizes asked for, sizes used): the second are smaller where memory ran out."""
+    computed_on: dict[str, object] | None = None
+    """What made the newest unit; see `vedit.computed_on`."""
+    precision: str | None = None
+    """What the networks compute in, where what suits the device has overflowed."""
     tiled: bool = False
     """The autoencoder had to decode in tiles, which shows in the pixels: a render that goes on does so too."""
 
@@ -149,26 +157,47 @@ class Work:
         """Whether a unit is listed; `get` still checks it."""
         return key in self._manifest.units
 
-    def put(self, key: str, latents: torch.Tensor, *, frames: tuple[int, int]) -> None:
-        """Keep the latents of a unit, to the last bit. Its bytes are on the disk when this returns."""
+    def put(
+        self, key: str, latents: torch.Tensor, *, frames: tuple[int, int], computed_on: Mapping[str, object]
+    ) -> None:
+        """Keep the latents of a unit, to the last bit, and what they were computed on. Its bytes are on the disk when
+        this returns."""
         from safetensors.torch import save
 
-        data = save({_TENSOR: latents.contiguous().cpu()})
+        told = {"computed on": json.dumps(dict(computed_on), sort_keys=True)}
+        data = save({_TENSOR: latents.contiguous().cpu()}, metadata=told)
         name = f"{frames[0]:07d}-{key[:16]}.safetensors"
         _write_whole(self._units / name, data)
         self._manifest.units[key] = _Unit(file=name, sha256=hashlib.sha256(data).hexdigest(), frames=frames)
+        self._manifest.computed_on = dict(computed_on)
         self._write()
 
-    def window(self, shot: int, asked: int) -> int:
-        """The window that frames of the shot at `shot` are sampled in: `asked`, or what memory left of it before."""
-        before = self._manifest.windows.get(str(shot))
+    def sizes(self, shot: int, asked: Sizes) -> Sizes:
+        """The window and batch that frames of the shot at `shot` are sampled in: `asked`, or what memory left of them
+        before."""
+        before = self._manifest.sampled_in.get(str(shot))
         return before[1] if before is not None and before[0] == asked else asked
 
-    def set_window(self, shot: int, *, asked: int, used: int) -> None:
-        """Record a window before the first unit that is sampled with it."""
-        if self._manifest.windows.get(str(shot)) != (asked, used):
-            self._manifest.windows[str(shot)] = (asked, used)
+    def set_sizes(self, shot: int, *, asked: Sizes, used: Sizes) -> None:
+        """Record window and batch before the first unit that is sampled with them."""
+        if self._manifest.sampled_in.get(str(shot)) != (asked, used):
+            self._manifest.sampled_in[str(shot)] = (asked, used)
             self._write()
+
+    @property
+    def computed_on(self) -> Mapping[str, object] | None:
+        """What the newest unit was computed on; None where there is none."""
+        return self._manifest.computed_on if self._manifest.units else None
+
+    @property
+    def precision(self) -> str | None:
+        """What the networks have to compute in, as an earlier part of this render found out."""
+        return self._manifest.precision
+
+    def set_precision(self, precision: str) -> None:
+        """Record what the networks compute in from here on."""
+        self._manifest.precision = precision
+        self._write()
 
     @property
     def tiled(self) -> bool:
@@ -226,16 +255,25 @@ class Work:
                 )
                 for key, item in told["units"].items()
             }
-            windows = {str(shot): (whole(pair[0]), whole(pair[1])) for shot, pair in told["windows"].items()}
+            sampled_in = {str(shot): (_sizes(pair[0]), _sizes(pair[1])) for shot, pair in told["sampled in"].items()}
+            computed: object = told.get("computed on")
         except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, InputError):
             return _Manifest()  # absent or damaged: nothing in it is believed
-        return _Manifest(units=units, windows=windows, tiled=told.get("tiled") is True)
+        return _Manifest(
+            units=units,
+            sampled_in=sampled_in,
+            computed_on=cast("dict[str, object]", computed) if isinstance(computed, dict) else None,
+            precision=FULL if told.get("precision") == FULL else None,
+            tiled=told.get("tiled") is True,
+        )
 
     def _write(self) -> None:
         told = {
             "format": FORMAT,
             "output": self._output.name,
-            "windows": self._manifest.windows,
+            "computed on": self._manifest.computed_on,
+            "precision": self._manifest.precision,
+            "sampled in": self._manifest.sampled_in,
             "tiled": self._manifest.tiled,
             "units": {
                 key: {"file": unit.file, "sha256": unit.sha256, "frames": unit.frames}
@@ -262,6 +300,11 @@ class Work:
         if remove:
             with contextlib.suppress(OSError):
                 self.path.rmdir()  # a lock file that a system would not delete while it was open
+
+
+def _sizes(told: Sequence[object]) -> Sizes:
+    window, batch = told
+    return whole(window), whole(batch)
 
 
 def _ours(path: Path) -> bool:

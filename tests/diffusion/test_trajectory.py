@@ -7,6 +7,7 @@ import torch
 
 from vedit.diffusion.samplers import invert, sample
 from vedit.diffusion.trajectory import Step, add_noise, cleaner, ddim_scheduler, noisier, trajectory
+from vedit.errors import ModelError
 from vedit.types import Latents
 
 CONFIG: dict[str, object] = {
@@ -132,7 +133,7 @@ def test_arguments_out_of_range(arguments: dict[str, float], part: str) -> None:
 
 
 def test_unknown_prediction_type() -> None:
-    with pytest.raises(ValueError, match="sample"):
+    with pytest.raises(ModelError, match="sample"):
         trajectory(config("sample"), steps=10)
 
 

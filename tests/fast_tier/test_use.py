@@ -136,7 +136,7 @@ def test_a_strength_out_of_range_is_an_error_either_way(
     model: Model, plain: Model, frames: torch.Tensor, strength: float
 ) -> None:
     for one in (model, plain):
-        with pytest.raises(ValueError, match=r"strength must lie in \[0, 1\]"):
+        with pytest.raises(ValueError, match=r"strength is .*; give a number from 0 to 1"):
             restyled(one, replace(DRAFT, strength=strength), frames)
 
 

@@ -105,7 +105,7 @@ DEFAULTS = RestyleOptions(prompt="")
     type=params.number("batch"),
     default=DEFAULTS.batch,
     show_default=True,
-    help="Frames per network call; changes memory and speed only.",
+    help="Frames per network call: memory and speed, and the frames by a level at most.",
 )
 @click.option(
     "--upscale",

@@ -5,7 +5,7 @@ Each frame's self-attention also sees the keys and values of the frame before it
 in one frame is found again in the next. In large layers, where that would triple the cost of attention, a third of
 the neighbours' tokens stands for all of them, each counted three times in the softmax. Frames arrive in order in
 network calls of any size: the keys and values of the anchor and of the last frame of a call are kept for the next
-call, so the result does not depend on the batch.
+call, so what a frame attends to does not depend on the batch; only how its sums are rounded does.
 """
 
 from __future__ import annotations

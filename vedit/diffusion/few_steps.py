@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from math import sqrt
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
 
 from vedit.diffusion.noise import frame_noise
-from vedit.diffusion.trajectory import Prediction, Step, Trajectory, cleaner, ddim_scheduler
+from vedit.diffusion.trajectory import Step, Trajectory, cleaner, ddim_scheduler, levels_of, prediction_of
 
 if TYPE_CHECKING:
     from vedit.diffusion.samplers import Denoise
@@ -34,12 +34,12 @@ def through(scheduler_config: Mapping[str, object], timesteps: Sequence[int]) ->
         ValueError: for timesteps that do not fall or are out of range.
     """
     scheduler = ddim_scheduler(scheduler_config)
-    alphas = scheduler.alphas_cumprod.tolist()
+    alphas = levels_of(scheduler)
     if list(timesteps) != sorted(set(timesteps), reverse=True) or any(not 0 <= t < len(alphas) for t in timesteps):
         raise ValueError(f"timesteps must fall within [0, {len(alphas) - 1}], got {list(timesteps)}")
     ends = [*(alphas[t] for t in timesteps[1:]), float(scheduler.final_alpha_cumprod)]
     return Trajectory(
-        prediction=cast("Prediction", scheduler.config["prediction_type"]),
+        prediction=prediction_of(scheduler),
         steps=tuple(
             Step(index=index, count=len(timesteps), timestep=t, alpha=alphas[t], alpha_cleaner=end)
             for index, (t, end) in enumerate(zip(timesteps, ends, strict=False))

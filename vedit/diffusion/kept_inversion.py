@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
+from vedit.computed_on import computed_on
+
 if TYPE_CHECKING:
     from vedit.diffusion.conditioning import Conditioning
     from vedit.diffusion.trajectory import Trajectory
@@ -58,7 +60,7 @@ def inversion_facts(
     return {
         "inversion": FORMAT,
         "source": _digest(source.data),
-        "computed on": _computed_on(source.data.device),
+        "computed on": computed_on(source.data.device),
         "prompt": _digest(describe.prompt.states),
         "controls": [
             {
@@ -109,13 +111,6 @@ def kept_inversion(
     if all((data.dtype, data.stride()) == (source.dtype, source.stride()) for data in made):
         kept.keep_tensors(facts, dict(zip(wanted, made, strict=True)))
     return made
-
-
-def _computed_on(device: torch.device) -> list[object]:
-    """What decides the last bits of the same sums."""
-    if device.type == "cpu":
-        return ["cpu", torch.get_num_threads()]
-    return [device.type, torch.cuda.get_device_name(device) if device.type == "cuda" else ""]
 
 
 def _digest(values: torch.Tensor) -> str:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import atan2, cos, sin, sqrt
 from typing import Literal, cast
 
 import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
+from vedit.errors import ModelError, SettingError
 from vedit.types import Latents
 
 Prediction = Literal["epsilon", "v_prediction"]
@@ -56,20 +58,18 @@ def trajectory(scheduler_config: Mapping[str, object], *, steps: int, strength: 
         strength: [0, 1].
 
     Raises:
-        ValueError: for a strength or a number of steps out of range, or a prediction type other than epsilon and v.
+        SettingError: for a strength or a number of steps out of range.
+        ModelError: the scheduler's levels are no noise levels, or its prediction type is not epsilon or v.
     """
     if not 0.0 <= strength <= 1.0:
-        raise ValueError(f"strength must lie in [0, 1], got {strength:g}")
+        raise SettingError(f"strength must lie in [0, 1], got {strength:g}")
     scheduler = ddim_scheduler(scheduler_config)
     train_steps = int(scheduler.config["num_train_timesteps"])
     if not 1 <= steps <= train_steps:
-        raise ValueError(f"steps must lie in [1, {train_steps}], got {steps}")
-    prediction = scheduler.config["prediction_type"]
-    if prediction not in ("epsilon", "v_prediction"):
-        raise ValueError(f"prediction type must be epsilon or v_prediction, got {prediction!r}")
+        raise SettingError(f"steps must lie in [1, {train_steps}], got {steps}")
+    prediction, alphas = prediction_of(scheduler), levels_of(scheduler)
     scheduler.set_timesteps(steps)
     taken = scheduler.timesteps[steps - min(int(steps * strength), steps) :].tolist()
-    alphas = scheduler.alphas_cumprod.tolist()
     stride = train_steps // steps
     return Trajectory(
         prediction=prediction,
@@ -89,6 +89,34 @@ def trajectory(scheduler_config: Mapping[str, object], *, steps: int, strength: 
 def ddim_scheduler(config: Mapping[str, object]) -> DDIMScheduler:
     """diffusers' DDIM scheduler of any scheduler's config; keys that DDIM does not have are ignored."""
     return cast("DDIMScheduler", DDIMScheduler.from_config(dict(config)))
+
+
+def prediction_of(scheduler: DDIMScheduler) -> Prediction:
+    """What the model's raw output is. Raises ModelError for what is not known here."""
+    prediction = scheduler.config["prediction_type"]
+    if prediction not in ("epsilon", "v_prediction"):
+        raise ModelError(
+            f"the scheduler's config has prediction_type {prediction!r}",
+            remedy="use a model that predicts epsilon or v_prediction",
+        )
+    return prediction
+
+
+def levels_of(scheduler: DDIMScheduler) -> list[float]:
+    """The signal level of each training timestep. Raises ModelError where they do not fall from 1 towards 0."""
+    levels: list[float] = scheduler.alphas_cumprod.tolist()
+    ends = [1.0, *levels]
+    # Level 0 (zero terminal SNR) says nothing to a model of epsilon, whose step would divide by it.
+    lowest = 0.0 if prediction_of(scheduler) == "v_prediction" else 1e-12
+    # Written so that NaN is refused.
+    wrong = next((t for t, (before, level) in enumerate(pairwise(ends)) if not lowest <= level <= before), None)
+    if wrong is not None or not 0 < float(scheduler.final_alpha_cumprod) <= 1:
+        told = "no level behind the last step" if wrong is None else f"the level {levels[wrong]:g} at timestep {wrong}"
+        raise ModelError(
+            f"the scheduler's config makes no noise levels that fall from 1 towards 0: {told}",
+            remedy="check its beta_start, beta_end, beta_schedule and trained_betas: SD 1.x has 0.00085 to 0.012",
+        )
+    return levels
 
 
 def cleaner(x: torch.Tensor, output: torch.Tensor, step: Step, prediction: Prediction) -> torch.Tensor:

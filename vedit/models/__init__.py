@@ -242,6 +242,7 @@ def load(
     controls: tuple[str, ...] = (),
     controlnets: Mapping[str, str] | None = None,
     fast: bool = True,
+    precision: str | None = None,
 ) -> Model:
     """Load a model for a device, with the control branches that are asked for and that it has.
 
@@ -251,8 +252,10 @@ def load(
         controls: the kinds wanted; kinds the model lacks are left out of `Model.control_kinds`.
         controlnets: further control branches by kind.
         fast: with the fast tier, where the model has one; without it, one that does not fit is no hindrance.
+        precision: what the networks compute in, float32 or float16; None is what suits the device.
 
     Raises:
+        NotFiniteError: weights are too large for the precision.
         ModelError: unknown, absent, damaged, or not safetensors; or a torchvision that breaks diffusers.
     """
     source = import_module("vedit.models.check").checked(name, controlnets, controls=controls, fast=fast)
@@ -263,7 +266,7 @@ def load(
         if fault is None:
             raise
         raise ModelError(fault.message, remedy=fault.remedy) from error
-    return family.load(source, name=name, device=device, controls=controls, fast=fast)
+    return family.load(source, name=name, device=device, controls=controls, fast=fast, precision=precision)
 
 
 def _in_cache(repo: str) -> bool:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from math import isfinite
 from pathlib import Path
 
 import torch
@@ -18,6 +19,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
 from vedit.errors import ModelError
+from vedit.finite import is_finite
 
 PREFIX, DOWN, UP = "unet.", ".lora_A.weight", ".lora_B.weight"
 
@@ -90,6 +92,8 @@ def read_lora(path: Path, module: torch.nn.Module, *, scale: float = 1.0) -> Lor
         if not _fits(down.shape, up.shape, wanted):
             shapes = " and ".join(str(tuple(part.shape)) for part in (down, up))
             raise ModelError(f"{path} does not fit the model: {name} is {tuple(wanted)}, not {shapes}", remedy=remedy)
+        if not (is_finite(down) and is_finite(up) and isfinite(scale)):
+            raise ModelError(f"{path} has numbers that are not finite, in {name}", remedy=remedy)
         pairs[name] = (down, up)
     if not pairs:
         raise ModelError(f"{path} changes nothing", remedy=remedy)

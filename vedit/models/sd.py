@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ import torch
 from vedit.diffusion.attention import FrameMemory, cross_frame_attention
 from vedit.diffusion.regions import RegionalPrompts, regional_prompts
 from vedit.errors import ModelError
+from vedit.finite import check_weights, finite, precision_of
 from vedit.models import known_words, unknown_words
 from vedit.models.fast import SETTINGS, FastTier, tier_of
 from vedit.models.lora import Lora, read_lora
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 
     from vedit.models import ModelSource
     from vedit.types import ControlInput
+
+CODEC_BATCH = 8
+"""Frames that the autoencoder takes at once, where memory has not run out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,13 +87,18 @@ class Model:
         return digests if self.fast is None else {**digests, "fast": self.fast.fingerprint}
 
     @property
+    def precision(self) -> str:
+        """The number format that the networks compute in: float32, float16."""
+        return precision_of(self.denoiser.unet.dtype)
+
+    @property
     def can_offload(self) -> bool:
         """Whether there is host memory beside the device's."""
         return self.device.type != "cpu"
 
     def set_memory(self, *, batch: int, tiled: bool, offloaded: bool) -> None:
         """Do with less memory; see `vedit.memory.Footing`."""
-        self.codec.batch = min(self.codec.batch, batch)
+        self.codec.batch = min(CODEC_BATCH, batch)
         self.codec.tiled = tiled
         turns = Turns(self.device, self.denoiser.modules, (self.codec.vae,)) if offloaded else None
         self.denoiser.turns = self.codec.turns = turns
@@ -165,11 +175,16 @@ class SDDenoiser:
 class SDCodec:
     """Autoencoder with its scaling; `AutoencoderTiny` and `AutoencoderKL` alike."""
 
-    def __init__(self, vae: AutoencoderTiny | AutoencoderKL, *, batch: int = 8) -> None:
+    def __init__(self, vae: AutoencoderTiny | AutoencoderKL, *, batch: int = CODEC_BATCH) -> None:
         self.vae = vae
         self.batch = batch
         self.scaling = float(vae.config["scaling_factor"])
         self.shift = float(vae.config.get("shift_factor") or 0.0)
+        if not 0 < self.scaling < math.inf or not math.isfinite(self.shift):
+            raise ModelError(
+                f"the autoencoder's config.json has scaling_factor {self.scaling:g} and shift_factor {self.shift:g}",
+                remedy="both are finite and the first is above 0: SD 1.x has 0.18215 and no shift",
+            )
         self.turns: Turns | None = None
         self.tiled = False
         """Decode in overlapping tiles, blended: less memory, and seams that are hard to see."""
@@ -196,7 +211,8 @@ class SDCodec:
         distribution, so that the same frame always gives the same latents."""
         with self._awake():
             pieces = [self._encode(part) for part in frames.split(self.batch)]
-        return (torch.cat(pieces) - self.shift) * self.scaling
+        latents = (torch.cat(pieces) - self.shift) * self.scaling
+        return finite(latents, "autoencoder's latents of the source", precision=precision_of(self.vae.dtype))
 
     def _encode(self, frames: torch.Tensor) -> torch.Tensor:
         encoded = self.vae.encode(to_symmetric(frames).to(self.vae.device, self.vae.dtype), return_dict=False)[0]
@@ -212,7 +228,9 @@ class SDCodec:
         with self._awake(tiled=self.tiled):
             parts = scaled.to(self.vae.device).split(self.batch)
             pieces = [decode(part, return_dict=False)[0].float() for part in parts]
-        return from_symmetric(torch.cat(pieces))
+        # Before infinity is clipped.
+        decoded = finite(torch.cat(pieces), "decoded frames", precision=precision_of(self.vae.dtype))
+        return from_symmetric(decoded)
 
 
 class SDTextEncoder:
@@ -227,7 +245,9 @@ class SDTextEncoder:
     def __call__(self, text: str) -> PromptEmbeds:
         """States of the last layer, (1, L, D), padded to the model's length as SD 1.x was trained."""
         ids = token_ids(self.tokenizer, [text])
-        return PromptEmbeds(states=self.encoder(ids.to(self.encoder.device))[0])
+        states = self.encoder(ids.to(self.encoder.device))[0]
+        precision = precision_of(self.encoder.dtype)
+        return PromptEmbeds(states=finite(states, f"text encoder's states of {text[:40]!r}", precision=precision))
 
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """Words of the text that the model was not trained on, in order, each once."""
@@ -245,9 +265,22 @@ def token_ids(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> torch.Tensor:
     ).input_ids
 
 
-def load(source: ModelSource, *, name: str, device: str, controls: Sequence[str], fast: bool = True) -> Model:
+def usual_precision(device: str) -> torch.dtype:
+    """What the networks compute in on a device where nothing speaks against it."""
+    return torch.float16 if torch.device(device).type in ("cuda", "mps") else torch.float32
+
+
+def load(
+    source: ModelSource,
+    *,
+    name: str,
+    device: str,
+    controls: Sequence[str],
+    fast: bool = True,
+    precision: str | None = None,
+) -> Model:
     """Load a model of this family; see `vedit.models.load`."""
-    dtype = torch.float16 if torch.device(device).type in ("cuda", "mps") else torch.float32
+    dtype: torch.dtype = usual_precision(device) if precision is None else getattr(torch, precision)
     target = Target(device=torch.device(device), dtype=dtype)
     parts: Components = load_components(source, controls=controls, target=target)
     if parts.unet.config["in_channels"] != parts.vae.config["latent_channels"]:
@@ -260,6 +293,9 @@ def load(source: ModelSource, *, name: str, device: str, controls: Sequence[str]
         # Channels last halves the time of the convolutions on a CPU, and suits tensor cores.
         torch.nn.Module.to(module.requires_grad_(False).eval(), device)
         module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    named = {"UNet": parts.unet, "autoencoder": parts.vae, "text encoder": parts.text_encoder}
+    for part, module in (named | {f"ControlNet {kind}": net for kind, net in parts.controlnets.items()}).items():
+        check_weights(part, module)
     codec = SDCodec(parts.vae)
     return Model(
         name=name,

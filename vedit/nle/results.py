@@ -143,7 +143,7 @@ def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[object, obje
     decides = {
         "source": digest(request.source),
         "frames": request.frames,
-        "options": digest(replace(request.options, batch=1)),  # it never changes the frames
+        "options": digest(replace(request.options, batch=1)),  # the last bits alone
         # What is in a model's folder is told apart by `weights_of`.
         "model": Path(request.model).name if Path(request.model).exists() else request.model,
         "device": request.device.split(":")[0],
