@@ -12,7 +12,7 @@ from vedit.controls import asked as controls_asked
 from vedit.controls import branch, kept, with_sources
 from vedit.diffusion.kept_inversion import Kept
 from vedit.errors import InputError
-from vedit.estimates import larger_model, little_space, strange_words
+from vedit.estimates import larger_model, little_space, strange_words, what_it_is
 from vedit.geometry import working_fit
 from vedit.guides import Anchor, Steered
 from vedit.masks import MatteSource
@@ -251,6 +251,7 @@ def make_job(
             *output.notes,
             *_untouched(request.looks, shots),
             *little_space(output, fit, keep_frames=request.keep_frames),
+            *what_it_is(request.model),
             *strange_words(request.model, looks),
             *larger_model(request, device),
         ),

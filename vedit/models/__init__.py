@@ -13,10 +13,14 @@ from typing import TYPE_CHECKING
 
 from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import ModelError
-from vedit.hub_cache import snapshots_of
+from vedit.hub_cache import cached, snapshots_of
+from vedit.models.identify import check_complete, check_controlnet, check_model, is_few_step, notes_of, refuse_pickle
+from vedit.models.sizes import SD15_TEXT, SD15_UNET, SD15_VAE, Sizes, sizes_of
 from vedit.vision_wheel import vision_fault
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from vedit.models.sd import Model
 
 DEFAULT = "embedded"
@@ -112,25 +116,33 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSou
     """A name, folder, .safetensors file or hub id -> where the parts are; `controlnets` adds to or replaces kinds.
 
     Raises:
-        ModelError: none of these, or a file that is not safetensors; whether a hub id exists is not known here.
+        ModelError: none of these; a model or a ControlNet that vedit cannot run, by its true name, or one that is
+            damaged; whether a hub id exists is not known here, and what is in it only where the cache has it.
     """
-    own = dict(controlnets or {})
-    for place in own.values():
+    source = _located(name, dict(controlnets or {}))
+    base = cached(source.base)
+    if base is not None and name != DEFAULT:
+        check_model(base)
+        if base == Path(source.base):
+            check_complete(base)
+    for place in (controlnets or {}).values():
         _check_branch(place)
+        branch = cached(place)
+        if branch is not None:
+            check_controlnet(branch, base)
+    return source
+
+
+def _located(name: str, own: Mapping[str, str]) -> ModelSource:
     if name == DEFAULT:
         return ModelSource(base=str(EMBEDDED), controlnets=own)
     if name == "sd15":
         return ModelSource(base=SD15.base, controlnets={**SD15.controlnets, **own})
     path = Path(name)
     if path.is_dir():
-        if not (path / "model_index.json").is_file():
-            raise ModelError(
-                f"{name} is not a diffusers folder: it has no model_index.json",
-                remedy="give the folder that holds unet/, vae/, text_encoder/, tokenizer/ and scheduler/",
-            )
         return ModelSource(base=str(path.resolve()), controlnets=own)
-    _refuse_pickle(path)
-    if path.suffix == ".safetensors":
+    refuse_pickle(path)
+    if path.suffix in (".safetensors", ".gguf"):
         if not path.is_file():
             raise ModelError(f"there is no file {name}", remedy="check the path given to --model")
         return ModelSource(base=str(path.resolve()), controlnets=own)
@@ -142,14 +154,10 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSou
 def _check_branch(place: str) -> None:
     """Raises ModelError where a ControlNet cannot be there."""
     path = Path(place)
-    _refuse_pickle(path)
+    refuse_pickle(path)
     if path.is_dir():
-        if not (path / "config.json").is_file():
-            raise ModelError(
-                f"{place} is no folder of a ControlNet: it has no config.json",
-                remedy="give the folder that holds config.json and the weights",
-            )
-    elif path.suffix == ".safetensors":
+        return
+    if path.suffix == ".safetensors":
         on_hub = place.count("/") >= 2 and not path.is_absolute() and not place.startswith(".")
         if not path.is_file() and not on_hub:
             raise ModelError(f"there is no file {place}", remedy="check the path given to --controlnet")
@@ -157,14 +165,6 @@ def _check_branch(place: str) -> None:
         raise ModelError(
             f"there is no ControlNet {place!r}",
             remedy="give a folder, a .safetensors file, or a hub id owner/name to --controlnet",
-        )
-
-
-def _refuse_pickle(path: Path) -> None:
-    if path.suffix in {".ckpt", ".pt", ".pth", ".bin"}:
-        raise ModelError(
-            f"{path} is a pickle file, which can run code when it is opened",
-            remedy="convert it to .safetensors, or use a diffusers folder",
         )
 
 
@@ -181,9 +181,29 @@ def size_multiple(name: str) -> int:
 
 
 def default_guidance(name: str) -> float:
-    """The guidance scale that a model looks best at: 7 for SD 1.x; the embedded one, and any that was trained as it
-    was (it lists its looks), overshoots from 2 on, and needs a little for negative prompts to act."""
-    return 7.0 if known_words(name) is None else 1.25
+    """The guidance scale that a model looks best at: 7 for SD 1.x, none for a distilled one; the embedded one, and any
+    that was trained as it was (it lists its looks), overshoots from 2 on, and needs a little for negative prompts."""
+    if known_words(name) is not None:
+        return 1.25
+    base = cached(resolve(name).base)
+    # What a distilled model was taught has guidance in it.
+    return 1.0 if base is not None and base.is_dir() and is_few_step(base) else 7.0
+
+
+def what_to_know(name: str) -> tuple[str, ...]:
+    """Lines on what is particular about a model, before it is loaded."""
+    base = cached(resolve(name).base)
+    return () if base is None or name == DEFAULT else notes_of(base)
+
+
+def sizes(name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Collection[str] = ()) -> Sizes | None:
+    """How large a model and the control branches of the kinds that it has are; None where that is not known.
+
+    Raises:
+        ModelError: as `resolve`, or a damaged file.
+    """
+    published = {SD15.base: Sizes(unet=SD15_UNET, vae=SD15_VAE, text_encoder=SD15_TEXT)}
+    return sizes_of(resolve(name, controlnets), kinds, published=published)
 
 
 def known_words(name: str) -> frozenset[str] | None:
