@@ -221,8 +221,11 @@ REFUSED: dict[str, tuple[Make, str]] = {
     "CogVideoX, file": (file_of(_COG), "the transformer of CogVideoX alone"),
     "FLUX, file": (file_of(_FLUX), "the transformer of FLUX alone"),
     "Wan, GGUF": (gguf("wan"), "a GGUF file of Wan, which vedit cannot run"),
-    "an upscaler": (file_of({"conv_first.weight": (64, 3, 3, 3)}), "an upscaler, not a model"),
-    "an unknown file": (file_of({"a.b": (3,)}), "a file that vedit does not know: it holds 1 tensors, the first of"),
+    "an upscaler": (file_of({"conv_first.weight": (64, 3, 3, 3)}), "is an upscaler; it makes pictures larger"),
+    "an unknown file": (
+        file_of({"a.b": (3,)}),
+        "a file that vedit does not know: it holds 1 tensors, among them 'a.b'",
+    ),
     "a folder with a file in it": (
         lambda folder: file_of(_KOHYA, "x/style.safetensors")(folder).parent,
         "is not a diffusers folder: it has no model_index.json, but style.safetensors in it is a LoRA",

@@ -41,6 +41,13 @@ def test_what_cannot_run_is_refused_by_its_name_before_the_source_is_opened(kind
     assert "\n" not in str(error.value)
 
 
+def test_the_page_on_models_says_what_each_kind_is_told() -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "models.md").read_text("utf-8")
+    rows = dict(line.strip("| ").split(" | ", 1) for line in page.splitlines() if line.startswith("| "))
+    for kind, (_, said) in REFUSED.items():
+        assert said.partition(";")[0] in rows[kind]
+
+
 @pytest.mark.parametrize(
     ("shapes", "metadata", "name"),
     [

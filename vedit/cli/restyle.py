@@ -232,7 +232,10 @@ def restyle_command(
     if side_by_side is not None:
         params.check_output(side_by_side, overwrite=request.writing.overwrite, source=source)
     from vedit.media.isolate import check_file
+    from vedit.models import resolve
 
+    # Before anything heavy is loaded or opened: what the model is takes milliseconds.
+    resolve(request.model, dict(request.controlnets))
     # Hostile bytes can crash a decoder: a process of its own meets them first.
     check_file(source, rate=rate, allow_huge=allow_huge)
     for path in options.files:

@@ -160,11 +160,12 @@ def _folder(path: Path) -> Kind:
     if (path / CONFIG).is_file():
         return component_kind(read_config(path / CONFIG))
     inside = sorted(file for file in path.glob("*") if file.suffix in (SUFFIX, ".gguf") and file.is_file())
-    found = f", but {inside[0].name} in it is {identify(inside[0]).name}" if inside else ""
+    first = identify(inside[0]) if inside else None
+    found = f", but {inside[0].name} in it is {first.name}" if first is not None else ""
     raise ModelError(
         f"{path} is not a diffusers folder: it has no model_index.json{found}",
-        remedy=f"give {inside[0].name} itself"
-        if found
+        remedy=f"give {inside[0]} itself"
+        if first is not None and first.runs
         else "give the folder that holds unet/, vae/, text_encoder/, tokenizer/ and scheduler/",
     )
 

@@ -59,7 +59,7 @@ def kind_of(shapes: Shapes) -> Kind:
 
 def _unknown(shapes: Shapes) -> Kind:
     first = next(iter(shapes), None)
-    told = "no tensors" if first is None else f"{len(shapes)} tensors, the first of them {first!r}"
+    told = "no tensors" if first is None else f"{len(shapes)} tensors, among them {first!r}"
     return Kind(name=f"a file that vedit does not know: it holds {told}", part="other")
 
 
@@ -165,9 +165,11 @@ def _checkpoint(shapes: Shapes) -> Kind | None:
     parts = {"autoencoder": (VAE,), "text encoder": (CLIP, OPEN_CLIP)}
     absent = [part for part, begins in parts.items() if not _has(shapes, *begins)]
     if absent:
-        return Kind(name=f"{called} without {' and '.join(absent)}, {FILE}", part="model", family=family)
+        lacks = "give a file that holds all three networks, or a diffusers folder"
+        return Kind(name=f"{called} without {' and '.join(absent)}, {FILE}", part="model", family=family, lacks=lacks)
     if len(entry) > 1 and entry[1] in INPUTS:
-        return Kind(name=f"{called}, {INPUTS[entry[1]]}, {FILE}", part="model", family=family)
+        lacks = f"its UNet takes {entry[1]} channels and its autoencoder gives 4: use a text-to-image model"
+        return Kind(name=f"{called}, {INPUTS[entry[1]]}, {FILE}", part="model", family=family, lacks=lacks)
     if _within(shapes, ".label_emb."):
         return Kind(name=f"{called} for variations of a picture, {FILE}", part="model", family=family)
     return Kind(name=f"{called}, {FILE}", part="model", runs=True, family=family or LIKE_SD)
@@ -238,5 +240,5 @@ def _network(shapes: Shapes) -> Kind | None:
     if _within(shapes, "text_model.", "embeddings.token_embedding.", "token_embedding.weight", "SelfAttention.q"):
         return Kind(name="a text encoder alone", part="network")
     if _within(shapes, "rdb1.", "RDB1.", "conv_first.", "body.0.weight"):
-        return Kind(name="an upscaler", part="network")
+        return Kind(name="an upscaler", part="other", lacks="it makes pictures larger and draws none: give a model")
     return None

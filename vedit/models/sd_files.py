@@ -203,12 +203,19 @@ def _part(place: str, load: Callable[[Path], T], *, folders: Sequence[str]) -> T
     """Load from a folder without network, or from the hub's cache and, failing that, the hub."""
     if Path(place).is_dir():
         return _told(place, lambda: load(Path(place)))
+    fault: ModelError | None = None
     try:
         return load(_snapshot(place, folders, local=True))
-    except (OSError, ValueError, ModelError):
+    except ModelError as error:
+        fault = error  # of what lies in the cache: it may be there in part
+    except (OSError, ValueError):
         pass
     try:
-        return load(_told(place, lambda: _snapshot(place, folders)))
+        folder = _told(place, lambda: _snapshot(place, folders))
+    except ModelError as error:
+        raise fault or error from error
+    try:
+        return _told(place, lambda: load(folder))
     except ModelError:
         # Some repositories hold their weights in half precision alone.
         return _told(place, lambda: load(_snapshot(place, folders, variant=".fp16")))
