@@ -29,21 +29,28 @@ T = TypeVar("T")
 
 FOLDER_VARIABLE = "VEDIT_MODEL_DIR"
 """Environment variable: a folder that holds weights as NAME/, before the hub's cache."""
+_OWN = {entry.name: entry for entry in WEIGHTS}
 RECORD = "vedit.json"
 """File beside pulled weights: repository, commit, and the size and SHA-256 of every safetensors file."""
 
 
 def known_weights() -> tuple[WeightsInfo, ...]:
-    """All weights with a name, in the order of the kinds of controls they serve."""
-    return WEIGHTS
+    """All weights with a name, in the order of the kinds of controls they serve, those of plug-ins last."""
+    from vedit.registry import listed
+
+    brought = (entry for kind in listed() for entry in kind.weights)
+    return (*WEIGHTS, *{entry.name: entry for entry in brought if entry.name not in _OWN}.values())
 
 
 def info(name: str) -> WeightsInfo:
     """What is known of weights. Raises ModelError where none has that name, naming the nearest."""
-    for entry in WEIGHTS:
+    if name in _OWN:
+        return _OWN[name]
+    known = known_weights()
+    for entry in known:
         if entry.name == name:
             return entry
-    names = [entry.name for entry in WEIGHTS]
+    names = [entry.name for entry in known]
     near = get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ModelError(f"there are no weights {name!r}", remedy=f"{hint}known: {', '.join(names)}")
@@ -258,9 +265,9 @@ def _size(path: Path) -> int | None:
 
 def _users(name: str) -> str:
     """The preprocessors that load the weights, as the subject of a sentence."""
-    from vedit.registry import preprocessors
+    from vedit.registry import listed
 
-    kinds = [repr(entry.name) for entry in preprocessors() if name in entry.needs.weights]
+    kinds = [repr(entry.name) for entry in listed() if name in entry.needs.weights]
     return f"the control {' or '.join(kinds)}" if kinds else ""
 
 
