@@ -36,7 +36,7 @@ def test_a_control_branch_can_come_from_elsewhere(folder: Path) -> None:
 def test_a_damaged_folder_is_one_clear_error(folder: Path, tmp_path: Path) -> None:
     broken = write_tiny_sd(tmp_path / "broken")
     (broken / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"\0" * 100)
-    with pytest.raises(ModelError, match=r"unet/diffusion_pytorch_model.safetensors is no safetensors file"):
+    with pytest.raises(ModelError, match=r"unet.diffusion_pytorch_model.safetensors is no safetensors file; fetch"):
         load(str(broken))
 
 

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import ModelError
 from vedit.hub_cache import HubPlace, hub_place, on_disk, snapshots_of
-from vedit.models.configs import read_config, read_json, subfolders, texts_of
+from vedit.models.branches import own_controlnets
+from vedit.models.configs import read_config, read_json, texts_of
 from vedit.vision_wheel import vision_fault
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 DEFAULT = "embedded"
 FAST_FOLDER = "fast"
 """In a model's folder: few-step weights, which only some looks use (`vedit.models.fast`)."""
-CONTROLS = "controls.json"
-"""In a model's folder: which of its folders holds the branch of which kind of control."""
 LOOKS = "looks.json"
 """In a model's folder: the looks and words that it was trained on."""
 
@@ -210,18 +209,6 @@ def control_kinds(name: str, controlnets: Mapping[str, str] | None = None) -> tu
     """
     source = resolve(name, controlnets).on_disk
     return tuple(dict.fromkeys([*own_controlnets(Path(source.base)), *source.controlnets]))
-
-
-def own_controlnets(folder: Path) -> dict[str, str]:
-    """Control kinds -> subfolders of a diffusers folder: its controls.json says which is which.
-
-    diffusers saves the branches of a MultiControlNet as controlnet, controlnet_1, ... without saying what they read.
-
-    Raises:
-        ModelError: the table is damaged, or names a folder that is not in this one.
-    """
-    table = folder / CONTROLS
-    return subfolders(table) if table.is_file() else {}
 
 
 def default_guidance(name: str) -> float:

@@ -11,11 +11,13 @@ from typing import Any
 
 from vedit.errors import ModelError
 from vedit.hub_cache import hub_place
-from vedit.models import LOOKS, ModelSource, known_models, own_controlnets, resolve
+from vedit.models import LOOKS, ModelSource, known_models, resolve
+from vedit.models.branches import own_controlnets
 from vedit.models.configs import Part, damaged, read_config, read_json, texts_of
 from vedit.models.fast import tier_of
+from vedit.models.headers import read_header
 from vedit.models.tokenizer_files import check_tokenizer
-from vedit.models.weight_files import count_weights, weight_files
+from vedit.models.weight_files import stored_in
 
 
 def checked(
@@ -73,7 +75,7 @@ def _check(found: ModelSource, controls: Collection[str], *, fast: bool) -> None
         own = {}
     for place in map(Path, {**own, **found.controlnets}.values()):
         if place.is_dir():
-            _check_part(place, "controlnet", "diffusion_pytorch_model")
+            _check_part(place, "controlnet")
         else:
             _check_file(place)
 
@@ -91,9 +93,9 @@ def _absent(name: str, place: str) -> ModelError:
 
 def _check_folder(folder: Path) -> None:
     read_json(folder / "model_index.json")
-    _check_part(folder / "unet", "unet", "diffusion_pytorch_model")
-    _check_part(folder / "vae", "vae", "diffusion_pytorch_model")
-    text = _check_part(folder / "text_encoder", "text_encoder", "model")
+    _check_part(folder / "unet", "unet")
+    _check_part(folder / "vae", "vae")
+    text = _check_part(folder / "text_encoder", "text_encoder")
     check_tokenizer(folder / "tokenizer", vocabulary=text.get("vocab_size", 49408))
     read_config(folder / "scheduler" / "scheduler_config.json", "scheduler")
     if (folder / LOOKS).exists():
@@ -103,7 +105,7 @@ def _check_folder(folder: Path) -> None:
 def _check_tier(weights: Path) -> None:
     """Raises ModelError for a fast tier's weights; the model can do without."""
     try:
-        count_weights(weights)
+        read_header(weights)
     except ModelError as error:
         remedy = f"fetch the model again, or remove its folder {weights.parent.name}/"
         raise ModelError(error.message, remedy=remedy) from None
@@ -111,7 +113,7 @@ def _check_tier(weights: Path) -> None:
 
 def _check_file(file: Path) -> None:
     """A single file, and the configs that may lie in a folder beside it."""
-    count_weights(file)
+    read_header(file)
     beside = file.with_suffix("")
     for part in ("unet", "vae", "text_encoder", "controlnet"):
         if (beside / part / "config.json").exists():
@@ -120,15 +122,12 @@ def _check_file(file: Path) -> None:
         read_config(beside / "scheduler" / "scheduler_config.json", "scheduler")
 
 
-def _check_part(folder: Path, part: Part, stem: str) -> dict[str, Any]:
+def _check_part(folder: Path, part: Part) -> dict[str, Any]:
     """The config of one part, after it was held against what its weights can fill."""
     if not folder.is_dir():
         raise damaged(folder, "is a file, where a folder should be" if folder.exists() else "is missing")
     config = read_config(folder / "config.json", part)
-    if part == "text_encoder" and (folder / "adapter_config.json").exists():
-        # transformers would follow it to another model.
-        raise damaged(folder / "adapter_config.json", "asks for an adapter, which is not loaded", "remove it")
-    held = sum(map(count_weights, weight_files(folder, stem)))
+    held = stored_in(folder).parameters
     least = _LEAST[part](config)
     if least > held:
         raise damaged(

@@ -19,7 +19,7 @@ from vedit.models import known_words, unknown_words
 from vedit.models.fast import SETTINGS, FastTier, tier_of
 from vedit.models.lora import Lora, read_lora
 from vedit.models.sd_controls import ControlBranches
-from vedit.models.sd_files import Components, load_components
+from vedit.models.sd_files import Components, Target, load_components
 from vedit.ranges import from_symmetric, to_symmetric
 from vedit.types import PromptEmbeds
 
@@ -248,7 +248,8 @@ def token_ids(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> torch.Tensor:
 def load(source: ModelSource, *, name: str, device: str, controls: Sequence[str], fast: bool = True) -> Model:
     """Load a model of this family; see `vedit.models.load`."""
     dtype = torch.float16 if torch.device(device).type in ("cuda", "mps") else torch.float32
-    parts: Components = load_components(source, controls=controls, dtype=dtype)
+    target = Target(device=torch.device(device), dtype=dtype)
+    parts: Components = load_components(source, controls=controls, target=target)
     if parts.unet.config["in_channels"] != parts.vae.config["latent_channels"]:
         raise ModelError(
             f"the UNet of {name} takes {parts.unet.config['in_channels']} channels, its autoencoder gives "

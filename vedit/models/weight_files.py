@@ -1,88 +1,89 @@
-"""The safetensors files of a part: which ones are read, whether they are whole, and how much they hold.
-
-The layout: 8 bytes of the header's length, little-endian; the header, JSON of tensors by name; their bytes.
-"""
+"""Which files of a folder hold a part's weights: one, several with an index, or a variant. Imports no torch."""
 
 from __future__ import annotations
 
-import json
-from math import prod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
-from typing import Any, cast
 
-from vedit.models.configs import damaged, shards
+from vedit.errors import ModelError
+from vedit.models.configs import shards
+from vedit.models.headers import FETCH_AGAIN, SUFFIX, Header, read_header
 
-_LONGEST_HEADER = 100_000_000
-"""Bytes; safetensors' own limit."""
 STEMS = ("diffusion_pytorch_model", "model")
-"""Names of weights without their ending, as diffusers and as transformers write them."""
+"""What diffusers and transformers call the weights of a part."""
+_VARIANTS = ("fp16", "bf16")
+_PICKLES = (".bin", ".pt", ".pth", ".ckpt")
 
 
-def weight_files(folder: Path, stem: str) -> tuple[Path, ...]:
-    """The files that a part of a model is loaded from: one, or the shards that its index names.
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """The tensors of some files as one set, by key."""
+
+    place: str
+    """What a message calls them."""
+    files: tuple[Path, ...]
+
+    @cached_property
+    def headers(self) -> Mapping[Path, Header]:
+        """Raises ModelError where a file is absent or damaged."""
+        return {file: read_header(file) for file in self.files}
+
+    @cached_property
+    def homes(self) -> Mapping[str, Path]:
+        """Which file each tensor is in."""
+        return {key: file for file, header in self.headers.items() for key in header.shapes}
+
+    @cached_property
+    def shapes(self) -> Mapping[str, tuple[int, ...]]:
+        """Of all tensors."""
+        return {key: shape for header in self.headers.values() for key, shape in header.shapes.items()}
+
+    @property
+    def parameters(self) -> int:
+        """Numbers in all tensors together."""
+        return sum(header.parameters for header in self.headers.values())
+
+
+def stored_in(folder: Path) -> Stored:
+    """The weights of a part from its folder: in full precision where they are there, else those of a variant.
 
     Raises:
-        ModelError: there are none, as safetensors, or the index is damaged.
+        ModelError: there are none, only pickles, several variants without a reason to take one, or a damaged index.
     """
-    for name in (f"{stem}.safetensors", f"{stem}.fp16.safetensors"):
-        if (folder / name).exists():
-            return (folder / name,)
-    for name in (f"{stem}.safetensors.index.json", f"{stem}.safetensors.index.fp16.json"):
-        if (folder / name).exists():
-            return shards(folder / name)
-    pickled = next((file for file in sorted(folder.glob("*")) if file.suffix in (".bin", ".pt", ".ckpt")), None)
-    if pickled is not None:
-        raise damaged(
-            pickled,
-            "is a pickle file, which can run code when it is opened, and there are no safetensors beside it",
-            "convert it to .safetensors, or fetch those",
+    for stem in STEMS:
+        for variant in ("", *_VARIANTS, *_other_variants(folder, stem)):
+            dotted = f".{variant}" if variant else ""
+            whole, index = folder / f"{stem}{dotted}{SUFFIX}", folder / f"{stem}{SUFFIX}.index{dotted}.json"
+            if whole.exists():
+                return Stored(place=str(whole), files=(whole,))
+            if index.exists():
+                return Stored(place=str(folder), files=_indexed(index))
+    if any(file.suffix in _PICKLES for file in folder.glob("*")):
+        raise ModelError(
+            f"{folder} holds its weights as pickles alone, which can run code when they are opened",
+            remedy="convert them to .safetensors, or take a copy that has them so",
         )
-    raise damaged(folder / f"{stem}.safetensors", "is missing")
+    names = " or ".join(f"{stem}{SUFFIX}" for stem in STEMS)
+    there = f"has no weights in it: no {names}" if folder.is_dir() else "is not there"
+    raise ModelError(f"{folder} {there}", remedy=f"fetch the whole folder again, with its {SUFFIX} files")
 
 
-def count_weights(path: Path) -> int:
-    """How many numbers a safetensors file holds, by its header; none of them is read.
-
-    Raises:
-        ModelError: it is absent, closed to the user, cut short, or no safetensors file.
-    """
-    return sum(prod(cast("list[int]", entry["shape"])) for entry in header(path).values())
-
-
-def header(path: Path) -> dict[str, dict[str, Any]]:
-    """The header of a safetensors file: type, shape and place of each tensor, by name. Raises as `count_weights`."""
-    if not path.is_file():
-        raise damaged(path, "is a folder, where a file should be" if path.is_dir() else "is missing")
-    try:
-        size = path.stat().st_size
-        if size == 0:
-            raise damaged(path, "is empty")
-        with path.open("rb") as file:
-            length = int.from_bytes(file.read(8), "little")
-            if size < 8 or length > min(size - 8, _LONGEST_HEADER):
-                raise damaged(path, "is cut short, or is no safetensors file")
-            raw = file.read(length)
-    except OSError as error:
-        raise damaged(path, f"cannot be read: {error.strerror or error}") from None
-    try:
-        told = json.loads(raw.decode("utf-8"))
-        tensors = {str(name): _entry(entry) for name, entry in told.items() if name != "__metadata__"}
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-        raise damaged(path, "is no safetensors file: its header cannot be read") from None
-    end = max((entry["data_offsets"][1] for entry in tensors.values()), default=0)
-    if end != size - 8 - length:
-        raise damaged(path, f"is cut short or damaged: of {end} bytes of weights it holds {size - 8 - length}")
-    if not tensors:
-        raise damaged(path, "holds no weights")
-    return tensors
+def _other_variants(folder: Path, stem: str) -> tuple[str, ...]:
+    names = [file.name.removeprefix(f"{stem}.").removesuffix(SUFFIX) for file in folder.glob(f"{stem}.*{SUFFIX}")]
+    found = sorted({name for name in names if name and "." not in name and "-of-" not in name} - set(_VARIANTS))
+    if len(found) > 1 and not any((folder / f"{stem}.{known}{SUFFIX}").is_file() for known in _VARIANTS):
+        raise ModelError(
+            f"{folder} holds {len(found)} sets of weights: {', '.join(found)}",
+            remedy=f"keep one of them, under the name {stem}{SUFFIX}",
+        )
+    return tuple(found)
 
 
-def _entry(entry: Any) -> dict[str, Any]:
-    """One tensor of a header. Raises ValueError, TypeError or KeyError where it makes no sense."""
-    begin, end = entry["data_offsets"]
-    numbers = [*entry["shape"], begin, end]
-    if any(type(number) is not int or number < 0 for number in numbers) or begin > end:
-        raise ValueError("numbers that cannot be")
-    if type(entry["dtype"]) is not str:
-        raise ValueError("no type")
-    return cast("dict[str, Any]", entry)
+def _indexed(index: Path) -> tuple[Path, ...]:
+    files = tuple(sorted(shards(index)))
+    other = next((file for file in files if file.suffix != SUFFIX), None)
+    if other is not None:
+        raise ModelError(f"{index} names {other.name!r}, which is no {SUFFIX} file", remedy=FETCH_AGAIN)
+    return files

@@ -1,0 +1,154 @@
+"""Published files at their true sizes, without configs beside them: every tensor finds its place."""
+
+from __future__ import annotations
+
+import json
+from math import prod
+from pathlib import Path
+
+import pytest
+import torch
+from diffusers.loaders.single_file_utils import (
+    convert_controlnet_checkpoint,
+    convert_ldm_unet_checkpoint,
+    convert_ldm_vae_checkpoint,
+)
+from transformers import CLIPTokenizer
+
+from tests.models.layouts import (
+    Shape,
+    clip_text,
+    controlnet,
+    ldm_unet,
+    ldm_vae,
+    prefixed,
+    sd1_checkpoint,
+    sd2_checkpoint,
+    write_sparse,
+)
+from vedit.errors import ModelError
+from vedit.models import ModelSource
+from vedit.models.sd_configs import SD1, SD2
+from vedit.models.sd_files import Components, Target, load_components
+from vedit.models.sd_keys import unet_key, vae_key
+
+NOWHERE = Target(device=torch.device("meta"), dtype=torch.float16)
+SD1_NUMBERS = {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480}
+"""Parameters as published."""
+
+
+def numbers(shapes: dict[str, Shape]) -> int:
+    return sum(map(prod, shapes.values()))
+
+
+def components(file: Path, **controlnets: str) -> Components:
+    source = ModelSource(base=str(file), controlnets=controlnets)
+    return load_components(source, controls=tuple(controlnets), target=NOWHERE)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Path:
+    """A folder with a tokenizer in it, which no single file holds."""
+    tokens = {token: i for i, token in enumerate(["<|startoftext|>", "<|endoftext|>", "!", "a", "a</w>"])}
+    CLIPTokenizer(vocab=tokens, merges=[], model_max_length=77).save_pretrained(tmp_path / "tokenizer")
+    return tmp_path
+
+
+def test_the_layouts_are_those_of_the_published_files() -> None:
+    assert (len(ldm_unet()), numbers(ldm_unet())) == (686, SD1_NUMBERS["unet"])
+    assert (len(ldm_vae()), numbers(ldm_vae())) == (248, SD1_NUMBERS["vae"])
+    assert (len(clip_text()), numbers(clip_text())) == (196, SD1_NUMBERS["text_encoder"])
+    assert (len(controlnet()), numbers(controlnet())) == (340, 361_279_120)
+    assert numbers(ldm_unet(cross=1024, linear=True)) == 865_910_724
+
+
+def test_stable_diffusion_1_loads_from_one_file(room: Path) -> None:
+    found = components(write_sparse(room / "v1-5-pruned.safetensors", sd1_checkpoint()))
+    for part, count in SD1_NUMBERS.items():
+        network = getattr(found, part)
+        assert sum(p.numel() for p in network.parameters()) == count
+        assert network.dtype == torch.float16
+    assert found.scheduler_config["beta_schedule"] == "scaled_linear"
+
+
+@pytest.mark.parametrize("prefix", ["control_model.", ""])
+def test_a_controlnet_1_1_loads_from_one_file(room: Path, prefix: str) -> None:
+    base = write_sparse(room / "base.safetensors", sd1_checkpoint())
+    file = write_sparse(room / "control_v11f1e_sd15_tile_fp16.safetensors", prefixed(prefix, controlnet()))
+    found = components(base, tile=str(file)).controlnets["tile"]
+    assert sum(p.numel() for p in found.parameters()) == 361_279_120
+
+
+@pytest.mark.parametrize("prediction", ["v", "epsilon"])
+def test_stable_diffusion_2_loads_from_one_file_that_says_what_it_predicts(room: Path, prediction: str) -> None:
+    file = room / "v2-1.safetensors"
+    write_sparse(file, sd2_checkpoint(), metadata={"modelspec.prediction_type": prediction})
+    found = components(file)
+    assert sum(p.numel() for p in found.unet.parameters()) == 865_910_724
+    assert sum(p.numel() for p in found.text_encoder.parameters()) == 340_387_840
+    assert found.scheduler_config["prediction_type"] == {"v": "v_prediction"}.get(prediction, prediction)
+    assert found.tokenizer.pad_token == "<|endoftext|>", "that of the folder beside it holds"
+
+
+@pytest.mark.parametrize(("configs", "unet", "control"), [(SD1, {}, {}), (SD2, *[{"cross": 1024, "linear": True}] * 2)])
+def test_each_name_is_the_one_that_diffusers_converts(configs: dict, unet: dict, control: dict) -> None:  # pyright: ignore
+    for shapes, part, key, convert, prefix in (
+        (ldm_unet(**unet), "unet", unet_key, convert_ldm_unet_checkpoint, "model.diffusion_model."),
+        (controlnet(**control), "controlnet", unet_key, convert_controlnet_checkpoint, "control_model."),
+        (ldm_vae(), "vae", vae_key, convert_ldm_vae_checkpoint, "first_stage_model."),
+    ):
+        tagged = {prefix + name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
+        names = {id(tensor): name for name, tensor in tagged.items()}
+        made = convert(dict(tagged), config=configs[part])
+        assert len(made) == len(shapes)
+        for theirs, tensor in made.items():
+            if id(tensor) in names:  # those of the autoencoder's attention are new tensors of another shape
+                assert prefix + key(theirs, configs[part]) == names[id(tensor)]
+
+
+@pytest.mark.parametrize(
+    ("lost", "part", "count"),
+    [
+        ("model.diffusion_model.middle_block.1.norm.weight", "UNet", 686),
+        ("first_stage_model.decoder.mid.attn_1.q.weight", "autoencoder", 248),
+        ("cond_stage_model.transformer.text_model.final_layer_norm.bias", "text encoder", 196),
+    ],
+)
+def test_a_tensor_that_is_missing_is_an_error_that_names_it(room: Path, lost: str, part: str, count: int) -> None:
+    shapes = sd1_checkpoint()
+    shapes.pop(lost)
+    with pytest.raises(ModelError, match=f"the {part} lacks 1 of its {count} tensors, among them '{lost}'"):
+        components(write_sparse(room / "cut.safetensors", shapes))
+
+
+def test_a_tensor_without_a_place_is_an_error_that_names_it(room: Path) -> None:
+    shapes = {**sd1_checkpoint(), "model.diffusion_model.input_blocks.1.2.temporal.weight": (4, 4)}
+    with pytest.raises(ModelError, match=r"the UNet has 1 that have no place in it.*input_blocks.1.2.temporal"):
+        components(write_sparse(room / "more.safetensors", shapes))
+
+
+def test_a_renamed_tensor_is_told_by_both_names(room: Path) -> None:
+    shapes = {key.replace("zero_convs.3", "zero_conv.3"): shape for key, shape in controlnet().items()}
+    file = write_sparse(room / "renamed.safetensors", shapes)
+    base = write_sparse(room / "base.safetensors", sd1_checkpoint())
+    with pytest.raises(ModelError, match=r"ControlNet lacks 2 of its 340.*zero_convs.3.*has 2 that.*zero_conv.3"):
+        components(base, tile=str(file))
+
+
+def test_averaged_weights_beside_those_that_are_used_are_no_fault(room: Path) -> None:
+    shapes = {
+        **sd1_checkpoint(),
+        "model_ema.diffusion_modelinput_blocks00weight": (320, 4, 3, 3),
+        "model_ema.decay": (),
+    }
+    assert components(write_sparse(room / "ema.safetensors", shapes)).unet.config["in_channels"] == 4
+
+
+@pytest.mark.slow
+def test_a_file_of_zeros_is_a_network_of_zeros(room: Path) -> None:
+    """4 GB of memory: the same as above, with the numbers read."""
+    file = write_sparse(room / "v1-5-pruned.safetensors", sd1_checkpoint())
+    target = Target(device=torch.device("cpu"), dtype=torch.float16)
+    found = load_components(ModelSource(base=str(file)), controls=(), target=target)
+    assert not any(bool(p.any()) for p in found.unet.parameters())
+    assert json.loads((room / "tokenizer" / "tokenizer_config.json").read_text("utf-8"))["model_max_length"] == 77

@@ -1,0 +1,69 @@
+"""The ControlNets that lie in a model's own folder, and what they read. Importing this does not import torch."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from vedit.models.configs import subfolders
+
+TABLE = "controls.json"
+# How the published ControlNets are called -> the control they read, the more specific first.
+_CALLED = {
+    "tile": "tile",
+    "softedge": "softedge",
+    "hed": "softedge",
+    "pidi": "softedge",
+    "lineart": "lineart",
+    "canny": "canny",
+    "depth": "depth",
+    "normal": "normal",
+    "openpose": "pose",
+    "pose": "pose",
+    "scribble": "scribble",
+    "seg": "segment",
+    "shuffle": "shuffle",
+}
+
+
+def own_controlnets(folder: Path) -> dict[str, str]:
+    """Control kinds -> subfolders of a diffusers folder.
+
+    The folder's controls.json says which is which. diffusers writes none: it saves ControlNets as controlnet,
+    controlnet_1, ... and what they read is told by the name that each was loaded from, which stands in its config.
+
+    Raises:
+        ModelError: controls.json is no table of kinds and folders that lie beside it.
+    """
+    table = folder / TABLE
+    if table.is_file():
+        return subfolders(table)
+    found: dict[str, str] = {}
+    for sub in _saved(folder):
+        kind = _kind_of(folder / sub)
+        if kind:
+            found.setdefault(kind, sub)
+    return found
+
+
+def unnamed_controlnets(folder: Path) -> tuple[str, ...]:
+    """Subfolders with a ControlNet of which nothing says what it reads."""
+    if (folder / TABLE).is_file():
+        return ()
+    return tuple(sub for sub in _saved(folder) if not _kind_of(folder / sub))
+
+
+def _saved(folder: Path) -> list[str]:
+    names = [sub.name for sub in folder.glob("controlnet*") if re.fullmatch(r"controlnet(_\d+)?", sub.name)]
+    return sorted((n for n in names if (folder / n / "config.json").is_file()), key=lambda n: (len(n), n))
+
+
+def _kind_of(folder: Path) -> str | None:
+    try:
+        config = json.loads((folder / "config.json").read_text("utf-8"))
+        source = str(config.get("_name_or_path", "")).lower()
+    except (OSError, ValueError, AttributeError, RecursionError):
+        return None  # a damaged config is told where the ControlNet is loaded
+    words = re.split(r"[^a-z]+", source.replace("\\", "/").rstrip("/").rpartition("/")[2])
+    return next((kind for called, kind in _CALLED.items() if any(word.startswith(called) for word in words)), None)
