@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from vedit.catalogue import WEIGHTS, WeightsInfo
 from vedit.errors import ModelError
@@ -131,6 +131,7 @@ def load_pretrained(name: str, loader: Any) -> Any:
     def load(folder: Path) -> Any:
         from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
+        _refuse_orders(folder)
         kind = getattr(import_module("transformers"), loader) if isinstance(loader, str) else loader
         bars = is_progress_bar_enabled()
         disable_progress_bar()
@@ -152,6 +153,29 @@ def load_pretrained(name: str, loader: Any) -> Any:
         return model.eval()
 
     return load_from(name, load)
+
+
+def _refuse_orders(folder: Path) -> None:
+    """Raises OSError where files beside weights would have transformers load something else than these.
+
+    A config can name code of a repository for its attention, or ask for quantization; an adapter's names another model.
+    """
+    if (folder / "adapter_config.json").exists():
+        raise OSError("adapter_config.json asks for an adapter, which is not loaded")
+    config = folder / "config.json"
+    waiting: list[Any] = [json.loads(config.read_text("utf-8"))] if config.is_file() else []
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += cast("list[Any]", item)
+        if not isinstance(item, dict):
+            continue
+        told = cast("dict[str, Any]", item)
+        waiting += told.values()
+        for key, value in told.items():
+            named = key.endswith("attn_implementation") and value not in (None, "eager", "sdpa")
+            if named or (key == "quantization_config" and value is not None):
+                raise OSError(f"config.json says {key} = {str(value)[:60]}, which is not obeyed")
 
 
 def revision(name: str) -> str | None:
