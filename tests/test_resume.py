@@ -190,7 +190,7 @@ def test_a_file_that_goes_with_the_part_is_another_one_under_another_part(
             work = stack.enter_context(Work(job.output.path))
             cache = stack.enter_context(FrameCache(tmp_path / "cache"))
             steering = stack.enter_context(Steering(steered_by(job), cache))
-            ((restyler,), _) = load_restylers((job,))
+            (restyler,) = load_restylers((job,))
             ladder = Ladder(Footing(batch=1, window=4), restyler.model, on_note=sampling.ignore_note)
             sampler = sampling.Sampler(
                 job, restyler, steering, work, ladder, on_progress=ignore_progress, stop=sampling.never

@@ -6,7 +6,7 @@ import os
 import shutil
 from typing import TYPE_CHECKING, TypeVar
 
-from vedit.controls import asked, branch
+from vedit.controls import branch
 from vedit.guides import plain
 from vedit.models import default_guidance, known_models, known_words, sizes, unknown_words, what_to_know
 from vedit.models.fast import FastTier, Schedule, fast_tier
@@ -177,7 +177,7 @@ def estimate_memory(job: Job) -> int | None:
 
 def _sizes(job: Job) -> Sizes | None:
     """Of the model that is asked for, with the control branches that its look uses."""
-    kinds = {branch(spec.kind) for spec in asked(job.request.options)}
+    kinds = {branch(spec.kind) for spec in job.request.options.controls}
     return sizes(job.request.model, dict(job.request.controlnets), kinds=kinds)
 
 
@@ -194,7 +194,9 @@ def _of_all(figures: Iterable[Figure | None], together: Callable[[list[Figure]],
 def what_it_is(model: str) -> tuple[str, ...]:
     """Lines on what is particular about a model, and where nothing is known of its size."""
     unknown = (
-        () if sizes(model) is not None else (f"{model} is not on this machine: its memory and time are not known",)
+        ()
+        if sizes(model) is not None
+        else (f"nothing is known of the size of {model}, so neither of the memory and time that it takes",)
     )
     return (*what_to_know(model), *unknown)
 

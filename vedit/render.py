@@ -117,7 +117,7 @@ def restyle(
             replaces=writing.replaces,
         )
         stop_if_asked(stop, work)
-        passes, notes = _open_passes(job, work, stack, on_progress=on_progress, on_note=on_note, stop=stop)
+        passes = _open_passes(job, work, stack, on_progress=on_progress, on_note=on_note, stop=stop)
         clock.lap("load")
         kept = _resumed(passes, work, on_note)
         # A locked shot is not made anew, whatever is asked: what is kept of it is all there is.
@@ -170,7 +170,7 @@ def restyle(
         on_progress(Progress(stage="verify", done=0, total=len(job.frames)))
         if pair is not None:
             pair.finish()  # first: once the result has its name nothing may fail any more
-        told = (*job.notes, *notes, *(note for one in passes for note in (*one.steering.notes, *one.ladder.notes)))
+        told = (*job.notes, *(note for one in passes for note in (*one.steering.notes, *one.ladder.notes)))
         told = tuple(dict.fromkeys(told))
         report = writer.finish(timings=clock.laps, notes=told, used=_used(passes))
         if shelving:
@@ -216,15 +216,15 @@ class _Pass:
 
 def _open_passes(
     job: Job, work: Work, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
-) -> tuple[tuple[_Pass, ...], tuple[str, ...]]:
-    """One pass for each look, over one model, and what the user should know of it; none where no shot has a look."""
+) -> tuple[_Pass, ...]:
+    """One pass for each look, over one model; none where no shot has a look."""
     looks = job.looks()
     cache = stack.enter_context(FrameCache())
     # Files are checked before the model is loaded.
     steered = [stack.enter_context(Steering(steered_by(look), cache)) for look in looks]
     if not looks:
-        return (), ()
-    restylers, notes = load_restylers(looks, cache)
+        return ()
+    restylers = load_restylers(looks, cache)
     passes: list[_Pass] = []
     for look, restyler, steering in zip(looks, restylers, steered, strict=True):
         options = restyler.options
@@ -232,7 +232,7 @@ def _open_passes(
         ladder = Ladder(footing, restyler.model, on_note=on_note)
         sampler = Sampler(look, restyler, steering, work, ladder, on_progress=on_progress, stop=stop)
         passes.append(_Pass(job=look, restyler=restyler, steering=steering, ladder=ladder, sampler=sampler))
-    return tuple(passes), notes
+    return tuple(passes)
 
 
 class _Clock:

@@ -104,7 +104,7 @@ def stills_of(
         cache = stack.enter_context(FrameCache())
         steered = [stack.enter_context(Steering(steered_by(look), cache)) for look in looks]
         reader = stack.enter_context(reopen_source(job))
-        restylers, _ = load_restylers(looks, cache)
+        restylers = load_restylers(looks, cache)
         shots = sorted(
             ((shot, n) for n, look in enumerate(looks) for shot in look.own_shots), key=lambda pair: pair[0].number
         )

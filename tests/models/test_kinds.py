@@ -83,21 +83,6 @@ def test_a_tiny_folder_runs_and_the_embedded_model_is_of_the_layout(tmp_path: Pa
     assert identify(Path(resolve("embedded").base)).name == "a model of the Stable Diffusion layout, a diffusers folder"
 
 
-def test_what_a_folder_lacks_is_told_before_the_source_is_opened(tmp_path: Path) -> None:
-    folder = write_tiny_sd(tmp_path / "model")
-    weights = folder / "vae" / "diffusion_pytorch_model.safetensors"
-    whole = weights.read_bytes()
-    weights.write_bytes(whole[:-100])
-    with pytest.raises(ModelError, match=r"is cut off: it has \d+ of \d+ bytes; fetch"):
-        resolve(str(folder))
-    weights.unlink()
-    with pytest.raises(ModelError, match="vae has no weights in it"):
-        resolve(str(folder))
-    (folder / "unet" / "config.json").unlink()
-    with pytest.raises(ModelError, match=r"unet.config\.json cannot be read: No such file"):
-        resolve(str(folder))
-
-
 @pytest.mark.parametrize(
     ("kind", "said"),
     [

@@ -97,14 +97,6 @@ def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
         resolve(str(tmp_path))
 
 
-def test_a_hub_id_out_of_reach_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import huggingface_hub.constants
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match="nobody/nothing cannot be loaded"):
-        load("nobody/nothing")
-
-
 def test_the_embedded_model_is_the_first_and_present() -> None:
     first, *_ = known_models()
     assert first.name == "embedded"

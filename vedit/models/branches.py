@@ -6,7 +6,7 @@ import json
 import re
 from pathlib import Path
 
-from vedit.errors import ModelError
+from vedit.models.configs import subfolders
 
 TABLE = "controls.json"
 # How the published ControlNets are called -> the control they read, the more specific first.
@@ -34,11 +34,11 @@ def own_controlnets(folder: Path) -> dict[str, str]:
     controlnet_1, ... and what they read is told by the name that each was loaded from, which stands in its config.
 
     Raises:
-        ModelError: controls.json is no table of kinds and subfolders.
+        ModelError: controls.json is no table of kinds and folders that lie beside it.
     """
     table = folder / TABLE
     if table.is_file():
-        return _told(table)
+        return subfolders(table)
     found: dict[str, str] = {}
     for sub in _saved(folder):
         kind = _kind_of(folder / sub)
@@ -52,19 +52,6 @@ def unnamed_controlnets(folder: Path) -> tuple[str, ...]:
     if (folder / TABLE).is_file():
         return ()
     return tuple(sub for sub in _saved(folder) if not _kind_of(folder / sub))
-
-
-def _told(table: Path) -> dict[str, str]:
-    try:
-        told = json.loads(table.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{table} is no table of controls", remedy="fetch the folder again") from error
-    fits = isinstance(told, dict) and all(
-        isinstance(sub, str) and sub not in ("", ".", "..") and Path(sub).name == sub for sub in told.values()
-    )
-    if not fits:
-        raise ModelError(f"{table} is no table of controls and subfolders", remedy="fetch the folder again")
-    return told
 
 
 def _saved(folder: Path) -> list[str]:

@@ -25,6 +25,7 @@ _TRANSFORMERS = {
     "WanModel": "Wan, in its authors' layout",
     "VaceWanModel": "Wan VACE, in its authors' layout",
 }
+_WIDTHS = [320, 640, 1280, 1280]
 _UNETS = {
     "UNetMotionModel": "AnimateDiff",
     "UNetSpatioTemporalConditionModel": "Stable Video Diffusion",
@@ -78,8 +79,9 @@ def _stable_diffusion(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> Kind:
     family = family_of(unet)
     called = family or "a model of the Stable Diffusion layout"
     takes, gives = unet.get("in_channels", 4), vae.get("latent_channels", 4)
-    if takes != gives:
-        what = INPUTS.get(takes - gives + 4, "") if isinstance(takes, int) and isinstance(gives, int) else ""
+    # A value of another kind is a damaged config, which is told as one.
+    if isinstance(takes, int) and isinstance(gives, int) and takes != gives:
+        what = INPUTS.get(takes - gives + 4, "")
         return Kind(
             name=f"{called}, {what or 'for another input'}, {FOLDER}",
             part="model",
@@ -120,13 +122,13 @@ def component_kind(config: Mapping[str, Any]) -> Kind:
         return Kind(name=name, part="model" if whole else "network", family=_TRANSFORMERS[own])
     if str(config.get("model_type", "")).startswith(("clip", "t5", "umt5")):
         return Kind(name=f"a text encoder alone ({config['model_type']})", part="network")
-    said = own or config.get("model_type") or (config.get("architectures") or ["nothing"])[0]
+    said = own or config.get("model_type") or "nothing of it"
     return Kind(name=f"no diffusers folder: it has no model_index.json, and its config.json says {said}", part="other")
 
 
 def family_of(config: Mapping[str, Any]) -> str:
     """The Stable Diffusion that a UNet or ControlNet of these widths is of or for; "" for any other."""
-    if list(config.get("block_out_channels", (320, 640, 1280, 1280))) != [320, 640, 1280, 1280]:
+    if config.get("block_out_channels", _WIDTHS) != _WIDTHS:
         return ""
     width = config.get("cross_attention_dim", 1280)
     return {768: SD1, 1024: SD2}.get(width, "") if isinstance(width, int) else ""

@@ -47,6 +47,9 @@ def read_header(path: Path) -> Header:
         status = path.stat()
     except OSError as error:
         raise ModelError(f"there is no file {path}", remedy="check the path") from error
+    if not path.is_file():  # a pipe would be waited for
+        said = "is a folder, where a file should be" if path.is_dir() else "is no file"
+        raise ModelError(f"{path} {said}", remedy=FETCH_AGAIN)
     return _read(path, status.st_size, status.st_mtime_ns)
 
 
@@ -70,6 +73,10 @@ def _read(path: Path, size: int, _changed: int) -> Header:
         raise ModelError(f"{path} has a damaged header and is no safetensors file", remedy=FETCH_AGAIN) from error
     if 8 + length + end > size:
         raise ModelError(f"{path} is cut off: it has {size} of {8 + length + end} bytes", remedy=FETCH_AGAIN)
+    if 8 + length + end < size:
+        raise ModelError(
+            f"{path} is damaged: it has {size} bytes, {8 + length + end} of them told of", remedy=FETCH_AGAIN
+        )
     return header
 
 

@@ -6,18 +6,17 @@ refused by what it is.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from vedit.errors import ModelError
 from vedit.models.branches import unnamed_controlnets
+from vedit.models.configs import read_json
 from vedit.models.folder_kinds import component_kind, pipeline_kind
 from vedit.models.headers import SUFFIX, gguf_architecture, read_header
 from vedit.models.kinds import SD2, Kind, kind_of
 from vedit.models.sd_configs import has_scheduler_beside, prediction_of
-from vedit.models.weight_files import stored_in
 
 INDEX, CONFIG = "model_index.json", "config.json"
 _INSTEAD = "use a Stable Diffusion 1.x or 2.x model, or --model embedded"
@@ -100,14 +99,6 @@ def check_controlnet(path: Path, model: Path | None) -> Kind:
     return kind
 
 
-def check_complete(path: Path) -> None:
-    """Raises ModelError where a model's own folder lacks a config or weights, or where these are damaged."""
-    if path.is_dir():
-        for part in ("unet", "vae", "text_encoder"):
-            read_config(path / part / CONFIG)
-            _ = stored_in(path / part).homes
-
-
 def notes_of(path: Path) -> tuple[str, ...]:
     """What the user of a model that runs should know of it."""
     if not path.is_dir():
@@ -127,23 +118,10 @@ def is_few_step(folder: Path) -> bool:
     file = folder / "scheduler" / "scheduler_config.json"
     if not file.is_file():
         return False
-    told = read_config(file)
+    told = read_json(file)
     trailing = told.get("timestep_spacing") == "trailing" and not told.get("rescale_betas_zero_snr")
     euler = str(told.get("_class_name", "")).startswith("Euler")
     return trailing and euler and told.get("prediction_type", "epsilon") == "epsilon"
-
-
-def read_config(path: Path) -> dict[str, Any]:
-    """A config. Raises ModelError, naming the file, where it is absent or no JSON object."""
-    try:
-        told = json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}", remedy="fetch the whole folder again") from error
-    except (ValueError, RecursionError) as error:
-        raise ModelError(f"{path} is no JSON", remedy="fetch the whole folder again") from error
-    if not isinstance(told, dict):
-        raise ModelError(f"{path} is no config", remedy="fetch the whole folder again")
-    return cast("dict[str, Any]", told)
 
 
 def _folder(path: Path) -> Kind:
@@ -151,14 +129,14 @@ def _folder(path: Path) -> Kind:
         parts = ("unet", "vae", "transformer", "text_encoder")
         files = {part: path / part / CONFIG for part in parts}
         configs: Mapping[str, Mapping[str, Any]] = {
-            part: read_config(file) for part, file in files.items() if file.is_file()
+            part: read_json(file) for part, file in files.items() if file.is_file()
         }
-        return pipeline_kind(read_config(path / INDEX), configs)
+        return pipeline_kind(read_json(path / INDEX), configs)
     lora = path / f"pytorch_lora_weights{SUFFIX}"
     if lora.is_file():
         return identify(lora)
     if (path / CONFIG).is_file():
-        return component_kind(read_config(path / CONFIG))
+        return component_kind(read_json(path / CONFIG))
     inside = sorted(file for file in path.glob("*") if file.suffix in (SUFFIX, ".gguf") and file.is_file())
     first = identify(inside[0]) if inside else None
     found = f", but {inside[0].name} in it is {first.name}" if first is not None else ""

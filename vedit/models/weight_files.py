@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from vedit.errors import ModelError
+from vedit.models.configs import shards
 from vedit.models.headers import FETCH_AGAIN, SUFFIX, Header, read_header
 
 STEMS = ("diffusion_pytorch_model", "model")
@@ -57,16 +56,17 @@ def stored_in(folder: Path) -> Stored:
         for variant in ("", *_VARIANTS, *_other_variants(folder, stem)):
             dotted = f".{variant}" if variant else ""
             whole, index = folder / f"{stem}{dotted}{SUFFIX}", folder / f"{stem}{SUFFIX}.index{dotted}.json"
-            if whole.is_file():
+            if whole.exists():
                 return Stored(place=str(whole), files=(whole,))
-            if index.is_file():
+            if index.exists():
                 return Stored(place=str(folder), files=_indexed(index))
     if any(file.suffix in _PICKLES for file in folder.glob("*")):
         raise ModelError(
             f"{folder} holds its weights as pickles alone, which can run code when they are opened",
             remedy="convert them to .safetensors, or take a copy that has them so",
         )
-    there = "has no weights in it" if folder.is_dir() else "is not there"
+    names = " or ".join(f"{stem}{SUFFIX}" for stem in STEMS)
+    there = f"has no weights in it: no {names}" if folder.is_dir() else "is not there"
     raise ModelError(f"{folder} {there}", remedy=f"fetch the whole folder again, with its {SUFFIX} files")
 
 
@@ -82,12 +82,8 @@ def _other_variants(folder: Path, stem: str) -> tuple[str, ...]:
 
 
 def _indexed(index: Path) -> tuple[Path, ...]:
-    try:
-        told: dict[str, Any] = json.loads(index.read_text("utf-8"))
-        names = sorted({str(name) for name in told["weight_map"].values()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{index} is no index of weights", remedy=FETCH_AGAIN) from error
-    outside = next((name for name in names if Path(name).name != name or not name.endswith(SUFFIX)), None)
-    if outside is not None:
-        raise ModelError(f"{index} names {outside!r}, which is no file beside it", remedy=FETCH_AGAIN)
-    return tuple(index.parent / name for name in names)
+    files = tuple(sorted(shards(index)))
+    other = next((file for file in files if file.suffix != SUFFIX), None)
+    if other is not None:
+        raise ModelError(f"{index} names {other.name!r}, which is no {SUFFIX} file", remedy=FETCH_AGAIN)
+    return files
