@@ -273,7 +273,9 @@ def load(
     Raises:
         ModelError: unknown, absent, damaged, or not safetensors; or a torchvision that breaks diffusers.
     """
-    source = import_module("vedit.models.check").checked(name, controlnets, controls=controls, fast=fast)
+    from vedit.models.check import checked
+
+    source = checked(name, controlnets, controls=controls, fast=fast)
     try:
         family = import_module("vedit.models.sd")
     except Exception as error:  # what diffusers and transformers die of with it depends on their version
