@@ -30,6 +30,7 @@ _SD15_FILES = (
 
 _ANY_FILES = (
     "*.json",
+    "merges.txt",
     *(f"{part}/{file}" for part in _PARTS for file in ("*.json", "merges.txt", "vocab.json")),
     *(f"{part}/*.safetensors" for part in ("unet", "vae", "text_encoder", "controlnet*", "fast")),
     "controlnet*/*.json",
