@@ -74,7 +74,7 @@ def test_a_single_file_without_a_tokenizer_says_where_to_get_one(
 ) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     file = write_single_file(folder, tmp_path / "model.safetensors", tokenizer=False)
-    with pytest.raises(ModelError, match=r"holds no tokenizer.*hf download openai/clip"):
+    with pytest.raises(ModelError, match=r"holds no tokenizer.*vedit models pull openai/clip"):
         load(str(file))
 
 

@@ -136,14 +136,7 @@ def _single_file(path: Path, target: Target) -> dict[str, Any]:
             dtype=target.dtype,
         )
     beside = tokenizer_beside(path)
-    try:
-        parts["tokenizer"] = _tokenizer(str(beside or on_disk(CLIP_TOKENIZER)), parts["text_encoder"])
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{path.name} holds no tokenizer, and none is on this machine",
-            remedy=f"put CLIP's tokenizer/ folder beside it, or run: hf download {CLIP_TOKENIZER} "
-            "tokenizer.json tokenizer_config.json vocab.json merges.txt special_tokens_map.json",
-        ) from error
+    parts["tokenizer"] = _tokenizer(str(beside or on_disk(CLIP_TOKENIZER)), parts["text_encoder"])
     if beside is None and parts["text_encoder"].config.hidden_size == 1024:
         parts["tokenizer"].pad_token = "!"  # what Stable Diffusion 2 was trained to see behind a prompt
     return parts
