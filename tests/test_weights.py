@@ -263,3 +263,27 @@ def test_weights_that_lack_layers_are_refused(own_places: Path, monkeypatch: pyt
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(ModelError, match=r"lack \d+ of the model's weights, head\."):
         weights.load_pretrained(NAME, "DPTForDepthEstimation")
+
+
+@pytest.mark.parametrize(
+    ("file", "said"),
+    [
+        ("config.json", {"_attn_implementation": "somebody/kernel"}),
+        ("config.json", {"text_config": {"attn_implementation": "somebody/kernel"}}),
+        ("config.json", {"quantization_config": {"quant_method": "bitsandbytes"}}),
+        ("adapter_config.json", {"base_model_name_or_path": "/elsewhere"}),
+    ],
+)
+def test_what_a_config_orders_is_not_obeyed(
+    file: str, said: dict[str, object], own_places: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Loader:
+        @staticmethod
+        def from_pretrained(*_: object, **__: object) -> object:
+            pytest.fail("it was loaded")
+
+    monkeypatch.setenv(weights.FOLDER_VARIABLE, str(own_places / "models"))
+    folder = lay(own_places / "models" / NAME)
+    (folder / file).write_text(json.dumps(said), "utf-8")
+    with pytest.raises(ModelError, match=rf"cannot be loaded as {NAME}: (config|adapter_config)\.json (says|asks for)"):
+        weights.load_pretrained(NAME, Loader)

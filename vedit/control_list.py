@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 
-from vedit.registry import Entry, preprocessors
+from vedit.registry import Entry, listed
 from vedit.weights import WeightsInfo, find, info
 
 
@@ -51,7 +51,7 @@ class KindInfo:
 
 def control_kinds() -> tuple[KindInfo, ...]:
     """Every kind that is registered, plugins included."""
-    return tuple(describe_kind(entry) for entry in preprocessors())
+    return tuple(map(describe_kind, listed()))
 
 
 def describe_kind(entry: Entry) -> KindInfo:

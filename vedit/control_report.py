@@ -19,7 +19,7 @@ from vedit.media.choices import Interlaced
 from vedit.media.read import VideoReader, open_video
 from vedit.media.timecode import parse_range
 from vedit.options import OnProgress, Progress, ignore_progress
-from vedit.registry import preprocessors
+from vedit.registry import described
 from vedit.shots import detect_shots
 from vedit.types import FrameRange, Shot
 from vedit.weights import info, terms
@@ -92,7 +92,7 @@ def check_controls(
     Raises:
         InputError: a kind is unknown, the clip cannot be read, or the mask does not fit it.
     """
-    entries = [preprocessors()[kind] for kind in dict.fromkeys(kinds)]
+    entries = [described(kind) for kind in dict.fromkeys(kinds)]
     told = {entry.name: describe_kind(entry) for entry in entries}
     unchecked = tuple(
         f"{kind.name} is not checked, it needs {_needed(kind)}" for kind in told.values() if not kind.ready
@@ -135,7 +135,7 @@ def check_controls(
 
 def _measured(reader: VideoReader, kind: str, figures: ShotFigures) -> ShotFigures:
     """The figures with those of a kind whose weights are present, if it has any of its own."""
-    side = preprocessors()[kind].needs.short_side
+    side = described(kind).needs.short_side
     if kind == POSE:
         from vedit.preprocessors.pose import pose_confidence
 

@@ -12,7 +12,7 @@ from vedit.errors import InputError, SettingError
 from vedit.options import DEFAULT_CONTROLS, Keep
 from vedit.ranges import TOLERANCE
 from vedit.rationals import rational, shown
-from vedit.registry import load_preprocessor, preprocessors
+from vedit.registry import described, load_preprocessor, preprocessors
 from vedit.types import ControlMap, ControlSpec
 
 if TYPE_CHECKING:
@@ -217,7 +217,7 @@ def with_sources(specs: Sequence[ControlSpec], sources: Sequence[tuple[str, Path
 
 def branch(kind: str) -> str:
     """The control branch of a model that the maps of a preprocessor are for."""
-    return preprocessors()[kind].branch or kind
+    return described(kind).branch or kind
 
 
 def control_maps(specs: Sequence[ControlSpec], frames: torch.Tensor) -> tuple[ControlMap, ...]:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
+from vedit.controls import branch
 from vedit.guides import plain
-from vedit.models import default_guidance, known_models, known_words, unknown_words
+from vedit.models import default_guidance, known_models, known_words, sizes, unknown_words, what_to_know
 from vedit.models.fast import FastTier, Schedule, fast_tier
 from vedit.options import RenderPlan, RestyleOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from vedit.media.plan import OutputPlan
+    from vedit.models.sizes import Sizes
     from vedit.options import RenderRequest
     from vedit.planning import Job
     from vedit.types import Fit
@@ -39,8 +41,8 @@ def describe_job(job: Job) -> RenderPlan:
         device=job.device,
         steps=max((steps_taken(job.request.model, look.request.options) for look in looks), default=0),
         network_evaluations_per_frame=max((_evaluations(look) for look in looks), default=0),
-        peak_memory_bytes=max((estimate_memory(look) for look in looks), default=estimate_memory(job)),
-        seconds=sum(estimate_seconds(look, _evaluations(look)) for look in looks),
+        peak_memory_bytes=_of_all(map(estimate_memory, looks or (job,)), max),
+        seconds=_of_all((estimate_seconds(look, _evaluations(look)) for look in looks), sum),
         notes=(*job.notes, *_dear_looks(job.request.model, (look.request.options for look in looks))),
         settings=_settings(job),
     )
@@ -126,42 +128,77 @@ def _dear_looks(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
 
 
 # Measured on 2 cores of an AVX-512 server with the embedded model, and scaled from there by pixels and cores; for
-# other models by the size of their weights. They are for orientation and printed as such.
+# other models by the parameters of their networks. They are for orientation and printed as such.
 _CPU_EVALUATION_SECONDS = 0.045
+_EVALUATED = 13_511_008
+"""Parameters of the embedded model's UNet and two ControlNets."""
 _CPU_FIXED_SECONDS = 0.45
+_CPU_AUTOENCODER_SECONDS = 6.4e-8
+"""A frame and parameter of the autoencoder beyond the embedded model's: AutoencoderKL takes 5.7 s at 256x256."""
+_AUTOENCODER = 1_683_411
 _CPU_CORES = 2
 _REFERENCE_PIXELS = 256 * 256
 _GPU_SPEEDUP = 120.0
 _BASE_BYTES = 900 * 2**20
 
 
-def estimate_seconds(job: Job, evaluations: int) -> float:
-    """Rough wall time: network evaluations and autoencoder by working pixels, finishing by source pixels."""
+def estimate_seconds(job: Job, evaluations: int) -> float | None:
+    """Rough wall time: network evaluations and autoencoder by working pixels, finishing by source pixels; None where
+    the size of the model is not known."""
+    found = _sizes(job)
+    if found is None:
+        return None
     pixels = job.fit.outer[0] * job.fit.outer[1] / _REFERENCE_PIXELS
-    weight = max(1.0, _model_bytes(job) / 32e6)
     speed = (os.cpu_count() or 1) / _CPU_CORES if job.device == "cpu" else _GPU_SPEEDUP
-    network = (evaluations * _CPU_EVALUATION_SECONDS * weight + _CPU_FIXED_SECONDS) * pixels / speed
+    evaluation = _CPU_EVALUATION_SECONDS * found.network / _EVALUATED
+    fixed = _CPU_FIXED_SECONDS + _CPU_AUTOENCODER_SECONDS * max(0, found.vae - _AUTOENCODER)
+    network = (evaluations * evaluation + fixed) * pixels / speed
     finishing = job.metadata.width * job.metadata.height * 3e-7
     return sum(len(shot.frames) for shot in job.own_shots) * (network + finishing)
 
 
-def estimate_memory(job: Job) -> int:
-    """Peak host memory (device memory for weights on a GPU): libraries, weights, one batch, a few full-size frames."""
+def estimate_memory(job: Job) -> int | None:
+    """Peak host memory (device memory for weights on a GPU): libraries, weights, one batch, a few full-size frames;
+    None where the size of the model is not known."""
+    found = _sizes(job)
+    if found is None:
+        return None
     working = job.fit.outer[0] * job.fit.outer[1]
     full = job.metadata.width * job.metadata.height
     options = job.request.options
     return int(
         _BASE_BYTES
-        + 2 * _model_bytes(job)
+        + found.all * (4 if job.device == "cpu" else 2)
         + options.batch * working * 3000
         + (options.window + 1) * working * 3 * 4 * 4
         + full * 3 * 4 * 12
     )
 
 
-def _model_bytes(job: Job) -> int:
-    known = {info.name: info.size_bytes for info in known_models()}
-    return known.get(job.request.model, known["sd15"])
+def _sizes(job: Job) -> Sizes | None:
+    """Of the model that is asked for, with the control branches that its look uses."""
+    kinds = {branch(spec.kind) for spec in job.request.options.controls}
+    return sizes(job.request.model, dict(job.request.controlnets), kinds=kinds)
+
+
+Figure = TypeVar("Figure", int, float)
+
+
+def _of_all(figures: Iterable[Figure | None], together: Callable[[list[Figure]], Figure]) -> Figure | None:
+    """One figure for all looks; None where one of them is not known."""
+    found = list(figures)
+    known = [figure for figure in found if figure is not None]
+    return together(known) if len(known) == len(found) else None
+
+
+def what_it_is(model: str) -> tuple[str, ...]:
+    """Lines on what is particular about a model, and where nothing is known of its size."""
+    unknown = (
+        ()
+        if sizes(model) is not None
+        else (f"nothing is known of the size of {model}, so neither of the memory and time that it takes",)
+    )
+    return (*what_to_know(model), *unknown)
 
 
 # Of latents kept per frame: 16 channels of 4 bytes in cells of 8 x 8 pixels, the most of the families there are.

@@ -70,3 +70,9 @@ def snapshots_of(repo: str) -> Path:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     return Path(HF_HUB_CACHE) / f"models--{repo.replace('/', '--')}" / "snapshots"
+
+
+def cached(place: str) -> Path | None:
+    """Where a path or what is in the hub's cache is on this machine; None where it is not there."""
+    found = Path(on_disk(place))
+    return found if found.exists() else None

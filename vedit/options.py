@@ -201,9 +201,10 @@ class RenderPlan:
     device: str
     steps: int
     network_evaluations_per_frame: int
-    peak_memory_bytes: int
-    seconds: float
-    """A rough estimate of the wall time on this machine."""
+    peak_memory_bytes: int | None
+    """A rough estimate; None where the model is not on this machine, so that its size is not known."""
+    seconds: float | None
+    """A rough estimate of the wall time on this machine; None as above."""
     notes: tuple[str, ...] = ()
     settings: dict[str, object] = field(default_factory=dict[str, object])
 

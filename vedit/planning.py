@@ -12,7 +12,7 @@ from typing import Any
 from vedit.controls import branch, keeping, settled
 from vedit.diffusion.kept_inversion import Kept
 from vedit.errors import FULL, InputError, NotFiniteError
-from vedit.estimates import larger_model, little_space, strange_words
+from vedit.estimates import larger_model, little_space, strange_words, what_it_is
 from vedit.geometry import working_fit
 from vedit.guides import Anchor, Steered
 from vedit.masks import MatteSource
@@ -271,6 +271,7 @@ def make_job(
             *_untouched(request.looks, shots),
             *dict.fromkeys(note for options in looks for note in keeping(options)),
             *little_space(output, fit, keep_frames=request.keep_frames),
+            *what_it_is(request.model),
             *strange_words(request.model, looks),
             *larger_model(request, device),
         ),

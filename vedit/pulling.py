@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vedit import hub
 from vedit.errors import ModelError
-from vedit.hub_cache import hub_place
+from vedit.hub_cache import hub_place, on_disk
 from vedit.models import SD15, known_models
 from vedit.registry import suggest
 from vedit.weights import FOLDER_VARIABLE, find, info, known_weights, terms
@@ -30,6 +30,7 @@ _SD15_FILES = (
 
 _ANY_FILES = (
     "*.json",
+    "merges.txt",
     *(f"{part}/{file}" for part in _PARTS for file in ("*.json", "merges.txt", "vocab.json")),
     *(f"{part}/*.safetensors" for part in ("unet", "vae", "text_encoder", "controlnet*", "fast")),
     "controlnet*/*.json",
@@ -103,7 +104,7 @@ def plan(name: str, *, force: bool = False) -> Plan:
         terms=f"{download / 1e9:.1f} GB, {model.licence}",
         size_bytes=download,
         licence=model.licence,
-        present=model.present and all(_cached(place) for place in SD15.controlnets.values()),
+        present=model.present and all(Path(on_disk(place)).is_file() for place in SD15.controlnets.values()),
     )
 
 
@@ -157,9 +158,3 @@ def _by_repo(files: Sequence[str]) -> dict[str, list[str]]:
     for place in files:
         found.setdefault(_repo(place), []).append(place.split("/", 2)[2])
     return found
-
-
-def _cached(place: str) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    return isinstance(try_to_load_from_cache(_repo(place), place.split("/", 2)[2]), str)

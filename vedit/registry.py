@@ -5,14 +5,15 @@ Listing names imports nothing but this module; a part is imported when it is ask
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import TYPE_CHECKING, Any, cast
 
+from vedit.catalogue import WeightsInfo
 from vedit.errors import InputError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ class Needs:
     short_side: int | None = None
     """Pixels at which it looks best at a frame; None: whatever the model works at."""
     weights: tuple[str, ...] = ()
-    """Names of the weights it loads, as `vedit.weights` lists them."""
+    """Names of the weights it loads, as `vedit.weights` lists them, those of plug-ins included."""
     memory_per_megapixel: int = 50_000_000
     """Bytes of a frame in work, for each million pixels of it."""
     extra: str | None = None
@@ -55,6 +56,8 @@ class Entry:
     """The distribution that brings it."""
     branch: str = ""
     """Of a preprocessor: the control branch of a model that its maps are for; empty: the one of its own name."""
+    weights: tuple[WeightsInfo, ...] = ()
+    """Weights that it brings beside those of vedit's own catalogue, so that `needs` can name them."""
 
     @property
     def version(self) -> str | None:
@@ -323,27 +326,56 @@ def pipelines() -> Registry:
     return registry
 
 
-def needs_of(name: str) -> Needs:
-    """What a preprocessor asks of its surroundings; imports it, since a plugin's own function says so.
+_SAID: Mapping[str, type] = {"needs": Needs, "branch": str, "summary": str, "weights": tuple}
+
+
+def described(name: str) -> Entry:
+    """The entry of a preprocessor, of a plug-in completed by what its function says of itself.
+
+    An entry point holds a name and a place and no more. What else an entry says, the function of a plug-in may have as
+    attributes: `needs`, `branch`, `summary` and `weights`, each as `Entry` has it.
 
     Raises:
-        InputError: it is unknown or cannot be loaded.
+        InputError: it is unknown, cannot be loaded, or says something of another kind.
     """
     entry = preprocessors()[name]
-    return cast("Needs", getattr(entry.load(), "needs", entry.needs))
+    if entry.origin == "vedit":
+        return entry
+    part = entry.load()
+    said: dict[str, Any] = {key: getattr(part, key) for key in _SAID if hasattr(part, key)}
+    for key, value in said.items():
+        if not isinstance(value, _SAID[key]):
+            raise InputError(
+                f"{name!r} of {entry.origin} says {key} = {value!r}, which is no {_SAID[key].__name__}",
+                remedy=f"mend or uninstall {entry.origin}",
+            )
+    return replace(entry, **said)
+
+
+def listed() -> tuple[Entry, ...]:
+    """Every preprocessor, plug-ins as `described`; one that cannot be loaded is listed as its entry point has it."""
+    return tuple(map(_described_if_it_can, preprocessors()))
+
+
+def _described_if_it_can(entry: Entry) -> Entry:
+    try:
+        return described(entry.name)
+    except InputError:
+        return entry
+
+
+def needs_of(name: str) -> Needs:
+    """What a preprocessor asks of its surroundings. Raises InputError as `described`."""
+    return described(name).needs
 
 
 def load_preprocessor(name: str) -> Preprocessor:
-    """Import a preprocessor by name, as a stream. Raises InputError where it is unknown or cannot be loaded.
-
-    A plugin's function says by an attribute `needs` what it asks of its surroundings.
-    """
-    entry = preprocessors()[name]
+    """Import a preprocessor by name, as a stream. Raises InputError where it is unknown or cannot be loaded."""
+    entry = described(name)
     found = entry.load()
     if not callable(found):
         raise InputError(f"the preprocessor {name!r} is not callable but {type(found).__name__}")
-    needs: Needs = getattr(found, "needs", entry.needs)
-    if needs.whole_shot:
+    if entry.needs.whole_shot:
         return cast("Preprocessor", found)
     of_frames = cast("Callable[[torch.Tensor], torch.Tensor]", found)
     return lambda chunks: (of_frames(chunk) for chunk in chunks)

@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 from vedit.catalogue import WEIGHTS, WeightsInfo
 from vedit.errors import ModelError
@@ -29,21 +29,28 @@ T = TypeVar("T")
 
 FOLDER_VARIABLE = "VEDIT_MODEL_DIR"
 """Environment variable: a folder that holds weights as NAME/, before the hub's cache."""
+_OWN = {entry.name: entry for entry in WEIGHTS}
 RECORD = "vedit.json"
 """File beside pulled weights: repository, commit, and the size and SHA-256 of every safetensors file."""
 
 
 def known_weights() -> tuple[WeightsInfo, ...]:
-    """All weights with a name, in the order of the kinds of controls they serve."""
-    return WEIGHTS
+    """All weights with a name, in the order of the kinds of controls they serve, those of plug-ins last."""
+    from vedit.registry import listed
+
+    brought = (entry for kind in listed() for entry in kind.weights)
+    return (*WEIGHTS, *{entry.name: entry for entry in brought if entry.name not in _OWN}.values())
 
 
 def info(name: str) -> WeightsInfo:
     """What is known of weights. Raises ModelError where none has that name, naming the nearest."""
-    for entry in WEIGHTS:
+    if name in _OWN:
+        return _OWN[name]
+    known = known_weights()
+    for entry in known:
         if entry.name == name:
             return entry
-    names = [entry.name for entry in WEIGHTS]
+    names = [entry.name for entry in known]
     near = get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     raise ModelError(f"there are no weights {name!r}", remedy=f"{hint}known: {', '.join(names)}")
@@ -124,6 +131,7 @@ def load_pretrained(name: str, loader: Any) -> Any:
     def load(folder: Path) -> Any:
         from transformers.utils.logging import disable_progress_bar, enable_progress_bar, is_progress_bar_enabled
 
+        _refuse_orders(folder)
         kind = getattr(import_module("transformers"), loader) if isinstance(loader, str) else loader
         bars = is_progress_bar_enabled()
         disable_progress_bar()
@@ -145,6 +153,29 @@ def load_pretrained(name: str, loader: Any) -> Any:
         return model.eval()
 
     return load_from(name, load)
+
+
+def _refuse_orders(folder: Path) -> None:
+    """Raises OSError where files beside weights would have transformers load something else than these.
+
+    A config can name code of a repository for its attention, or ask for quantization; an adapter's names another model.
+    """
+    if (folder / "adapter_config.json").exists():
+        raise OSError("adapter_config.json asks for an adapter, which is not loaded")
+    config = folder / "config.json"
+    waiting: list[Any] = [json.loads(config.read_text("utf-8"))] if config.is_file() else []
+    while waiting:
+        item = waiting.pop()
+        if isinstance(item, list):
+            waiting += cast("list[Any]", item)
+        if not isinstance(item, dict):
+            continue
+        told = cast("dict[str, Any]", item)
+        waiting += told.values()
+        for key, value in told.items():
+            named = key.endswith("attn_implementation") and value not in (None, "eager", "sdpa")
+            if named or (key == "quantization_config" and value is not None):
+                raise OSError(f"config.json says {key} = {str(value)[:60]}, which is not obeyed")
 
 
 def revision(name: str) -> str | None:
@@ -258,9 +289,9 @@ def _size(path: Path) -> int | None:
 
 def _users(name: str) -> str:
     """The preprocessors that load the weights, as the subject of a sentence."""
-    from vedit.registry import preprocessors
+    from vedit.registry import listed
 
-    kinds = [repr(entry.name) for entry in preprocessors() if name in entry.needs.weights]
+    kinds = [repr(entry.name) for entry in listed() if name in entry.needs.weights]
     return f"the control {' or '.join(kinds)}" if kinds else ""
 
 

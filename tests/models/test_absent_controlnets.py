@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.clips import two_shots
+from tests.models.layouts import write_sparse
 from vedit.cli import main
 from vedit.errors import ModelError
 from vedit.models import resolve
@@ -29,9 +30,9 @@ def test_what_cannot_be_there_is_refused(tmp_path: Path, place: str, said: str) 
 
 
 def test_what_may_be_there_is_not(tmp_path: Path) -> None:
-    (tmp_path / "config.json").touch()
-    (tmp_path / "net.safetensors").touch()
-    for place in (str(tmp_path), str(tmp_path / "net.safetensors"), "owner/name@main", "owner/name/net.safetensors"):
+    (tmp_path / "config.json").write_text('{"_class_name": "ControlNetModel", "block_out_channels": [8]}', "utf-8")
+    net = write_sparse(tmp_path / "net.safetensors", {"control_model.zero_convs.0.0.weight": (8, 8, 1, 1)})
+    for place in (str(tmp_path), str(net), "owner/name@main", "owner/name/net.safetensors"):
         assert resolve("embedded", {"depth": place}).controlnets == {"depth": place}
 
 

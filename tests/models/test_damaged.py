@@ -145,27 +145,31 @@ WAYS: list[tuple[str, Damage, str]] = [
     (SCHEDULER, holding("[]"), "holds a list"),
     (SCHEDULER, holding("{}"), "does not say"),
     (SCHEDULER, gone, "is missing"),
-    (SCHEDULER, saying(beta_start=-1), "beta_start = -1, where a number from 0 to 1"),
+    (SCHEDULER, saying(beta_start=-1), "beta_start = -1, where a number from 0 to below 1"),
     (SCHEDULER, saying(beta_end="0.012"), "beta_end = '0.012'"),
     (SCHEDULER, saying(beta_end=0), "says beta_end = 0"),
+    (SCHEDULER, saying(beta_end=1), "beta_end = 1, where a number from 0 to below 1"),
+    (SCHEDULER, saying(beta_end=0.9), "nothing is left to divide by"),
+    (SCHEDULER, saying(trained_betas=[0.5] * 1000), "nothing is left to divide by"),
+    (SCHEDULER, saying(rescale_betas_zero_snr=True), "from which epsilon cannot be predicted"),
     (SCHEDULER, saying(num_train_timesteps=0), "num_train_timesteps = 0"),
     (SCHEDULER, saying(num_train_timesteps=1000.5), "num_train_timesteps = 1000.5"),
     (SCHEDULER, saying(trained_betas=[0.1, 0.2]), "2 trained_betas for 1000 timesteps"),
     (SCHEDULER, saying(beta_schedule="ramp"), "beta_schedule = 'ramp'"),
     (SCHEDULER, saying(prediction_type="sample"), "prediction_type = 'sample'"),
     (SCHEDULER, saying(steps_offset=1000), "steps_offset = 1000 of 1000"),
-    (UNET_WEIGHTS, gone, "is missing"),
+    (UNET_WEIGHTS, gone, "unet has no weights in it"),
     (UNET_WEIGHTS, holding(b""), "is empty"),
-    (UNET_WEIGHTS, cut(5), "is cut short"),
-    (UNET_WEIGHTS, cut(4000), "is cut short"),
-    (UNET_WEIGHTS, cut_end, "is cut short or damaged"),
-    (UNET_WEIGHTS, longer, "is cut short or damaged"),
-    (UNET_WEIGHTS, header_length(2**63), "is cut short, or is no safetensors"),
-    (UNET_WEIGHTS, header_length(16), "its header cannot be read"),
+    (UNET_WEIGHTS, cut(5), "is no safetensors file"),
+    (UNET_WEIGHTS, cut(4000), "is no safetensors file"),
+    (UNET_WEIGHTS, cut_end, "is cut off: it has"),
+    (UNET_WEIGHTS, longer, "is damaged: it has"),
+    (UNET_WEIGHTS, header_length(2**63), "is no safetensors file"),
+    (UNET_WEIGHTS, header_length(16), "has a damaged header"),
     (UNET_WEIGHTS, holding(b"\0" * 4096), "is no safetensors file"),
-    (UNET_WEIGHTS, holding(b"<!DOCTYPE html><html>not found</html>"), "is no safetensors file"),
+    (UNET_WEIGHTS, holding(b"<!DOCTYPE html><html>not found</html>"), "is a web page, not weights"),
     (UNET_WEIGHTS, a_folder, "is a folder, where a file"),
-    (TEXT_WEIGHTS, pickled, "is a pickle file"),
+    (TEXT_WEIGHTS, pickled, "as pickles alone"),
     (TOKENIZER, gone, "is missing: the prompt cannot be spelled"),
     (TOKENIZER, holding("{}"), "has no table 'model'"),
     (TOKENIZER, of_model(vocab={}), "has no vocabulary"),
@@ -184,7 +188,7 @@ WAYS: list[tuple[str, Damage, str]] = [
     ("controls.json", holding('{"tile": "../../elsewhere"}'), "which is no folder beside it"),
     ("controls.json", holding('{"tile": "/etc"}'), "which is no folder beside it"),
     ("controls.json", holding('{"tile": "nowhere"}'), "there is no such folder"),
-    ("controlnet/diffusion_pytorch_model.safetensors", gone, "is missing"),
+    ("controlnet/diffusion_pytorch_model.safetensors", gone, "controlnet has no weights in it"),
 ]
 
 
@@ -201,7 +205,7 @@ def test_one_line_names_the_file(folder: Path, file: str, damage: Damage, said: 
         load(str(folder), controls=("tile", "softedge"))
 
 
-def test_files_that_the_user_may_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_that_the_user_may_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = Path.open
 
     def closed(path: Path, *args: Any, **settings: Any) -> Any:
@@ -210,8 +214,7 @@ def test_files_that_the_user_may_not_read(tmp_path: Path, monkeypatch: pytest.Mo
         return opened(path, *args, **settings)
 
     monkeypatch.setattr(Path, "open", closed)
-    for shut in (["scheduler_config.json"], ["diffusion_pytorch_model.safetensors"]):
-        folder = write_tiny_sd(tmp_path / shut[0])  # headers are remembered by path
+    for shut in (["diffusion_pytorch_model.safetensors"], ["scheduler_config.json"]):
         with pytest.raises(ModelError, match=rf"{shut[0]} cannot be read: Permission denied"):
             checked(str(folder))
 
@@ -259,7 +262,7 @@ def test_an_index_names_files_beside_it_alone(folder: Path, tmp_path: Path) -> N
             with pytest.raises(ModelError, match=r"index\.json names .*, which is no file beside it"):
                 load(str(folder))
         index.write_text(json.dumps({"weight_map": {"conv_in.weight": "absent.safetensors"}}), "utf-8")
-        with pytest.raises(ModelError, match=r"absent\.safetensors is missing"):
+        with pytest.raises(ModelError, match=r"there is no file .*absent\.safetensors"):
             load(str(folder))
         index.unlink()
         shutil.copy(elsewhere, weights)
@@ -267,6 +270,6 @@ def test_an_index_names_files_beside_it_alone(folder: Path, tmp_path: Path) -> N
 
 
 def test_a_text_encoder_follows_no_adapter_elsewhere(folder: Path) -> None:
+    whole = load(str(folder)).fingerprint
     (folder / "text_encoder" / "adapter_config.json").write_text('{"base_model_name_or_path": "/elsewhere"}', "utf-8")
-    with pytest.raises(ModelError, match=r"adapter_config\.json asks for an adapter"):
-        load(str(folder))
+    assert load(str(folder)).fingerprint == whole

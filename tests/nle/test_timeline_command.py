@@ -203,6 +203,24 @@ def test_what_cannot_work_is_said_before_anything_is_rendered(
     assert not renders.requests and written(cut) == {"there.fcpxml"}
 
 
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [
+        ('controls = "canny"', "embedded has no control branch for canny; it has tile, softedge; use --control tile"),
+        ('model = "somebody/something"', "somebody/something is not on this machine: there is no such folder or file"),
+    ],
+)
+def test_what_a_look_names_and_cannot_have_is_said_first(
+    cut: Path, renders: StandIn, capsys: pytest.CaptureFixture[str], said: str, told: str
+) -> None:
+    looks = cut / "looks.toml"
+    looks.write_text(looks.read_text("utf-8").replace("[[look]]", f"[[look]]\n{said}", 1), "utf-8")
+    for more in ((), ("--dry-run",)):
+        assert vedit(cut, *more) == 2
+        assert told in capsys.readouterr().err
+    assert not renders.requests and written(cut) == set()
+
+
 def test_a_dry_run_writes_nothing(cut: Path, renders: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
     assert vedit(cut, "--dry-run") == 0
     assert capsys.readouterr().out.splitlines() == [

@@ -194,6 +194,13 @@ def count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
+def estimate(plan: RenderPlan, form: str = "about {time} and {memory}") -> str:
+    """Time and memory in words."""
+    if plan.seconds is None or plan.peak_memory_bytes is None:
+        return "time and memory not known"
+    return form.format(time=span(plan.seconds), memory=size(plan.peak_memory_bytes))
+
+
 def plan_line(plan: RenderPlan) -> str:
     """A render's plan in one line."""
     width, height = plan.source_size
@@ -206,7 +213,7 @@ def plan_line(plan: RenderPlan) -> str:
             f"{width}x{height} worked at {working_width}x{working_height}",
             f"model {plan.model} on {plan.device}",
             f"{plan.steps} steps",
-            f"about {span(plan.seconds)} and {size(plan.peak_memory_bytes)}",
+            estimate(plan),
         )
     )
 

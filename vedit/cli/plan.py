@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from vedit.cli import params
-from vedit.cli.console import count, note, result_line, say_plan, show, show_json, size, span
+from vedit.cli.console import count, estimate, note, result_line, say_plan, show, show_json
 from vedit.cli.progress import progress
 from vedit.cli.shots import choices_of, detection_options
 from vedit.cli.stopping import stopping
@@ -258,7 +258,7 @@ def _dry_run(request: RenderRequest, reader: VideoReader, *, as_json: bool, quie
         show(
             f"shots {', '.join(map(str, look['shots']))}: {look['prompt'] or 'regions'}, strength {look['strength']:g}"
         )
-    show(f"{planned.output}: about {span(planned.seconds)} and {size(planned.peak_memory_bytes)}, all shots made anew")
+    show(f"{planned.output}: {estimate(planned)}, all shots made anew")
     for line in planned.notes:
         show(f"note: {line}")
 

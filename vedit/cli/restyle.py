@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import click
 
 from vedit.cli import params
-from vedit.cli.console import count, jsonable, note, result_line, say_plan, show, show_json, show_rows, size, span
+from vedit.cli.console import count, estimate, jsonable, note, result_line, say_plan, show, show_json, show_rows
 from vedit.cli.mask_params import mask_choices, mask_options, region_choices
 from vedit.cli.progress import progress
 from vedit.cli.stopping import stopping
@@ -237,7 +237,10 @@ def restyle_command(
     if side_by_side is not None:
         params.check_output(side_by_side, overwrite=request.writing.overwrite, source=source)
     from vedit.media.isolate import check_file
+    from vedit.models import resolve
 
+    # Before anything heavy is loaded or opened: what the model is takes milliseconds.
+    resolve(request.model, dict(request.controlnets))
     # Hostile bytes can crash a decoder: a process of its own meets them first.
     check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     for path in options.files:
@@ -323,5 +326,5 @@ def _plan_rows(plan: RenderPlan) -> dict[str, str]:
         "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
         "model": f"{plan.model} on {plan.device}",
         "steps": f"{plan.steps}, {plan.network_evaluations_per_frame} network evaluations per frame",
-        "estimate": f"{span(plan.seconds)}, {size(plan.peak_memory_bytes)} of memory",
+        "estimate": estimate(plan, "{time}, {memory} of memory"),
     }

@@ -11,12 +11,16 @@ from typing import TYPE_CHECKING
 
 from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import ModelError
-from vedit.hub_cache import HubPlace, hub_place, on_disk, snapshots_of
+from vedit.hub_cache import HubPlace, cached, hub_place, on_disk, snapshots_of
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import read_config, read_json, texts_of
+from vedit.models.identify import check_controlnet, check_model, is_few_step, notes_of, refuse_pickle
+from vedit.models.sizes import SD15_TEXT, SD15_UNET, SD15_VAE, Sizes, sizes_of
 from vedit.vision_wheel import vision_fault
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from vedit.models.sd import Model
 
 DEFAULT = "embedded"
@@ -120,9 +124,21 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSou
     """A name, folder, .safetensors file or hub id -> where the parts are; `controlnets` adds to or replaces kinds.
 
     Raises:
-        ModelError: none of these, or a file that is not safetensors; whether a hub id exists is not known here.
+        ModelError: none of these; a model or a ControlNet that vedit cannot run, by its true name, or one that is
+            damaged; whether a hub id exists is not known here, and what is in it only where the cache has it.
     """
-    own = {kind: _branch(place) for kind, place in (controlnets or {}).items()}
+    source = _located(name, {kind: _branch(place) for kind, place in (controlnets or {}).items()})
+    base = cached(source.base)
+    if base is not None and name != DEFAULT:
+        check_model(base)
+    for kind in controlnets or {}:
+        branch = cached(source.controlnets[kind])
+        if branch is not None:
+            check_controlnet(branch, base)
+    return source
+
+
+def _located(name: str, own: Mapping[str, str]) -> ModelSource:
     if name == DEFAULT:
         return ModelSource(base=str(EMBEDDED), controlnets=own)
     if name == "sd15":
@@ -131,14 +147,9 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSou
     if not name.strip():
         raise _unknown(name)
     if path.is_dir():
-        if not (path / "model_index.json").is_file():
-            raise ModelError(
-                f"{name} is not a diffusers folder: it has no model_index.json",
-                remedy="give the folder that holds unet/, vae/, text_encoder/, tokenizer/ and scheduler/",
-            )
         return ModelSource(base=str(path.resolve()), controlnets=own)
-    _refuse_pickle(path)
-    if path.suffix == ".safetensors":
+    refuse_pickle(path)
+    if path.suffix in (".safetensors", ".gguf"):
         if not path.is_file():
             raise ModelError(f"there is no file {name}", remedy="check the path given to --model")
         return ModelSource(base=str(path.resolve()), controlnets=own)
@@ -151,13 +162,8 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSou
 def _branch(place: str) -> str:
     """Where a ControlNet is. Raises ModelError where it cannot be there."""
     path = Path(place)
-    _refuse_pickle(path)
+    refuse_pickle(path)
     if path.is_dir() and place.strip():
-        if not (path / "config.json").is_file():
-            raise ModelError(
-                f"{place} is no folder of a ControlNet: it has no config.json",
-                remedy="give the folder that holds config.json and the weights",
-            )
         return str(path.resolve())
     if path.suffix == ".safetensors" and path.is_file():
         return str(path.resolve())
@@ -175,14 +181,6 @@ def _on_hub(text: str) -> HubPlace | None:
     """What a user's words stand for on the hub; None where they lead into a folder that is here."""
     first = Path(text).parts[:1]
     return None if first and Path(first[0]).is_dir() else hub_place(text)
-
-
-def _refuse_pickle(path: Path) -> None:
-    if path.suffix in {".ckpt", ".pt", ".pth", ".bin"}:
-        raise ModelError(
-            f"{path} is a pickle file, which can run code when it is opened",
-            remedy="convert it to .safetensors, or use a diffusers folder",
-        )
 
 
 def size_multiple(name: str) -> int:
@@ -212,9 +210,29 @@ def control_kinds(name: str, controlnets: Mapping[str, str] | None = None) -> tu
 
 
 def default_guidance(name: str) -> float:
-    """The guidance scale that a model looks best at: 7 for SD 1.x; the embedded one, and any that was trained as it
-    was (it lists its looks), overshoots from 2 on, and needs a little for negative prompts to act."""
-    return 7.0 if known_words(name) is None else 1.25
+    """The guidance scale that a model looks best at: 7 for SD 1.x, none for a distilled one; the embedded one, and any
+    that was trained as it was (it lists its looks), overshoots from 2 on, and needs a little for negative prompts."""
+    if known_words(name) is not None:
+        return 1.25
+    base = cached(resolve(name).base)
+    # What a distilled model was taught has guidance in it.
+    return 1.0 if base is not None and base.is_dir() and is_few_step(base) else 7.0
+
+
+def what_to_know(name: str) -> tuple[str, ...]:
+    """Lines on what is particular about a model, before it is loaded."""
+    base = cached(resolve(name).base)
+    return () if base is None or name == DEFAULT else notes_of(base)
+
+
+def sizes(name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Collection[str] = ()) -> Sizes | None:
+    """How large a model and the control branches of the kinds that it has are; None where that is not known.
+
+    Raises:
+        ModelError: as `resolve`, or a damaged file.
+    """
+    published = {SD15.base: Sizes(unet=SD15_UNET, vae=SD15_VAE, text_encoder=SD15_TEXT)}
+    return sizes_of(resolve(name, controlnets), kinds, published=published)
 
 
 def known_words(name: str) -> frozenset[str] | None:
@@ -258,7 +276,9 @@ def load(
         NotFiniteError: weights are too large for the precision.
         ModelError: unknown, absent, damaged, or not safetensors; or a torchvision that breaks diffusers.
     """
-    source = import_module("vedit.models.check").checked(name, controlnets, controls=controls, fast=fast)
+    from vedit.models.check import checked
+
+    source = checked(name, controlnets, controls=controls, fast=fast)
     try:
         family = import_module("vedit.models.sd")
     except Exception as error:  # what diffusers and transformers die of with it depends on their version

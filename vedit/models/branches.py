@@ -8,8 +8,7 @@ from pathlib import Path
 
 from vedit.models.configs import subfolders
 
-CONTROLS = "controls.json"
-"""In a model's folder: which of its folders holds the branch of which kind of control."""
+TABLE = "controls.json"
 # How the published ControlNets are called -> the control they read, the more specific first.
 _CALLED = {
     "tile": "tile",
@@ -35,9 +34,9 @@ def own_controlnets(folder: Path) -> dict[str, str]:
     controlnet_1, ... and what they read is told by the name that each was loaded from, which stands in its config.
 
     Raises:
-        ModelError: controls.json is damaged, or names a folder that is not in this one.
+        ModelError: controls.json is no table of kinds and folders that lie beside it.
     """
-    table = folder / CONTROLS
+    table = folder / TABLE
     if table.is_file():
         return subfolders(table)
     found: dict[str, str] = {}
@@ -50,7 +49,7 @@ def own_controlnets(folder: Path) -> dict[str, str]:
 
 def unnamed_controlnets(folder: Path) -> tuple[str, ...]:
     """Subfolders with a ControlNet of which nothing says what it reads."""
-    if (folder / CONTROLS).is_file():
+    if (folder / TABLE).is_file():
         return ()
     return tuple(sub for sub in _saved(folder) if not _kind_of(folder / sub))
 

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from vedit.errors import ModelError
-from vedit.hub_cache import hub_place
+from vedit.hub_cache import hub_place, on_disk
 from vedit.models import LOOKS, ModelSource, known_models, resolve
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import Part, damaged, read_config, read_json, texts_of
 from vedit.models.fast import tier_of
 from vedit.models.headers import read_header
+from vedit.models.sd_configs import config_of
+from vedit.models.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.tokenizer_files import check_tokenizer
 from vedit.models.weight_files import stored_in
 
@@ -72,6 +74,7 @@ def _check(found: ModelSource, controls: Collection[str], *, fast: bool) -> None
         own = {kind: str(base / sub) for kind, sub in own_controlnets(base).items() if kind in controls}
     else:
         _check_file(base)
+        _check_tokenizer_of(base)
         own = {}
     for place in map(Path, {**own, **found.controlnets}.values()):
         if place.is_dir():
@@ -122,14 +125,23 @@ def _check_file(file: Path) -> None:
         read_config(beside / "scheduler" / "scheduler_config.json", "scheduler")
 
 
+def _check_tokenizer_of(file: Path) -> None:
+    """A single file holds none: it lies beside it, or CLIP's own is in the hub's cache."""
+    beside = tokenizer_beside(file)
+    folder = beside or Path(on_disk(CLIP_TOKENIZER))
+    if beside is None and not folder.is_dir():
+        raise ModelError(
+            f"{file.name} holds no tokenizer, and none is on this machine",
+            remedy=f"put CLIP's tokenizer/ folder beside it, or run: vedit models pull {CLIP_TOKENIZER}",
+        )
+    check_tokenizer(folder, vocabulary=config_of(file, "text_encoder").get("vocab_size", 49408))
+
+
 def _check_part(folder: Path, part: Part) -> dict[str, Any]:
     """The config of one part, after it was held against what its weights can fill."""
     if not folder.is_dir():
         raise damaged(folder, "is a file, where a folder should be" if folder.exists() else "is missing")
     config = read_config(folder / "config.json", part)
-    if part == "text_encoder" and (folder / "adapter_config.json").exists():
-        # transformers would follow it to another model.
-        raise damaged(folder / "adapter_config.json", "asks for an adapter, which is not loaded", "remove it")
     held = stored_in(folder).parameters
     least = _LEAST[part](config)
     if least > held:

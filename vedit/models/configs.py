@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from math import isfinite
+from math import isfinite, log, log1p
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, NoReturn, cast
 
@@ -20,6 +20,8 @@ _MOST_BYTES = 64 * 2**20
 _LARGEST = 10_000_000
 """Of a number in a config, either way: more than any width, count, vocabulary or noise level there is."""
 _MOST_ITEMS = 100_000
+_LEAST_SIGNAL = 1e-12
+"""Of a schedule's last timestep, where Stable Diffusion has 0.005: sampling divides by its root."""
 _REMEDY = "fetch the model again, or mend the file"
 
 
@@ -214,7 +216,7 @@ _BLOCKS: tuple[Rule, ...] = (
         "a whole number from 1 to 64, or a list of them",
     ),
 )
-_LEVEL = _number(0, 1)
+_LEVEL = _number(0, 0.9999)
 _RULES: dict[Part, tuple[Rule, ...]] = {
     "unet": _BLOCKS,
     "controlnet": (
@@ -246,10 +248,10 @@ _RULES: dict[Part, tuple[Rule, ...]] = {
     ),
     "scheduler": (
         ("num_train_timesteps", _whole(1, 100_000), "a whole number from 1 to 100000"),
-        ("beta_start", _LEVEL, "a number from 0 to 1"),
-        ("beta_end", _LEVEL, "a number from 0 to 1"),
+        ("beta_start", _LEVEL, "a number from 0 to below 1"),
+        ("beta_end", _LEVEL, "a number from 0 to below 1"),
         ("beta_schedule", _one_of("linear", "scaled_linear", "squaredcos_cap_v2"), "a schedule that DDIM knows"),
-        ("trained_betas", _or_none(_some(_LEVEL, 100_000)), "a list of numbers from 0 to 1"),
+        ("trained_betas", _or_none(_some(_LEVEL, 100_000)), "a list of numbers from 0 to below 1"),
         ("prediction_type", _one_of("epsilon", "v_prediction"), "epsilon or v_prediction"),
         ("steps_offset", _whole(0, 100_000), "a whole number from 0 on"),
         ("timestep_spacing", _one_of("leading", "trailing", "linspace"), "leading, trailing or linspace"),
@@ -275,8 +277,21 @@ def _check_levels(path: Path, config: Mapping[str, Any]) -> None:
         raise damaged(path, f"has {len(betas)} trained_betas for {count} timesteps")
     if betas is None and config.get("beta_schedule") != "squaredcos_cap_v2" and not config.get("beta_end", 0.02) > 0:
         raise damaged(path, "says beta_end = 0, where noise has to be added")
+    if config.get("beta_schedule") != "squaredcos_cap_v2" or betas is not None:
+        left = sum(log1p(-beta) for beta in betas or _betas(config, count))
+        if left < log(_LEAST_SIGNAL) and not config.get("rescale_betas_zero_snr"):
+            raise damaged(path, "adds so much noise that nothing is left to divide by at the last timestep")
+    if config.get("rescale_betas_zero_snr") and config.get("prediction_type", "epsilon") == "epsilon":
+        raise damaged(path, "has no signal at its last timestep, from which epsilon cannot be predicted")
     if config.get("steps_offset", 0) >= count:
         raise damaged(path, f"says steps_offset = {config['steps_offset']} of {count} timesteps")
+
+
+def _betas(config: Mapping[str, Any], count: int) -> list[float]:
+    """The noise of each timestep, by diffusers' formulas."""
+    power = 2 if config.get("beta_schedule", "linear") == "scaled_linear" else 1
+    first, last = (config.get(key, usual) ** (1 / power) for key, usual in (("beta_start", 1e-4), ("beta_end", 0.02)))
+    return [(first + (last - first) * n / max(count - 1, 1)) ** power for n in range(count)]
 
 
 def _kind(value: object) -> str:

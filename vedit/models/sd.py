@@ -20,7 +20,7 @@ from vedit.finite import check_weights, finite, precision_of
 from vedit.models import known_words, unknown_words
 from vedit.models.fast import SETTINGS, FastTier, tier_of
 from vedit.models.lora import Lora, read_lora
-from vedit.models.sd_controls import ControlBranches
+from vedit.models.sd_controls import ControlBranches, ignores_text
 from vedit.models.sd_files import Components, Target, load_components
 from vedit.ranges import from_symmetric, to_symmetric
 from vedit.types import PromptEmbeds
@@ -289,6 +289,7 @@ def load(
             f"{parts.vae.config['latent_channels']}",
             remedy="inpainting and instruct checkpoints are not supported; use a text-to-image one",
         )
+    _check_branches(parts, name)
     for module in (parts.unet, parts.vae, parts.text_encoder, *parts.controlnets.values()):
         # Channels last halves the time of the convolutions on a CPU, and suits tensor cores.
         torch.nn.Module.to(module.requires_grad_(False).eval(), device)
@@ -307,6 +308,20 @@ def load(
         device=torch.device(device),
         fast=_fast(Path(source.base), parts) if fast else None,
     )
+
+
+def _check_branches(parts: Components, name: str) -> None:
+    """Raises ModelError for a ControlNet of another network: its residuals, or its text, would have other widths."""
+    for kind, net in parts.controlnets.items():
+        for key in ("block_out_channels", "layers_per_block", "cross_attention_dim", "in_channels"):
+            # A config read from JSON has lists where the defaults are tuples.
+            own, wanted = (list(v) if isinstance(v, tuple) else v for v in (net.config[key], parts.unet.config[key]))
+            # A ControlNet without cross-attention takes no text, whatever its config says.
+            if own != wanted and not (key == "cross_attention_dim" and ignores_text(net)):
+                raise ModelError(
+                    f"the ControlNet for {kind} has a {key} of {own}, the UNet of {wanted}",
+                    remedy=f"use one that was made for {name}",
+                )
 
 
 def _fast(base: Path, parts: Components) -> Fast | None:

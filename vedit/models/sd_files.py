@@ -33,12 +33,13 @@ if TYPE_CHECKING:
     from vedit.models import ModelSource
 
 T = TypeVar("T")
-ATTENTION = "sdpa"
-"""How the text encoder's attention is computed, whatever a config says: those can name code of a repository."""
 _CLASSES = {"unet": UNet2DConditionModel, "controlnet": ControlNetModel}
+_PARTS: tuple[Part, ...] = ("unet", "vae", "text_encoder")
 _NAMES: dict[Part, str] = {"unet": "UNet", "vae": "autoencoder", "text_encoder": "text encoder"}
 # Of the whole CLIP that some folders hold; the encoder of prompts is a part of it.
 _OF_WHOLE_CLIP = ("vision_model.", "visual_projection.", "text_projection.", "logit_scale")
+_ATTENTION = "sdpa"
+"""How the text encoder's attention is computed, whatever a config says: one could name code of a repository."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,18 +73,18 @@ def load_components(source: ModelSource, *, controls: Sequence[str], target: Tar
         parts = _told(str(base), lambda: _single_file(base, target))
         own: dict[str, str] = {}
     else:
-        parts = _told(str(base), lambda: _folder(base, target))
+        parts = _told(str(base), lambda: _folder(target, base))
         own = own_controlnets(base)
     places = {**{kind: f"{base}/{sub}" for kind, sub in own.items()}, **source.controlnets}
     parts["controlnets"] = {kind: _controlnet(place, target) for kind, place in places.items() if kind in controls}
     return Components(**parts)
 
 
-def _folder(folder: Path, target: Target) -> dict[str, Any]:
-    parts: dict[str, Any] = {part: _network(folder / part, part, target) for part in _NAMES}
+def _folder(target: Target, folder: Path) -> dict[str, Any]:
+    networks: dict[str, Any] = {part: _network(folder / part, part, target) for part in _PARTS}
     return {
-        **parts,
-        "tokenizer": _tokenizer(str(folder / "tokenizer"), parts["text_encoder"]),
+        **networks,
+        "tokenizer": _tokenizer(str(folder / "tokenizer"), networks["text_encoder"]),
         "scheduler_config": read_config(folder / "scheduler" / "scheduler_config.json", "scheduler"),
     }
 
@@ -105,11 +106,11 @@ def _network(folder: Path, part: Part, target: Target, *, name: str = "") -> tor
     return network
 
 
-def _made(part: Part, config: Mapping[str, Any]) -> torch.nn.Module:
+def _made(part: str, config: Mapping[str, Any]) -> torch.nn.Module:
     """A network of a part's kind, without numbers in it."""
     if part == "text_encoder":
-        told: dict[str, Any] = {**config, "attn_implementation": ATTENTION}
-        return built(lambda: CLIPTextModel(CLIPTextConfig(**told)))
+        said = {key: value for key, value in config.items() if key != "_class_name"}
+        return built(lambda: CLIPTextModel(CLIPTextConfig.from_dict({**said, "attn_implementation": _ATTENTION})))
     if part == "vae":
         kind = AutoencoderTiny if config.get("_class_name") == "AutoencoderTiny" else AutoencoderKL
         return built(lambda: cast("torch.nn.Module", kind.from_config(dict(config))))
@@ -135,28 +136,24 @@ def _single_file(path: Path, target: Target) -> dict[str, Any]:
             dtype=target.dtype,
         )
     beside = tokenizer_beside(path)
-    try:
-        parts["tokenizer"] = _tokenizer(str(beside or on_disk(CLIP_TOKENIZER)), parts["text_encoder"])
-    except (OSError, ValueError) as error:
-        raise ModelError(
-            f"{path.name} holds no tokenizer, and none is on this machine",
-            remedy=f"put CLIP's tokenizer/ folder beside it, or run: hf download {CLIP_TOKENIZER} "
-            "tokenizer.json tokenizer_config.json vocab.json merges.txt special_tokens_map.json",
-        ) from error
+    parts["tokenizer"] = _tokenizer(str(beside or on_disk(CLIP_TOKENIZER)), parts["text_encoder"])
     if beside is None and parts["text_encoder"].config.hidden_size == 1024:
         parts["tokenizer"].pad_token = "!"  # what Stable Diffusion 2 was trained to see behind a prompt
     return parts
 
 
 def _controlnet(place: str, target: Target) -> ControlNetModel:
-    """A ControlNet from a folder or one file."""
+    """A ControlNet from a folder or from one file."""
     path = Path(place)
-    if path.suffix == SUFFIX:
-        return _told(place, lambda: _controlnet_file(path, target))
-    return _told(place, lambda: cast("ControlNetModel", _network(path, "controlnet", target, name="ControlNet")))
+    load = _controlnet_file if path.suffix == SUFFIX and path.is_file() else _controlnet_folder
+    return _told(place, lambda: load(target, path))
 
 
-def _controlnet_file(path: Path, target: Target) -> ControlNetModel:
+def _controlnet_folder(target: Target, folder: Path) -> ControlNetModel:
+    return cast("ControlNetModel", _network(folder, "controlnet", target, name="ControlNet"))
+
+
+def _controlnet_file(target: Target, path: Path) -> ControlNetModel:
     stored = Stored(place=str(path), files=(path,))
     config = config_of(path, "controlnet")
     network = _made("controlnet", config)
@@ -174,7 +171,7 @@ def _controlnet_file(path: Path, target: Target) -> ControlNetModel:
 
 
 def _tokenizer(place: str, encoder: CLIPTextModel) -> CLIPTokenizer:
-    """The tokenizer in a folder or the hub's cache, bounded by what the text encoder can take."""
+    """The tokenizer in a folder, bounded by what the text encoder can take."""
     tokenizer = CLIPTokenizer.from_pretrained(place, local_files_only=True)
     if len(tokenizer) <= 3:
         # transformers 5 makes an empty tokenizer where it finds no files, which would spell every prompt the same.
@@ -189,11 +186,9 @@ def _tokenizer(place: str, encoder: CLIPTextModel) -> CLIPTokenizer:
 def _told(place: str, load: Callable[[], T]) -> T:
     try:
         return load()
-    except (VeditError, MemoryError):
+    except (VeditError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # the libraries die of a bad file in many ways
-        if type(error).__name__ == "OutOfMemoryError":
-            raise
         raise ModelError(
             f"{place} cannot be loaded: {first_line(error)}",
             remedy="give a complete diffusers folder with safetensors weights",

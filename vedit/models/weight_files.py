@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 
 from vedit.errors import ModelError
-from vedit.models.configs import damaged, shards
+from vedit.models.configs import shards
 from vedit.models.headers import FETCH_AGAIN, SUFFIX, Header, read_header
 
 STEMS = ("diffusion_pytorch_model", "model")
@@ -56,21 +56,18 @@ def stored_in(folder: Path) -> Stored:
         for variant in ("", *_VARIANTS, *_other_variants(folder, stem)):
             dotted = f".{variant}" if variant else ""
             whole, index = folder / f"{stem}{dotted}{SUFFIX}", folder / f"{stem}{SUFFIX}.index{dotted}.json"
-            if whole.is_file():
+            if whole.exists():
                 return Stored(place=str(whole), files=(whole,))
-            if index.is_file():
+            if index.exists():
                 return Stored(place=str(folder), files=_indexed(index))
-    pickled = next((file for file in sorted(folder.glob("*")) if file.suffix in _PICKLES), None)
-    if pickled is not None:
-        raise damaged(
-            pickled,
-            "is a pickle file, which can run code when it is opened, and there are no safetensors beside it",
-            "convert it to .safetensors, or take a copy that has them so",
+    if any(file.suffix in _PICKLES for file in folder.glob("*")):
+        raise ModelError(
+            f"{folder} holds its weights as pickles alone, which can run code when they are opened",
+            remedy="convert them to .safetensors, or take a copy that has them so",
         )
-    named = next((folder / f"{stem}{SUFFIX}" for stem in STEMS if (folder / f"{stem}{SUFFIX}").exists()), None)
-    if named is not None:
-        raise damaged(named, "is a folder, where a file should be")
-    raise damaged(folder / f"{STEMS[folder.name == 'text_encoder']}{SUFFIX}", "is missing")
+    names = " or ".join(f"{stem}{SUFFIX}" for stem in STEMS)
+    there = f"has no weights in it: no {names}" if folder.is_dir() else "is not there"
+    raise ModelError(f"{folder} {there}", remedy=f"fetch the whole folder again, with its {SUFFIX} files")
 
 
 def _other_variants(folder: Path, stem: str) -> tuple[str, ...]:
@@ -85,8 +82,8 @@ def _other_variants(folder: Path, stem: str) -> tuple[str, ...]:
 
 
 def _indexed(index: Path) -> tuple[Path, ...]:
-    files = shards(index)
-    outside = next((file.name for file in files if file.suffix != SUFFIX), None)
-    if outside is not None:
-        raise ModelError(f"{index} names {outside!r}, which is no {SUFFIX} file", remedy=FETCH_AGAIN)
+    files = tuple(sorted(shards(index)))
+    other = next((file for file in files if file.suffix != SUFFIX), None)
+    if other is not None:
+        raise ModelError(f"{index} names {other.name!r}, which is no {SUFFIX} file", remedy=FETCH_AGAIN)
     return files

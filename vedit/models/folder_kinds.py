@@ -1,0 +1,154 @@
+"""What a diffusers folder is, from its configs: family, part and layout, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from vedit.models.kinds import INPUTS, LIKE_SD, SD1, SD2, SDXL, Kind
+
+FOLDER = "a diffusers folder"
+_TRANSFORMERS = {
+    "LTXVideoTransformer3DModel": "LTX-Video",
+    "LTX2VideoTransformer3DModel": "LTX-2",
+    "CogVideoXTransformer3DModel": "CogVideoX",
+    "HunyuanVideoTransformer3DModel": "HunyuanVideo",
+    "MochiTransformer3DModel": "Mochi",
+    "SD3Transformer2DModel": "Stable Diffusion 3",
+    "FluxTransformer2DModel": "FLUX",
+    "Flux2Transformer2DModel": "FLUX.2",
+    "PixArtTransformer2DModel": "PixArt",
+    "QwenImageTransformer2DModel": "Qwen-Image",
+    "SanaTransformer2DModel": "Sana",
+    "WanTransformer3DModel": "Wan",
+    "WanVACETransformer3DModel": "Wan VACE",
+    "WanModel": "Wan, in its authors' layout",
+    "VaceWanModel": "Wan VACE, in its authors' layout",
+}
+_WIDTHS = [320, 640, 1280, 1280]
+_UNETS = {
+    "UNetMotionModel": "AnimateDiff",
+    "UNetSpatioTemporalConditionModel": "Stable Video Diffusion",
+    "UNet3DConditionModel": "ModelScope's text to video",
+}
+_COMPONENTS = {
+    "MotionAdapter": "a motion adapter of AnimateDiff",
+    "AutoencoderKL": "an autoencoder alone",
+    "AutoencoderTiny": "an autoencoder alone",
+    "T2IAdapter": "a T2I-Adapter",
+    "MultiAdapter": "a T2I-Adapter",
+}
+_CONTROLNETS = {
+    "SparseControlNetModel": "a SparseCtrl of AnimateDiff",
+    "ControlNetUnionModel": "a ControlNet of many kinds in one for Stable Diffusion XL",
+    "ControlNetXSAdapter": "a ControlNet-XS",
+    "SD3ControlNetModel": "a ControlNet for Stable Diffusion 3",
+    "FluxControlNetModel": "a ControlNet for FLUX",
+}
+
+
+def pipeline_kind(index: Mapping[str, Any], configs: Mapping[str, Mapping[str, Any]]) -> Kind:
+    """What a whole pipeline is.
+
+    Args:
+        index: its model_index.json.
+        configs: of its parts, those that there are.
+    """
+    pipeline = str(index.get("_class_name", ""))
+    classes = {part: str(entry[-1]) for part, entry in index.items() if isinstance(entry, list) and entry and entry[-1]}
+    unet = configs.get("unet", {})
+    network = str(unet.get("_class_name", classes.get("unet", "")))
+    if "motion_adapter" in classes or "AnimateDiff" in pipeline or _UNETS.get(network) == "AnimateDiff":
+        return Kind(name=f"AnimateDiff, {FOLDER}", part="model", family="AnimateDiff")
+    if network in _UNETS:
+        return Kind(name=f"{_UNETS[network]}, {FOLDER}", part="model", family=_UNETS[network])
+    if "transformer" in classes or "transformer" in configs:
+        own = str(configs.get("transformer", {}).get("_class_name", classes.get("transformer", "")))
+        name = _wan(pipeline, own, index, classes, configs) if own.startswith("Wan") else _TRANSFORMERS.get(own, "")
+        return Kind(name=f"{name or f'a pipeline of the class {pipeline}'}, {FOLDER}", part="model", family=name)
+    if "text_encoder_2" in classes or "StableDiffusionXL" in pipeline or is_xl(unet):
+        turbo = " Turbo" if "turbo" in str(index.get("_name_or_path", "")).lower() else ""
+        return Kind(name=f"{SDXL}{turbo}, {FOLDER}", part="model", family=SDXL)
+    text = str(configs.get("text_encoder", {}).get("model_type", "clip"))
+    if (network and network != "UNet2DConditionModel") or not text.startswith("clip") or "prior" in classes:
+        return Kind(name=f"a pipeline of the class {pipeline}, {FOLDER}", part="model")
+    return _stable_diffusion(unet, configs.get("vae", {}))
+
+
+def _stable_diffusion(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> Kind:
+    family = family_of(unet)
+    called = family or "a model of the Stable Diffusion layout"
+    takes, gives = unet.get("in_channels", 4), vae.get("latent_channels", 4)
+    # A value of another kind is a damaged config, which is told as one.
+    if isinstance(takes, int) and isinstance(gives, int) and takes != gives:
+        what = INPUTS.get(takes - gives + 4, "")
+        return Kind(
+            name=f"{called}, {what or 'for another input'}, {FOLDER}",
+            part="model",
+            family=family,
+            lacks=f"its UNet takes {takes} channels and its autoencoder gives {gives}: use a text-to-image model",
+        )
+    if unet.get("time_cond_proj_dim") is not None:
+        return Kind(
+            name=f"a latent consistency model of {called}, {FOLDER}",
+            part="model",
+            family=family,
+            lacks="its UNet takes the guidance as an input, which vedit does not give: use the model it was made from",
+        )
+    if unet.get("class_embed_type") is not None or unet.get("encoder_hid_dim_type") is not None:
+        return Kind(name=f"{called} for variations of a picture, {FOLDER}", part="model", family=family)
+    return Kind(name=f"{called}, {FOLDER}", part="model", runs=True, family=family or LIKE_SD)
+
+
+def component_kind(config: Mapping[str, Any]) -> Kind:
+    """What a folder with one network is, from its config.json."""
+    own = str(config.get("_class_name", ""))
+    if own == "ControlNetModel":
+        family = SDXL if is_xl(config) else family_of(config)
+        name = f"a ControlNet for {family}" if family else "a ControlNet"
+        return Kind(name=name, part="controlnet", runs=family != SDXL, family=family)
+    if own in _CONTROLNETS:
+        return Kind(name=_CONTROLNETS[own], part="controlnet")
+    if own in _COMPONENTS:
+        return Kind(name=_COMPONENTS[own], part="adapter" if "Adapter" in own else "network")
+    if own == "UNet2DConditionModel":
+        family = SDXL if is_xl(config) else family_of(config)
+        return Kind(name=f"a UNet alone{f', of {family}' if family else ''}", part="network", family=family)
+    if own in _UNETS:
+        return Kind(name=f"the UNet of {_UNETS[own]} alone", part="network", family=_UNETS[own])
+    if own in _TRANSFORMERS:
+        whole = own in ("WanModel", "VaceWanModel")
+        name = _TRANSFORMERS[own] if whole else f"the transformer of {_TRANSFORMERS[own]} alone"
+        return Kind(name=name, part="model" if whole else "network", family=_TRANSFORMERS[own])
+    if str(config.get("model_type", "")).startswith(("clip", "t5", "umt5")):
+        return Kind(name=f"a text encoder alone ({config['model_type']})", part="network")
+    said = own or config.get("model_type") or "nothing of it"
+    return Kind(name=f"no diffusers folder: it has no model_index.json, and its config.json says {said}", part="other")
+
+
+def family_of(config: Mapping[str, Any]) -> str:
+    """The Stable Diffusion that a UNet or ControlNet of these widths is of or for; "" for any other."""
+    if config.get("block_out_channels", _WIDTHS) != _WIDTHS:
+        return ""
+    width = config.get("cross_attention_dim", 1280)
+    return {768: SD1, 1024: SD2}.get(width, "") if isinstance(width, int) else ""
+
+
+def is_xl(config: Mapping[str, Any]) -> bool:
+    """Whether a UNet or ControlNet takes what Stable Diffusion XL's do beside the text: sizes and a pooled text."""
+    return config.get("addition_embed_type") == "text_time"
+
+
+def _wan(
+    pipeline: str,
+    own: str,
+    index: Mapping[str, Any],
+    classes: Mapping[str, str],
+    configs: Mapping[str, Mapping[str, Any]],
+) -> str:
+    second = "transformer_2" in classes or index.get("boundary_ratio") is not None
+    second = second or configs.get("vae", {}).get("z_dim") == 48
+    version = "2.2" if second else "2.1"
+    if "VACE" in own:
+        return f"Wan {version} VACE"
+    return f"Wan {version} image to video" if "ImageToVideo" in pipeline else f"Wan {version} text to video"

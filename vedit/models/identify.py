@@ -1,0 +1,162 @@
+"""What a model, a ControlNet or any other checkpoint is, before anything else: its family, its part and its layout.
+
+Only configs and the headers of weights are read, which takes milliseconds whatever the size. What vedit cannot run is
+refused by what it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from vedit.errors import ModelError
+from vedit.models.branches import unnamed_controlnets
+from vedit.models.configs import read_json
+from vedit.models.folder_kinds import component_kind, pipeline_kind
+from vedit.models.headers import SUFFIX, gguf_architecture, read_header
+from vedit.models.kinds import SD2, Kind, kind_of
+from vedit.models.sd_configs import has_scheduler_beside, prediction_of
+
+INDEX, CONFIG = "model_index.json", "config.json"
+_INSTEAD = "use a Stable Diffusion 1.x or 2.x model, or --model embedded"
+_REMEDIES = {
+    "model": _INSTEAD,
+    "network": "give the whole model: UNet, autoencoder, text encoder, tokenizer and scheduler",
+    "lora": "it changes a model and is none: merge it into a checkpoint with the tool that made it, and give that",
+    "adapter": "it is added to a model and is none; vedit does not load it: give the model alone",
+    "controlnet": "give it as --controlnet KIND=PATH, beside a --model",
+    "other": _INSTEAD,
+}
+_PICKLES = (".ckpt", ".pt", ".pth", ".bin")
+
+
+def identify(path: Path) -> Kind:
+    """What a file or a folder is.
+
+    Raises:
+        ModelError: it is absent, damaged, a pickle, or a folder without a checkpoint in it.
+    """
+    if path.is_dir():
+        return _folder(path)
+    refuse_pickle(path)
+    if path.suffix == ".gguf":
+        return _gguf(path)
+    kind = kind_of(read_header(path).shapes)
+    if kind.runs and kind.family == SD2 and kind.part == "model" and not says_prediction(path):
+        return Kind(
+            name=kind.name,
+            part="model",
+            family=kind.family,
+            lacks="the file does not say whether it predicts the noise or v, so give its diffusers folder, or put "
+            f"its scheduler_config.json into {path.with_suffix('').name}/scheduler/ beside it",
+        )
+    return kind
+
+
+def says_prediction(path: Path) -> bool:
+    """Whether a single file, or what lies beside it, tells what its network predicts."""
+    return prediction_of(path) is not None or has_scheduler_beside(path)
+
+
+def refuse_pickle(path: Path) -> None:
+    """Raises ModelError for a file that can run code when it is opened."""
+    if path.suffix in _PICKLES:
+        raise ModelError(
+            f"{path} is a pickle file, which can run code when it is opened",
+            remedy="convert it to .safetensors, or use a diffusers folder",
+        )
+
+
+def check_model(path: Path) -> Kind:
+    """What a model is. Raises ModelError, with what it is, where vedit cannot run it."""
+    kind = identify(path)
+    if kind.part != "model" or not kind.runs:
+        known = "" if kind.part == "other" else ", which vedit cannot run" if kind.part == "model" else ", not a model"
+        raise ModelError(f"{path} is {kind.name}{known}", remedy=kind.lacks or _REMEDIES[kind.part])
+    return kind
+
+
+def check_controlnet(path: Path, model: Path | None) -> Kind:
+    """What a ControlNet is. Raises ModelError where it is none, or none for the model; None is not known here."""
+    if path.is_dir() and not (path / CONFIG).is_file():
+        raise ModelError(
+            f"{path} is no folder of a ControlNet: it has no config.json",
+            remedy="give the folder that holds config.json and the weights",
+        )
+    kind = identify(path)
+    if kind.part != "controlnet":
+        raise ModelError(f"{path} is {kind.name}, not a ControlNet", remedy="give a ControlNet to --controlnet")
+    if not kind.runs:
+        raise ModelError(
+            f"{path} is {kind.name}, which vedit cannot run", remedy=kind.lacks or "give one for the model"
+        )
+    whole = None if model is None else identify(model)
+    if whole is not None and kind.family and whole.family != kind.family:
+        raise ModelError(
+            f"{path} is {kind.name}, and {model} is {whole.name}", remedy="give a ControlNet for the model"
+        )
+    return kind
+
+
+def notes_of(path: Path) -> tuple[str, ...]:
+    """What the user of a model that runs should know of it."""
+    if not path.is_dir():
+        return ()
+    notes: list[str] = []
+    if is_few_step(path):
+        notes.append(f"{path.name} was made for a few steps of another kind; vedit samples it as it does any other")
+    notes += [
+        f"nothing says what {sub}/ of {path.name} reads, so it is not used: name it with --controlnet KIND={path / sub}"
+        for sub in unnamed_controlnets(path)
+    ]
+    return tuple(notes)
+
+
+def is_few_step(folder: Path) -> bool:
+    """Whether a model's schedule is that of a distilled one, as SD-Turbo's is: Euler, from the noisiest step on."""
+    file = folder / "scheduler" / "scheduler_config.json"
+    if not file.is_file():
+        return False
+    told = read_json(file)
+    trailing = told.get("timestep_spacing") == "trailing" and not told.get("rescale_betas_zero_snr")
+    euler = str(told.get("_class_name", "")).startswith("Euler")
+    return trailing and euler and told.get("prediction_type", "epsilon") == "epsilon"
+
+
+def _folder(path: Path) -> Kind:
+    if (path / INDEX).is_file():
+        parts = ("unet", "vae", "transformer", "text_encoder")
+        files = {part: path / part / CONFIG for part in parts}
+        configs: Mapping[str, Mapping[str, Any]] = {
+            part: read_json(file) for part, file in files.items() if file.is_file()
+        }
+        return pipeline_kind(read_json(path / INDEX), configs)
+    lora = path / f"pytorch_lora_weights{SUFFIX}"
+    if lora.is_file():
+        return identify(lora)
+    if (path / CONFIG).is_file():
+        return component_kind(read_json(path / CONFIG))
+    inside = sorted(file for file in path.glob("*") if file.suffix in (SUFFIX, ".gguf") and file.is_file())
+    first = identify(inside[0]) if inside else None
+    found = f", but {inside[0].name} in it is {first.name}" if first is not None else ""
+    raise ModelError(
+        f"{path} is not a diffusers folder: it has no model_index.json{found}",
+        remedy=f"give {inside[0]} itself"
+        if first is not None and first.runs
+        else "give the folder that holds unet/, vae/, text_encoder/, tokenizer/ and scheduler/",
+    )
+
+
+def _gguf(path: Path) -> Kind:
+    architecture = gguf_architecture(path)
+    names = {
+        "wan": "Wan",
+        "flux": "FLUX",
+        "ltxv": "LTX-Video",
+        "sd1": "Stable Diffusion 1.x",
+        "sdxl": "Stable Diffusion XL",
+    }
+    names.update({"sd3": "Stable Diffusion 3", "hyvid": "HunyuanVideo", "cogvideox": "CogVideoX"})
+    what = names.get(architecture, architecture or "an unknown network")
+    return Kind(name=f"a GGUF file of {what}", part="model", family=what)

@@ -1,0 +1,244 @@
+"""What a checkpoint is, from the names and shapes of its tensors: family, part and layout, in words.
+
+The names are those that the original code, diffusers, kohya-ss and the authors of each model write.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from vedit.models.sd_keys import CLIP, CONTROLNET, OPEN_CLIP, UNET, VAE
+
+Part = Literal["model", "controlnet", "lora", "adapter", "network", "other"]
+Shapes = Mapping[str, tuple[int, ...]]
+
+SD1, SD2, SDXL, LIKE_SD = "Stable Diffusion 1.x", "Stable Diffusion 2.x", "Stable Diffusion XL", "Stable Diffusion"
+FILE = "a single file"
+_LORA_ENDS = (".lora_down.weight", ".lora_A.weight", ".lora.down.weight", ".hada_w1_a", ".lokr_w1", ".dora_scale")
+_LORA_MORE = (
+    "_lora.down.weight",
+    ".lora_A.default.weight",
+    ".lokr_w1_a",
+    ".oft_blocks",
+    ".lora_linear_layer.down.weight",
+)
+_WIDTHS = {768: SD1, 1024: SD2, 2048: SDXL}
+# What a UNet takes beside the four channels of noisy latents.
+INPUTS = {5: "guided by depth", 7: "an upscaler", 8: "InstructPix2Pix", 9: "for inpainting"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """What something is."""
+
+    name: str
+    """In words, with an article or a proper name: "a LoRA for Stable Diffusion XL, kohya layout"."""
+    part: Part
+    runs: bool = False
+    """Whether vedit can use it as what it is."""
+    family: str = ""
+    """The family of models that it is of or for, where that is known."""
+    lacks: str = ""
+    """What it would need to be used, or why it cannot be."""
+
+
+def kind_of(shapes: Shapes) -> Kind:
+    """What a safetensors file is, by the tensors in it."""
+    return (
+        _lora(shapes)
+        or _adapter(shapes)
+        or _controlnet(shapes)
+        or _checkpoint(shapes)
+        or _transformer(shapes)
+        or _network(shapes)
+        or _unknown(shapes)
+    )
+
+
+def _unknown(shapes: Shapes) -> Kind:
+    first = next(iter(shapes), None)
+    told = "no tensors" if first is None else f"{len(shapes)} tensors, among them {first!r}"
+    return Kind(name=f"a file that vedit does not know: it holds {told}", part="other")
+
+
+def _has(shapes: Shapes, *beginnings: str) -> bool:
+    return any(key.startswith(beginnings) for key in shapes)
+
+
+def _within(shapes: Shapes, *pieces: str) -> bool:
+    return any(piece in key for key in shapes for piece in pieces)
+
+
+def cross_width(shapes: Shapes) -> int | None:
+    """The width of the text states that cross-attention takes."""
+    ends = (
+        "attn2.to_k.weight",
+        "attn2_to_k.lora_down.weight",
+        "attn2.to_k.lora_A.weight",
+        "attn2.to_k.lora.down.weight",
+    )
+    ends = (*ends, "attn2.processor.to_k_lora.down.weight", "to_k_ip.weight")
+    return next((shape[-1] for key, shape in shapes.items() if key.endswith(ends) and shape), None)
+
+
+def family_of(shapes: Shapes) -> str:
+    """The Stable Diffusion that a UNet's keys are of or for; "" where the width of its text is of none."""
+    return _WIDTHS.get(cross_width(shapes) or 0, "")
+
+
+def _for(family: str) -> str:
+    return f" for {family}" if family else ""
+
+
+def _lora(shapes: Shapes) -> Kind | None:
+    if not any(key.endswith((*_LORA_ENDS, *_LORA_MORE)) for key in shapes):
+        return None
+    family = _transformer_name(shapes) or family_of(shapes)
+    if _has(shapes, "lora_te2_", "text_encoder_2."):
+        family = SDXL
+    if _within(shapes, "motion_modules"):
+        return Kind(name="a LoRA for AnimateDiff's motion module", part="lora", family="AnimateDiff")
+    layout = "kohya layout" if _has(shapes, "lora_unet_", "lora_te_", "lora_te1_", "lora_transformer_") else ""
+    layout = layout or ("diffusers layout" if _has(shapes, "unet.", "text_encoder.", "transformer.") else "")
+    kind = "LoHa" if _within(shapes, ".hada_w1") else "LoKr" if _within(shapes, ".lokr_w1") else "LoRA"
+    return Kind(name=f"a {kind}{_for(family)}{', ' if layout else ''}{layout}", part="lora", family=family)
+
+
+def _adapter(shapes: Shapes) -> Kind | None:
+    if _has(shapes, "ip_adapter.", "image_proj."):
+        family = family_of(shapes)
+        return Kind(name=f"an IP-Adapter{_for(family)}", part="adapter", family=family)
+    if _has(shapes, "lllite_"):
+        return Kind(name="a ControlNet-LLLite for Stable Diffusion XL", part="adapter", family=SDXL)
+    if _within(shapes, "motion_modules.") and not _within(shapes, "conv_in.weight", "input_blocks.0.0.weight"):
+        return Kind(name="a motion module of AnimateDiff", part="adapter", family="AnimateDiff")
+    if _has(shapes, "adapter.body.", "body.0.resnets.", "body.0.block1."):
+        return Kind(name="a T2I-Adapter", part="adapter")
+    if _has(shapes, "emb_params", "clip_l", "clip_g", "string_to_param") or (len(shapes) == 1 and _embedding(shapes)):
+        return Kind(name="a textual inversion embedding", part="adapter")
+    return None
+
+
+def _embedding(shapes: Shapes) -> bool:
+    return next(iter(shapes.values()))[-1:] in ((768,), (1024,), (1280,))
+
+
+def _controlnet(shapes: Shapes) -> Kind | None:
+    if not _has(shapes, CONTROLNET, "zero_convs.", "input_hint_block.", "controlnet_cond_embedding."):
+        return None
+    if _has(shapes, UNET):
+        return Kind(
+            name="a Stable Diffusion with a ControlNet in one file", part="other", lacks="give the two as two files"
+        )
+    if _within(shapes, "motion_modules."):
+        return Kind(name="a SparseCtrl of AnimateDiff", part="controlnet", family="AnimateDiff")
+    family = SDXL if _within(shapes, "label_emb.", "add_embedding.") else family_of(shapes)
+    if "difference" in shapes:
+        return Kind(name=f"the difference of a ControlNet{_for(family)}", part="controlnet", family=family)
+    if _has(shapes, "task_embedding", "control_type_proj", "control_add_embedding"):
+        return Kind(name=f"a ControlNet of many kinds in one{_for(family)}", part="controlnet", family=family)
+    return Kind(name=f"a ControlNet{_for(family)}", part="controlnet", runs=family != SDXL, family=family)
+
+
+def _checkpoint(shapes: Shapes) -> Kind | None:
+    """Stable Diffusion in the layout of its original code, whole or as a UNet alone."""
+    entry = next(
+        (shapes[key] for key in (f"{UNET}input_blocks.0.0.weight", "input_blocks.0.0.weight") if key in shapes), None
+    )
+    if entry is None:
+        return None
+    if _has(shapes, "conditioner.embedders."):
+        name = SDXL if _has(shapes, "conditioner.embedders.1.") else "the refiner of Stable Diffusion XL"
+        return Kind(name=f"{name}, {FILE}", part="model", family=SDXL)
+    family = SDXL if _within(shapes, ".label_emb.0.0.") and not _has(shapes, OPEN_CLIP, CLIP) else family_of(shapes)
+    if entry[0] != 320 and family in (SD1, SD2):
+        family = ""
+    if _within(shapes, "motion_modules.", "temporal_transformer"):
+        return Kind(name=f"AnimateDiff, {FILE}", part="model", family="AnimateDiff")
+    if _within(shapes, "time_mix_blocks", "time_stack"):
+        return Kind(name=f"Stable Video Diffusion, {FILE}", part="model", family="Stable Video Diffusion")
+    called = family or "a Stable Diffusion of unknown width"
+    if not _has(shapes, VAE, CLIP, OPEN_CLIP):
+        return Kind(name=f"a UNet alone, of {called}", part="network", family=family)
+    parts = {"autoencoder": (VAE,), "text encoder": (CLIP, OPEN_CLIP)}
+    absent = [part for part, begins in parts.items() if not _has(shapes, *begins)]
+    if absent:
+        lacks = "give a file that holds all three networks, or a diffusers folder"
+        return Kind(name=f"{called} without {' and '.join(absent)}, {FILE}", part="model", family=family, lacks=lacks)
+    if len(entry) > 1 and entry[1] in INPUTS:
+        lacks = f"its UNet takes {entry[1]} channels and its autoencoder gives 4: use a text-to-image model"
+        return Kind(name=f"{called}, {INPUTS[entry[1]]}, {FILE}", part="model", family=family, lacks=lacks)
+    if _within(shapes, ".label_emb."):
+        return Kind(name=f"{called} for variations of a picture, {FILE}", part="model", family=family)
+    return Kind(name=f"{called}, {FILE}", part="model", runs=True, family=family or LIKE_SD)
+
+
+def _transformer(shapes: Shapes) -> Kind | None:
+    name = _transformer_name(shapes)
+    if not name:
+        return None
+    whole = _has(shapes, "vae.", VAE, "text_encoders.", "text_encoder.")
+    return Kind(name=f"{name}, {FILE}" if whole else f"the transformer of {name} alone", part="model", family=name)
+
+
+def _transformer_name(shapes: Shapes) -> str:
+    """The family of a transformer by what only its blocks have; "" for anything else."""
+    if _within(shapes, "vace_blocks.", "vace_blocks_0_"):
+        return "Wan VACE"
+    if _within(
+        shapes, "blocks.0.cross_attn.q", "blocks_0_cross_attn_q", "blocks.0.self_attn.q", "blocks.0.attn2.add_k_proj"
+    ):
+        return _wan(shapes)
+    if _within(shapes, "condition_embedder.text_embedder"):
+        return _wan(shapes)
+    if _within(shapes, "patchify_proj.") or (_within(shapes, "caption_projection.") and _within(shapes, "audio_")):
+        return "LTX-2" if _within(shapes, "audio_") else "LTX-Video"
+    if _within(shapes, "individual_token_refiner", "context_embedder.token_refiner"):
+        return "HunyuanVideo"
+    if _within(shapes, "joint_blocks.", "joint_blocks_"):
+        return "Stable Diffusion 3"
+    if _within(shapes, "double_blocks.", "double_blocks_", "single_transformer_blocks"):
+        return "FLUX"
+    if _within(shapes, "patch_embed.text_proj", "norm_final.weight") and _within(
+        shapes, "transformer_blocks.0.norm1.linear"
+    ):
+        return "CogVideoX"
+    if _within(shapes, "transformer_blocks.0.img_mlp", "transformer_blocks.0.img_mod"):
+        return "Qwen-Image"
+    if _within(shapes, "proj_in.weight", "scale_shift_table") and _has(
+        shapes, "transformer_blocks.0.scale_shift_table"
+    ):
+        return "LTX-Video" if "proj_in.weight" in shapes else "PixArt"
+    return ""
+
+
+def _wan(shapes: Shapes) -> str:
+    entry = next((shape for key, shape in shapes.items() if key.endswith("patch_embedding.weight")), ())
+    if len(entry) > 1 and entry[1] == 48:
+        return "Wan 2.2 5B"
+    picture = _within(shapes, "img_emb.", "image_embedder", "k_img.", "add_k_proj") or (
+        len(entry) > 1 and entry[1] == 36
+    )
+    return "Wan image to video" if picture else "Wan"
+
+
+def _network(shapes: Shapes) -> Kind | None:
+    """A part of a model in a file of its own."""
+    if _has(shapes, "down_blocks.") and "conv_in.weight" in shapes:
+        family = SDXL if _has(shapes, "add_embedding.") else family_of(shapes)
+        if _within(shapes, "motion_modules."):
+            return Kind(name="the UNet of AnimateDiff alone", part="network", family="AnimateDiff")
+        return Kind(name=f"a UNet alone, of {family or 'an unknown width'}", part="network", family=family)
+    decoder = next((key for key in shapes if key.startswith(("decoder.", VAE)) and len(shapes[key]) >= 4), None)
+    if decoder:
+        video = any(len(shape) == 5 for shape in shapes.values())
+        return Kind(name=f"an autoencoder{' for video' if video else ''} alone", part="network")
+    if _has(shapes, "vision_model.", "visual."):
+        return Kind(name="a CLIP image encoder", part="network")
+    if _within(shapes, "text_model.", "embeddings.token_embedding.", "token_embedding.weight", "SelfAttention.q"):
+        return Kind(name="a text encoder alone", part="network")
+    if _within(shapes, "rdb1.", "RDB1.", "conv_first.", "body.0.weight"):
+        return Kind(name="an upscaler", part="other", lacks="it makes pictures larger and draws none: give a model")
+    return None
