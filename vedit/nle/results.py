@@ -145,7 +145,7 @@ def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[object, obje
     decides = {
         "source": digest(request.source),
         "frames": request.frames,
-        "options": digest(replace(request.options, batch=0)),  # the last bits alone
+        "options": digest(replace(request.options, batch=RestyleOptions.batch)),  # it decides the last bits alone
         # What is in a model's folder is told apart by `weights_of`.
         "model": Path(request.model).name if Path(request.model).exists() else request.model,
         "device": request.device.split(":")[0],
