@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vedit.controls import branch, control_maps
+from vedit.controls import branch, control_maps, settled
 from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask, source_between
 from vedit.diffusion.conditioning import Conditioning, Control, Guides, bind
 from vedit.diffusion.few_steps import counted_by, implied_noise, leap, through
@@ -105,7 +105,8 @@ class Restyler:
 
 
 def prepare(model: Model, options: RestyleOptions, inversions: Kept | None = None) -> Restyler:
-    """Encode the prompts and lay out the trajectory; controls the model has no branch for are left out."""
+    """Encode the prompts and lay out the trajectory. Raises InputError for a control the model has no branch for."""
+    options = settled(options, model.control_kinds, model=model.name)
     quality, guidance, fixed_point = options.resolved(), options.guidance, options.resolved().fixed_point
     schedule = None if model.fast is None else model.fast.tier.schedule(options)
     if schedule is None:
@@ -125,7 +126,7 @@ def prepare(model: Model, options: RestyleOptions, inversions: Kept | None = Non
         # Where only regions change, the rest is described as what it is.
         target=model.text(options.prompt or options.source_prompt),
         negative=model.text(options.negative_prompt),
-        controls=tuple(spec for spec in options.controls if branch(spec.kind) in model.control_kinds),
+        controls=options.controls,
         regions=tuple(model.text(region.prompt) for region in options.regions),
         guidance=default_guidance(model.name) if guidance is None else guidance,
         fixed_point=fixed_point,

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from vedit import controls
-from vedit.controls import KEEPS, asked, control_maps, kept, parse_control, with_sources
+from vedit.controls import KEEPS, control_maps, keeping, kept, parse_control, settled, with_sources
 from vedit.errors import InputError
-from vedit.options import RestyleOptions
+from vedit.options import DEFAULT_CONTROLS, RestyleOptions
 from vedit.types import ControlSpec
 
 
@@ -100,9 +100,49 @@ def test_a_preprocessor_that_breaks_the_contract_is_named(
         control_maps([ControlSpec(kind="sepia")], torch.zeros(2, 3, 8, 8))
 
 
-def test_what_is_asked_for_counts_control_videos_too() -> None:
-    video = ControlSpec(kind="canny", source=Path("edges.mp4"))
-    assert asked(RestyleOptions(controls=(video,))) == (video,)
-    found = asked(RestyleOptions(keep="motion", controls=(video, ControlSpec(kind="pose", source=Path("pose.mp4")))))
-    assert [spec.kind for spec in found] == ["tile", "softedge", "pose", "canny"]
-    assert [spec.source for spec in found] == [None, None, Path("pose.mp4"), Path("edges.mp4")]
+HAS = ("tile", "softedge")
+
+
+def test_settled_controls_act_all_of_them() -> None:
+    video = ControlSpec(kind="softedge", source=Path("edges.mp4"))
+    asked = RestyleOptions(controls=(video, ControlSpec(kind="softedge-pidi")))
+    assert settled(asked, HAS) == asked
+    assert settled(RestyleOptions(), HAS).controls == DEFAULT_CONTROLS
+    assert settled(RestyleOptions(controls=()), ()) == RestyleOptions(controls=())
+
+
+def test_what_is_kept_is_settled_once_and_says_what_it_lacks() -> None:
+    video = ControlSpec(kind="tile", source=Path("tile.mp4"))
+    found = settled(RestyleOptions(keep="structure", controls=(video,)), HAS)
+    assert [(spec.kind, spec.source) for spec in found.controls] == [("softedge", None), ("tile", Path("tile.mp4"))]
+    assert settled(found, HAS) == found
+    assert keeping(found) == ("keeping structure: softedge:1, tile:0.5; the model has no branch for depth",)
+    assert keeping(settled(RestyleOptions(), HAS)) == ()
+
+
+@pytest.mark.parametrize(
+    ("options", "kinds", "said"),
+    [
+        (
+            RestyleOptions(),
+            (),
+            r"no control branch for tile, softedge \(taken where none is named\); it has none at all",
+        ),
+        (RestyleOptions(), ("tile",), r"for softedge \(taken .*it has tile; use --control tile, add one with"),
+        (
+            RestyleOptions(controls=(ControlSpec(kind="canny"),)),
+            HAS,
+            r"for canny; it has tile, softedge; use --control",
+        ),
+        (RestyleOptions(controls=(ControlSpec(kind="depth-zoe"),)), HAS, "for depth-zoe; it has tile, softedge"),
+        (RestyleOptions(keep="motion"), ("depth",), "of which tiny has none; it has depth"),
+        (
+            RestyleOptions(keep="motion", controls=(ControlSpec(kind="canny", source=Path("c.mp4")),)),
+            HAS,
+            "tiny has no control branch for canny",
+        ),
+    ],
+)
+def test_a_control_that_cannot_act_is_refused(options: RestyleOptions, kinds: tuple[str, ...], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        settled(options, kinds, model="tiny")

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -22,7 +24,8 @@ from vedit.media.verify import verify
 from vedit.options import Progress, RenderRequest, RestyleOptions
 from vedit.render import plan, restyle
 from vedit.stills import preview
-from vedit.types import FrameRange
+from vedit.testing_sd import write_tiny_sd
+from vedit.types import ControlSpec, FrameRange
 
 OPTIONS = RestyleOptions(prompt="watercolor painting", quality="draft", steps=2, window=4, overlap=1)
 
@@ -194,10 +197,37 @@ def test_bad_requests_end_before_anything_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_unknown_words_and_absent_branches_are_told(clip: Path, tmp_path: Path) -> None:
-    from vedit.types import ControlSpec
-
-    options = replace(OPTIONS, prompt="zyzzyva at night", controls=(ControlSpec(kind="canny"),))
-    notes = restyle(request(clip, tmp_path / "out.mov", options=options)).notes
+def test_unknown_words_are_told(clip: Path, tmp_path: Path) -> None:
+    notes = plan(request(clip, tmp_path / "out.mov", options=replace(OPTIONS, prompt="zyzzyva at night"))).notes
     assert any("does not know: zyzzyva;" in note for note in notes)
-    assert any("no control branch for: canny" in note for note in notes)
+
+
+def test_a_control_that_the_model_lacks_ends_it_first(clip: Path, tmp_path: Path) -> None:
+    canny = replace(OPTIONS, controls=(*OPTIONS.controls, ControlSpec(kind="canny")))
+    motion = replace(OPTIONS, keep="motion", controls=(ControlSpec(kind="pose", source=clip),))
+    for options in (canny, motion):
+        for changes in ({"options": options}, {"looks": {1: OPTIONS, 2: options}}):
+            for call in cast("list[Callable[[RenderRequest], object]]", [plan, restyle, preview]):
+                with pytest.raises(
+                    InputError, match=r"embedded has no control branch for (canny|pose); it has tile, soft"
+                ):
+                    call(request(clip, tmp_path / "out.mov", **cast("Any", changes)))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_without_controls_is_rendered_when_that_is_said(clip: Path, tmp_path: Path) -> None:
+    bare = write_tiny_sd(tmp_path / "bare", controls=("tile",))
+    shutil.rmtree(bare / "controlnet")
+    (bare / "controls.json").unlink()
+    made = partial(request, clip, tmp_path / "out.mov", model=str(bare))
+    with pytest.raises(InputError, match=r"has no control branch for tile, softedge .* it has none at all; .*none"):
+        plan(made(options=OPTIONS))
+    said = replace(OPTIONS, controls=(), window=6, steps=1, fixed_point=1, short_side=64)
+    assert restyle(made(options=said)).contract["ok"]
+
+
+def test_what_is_kept_is_told_in_the_plan(clip: Path, tmp_path: Path) -> None:
+    kept = replace(OPTIONS, keep="structure", steps=None)
+    planned = plan(request(clip, tmp_path / "out.mov", options=kept))
+    assert "keeping structure: softedge:1, tile:0.5; the model has no branch for depth" in planned.notes
+    assert any("no control tile over all of picture and sampling" in note for note in planned.notes)

@@ -22,6 +22,8 @@ LAYERS = (
         "memory",
         "work",
         "finished_frames",
+        "small_frames",
+        "cut_check",
         "shots",
         "transitions",
         "shot_list",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
 from vedit.errors import InputError, SettingError
-from vedit.options import Keep
+from vedit.options import DEFAULT_CONTROLS, Keep
 from vedit.ranges import TOLERANCE
 from vedit.rationals import rational, shown
 from vedit.registry import load_preprocessor, preprocessors
@@ -128,20 +128,13 @@ def preset(intent: Keep) -> tuple[ControlSpec, ...]:
     return _PRESETS[intent]
 
 
-def asked(options: RestyleOptions) -> tuple[ControlSpec, ...]:
-    """The controls that options ask for; a model may lack some of them."""
-    if options.keep is None:
-        return options.controls
-    sources = [(spec.kind, spec.source) for spec in options.controls if spec.source is not None]
-    return with_sources(preset(options.keep), sources)
-
-
-def kept(intent: Keep, kinds: Sequence[str]) -> tuple[ControlSpec, ...]:
+def kept(intent: Keep, kinds: Collection[str], *, model: str = "the model") -> tuple[ControlSpec, ...]:
     """The controls of `--keep INTENT`, those of them that a model has a branch for.
 
     Args:
         intent: one of `KEEPS`.
         kinds: the control branches of the model.
+        model: its name, for the error.
 
     Raises:
         InputError: no such intent, or the model has none of its controls.
@@ -151,10 +144,60 @@ def kept(intent: Keep, kinds: Sequence[str]) -> tuple[ControlSpec, ...]:
     if not found:
         wanted = ", ".join(spec.kind for spec in specs)
         raise InputError(
-            f"to keep {intent} takes control branches for {wanted}, of which the model has none",
-            remedy="add one with --controlnet KIND=MODEL",
+            f"to keep {intent} takes control branches for {wanted}, of which {model} has none; it has {_listed(kinds)}",
+            remedy="add one with --controlnet KIND=MODEL, or leave --keep out",
         )
     return found
+
+
+def settled(options: RestyleOptions, kinds: Collection[str], *, model: str = "the model") -> RestyleOptions:
+    """Options whose `controls` are those that will act; where they are settled already, the same once more.
+
+    `keep` takes what the model has of its controls, which is what it is for. Everything that is named stands or falls
+    as it is: a control that silently did nothing would be a result that nobody asked for.
+
+    Args:
+        options: as they were asked for.
+        kinds: the control branches of the model.
+        model: its name, for the error.
+
+    Raises:
+        InputError: a control that the model has no branch for, with those that it has.
+    """
+    if options.keep is None:
+        specs = options.controls
+    else:
+        held = kept(options.keep, kinds, model=model)
+        specs = with_sources(held, _videos(options))
+    lacking = [spec.kind for spec in specs if branch(spec.kind) not in kinds]
+    if not lacking:
+        return replace(options, controls=specs)
+    usual = " (taken where none is named)" if options.keep is None and specs == DEFAULT_CONTROLS else ""
+    fitting = [name for name in kinds if name in preprocessors()]
+    raise InputError(
+        f"{model} has no control branch for {', '.join(lacking)}{usual}; it has {_listed(kinds)}",
+        remedy=(f"use --control {' --control '.join(fitting)}, " if fitting else "")
+        + f"add one with --controlnet {lacking[0]}=MODEL, or render without by --control none "
+        '(controls = "none" in a plan)',
+    )
+
+
+def keeping(options: RestyleOptions) -> tuple[str, ...]:
+    """What is to be said of settled options that keep something: by which controls, and which the model lacks."""
+    if options.keep is None:
+        return ()
+    held = ", ".join(f"{spec.kind}:{spec.scale:g}" for spec in options.controls)
+    lacking = {spec.kind for spec in preset(options.keep)} - {spec.kind for spec in options.controls}
+    absent = f"; the model has no branch for {', '.join(sorted(lacking))}" if lacking else ""
+    return (f"keeping {options.keep}: {held}{absent}",)
+
+
+def _listed(kinds: Collection[str]) -> str:
+    return ", ".join(kinds) or "none at all"
+
+
+def _videos(options: RestyleOptions) -> list[tuple[str, Path]]:
+    return [(spec.kind, spec.source) for spec in options.controls if spec.source is not None]
 
 
 def with_sources(specs: Sequence[ControlSpec], sources: Sequence[tuple[str, Path]]) -> tuple[ControlSpec, ...]:

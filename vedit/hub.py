@@ -61,13 +61,23 @@ def pull(name: str, *, force: bool = False) -> Path:
     return folder
 
 
-def pull_files(name: str, repo: str, files: Sequence[str], *, force: bool = False) -> Path:
-    """Fetch files of a repository's newest commit into the hub's cache, where loading looks for them.
+def pull_files(
+    name: str,
+    repo: str,
+    files: Sequence[str],
+    *,
+    others: Sequence[str] = (),
+    revision: str | None = None,
+    force: bool = False,
+) -> Path:
+    """Fetch files of a repository into the hub's cache, where loading looks for them.
 
     Args:
         name: what they belong to, for errors.
         repo: owner/name.
         files: patterns of their names.
+        others: patterns of files that are fetched only where the repository has no others of these kinds.
+        revision: a branch, tag or commit; None is the newest commit.
         force: fetch again what is there.
 
     Raises:
@@ -77,8 +87,14 @@ def pull_files(name: str, repo: str, files: Sequence[str], *, force: bool = Fals
     from huggingface_hub import snapshot_download
 
     _quieten()
+    wanted: dict[str, object] = {"allow_patterns": list(files), "force_download": force}
+    if revision is not None:
+        wanted["revision"] = revision
     try:
-        return Path(snapshot_download(repo, allow_patterns=list(files), force_download=force))
+        folder = Path(snapshot_download(repo, **wanted, **({"ignore_patterns": list(others)} if others else {})))
+        if others and not any(folder.rglob("*.safetensors")):
+            folder = Path(snapshot_download(repo, **wanted))
+        return folder
     except Exception as error:  # see pull
         raise _unfetched(name, repo, error) from error
 

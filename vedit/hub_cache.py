@@ -1,6 +1,67 @@
-"""Where the hub client keeps what it fetched. Importing this does not import it."""
+"""What is an id on the hub, and where the hub's client keeps what it fetched. Importing this does not import it."""
 
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
 from pathlib import Path
+
+# The hub's own rule for names. Nothing in it can be read as a path that leads anywhere else: no name begins or ends
+# with a dot or a hyphen, and none holds two dots in a row.
+_NAME = r"(?!\w*(?:\.\.|--))[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?"
+_PLACE = re.compile(
+    rf"(?P<repo>{_NAME}/{_NAME})(?:/(?P<file>(?:{_NAME}/)*{_NAME}\.safetensors)|@(?P<revision>{_NAME}))?", re.ASCII
+)
+WEIGHT_ENDINGS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HubPlace:
+    """A repository on the hub, or one file of it."""
+
+    repo: str
+    """owner/name."""
+    file: str | None = None
+    revision: str | None = None
+
+    @property
+    def commit(self) -> str | None:
+        """The commit that is in the hub's cache under its revision; None where none is."""
+        wanted, snapshots = self.revision or "main", snapshots_of(self.repo)
+        named = snapshots.parent / "refs" / wanted
+        try:
+            commit = named.read_text("utf-8").strip() if named.is_file() else wanted
+        except (OSError, UnicodeDecodeError):
+            return None
+        return commit if re.fullmatch(_NAME, commit, re.ASCII) and (snapshots / commit).is_dir() else None
+
+    @property
+    def cached(self) -> Path | None:
+        """Its folder or file in the hub's cache; None where it is not there."""
+        commit = self.commit
+        if commit is None:
+            return None
+        folder = snapshots_of(self.repo) / commit
+        if self.file is None:
+            return folder
+        return folder / self.file if (folder / self.file).is_file() else None
+
+
+def hub_place(text: str) -> HubPlace | None:
+    """What `owner/name`, `owner/name@revision` or `owner/name/FILE.safetensors` stands for; None for all else.
+
+    Nothing that has the shape of a path is one: not `./x`, `../x`, `-x/y`, `x/..` nor `/x/y`.
+    """
+    found = _PLACE.fullmatch(text)
+    if found is None or (found["file"] is None and text.lower().endswith(WEIGHT_ENDINGS)):
+        return None
+    return HubPlace(repo=found["repo"], file=found["file"], revision=found["revision"])
+
+
+def on_disk(place: str) -> str:
+    """A place as it is, or, of what is in the hub's cache, its path."""
+    on_hub = hub_place(place)
+    return place if on_hub is None or on_hub.cached is None else str(on_hub.cached)
 
 
 def snapshots_of(repo: str) -> Path:

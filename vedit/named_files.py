@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedit.errors import InputError, MediaError
+from vedit.hub_cache import WEIGHT_ENDINGS, hub_place
 from vedit.media.sequence import SUFFIXES, counted, split_counter
 from vedit.models import known_models
 
 _OPTION = "--allow-outside"
-_WEIGHTS = frozenset((".safetensors", ".ckpt", ".pt", ".pth", ".bin"))
-"""Endings of files, which a hub id such as owner/name-1.5 has not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,8 +50,9 @@ class NamedFiles:
         if any(text == known.name for known in known_models()):
             return text
         named = Path(text)
-        path = named.is_absolute() or text.startswith(".") or ".." in named.parts or named.suffix in _WEIGHTS
-        if path or (self.path.absolute().parent / named).exists():
+        first = self.path.absolute().parent / Path(*named.parts[:1])
+        path = hub_place(text) is None and ("/" in text or text.startswith(".") or named.suffix in WEIGHT_ENDINGS)
+        if path or first.exists():
             return str(self.place(text))
         if named.exists():
             raise InputError(

@@ -9,8 +9,7 @@ from functools import cache
 from itertools import pairwise
 from typing import Any
 
-from vedit.controls import asked as controls_asked
-from vedit.controls import branch, kept, with_sources
+from vedit.controls import branch, keeping, settled
 from vedit.diffusion.kept_inversion import Kept
 from vedit.errors import FULL, InputError, NotFiniteError
 from vedit.estimates import larger_model, little_space, strange_words
@@ -24,7 +23,8 @@ from vedit.media.read import VideoReader, open_video
 from vedit.media.sidecar import source_hash
 from vedit.media.target import check_name
 from vedit.media.timecode import parse_moment, parse_range
-from vedit.models import load, resolve, size_multiple
+from vedit.models import control_kinds, load, size_multiple
+from vedit.models.check import checked, located
 from vedit.options import (
     OnProgress,
     Progress,
@@ -136,7 +136,7 @@ def reopen_source(job: Job) -> VideoReader:
 def load_restylers(
     looks: Sequence[Job], inversions: Kept | None = None, *, precision: str | None = None
 ) -> tuple[tuple[Restyler, ...], tuple[str, ...]]:
-    """One model on its device with everything encoded for each look, and what the user should know of it.
+    """One model on its device with everything encoded for each look, and what the user should know of another try.
 
     Args:
         looks: `Job.looks` of one job, at least one.
@@ -148,10 +148,9 @@ def load_restylers(
         ModelError: the model cannot be loaded, or has weights that are not finite.
     """
     try:
-        return _load_restylers(looks, inversions, precision)
+        return _load_restylers(looks, inversions, precision), ()
     except NotFiniteError as error:
-        made, notes = _load_restylers(looks, inversions, in_full(error))
-        return made, (said_of(error), *notes)
+        return _load_restylers(looks, inversions, in_full(error)), (said_of(error),)
 
 
 def in_full(error: NotFiniteError) -> str:
@@ -166,11 +165,9 @@ def said_of(error: NotFiniteError) -> str:
     return f"{error.message}: again in {FULL}, which takes more memory"
 
 
-def _load_restylers(
-    looks: Sequence[Job], inversions: Kept | None, precision: str | None
-) -> tuple[tuple[Restyler, ...], tuple[str, ...]]:
+def _load_restylers(looks: Sequence[Job], inversions: Kept | None, precision: str | None) -> tuple[Restyler, ...]:
     request = looks[0].request
-    asked = [spec for look in looks for spec in controls_asked(look.request.options)]
+    asked = [spec for look in looks for spec in look.request.options.controls]
     chosen: dict[str, Any] = {} if precision is None else {"precision": precision}
     model = load(
         request.model,
@@ -179,22 +176,7 @@ def _load_restylers(
         controlnets=dict(request.controlnets),
         **chosen,
     )
-    notes: list[str] = []
-    made: list[Restyler] = []
-    for options in (look.request.options for look in looks):
-        if options.keep is not None:
-            videos = [(spec.kind, spec.source) for spec in options.controls if spec.source is not None]
-            held = kept(options.keep, model.control_kinds)
-            notes.append(f"keeping {options.keep}: {', '.join(f'{spec.kind}:{spec.scale:g}' for spec in held)}")
-            options = replace(options, controls=with_sources(held, videos))
-        lacking = [spec.kind for spec in options.controls if branch(spec.kind) not in model.control_kinds]
-        if lacking:
-            notes.append(f"{request.model} has no control branch for: {', '.join(lacking)}; they were left out")
-        made.append(prepare(model, options, inversions))
-        for spec in made[-1].controls:
-            for name in () if spec.source is not None else needs_of(spec.kind).weights:
-                local(name)  # absent weights are told before anything is sampled
-    return tuple(made), tuple(dict.fromkeys(notes))
+    return tuple(prepare(model, look.request.options, inversions) for look in looks)
 
 
 def steered_by(job: Job) -> Steered:
@@ -244,7 +226,8 @@ def make_job(
     for options in looks:
         check_prompts(options)
     check_place(request)
-    resolve(request.model, dict(request.controlnets))
+    request = settle(request)
+    looks = (request.options,) if request.looks is None else tuple(request.looks.values())
     device = pick_device(request.device)
     with ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
@@ -286,6 +269,7 @@ def make_job(
             *warnings,
             *output.notes,
             *_untouched(request.looks, shots),
+            *dict.fromkeys(note for options in looks for note in keeping(options)),
             *little_space(output, fit, keep_frames=request.keep_frames),
             *strange_words(request.model, looks),
             *larger_model(request, device),
@@ -299,6 +283,30 @@ def check_place(request: RenderRequest) -> None:
     output = request.output or default_output(request.source)
     check_output(output, request.source, request.writing)
     check_name(work_folder(output) / "units" / LONGEST_NAME)
+
+
+def settle(request: RenderRequest) -> RenderRequest:
+    """The request with the controls that will act; settled once more it is the same.
+
+    Raises:
+        InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, or the
+            weights that a control's maps are made with are absent.
+    """
+    located(request.model)
+    kinds = control_kinds(request.model, dict(request.controlnets))
+    if request.looks is None:
+        request = replace(request, options=settled(request.options, kinds, model=request.model))
+        looks = [request.options]
+    else:
+        chosen = {number: settled(look, kinds, model=request.model) for number, look in request.looks.items()}
+        request = replace(request, looks=chosen)
+        looks = [look for number, look in chosen.items() if number not in request.locked]
+    used = [spec for look in looks for spec in look.controls]
+    checked(request.model, dict(request.controlnets), controls=[branch(spec.kind) for spec in used])
+    for kind in dict.fromkeys(spec.kind for spec in used if spec.source is None):
+        for name in needs_of(kind).weights:
+            local(name)
+    return request
 
 
 def _check_anchor(options: RestyleOptions, index: FrameIndex, metadata: VideoMetadata, part: FrameRange | None) -> None:

@@ -1,4 +1,7 @@
-"""What `vedit models pull` fetches: the weights of preprocessors, and models that are known by name."""
+"""What `vedit models pull` fetches: weights of preprocessors, models known by name, and models of the hub by their id.
+
+Nothing else in vedit fetches anything: what a render, a plan or a looks file names has to be on this machine.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from pathlib import Path
 
 from vedit import hub
 from vedit.errors import ModelError
+from vedit.hub_cache import hub_place
 from vedit.models import SD15, known_models
 from vedit.registry import suggest
 from vedit.weights import FOLDER_VARIABLE, find, info, known_weights, terms
@@ -24,6 +28,17 @@ _SD15_FILES = (
 """What loading reads; the repository holds the same weights in half a dozen other forms."""
 
 
+_ANY_FILES = (
+    "*.json",
+    *(f"{part}/{file}" for part in _PARTS for file in ("*.json", "merges.txt", "vocab.json")),
+    *(f"{part}/*.safetensors" for part in ("unet", "vae", "text_encoder", "controlnet*", "fast")),
+    "controlnet*/*.json",
+    "fast/*.json",
+    "diffusion_pytorch_model*.safetensors",
+)
+"""What loading may read of a repository that nothing else is known of: a model's folder, or a ControlNet's."""
+_OTHER_FORMS = ("*non_ema*", "*.fp16.*", "*.bf16.*")
+"""The same weights once more, which are fetched only where there are no others."""
 _SD15_BYTES = 4_270_000_000
 """Of the above, in single precision."""
 _CONTROLNET_BYTES = 723_000_000
@@ -47,7 +62,8 @@ def plan(name: str, *, force: bool = False) -> Plan:
     """What fetching a name would mean; touches no network.
 
     Raises:
-        ModelError: unknown, or nothing that is fetched: the embedded model, or weights published as a pickle alone.
+        ModelError: unknown, no id of the hub, or nothing that is fetched: the embedded model, or weights published as
+            a pickle alone.
     """
     if name in {entry.name for entry in known_weights()}:
         entry = info(name)
@@ -62,9 +78,22 @@ def plan(name: str, *, force: bool = False) -> Plan:
             present=find(name) is not None,
         )
     model = next((model for model in known_models() if model.name == name), None)
+    on_hub = hub_place(name) if model is None else None
+    if on_hub is not None:
+        return Plan(
+            name=name,
+            source=on_hub.repo if on_hub.revision is None else f"{on_hub.repo}@{on_hub.revision}",
+            terms="size and licence as the hub says",
+            size_bytes=0,
+            licence="as the hub says",
+            present=on_hub.cached is not None,
+        )
     if model is None:
         names = [entry.name for entry in known_weights()] + [model.name for model in known_models()]
-        raise ModelError(f"there is nothing named {name!r} to fetch", remedy=suggest(name, names))
+        raise ModelError(
+            f"there is nothing named {name!r} to fetch",
+            remedy=f"{suggest(name, names)}, or an id owner/name of the hub",
+        )
     if model.location != SD15.base:
         raise ModelError(f"{name!r} ships with vedit", remedy="there is nothing to fetch")
     download = _SD15_BYTES + len(SD15.controlnets) * _CONTROLNET_BYTES
@@ -82,7 +111,7 @@ def pull(name: str, *, force: bool = False) -> Path:
     """Fetch what `plan` says, where it is not there yet.
 
     Returns:
-        The folder of the weights, or of a model's main part.
+        The folder of the weights or of a model's main part, or one file that was named.
 
     Raises:
         ModelError: see `plan` and `vedit.hub`.
@@ -90,6 +119,14 @@ def pull(name: str, *, force: bool = False) -> Path:
     if name in {entry.name for entry in known_weights()}:
         return hub.pull(name, force=force)
     plan(name)
+    on_hub = None if name in {model.name for model in known_models()} else hub_place(name)
+    if on_hub is not None:
+        if on_hub.cached is not None and hub.offline() is not None and not force:
+            return on_hub.cached  # else what an earlier pull left undone is fetched
+        files = _ANY_FILES if on_hub.file is None else (on_hub.file,)
+        others = _OTHER_FORMS if on_hub.file is None else ()
+        folder = hub.pull_files(name, on_hub.repo, files, others=others, revision=on_hub.revision, force=force)
+        return folder if on_hub.file is None else folder / on_hub.file
     folder = hub.pull_files(name, SD15.base, _SD15_FILES, force=force)
     for repo, files in _by_repo(tuple(SD15.controlnets.values())).items():
         hub.pull_files(name, repo, files, force=force)

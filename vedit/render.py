@@ -258,7 +258,7 @@ class _Pass:
 def _open_passes(
     job: Job, work: Work, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
 ) -> tuple[tuple[_Pass, ...], tuple[str, ...]]:
-    """One pass for each look, over one model, and what the user should know of it; none where no shot has a look."""
+    """One pass for each look, over one model, and what to tell of its precision; none where no shot has a look."""
     looks = job.looks()
     cache = stack.enter_context(FrameCache())
     # Files are checked before the model is loaded.

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 from vedit.errors import InputError
 from vedit.media.timecode import parse_moment
 from vedit.shots import DETECTORS, MINIMUM_SECONDS, ContentShotDetector, DetectorName, show_frames
-from vedit.transitions import Transition, TransitionDetector
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
     from vedit.protocols import Reader
+    from vedit.transitions import Transition
     from vedit.types import FrameIndex
 
 NEAR = 2
@@ -76,9 +76,8 @@ def find_shots(reader: Reader, choices: ShotChoices | None = None) -> ShotList:
     # Moments are checked before the clip is decoded.
     added = [parse_moment(text, index, timecode) for text in choices.add]
     removed = [(text, parse_moment(text, index, timecode)) for text in choices.remove]
-    watcher = TransitionDetector()
-    show_frames(reader, None, detector, watcher)
-    transitions = watcher.finish()
+    show_frames(reader, None, detector)
+    transitions = detector.transitions()
     starts = {shot.frames.start for shot in detector.finish()} | {0}
     if choices.split_transitions:
         for found in transitions:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal
 
-import cv2
-import numpy as np
-
+from vedit.cut_check import CutCheck
+from vedit.small_frames import row_of, small_bgr
+from vedit.transitions import Transition, TransitionDetector
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
     from vedit.protocols import Reader
@@ -32,25 +33,21 @@ MINIMUM_CHANGE = 15.0
 """Levels of 255, mean over hue, saturation and value, that a frame must differ in any case."""
 MINIMUM_SECONDS = Fraction(1, 8)
 
-_SHORT_SIDE = 144
 _AROUND = 2
 """Frames on either side that a change is compared with."""
 _CHUNK_BYTES = 64 << 20
 
 
-class Watcher(Protocol):
-    """Sees every frame once, in order."""
-
-    def push(self, clip: Clip) -> None: ...
-
-
 class ContentShotDetector:
-    """A `ShotDetector` by what the pictures show: one of PySceneDetect's detectors.
+    """A `ShotDetector` by what the pictures show: one of PySceneDetect's detectors, its changes looked at again.
 
     With the default, a change counts by its ratio to the changes around it, so a whip pan or a shaking camera is no
     cut. What a detector is told as the time is a plain count of the frames pushed: on a variable frame rate its own
-    frame numbers are only approximate, and a count cannot be wrong. A fade gives a cut where the picture comes out of
-    black; with `threshold`, in the middle of the black.
+    frame numbers are only approximate, and a count cannot be wrong.
+
+    A change is a cut where `CutCheck` says so and it lies in no fade or dissolve. Where a picture fades out to black or
+    white and another one fades in from there, the second shot begins with the fade in; the blank frames are the first
+    one's. `threshold` is asked for cuts in the middle of such a blank, and its cuts stay as they are.
 
     Args:
         threshold: from which a change is a cut; lower finds more. None is the detector's usual one; see `DETECTORS`.
@@ -76,6 +73,8 @@ class ContentShotDetector:
         self._pushed = 0
         self._last: npt.NDArray[np.uint8] | None = None
         self._cuts: list[int] = []
+        self._check = None if detector == "threshold" else CutCheck()
+        self._fades = TransitionDetector()
 
     def push(self, clip: Clip) -> None:
         """The next frames, in order.
@@ -89,6 +88,10 @@ class ContentShotDetector:
             raise ValueError(f"frame {self._first + len(self._seconds)} comes next, got {clip.start}")
         for frame, pts in zip(clip.frames, clip.pts, strict=True):
             image = small_bgr(frame, clip.bit_depth)
+            row = row_of(image)
+            self._fades.see(row, self._first + len(self._seconds))
+            if self._check is not None:
+                self._check.see(row)
             if self._last is None:
                 self._repeat(image)
             self._see(image)
@@ -101,7 +104,7 @@ class ContentShotDetector:
             return ()
         self._repeat(self._last)
         starts = [0]
-        for cut in self._cuts:
+        for cut in self._checked():
             if not starts[-1] < cut < len(self._seconds):
                 continue
             if len(starts) == 1 or self._seconds[cut] - self._seconds[starts[-1]] >= self._minimum_seconds:
@@ -112,6 +115,28 @@ class ContentShotDetector:
             for number, (start, stop) in enumerate(zip(starts, stops, strict=True), start=1)
         )
 
+    def transitions(self) -> tuple[Transition, ...]:
+        """The fades and dissolves in all frames pushed, in order, without overlap."""
+        return self._fades.finish()
+
+    def _checked(self) -> list[int]:
+        """The cuts that are left, counted from the first frame pushed."""
+        if self._check is None:
+            return self._cuts
+        cuts, gradual = self._check.finish()
+        spans = [
+            (found.kind, found.frames.start - self._first, found.frames.stop - self._first)
+            for found in self.transitions()
+        ]
+        # The frame behind the last mixed one may still hold a change: there the picture is as it will stay.
+        starts = {cut for cut in cuts if not any(start <= cut <= stop for _, start, stop in spans)}
+        for begins in gradual:
+            fade = next(
+                (start for kind, start, stop in spans if kind == "fade in" and _near(begins, start, stop)), begins
+            )
+            starts.add(fade)
+        return sorted(starts)
+
     def _repeat(self, image: npt.NDArray[np.uint8]) -> None:
         """A still run before the first and after the last frame, so that cuts near the ends have neighbours too."""
         for _ in range(_AROUND):
@@ -121,7 +146,10 @@ class ContentShotDetector:
         from scenedetect import FrameTimecode
 
         found = self._detector.process_frame(FrameTimecode(self._pushed, fps=25.0), image)
-        self._cuts.extend(cut.frame_num - _AROUND for cut in found)
+        for cut in found:
+            self._cuts.append(cut.frame_num - _AROUND)
+            if self._check is not None:
+                self._check.change(cut.frame_num - _AROUND)
         self._pushed += 1
 
 
@@ -157,13 +185,17 @@ def detect_shots(
     return found.finish()
 
 
-def show_frames(reader: Reader, frames: FrameRange | None, *detectors: Watcher) -> None:
-    """Every frame of a part, once and in order, to one or more detectors; None is the whole clip."""
+def show_frames(reader: Reader, frames: FrameRange | None, detector: ContentShotDetector) -> None:
+    """Every frame of a part, once and in order, to a detector; None is the whole clip."""
     metadata = reader.metadata
     size = max(1, _CHUNK_BYTES // (metadata.width * metadata.height * 4 * (1 if metadata.bit_depth == 8 else 2)))
     for clip in reader.chunks(FrameRange(start=0, stop=len(reader.index())) if frames is None else frames, size):
-        for detector in detectors:
-            detector.push(clip)
+        detector.push(clip)
+
+
+def _near(begins: int, start: int, stop: int) -> bool:
+    """Whether a picture that comes out of the blank does so in a fade, or shortly before."""
+    return start - _AROUND * 2 <= begins <= stop
 
 
 def _make(name: DetectorName, threshold: float) -> Any:
@@ -187,16 +219,3 @@ def _make(name: DetectorName, threshold: float) -> Any:
     if name == "hash":
         return detectors.HashDetector(threshold=threshold, min_scene_len=0)
     return detectors.ThresholdDetector(threshold=threshold, min_scene_len=0)
-
-
-def small_bgr(frame: npt.NDArray[np.uint8] | npt.NDArray[np.uint16], bit_depth: int) -> npt.NDArray[np.uint8]:
-    """(3 or 4, H, W) integers -> (h, w, 3) 8-bit, BGR as OpenCV has it; a cut does not hide in the fine detail."""
-    height, width = frame.shape[-2:]
-    # Whole rows and columns are left out first: converting all of a 4K frame would cost more than decoding it.
-    step = max(1, min(height, width) // (2 * _SHORT_SIDE))
-    image = np.ascontiguousarray(frame[2::-1, ::step, ::step].transpose(1, 2, 0))
-    if bit_depth > 8:
-        image = (image >> (bit_depth - 8)).astype(np.uint8)
-    scale = min(1.0, _SHORT_SIDE / min(image.shape[:2]))
-    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
-    return cast("npt.NDArray[np.uint8]", cv2.resize(image, size, interpolation=cv2.INTER_AREA))

@@ -13,24 +13,18 @@ from collections import deque
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-import cv2
 import numpy as np
 
-from vedit.shots import small_bgr
+from vedit.small_frames import alike, is_blank
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from vedit.types import Clip
-
-    Row = npt.NDArray[np.floating]
+    from vedit.small_frames import Row
 
 TransitionKind = Literal["fade in", "fade out", "dissolve"]
 LENGTHS = (6, 8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 36, 40, 48, 56, 64, 72)
 """Frames between the two pictures that are tried, plus one."""
 LONGEST = LENGTHS[-1]
-_SIZE = (32, 18)
 _CHANGE = 14.0
 """Levels of 255, RMS, that the two pictures differ in at least."""
 _OFF_LINE = 0.3
@@ -39,8 +33,6 @@ _OFF_PLACE = 0.12
 """Of the line, that a frame may be ahead or behind."""
 _ALIKE = 0.5
 """Correlation of the two pictures above which one is the other with other light, or moved a little."""
-_FLAT = 5.0
-"""Levels, standard deviation, below which a picture is one tone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,26 +50,24 @@ class _Match:
 
 
 class TransitionDetector:
-    """Finds transitions in frames that are pushed in order; holds `LONGEST` thumbnails."""
+    """Finds transitions in the rows of frames that are shown in order; holds `LONGEST` of them."""
 
     def __init__(self) -> None:
         self._rows: deque[Row] = deque(maxlen=LONGEST + 1)
         self._next = 0
         self._best: _Match | None = None
-        self._found: list[Transition] = []
+        self._found: list[_Match] = []
 
-    def push(self, clip: Clip) -> None:
-        """The next frames."""
-        for number, frame in enumerate(clip.frames, start=clip.start):
-            image = cv2.resize(small_bgr(frame, clip.bit_depth), _SIZE, interpolation=cv2.INTER_AREA)
-            self._rows.append(np.asarray(image, np.float32).reshape(-1))
-            self._next = number + 1
-            self._look()
+    def see(self, row: Row, number: int) -> None:
+        """The next frame."""
+        self._rows.append(row)
+        self._next = number + 1
+        self._look()
 
     def finish(self) -> tuple[Transition, ...]:
         """All transitions, in order, without overlap."""
         self._settle()
-        return tuple(self._found)
+        return tuple(match.transition for match in self._found)
 
     def _look(self) -> None:
         """Every run that ends with the newest frame."""
@@ -94,9 +84,13 @@ class TransitionDetector:
             self._best = best
 
     def _settle(self) -> None:
-        if self._best is not None:
-            self._found.append(self._best.transition)
-            self._best = None
+        best, self._best = self._best, None
+        if best is None:
+            return
+        # A fade may be taken for over where it pauses, and be found again as a whole.
+        while self._found and self._found[-1].transition.frames.stop > best.transition.frames.start:
+            best = max(best, self._found.pop(), key=lambda match: match.score)
+        self._found.append(best)
 
     def _match(self, rows: Row, length: int) -> _Match | None:
         """The run of the last `length` + 1 frames as a transition, or None."""
@@ -125,11 +119,9 @@ class TransitionDetector:
 
 
 def _kind(first: Row, last: Row) -> TransitionKind | None:
-    before, behind = (float(row.std()) < _FLAT and not 24 < float(row.mean()) < 231 for row in (first, last))
+    before, behind = is_blank(first), is_blank(last)
     if before != behind:
         return "fade in" if before else "fade out"
     if before:
         return None
-    pair = first - first.mean(), last - last.mean()
-    scale = float(np.sqrt((pair[0] @ pair[0]) * (pair[1] @ pair[1])))
-    return "dissolve" if scale > 0 and float(pair[0] @ pair[1]) < _ALIKE * scale else None
+    return "dissolve" if alike(first, last) < _ALIKE else None

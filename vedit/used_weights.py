@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from vedit.controls import asked as controls_asked
 from vedit.controls import branch
 from vedit.guides import made_by
 from vedit.models.digests import identity
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def weights_of(request: RenderRequest) -> dict[str, object]:
-    """What tells the weights behind a request from others of the same names, by part, as JSON has it.
+    """What tells the weights behind a settled request from others of the same names, by part, as JSON has it.
 
     A part that is not on this machine yet is None: a render asks again when it has loaded all. The fast tier is a part
     where a look is served by it, and there only.
@@ -31,7 +30,7 @@ def weights_of(request: RenderRequest) -> dict[str, object]:
         ModelError: there is no such model, or its fast tier does not fit it.
     """
     looks = (request.options,) if request.looks is None else tuple(request.looks.values())
-    asked = [spec for options in looks for spec in controls_asked(options)]
+    asked = [spec for options in looks for spec in options.controls]
     kinds = {branch(spec.kind) for spec in asked}
     tier = fast_tier(request.model)
     fast = tier is not None and any(tier.schedule(options) for options in looks)

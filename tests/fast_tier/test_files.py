@@ -273,7 +273,7 @@ def refused(folder: Path, changes: dict[str, Any], told: str) -> None:
         ({"schedules": {}}, "serves nothing"),
         ({"schedules": {"best": {"sampling": [751], "inversion": [1]}}}, "serves best"),
         ({"start": "noise"}, "start"),
-        ({"guidance": float("nan")}, "finite"),
+        ({"guidance": float("nan")}, "NaN is no number"),
         ({"unet": None}, "unet"),
         ({"unet": ""}, "which UNet"),
     ],
@@ -286,9 +286,9 @@ def test_a_damaged_tier_is_refused(folder: Path) -> None:
     file = folder / "fast" / "fast.json"
     whole = file.read_text("utf-8")
     file.write_text("{", "utf-8")
-    with pytest.raises(ModelError, match="cannot be used"):
+    with pytest.raises(ModelError, match=r"fast\.json is no JSON"):
         fast_tier(str(folder))
     file.write_text(whole, "utf-8")
     (folder / "fast" / "pytorch_lora_weights.safetensors").unlink()
-    with pytest.raises(ModelError, match="cannot be read"):
+    with pytest.raises(ModelError, match=r"pytorch_lora_weights\.safetensors is missing"):
         load(str(folder))

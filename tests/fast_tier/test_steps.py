@@ -122,6 +122,7 @@ def test_a_strength_takes_the_last_steps(
 )
 def test_an_inversion_may_be_solved_for_at_each_stop(
     model: Model,
+    folder: Path,
     frames: torch.Tensor,
     strength: float,
     inverted: tuple[int, ...],
@@ -130,6 +131,7 @@ def test_an_inversion_may_be_solved_for_at_each_stop(
     """As the ordinary one is, at the noisy end of its steps, where controls act as in the sampling."""
     spec = ControlSpec(kind="tile", start=0.5)
     options = replace(STANDARD, strength=strength, controls=(spec, ControlSpec(kind="softedge")))
+    model = with_tier(model, tier_for(folder, controls=("softedge",)))
     _, calls = restyled(model, options, frames)
     denoiser: Any = model.denoiser
     seen = [(timestep, "tile" in controls) for timestep, _, controls in denoiser.seen]
@@ -165,7 +167,7 @@ def test_controls_act_in_the_inversion_as_in_the_steps_that_pass_there(
     model: Model, folder: Path, frames: torch.Tensor, start: float, end: float, active: list[int]
 ) -> None:
     """Of three steps 751-501-251-0, timesteps 400 and 300 lie in the second and 1 in the last."""
-    other = with_tier(model, tier_for(folder, inversion=(400, 300, 1)))
+    other = with_tier(model, tier_for(folder, inversion=(400, 300, 1), controls=("softedge",)))
     spec = ControlSpec(kind="tile", start=start, end=end)
     restyled(other, replace(DRAFT, controls=(spec, ControlSpec(kind="softedge"))), frames)
     denoiser: Any = other.denoiser

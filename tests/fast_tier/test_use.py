@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,9 @@ from tests.tiers import CONV, DRAFT, SCHEDULES, STANDARD, restyled, schedule_of,
 from vedit.diffusion.conditioning import RegionGuide
 from vedit.map_cache import FrameCache
 from vedit.masking import MaskSpec, RegionSpec
+from vedit.models.fast import read_tier
 from vedit.pipelines.restyle import prepare
+from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
     from vedit.models.sd import Model
@@ -49,6 +52,10 @@ def test_the_guidance_that_is_in_the_weights_may_be_named(model: Model, frames: 
         {"steps": 4},
         {"fixed_point": 1},
         {"regions": (RegionSpec(prompt="night", mask=MaskSpec()),)},
+        {"controls": ()},
+        {"controls": (ControlSpec(kind="tile"),)},
+        {"controls": (ControlSpec(kind="tile"), ControlSpec(kind="softedge", scale=0.0))},
+        {"controls": (ControlSpec(kind="tile"), ControlSpec(kind="softedge", end=0.6))},
     ],
     ids=lambda changes: next(iter(changes)),
 )
@@ -131,3 +138,25 @@ def test_a_strength_out_of_range_is_an_error_either_way(
     for one in (model, plain):
         with pytest.raises(ValueError, match=r"strength is .*; give a number from 0 to 1"):
             restyled(one, replace(DRAFT, strength=strength), frames)
+
+
+def test_the_tier_takes_the_controls_that_it_was_distilled_with(model: Model, folder: Path) -> None:
+    tier = tier_for(folder)
+    both = (ControlSpec(kind="tile", scale=0.4), ControlSpec(kind="softedge-pidi"))
+    assert tier.schedule(replace(DRAFT, controls=both)) is not None, "a branch by whatever makes its maps"
+    less = replace(DRAFT, controls=(ControlSpec(kind="tile"), ControlSpec(kind="softedge", mask=Path("m.png"))))
+    assert tier.beyond(less) == ("no control softedge over all of picture and sampling",)
+    assert tier_for(folder, controls=("tile",)).schedule(less) is not None
+    assert tier_for(folder, controls=()).schedule(replace(DRAFT, controls=())) is not None
+    assert not prepare(with_tier(model, tier), less).few_steps
+    assert prepare(with_tier(model, tier_for(folder, controls=("tile",))), less).few_steps
+
+
+def test_what_a_tier_was_distilled_with_is_kept_in_its_file(folder: Path, tmp_path: Path) -> None:
+    tier = tier_for(folder, controls=("softedge",))
+    (tmp_path / "fast.json").write_text(tier.text, "utf-8")
+    assert read_tier(tmp_path).controls == ("softedge",)
+    older = json.loads(tier.text)
+    del older["controls"]
+    (tmp_path / "fast.json").write_text(json.dumps(older), "utf-8")
+    assert read_tier(tmp_path).controls == ("tile", "softedge")

@@ -36,7 +36,9 @@ def test_a_control_branch_can_come_from_elsewhere(folder: Path) -> None:
 def test_a_damaged_folder_is_one_clear_error(folder: Path, tmp_path: Path) -> None:
     broken = write_tiny_sd(tmp_path / "broken")
     (broken / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"\0" * 100)
-    with pytest.raises(ModelError, match=r"unet.diffusion_pytorch_model.safetensors is no safetensors file; fetch"):
+    with pytest.raises(
+        ModelError, match=r"unet/diffusion_pytorch_model.safetensors is cut short, or is no safetensors file"
+    ):
         load(str(broken))
 
 
@@ -95,14 +97,6 @@ def test_what_is_no_model(name: str, part: str) -> None:
 def test_a_folder_that_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="no model_index"):
         resolve(str(tmp_path))
-
-
-def test_a_hub_id_out_of_reach_is_one_clear_error(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    import huggingface_hub.constants
-
-    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(ModelError, match="nobody/nothing cannot be loaded"):
-        load("nobody/nothing")
 
 
 def test_the_embedded_model_is_the_first_and_present() -> None:

@@ -14,7 +14,7 @@ from tests.nle.structure import changes
 from vedit.errors import InputError
 from vedit.nle.clock import timecode_at
 from vedit.nle.model import NewMedia, TimelineDocument, TimeSpan
-from vedit.nle.read import read_timeline
+from vedit.nle.read import read_timeline, write_timeline
 
 NEW = Path("/m/new.mov")
 # (frames a second as a frame's duration, drop-frame, first timecode of the media and the frame it is)
@@ -276,3 +276,67 @@ def test_a_bundle_is_read_by_its_info(tmp_path: Path) -> None:
     (bundle / "Info.fcpxml").write_text(text, "utf-8")
     (clip,) = read_timeline(bundle).timeline.clips
     assert clip.media is not None and clip.media.path == bundle / "clip.mov"
+
+
+CLIP = '<asset-clip ref="r2" name="c" start="10s" duration="2s"/>'
+
+
+@pytest.mark.parametrize("ending", [".fcpxml", ".fcpxmld"])
+def test_a_bundle_has_either_ending(tmp_path: Path, ending: str) -> None:
+    bundle = tmp_path / f"cut{ending}"
+    bundle.mkdir()
+    (bundle / "Info.fcpxml").write_text(fcpxml(CLIP), "utf-8")
+    (bundle / "more.bin").write_bytes(b"kept")
+    document = read_timeline(bundle)
+    document.relink(1, NewMedia(path=NEW, name="n", start=Fraction(9), frames=96, rate=Fraction(24)))
+    out = write_timeline(document, bundle, tmp_path / f"out{ending}")
+    assert (out / "more.bin").read_bytes() == b"kept"
+    (again,) = read_timeline(out).timeline.clips
+    assert again.media is not None and again.media.written.endswith("/m/new.mov")
+    with pytest.raises(InputError, match="is a folder"):
+        (tmp_path / "file.fcpxml").write_text(fcpxml(CLIP))
+        plain = read_timeline(tmp_path / "file.fcpxml")
+        (tmp_path / "taken.fcpxml").mkdir()
+        write_timeline(plain, tmp_path / "file.fcpxml", tmp_path / "taken.fcpxml", overwrite=True)
+    with pytest.raises(InputError, match="Info"):
+        read_timeline(tmp_path / "taken.fcpxml")
+
+
+@pytest.mark.parametrize("version", ["1.8", "1.13", "1.14"])
+def test_known_versions_are_read_without_a_word(tmp_path: Path, version: str) -> None:
+    assert read(tmp_path, fcpxml(CLIP).replace('"1.11"', f'"{version}"')).timeline.notes == ()
+    (newer,) = read(tmp_path, fcpxml(CLIP).replace('"1.11"', '"1.15"')).timeline.notes
+    assert "newer than what is known" in newer
+
+
+def test_several_projects_are_named(tmp_path: Path) -> None:
+    text = fcpxml(CLIP)
+    begin, end = text.index("    <project"), text.index("</fcpxml>")
+    other = text[begin:end].replace('"Cut"', '"Trailer"').replace('sequence format="r1"', 'sequence format="r9"')
+    text = text[:end] + f"<event>{other}</event>" + text[end:]
+    document = read(tmp_path, text.replace("</resources>", '<format id="r9" frameDuration="1/50s"/></resources>'))
+    assert [clip.sequence_rate for clip in document.timeline.clips] == [24, 50]
+    assert [clip.sequence for clip in document.timeline.clips] == ["Cut", "Trailer"]
+    (note,) = document.timeline.notes
+    assert "'Cut', 'Trailer'" in note and "sequence =" in note
+
+
+@pytest.mark.parametrize(
+    "holder", ["<event name='day'>{}</event>", "<library><event name='day'>{}</event></library>", "{}"]
+)
+def test_an_event_without_a_project_gives_its_clips(tmp_path: Path, holder: str) -> None:
+    text = fcpxml("")
+    begin, end = text.index("    <project"), text.index("</fcpxml>")
+    clips = f"""{CLIP}<clip name="d" duration="3s"><video ref="r2" offset="0s" duration="240s"/></clip>
+        <keyword-collection name="k"/>"""
+    document = read(tmp_path, text[:begin] + holder.format(clips) + text[end:])
+    timeline = document.timeline
+    assert (timeline.rate, timeline.start) == (24, 0)
+    assert timeline.name == ("day" if "day" in holder else "event")
+    assert [(clip.name, clip.record.start, clip.editable) for clip in timeline.clips] == [
+        ("c", 0, True),
+        ("d", 0, True),
+    ]
+    for number in (1, 2):
+        document.relink(number, NewMedia(path=NEW, name="n", start=Fraction(0), frames=480, rate=Fraction(24)))
+    assert [asset.get("name") for asset in ET.fromstring(document.serialise()).iter("asset")] == ["A001", "n"]

@@ -58,7 +58,7 @@ def test_seconds_of_the_media_are_the_same_whatever_counts_them(
 ) -> None:
     media, sequence = Fraction(media), Fraction(sequence)
     # From 2 s on for a second, all of it whole frames of both.
-    begin, end = (second * (Fraction(1001, 1000) if media == FILM else 1) for second in (2, 3))
+    begin, end = (second * Fraction(1001 if media == FILM else 1000, 1000) for second in (2, 3))
     counting = media if by == "item" else sequence
     text = cut(
         media=media,

@@ -11,6 +11,7 @@ import torch
 
 from vedit.diffusion.blending import pool_mask
 from vedit.diffusion.conditioning import Control, Guides, RegionGuide
+from vedit.errors import InputError
 from vedit.models import load
 from vedit.models.sd import Model
 from vedit.options import RestyleOptions
@@ -122,9 +123,10 @@ def test_a_control_s_residuals_are_masked(model: Model, frames: torch.Tensor) ->
     torch.testing.assert_close(halves, plain, rtol=0, atol=2e-5)
 
 
-def test_controls_without_a_branch_are_left_out(model: Model) -> None:
+def test_a_control_without_a_branch_is_refused(model: Model) -> None:
     options = replace(OPTIONS, controls=(ControlSpec(kind="tile"), ControlSpec(kind="luma")))
-    assert [spec.kind for spec in prepare(model, options).controls] == ["tile"]
+    with pytest.raises(InputError, match="no control branch for luma; it has tile, softedge"):
+        prepare(model, options)
 
 
 def test_a_map_acts_through_the_branch_it_is_for(

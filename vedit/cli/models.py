@@ -91,10 +91,14 @@ def info_command(*, name: str, as_json: bool) -> None:
 def pull_command(*, names: tuple[str, ...], dry_run: bool, force: bool, as_json: bool) -> None:
     """Fetch the models or weights NAME from the hub, safetensors only, and check them.
 
+    NAME is one that 'vedit models list' shows, or the id of a model or ControlNet on the hub: owner/name,
+    owner/name@revision or owner/name/FILE.safetensors. Nothing but this command downloads anything.
+
     \b
     Examples:
       vedit models pull depth-anything-v2-small
       vedit models pull sd15 --dry-run
+      vedit models pull owner/name
 
     They go into $VEDIT_MODEL_DIR/NAME where that is set, else into the hub's cache (HF_HOME); models always into the
     latter. VEDIT_OFFLINE=1 forbids it.

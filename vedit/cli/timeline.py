@@ -57,6 +57,7 @@ HANDLES = 8
     help="Read media of this folder too; media that moved is looked for in it. May be given more than once.",
 )
 @click.option("--any-media", is_flag=True, help="Read media wherever the timeline says it lies.")
+@click.option("--skip-missing", is_flag=True, help="Leave clips as they are whose media is not found.")
 @click.option(
     "--allow-outside", is_flag=True, help="LOOKS.TOML may name masks, control videos and models outside its own folder."
 )
@@ -94,6 +95,7 @@ def timeline_command(
     rate: Fraction | None,
     folders: tuple[Path, ...],
     any_media: bool,
+    skip_missing: bool,
     allow_outside: bool,
     results: Path | None,
     container: str | None,
@@ -141,6 +143,7 @@ def timeline_command(
         rate=rate,
         folders=folders,
         any_media=any_media,
+        skip_missing=skip_missing,
         allow_outside=allow_outside,
         results=results,
         ending=f".{container}" if container else "",
@@ -197,7 +200,8 @@ def _row(timeline: Timeline, clip: TimelineClip) -> tuple[str, ...]:
     from vedit.nle.clock import span_timecodes
 
     begin = timeline.start if clip.sequence in ("", timeline.name) else 0
-    record = span_timecodes(clip.record, timeline.rate, drop=timeline.drop, offset=begin)
+    counted = clip.sequence_rate or timeline.rate
+    record = span_timecodes(clip.record, counted, drop=timeline.drop, offset=begin)
     shown, media = "", clip.refusal
     if clip.source is not None:
         drop = clip.media.drop if clip.media is not None else False

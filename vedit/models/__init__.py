@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -13,7 +11,9 @@ from typing import TYPE_CHECKING
 
 from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import ModelError
-from vedit.hub_cache import snapshots_of
+from vedit.hub_cache import HubPlace, hub_place, on_disk, snapshots_of
+from vedit.models.branches import own_controlnets
+from vedit.models.configs import read_config, read_json, texts_of
 from vedit.vision_wheel import vision_fault
 
 if TYPE_CHECKING:
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 DEFAULT = "embedded"
 FAST_FOLDER = "fast"
 """In a model's folder: few-step weights, which only some looks use (`vedit.models.fast`)."""
-_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+(@[\w.-]+)?")
+LOOKS = "looks.json"
+"""In a model's folder: the looks and words that it was trained on."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,13 @@ class ModelSource:
 
     base: str
     controlnets: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    @property
+    def on_disk(self) -> ModelSource:
+        """The same with paths in the place of hub ids, as far as those are in the hub's cache."""
+        return ModelSource(
+            base=on_disk(self.base), controlnets={kind: on_disk(place) for kind, place in self.controlnets.items()}
+        )
 
 
 # The authors' own repositories hold some of the ControlNets as pickle only; these are the same weights as safetensors.
@@ -100,8 +108,8 @@ def describe(name: str) -> dict[str, object]:
     """
     for info in known_models():
         if info.name == name:
-            looks = Path(info.location) / "looks.json"
-            extra = json.loads(looks.read_text("utf-8")) if looks.is_file() else {}
+            looks = Path(info.location) / LOOKS
+            extra = read_json(looks) if looks.is_file() else {}
             own = {key: getattr(info, key) for key in info.__dataclass_fields__}
             tier = import_module("vedit.models.fast").fast_tier(name)
             return {**own, "fast_tier": [] if tier is None else list(tier.schedules), **extra}
@@ -114,14 +122,14 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSou
     Raises:
         ModelError: none of these, or a file that is not safetensors; whether a hub id exists is not known here.
     """
-    own = dict(controlnets or {})
-    for place in own.values():
-        _check_branch(place)
+    own = {kind: _branch(place) for kind, place in (controlnets or {}).items()}
     if name == DEFAULT:
         return ModelSource(base=str(EMBEDDED), controlnets=own)
     if name == "sd15":
         return ModelSource(base=SD15.base, controlnets={**SD15.controlnets, **own})
     path = Path(name)
+    if not name.strip():
+        raise _unknown(name)
     if path.is_dir():
         if not (path / "model_index.json").is_file():
             raise ModelError(
@@ -134,30 +142,39 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSou
         if not path.is_file():
             raise ModelError(f"there is no file {name}", remedy="check the path given to --model")
         return ModelSource(base=str(path.resolve()), controlnets=own)
-    if _HUB_ID.fullmatch(name) and not path.is_absolute():
+    on_hub = _on_hub(name)
+    if on_hub is not None and on_hub.file is None:
         return ModelSource(base=name, controlnets=own)
     raise _unknown(name)
 
 
-def _check_branch(place: str) -> None:
-    """Raises ModelError where a ControlNet cannot be there."""
+def _branch(place: str) -> str:
+    """Where a ControlNet is. Raises ModelError where it cannot be there."""
     path = Path(place)
     _refuse_pickle(path)
-    if path.is_dir():
+    if path.is_dir() and place.strip():
         if not (path / "config.json").is_file():
             raise ModelError(
                 f"{place} is no folder of a ControlNet: it has no config.json",
                 remedy="give the folder that holds config.json and the weights",
             )
-    elif path.suffix == ".safetensors":
-        on_hub = place.count("/") >= 2 and not path.is_absolute() and not place.startswith(".")
-        if not path.is_file() and not on_hub:
-            raise ModelError(f"there is no file {place}", remedy="check the path given to --controlnet")
-    elif path.is_absolute() or not _HUB_ID.fullmatch(place):
-        raise ModelError(
-            f"there is no ControlNet {place!r}",
-            remedy="give a folder, a .safetensors file, or a hub id owner/name to --controlnet",
-        )
+        return str(path.resolve())
+    if path.suffix == ".safetensors" and path.is_file():
+        return str(path.resolve())
+    if _on_hub(place) is not None:
+        return place
+    if path.suffix == ".safetensors":
+        raise ModelError(f"there is no file {place}", remedy="check the path given to --controlnet")
+    raise ModelError(
+        f"there is no ControlNet {place!r}",
+        remedy="give a folder, a .safetensors file, or a hub id owner/name to --controlnet",
+    )
+
+
+def _on_hub(text: str) -> HubPlace | None:
+    """What a user's words stand for on the hub; None where they lead into a folder that is here."""
+    first = Path(text).parts[:1]
+    return None if first and Path(first[0]).is_dir() else hub_place(text)
 
 
 def _refuse_pickle(path: Path) -> None:
@@ -170,14 +187,28 @@ def _refuse_pickle(path: Path) -> None:
 
 def size_multiple(name: str) -> int:
     """Pixels that width and height must be a multiple of: read from a folder's configs, else 64, which holds for all
-    of the SD 1.x layout (8 of the autoencoder, three halvings of the UNet)."""
-    folder = Path(resolve(name).base)
+    of the SD 1.x layout (8 of the autoencoder, three halvings of the UNet).
+
+    Raises:
+        ModelError: as `resolve`, or a config is damaged.
+    """
+    folder = Path(resolve(name).on_disk.base)
     configs = [folder / part / "config.json" for part in ("unet", "vae")]
     if not all(config.is_file() for config in configs):
         return 64
-    unet, vae = (json.loads(config.read_text("utf-8")) for config in configs)
+    unet, vae = (read_config(config, part) for config, part in zip(configs, ("unet", "vae"), strict=True))
     blocks = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
     return 2 ** (len(blocks) - 1) * 2 ** (len(unet["block_out_channels"]) - 1)
+
+
+def control_kinds(name: str, controlnets: Mapping[str, str] | None = None) -> tuple[str, ...]:
+    """The kinds of control that a model has branches for, without loading it: those of its folder, and those given.
+
+    Raises:
+        ModelError: as `resolve`, or what its folder says of its branches is damaged.
+    """
+    source = resolve(name, controlnets).on_disk
+    return tuple(dict.fromkeys([*own_controlnets(Path(source.base)), *source.controlnets]))
 
 
 def default_guidance(name: str) -> float:
@@ -187,9 +218,13 @@ def default_guidance(name: str) -> float:
 
 
 def known_words(name: str) -> frozenset[str] | None:
-    """The words that a model's looks.json lists; None where the model takes any text."""
-    looks = Path(resolve(name).base) / "looks.json"
-    return frozenset(json.loads(looks.read_text("utf-8"))["words"]) if looks.is_file() else None
+    """The words that a model's looks.json lists; None where the model takes any text.
+
+    Raises:
+        ModelError: as `resolve`, or the list is damaged.
+    """
+    looks = Path(resolve(name).on_disk.base) / LOOKS
+    return frozenset(texts_of(looks, "words")) if looks.is_file() else None
 
 
 def unknown_words(text: str, known: frozenset[str] | None) -> tuple[str, ...]:
@@ -212,7 +247,7 @@ def load(
     """Load a model for a device, with the control branches that are asked for and that it has.
 
     Args:
-        name: as `resolve` takes it; a hub id that is not in the local cache is fetched, since it was asked for.
+        name: as `resolve` takes it; a hub id has to be in the hub's cache: `vedit.pulling.pull` fetches it.
         device: a torch device.
         controls: the kinds wanted; kinds the model lacks are left out of `Model.control_kinds`.
         controlnets: further control branches by kind.
@@ -221,8 +256,9 @@ def load(
 
     Raises:
         NotFiniteError: weights are too large for the precision.
-        ModelError: unknown, incomplete, or not safetensors; or a torchvision that breaks diffusers.
+        ModelError: unknown, absent, damaged, or not safetensors; or a torchvision that breaks diffusers.
     """
+    source = import_module("vedit.models.check").checked(name, controlnets, controls=controls, fast=fast)
     try:
         family = import_module("vedit.models.sd")
     except Exception as error:  # what diffusers and transformers die of with it depends on their version
@@ -230,9 +266,7 @@ def load(
         if fault is None:
             raise
         raise ModelError(fault.message, remedy=fault.remedy) from error
-    return family.load(
-        resolve(name, controlnets), name=name, device=device, controls=controls, fast=fast, precision=precision
-    )
+    return family.load(source, name=name, device=device, controls=controls, fast=fast, precision=precision)
 
 
 def _in_cache(repo: str) -> bool:

@@ -6,9 +6,10 @@ import json
 import re
 from pathlib import Path
 
-from vedit.errors import ModelError
+from vedit.models.configs import subfolders
 
-TABLE = "controls.json"
+CONTROLS = "controls.json"
+"""In a model's folder: which of its folders holds the branch of which kind of control."""
 # How the published ControlNets are called -> the control they read, the more specific first.
 _CALLED = {
     "tile": "tile",
@@ -34,11 +35,11 @@ def own_controlnets(folder: Path) -> dict[str, str]:
     controlnet_1, ... and what they read is told by the name that each was loaded from, which stands in its config.
 
     Raises:
-        ModelError: controls.json is no table of kinds and subfolders.
+        ModelError: controls.json is damaged, or names a folder that is not in this one.
     """
-    table = folder / TABLE
+    table = folder / CONTROLS
     if table.is_file():
-        return _told(table)
+        return subfolders(table)
     found: dict[str, str] = {}
     for sub in _saved(folder):
         kind = _kind_of(folder / sub)
@@ -49,22 +50,9 @@ def own_controlnets(folder: Path) -> dict[str, str]:
 
 def unnamed_controlnets(folder: Path) -> tuple[str, ...]:
     """Subfolders with a ControlNet of which nothing says what it reads."""
-    if (folder / TABLE).is_file():
+    if (folder / CONTROLS).is_file():
         return ()
     return tuple(sub for sub in _saved(folder) if not _kind_of(folder / sub))
-
-
-def _told(table: Path) -> dict[str, str]:
-    try:
-        told = json.loads(table.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{table} is no table of controls", remedy="fetch the folder again") from error
-    fits = isinstance(told, dict) and all(
-        isinstance(sub, str) and sub not in ("", ".", "..") and Path(sub).name == sub for sub in told.values()
-    )
-    if not fits:
-        raise ModelError(f"{table} is no table of controls and subfolders", remedy="fetch the folder again")
-    return told
 
 
 def _saved(folder: Path) -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 
-from vedit.hub_cache import snapshots_of
+from vedit.hub_cache import hub_place
 from vedit.models import FAST_FOLDER, resolve
 from vedit.weights import digest
 
@@ -38,7 +38,7 @@ def identity(
     source = resolve(name, controlnets)
     parts = {"model": source.base, **{kind: place for kind, place in source.controlnets.items() if kind in kinds}}
     if fast:
-        parts["fast"] = str(Path(source.base) / FAST_FOLDER)
+        parts["fast"] = str(Path(source.on_disk.base) / FAST_FOLDER)
     return {part: _files_of(place) for part, place in parts.items()}
 
 
@@ -52,13 +52,8 @@ def _files_of(place: str) -> str | None:
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
     if path.is_file():
         return file_digest(path)
-    repo, _, revision = place.partition("@")
-    owner, _, rest = repo.partition("/")
-    snapshots = snapshots_of(f"{owner}/{rest.partition('/')[0]}")  # owner/name/FILE is one file of a repository
-    named = snapshots.parent / "refs" / (revision or "main")
-    if named.is_file():
-        return named.read_text("utf-8").strip()
-    return revision if revision and (snapshots / revision).is_dir() else None
+    on_hub = hub_place(place)
+    return None if on_hub is None else on_hub.commit
 
 
 def file_digest(path: Path) -> str:

@@ -14,10 +14,12 @@ from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vedit.controls import branch
 from vedit.errors import ModelError
 from vedit.models import FAST_FOLDER, resolve
+from vedit.models.configs import read_json
 from vedit.models.digests import file_digest
-from vedit.options import QUALITIES
+from vedit.options import DEFAULT_CONTROLS, QUALITIES
 
 if TYPE_CHECKING:
     from vedit.options import RestyleOptions
@@ -89,6 +91,8 @@ class FastTier:
     """The scale of classifier-free guidance that is in the weights: sampling adds none."""
     unet: str
     """The weights that the change is of, as `unet_digest` tells them: with others it is noise."""
+    controls: tuple[str, ...] = tuple(spec.kind for spec in DEFAULT_CONTROLS)
+    """The control branches that were active in all of the distillation: without one of them few steps end in mush."""
     scale: float = 1.0
     """What the low-rank change is multiplied by."""
 
@@ -97,6 +101,8 @@ class FastTier:
             raise ValueError(f"it serves {', '.join(self.schedules) or 'nothing'}, of {', '.join(QUALITIES)}")
         if not (isfinite(self.guidance) and isfinite(self.scale)):
             raise ValueError("guidance and scale are finite numbers")
+        if any(type(kind) is not str for kind in self.controls):
+            raise ValueError(f"controls is a list of kinds, not {list(self.controls)}")
         if type(self.unet) is not str or not self.unet:
             raise ValueError("it does not say of which UNet it is")
 
@@ -113,6 +119,7 @@ class FastTier:
                 quality: asdict(self.schedules[quality]) for quality in QUALITIES if quality in self.schedules
             },
             **{key: getattr(self, key) for key in ("guidance", "scale", "unet")},
+            "controls": list(self.controls),
         }
         return json.dumps(said, indent=1) + "\n"
 
@@ -129,14 +136,21 @@ class FastTier:
         """What is asked for, beside the quality, that the weights were not distilled for, in words.
 
         A negative prompt and regions need the unguided half of a step, another guidance would need other weights, and
-        steps that are given count the model's own trajectory.
+        steps that are given count the model's own trajectory. A control that acts in a part of the picture or of the
+        sampling alone is absent from the rest.
         """
+        held = {
+            branch(spec.kind)
+            for spec in options.controls
+            if spec.scale > 0 and spec.mask is None and (spec.start, spec.end) == (0.0, 1.0)
+        }
         asked = {
             "steps": options.steps is not None,
             "fixed_point": options.fixed_point is not None,
             f"guidance other than {self.guidance:g}": options.guidance not in (None, self.guidance),
             "a negative prompt": bool(options.negative_prompt.strip()),
             "regions": bool(options.regions),
+            **{f"no control {kind} over all of picture and sampling": kind not in held for kind in self.controls},
         }
         return tuple(name for name, there in asked.items() if there)
 
@@ -147,7 +161,7 @@ def fast_tier(name: str) -> FastTier | None:
     Raises:
         ModelError: as `resolve` and `tier_of`.
     """
-    return tier_of(Path(resolve(name).base))
+    return tier_of(Path(resolve(name).on_disk.base))
 
 
 def tier_of(model: Path) -> FastTier | None:
@@ -181,12 +195,13 @@ def read_tier(folder: Path) -> FastTier:
     """
     path = folder / SETTINGS
     try:
-        said: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        said = read_json(path)
         tier = FastTier(
             folder=folder,
             schedules={quality: _schedule(quality, dict(of)) for quality, of in said.pop("schedules").items()},
             guidance=float(said.pop("guidance")),
             unet=said.pop("unet"),
+            **({"controls": tuple(said.pop("controls"))} if "controls" in said else {}),
             scale=float(said.pop("scale", 1.0)),
         )
         _nothing_left(said)

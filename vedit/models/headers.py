@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from vedit.errors import ModelError
+from vedit.models.configs import damaged
 
 SUFFIX = ".safetensors"
 FETCH_AGAIN = "fetch the file again"
@@ -41,12 +42,11 @@ def read_header(path: Path) -> Header:
     """The header of a safetensors file, remembered for as long as the file's size and time of change are the same.
 
     Raises:
-        ModelError: it is absent, no safetensors file, cut off, or damaged; the message names it.
+        ModelError: it is absent, closed to the user, no safetensors file, cut short, or damaged; the message names it.
     """
-    try:
-        status = path.stat()
-    except OSError as error:
-        raise ModelError(f"there is no file {path}", remedy="check the path") from error
+    if not path.is_file():  # a pipe or a device would be read for ever
+        raise damaged(path, "is a folder, where a file should be" if path.is_dir() else "is missing")
+    status = path.stat()
     return _read(path, status.st_size, status.st_mtime_ns)
 
 
@@ -57,27 +57,38 @@ def _read(path: Path, size: int, _changed: int) -> Header:
             start = file.read(8)
             length = struct.unpack("<Q", start)[0] if len(start) == 8 else 0
             if not 2 <= length <= min(_LARGEST_HEADER, size - 8):
-                raise ModelError(f"{path} {_not_safetensors(start + file.read(64), size)}", remedy=FETCH_AGAIN)
+                raise damaged(path, _not_safetensors(start + file.read(64), size), FETCH_AGAIN)
             text = file.read(length)
-        told = cast("dict[str, Any]", json.loads(text))
-        metadata = told.pop("__metadata__", {}) or {}
-        shapes = {key: _shape(entry["shape"]) for key, entry in told.items()}
-        end = max((int(entry["data_offsets"][1]) for entry in told.values()), default=0)
-        header = Header(shapes=shapes, metadata={str(key): str(value) for key, value in metadata.items()})
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}", remedy="check the file and its rights") from error
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{path} has a damaged header and is no safetensors file", remedy=FETCH_AGAIN) from error
-    if 8 + length + end > size:
-        raise ModelError(f"{path} is cut off: it has {size} of {8 + length + end} bytes", remedy=FETCH_AGAIN)
+        raise damaged(path, f"cannot be read: {error.strerror or error}", "check the file and its rights") from None
+    try:
+        told = cast("dict[str, Any]", json.loads(text.decode("utf-8")))
+        metadata = told.pop("__metadata__", {}) or {}
+        entries = {str(key): _entry(entry) for key, entry in told.items()}
+        header = Header(
+            shapes={key: shape for key, (shape, _) in entries.items()},
+            metadata={str(key): str(value) for key, value in metadata.items()},
+        )
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError):
+        raise damaged(path, "is no safetensors file: its header cannot be read", FETCH_AGAIN) from None
+    end = max((end for _, end in entries.values()), default=0)
+    if end != size - 8 - length:
+        held = size - 8 - length
+        raise damaged(path, f"is cut short or damaged: of {end} bytes of weights it holds {held}", FETCH_AGAIN)
+    if not entries:
+        raise damaged(path, "holds no weights", FETCH_AGAIN)
     return header
 
 
-def _shape(sides: object) -> tuple[int, ...]:
-    found = tuple(cast("list[int]", sides))
-    if any(type(side) is not int or side < 0 for side in found):
-        raise ValueError(f"the shape {found}")
-    return found
+def _entry(entry: Any) -> tuple[tuple[int, ...], int]:
+    """Shape and last byte of one tensor. Raises ValueError, TypeError or KeyError where it makes no sense."""
+    begin, end = entry["data_offsets"]
+    shape = tuple(cast("list[int]", entry["shape"]))
+    if any(type(number) is not int or number < 0 for number in (*shape, begin, end)) or begin > end:
+        raise ValueError("numbers that cannot be")
+    if type(entry["dtype"]) is not str:
+        raise ValueError("no type")
+    return shape, end
 
 
 def _not_safetensors(start: bytes, size: int) -> str:
@@ -90,8 +101,8 @@ def _not_safetensors(start: bytes, size: int) -> str:
     if start.startswith((b"PK", b"\x80")):
         return "is a pickle under the name of a safetensors file; vedit opens none, since it can run code"
     if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
-        return "is a web page, not weights"
-    return "is no safetensors file"
+        return "is no safetensors file, but a web page"
+    return "is cut short, or is no safetensors file"
 
 
 def gguf_architecture(path: Path) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vedit.errors import ModelError
-from vedit.models.headers import FETCH_AGAIN, read_header
+from vedit.models.configs import Part, read_config
+from vedit.models.headers import read_header
 from vedit.models.sd_keys import OPEN_CLIP
 
 _NETWORK: dict[str, Any] = {
@@ -89,7 +88,7 @@ SD2: Mapping[str, Mapping[str, Any]] = {
 """The same of Stable Diffusion 2.x."""
 
 
-def config_of(path: Path, part: str) -> dict[str, Any]:
+def config_of(path: Path, part: Part) -> dict[str, Any]:
     """The config of a part of a single file.
 
     A folder named like the file with a config of the part in it comes first; of a ControlNet in diffusers' own layout,
@@ -102,7 +101,7 @@ def config_of(path: Path, part: str) -> dict[str, Any]:
     own = path.parent / "config.json"
     for file in (beside, *([own] if part == "controlnet" else ())):
         if file.is_file():
-            return _read(file)
+            return read_config(file, part)
     family = SD2 if is_second(path) else SD1
     found = dict(family[part])
     if part == "scheduler" and (prediction := prediction_of(path)):
@@ -134,13 +133,3 @@ def prediction_of(path: Path) -> str | None:
 def has_scheduler_beside(path: Path) -> bool:
     """Whether the noise schedule of a single file lies in the folder named like it."""
     return (path.with_suffix("") / "scheduler" / "scheduler_config.json").is_file()
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        raise ModelError(f"{file} is no config", remedy=FETCH_AGAIN) from error
-    if not isinstance(found, dict):
-        raise ModelError(f"{file} is no config", remedy=FETCH_AGAIN)
-    return found

@@ -1,15 +1,13 @@
-"""Files of the SD 1.x and 2.x layouts -> diffusers components: a diffusers folder, one .safetensors file, a hub id.
+"""Files of the SD 1.x and 2.x layouts -> diffusers components: a diffusers folder, or one .safetensors file.
 
-Only safetensors are opened and no code from a repository runs. A path never touches the network; a hub id is looked
-for in the local cache first and fetched only where it is absent there.
+Only safetensors are opened, no code from a repository runs, and nothing touches the network: what is on the hub is
+loaded from its cache, as `vedit.models.check` finds it there.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
@@ -18,28 +16,29 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from huggingface_hub import hf_hub_download, snapshot_download
-from safetensors import SafetensorError
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
-from vedit.errors import ModelError
+from vedit.errors import ModelError, VeditError
+from vedit.hub_cache import on_disk
 from vedit.models.branches import own_controlnets
+from vedit.models.configs import Part, read_config
 from vedit.models.headers import SUFFIX
 from vedit.models.sd_configs import config_of
 from vedit.models.sd_single import CLIP_TOKENIZER, controlnet_origins, part_origins, tokenizer_beside
 from vedit.models.sd_weights import built, fill, plain_origins
 from vedit.models.weight_files import Stored, stored_in
+from vedit.weights import first_line
 
 if TYPE_CHECKING:
     from vedit.models import ModelSource
 
 T = TypeVar("T")
+ATTENTION = "sdpa"
+"""How the text encoder's attention is computed, whatever a config says: those can name code of a repository."""
 _CLASSES = {"unet": UNet2DConditionModel, "controlnet": ControlNetModel}
-_NAMES = {"unet": "UNet", "vae": "autoencoder", "text_encoder": "text encoder"}
+_NAMES: dict[Part, str] = {"unet": "UNet", "vae": "autoencoder", "text_encoder": "text encoder"}
 # Of the whole CLIP that some folders hold; the encoder of prompts is a part of it.
 _OF_WHOLE_CLIP = ("vision_model.", "visual_projection.", "text_projection.", "logit_scale")
-_WANTED = ("model_index.json", "*/*.json", "*/merges.txt", "*/vocab.txt")
-_WEIGHTS = ("diffusion_pytorch_model{}.safetensors", "model{}.safetensors", "*{}-*-of-*.safetensors")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,24 +72,25 @@ def load_components(source: ModelSource, *, controls: Sequence[str], target: Tar
         parts = _told(str(base), lambda: _single_file(base, target))
         own: dict[str, str] = {}
     else:
-        parts = _part(source.base, partial(_folder, target), folders=("unet", "vae", "text_encoder", "tokenizer"))
-        own = own_controlnets(base) if base.is_dir() else {}
+        parts = _told(str(base), lambda: _folder(base, target))
+        own = own_controlnets(base)
     places = {**{kind: f"{base}/{sub}" for kind, sub in own.items()}, **source.controlnets}
     parts["controlnets"] = {kind: _controlnet(place, target) for kind, place in places.items() if kind in controls}
     return Components(**parts)
 
 
-def _folder(target: Target, folder: Path) -> dict[str, Any]:
+def _folder(folder: Path, target: Target) -> dict[str, Any]:
+    parts: dict[str, Any] = {part: _network(folder / part, part, target) for part in _NAMES}
     return {
-        **{part: _network(folder / part, part, target) for part in ("unet", "vae", "text_encoder")},
-        "tokenizer": _tokenizer(str(folder / "tokenizer")),
-        "scheduler_config": _json(folder / "scheduler" / "scheduler_config.json"),
+        **parts,
+        "tokenizer": _tokenizer(str(folder / "tokenizer"), parts["text_encoder"]),
+        "scheduler_config": read_config(folder / "scheduler" / "scheduler_config.json", "scheduler"),
     }
 
 
-def _network(folder: Path, part: str, target: Target, *, name: str = "") -> torch.nn.Module:
+def _network(folder: Path, part: Part, target: Target, *, name: str = "") -> torch.nn.Module:
     """A network from its own folder."""
-    network = _made(part, _json(folder / "config.json"))
+    network = _made(part, read_config(folder / "config.json", part))
     stored = stored_in(folder)
     whole_clip = part == "text_encoder"
     fill(
@@ -105,13 +105,11 @@ def _network(folder: Path, part: str, target: Target, *, name: str = "") -> torc
     return network
 
 
-def _made(part: str, config: Mapping[str, Any]) -> torch.nn.Module:
+def _made(part: Part, config: Mapping[str, Any]) -> torch.nn.Module:
     """A network of a part's kind, without numbers in it."""
     if part == "text_encoder":
-        own = config.get("text_config") or config
-        # What a folder says of how attention is computed is not for it to say.
-        kept = {key: value for key, value in own.items() if not key.startswith("_") and key != "quantization_config"}
-        return built(lambda: CLIPTextModel(CLIPTextConfig.from_dict(kept)))
+        told: dict[str, Any] = {**config, "attn_implementation": ATTENTION}
+        return built(lambda: CLIPTextModel(CLIPTextConfig(**told)))
     if part == "vae":
         kind = AutoencoderTiny if config.get("_class_name") == "AutoencoderTiny" else AutoencoderKL
         return built(lambda: cast("torch.nn.Module", kind.from_config(dict(config))))
@@ -138,7 +136,7 @@ def _single_file(path: Path, target: Target) -> dict[str, Any]:
         )
     beside = tokenizer_beside(path)
     try:
-        parts["tokenizer"] = _tokenizer(str(beside or CLIP_TOKENIZER))
+        parts["tokenizer"] = _tokenizer(str(beside or on_disk(CLIP_TOKENIZER)), parts["text_encoder"])
     except (OSError, ValueError) as error:
         raise ModelError(
             f"{path.name} holds no tokenizer, and none is on this machine",
@@ -151,20 +149,11 @@ def _single_file(path: Path, target: Target) -> dict[str, Any]:
 
 
 def _controlnet(place: str, target: Target) -> ControlNetModel:
-    """A ControlNet from a folder, a hub id, or one file: a path or owner/name/FILE.safetensors."""
+    """A ControlNet from a folder or one file."""
     path = Path(place)
-    if path.suffix != SUFFIX:
-        return _part(place, partial(_controlnet_folder, target), folders=())
-    if not path.is_file():
-        owner, name, file = place.split("/", 2) if place.count("/") >= 2 else ("", "", "")
-        if not file or path.is_absolute():
-            raise ModelError(f"there is no file {place}", remedy="check the path given to --controlnet")
-        path = _hub_file(f"{owner}/{name}", file)
-    return _told(place, lambda: _controlnet_file(path, target))
-
-
-def _controlnet_folder(target: Target, folder: Path) -> ControlNetModel:
-    return cast("ControlNetModel", _network(folder, "controlnet", target, name="ControlNet"))
+    if path.suffix == SUFFIX:
+        return _told(place, lambda: _controlnet_file(path, target))
+    return _told(place, lambda: cast("ControlNetModel", _network(path, "controlnet", target, name="ControlNet")))
 
 
 def _controlnet_file(path: Path, target: Target) -> ControlNetModel:
@@ -184,63 +173,28 @@ def _controlnet_file(path: Path, target: Target) -> ControlNetModel:
     return cast("ControlNetModel", network)
 
 
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        return json.loads(path.read_text("utf-8"))
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}", remedy="fetch the whole folder again") from error
-
-
-def _tokenizer(place: str) -> CLIPTokenizer:
+def _tokenizer(place: str, encoder: CLIPTextModel) -> CLIPTokenizer:
+    """The tokenizer in a folder or the hub's cache, bounded by what the text encoder can take."""
     tokenizer = CLIPTokenizer.from_pretrained(place, local_files_only=True)
     if len(tokenizer) <= 3:
         # transformers 5 makes an empty tokenizer where it finds no files, which would spell every prompt the same.
         raise OSError(f"{place} has no tokenizer files")
+    if len(tokenizer) > encoder.config.vocab_size:
+        raise OSError(f"{place} knows {len(tokenizer)} words, the text encoder {encoder.config.vocab_size}")
+    # transformers writes 1e30 for "no limit", to which every prompt would be padded.
+    tokenizer.model_max_length = min(int(tokenizer.model_max_length), encoder.config.max_position_embeddings)
     return tokenizer
-
-
-def _part(place: str, load: Callable[[Path], T], *, folders: Sequence[str]) -> T:
-    """Load from a folder without network, or from the hub's cache and, failing that, the hub."""
-    if Path(place).is_dir():
-        return _told(place, lambda: load(Path(place)))
-    try:
-        return load(_snapshot(place, folders, local=True))
-    except (OSError, ValueError, ModelError):
-        pass
-    try:
-        return load(_told(place, lambda: _snapshot(place, folders)))
-    except ModelError:
-        # Some repositories hold their weights in half precision alone.
-        return _told(place, lambda: load(_snapshot(place, folders, variant=".fp16")))
-
-
-def _snapshot(place: str, folders: Sequence[str], *, variant: str = "", local: bool = False) -> Path:
-    repo, _, revision = place.partition("@")
-    weights = [pattern.format(variant) for pattern in _WEIGHTS]
-    wanted = [f"{folder}/{name}" for folder in folders for name in weights] or [
-        "config.json",
-        "*.index*.json",
-        *weights,
-    ]
-    patterns = [*(_WANTED if folders else ()), *wanted]
-    return Path(snapshot_download(repo, revision=revision or None, allow_patterns=patterns, local_files_only=local))
-
-
-def _hub_file(repo: str, file: str) -> Path:
-    name, _, revision = repo.partition("@")
-    fetch = partial(hf_hub_download, name, file, revision=revision or None)
-    try:
-        return Path(fetch(local_files_only=True))
-    except (OSError, ValueError):
-        return Path(_told(f"{repo}/{file}", fetch))
 
 
 def _told(place: str, load: Callable[[], T]) -> T:
     try:
         return load()
-    except (OSError, ValueError, SafetensorError, KeyError, RuntimeError) as error:
-        reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
+    except (VeditError, MemoryError):
+        raise
+    except Exception as error:  # the libraries die of a bad file in many ways
+        if type(error).__name__ == "OutOfMemoryError":
+            raise
         raise ModelError(
-            f"{place} cannot be loaded: {reason}",
-            remedy="give a complete diffusers folder with safetensors weights, or a hub id while the hub is in reach",
+            f"{place} cannot be loaded: {first_line(error)}",
+            remedy="give a complete diffusers folder with safetensors weights",
         ) from error

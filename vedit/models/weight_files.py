@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from vedit.errors import ModelError
+from vedit.models.configs import damaged, shards
 from vedit.models.headers import FETCH_AGAIN, SUFFIX, Header, read_header
 
 STEMS = ("diffusion_pytorch_model", "model")
@@ -61,13 +60,17 @@ def stored_in(folder: Path) -> Stored:
                 return Stored(place=str(whole), files=(whole,))
             if index.is_file():
                 return Stored(place=str(folder), files=_indexed(index))
-    if any(file.suffix in _PICKLES for file in folder.glob("*")):
-        raise ModelError(
-            f"{folder} holds its weights as pickles alone, which can run code when they are opened",
-            remedy="convert them to .safetensors, or take a copy that has them so",
+    pickled = next((file for file in sorted(folder.glob("*")) if file.suffix in _PICKLES), None)
+    if pickled is not None:
+        raise damaged(
+            pickled,
+            "is a pickle file, which can run code when it is opened, and there are no safetensors beside it",
+            "convert it to .safetensors, or take a copy that has them so",
         )
-    there = "has no weights in it" if folder.is_dir() else "is not there"
-    raise ModelError(f"{folder} {there}", remedy=f"fetch the whole folder again, with its {SUFFIX} files")
+    named = next((folder / f"{stem}{SUFFIX}" for stem in STEMS if (folder / f"{stem}{SUFFIX}").exists()), None)
+    if named is not None:
+        raise damaged(named, "is a folder, where a file should be")
+    raise damaged(folder / f"{STEMS[folder.name == 'text_encoder']}{SUFFIX}", "is missing")
 
 
 def _other_variants(folder: Path, stem: str) -> tuple[str, ...]:
@@ -82,12 +85,8 @@ def _other_variants(folder: Path, stem: str) -> tuple[str, ...]:
 
 
 def _indexed(index: Path) -> tuple[Path, ...]:
-    try:
-        told: dict[str, Any] = json.loads(index.read_text("utf-8"))
-        names = sorted({str(name) for name in told["weight_map"].values()})
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise ModelError(f"{index} is no index of weights", remedy=FETCH_AGAIN) from error
-    outside = next((name for name in names if Path(name).name != name or not name.endswith(SUFFIX)), None)
+    files = shards(index)
+    outside = next((file.name for file in files if file.suffix != SUFFIX), None)
     if outside is not None:
-        raise ModelError(f"{index} names {outside!r}, which is no file beside it", remedy=FETCH_AGAIN)
-    return tuple(index.parent / name for name in names)
+        raise ModelError(f"{index} names {outside!r}, which is no {SUFFIX} file", remedy=FETCH_AGAIN)
+    return files

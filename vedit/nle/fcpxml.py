@@ -44,19 +44,31 @@ class FcpxmlDocument:
         self._added: dict[tuple[str, str], Element] = {}
         self._origin: dict[str, str] = {}
         """The id of a new asset -> that of the one it was made from."""
+        known = OLDEST <= version <= NEWEST
+        notes = [] if known else [f"FCPXML {root.get('version')} is newer than what is known"]
+        projects = [name for name, _ in self._reader.projects()]
+        if len(projects) > 1:
+            named = ", ".join(map(repr, projects))
+            notes.append(f'it holds {len(projects)} projects ({named}): sequence = "NAME" in a look takes one of them')
         sequences = list(self._reader.sequences())
-        if not sequences:
-            raise document.fault(root, "it holds no project", remedy="export a project, not an event")
-        name, first = sequences[0]
-        notes = () if OLDEST <= version <= NEWEST else (f"FCPXML {root.get('version')} is newer than what is known",)
+        loose = list(self._reader.loose())
+        if sequences:
+            name, first = sequences[0]
+            rate = self._reader.rate(first)
+            start = parse_time(document, first, "tcStart", Fraction(0))
+            drop = first.get("tcFormat") == "DF"
+        elif loose:
+            (name, rate, _), start, drop = loose[0], Fraction(0), False
+        else:
+            raise document.fault(root, "it holds no project and no clip", remedy="export a project or an event")
         self._timeline = Timeline(
             name=name,
-            rate=self._reader.rate(first),
-            start=parse_time(document, first, "tcStart", Fraction(0)),
-            drop=first.get("tcFormat") == "DF",
+            rate=rate,
+            start=start,
+            drop=drop,
             clips=tuple(item.clip for item in self._found),
             format=f"FCPXML {root.get('version')}",
-            notes=notes,
+            notes=tuple(notes),
         )
 
     @property

@@ -58,7 +58,7 @@ class Resources:
 
     def new_id(self) -> str:
         """An id that no resource has: r and the next number."""
-        taken = [int(name[1:]) for name in self._known if name[:1] == "r" and name[1:].isdecimal() and len(name) < 12]
+        taken = [whole(name[1:]) for name in self._known if name[:1] == "r" and is_whole(name[1:])]
         return f"r{max(taken, default=0) + 1}"
 
     def frame(self, element: Element) -> Fraction | None:

@@ -13,7 +13,7 @@ from fractions import Fraction
 from vedit.nle.fcpxml_assets import Resources
 from vedit.nle.fcpxml_nested import Nested, NotShownError, picture_of
 from vedit.nle.fcpxml_times import Retiming, parse_time
-from vedit.nle.media_paths import MediaRules
+from vedit.nle.media_paths import MediaRules, is_still
 from vedit.nle.model import ClipKind, Marker, MediaReference, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
 from vedit.rationals import shown, whole
@@ -74,12 +74,16 @@ class StoryReader:
         self._sequence = ""
         self._rate = Fraction(1)
 
-    def sequences(self) -> Iterator[tuple[str, Element]]:
-        """Every sequence of a project, then those of compound clips, with their names."""
+    def projects(self) -> Iterator[tuple[str, Element]]:
+        """Every sequence of a project, with its name."""
         for project in self.document.root.walk():
             if project.name == "project":
                 for sequence in project.elements("sequence"):
                     yield project.get("name") or "untitled", sequence
+
+    def sequences(self) -> Iterator[tuple[str, Element]]:
+        """Every sequence of a project, then those of compound clips, with their names."""
+        yield from self.projects()
         for media in self.resources:
             if media.name == "media":
                 for sequence in media.elements("sequence"):
@@ -100,9 +104,29 @@ class StoryReader:
             begin = parse_time(self.document, sequence, "tcStart", Fraction(0))
             for spine in sequence.elements("spine"):
                 found.extend(self._spine(spine, Place(record=Fraction(0), local=begin)))
+        if not any(self.projects()):
+            found.extend(self._loose())
         for number, item in enumerate(found, start=1):
             item.clip = replace(item.clip, number=number)
         return found
+
+    def loose(self) -> Iterator[tuple[str, Fraction, Element]]:
+        """The clips of an export without a project: their event's name, their frames per second, the clips."""
+        for holder in self.document.root.walk():
+            if holder.name not in ("fcpxml", "library", "event"):
+                continue
+            for child in holder.elements("clip", "asset-clip", "mc-clip", "sync-clip"):
+                inside = [child, *child.elements("asset-clip", "video"), *child.elements("spine")]
+                named = [self.resources.get(element.get("ref")) for element in inside]
+                told = [self.resources.frame(element) for element in (*inside, *named) if element is not None]
+                frame = next(filter(None, told), None)
+                if frame is not None:
+                    yield holder.get("name") or "event", 1 / frame, child
+
+    def _loose(self) -> Iterator[Found]:
+        for name, rate, clip in self.loose():
+            self._sequence, self._rate = name, rate
+            yield from self._item(clip, Fraction(0), 0)
 
     def _spine(self, spine: Element, place: Place) -> Iterator[Found]:
         """The items of a storyline follow each other; transitions lie over the cuts between them."""
@@ -162,6 +186,7 @@ class StoryReader:
             track=f"V{lane + 1}" if lane >= 0 else f"V{lane}",
             sequence=self._sequence,
             record=TimeSpan(start=begin, duration=duration),
+            sequence_rate=self._rate,
             speed=retiming.speed,
             markers=tuple(self._markers(element)),
             notes=tuple(note.text.strip() for note in element.elements("note")),
@@ -195,31 +220,31 @@ class StoryReader:
             source=source,
             with_sound=reference is element and asset.get("hasAudio") == "1" and element.get("srcEnable") != "video",
         )
-        if media.rate is None or media.duration == 0:
+        if media.rate is None or media.duration == 0 or is_still(media.path):
             clip = replace(clip, kind="still", refusal="a still picture")
         elif reference is not element and reference.find("timeMap") is not None:
             clip = replace(clip, refusal="its picture is retimed inside the clip")
         return Found(clip=clip, element=element, reference=reference)
 
-    def _nested(self, element: Element, clip: TimelineClip, shown: TimeSpan) -> Found:
+    def _nested(self, element: Element, clip: TimelineClip, span: TimeSpan) -> Found:
         """A multicam or synchronized clip, by the media that gives its picture."""
         kind, what = _NESTED[element.name]
         clip = replace(clip, kind=kind)
         try:
-            inner = self.nested.inner(element, shown, self._rate)
+            inner = self.nested.inner(element, span, self._rate)
         except NotShownError as problem:
             why = f"{what}: {problem}; break it apart to restyle its picture"
             return Found(clip=replace(clip, refusal=why), element=element)
         asset = self.resources.asset(inner.reference)
         assert asset is not None  # `inner` has seen to it
-        media = self.resources.media(asset)
-        whole = inner.reference is inner.item and inner.item.get("srcEnable") != "video"
-        with_sound = whole and asset.get("hasAudio") == "1" and self.nested.sound(element)
-        clip = _markers_moved(clip, inner.source.start - shown.start)
+        media = replace(self.resources.media(asset), drop=inner.item.get("tcFormat") == "DF")
+        own = inner.reference is inner.item and inner.item.get("srcEnable") != "video"
+        with_sound = own and asset.get("hasAudio") == "1" and self.nested.sound(element)
+        clip = _markers_moved(clip, inner.source.start - span.start)
         clip = replace(clip, media=media, source=inner.source, with_sound=with_sound)
-        if media.rate is None or media.duration == 0:
+        if media.rate is None or media.duration == 0 or is_still(media.path):
             clip = replace(clip, kind="still", refusal="a still picture")
-        return Found(clip=clip, element=element, reference=inner.reference, shown=shown, rate=self._rate)
+        return Found(clip=clip, element=element, reference=inner.reference, shown=span, rate=self._rate)
 
     def _media(self, element: Element) -> MediaReference | None:
         reference = _reference(element)

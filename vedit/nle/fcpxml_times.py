@@ -7,7 +7,7 @@ from fractions import Fraction
 
 from vedit.nle.model import TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
-from vedit.rationals import rational, shown
+from vedit.rationals import FASTEST, is_whole, rational, shown, whole
 
 _TIME = re.compile(r"^(-?[\d./]+)s$")
 _NAMED = re.compile(r"(?:\d|DV\D*\d+x\d+)([pi])(2398|24|25|2997|30|4795|48|50|5994|60)$")
@@ -92,8 +92,8 @@ def _whole(rate: Fraction) -> Fraction:
 
 def _told_rate(text: str) -> Fraction | None:
     """A `srcFrameRate`: 23.98, 25, 29.97 and so on."""
-    if text.isascii() and text.isdecimal() and len(text) < 4:
-        return Fraction(text) or None
+    if is_whole(text) and 0 < whole(text) <= FASTEST:
+        return Fraction(whole(text))
     return _RATES.get(text.replace(".", ""))
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from vedit.errors import MediaError
-from vedit.media.addresses import DRIVE, path_of
+from vedit.media.addresses import DRIVE, RemoteError, path_of
 from vedit.media.sequence import SUFFIXES, find_sequence, split_counter
 
 _TRAILING_PARTS = 8
@@ -47,13 +47,18 @@ class MediaRules:
         An address is a `file:` URL, an absolute path, or a path relative to the project; other schemes are refused.
         Where nothing lies there, the end of the path is looked for in the folders that are allowed.
         """
+        problem = "offline"
         try:
             name = path_of(written)
+            direct = self._direct(name)
+            if direct is None or not _is_file(direct):
+                name = _counter_in(name)
+                direct = self._direct(name)
+        except RemoteError as error:
+            # No other machine is asked, but what is told of the path may lie here, too.
+            name, direct, problem = _counter_in(error.path), None, str(error)
         except ValueError as error:
             return Located(problem=str(error))
-        name = _counter_in(name)
-        direct = self._direct(name)
-        problem = "offline"
         if direct is not None and _is_media(direct):
             if self._allowed(direct):
                 return Located(path=direct)
@@ -73,9 +78,9 @@ class MediaRules:
             names: what the format gives: a file's name, a clip's name, a reel; the first that is found counts.
         """
         for name in filter(None, names):
-            last = (_parts(name) or ("",))[-1]
+            last = (_parts(_counter_in(name)) or ("",))[-1]
             for folder in (self.base, *self.folders):
-                if last and _is_file(folder / last) and self._allowed(folder / last):
+                if last and _is_media(folder / last) and self._allowed(folder / last):
                     return Located(path=folder / last)
                 try:
                     similar = [path for path in folder.iterdir() if path.stem == last and path.is_file()]
@@ -99,6 +104,7 @@ class MediaRules:
         return any(real.is_relative_to(folder.resolve()) for folder in (self.base, *self.folders))
 
 
+_PICTURES = frozenset((*SUFFIXES, ".bmp", ".psd", ".tga", ".heic"))
 _MEDIA = frozenset((".mov", ".mp4", ".m4v", ".mkv", ".mxf", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"))
 
 
@@ -108,17 +114,27 @@ def _parts(name: str) -> tuple[str, ...]:
     return tuple(part for part in pure.parts if part not in ("..", pure.anchor))
 
 
-def run_from(first: Path) -> Path:
-    """The image sequence that begins with a picture, as `shot_%04d.exr`; the picture itself where none does."""
+def is_still(path: Path | None) -> bool:
+    """Whether a path is that of one picture, and of no image sequence."""
+    return path is not None and path.suffix.lower() in _PICTURES and split_counter(path.name) is None
+
+
+def run_from(first: Path, length: int) -> Path:
+    """The image sequence that begins with a picture, as `shot_%04d.exr`; the picture itself where none does.
+
+    Args:
+        first: the picture.
+        length: frames that the timeline knows of it; a still picture has many more than there are pictures beside it.
+    """
     found = _TRAILING_NUMBER.match(first.stem)
-    if found is None or first.suffix.lower() not in SUFFIXES:
+    if found is None or length < 2 or first.suffix.lower() not in SUFFIXES:
         return first
     named = first.with_name(f"{found[1].replace('%', '%%')}%0{len(found[2])}d{first.suffix}")
     try:
         run = find_sequence(named)
     except MediaError:
         return first
-    return named if run is not None and run.count > 1 and run.first == int(found[2]) else first
+    return named if run is not None and run.count >= length and run.first == int(found[2]) else first
 
 
 def _counter_in(name: str) -> str:

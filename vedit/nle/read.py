@@ -30,7 +30,7 @@ def read_timeline(
     """Read a timeline file: FCPXML (file or bundle), FCP7 XML, Kdenlive and MLT, EDL, OpenTimelineIO, AAF.
 
     Args:
-        path: the file, or the folder of an `.fcpxmld` bundle.
+        path: the file, or the folder of an `.fcpxmld` or `.fcpxml` bundle.
         rate: frames per second of an EDL, which mostly does not tell it.
         folders: where media may lie besides the timeline's own folder.
         anywhere: media may lie in any folder.
@@ -46,7 +46,8 @@ def read_timeline(
     if rate is not None and suffix != ".edl":
         raise InputError(f"{path.name} tells its own frame rate", remedy="--rate is for EDL")
     base = path.absolute().parent
-    content = path / _INFO if suffix == BUNDLE and path.is_dir() else path
+    # Final Cut writes a bundle under either ending.
+    content = path / _INFO if suffix in (BUNDLE, ".fcpxml") and path.is_dir() else path
     rules = MediaRules(base=base, folders=tuple(folder.absolute() for folder in folders), anywhere=anywhere)
     if suffix == ".aaf":
         from vedit.nle.aaf import AafDocument

@@ -19,7 +19,7 @@ from vedit.nle.model import TimelineDocument
 from vedit.nle.ranges import MediaFacts
 from vedit.nle.settings import look_options
 from vedit.options import QualityName, RenderRequest, RestyleOptions
-from vedit.planning import pick_device
+from vedit.planning import pick_device, settle
 from vedit.timeline import TimelineJob
 from vedit.used_weights import same_weights, weights_of
 from vedit.work import unit_key
@@ -79,8 +79,6 @@ def timeline_renders(
     Raises:
         InputError: a look's value is not understood, or names a model or file that is not there.
     """
-    from vedit.models import resolve
-
     device = pick_device(choices.device)
     hashes: dict[object, object] = {}
     renders: list[TimelineRender] = []
@@ -88,12 +86,11 @@ def timeline_renders(
         asked = look_options(job.look, files=files)
         options = asked.options if choices.quality is None else asked.options.at_quality(choices.quality)
         model = choices.model or asked.model
-        resolve(model, {})
         known = facts[job.source]
         media = document.timeline.clips[job.clips[0] - 1].media
         drop = document.timeline.drop or (media is not None and media.drop)
         origin = known.timecode or _origin(job, drop=drop)
-        request = RenderRequest(
+        asked_for = RenderRequest(
             source=job.source,
             options=options,
             output=job.output,
@@ -106,6 +103,7 @@ def timeline_renders(
             fresh=choices.fresh,
             keep_work=choices.keep_work,
         )
+        request = settle(asked_for)
         request = replace(request, purpose=_purpose(job, request, hashes))
         renders.append(
             TimelineRender(
@@ -145,7 +143,7 @@ def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[object, obje
     decides = {
         "source": digest(request.source),
         "frames": request.frames,
-        "options": digest(replace(request.options, batch=RestyleOptions.batch)),  # it decides the last bits alone
+        "options": digest(replace(request.options, batch=1)),  # the last bits alone
         # What is in a model's folder is told apart by `weights_of`.
         "model": Path(request.model).name if Path(request.model).exists() else request.model,
         "device": request.device.split(":")[0],

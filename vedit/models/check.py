@@ -1,0 +1,178 @@
+"""A model before it is loaded: on this machine, whole, and of files that say what can be. Does not import torch.
+
+It is cheap, so it comes before anything else that a render does: of weights the headers are read, of the rest all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from vedit.errors import ModelError
+from vedit.hub_cache import hub_place
+from vedit.models import LOOKS, ModelSource, known_models, resolve
+from vedit.models.branches import own_controlnets
+from vedit.models.configs import Part, damaged, read_config, read_json, texts_of
+from vedit.models.fast import tier_of
+from vedit.models.headers import read_header
+from vedit.models.tokenizer_files import check_tokenizer
+from vedit.models.weight_files import stored_in
+
+
+def checked(
+    name: str,
+    controlnets: Mapping[str, str] | None = None,
+    *,
+    controls: Collection[str] = (),
+    fast: bool = True,
+) -> ModelSource:
+    """Where a model's parts are on this machine, each found whole.
+
+    Args:
+        name: as `vedit.models.resolve` takes it.
+        controlnets: further control branches by kind.
+        controls: the kinds of the branches that are wanted; the others need not be there.
+        fast: its fast tier too, where it has one.
+
+    Returns:
+        Folders and files; of branches those that are wanted and that there are.
+
+    Raises:
+        ModelError: there is no such model, it is not on this machine, or a file of it is damaged, with its name.
+    """
+    found = located(name, controlnets, controls=controls)
+    try:
+        _check(found, controls, fast=fast)
+    except ModelError as error:
+        if hub_place(resolve(name).base) is None:
+            raise
+        raise ModelError(error.message, remedy=f"run: vedit models pull {name} --force") from None
+    return found
+
+
+def located(name: str, controlnets: Mapping[str, str] | None = None, *, controls: Collection[str] = ()) -> ModelSource:
+    """As `checked`, without a look into any file. Raises ModelError where there is no such model on this machine."""
+    source = resolve(name, controlnets)
+    wanted = {kind: place for kind, place in source.controlnets.items() if kind in controls}
+    found = ModelSource(base=source.base, controlnets=wanted).on_disk
+    for place in (found.base, *found.controlnets.values()):
+        if hub_place(place) is not None:
+            raise _absent(name, place)
+    return found
+
+
+def _check(found: ModelSource, controls: Collection[str], *, fast: bool) -> None:
+    base = Path(found.base)
+    if base.is_dir():
+        _check_folder(base)
+        tier = tier_of(base) if fast else None
+        if tier is not None:
+            _check_tier(tier.weights)
+        own = {kind: str(base / sub) for kind, sub in own_controlnets(base).items() if kind in controls}
+    else:
+        _check_file(base)
+        own = {}
+    for place in map(Path, {**own, **found.controlnets}.values()):
+        if place.is_dir():
+            _check_part(place, "controlnet")
+        else:
+            _check_file(place)
+
+
+def _absent(name: str, place: str) -> ModelError:
+    """What is on the hub, if anywhere, is fetched by a command of its own: a render never does."""
+    own = resolve(name)
+    known = any(info.name == name for info in known_models()) and place in (own.base, *own.controlnets.values())
+    what = f"{name} ({place})" if known else place
+    return ModelError(
+        f"{what} is not on this machine: there is no such folder or file, and it is not in the hub's cache",
+        remedy=f"check the path, or fetch it with: vedit models pull {name if known else place}",
+    )
+
+
+def _check_folder(folder: Path) -> None:
+    read_json(folder / "model_index.json")
+    _check_part(folder / "unet", "unet")
+    _check_part(folder / "vae", "vae")
+    text = _check_part(folder / "text_encoder", "text_encoder")
+    check_tokenizer(folder / "tokenizer", vocabulary=text.get("vocab_size", 49408))
+    read_config(folder / "scheduler" / "scheduler_config.json", "scheduler")
+    if (folder / LOOKS).exists():
+        texts_of(folder / LOOKS, "words")
+
+
+def _check_tier(weights: Path) -> None:
+    """Raises ModelError for a fast tier's weights; the model can do without."""
+    try:
+        read_header(weights)
+    except ModelError as error:
+        remedy = f"fetch the model again, or remove its folder {weights.parent.name}/"
+        raise ModelError(error.message, remedy=remedy) from None
+
+
+def _check_file(file: Path) -> None:
+    """A single file, and the configs that may lie in a folder beside it."""
+    read_header(file)
+    beside = file.with_suffix("")
+    for part in ("unet", "vae", "text_encoder", "controlnet"):
+        if (beside / part / "config.json").exists():
+            read_config(beside / part / "config.json", part)
+    if (beside / "scheduler").exists():
+        read_config(beside / "scheduler" / "scheduler_config.json", "scheduler")
+
+
+def _check_part(folder: Path, part: Part) -> dict[str, Any]:
+    """The config of one part, after it was held against what its weights can fill."""
+    if not folder.is_dir():
+        raise damaged(folder, "is a file, where a folder should be" if folder.exists() else "is missing")
+    config = read_config(folder / "config.json", part)
+    if part == "text_encoder" and (folder / "adapter_config.json").exists():
+        # transformers would follow it to another model.
+        raise damaged(folder / "adapter_config.json", "asks for an adapter, which is not loaded", "remove it")
+    held = stored_in(folder).parameters
+    least = _LEAST[part](config)
+    if least > held:
+        raise damaged(
+            folder / "config.json",
+            f"describes a network of at least {least} weights, and its files hold {held}",
+            "fetch the model again: they do not belong together",
+        )
+    return config
+
+
+def _least_blocks(config: Mapping[str, Any]) -> int:
+    """Of blocks of resnets: one convolution of three by three from its width to its width in each layer."""
+    widths: list[int] = config.get("block_out_channels") or []
+    layers = config.get("layers_per_block", 1)
+    counts: list[int] = layers if isinstance(layers, list) else [layers] * len(widths)
+    return sum(9 * width * width * count for width, count in zip(widths, counts, strict=False))
+
+
+def _least_tiny(config: Mapping[str, Any]) -> int:
+    """Of `AutoencoderTiny`: three such convolutions in each block."""
+    if "encoder_block_out_channels" not in config:
+        return _least_blocks(config)
+    return sum(
+        27 * width * width * count
+        for side in ("encoder", "decoder")
+        for width, count in zip(
+            config.get(f"{side}_block_out_channels") or [], config.get(f"num_{side}_blocks") or [], strict=False
+        )
+    )
+
+
+def _least_text(config: Mapping[str, Any]) -> int:
+    """Of CLIP's text encoder: attention and feed-forward matrices of each layer, words and positions."""
+    width: int = config["hidden_size"]
+    inner, layers = config.get("intermediate_size", 2048), config.get("num_hidden_layers", 12)
+    known = config.get("vocab_size", 49408) + config.get("max_position_embeddings", 77)
+    return layers * (4 * width * width + 2 * width * inner) + known * width
+
+
+_LEAST: dict[Part, Callable[[Mapping[str, Any]], int]] = {
+    "unet": _least_blocks,
+    "controlnet": _least_blocks,
+    "vae": _least_tiny,
+    "text_encoder": _least_text,
+}
