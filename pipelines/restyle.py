@@ -216,11 +216,11 @@ def restyle_frames(
     return Latents(data=share_change(clean.data, source.data, cells), timestep=clean.timestep)
 
 
-def shot_windows(options: RestyleOptions, shot: FrameRange) -> tuple[Window, ...]:
-    """The windows that a shot is sampled in."""
+def shot_windows(options: RestyleOptions, shot: FrameRange, *, size: int | None = None) -> tuple[Window, ...]:
+    """The windows that a shot is sampled in; `size` is what memory has left of the window that was asked for."""
+    size = options.window if size is None else size
     overlap = OVERLAP if options.overlap is None else options.overlap
-    # Memory may have left less of the window than was asked for.
-    return windows(shot, size=options.window, overlap=min(overlap, options.window // 3))
+    return windows(shot, size=size, overlap=min(overlap, size // 3))
 
 
 def restyle_window(

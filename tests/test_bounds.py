@@ -176,6 +176,9 @@ def test_a_window_of_few_frames_shares_what_it_can() -> None:
         parts = shot_windows(RestyleOptions(window=window), FrameRange(start=0, stop=60))
         shared = {a.frames.stop - b.frames.start for a, b in pairwise(parts)}
         assert shared == {min(4, window // 3)}
+    # What memory has left of a window has room for less than was asked for, and that is no error of the user's.
+    parts = shot_windows(RestyleOptions(window=12, overlap=4), FrameRange(start=0, stop=60), size=4)
+    assert {a.frames.stop - b.frames.start for a, b in pairwise(parts)} == {1}
 
 
 def test_two_keys_that_do_not_go_together_are_named_with_their_place() -> None:

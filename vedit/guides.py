@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import torch
 from torch.nn import functional as F
 
+from vedit.computed_on import computed_on
 from vedit.control_source import ControlVideo, open_control, runs
 from vedit.controls import control_maps, control_stream
 from vedit.diffusion.conditioning import Control, Guides, RegionGuide
@@ -215,6 +216,8 @@ class Steering:
                 "side": side,
                 "fit": plain(self._steered.fit),
                 "source": self._steered.facts,
+                # Networks round otherwise elsewhere; without weights it is whole numbers and OpenCV.
+                **({"computed on": computed_on(torch.device("cpu"))} if needs.weights else {}),
             }
             kept = self._cache.frames(facts, shot, lambda: self._maps_of_shot(kind, needs, side, shot))
             self._maps[kind, shot] = kept

@@ -163,8 +163,8 @@ class Sampler:
 
     def _planned(self, shot: Shot, sizes: Sizes | None = None) -> SampledShot:
         window, batch = sizes or (self._ladder.footing.window, self._ladder.footing.batch)
-        options = replace(self._restyler.options, window=window)
-        parts = shot_windows(options, shot.frames)
+        options = self._restyler.options
+        parts = shot_windows(options, shot.frames, size=window)
         facts = {**self._facts, "anchor": shot.frames.start, "batch": batch}
         shared = self._job.anchor_of(shot)
         if shared is not None:
