@@ -56,7 +56,7 @@ LAYERS = (
     ("guides",),
     ("pipelines",),
     ("planning", "estimates", "used_weights"),
-    ("sampling",),
+    ("sampling", "ended_before"),
     ("finishing",),
     (
         "render",
