@@ -13,10 +13,10 @@ from typing import Any
 
 
 def main() -> None:
-    import vedit.control_video
-    import vedit.masks.export
-    import vedit.render  # noqa: F401
     from vedit.cli.app import main as command
+
+    for name in ("vedit.render", "vedit.control_video", "vedit.masks.export"):
+        importlib.import_module(name)
 
     found: list[dict[str, Any]] = []
     for run in json.load(sys.stdin):
@@ -27,7 +27,7 @@ def main() -> None:
                 os.dup2(errors.fileno(), 2)
                 os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
                 # No process of its own for each file that is opened: a fork of this one is quicker.
-                importlib.import_module("vedit.media.isolate").check_file = lambda *_, **__: None
+                setattr(importlib.import_module("vedit.media.isolate"), "check_file", unchecked)  # noqa: B010
                 if run["kill_at"] is not None:
                     arm(run["armed"], run["kill_at"], getattr(signal, run["signal"]))
                 code = command(run["words"], standalone_mode=False)
@@ -38,6 +38,10 @@ def main() -> None:
             names = sorted(str(path.relative_to(run["folder"])) for path in Path(run["folder"]).rglob("*"))
             found.append({"code": os.waitstatus_to_exitcode(status), "error": errors.read(), "names": names})
     json.dump(found, sys.stdout)
+
+
+def unchecked(*_: object, **__: object) -> None:
+    """In place of `check_file`."""
 
 
 def arm(name: str, at: int, number: int) -> None:

@@ -1,4 +1,4 @@
-"""Sets of control maps and mattes that are there in part: the same command makes what is missing, and keeps the rest."""
+"""Sets of control maps and mattes that are there in part: the same command makes what is missing, keeps the rest."""
 
 from __future__ import annotations
 

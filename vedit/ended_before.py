@@ -37,7 +37,8 @@ def ended_before(request: RenderRequest, *, side_by_side: Path | None = None) ->
         if told["request"] != _key(request, side_by_side, source_hash(request.source)[0]):
             return None
         values: dict[str, Any] = dict(told["result"])
-        return RenderResult(**{**values, "notes": tuple(values["notes"])})
+        values["notes"] = tuple(values["notes"])
+        return RenderResult(**values)
     except (LookupError, TypeError, ValueError, OSError, VeditError):
         return None  # a journal that somebody wrote, or a source that is gone: the render says what is wrong
 

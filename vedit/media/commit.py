@@ -94,7 +94,8 @@ def _move(folder: Path, output: Path, entry: Mapping[str, Any]) -> tuple[Path, P
     # The journal is a file that anyone can edit: it reaches nothing beside the output and its folder.
     final = output.with_name(Path(entry["name"]).name)
     parts = Path(entry["temporary"]).parts
-    if not parts or len(parts) > 2 or any(part in ("..", "/") for part in parts) or not parts[0].startswith("."):
+    hidden = entry["temporary"].startswith(".")
+    if not hidden or not 0 < len(parts) <= 2 or any(part in ("..", "/") for part in parts):
         raise ValueError(entry["temporary"])
     temporary = (folder if entry["inside"] else output.parent).joinpath(*parts)
     if _seen(final) == entry["is"]:
