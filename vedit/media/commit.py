@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from vedit.media.place import Pairs, put_in_place, stamp, write_whole
+from vedit.media.unfinished import sweep
 
 JOURNAL = "commit.json"
 FORMAT = 1
@@ -75,6 +76,7 @@ def end_commit(folder: Path, output: Path) -> Mapping[str, Any] | None:
         return None
     pending = [pair for pair in results if pair is not None]
     put_in_place(pending, companions=[pair for pair in companions if pair is not None], stale=stale)
+    sweep(output)  # what was replaced lies aside still
     return told["told"] if isinstance(told["told"], dict) else {}
 
 
