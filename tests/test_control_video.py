@@ -101,7 +101,7 @@ def test_numbered_pictures(clip: Path, tmp_path: Path) -> None:
     (pattern,) = write_controls(clip, ["softedge"], tmp_path / "edge_%03d.png").outputs
     assert names(tmp_path) == [f"edge_{n:03d}.png" for n in range(1, FRAMES + 1)], "no sound beside them"
     with pytest.raises(InputError, match=r"edge_001\.png exists"):
-        write_controls(clip, ["softedge"], pattern)
+        write_controls(clip, ["softedge"], pattern, short_side=64)
     write_controls(clip, ["softedge"], pattern, frames="#0..#3", overwrite=True, sheet=tmp_path / "sheet.png")
     assert names(tmp_path) == [*(f"edge_{n:03d}.png" for n in (1, 2, 3)), "sheet.png"]
     picture = cv2.imread(str(tmp_path / "edge_001.png"))

@@ -54,8 +54,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("vedit.media.read.scan", "vedit.media.read.predict", "vedit.media.decode.Decoder.__init__"):
         monkeypatch.setattr(name, decode)
     monkeypatch.setattr("vedit.sample.sample_frames", decode)
+
     # A process of its own for each, which decodes one frame.
-    monkeypatch.setattr("vedit.media.isolate.check_file", lambda *_, **__: None)
+    def unchecked(*_: object, **__: object) -> None:
+        pass
+
+    monkeypatch.setattr("vedit.media.isolate.check_file", unchecked)
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -65,6 +69,14 @@ def run(words: tuple[str, ...], stem: str, capsys: pytest.CaptureFixture[str]) -
     told = [said.get(word, word.replace("OUT", stem)) for word in words]
     code = main(told, standalone_mode=False)
     return code, capsys.readouterr().err
+
+
+def a_file(path: Path) -> None:
+    path.write_bytes(b"mine")
+
+
+def a_link(path: Path) -> None:
+    path.symlink_to("nowhere")
 
 
 def everything(folder: Path) -> set[str]:
@@ -88,9 +100,9 @@ def test_a_bad_place(command: str, stem: str, told: str, folder: Path, capsys: p
 @pytest.mark.parametrize(
     ("there", "told"),
     [
-        (lambda path: path.write_bytes(b"mine"), ("exists", "is there already")),
-        (lambda path: path.mkdir(), ("is a folder", "is there already")),
-        (lambda path: path.symlink_to("nowhere"), ("link",)),
+        (a_file, ("exists", "is there already")),
+        (Path.mkdir, ("is a folder", "is there already")),
+        (a_link, ("link",)),
     ],
     ids=["a file", "a folder", "a link"],
 )

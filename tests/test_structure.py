@@ -58,7 +58,7 @@ LAYERS = (
     ("guides",),
     ("pipelines",),
     ("planning", "estimates", "used_weights"),
-    ("sampling",),
+    ("sampling", "ended_before"),
     ("finishing", "resumed"),
     (
         "render",

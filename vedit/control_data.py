@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -19,7 +19,9 @@ from vedit.flow import FLOW_SIDE, flow_pairs
 from vedit.flow_files import write_flo, write_kitti
 from vedit.geometry import unfit
 from vedit.media.exr import encode_exr
+from vedit.media.label import with_attributes, with_text
 from vedit.media.numbered import first_number
+from vedit.media.place import Stamp
 from vedit.types import Fit, FrameRange, Shot
 
 DEPTHS = "depth"
@@ -38,6 +40,8 @@ class DataMaps:
         part: the frames that are written.
         shots: of the part.
         overwrite: files of the pattern may be replaced.
+        tags: are written into each file, where its format has a place for them.
+        replaces: files of the pattern that may be replaced in any case.
         side: pixels of the shorter side at which frames are matched; None is the default flow size.
 
     Raises:
@@ -53,16 +57,20 @@ class DataMaps:
         shots: Sequence[Shot],
         *,
         overwrite: bool,
+        tags: Mapping[str, str],
+        replaces: Collection[Stamp] = (),
         side: int | None = None,
     ) -> None:
         self._output = output
+        self._tags = tags
         self._side = side
         pairs = output.kind == FLOW
         first = first_number(source, part.start) - part.start
         frames = [first + n for shot in shots for n in range(shot.frames.start, shot.frames.stop - pairs)]
         if not frames:
             raise InputError("no shot has two frames: there is no motion to write", remedy="name a longer clip")
-        self._files = DataFiles(output.path, frames, source, overwrite=overwrite)
+        self._files = DataFiles(output.path, frames, source, overwrite=overwrite, replaces=replaces)
+        self.whole = self._files.whole
         self.notes: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
@@ -85,15 +93,27 @@ class DataMaps:
             for motion, valid in source_flow(chunks, place, self._side):
                 for vectors, match in zip(motion, valid, strict=True):
                     save = partial(_save_flow, form=self._output.format, motion=vectors, valid=match)
-                    self._files.write(save)
+                    self._files.write(self._tagged(save))
                 yield motion
             return
         for values in _values(self._output.kind, chunks):
             sized = _sized(unfit(values, place), place.source)
             for image in sized:
                 data = encode_exr(image.float().cpu().numpy())
-                self._files.write(lambda path, data=data: path.write_bytes(data))
+                self._files.write(self._tagged(lambda path, data=data: path.write_bytes(data)))
             yield sized
+
+    def _tagged(self, save: Callable[[Path], object]) -> Callable[[Path], object]:
+        """The same, and the tags behind it; Middlebury's .flo has no place for any."""
+        add = {".exr": with_attributes, ".png": with_text}.get(self._output.path.suffix.lower())
+        if add is None:
+            return save
+
+        def both(path: Path) -> None:
+            save(path)
+            path.write_bytes(add(path.read_bytes(), self._tags, label=False))
+
+        return both
 
     def finish(self) -> None:
         """Give the files their names."""

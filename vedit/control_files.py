@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,7 +11,7 @@ from typing import Self
 
 from vedit.errors import ContractError
 from vedit.media.numbered import NumberedFiles, move_in_place, numbered
-from vedit.media.place import sync
+from vedit.media.place import Stamp, sync
 from vedit.media.target import check_target
 from vedit.media.unfinished import hold, let_go, not_written, sweep, unfinished_name
 
@@ -37,13 +37,16 @@ class DataFiles:
         numbers: of the files, in the order in which they come.
         source: the clip they are made of.
         overwrite: files of the pattern may be replaced.
+        replaces: those that may be without it.
 
     Raises:
         MediaError: the pattern has no counter, files exist, or the folder cannot be written to.
         VeditError: the disk refuses later.
     """
 
-    def __init__(self, pattern: Path, numbers: Sequence[int], source: Path, *, overwrite: bool) -> None:
+    def __init__(
+        self, pattern: Path, numbers: Sequence[int], source: Path, *, overwrite: bool, replaces: Collection[Stamp] = ()
+    ) -> None:
         whole = numbered(pattern.absolute(), first=numbers[0] if numbers else 1, count=len(numbers))
         self._files = _ChosenFiles(
             folder=whole.folder,
@@ -55,11 +58,18 @@ class DataFiles:
             numbers=tuple(numbers),
         )
         self._overwrite = overwrite
+        self._replaces = replaces
         self._written = 0
-        check_target(pattern.absolute(), source, self._files, overwrite=overwrite)
+        check_target(pattern.absolute(), source, self._files, overwrite=overwrite, replaces=replaces)
         self._pattern = pattern.absolute()
         self._temporary = whole.folder / unfinished_name(self._pattern)
         self._held: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether all files are there that may be replaced, and no other of the pattern."""
+        present = {file.name for file in self._files.present()}
+        return present == set(self._files.names) and len(self._replaces) == len(present)
 
     def __enter__(self) -> Self:
         sweep(self._pattern)
@@ -98,7 +108,7 @@ class DataFiles:
         try:
             for name in self._files.names:
                 sync(self._temporary / name)
-            move_in_place(self._files, self._temporary, replace=self._overwrite)
+            move_in_place(self._files, self._temporary, replace=self._overwrite, replaces=self._replaces)
             sync(self._files.folder)
         except OSError as error:
             raise not_written(self._pattern, error) from error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -23,19 +23,23 @@ from vedit.geometry import fit, unfit, working_fit
 from vedit.media.choices import Interlaced, OutputOptions, PresetName
 from vedit.media.color import BT709
 from vedit.media.encode import choose_encoding
+from vedit.media.made import carriers, key_of_making, recipe_of, tags_of
 from vedit.media.numbered import numbered
+from vedit.media.place import Stamp, stamp
 from vedit.media.plan import OutputPlan, check_output, plan_output
 from vedit.media.read import VideoReader, open_video
+from vedit.media.sequence import DEFAULT_RATE, split_counter
+from vedit.media.source import checked_path
 from vedit.media.target import check_folder, check_name, check_target
 from vedit.media.timecode import parse_range
 from vedit.media.write import VideoWriter
 from vedit.options import OnProgress, Progress, ignore_progress
-from vedit.ranges import to_integer
+from vedit.ranges import to_integer, to_unit
 from vedit.registry import Needs, needs_of, preprocessors
-from vedit.sheet import check_sheet, contact_sheet
+from vedit.sheet import check_sheet, contact_sheet, is_sheet
 from vedit.shots import detect_shots
 from vedit.types import ColorTags, Fit, FrameIndex, FrameRange, VideoMetadata
-from vedit.weights import local
+from vedit.weights import identity, local
 
 _CHUNK_FRAMES = 8
 _CHUNK_BYTES = 128_000_000
@@ -74,7 +78,8 @@ def write_controls(
     """Write control maps with the source's size and timing: every shot is one stream through a preprocessor.
 
     Videos hold 8 bits of full range without subsampled colour, and the source's sound. All files get their names
-    together at the end; an error leaves none.
+    together at the end; an error leaves none. Maps that are there already, made of the same clip with the same
+    settings, are kept, and the others are made; so the call completes what a killed one has left.
 
     Args:
         source: the clip.
@@ -111,7 +116,27 @@ def write_controls(
         drop_unsupported=True,
         interlaced=interlaced,
     )
-    _check_places(outputs, sheet, source, options, made=is_folder(output))
+    keys = {
+        out.kind: key_of_making(
+            checked_path(source),
+            {
+                "maps": out.kind,
+                "format": out.format,
+                "frames": frames,
+                "side": short_side,
+                "preset": preset,
+                "rate": rate,
+                "track": track,
+                "interlaced": interlaced,
+                "weights": [identity(name) for name in needs[out.kind].weights],
+            },
+        )
+        for out in outputs
+    }
+    ours = {out.kind: () if overwrite else carriers(_there(out.path), keys[out.kind]) for out in outputs}
+    old_sheet = () if sheet is None or not is_sheet(sheet) else filter(None, (stamp(sheet),))
+    replaces = {**{out.path: ours[out.kind] for out in outputs}, **({sheet: tuple(old_sheet)} if sheet else {})}
+    _check_places(outputs, sheet, source, options, replaces, made=is_folder(output))
     with (
         open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced) as reader,
         ExitStack() as stack,
@@ -126,14 +151,37 @@ def write_controls(
         shots = detect_shots(reader, frames=part)
         writers: list[PictureMaps | DataMaps] = []
         for out in outputs:
-            made = (
-                DataMaps(out, metadata.path, part, shots, overwrite=overwrite, side=short_side)
-                if out.data
-                else PictureMaps(out.kind, plan_maps(out.path, metadata, index, part, options))
-            )
-            writers.append(stack.enter_context(made))
-        cells = ControlSheet(names, part)
+            if out.data:
+                tags = tags_of("controls", keys[out.kind])
+                made = DataMaps(
+                    out,
+                    metadata.path,
+                    part,
+                    shots,
+                    overwrite=overwrite,
+                    tags=tags,
+                    replaces=ours[out.kind],
+                    side=short_side,
+                )
+            else:
+                chosen = replace(options, replaces=ours[out.kind])
+                recipe = recipe_of("controls", keys[out.kind])
+                made = PictureMaps(out.kind, plan_maps(out.path, metadata, index, part, chosen, recipe=recipe))
+            writers.append(made)
+        kept = [out for out, writer in zip(outputs, writers, strict=True) if writer.whole]
+        told = [f"{out.path.name} is kept: it is there, made of the same clip with the same settings" for out in kept]
+        if len(kept) == len(outputs) and (sheet is None or is_sheet(sheet)):
+            paths = tuple(out.path for out in outputs)
+            return WrittenControls(outputs=paths, sheet=sheet, notes=(*reader.warnings, *told))
+        for writer in writers:
+            if not writer.whole:
+                stack.enter_context(writer)
+        cells = ControlSheet(tuple(out.kind for out in outputs if not (out in kept and out.data)), part)
         for out, writer in zip(outputs, writers, strict=True):
+            if writer.whole:
+                if sheet is not None and not out.data:
+                    _show_again(out, cells, part)
+                continue
             place = _place(metadata, needs[out.kind], short_side)
             for shot in shots:
                 done = shot.frames.start
@@ -151,10 +199,11 @@ def write_controls(
                     )
         drawn = cells.draw(reader, index) if sheet is not None else None
         for writer in writers:
-            writer.finish()
+            if not writer.whole:
+                writer.finish()
         if sheet is not None and drawn is not None:
             contact_sheet(*drawn, sheet, cell_width=CELL)
-        notes = dict.fromkeys(note for writer in writers for note in writer.notes)
+        notes = dict.fromkeys([*told, *(note for writer in writers for note in writer.notes)])
         return WrittenControls(
             outputs=tuple(out.path for out in outputs), sheet=sheet, notes=(*reader.warnings, *notes)
         )
@@ -173,6 +222,10 @@ class PictureMaps:
         self._size = (plan.source.height, plan.source.width)
         self._writer = VideoWriter(plan)
         self.notes = plan.notes
+        # What may be replaced without being asked to was made alike: where it is all there, nothing is to be made.
+        present = plan.pictures.present() if plan.pictures is not None else [plan.path] if plan.path.exists() else []
+        names = set(plan.pictures.names) if plan.pictures is not None else {plan.path.name}
+        self.whole = {file.name for file in present} == names and len(plan.options.replaces) == len(present)
 
     def __enter__(self) -> Self:
         self._writer.__enter__()
@@ -216,7 +269,13 @@ def check_needs(kind: str) -> Needs:
 
 
 def plan_maps(
-    path: Path, metadata: VideoMetadata, index: FrameIndex, part: FrameRange, options: OutputOptions
+    path: Path,
+    metadata: VideoMetadata,
+    index: FrameIndex,
+    part: FrameRange,
+    options: OutputOptions,
+    *,
+    recipe: Mapping[str, object] | None = None,
 ) -> OutputPlan:
     """A file of maps: the source's timing and sound, but 8 bits of full range, BT.709, and colour as sharp as luma.
 
@@ -224,7 +283,7 @@ def plan_maps(
     pictures get no sound beside them.
     """
     bare = replace(metadata, pixel_format="yuv444p", bit_depth=8, has_alpha=False, color=_TAGS)
-    plan = plan_output(path, bare, index, frames=part, options=options)
+    plan = plan_output(path, bare, index, frames=part, options=options, recipe=recipe)
     # Planned once more without the mastering display of an HDR source, which says nothing of a map.
     encoding = choose_encoding(bare, plan.container, options)
     if plan.container.sequence:
@@ -232,8 +291,29 @@ def plan_maps(
     return replace(plan, encoding=encoding)
 
 
+def _there(path: Path) -> list[Path]:
+    """The files of an output that are there already."""
+    if split_counter(path.name) is None:
+        return [path]
+    return numbered(path.absolute(), first=0, count=0).present() if path.parent.is_dir() else []
+
+
+def _show_again(out: MapOutput, cells: ControlSheet, part: FrameRange) -> None:
+    """Take the cells of maps that are kept from their file."""
+    with open_video(out.path, rate=DEFAULT_RATE if split_counter(out.path.name) else None, allow_huge=True) as maps:
+        for number in cells.numbers:
+            clip = maps.read(FrameRange(start=number - part.start, stop=number - part.start + 1))
+            cells.take(out.kind, number, to_unit(clip.frames[:, :3], clip.bit_depth))
+
+
 def _check_places(
-    outputs: Sequence[MapOutput], sheet: Path | None, source: Path, options: OutputOptions, *, made: bool
+    outputs: Sequence[MapOutput],
+    sheet: Path | None,
+    source: Path,
+    options: OutputOptions,
+    replaces: Mapping[Path, Collection[Stamp]],
+    *,
+    made: bool,
 ) -> None:
     """Raises InputError where a file cannot be written, before the clip is decoded; `made`: their folders will be."""
     if sheet is not None:
@@ -244,12 +324,12 @@ def _check_places(
         if absent:
             check_folder(absent[-1].parent, absent[-1].name)
         elif path == sheet:
-            check_target(path, source, overwrite=options.overwrite)
+            check_target(path, source, overwrite=options.overwrite, replaces=replaces[path])
         elif any(out.path == path and out.data for out in outputs):
             files = numbered(path.absolute(), first=0, count=0)
-            check_target(path, source, files, overwrite=options.overwrite)
+            check_target(path, source, files, overwrite=options.overwrite, replaces=replaces[path])
         else:
-            check_output(path, source, options)
+            check_output(path, source, replace(options, replaces=tuple(replaces[path])))
 
 
 def _place(metadata: VideoMetadata, needs: Needs, short_side: int | None) -> Fit:

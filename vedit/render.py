@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vedit.ended_before import ended_before, journal_of
 from vedit.errors import InputError, NotFiniteError
 from vedit.estimates import describe_job
 from vedit.finish import side_by_side as compare
@@ -22,6 +23,7 @@ from vedit.finished_frames import UNTOUCHED, FinishedFrames, KeptShot
 from vedit.finishing import finished_shot, untouched_shot
 from vedit.guides import Steering
 from vedit.map_cache import FrameCache
+from vedit.media.containers import default_output
 from vedit.media.plan import OutputPlan, check_output, plan_output, temporary_for
 from vedit.media.sidecar import versions
 from vedit.media.target import check_target
@@ -42,10 +44,12 @@ from vedit.sampling import (
 )
 from vedit.types import FrameRange, Shot
 from vedit.used_weights import weights_of
-from vedit.work import Work, unit_key
+from vedit.work import BesideJournal, Work, beside_of, unit_key
 
 if TYPE_CHECKING:
     from vedit.media.choices import OutputOptions
+    from vedit.media.commit import Journal
+    from vedit.media.contract import ContractReport
     from vedit.media.read import VideoReader
     from vedit.protocols import Reader
     from vedit.types import Clip, IntFrames
@@ -104,13 +108,25 @@ def restyle(
         Interrupted: `stop` said so.
     """
     clock = _Clock()
+    ended = ended_before(request, side_by_side=side_by_side)
+    if ended is not None:
+        on_note("the result was finished and checked by a run that was stopped before it could clean up")
+        return ended
     if side_by_side is not None:
         check_output(side_by_side, request.source, _beside_options(request))
     job = make_job(request, reader=reader, on_progress=on_progress)
     on_plan(describe_job(job))
     beside = None if side_by_side is None else _beside(job, side_by_side)
     clock.lap("plan")
-    attempt = partial(_attempt, beside=beside, clock=clock, on_progress=on_progress, on_note=on_note, stop=stop)
+    attempt = partial(
+        _attempt,
+        beside=beside,
+        side_by_side=side_by_side,
+        clock=clock,
+        on_progress=on_progress,
+        on_note=on_note,
+        stop=stop,
+    )
     try:
         return attempt(job)
     except NotFiniteError as error:
@@ -124,6 +140,7 @@ def _attempt(
     job: Job,
     *,
     beside: OutputPlan | None,
+    side_by_side: Path | None,
     clock: _Clock,
     on_progress: OnProgress,
     on_note: OnNote,
@@ -205,7 +222,9 @@ def _attempt(
             clock.lap("finish")
         on_progress(Progress(stage="verify", done=0, total=len(job.frames)))
         if pair is not None:
-            pair.finish()  # first: once the result has its name nothing may fail any more
+            pair.finish(
+                journal=lambda _: BesideJournal(work.path)
+            )  # first: once the result has its name nothing may fail any more
         told = (
             *job.notes,
             *on_threads,
@@ -213,21 +232,38 @@ def _attempt(
             *(note for one in passes for note in (*one.steering.notes, *one.ladder.notes)),
         )
         told = tuple(dict.fromkeys(told))
-        report = writer.finish(timings=clock.laps, notes=told, used=_used(passes), source_sha256=job.source_sha256)
+        keeping = request.keep_work or request.keep_frames
+        keep, rendered = (frozenset(keys), job.frames) if keeping else (frozenset[str](), None)
+
+        def journal(report: ContractReport) -> Journal:
+            return journal_of(
+                request,
+                _result(job, report, told, kept, clock),
+                folder=work.path,
+                side_by_side=side_by_side,
+                source_sha256=job.source_sha256,
+                keep=keep,
+                rendered=rendered,
+            )
+
+        report = writer.finish(
+            timings=clock.laps, notes=told, used=_used(passes), source_sha256=job.source_sha256, journal=journal
+        )
         if shelving:
-            rendered = job.frames if request.keep_frames else FrameRange(start=0, stop=len(job.index))
-            shelf.keep_only(shelved, source=job.source_key, rendered=rendered)
-        if request.keep_work or request.keep_frames:
-            work.done(keep=frozenset(keys), rendered=job.frames)
-        else:
-            work.done()
+            part = job.frames if request.keep_frames else FrameRange(start=0, stop=len(job.index))
+            shelf.keep_only(shelved, source=job.source_key, rendered=part)
+        work.done(keep=keep, rendered=rendered)
         clock.lap("verify")
+    return _result(job, report, told, kept, clock)
+
+
+def _result(job: Job, report: ContractReport, notes: tuple[str, ...], kept: int, clock: _Clock) -> RenderResult:
     return RenderResult(
         output=str(job.output.path),
         frames=len(job.frames),
         seconds=clock.total,
         contract=report.as_dict(),
-        notes=told,
+        notes=notes,
         units_kept=kept,
         timings=clock.laps,
     )
@@ -386,7 +422,9 @@ def _beside(job: Job, path: Path) -> OutputPlan:
 
 
 def _beside_options(request: RenderRequest) -> OutputOptions:
-    return replace(request.writing, drop_unsupported=True, codec=None, sidecar=False, strict=False)
+    left = beside_of(request.output or default_output(request.source))
+    replaces = (*request.writing.replaces, *left)
+    return replace(request.writing, drop_unsupported=True, codec=None, sidecar=False, strict=False, replaces=replaces)
 
 
 def _written(job: Job, shot: Shot, stop: int) -> Progress:

@@ -23,19 +23,21 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from vedit.errors import FULL, InputError
+from vedit.media.commit import JOURNAL, end_commit
+from vedit.media.place import Pairs, Stamp, stamp
 from vedit.media.unfinished import not_written
 from vedit.rationals import whole
 from vedit.structured import parse_json
+from vedit.types import FrameRange
 
 if TYPE_CHECKING:
     import torch
-
-    from vedit.types import FrameRange
 
 FORMAT = 2
 """Raised where units of an older vedit must not be used any more."""
 LONGEST_NAME = "0" * 52
 """As long as any name of a file in the folder of units or of finished frames."""
+_BESIDE = "beside.json"
 KEPT = "what is finished is kept and the same command goes on"
 _TENSOR = "latents"
 
@@ -226,6 +228,8 @@ class Work:
         self._keep = bool(self._manifest.units) or self._holds_frames
         if self._keep:
             self._write()
+            for name in (_BESIDE, JOURNAL):  # else they go with the folder
+                (self.path / name).unlink(missing_ok=True)
 
     @property
     def _holds_frames(self) -> bool:
@@ -295,11 +299,90 @@ class Work:
     def _release(self, *, remove: bool) -> None:
         # Removed while the lock is held, so that no other process can have begun to use the folder.
         if remove:
-            shutil.rmtree(self.path, ignore_errors=True)
+            _clear(self.path)
         self._lock.release()
         if remove:
+            shutil.rmtree(self.path, ignore_errors=True)  # a lock file that a system would not delete while it was open
+
+
+class BesideJournal:
+    """Notes how a comparison video was written before it gets its name: a killed run's may be replaced by the next.
+
+    Args:
+        folder: of the work on the result, which is finished later.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / _BESIDE
+
+    def begin(self, results: Pairs, companions: Pairs, stale: Sequence[Path]) -> None:
+        """Raises VeditError where the disk refuses."""
+        seen = [(final, stamp(temporary)) for temporary, final in (*results, *companions)]
+        told = [[str(final), one.inode, one.size, one.changed] for final, one in seen if one is not None]
+        _write_whole(self._path, json.dumps(told).encode())
+
+    def drop(self) -> None:
+        """The comparison did not get its name."""
+        self._path.unlink(missing_ok=True)
+
+
+def beside_of(output: Path) -> tuple[Stamp, ...]:
+    """How the comparison video stands that a killed render of this output had finished; none where there is none."""
+    try:
+        told = json.loads((work_folder(output.absolute()) / _BESIDE).read_text("utf-8"))
+        return tuple(
+            Stamp(path=Path(path), inode=int(inode), size=int(size), changed=int(changed))
+            for path, inode, size, changed in told
+        )
+    except (OSError, ValueError, TypeError, RecursionError):
+        return ()
+
+
+def finish_killed(output: Path) -> Mapping[str, Any] | None:
+    """End what a run of this output was doing when it was killed while its files got their names, and clean its folder.
+
+    Returns:
+        What that run told of itself, where its result stands now as it was written and checked; else None.
+
+    Raises:
+        OSError: the disk refuses.
+    """
+    folder = work_folder(output.absolute())
+    try:
+        if folder.is_symlink() or not folder.is_dir() or not _ours(folder):
+            return None
+        if not any(folder.iterdir()):
+            folder.rmdir()  # killed as it cleaned
+            return None
+    except OSError:
+        return None
+    if not (folder / JOURNAL).is_file():
+        return None
+    try:
+        with FileLock(folder / "lock", timeout=0):
+            told = end_commit(folder, output.absolute())
+    except Timeout:
+        return None  # it lives
+    if told is None:
+        (folder / JOURNAL).unlink(missing_ok=True)
+        return None
+    with Work(output.absolute()) as work:
+        keep, rendered = told.get("keep"), told.get("rendered")
+        work.done(
+            keep=frozenset(map(str, keep)) if isinstance(keep, list) else frozenset(),
+            rendered=FrameRange(start=int(rendered[0]), stop=int(rendered[1])) if isinstance(rendered, list) else None,
+        )
+    return told
+
+
+def _clear(folder: Path) -> None:
+    """Remove what is in a work folder, the journal last: while it is there, the next run knows that all is done."""
+    for path in sorted(folder.iterdir(), key=lambda path: (path.name == JOURNAL, path.name == "lock")):
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
             with contextlib.suppress(OSError):
-                self.path.rmdir()  # a lock file that a system would not delete while it was open
+                path.unlink()
 
 
 def _sizes(told: Sequence[object]) -> Sizes:
@@ -309,7 +392,7 @@ def _sizes(told: Sequence[object]) -> Sizes:
 
 def _ours(path: Path) -> bool:
     names = {entry.name for entry in path.iterdir()}
-    return not names or bool(names & {"manifest.json", "lock"})
+    return not names or bool(names & {"manifest.json", "lock", JOURNAL})
 
 
 def _write_whole(path: Path, data: bytes) -> None:

@@ -87,7 +87,8 @@ def test_the_command(source: Path, tmp_path: Path) -> None:
     found = json.loads(told.stdout)
     assert found["areas"] == pytest.approx([240 / (64 * 48)] * 6)
     assert found["shots"] == [{"number": 1, "start": 0, "stop": 6}]
-    assert CliRunner().invoke(main, line).exit_code == 2, "it is there already"
+    assert "kept" in CliRunner().invoke(main, line).stderr, "it is there already, made alike"
+    assert CliRunner().invoke(main, [*line, "--feather", "2"]).exit_code == 2, "it is there, made otherwise"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from itertools import pairwise
@@ -118,7 +118,7 @@ def test_a_part_of_samples(tmp_path: Path) -> None:
 )
 def test_other_samples_are_a_breach(tmp_path: Path, told: dict[str, Any]) -> None:
     source = write_samples(tmp_path / "a.mkv", block=8000)
-    other = write_samples(tmp_path / "b.mkv", **{"block": 3000, **told})
+    other = write_samples(tmp_path / "b.mkv", **{"block": 3000, **told})  # pyright: ignore[reportArgumentType]
     breaches = verify(source, other).breaches
     assert breaches and all(breach.name.startswith("audio") for breach in breaches)
 
@@ -149,7 +149,7 @@ def boxes(data: bytes, begin: int, end: int) -> list[tuple[bytes, int, int]]:
     return found
 
 
-def with_edits(path: Path, edits: dict[int, Sequence[tuple[int, int]]]) -> Path:
+def with_edits(path: Path, edits: Mapping[int, Sequence[tuple[int, int]]]) -> Path:
     """Give tracks of an MP4 that ends in its index other edit lists: (movie ticks, first media tick) each."""
 
     def build(data: bytes, begin: int, end: int, wanted: Sequence[tuple[int, int]] | None) -> bytes:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
@@ -18,6 +18,7 @@ from vedit.media.rates import snap
 from vedit.rationals import frame_rate
 
 if TYPE_CHECKING:
+    from vedit.media.place import Stamp
     from vedit.types import ControlSpec
 
 
@@ -121,15 +122,15 @@ def kinds(text: str) -> tuple[str, ...]:
     return names
 
 
-def check_output(path: Path, *, overwrite: bool, source: Path | None = None) -> None:
-    """Refuse a file that cannot or may not be written, before any work is done.
+def check_output(path: Path, *, overwrite: bool, source: Path | None = None, replaces: Collection[Stamp] = ()) -> None:
+    """Refuse a file that cannot or may not be written, before any work is done; `replaces` may be replaced.
 
     Raises:
         InputError: the folder is absent or closed, the path is a folder or the source, or a file is in the way.
     """
     from vedit.media.target import check_target
 
-    check_target(path, source, overwrite=overwrite)
+    check_target(path, source, overwrite=overwrite, replaces=replaces)
 
 
 class RateType(click.ParamType):

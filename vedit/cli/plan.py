@@ -170,18 +170,22 @@ def edit_command(
     from vedit.media.plan import check_output
     from vedit.media.read import open_video
     from vedit.plan_file import plan_request, read_plan, resolve_plan
+    from vedit.work import beside_of, finish_killed
 
     plan = read_plan(plan_path, anywhere=allow_outside)
     check_file(plan.source, rate=plan.rate, track=plan.track, allow_huge=allow_huge)
     choices = params.output_choices(**writing)
     target = _target(output or plan.output, plan, preview)
+    if not (dry_run or preview):
+        finish_killed(target)
     if preview == "stills":
         _check_stills(target.with_suffix(".preview.png"), overwrite=choices.overwrite)
         allowed = replace(choices, overwrite=True)  # a look at what the plan says now touches no result
     else:
         allowed = choices if choices.overwrite else replace(choices, replaces=_own_result(target))
     if side_by_side is not None:
-        params.check_output(side_by_side, overwrite=choices.overwrite, source=plan.source)
+        left = beside_of(target)
+        params.check_output(side_by_side, overwrite=choices.overwrite, source=plan.source, replaces=left)
     check_output(target, plan.source, allowed)
     with open_video(
         plan.source, rate=plan.rate, track=plan.track, allow_huge=allow_huge, interlaced=choices.interlaced

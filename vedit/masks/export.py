@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -19,14 +19,20 @@ from vedit.media.choices import CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.color import BT709
 from vedit.media.containers import container_for
 from vedit.media.encode import choose_encoding
+from vedit.media.made import carriers, key_of_making, recipe_of
+from vedit.media.numbered import numbered
+from vedit.media.place import stamp
 from vedit.media.plan import OutputPlan, check_output, plan_output
 from vedit.media.read import VideoReader, open_video
+from vedit.media.sequence import split_counter
+from vedit.media.sidecar import source_hash
+from vedit.media.source import checked_path
 from vedit.media.target import check_target
 from vedit.media.timecode import parse_range
 from vedit.media.write import VideoWriter
 from vedit.options import OnProgress, Progress, ignore_progress
 from vedit.ranges import full_scale, to_integer
-from vedit.sheet import check_sheet, contact_sheet
+from vedit.sheet import check_sheet, contact_sheet, is_sheet
 from vedit.shots import detect_shots
 from vedit.types import ColorTags, FrameRange, Shot
 
@@ -116,18 +122,30 @@ def write_mattes(
         drop_unsupported=True,
         interlaced=interlaced,
     )
+    key = ""
     if output is not None:
+        facts = {"alpha": alpha, "frames": frames, "codec": codec, "preset": preset, "rate": rate}
+        content = [source_hash(file.path)[0] for file in spec.files if file.path.exists()]
+        key = key_of_making(checked_path(source), {**facts, "mask": repr(spec), "files": content, "fields": interlaced})
+        there = (
+            [output] if split_counter(output.name) is None else numbered(output.absolute(), first=0, count=0).present()
+        )
+        options = replace(options, replaces=() if overwrite else carriers(there, key))
         check_output(output, source, options)
     if preview is not None:
         check_sheet(preview)
-        check_target(preview, source, overwrite=overwrite)
+        drawn = filter(None, (stamp(preview),)) if is_sheet(preview) else ()
+        check_target(preview, source, overwrite=overwrite, replaces=tuple(drawn))
     with ExitStack() as stack:
         reader = stack.enter_context(opened())
         metadata, index = reader.metadata, reader.index()
         part = FrameRange(start=0, stop=len(index))
         if frames is not None:
             part = parse_range(frames, index, metadata.timecode)
-        plan = None if output is None else plan_mattes(output, metadata, index, part, options, alpha=alpha)
+        plan = None
+        if output is not None:
+            recipe = recipe_of("mask", key)
+            plan = plan_mattes(output, metadata, index, part, options, alpha=alpha, recipe=recipe)
         if preview is not None and plan is not None and plan.takes(preview):
             raise InputError(f"{preview} is one of the mattes", remedy="give the picture another name")
         clip = MatteSource(
@@ -139,7 +157,9 @@ def write_mattes(
             allow_huge=allow_huge,
         )
         mattes = stack.enter_context(open_mattes(spec, clip))
-        writer = None if plan is None else stack.enter_context(VideoWriter(plan))
+        # What may be replaced without being asked to was made alike: where it is all there, nothing is to be made.
+        kept = plan is not None and bool(options.replaces) and len(options.replaces) == _count(plan)
+        writer = None if plan is None or kept else stack.enter_context(VideoWriter(plan))
         cells: dict[int, npt.NDArray[np.uint8]] = {}
         shown = {number for shot in clip.shots for number in shown_frames(shot)} if preview is not None else set[int]()
         areas: list[float] = []
@@ -157,7 +177,14 @@ def write_mattes(
             writer.finish()
         if preview is not None:
             _draw(cells, clip, areas, preview)
-        notes = (*reader.warnings, *mattes.notes, *(plan.notes if plan is not None else ()), *_gaps(areas, part))
+        told = f"{plan.path.name} is kept: it is there, made of the same clip and mask" if plan and kept else None
+        notes = (
+            *filter(None, (told,)),
+            *reader.warnings,
+            *mattes.notes,
+            *(plan.notes if plan is not None else ()),
+            *_gaps(areas, part),
+        )
         return MatteReport(
             output=None if plan is None else plan.path,
             preview=preview,
@@ -175,6 +202,7 @@ def plan_mattes(
     options: OutputOptions,
     *,
     alpha: bool,
+    recipe: Mapping[str, object] | None = None,
 ) -> OutputPlan:
     """The file of mattes: the clip's times and sound, and 8 bits of BT.709 grey, or its picture with alpha."""
     if alpha:
@@ -184,14 +212,23 @@ def plan_mattes(
                 f"{container.suffix} cannot hold the mask as alpha",
                 remedy="write .mov (ProRes 4444), .mkv, .webm or pictures (clip_%04d.png), or leave out --alpha",
             )
-        return plan_output(path, replace(metadata, has_alpha=True), index, frames=part, options=options)
+        clear = replace(metadata, has_alpha=True)
+        return plan_output(path, clear, index, frames=part, options=options, recipe=recipe)
     bare = replace(metadata, pixel_format="yuv420p", bit_depth=8, has_alpha=False, color=_MATTE_TAGS)
-    plan = plan_output(path, bare, index, frames=part, options=options)
+    plan = plan_output(path, bare, index, frames=part, options=options, recipe=recipe)
     # Planned once more without the mastering display of an HDR source, which says nothing of a matte.
     plan = replace(plan, encoding=choose_encoding(bare, plan.container, options))
     if plan.container.sequence:
         plan = replace(plan, copied=(), covers=(), audio_rates=(), beside=None, notes=(), lost=())
     return plan
+
+
+def _count(plan: OutputPlan) -> int:
+    """Files of the output, where no other of its pattern is there."""
+    if plan.pictures is None:
+        return 1
+    present = {file.name for file in plan.pictures.present()}
+    return len(present) if present == set(plan.pictures.names) else -1
 
 
 def grey(mattes: torch.Tensor) -> IntFrames:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedit.errors import MediaError
-from vedit.media.place import Stamp, appeared, put_in_place, stands
+from vedit.media.place import Journal, Stamp, appeared, put_in_place, stands
 from vedit.media.sequence import counted, find_sequence, number_of, split_counter
 
 
@@ -82,6 +82,7 @@ def move_in_place(
     replaces: Collection[Stamp] = (),
     companions: Sequence[tuple[Path, Path]] = (),
     stale: Sequence[Path] = (),
+    journal: Journal | None = None,
 ) -> None:
     """Give the pictures in `temporary` their final names; where one cannot have it, none keeps it.
 
@@ -95,6 +96,7 @@ def move_in_place(
         replaces: those that may be without it.
         companions: (temporary, final) pairs of files that go with the pictures, and get their names first.
         stale: files beside the old pictures that get no successor.
+        journal: see `put_in_place`.
 
     Raises:
         VeditError: a picture that may not be replaced has appeared.
@@ -106,4 +108,5 @@ def move_in_place(
         raise appeared(strange)
     pictures = [(temporary / name, files.folder / name) for name in files.names]
     names = {final for _, final in pictures}
-    put_in_place(pictures, companions=companions, stale=[*(path for path in before if path not in names), *stale])
+    gone = [*(path for path in before if path not in names), *stale]
+    put_in_place(pictures, companions=companions, stale=gone, journal=journal)

@@ -9,9 +9,21 @@ import shutil
 from collections.abc import Collection, Generator, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 from vedit.errors import InputError, VeditError
 from vedit.media.unfinished import hold, let_go, sweep, unfinished_name
+
+Pairs = Sequence[tuple[Path, Path]]
+"""(temporary, final) names."""
+
+
+class Journal(Protocol):
+    """See `vedit.media.commit`."""
+
+    def begin(self, results: Pairs, companions: Pairs, stale: Sequence[Path]) -> None: ...
+
+    def drop(self) -> None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,10 +54,11 @@ def stands(path: Path, stamps: Collection[Stamp]) -> bool:
 
 
 def put_in_place(
-    results: Sequence[tuple[Path, Path]],
+    results: Pairs,
     *,
-    companions: Sequence[tuple[Path, Path]] = (),
-    stale: Iterable[Path] = (),
+    companions: Pairs = (),
+    stale: Sequence[Path] = (),
+    journal: Journal | None = None,
 ) -> None:
     """Rename finished files to their names; a failure brings back what was there before.
 
@@ -58,16 +71,31 @@ def put_in_place(
         results: (temporary, final) pairs: the film, or all pictures; all final names are in one folder.
         companions: such pairs, in the same folder.
         stale: files in that folder that belong to what is replaced, and get no successor.
+        journal: by which the next run ends what a kill has interrupted.
 
     Raises:
         OSError: the disk refuses; what was there before is there again.
     """
+    if journal is None:
+        _put(results, companions, stale)
+        return
+    journal.begin(results, companions, stale)
+    try:
+        _put(results, companions, stale)
+    except BaseException:
+        journal.drop()
+        raise
+
+
+def _put(results: Pairs, companions: Pairs, stale: Sequence[Path]) -> None:
+    if not (results or companions):
+        return
     replaced = [final for _, final in results if _is_file(final)]
     gone = [path for path in dict.fromkeys([*(final for _, final in companions), *stale]) if _is_file(path)]
     if not (replaced or gone):
         _move_all([*companions, *results], (), {}, None)
         return
-    with _aside(results[-1][1]) as aside:
+    with _aside([*companions, *results][-1][1]) as aside:
         moves = [*results, *companions] if replaced else [*companions, *results]
         _move_all(moves, gone, _linked(replaced, aside), aside)
 
@@ -100,9 +128,7 @@ def _linked(files: Iterable[Path], aside: Path) -> dict[Path, Path]:
     return kept
 
 
-def _move_all(
-    moves: Sequence[tuple[Path, Path]], gone: Sequence[Path], kept: dict[Path, Path], aside: Path | None
-) -> None:
+def _move_all(moves: Pairs, gone: Sequence[Path], kept: dict[Path, Path], aside: Path | None) -> None:
     """Set aside what is to go, then rename in order; after a failure everything has the name that it had."""
     done: list[Path] = []
     hidden: list[tuple[Path, Path]] = []

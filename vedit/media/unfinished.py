@@ -16,6 +16,7 @@ import shutil
 from pathlib import Path
 
 from vedit.errors import VeditError
+from vedit.media.sequence import split_counter
 
 try:
     import fcntl
@@ -58,7 +59,11 @@ def sweep(target: Path) -> None:
     stem, suffix = re.escape(target.stem.replace("%", "")), re.escape(target.suffix)
     name = re.escape(target.name)
     mark = "[0-9a-f]{8}"
-    left = re.compile(rf"\.({stem}\.{mark}\.(part|old){suffix}|{stem}\.{mark}\.part\.mka|{name}\.{mark}\.part)")
+    forms = [rf"{stem}\.{mark}\.(part|old){suffix}", rf"{stem}\.{mark}\.part\.mka", rf"{name}\.{mark}\.part"]
+    counter = split_counter(target.name)
+    if counter is not None:  # older pictures are set aside under the name of the last
+        forms.append(rf"{re.escape(counter[0])}\d+\.{mark}\.old{suffix}")
+    left = re.compile(rf"\.({'|'.join(forms)})")
     try:
         found = [entry for entry in target.parent.iterdir() if left.fullmatch(entry.name)]
     except OSError:

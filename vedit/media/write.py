@@ -6,7 +6,7 @@ import contextlib
 import errno
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from av.container.output import OutputContainer
 
     from vedit.media.contract import ContractReport
+    from vedit.media.place import Journal
     from vedit.types import IntFrames
 
 
@@ -117,6 +118,7 @@ class VideoWriter:
         notes: Sequence[str] = (),
         used: Mapping[str, object] | None = None,
         source_sha256: str | None = None,
+        journal: Callable[[ContractReport], Journal] | None = None,
     ) -> ContractReport:
         """Close and check the file, then give it and its sidecar their names.
 
@@ -125,6 +127,7 @@ class VideoWriter:
             notes: what the render was told beside what the plan says, for the sidecar.
             used: what was used where it differs from what was asked, for the sidecar.
             source_sha256: of the source as it was when the render began, where that is known.
+            journal: by which the next run ends what a kill interrupts while the files get their names.
 
         Raises:
             ContractError: a check fails; nothing is kept.
@@ -163,7 +166,7 @@ class VideoWriter:
                 staged = stage_sidecar(plan.sidecar, told)
                 self._add(staged)
             plan.watch.check_all()
-            self._rename(staged)
+            self._rename(staged, journal(report) if journal is not None else None)
             sync(plan.path.parent)
         except OSError as error:
             raise not_written(plan.path, error) from error  # frames were rendered: exit code 1
@@ -171,7 +174,8 @@ class VideoWriter:
 
     def _open(self) -> None:
         plan = self._plan
-        sweep(plan.path)
+        for path in (plan.path, sidecar_path(plan.path)):
+            sweep(path)
         if plan.pictures is not None:
             plan.temporary.mkdir()
         else:
@@ -255,7 +259,7 @@ class VideoWriter:
             raise ContractError(f"{plan.path.name} breaks the contract ({breaches})", remedy="please report this file")
         return report
 
-    def _rename(self, staged: Path | None) -> None:
+    def _rename(self, staged: Path | None, journal: Journal | None) -> None:
         """All files at once: a file that shows under its final name is complete.
 
         `verify` believes the record and the sound that it finds beside the pictures, so that these never lie beside
@@ -263,6 +267,7 @@ class VideoWriter:
 
         Args:
             staged: the sidecar under its temporary name.
+            journal: of the renames.
         """
         plan, replaces = self._plan, self._plan.options.replaces
         moves: list[tuple[Path, Path]] = []
@@ -281,10 +286,11 @@ class VideoWriter:
                 replaces=replaces,
                 companions=moves,
                 stale=stale,
+                journal=journal,
             )
             return
         check_free(plan.path, overwrite=plan.overwrite, replaces=replaces)
-        put_in_place([(plan.temporary, plan.path)], companions=moves, stale=stale)
+        put_in_place([(plan.temporary, plan.path)], companions=moves, stale=stale, journal=journal)
 
     def _stale(self) -> list[Path]:
         """The record and the sound of an older result that this one has none of, but would be taken to have."""

@@ -22,7 +22,7 @@ from vedit.options import QualityName, RenderRequest, RestyleOptions
 from vedit.planning import pick_device, settle
 from vedit.timeline import TimelineJob
 from vedit.used_weights import same_weights, weights_of
-from vedit.work import unit_key
+from vedit.work import finish_killed, unit_key
 
 State = Literal["missing", "there", "other"]
 """Of a result: not rendered yet; there, as it would be rendered again; there, of other settings, weights or another
@@ -67,7 +67,9 @@ def timeline_renders(
     facts: Mapping[Path, MediaFacts],
     choices: RenderChoices,
 ) -> tuple[TimelineRender, ...]:
-    """What the jobs of a timeline ask of the renderer, and which of them are done. Nothing is written or decoded.
+    """What the jobs of a timeline ask of the renderer, and which of them are done. Nothing is decoded.
+
+    What a killed run had finished, but not given its name, gets it.
 
     Args:
         document: the timeline.
@@ -160,6 +162,7 @@ def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[object, obje
 
 def _state(request: RenderRequest) -> State:
     assert request.output is not None and request.purpose is not None
+    finish_killed(request.output)
     if not request.output.exists():
         return "missing"
     recipe = recorded_recipe(request.output) or {}
