@@ -47,6 +47,14 @@ def clips_dir(test_data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
+def cases(test_data: Path) -> Path:
+    """Small inputs that once went wrong, in the test data; skips where it has none."""
+    if not (test_data / "cases").is_dir():
+        pytest.skip(f"no cases in {test_data}")
+    return test_data / "cases"
+
+
+@pytest.fixture(scope="session")
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for `VEDIT_MODEL_DIR`: every model of the catalogue with random weights, in its class and layout."""
     folder = tmp_path_factory.mktemp("models")

@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from vedit.errors import InputError
 
-DEEPEST = 100
+DEEPEST = 200
 """Tables and lists in each other."""
 LONGEST = 64 << 20
 """Characters."""

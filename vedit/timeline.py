@@ -13,6 +13,10 @@ from vedit.nle.model import NewMedia, TimelineClip, TimelineDocument
 from vedit.nle.ranges import HANDLES, MediaFacts, UsedRange, first_frame, used_range
 from vedit.types import FrameRange
 
+_WHERE = "name the folder that they lie in: --media FOLDER"
+_TOLD = 50
+"""Missing files that an error names."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class TimelineJob:
@@ -63,6 +67,7 @@ def plan_timeline(
     facts: Mapping[Path, MediaFacts] | None = None,
     folder: Path | None = None,
     ending: str = "",
+    skip_missing: bool = False,
 ) -> tuple[TimelineJob, ...]:
     """What is to be rendered for a timeline, in the order of its clips.
 
@@ -76,6 +81,7 @@ def plan_timeline(
         facts: what the media files say, by `MediaReference.path`.
         folder: where the results go; None is beside each source.
         ending: of the results, `.mov`; empty is that of each source, or `MediaFacts.written_as`.
+        skip_missing: leave out clips whose media was not found; `skipped_clips` tells them then.
 
     Raises:
         InputError: no clip gets a look, the media of one that does was not found, or it does not hold what is shown.
@@ -83,7 +89,7 @@ def plan_timeline(
     if handles < 0:
         raise InputError(f"there are no {handles} handles", remedy="give 0 or more frames")
     jobs: list[TimelineJob] = []
-    for clip, look in _chosen(document, looks):
+    for clip, look in _chosen(document, looks, skip_missing=skip_missing):
         known = (facts or {}).get(clip.media.path) if clip.media is not None and clip.media.path is not None else None
         needed = used_range(clip, known, handles=handles)
         same = next((n for n, job in enumerate(jobs) if _is_same(job, needed, look)), None)
@@ -93,6 +99,8 @@ def plan_timeline(
         else:
             jobs[same] = replace(jobs[same], clips=(*jobs[same].clips, clip.number))
     if not jobs:
+        if skip_missing and any(True for _ in _chosen(document, looks)):
+            raise InputError("no media of the clips that get a look was found", remedy=_WHERE)
         raise InputError(
             "no clip of the timeline gets a look", remedy="see 'vedit timeline FILE --list' for their names"
         )
@@ -100,15 +108,28 @@ def plan_timeline(
     return _apart(jobs, taken=media)
 
 
-def needed_media(document: TimelineDocument, looks: Looks) -> tuple[Path, ...]:
-    """The media files of the clips that get a look, in order, each once. Raises InputError where one was not found."""
-    found: dict[Path, None] = {}
-    for clip, _ in _chosen(document, looks):
-        if clip.media is None or clip.media.path is None:
-            used_range(clip)  # says what is missing
-        else:
-            found[clip.media.path] = None
-    return tuple(found)
+def needed_media(document: TimelineDocument, looks: Looks, *, skip_missing: bool = False) -> tuple[Path, ...]:
+    """The media files of the clips that get a look, in order, each once.
+
+    Raises:
+        InputError: some were not found, and they are not to be skipped; it names all of them.
+    """
+    clips = [clip for clip, _ in _chosen(document, looks)]
+    missing = [clip for clip in clips if _why_missing(clip)]
+    if missing and not skip_missing:
+        told: dict[str, list[TimelineClip]] = {}
+        for clip in missing:
+            told.setdefault(_why_missing(clip), []).append(clip)
+        files = [
+            f"{why} (clip {', '.join(str(clip.number) for clip in of_it)}: {of_it[0].name})"
+            for why, of_it in list(told.items())[:_TOLD]
+        ]
+        more = f"; and {len(told) - _TOLD} more" if len(told) > _TOLD else ""
+        what = "1 media file was" if len(told) == 1 else f"{len(told)} media files were"
+        raise InputError(
+            f"{what} not found: {'; '.join(files)}{more}", remedy=f"{_WHERE}, or leave their clips out: --skip-missing"
+        )
+    return tuple(dict.fromkeys(clip.media.path for clip in clips if clip.media and clip.media.path))
 
 
 def sequence_rates(document: TimelineDocument) -> dict[Path, Fraction]:
@@ -120,10 +141,13 @@ def sequence_rates(document: TimelineDocument) -> dict[Path, Fraction]:
     return {path: rate for path, rate in told.items() if find_sequence(path) is not None}
 
 
-def skipped_clips(document: TimelineDocument, looks: Looks) -> tuple[tuple[TimelineClip, str], ...]:
-    """The clips that get a look but cannot be edited, and why."""
-    clips = document.timeline.clips
-    return tuple((clip, clip.refusal) for clip in clips if not clip.editable and looks.choose(clip) is not None)
+def skipped_clips(
+    document: TimelineDocument, looks: Looks, *, skip_missing: bool = False
+) -> tuple[tuple[TimelineClip, str], ...]:
+    """The clips that get a look but cannot be edited, or whose media is skipped, and why."""
+    clips = [clip for clip in document.timeline.clips if looks.choose(clip) is not None]
+    told = ((clip, clip.refusal or (_why_missing(clip) if skip_missing else "")) for clip in clips)
+    return tuple((clip, why) for clip, why in told if why)
 
 
 def clock_notes(document: TimelineDocument, facts: Mapping[Path, MediaFacts]) -> tuple[str, ...]:
@@ -208,11 +232,21 @@ def _is_same(job: TimelineJob, needed: UsedRange, look: Look) -> bool:
     return (job.source, job.frames, job.start, job.look) == (needed.path, needed.frames, needed.start, look)
 
 
-def _chosen(document: TimelineDocument, looks: Looks) -> Iterator[tuple[TimelineClip, Look]]:
+def _chosen(
+    document: TimelineDocument, looks: Looks, *, skip_missing: bool = False
+) -> Iterator[tuple[TimelineClip, Look]]:
     for clip in document.timeline.clips:
         look = looks.choose(clip)
-        if look is not None and clip.editable:
+        if look is not None and clip.editable and not (skip_missing and _why_missing(clip)):
             yield clip, look
+
+
+def _why_missing(clip: TimelineClip) -> str:
+    """The media of a clip and why it was not found; empty where it was, or the clip is not edited."""
+    media = clip.media
+    if not clip.editable or media is None or media.path is not None:
+        return ""
+    return f"{media.written or media.name}: {media.problem or 'offline'}"
 
 
 def _job(needed: UsedRange, look: Look, clip: TimelineClip, place: tuple[Path, str]) -> TimelineJob:

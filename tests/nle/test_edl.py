@@ -152,18 +152,122 @@ EVENT = "001  A V C 01:00:00:00 01:00:01:00 01:00:00:00 01:00:01:00\n"
     [
         ("TITLE: x\n", "it holds no event"),
         ("<xml/>\n", "it holds no event"),
-        (EVENT + "002  A V C 01:00:00:00 01:00:01:00 01:00:00:00\n", "line 2: '002  A V C"),
         (EVENT + "002  A V C 01:00:00:25 01:00:01:00 01:00:00:00 01:00:01:00\n", "line 2: timecode 01:00:00:25 is out"),
-        (EVENT + "002  A V C 01:00:02:00 01:00:01:00 01:00:00:00 01:00:01:00\n", "line 2: it ends before it begins"),
-        ("FCM: SOMETIMES\n" + EVENT, "line 1: 'FCM: SOMETIMES'"),
-        (EVENT + "M2 A fast\n", "line 2: 'M2 A fast' is no speed"),
+        ("001  A V C 01:00:00:00 01:00:01:00 01:00:00:00\n", "it holds no event (line 1 is left out"),
         ("\0" + EVENT, "is no text"),
     ],
 )
-def test_faults_say_where(tmp_path: Path, text: str, said: str) -> None:
+def test_faults_of_the_whole_list_say_where(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(InputError) as caught:
         read(tmp_path, text)
     assert said in str(caught.value) and "cut.edl" in str(caught.value)
+
+
+BAD = (
+    "002  A V C 01:00:00:00 01:00:01:00 01:00:00:00",
+    "002  A V C 01:00:02:00 01:00:01:00 01:00:00:00 01:00:01:00",
+    "002  A V C 01:00:00:00 01:00:61:00 01:00:00:00 01:00:01:00",
+    "002  A V D 99999999999999999999 01:00:00:00 01:00:01:00 01:00:00:00 01:00:01:00",
+    "002  A V C 01:00:00:00 01:00:01:00 01:00:00:00 01:00:01:00 and more",
+)
+
+
+@pytest.mark.parametrize("line", BAD)
+def test_one_bad_line_is_left_out_with_a_note(tmp_path: Path, line: str) -> None:
+    text = (
+        f"{EVENT}* FROM CLIP NAME: a.mov\n{line}\n* FROM CLIP NAME: b.mov\n* VEDIT: ink\n{EVENT.replace('001', '003')}"
+    )
+    document = read(tmp_path, text)
+    assert [(clip.name, clip.notes) for clip in document.timeline.clips] == [("a.mov", ()), ("A", ())]
+    (note,) = (note for note in document.timeline.notes if "line 3" in note)
+    assert note.startswith("line 3 is left out: '002  A V") and "\n" not in note
+    document.relink(1, new(document, 1))
+    assert document.serialise().decode() == text.replace("a.mov", "new.mov")
+
+
+@pytest.mark.parametrize("rate", ["fast", "9" * 5000, "1e9"])
+def test_a_speed_that_is_not_understood_leaves_its_clip_alone(tmp_path: Path, rate: str) -> None:
+    clips = read(tmp_path, f"{EVENT}M2 A {rate} 01:00:00:00\n{EVENT.replace('001', '002')}").timeline.clips
+    assert ["speed in line 2" in clip.refusal for clip in clips] == [True, False]
+
+
+def test_a_frame_code_that_is_not_understood_is_told(tmp_path: Path) -> None:
+    timeline = read(tmp_path, "FCM: SOMETIMES\n" + EVENT).timeline
+    assert not timeline.drop and [note for note in timeline.notes if "line 1" in note and "SOMETIMES" in note]
+
+
+FIRST = "002  AAA      V     C        01:00:01:00 01:00:01:00 01:00:01:00 01:00:01:00\n"
+SECOND = "002  BBB      V     {edit}    012 02:00:00:00 02:00:01:00 01:00:01:00 01:00:02:00\n"
+RUN = "001  AAA      V     C        01:00:00:00 01:00:01:00 01:00:00:00 01:00:01:00\n"
+
+
+@pytest.mark.parametrize("edit", ["D", "W001"])
+@pytest.mark.parametrize("between", ["", "FCM: NON-DROP FRAME\n", "\n", "AUD  3    4\n", "* a remark\n"])
+@pytest.mark.parametrize(
+    ("said", "inside", "names", "added"),
+    [
+        ("* FROM CLIP NAME: a.mov\n* TO CLIP NAME: b.mov\n", "", ["a.mov", "b.mov"], ["", ""]),
+        ("", "", ["AAA", "BBB"], ["* FROM CLIP NAME: new.mov\n", "* TO CLIP NAME: new.mov\n"]),
+        ("* FROM CLIP NAME: a.mov\n", "", ["a.mov", "BBB"], ["", "* TO CLIP NAME: new.mov\n"]),
+        ("* FROM CLIP NAME: b.mov\n", "* FROM CLIP NAME: a.mov\n", ["a.mov", "b.mov"], ["", ""]),
+        ("* TO CLIP NAME: b.mov\n", "* FROM CLIP NAME: a.mov\n", ["a.mov", "b.mov"], ["", ""]),
+    ],
+)
+def test_the_sides_of_a_transition(
+    tmp_path: Path, edit: str, between: str, said: str, inside: str, names: list[str], added: list[str]
+) -> None:
+    text = RUN + FIRST + inside + between + SECOND.format(edit=edit) + said
+    document = read(tmp_path, text, Fraction(24))
+    first, second = document.timeline.clips
+    assert [first.name, second.name] == names
+    assert first.source == TimeSpan(start=Fraction(3600), duration=Fraction(36, 24))
+    assert second.source == TimeSpan(start=Fraction(7200), duration=Fraction(1))
+    for number, name in enumerate(names):
+        document = read(tmp_path, text, Fraction(24))
+        document.relink(number + 1, new(document, number + 1))
+        expected = text.replace(f": {name}\n", ": new.mov\n") + added[number]
+        if number == 0:  # the event before the transition is a part of the clip
+            expected = expected.replace(RUN, RUN + "* FROM CLIP NAME: new.mov\n")
+        assert document.serialise().decode() == expected
+
+
+def test_from_black_the_only_name_is_the_incoming_clip_s(tmp_path: Path) -> None:
+    text = FIRST.replace("AAA", "BL ") + SECOND.format(edit="D") + "* FROM CLIP NAME: b.mov\n"
+    black, clip = read(tmp_path, text, Fraction(24)).timeline.clips
+    assert (black.editable, clip.name) == (False, "b.mov")
+
+
+@pytest.mark.parametrize(
+    ("said", "files"),
+    [
+        ("F a T b S a.mov", ["a.mov", "BBB"]),
+        ("F a S a.mov T b S b.mov", ["a.mov", "b.mov"]),
+        ("F a T b S a.mov S b.mov", ["a.mov", "b.mov"]),
+        ("T b S b.mov", ["AAA", "b.mov"]),
+    ],
+)
+def test_each_file_is_that_of_its_side(tmp_path: Path, said: str, files: list[str]) -> None:
+    keys = {"F": "FROM CLIP NAME", "T": "TO CLIP NAME", "S": "SOURCE FILE"}
+    words = said.split()
+    lines = "".join(f"* {keys[key]}: {value}\n" for key, value in zip(words[::2], words[1::2], strict=True))
+    text = FIRST + SECOND.format(edit="D") + lines
+    clips = read(tmp_path, text, Fraction(24)).timeline.clips
+    told = [clip.media.written if clip.media is not None else "" for clip in clips]
+    assert [name if name.endswith(".mov") else reel for name, reel in zip(told, ("AAA", "BBB"), strict=True)] == files
+
+
+def test_cases_of_dissolves(cases: Path, tmp_path: Path) -> None:
+    for name in ("AAA.mov", "BBB.mov"):
+        (tmp_path / name).write_bytes(b"")
+    for name in ("fcm_inside_dissolve.edl", "dissolve_without_names.edl"):
+        (tmp_path / name).write_bytes((cases / "nle" / name).read_bytes())
+    first, second = read_timeline(tmp_path / "fcm_inside_dissolve.edl", rate=Fraction(24)).timeline.clips
+    assert [clip.media.path for clip in (first, second) if clip.media] == [tmp_path / "AAA.mov", tmp_path / "BBB.mov"]
+    assert first.record.duration == Fraction(36, 24) and second.line == 6
+    document = read_timeline(tmp_path / "dissolve_without_names.edl", rate=Fraction(24))
+    document.relink(2, new(document, 2))
+    before = (tmp_path / "dissolve_without_names.edl").read_text()
+    assert document.serialise().decode() == before + "* TO CLIP NAME: new.mov\n"
 
 
 def test_the_rate_is_asked_for(tmp_path: Path) -> None:

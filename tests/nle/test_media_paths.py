@@ -44,7 +44,10 @@ def test_addresses_are_decoded(written: str, path: str) -> None:
         ("file://server/share/a.mov", "another machine (server)"),
         ("\\\\server\\share\\a.mov", "another machine"),
         ("//server/a.mov", "another machine"),
+        ("file:////server/share/a.mov", "another machine (server)"),
+        ("file:///%5C%5Cserver%5Cshare%5Ca.mov", "another machine (server)"),
         ("file:///a%00.mov", "not a path"),
+        ("file://server/a%00.mov", "not a path"),
         ("file:///a%FF.mov", "UTF-8"),
         ("", "not a path"),
     ],
@@ -54,6 +57,28 @@ def test_other_addresses_are_refused(project: Path, written: str, why: str) -> N
         path_of(written)
     located = MediaRules(base=project, anywhere=True).locate(written)
     assert located.path is None and why in located.problem
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "\\\\NAS\\projects\\day1\\c.mov",
+        "//NAS/projects/day1/c.mov",
+        "file://NAS/projects/day1/c.mov",
+        "file:////NAS/projects/day1/c.mov",
+        "file://NAS/projects/day%31/c.mov",
+        "\\\\NAS\\day1\\c.mov",
+        "\\\\?\\UNC\\NAS\\projects\\day1\\c.mov",
+    ],
+)
+def test_media_on_a_share_is_looked_for_by_the_end_of_its_path(project: Path, written: str) -> None:
+    elsewhere = project.parent / "elsewhere"
+    (elsewhere / "c.mov").touch()
+    located = MediaRules(base=project, folders=(elsewhere,)).locate(written)
+    assert located.path == elsewhere / "day1" / "c.mov"
+    assert "another machine" in MediaRules(base=project).locate(written).problem
+    outside = written.replace("day1", "..").replace("day%31", "..").replace("c.mov", "secret.mov")
+    assert MediaRules(base=elsewhere / "day1").locate(outside).path is None
 
 
 def test_media_is_found_inside_the_project(project: Path) -> None:

@@ -126,7 +126,9 @@ def test_nested_and_other_items_are_listed(tmp_path: Path) -> None:
         ('{"OTIO_SCHEMA": "Timeline.1", "tracks": {"children": [{"OTIO_SCHEMA": "Stack.1", "metadata": 3}]}}', "form"),
         ('{"OTIO_SCHEMA": "Clip.2"}', "it holds Clip, not a timeline"),
         ('{"OTIO_SCHEMA": "Timeline.1"}', "it has no tracks"),
-        ("[" * 200000, "JSON that can be read"),
+        ("[" * 200000, "nested too deep"),
+        ('{"a": ' * 50000, "nested too deep"),
+        ("[" + "9" * 5000 + "]", "number in it is too long"),
     ],
 )
 def test_faults_of_the_file(tmp_path: Path, text: str, said: str) -> None:

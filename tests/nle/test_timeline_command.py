@@ -296,3 +296,32 @@ def test_a_quality_for_all_is_that_quality(cut: Path, renders: StandIn, monkeypa
     (cut / "looks.toml").write_text(TWO + "steps = 30\nshort_side = 512\nfixed_point = 4\n")
     assert vedit(cut, "--quality", "draft") == 0
     assert [request.options.resolved() for request in renders.requests] == [QUALITIES["draft"]]
+
+
+@pytest.mark.parametrize("dry", [True, False])
+def test_all_missing_media_is_told_at_once(
+    cut: Path, renders: StandIn, capsys: pytest.CaptureFixture[str], dry: bool
+) -> None:
+    for name in ("a.mov", "b.mov"):
+        (cut / name).unlink()
+    command = ["timeline", str(cut / "cut.fcpxml"), "--edits", str(cut / "looks.toml"), *(["--dry-run"] if dry else [])]
+    assert main(command, standalone_mode=False) == 2
+    (line,) = (line for line in capsys.readouterr().err.splitlines() if "error" in line)
+    assert "2 media files were not found" in line and "--media FOLDER" in line and "--skip-missing" in line
+    assert "a.mov: offline (clip 3: two)" in line and "b.mov: offline (clip 5: three)" in line
+    assert not renders.requests and not (cut / "cut.vedit.fcpxml").exists()
+
+
+def test_clips_without_media_can_be_skipped(cut: Path, renders: StandIn, capsys: pytest.CaptureFixture[str]) -> None:
+    (cut / "a.mov").unlink()
+    command = ["timeline", str(cut / "cut.fcpxml"), "--edits", str(cut / "looks.toml"), "--skip-missing", "--json"]
+    assert main(command, standalone_mode=False) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert renders.outputs == [RESULTS[1]]
+    ((skipped),) = told["skipped"]
+    assert skipped["name"] == "two" and skipped["why"].endswith("a.mov: offline")
+    after = (cut / "cut.vedit.fcpxml").read_text("utf-8")
+    assert RESULTS[1] in after and RESULTS[0] not in after and after.count("a.mov") == 1
+    (cut / "b.mov").unlink()
+    assert main([*command, "--overwrite"], standalone_mode=False) == 2
+    assert "no media of the clips that get a look was found" in capsys.readouterr().err

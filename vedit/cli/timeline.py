@@ -57,6 +57,7 @@ HANDLES = 8
     help="Read media of this folder too; media that moved is looked for in it. May be given more than once.",
 )
 @click.option("--any-media", is_flag=True, help="Read media wherever the timeline says it lies.")
+@click.option("--skip-missing", is_flag=True, help="Leave clips as they are whose media is not found.")
 @click.option(
     "--allow-outside", is_flag=True, help="LOOKS.TOML may name masks, control videos and models outside its own folder."
 )
@@ -94,6 +95,7 @@ def timeline_command(
     rate: Fraction | None,
     folders: tuple[Path, ...],
     any_media: bool,
+    skip_missing: bool,
     allow_outside: bool,
     results: Path | None,
     container: str | None,
@@ -141,6 +143,7 @@ def timeline_command(
         rate=rate,
         folders=folders,
         any_media=any_media,
+        skip_missing=skip_missing,
         allow_outside=allow_outside,
         results=results,
         ending=f".{container}" if container else "",

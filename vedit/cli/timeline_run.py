@@ -36,6 +36,7 @@ class Wanted:
     rate: Fraction | None
     folders: tuple[Path, ...]
     any_media: bool
+    skip_missing: bool
     allow_outside: bool
     results: Path | None
     ending: str
@@ -69,14 +70,14 @@ class Run:
             check_record(self._output)
         timeline = self._document.timeline
         self._tell(*timeline.notes)
-        self._skipped = skipped_clips(self._document, self._looks)
+        self._skipped = skipped_clips(self._document, self._looks, skip_missing=wanted.skip_missing)
         self._tell(*(f"clip {clip.number} ({clip.name}) stays as it is: {why}" for clip, why in self._skipped))
         self._idle = self._looks.idle(timeline.clips)
         self._tell(*(f"no clip gets the look {name!r}" for name in self._idle))
         self._tell(*self._relative())
         huge = wanted.choices.allow_huge
         rates = sequence_rates(self._document)
-        needed = needed_media(self._document, self._looks)
+        needed = needed_media(self._document, self._looks, skip_missing=wanted.skip_missing)
         self._facts = {path: media_facts(path, rate=rates.get(path), allow_huge=huge) for path in needed}
         self._tell(*clock_notes(self._document, self._facts))
         jobs = plan_timeline(
@@ -86,6 +87,7 @@ class Run:
             facts=self._facts,
             folder=wanted.results.absolute() if wanted.results is not None else None,
             ending=wanted.ending,
+            skip_missing=wanted.skip_missing,
         )
         self._renders = timeline_renders(
             self._document,
@@ -99,6 +101,7 @@ class Run:
 
     def plan(self, *, as_json: bool) -> None:
         """Say what would be rendered, where, with which look."""
+        rehearse(self._read(), self._renders, self._facts)
         states = [_PLANNED[self._state(render)] for render in self._renders]
         if as_json:
             show_json(self._described(states))

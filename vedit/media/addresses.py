@@ -9,16 +9,32 @@ from pathlib import Path
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")
 DRIVE = re.compile(r"^/?[A-Za-z]:[/\\]")
 """How an absolute path of Windows begins."""
+_SHARE = re.compile(r"^(?:/*[\\]{2}|//)[^/\\]")
+"""How Windows writes a file of another machine, in a URL or alone."""
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 # RFC 3986: what may stand in a path as it is, the colon left out because Premiere escapes it.
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=@")
+
+
+class RemoteError(ValueError):
+    """An address on another machine, which is never asked for it.
+
+    Args:
+        host: the machine.
+        path: of the file on it, from the share on, with plain slashes.
+    """
+
+    def __init__(self, host: str, path: str) -> None:
+        self.path = path
+        super().__init__(f"on another machine ({host})" if host else "on another machine")
 
 
 def path_of(written: str) -> str:
     """An address -> the path in it, percent-decoded where it is a URL.
 
     Raises:
-        ValueError: a scheme other than file, another machine, or characters that no path has; the message says which.
+        RemoteError: it is on another machine.
+        ValueError: a scheme other than file, or characters that no path has; the message says which.
     """
     path = written
     scheme = _SCHEME.match(written)
@@ -29,13 +45,19 @@ def path_of(written: str) -> str:
         if rest.startswith("//"):
             host, _, below = rest[2:].partition("/")
             if host.lower() not in ("", "localhost", "127.0.0.1"):
-                raise ValueError(f"on another machine ({host})")
+                raise RemoteError(host, _checked(_decode(below)))
             rest = "/" + below
         path = _decode(rest)
         if DRIVE.match(path):
             path = path[1:]
-    if written.startswith(("\\\\", "//")):
-        raise ValueError("on another machine")
+    share = path.replace("\\", "/").lstrip("/") if _SHARE.match(path) else ""
+    if share:
+        host, _, below = share.partition("/")
+        raise RemoteError(host, _checked(below))
+    return _checked(path)
+
+
+def _checked(path: str) -> str:
     if not path or any(ord(character) < 32 for character in path):
         raise ValueError("not a path")
     return path

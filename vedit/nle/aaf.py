@@ -18,12 +18,11 @@ from typing import Any, Literal
 
 from vedit.errors import InputError, MissingExtraError, VeditError
 from vedit.media.addresses import address_of
+from vedit.nle.aaf_parts import MAX_DEPTH, markers_of, move_markers, parts_of, source_of
 from vedit.nle.cover import check_cover
 from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 
-_MOTION = ("motion", "speed", "timewarp", "freeze")
-_MAX_DEPTH = 16
 NOT_CARRIED = (
     "AAF: a relinked clip names its new file by address; codec and layout are described as the old one's, "
     "until the system links the file",
@@ -106,33 +105,27 @@ class AafDocument:
     def _clips(self, file: Any) -> Iterator[tuple[TimelineClip, Any, Fraction]]:
         """All clips of all compositions' picture tracks, with the source clip that names the mob, and its rate."""
         for mob in file.content.toplevel():
-            number = 0
-            markers = list(_markers(mob))
+            number = 1
+            markers = list(markers_of(mob))
             for slot in mob.slots:
                 if slot.media_kind != "Picture" or type(slot).__name__ != "TimelineMobSlot":
                     continue
-                number += 1
                 rate = Fraction(slot.edit_rate)
-                position = 0
-                for part in getattr(slot.segment, "components", None) or [slot.segment]:
-                    kind, length = type(part).__name__, int(part.length or 0)
-                    if kind == "Transition":
-                        # It lies over the end of what is before it and the start of what comes.
-                        position -= length
-                        continue
-                    if kind != "Filler":
-                        record = TimeSpan(start=position / rate, duration=length / rate)
-                        clip = _clip(f"V{number}", mob.name or "", record)
-                        shown = [
-                            marker
-                            for at, marker in markers
-                            if position <= at[1] < position + length and at[0] == slot.slot_id
-                        ]
-                        yield (*self._item(clip, part, rate, shown), rate)
-                    position += length
+                parts = list(parts_of(slot.segment))
+                for part, layer, position in parts:
+                    length = int(part.length or 0)
+                    record = TimeSpan(start=position / rate, duration=length / rate)
+                    clip = _clip(f"V{number + layer}", mob.name or "", record)
+                    shown = [
+                        marker
+                        for (on, track, at), marker in markers
+                        if on == slot.slot_id and track in (layer, None) and position <= at < position + length
+                    ]
+                    yield (*self._item(clip, part, rate, shown), rate)
+                number += 1 + max((layer for _, layer, _ in parts), default=0)
 
     def _item(self, clip: TimelineClip, part: Any, rate: Fraction, markers: list[Marker]) -> tuple[TimelineClip, Any]:
-        source, why = _source(part)
+        source, why, retime = source_of(part)
         if source is None:
             return replace(clip, name=clip.name or type(part).__name__, kind="generator", refusal=why), None
         master = source.mob
@@ -146,12 +139,18 @@ class AafDocument:
         if chain is None:
             return replace(clip, kind="generator", refusal="it names no media"), None
         begin = chain.start + chain.offset + Fraction(source.start) / rate
+        span = TimeSpan(start=begin, duration=clip.record.duration)
+        speed = None if why else Fraction(1)
+        if retime is not None:
+            head, length = retime.used(int(part.length or 0))
+            span = TimeSpan(start=max(begin + head / rate, chain.start), duration=length / rate)
+            speed = retime.speed
         clip = replace(
             clip,
             media=self._media(chain, name, rate),
-            source=TimeSpan(start=begin, duration=clip.record.duration),
+            source=span,
             refusal=why,
-            speed=None if why else Fraction(1),
+            speed=speed,
             markers=tuple(replace(m, start=begin + (m.start or 0) - clip.record.start) for m in markers),
         )
         return clip, source
@@ -213,29 +212,6 @@ def _clip(track: str, sequence: str, record: TimeSpan) -> TimelineClip:
     return TimelineClip(number=0, name="", kind="clip", track=track, sequence=sequence, record=record)
 
 
-def _source(part: Any) -> tuple[Any, str]:
-    """The source clip inside a segment, and why it cannot be edited; None where there is none."""
-    for _ in range(_MAX_DEPTH):
-        kind = type(part).__name__
-        if kind == "SourceClip":
-            return part, ""
-        if kind == "Selector":
-            return _source(part["Selected"].value)[0], "a group clip: commit it to restyle its picture"
-        if kind == "OperationGroup":
-            inputs = [inner for inner in part.segments if type(inner).__name__ != "Filler"]
-            operation = part.operation.name or ""
-            if len(inputs) != 1:
-                return None, f"an effect over {len(inputs)} pictures ({operation})"
-            if any(word in operation.lower() for word in _MOTION):
-                return _source(inputs[0])[0], f"it is retimed ({operation}): bake the retime first"
-            part = inputs[0]
-        elif kind == "Sequence" and len(list(part.components)) == 1:
-            part = next(iter(part.components))
-        else:
-            return None, f"a {kind} has no media"
-    return None, "it is nested too deeply"
-
-
 def _chain(source: Any) -> _Chain | None:
     """Follow a source clip to its file mob and the timecode behind it."""
     master = source.mob
@@ -244,7 +220,7 @@ def _chain(source: Any) -> _Chain | None:
     offset = Fraction(0)
     step, file = source, None
     start, reel, drop = Fraction(0), "", False
-    for _ in range(_MAX_DEPTH):
+    for _ in range(MAX_DEPTH):
         mob, slot_id = step.mob, step.slot_id
         if mob is None:
             break
@@ -258,7 +234,7 @@ def _chain(source: Any) -> _Chain | None:
             break
         if slot is None:
             break
-        inner = _source(slot.segment)[0]
+        inner = source_of(slot.segment)[0]
         if inner is None:
             break
         seconds = Fraction(inner.start or 0) / Fraction(slot.edit_rate)
@@ -277,22 +253,6 @@ def _address(descriptor: Any) -> str:
         if locator.get("URLString") is not None:
             return str(locator["URLString"].value)
     return ""
-
-
-def _markers(mob: Any) -> Iterator[tuple[tuple[int, int], Marker]]:
-    """A composition's markers, each with the track and the frame that it is on."""
-    for slot in mob.slots:
-        if type(slot).__name__ != "EventMobSlot":
-            continue
-        rate = Fraction(slot["EditRate"].value)
-        for event in getattr(slot.segment, "components", []):
-            if event.get("Position") is None:
-                continue
-            at = int(event["Position"].value)
-            comment = str(event["Comment"].value) if event.get("Comment") is not None else ""
-            tracks = list(event["DescribedSlots"].value) if event.get("DescribedSlots") is not None else []
-            for track in tracks:
-                yield (int(track), at), Marker(name=comment, start=at / rate)
 
 
 def _comments(part: Any, master: Any) -> Iterator[str]:
@@ -319,12 +279,16 @@ def _relink(
         _set_file(made, media, offset)
         file.content.mobs.append(made)
         master = chain.master.copy(root=file)
+        _set_comments(master, media)
         # The clip is called as its master mob is, and keeps its name.
         master.mob_id = MobID.new()
         file.content.mobs.append(master)
         for index in range(len(master.slots) - 1, -1, -1):
             slot = master.slots[index]
-            inner = _source(slot.segment)[0] if type(slot).__name__ == "TimelineMobSlot" else None
+            if type(slot).__name__ == "EventMobSlot":
+                move_markers(slot, offset, media.duration)
+                continue
+            inner = source_of(slot.segment)[0]
             if inner is None:
                 master.slots.pop(index)
             elif slot.media_kind == "Picture":
@@ -334,6 +298,14 @@ def _relink(
         masters[key] = master
     source.start = int(source.start) + round((chain.offset - offset) * rate)
     source.mob = masters[key]
+
+
+def _set_comments(master: Any, media: NewMedia) -> None:
+    """Avid notes on a master clip where its file lay, and looks for it there."""
+    comments = master.get("UserComments")
+    for tagged in comments.value if comments is not None else []:
+        if tagged.name.casefold() == "unc path":
+            tagged.value = media.path.as_posix()
 
 
 def _set_file(mob: Any, media: NewMedia, offset: Fraction) -> None:
@@ -346,7 +318,7 @@ def _set_file(mob: Any, media: NewMedia, offset: Fraction) -> None:
     for locator in descriptor.locator:
         locator["URLString"].value = address_of(media.path, like="file:")
     for slot in mob.slots:
-        inner = _source(slot.segment)[0]
+        inner = source_of(slot.segment)[0]
         if inner is not None:
             inner.start = int(inner.start or 0) + round(offset * Fraction(slot.edit_rate))
             inner.length = media.frames

@@ -14,22 +14,25 @@ from fractions import Fraction
 
 from vedit.errors import InputError
 from vedit.nle.cover import check_cover
-from vedit.nle.edl_lines import Decisions, Event, Statement, parse_lines, said_value, with_value
+from vedit.nle.edl_lines import NO_MEDIA, Decisions, Event, Statement, parse_lines, said_value, with_value
 from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
-
-_NO_MEDIA = ("BL", "BLACK", "BARS")
 
 
 @dataclass(eq=False)
 class _Piece:
-    """One side of an event: which of its names is meant."""
+    """One line of an event."""
 
     statement: Statement
-    event: Event
-    key: str
+    position: int
+    """Of the line in its statement."""
     source: tuple[int, int]
     record: tuple[int, int]
+
+    @property
+    def event(self) -> Event:
+        """The line."""
+        return self.statement.events[self.position]
 
 
 @dataclass(eq=False)
@@ -64,7 +67,7 @@ class EdlDocument:
         whole = text.splitlines(keepends=True)
         self._lines = [line.rstrip("\r\n") for line in whole]
         self._ends = [line[len(bare) :] for line, bare in zip(whole, self._lines, strict=True)]
-        self._inserted: dict[int, list[str]] = {}
+        self._inserted: dict[int, set[str]] = {}
         self._rules = rules
         decisions = parse_lines(self._lines, name, rate)
         self._rate = decisions.rate
@@ -91,21 +94,18 @@ class EdlDocument:
         clip = self._timeline.clips[number - 1]
         check_cover(clip, media)
         for piece in self._runs[number - 1].pieces:
-            named = piece.statement.names.get(piece.key, [])
-            for index in named:
+            key, named = piece.statement.naming(piece.position)
+            for index in (*named, *piece.statement.files(piece.position)):
                 self._lines[index] = with_value(self._lines[index], media.path.name)
-            if piece.key == "FROM CLIP NAME" or len(piece.statement.events) == 1:
-                for index in piece.statement.names.get("SOURCE FILE", []):
-                    self._lines[index] = with_value(self._lines[index], media.path.name)
             if not named:
-                last = piece.statement.events[-1].line
-                self._inserted.setdefault(last, []).append(f"* {piece.key}: {media.path.name}")
+                added = self._inserted.setdefault(piece.statement.last_name, set())
+                added.add(f"* {key}: {media.path.name}")
 
     def serialise(self) -> bytes:
         """See `TimelineDocument.serialise`."""
         parts: list[str] = []
         for index, (line, end) in enumerate(zip(self._lines, self._ends, strict=True)):
-            added = self._inserted.get(index, [])
+            added = sorted(self._inserted.get(index, ()))
             newline = end or self._ends[0] or "\n"
             parts.append(line + (newline if added else end))
             parts.extend(text + (newline if end or text is not added[-1] else "") for text in added)
@@ -115,13 +115,12 @@ class EdlDocument:
         first, last = run.pieces[0], run.pieces[-1]
         event = first.event
         names = [
-            said_value(self._lines[index]) for piece in run.pieces for index in piece.statement.names.get(piece.key, [])
-        ]
-        files = [
             said_value(self._lines[index])
             for piece in run.pieces
-            if piece.key == "FROM CLIP NAME" or len(piece.statement.events) == 1
-            for index in piece.statement.names.get("SOURCE FILE", [])
+            for index in piece.statement.naming(piece.position)[1]
+        ]
+        files = [
+            said_value(self._lines[index]) for piece in run.pieces for index in piece.statement.files(piece.position)
         ]
         name = names[0] if names else files[0] if files else event.reel
         source = (first.source[0], last.source[1])
@@ -160,16 +159,20 @@ class EdlDocument:
             with_sound=event.channels.startswith(("B", "A")),
             line=event.line + 1,
         )
-        if event.reel.upper() in _NO_MEDIA:
+        if event.reel.upper() in NO_MEDIA:
             return replace(clip, kind="generator", media=None, source=None, refusal="black or bars")
         if event.edit.startswith("K"):
             return replace(clip, refusal="a key event")
+        fault = next((line for piece in run.pieces for line in piece.statement.faults), None)
+        if fault is not None:
+            return replace(clip, speed=None, refusal=f"its speed in line {fault + 1} is not understood")
         if speed < 0:
             return replace(clip, refusal="it runs backwards: bake the retime first")
         return clip
 
 
 def _notes(decisions: Decisions, skipped: int) -> Iterator[str]:
+    yield from decisions.notes
     if skipped:
         yield f"{skipped} {'line' if skipped == 1 else 'lines'} of sound not listed"
     uneven = [
@@ -195,13 +198,12 @@ def _join(decisions: Decisions) -> list[_Run]:
         for position, event in enumerate(statement.events):
             if not event.has_picture:
                 continue
-            incoming = event.edit.startswith(("D", "W")) and len(statement.events) > 1 and position > 0
-            key = "TO CLIP NAME" if incoming and "TO CLIP NAME" in statement.names else "FROM CLIP NAME"
             source, record = event.source, event.record
             under = statement.events[position + 1].length if position + 1 < len(statement.events) else 0
             if under and source[0] == source[1]:
                 source, record = (source[0], source[0] + under), (record[0], record[0] + under)
-            pieces.append(_Piece(statement, event, key, source, record))
+            if record[0] != record[1]:  # what a transition that was left out began with shows nothing
+                pieces.append(_Piece(statement, position, source, record))
         for piece in pieces:
             before = _goes_on(runs, piece)
             if before is not None:

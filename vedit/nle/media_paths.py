@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from vedit.errors import MediaError
-from vedit.media.addresses import DRIVE, path_of
+from vedit.media.addresses import DRIVE, RemoteError, path_of
 from vedit.media.sequence import SUFFIXES, find_sequence, split_counter
 
 _TRAILING_PARTS = 8
@@ -47,15 +47,18 @@ class MediaRules:
         An address is a `file:` URL, an absolute path, or a path relative to the project; other schemes are refused.
         Where nothing lies there, the end of the path is looked for in the folders that are allowed.
         """
+        problem = "offline"
         try:
             name = path_of(written)
+            direct = self._direct(name)
+            if direct is None or not _is_file(direct):
+                name = _counter_in(name)
+                direct = self._direct(name)
+        except RemoteError as error:
+            # No other machine is asked, but what is told of the path may lie here, too.
+            name, direct, problem = _counter_in(error.path), None, str(error)
         except ValueError as error:
             return Located(problem=str(error))
-        direct = self._direct(name)
-        if direct is None or not _is_file(direct):
-            name = _counter_in(name)
-            direct = self._direct(name)
-        problem = "offline"
         if direct is not None and _is_media(direct):
             if self._allowed(direct):
                 return Located(path=direct)
@@ -75,9 +78,9 @@ class MediaRules:
             names: what the format gives: a file's name, a clip's name, a reel; the first that is found counts.
         """
         for name in filter(None, names):
-            last = (_parts(name) or ("",))[-1]
+            last = (_parts(_counter_in(name)) or ("",))[-1]
             for folder in (self.base, *self.folders):
-                if last and _is_file(folder / last) and self._allowed(folder / last):
+                if last and _is_media(folder / last) and self._allowed(folder / last):
                     return Located(path=folder / last)
                 try:
                     similar = [path for path in folder.iterdir() if path.stem == last and path.is_file()]

@@ -15,10 +15,20 @@ from vedit.errors import InputError
 from vedit.media.addresses import address_of
 from vedit.nle.cover import check_cover
 from vedit.nle.media_paths import MediaRules
-from vedit.nle.mlt_properties import all_hidden, marker_entries, media_address, moved_markers, property_of, value_of
+from vedit.nle.mlt_keyframes import MediaShift, TooLateError
+from vedit.nle.mlt_properties import (
+    all_hidden,
+    marker_entries,
+    marker_frame,
+    media_address,
+    moved_markers,
+    property_of,
+    value_of,
+)
 from vedit.nle.mlt_times import format_frames, parse_frames
 from vedit.nle.model import ClipKind, Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
+from vedit.rationals import frame_rate, is_whole, rational, whole
 
 _BINS = ("main_bin", "main bin")
 _KINDS: dict[str, tuple[ClipKind, str]] = {
@@ -92,13 +102,22 @@ class MltDocument:
         clip = self._timeline.clips[number - 1]
         frames = round(check_cover(clip, media) * self._rate)
         entry = self._entries[number - 1]
-        new_id, bin_id = self._producer(entry.get("producer"), media, frames)
+        shift = MediaShift(frames=frames, rate=self._rate)
+        try:
+            for effect in entry.elements("filter"):
+                shift.move(effect)
+            new_id, bin_id = self._producer(entry.get("producer"), media, shift)
+        except TooLateError as error:
+            lead = self._time(entry, "in", 0) - error.frame
+            raise InputError(
+                f"clip {number} ({clip.name}): a curve of an effect on it begins before the result does",
+                remedy=f"give --handles {lead} or more, or make its keyframes linear",
+            ) from None
         entry.set("producer", new_id)
-        for element in (entry, *entry.elements("filter")):
-            for name in ("in", "out"):
-                if frames and element.get(name):
-                    moved = self._time(element, name) - frames
-                    element.set(name, format_frames(max(moved, 0), self._rate, like=element.get(name)))
+        for name in ("in", "out"):
+            if frames and entry.get(name):
+                moved = self._time(entry, name) - frames
+                entry.set(name, format_frames(max(moved, 0), self._rate, like=entry.get(name)))
         known = property_of(entry, "kdenlive:id")
         if known is not None and bin_id:
             known.set_text(bin_id)
@@ -111,11 +130,8 @@ class MltDocument:
         profile = self._xml.root.find("profile")
         try:
             if profile is not None:
-                rate = Fraction(int(profile.get("frame_rate_num")), int(profile.get("frame_rate_den")))
-                if rate > 0:
-                    return rate
-                raise ValueError
-        except (ValueError, ZeroDivisionError):
+                return frame_rate(f"{profile.get('frame_rate_num')}/{profile.get('frame_rate_den')}")
+        except ValueError:
             raise self._xml.fault(profile or self._xml.root, "its frame rate is no number") from None
         raise self._xml.fault(self._xml.root, "it has no profile, so no frame rate", remedy="save it with a profile")
 
@@ -225,7 +241,7 @@ class MltDocument:
     def _retimed(self, clip: TimelineClip, producer: Element) -> TimelineClip:
         """A retimed producer counts retimed frames from its media's first, so all media up to the end is taken."""
         try:
-            speed = Fraction(value_of(producer, "warp_speed") or value_of(producer, "resource").split(":")[0])
+            speed = rational(value_of(producer, "warp_speed") or value_of(producer, "resource").split(":")[0])
         except ValueError:
             raise self._xml.fault(producer, "its speed is no number") from None
         if speed <= 0 or clip.source is None:
@@ -235,7 +251,7 @@ class MltDocument:
     def _media(self, producer: Element, address: str) -> MediaReference:
         located = self._rules.locate(address)
         length = self._length(producer)
-        speed = Fraction(value_of(producer, "warp_speed") or 1)
+        speed = rational(value_of(producer, "warp_speed") or 1)
         return MediaReference(
             written=address,
             name=address.replace("\\", "/").split("/")[-1],
@@ -247,10 +263,11 @@ class MltDocument:
         )
 
     def _media_rate(self, producer: Element) -> Fraction | None:
-        numbers = [value_of(producer, f"meta.media.frame_rate_{part}") for part in ("num", "den")]
-        if all(number.isdecimal() and int(number) for number in numbers):
-            return Fraction(int(numbers[0]), int(numbers[1]))
-        return self._rate
+        told = "/".join(value_of(producer, f"meta.media.frame_rate_{part}") for part in ("num", "den"))
+        try:
+            return frame_rate(told)
+        except ValueError:
+            return self._rate
 
     def _length(self, producer: Element) -> int:
         text = value_of(producer, "length")
@@ -267,10 +284,11 @@ class MltDocument:
             (value_of(holder, "kdenlive:markers") for holder in holders if value_of(holder, "kdenlive:markers")), ""
         )
         for entry in marker_entries(text):
+            at = marker_frame(entry)
             yield Marker(
                 name=str(entry.get("comment", "")),
                 color=str(entry.get("type", "")),
-                start=int(str(entry["pos"])) / self._rate if str(entry.get("pos", "")).isdecimal() else None,
+                start=at / self._rate if at is not None else None,
             )
 
     def _bin(self) -> Iterator[Element]:
@@ -281,7 +299,7 @@ class MltDocument:
                     if producer is not None:
                         yield producer
 
-    def _producer(self, old_id: str, media: NewMedia, frames: int) -> tuple[str, str]:
+    def _producer(self, old_id: str, media: NewMedia, shift: MediaShift) -> tuple[str, str]:
         """The producer of the new media and its number in the bin; one for each file."""
         key = (old_id, str(media.path))
         if key in self._added:
@@ -289,9 +307,9 @@ class MltDocument:
         old = self._by_id[old_id]
         binned = next((p for p in self._bin() if value_of(p, "kdenlive:id") == value_of(old, "kdenlive:id")), None)
         bin_id = self._new_bin_id() if binned is not None else ""
-        new = self._copy(old, media, frames, bin_id)
+        new = self._copy(old, media, shift, bin_id)
         if binned is not None:
-            shown = new if binned is old else self._copy(binned, media, frames, bin_id)
+            shown = new if binned is old else self._copy(binned, media, shift, bin_id)
             playlist = next(p for p in self._xml.root.elements("playlist") if p.get("id") in _BINS)
             like = binned.get("out") or "0"
             last = format_frames(self._frame_count(media) - 1, self._rate, like=like)
@@ -300,8 +318,10 @@ class MltDocument:
         self._added[key] = (new.get("id"), bin_id)
         return self._added[key]
 
-    def _copy(self, old: Element, media: NewMedia, frames: int, bin_id: str) -> Element:
+    def _copy(self, old: Element, media: NewMedia, shift: MediaShift, bin_id: str) -> Element:
         new = old.copy()
+        for effect in new.elements("filter"):
+            shift.move(effect)
         for entry in list(new.elements("property")):
             name = entry.get("name")
             if name in _IDENTITY or name.startswith(_IDENTITY_PREFIXES):
@@ -311,7 +331,7 @@ class MltDocument:
             number += 1
         new.set("id", f"{old.get('id')}_vedit{number}")
         written = self._written(media_address(old), media.path)
-        speed = Fraction(value_of(old, "warp_speed") or 1)
+        speed = rational(value_of(old, "warp_speed") or 1)
         length = int(self._frame_count(media) / speed)
         if new.get("out"):
             new.set("out", format_frames(length - 1, self._rate, like=new.get("out")))
@@ -324,7 +344,7 @@ class MltDocument:
             "kdenlive:originalurl": written,
             "kdenlive:clipname": media.name,
             "kdenlive:id": bin_id,
-            "kdenlive:markers": moved_markers(value_of(old, "kdenlive:markers"), frames, length),
+            "kdenlive:markers": moved_markers(value_of(old, "kdenlive:markers"), shift.frames, length),
         }
         for name, value in values.items():
             entry = property_of(new, name)
@@ -347,7 +367,7 @@ class MltDocument:
 
     def _new_bin_id(self) -> str:
         known = (value_of(element, "kdenlive:id") for element in self._by_id.values())
-        return str(max((int(text) for text in known if text.isdecimal()), default=0) + 1)
+        return str(max((whole(text) for text in known if is_whole(text)), default=0) + 1)
 
     def _time(self, element: Element, name: str, default: int | None = None) -> int:
         text = element.get(name)

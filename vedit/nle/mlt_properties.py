@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from typing import cast
 
+from vedit.errors import InputError
 from vedit.nle.xml_tree import Element
+from vedit.rationals import whole
+from vedit.structured import parse_json
 
 
 def property_of(element: Element, name: str) -> Element | None:
@@ -36,17 +40,23 @@ def all_hidden(tractor: Element, what: str) -> bool:
 def marker_entries(text: str) -> list[dict[str, object]]:
     """Kdenlive's markers, kept as JSON; none where it is none."""
     try:
-        entries = json.loads(text) if text else []
-    except ValueError:
+        entries: object = parse_json(text, "markers") if text else []
+    except InputError:
         return []
-    return [entry for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+    listed = cast("list[object]", entries) if isinstance(entries, list) else []
+    return [cast("dict[str, object]", entry) for entry in listed if isinstance(entry, dict)]
+
+
+def marker_frame(entry: dict[str, object]) -> int | None:
+    """The frame of the media that a marker is on; None where it says none."""
+    try:
+        return whole(entry.get("pos"))
+    except ValueError:
+        return None
 
 
 def moved_markers(text: str, frames: int, length: int) -> str:
     """Markers count from the media's first frame; those outside the new media go."""
-    kept = [
-        {**entry, "pos": int(str(entry["pos"])) - frames}
-        for entry in marker_entries(text)
-        if str(entry.get("pos", "")).isdecimal() and 0 <= int(str(entry["pos"])) - frames < length
-    ]
+    placed = [(entry, marker_frame(entry)) for entry in marker_entries(text)]
+    kept = [{**entry, "pos": at - frames} for entry, at in placed if at is not None and 0 <= at - frames < length]
     return json.dumps(kept) if text else ""

@@ -6,6 +6,7 @@ import re
 from fractions import Fraction
 
 from vedit.media.timecode import can_drop, format_timecode, is_drop, parse_timecode
+from vedit.rationals import is_whole, rational, whole
 
 _CLOCK = re.compile(r"^(\d+):(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
 
@@ -13,12 +14,12 @@ _CLOCK = re.compile(r"^(\d+):(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)$")
 def parse_frames(text: str, rate: Fraction) -> int:
     """A time -> frames. Raises ValueError or InputError where it is none."""
     text = text.strip()
-    if text.isdecimal():
-        return int(text)
+    if is_whole(text):
+        return whole(text)
     clock = _CLOCK.match(text)
     if clock is None:
         return parse_timecode(text, rate, drop=is_drop(text) and can_drop(rate))
-    seconds = int(clock[1]) * 3600 + int(clock[2]) * 60 + Fraction(clock[3].replace(",", "."))
+    seconds = whole(clock[1]) * 3600 + int(clock[2]) * 60 + rational(clock[3].replace(",", "."))
     # MLT rounds a clock time to the nearest frame.
     return int(seconds * rate + Fraction(1, 2))
 

@@ -7,7 +7,7 @@ stay as they are, and the extra `nle` is not needed.
 from __future__ import annotations
 
 import json
-import re
+import math
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -15,14 +15,25 @@ from typing import Any, cast
 
 from vedit.errors import InputError
 from vedit.media.addresses import address_of
-from vedit.media.rates import snap
+from vedit.media.sequence import find_sequence
 from vedit.nle.cover import check_cover
 from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
+from vedit.nle.otio_json import exact_rate, parse_otio, rational_time, schema_of, write_otio
+from vedit.rationals import rational, shown, whole
 
 _Object = dict[str, Any]
 _ZERO = Fraction(0)
-_INDENT = re.compile(r"^\{\s*\n( +)")
+_OF_SEQUENCES = (
+    "target_url_base",
+    "name_prefix",
+    "name_suffix",
+    "start_frame",
+    "frame_step",
+    "rate",
+    "frame_zero_padding",
+    "missing_frame_policy",
+)
 
 
 class OtioDocument:
@@ -42,23 +53,18 @@ class OtioDocument:
         self._rules = rules
         try:
             text = data.decode("utf-8-sig")
-            root: object = json.loads(text)
-            self._root = cast(_Object, root) if isinstance(root, dict) else {}
-        except json.JSONDecodeError as error:
-            raise InputError(f"{name}, line {error.lineno}: not JSON ({error.msg})") from None
-        except (UnicodeDecodeError, RecursionError):
-            raise InputError(f"{name} is not JSON that can be read") from None
-        indent = _INDENT.match(text)
-        self._indent = len(indent[1]) if indent else None
-        self._end = "\n" if text.endswith("\n") else ""
-        said = _schema(self._root) or "no schema"
+        except UnicodeDecodeError:
+            raise InputError(f"{name} is not JSON that can be read: it is not UTF-8") from None
+        self._root = parse_otio(text, name)
+        self._text = text
+        said = schema_of(self._root) or "no schema"
         if said != "Timeline":
             raise self._fault("$", f"it holds {said}, not a timeline")
         self._clips: list[_Object] = []
         try:
             stack = self._object(self._root, "tracks", "$")
             clips = list(self._stack(stack, self._root.get("name") or "", "$.tracks"))
-        except (AttributeError, KeyError, TypeError, RecursionError) as error:
+        except (AttributeError, KeyError, TypeError) as error:
             # JSON may hold anything anywhere; what the schemas do not allow shows itself as one of these.
             raise self._fault("$", f"its objects are not of OpenTimelineIO's form ({error})") from None
         begin = self._root.get("global_start_time")
@@ -85,13 +91,13 @@ class OtioDocument:
         old = _reference(found) or {}
         told = cast(_Object, old.get("available_range") or {})
         new = {
-            **old,
+            **{key: value for key, value in old.items() if key not in _OF_SEQUENCES},
             "OTIO_SCHEMA": "ExternalReference.1",
             "name": media.name,
             "available_range": {
                 "OTIO_SCHEMA": "TimeRange.1",
-                "start_time": _rational(media.start, media.rate, told.get("start_time")),
-                "duration": _rational(media.duration, media.rate, told.get("duration")),
+                "start_time": rational_time(media.start, media.rate, told.get("start_time")),
+                "duration": rational_time(media.duration, media.rate, told.get("duration")),
             },
             "target_url": address_of(media.path, like=str(old.get("target_url") or "")),
         }
@@ -102,13 +108,13 @@ class OtioDocument:
 
     def serialise(self) -> bytes:
         """See `TimelineDocument.serialise`."""
-        return (json.dumps(self._root, indent=self._indent, ensure_ascii=False) + self._end).encode()
+        return write_otio(self._root, like=self._text).encode()
 
     def _stack(self, stack: _Object, sequence: str, where: str) -> Iterator[TimelineClip]:
         number = 0
         for index, child in enumerate(self._children(stack, where)):
             place = f"{where}.children[{index}]"
-            if _schema(child) == "Track":
+            if schema_of(child) == "Track":
                 if child.get("kind", "Video") != "Video":
                     continue
                 number += 1
@@ -122,19 +128,19 @@ class OtioDocument:
         children = self._children(track, where)
         for index, child in enumerate(children):
             place = f"{where}.children[{index}]"
-            if _schema(child) == "Transition":
+            if schema_of(child) == "Transition":
                 continue
             before = children[index - 1] if index else {}
             after = children[index + 1] if index + 1 < len(children) else {}
-            head = self._time(before["in_offset"], where) if _schema(before) == "Transition" else _ZERO
-            tail = self._time(after["out_offset"], where) if _schema(after) == "Transition" else _ZERO
+            head = self._time(before["in_offset"], where) if schema_of(before) == "Transition" else _ZERO
+            tail = self._time(after["out_offset"], where) if schema_of(after) == "Transition" else _ZERO
             yield from self._item(child, name, sequence, position, (head, tail), place)
             position += self._duration(child, place)
 
     def _item(
         self, item: _Object, track: str, sequence: str, position: Fraction, over: tuple[Fraction, Fraction], where: str
     ) -> Iterator[TimelineClip]:
-        schema = _schema(item)
+        schema = schema_of(item)
         if schema == "Gap":
             return
         clip = TimelineClip(
@@ -162,23 +168,26 @@ class OtioDocument:
 
     def _clip(self, clip: TimelineClip, item: _Object, over: tuple[Fraction, Fraction], where: str) -> TimelineClip:
         reference = _reference(item)
-        kind = _schema(reference or {})
+        kind = schema_of(reference or {})
         if kind == "GeneratorReference":
             return replace(clip, kind="generator", refusal="a generator has no media")
-        if kind == "ImageSequenceReference":
-            return replace(clip, refusal="an image sequence: link it as a movie to restyle it")
         shown = self._span(item.get("source_range") or (reference or {}).get("available_range"), where)
         if shown is None:
             raise self._fault(where, "the clip has neither a source range nor an available one")
         speed = _speed(item)
+        media = self._media(reference or {}, clip.name, where)
+        if kind == "ImageSequenceReference":
+            media = self._pictures(reference or {}, media, where)
         clip = replace(
             clip,
-            media=self._media(reference or {}, clip.name, where),
+            media=media,
             source=shown,
             speed=speed,
             head=over[0] * abs(speed or 1),
             tail=over[1] * abs(speed or 1),
         )
+        if kind == "ImageSequenceReference" and (reference or {}).get("frame_step", 1) != 1:
+            return replace(clip, refusal="an image sequence that leaves pictures out: link it as a movie")
         if speed is None:
             return replace(clip, refusal="its speed varies: bake the retime first")
         if speed < 0:
@@ -188,11 +197,11 @@ class OtioDocument:
         return replace(clip, source=TimeSpan(start=shown.start, duration=used))
 
     def _media(self, reference: _Object, clip_name: str, where: str) -> MediaReference:
-        written = str(reference.get("target_url") or "")
+        written = str(reference.get("target_url") or _pattern(reference))
         name = str(reference.get("name") or "") or written.replace("\\", "/").split("/")[-1] or clip_name
         located = self._rules.locate(written) if written else self._rules.locate_name((name, clip_name))
-        available = self._span(reference.get("available_range"), where)
         told = reference.get("available_range") or {}
+        available = self._known_span(reference.get("available_range"), where)
         return MediaReference(
             written=written,
             name=name,
@@ -200,28 +209,43 @@ class OtioDocument:
             problem=located.problem,
             start=available.start if available is not None else None,
             duration=available.duration if available is not None else None,
+            # Systems that write a reference for each cut give it the range of that cut.
+            of_part=True,
             rate=self._first_rate(told) if told else None,
         )
+
+    def _pictures(self, reference: _Object, media: MediaReference, where: str) -> MediaReference:
+        """Media that is an image sequence: which of its pictures is the first, the folder says."""
+        try:
+            rate = exact_rate(reference["rate"])
+            first = whole(reference.get("start_frame", 1))
+        except (KeyError, ValueError):
+            raise self._fault(where, "the image sequence has no rate or no first frame") from None
+        found = find_sequence(media.path) if media.path is not None else None
+        if found is None:
+            return replace(media, rate=rate)
+        start = (media.start or _ZERO) + (found.first - first) / rate
+        return replace(media, start=start, duration=found.count / rate, of_part=False, rate=rate)
 
     def _duration(self, item: _Object, where: str) -> Fraction:
         """How much of its track an item takes."""
         span = self._span(item.get("source_range"), where)
         if span is not None:
             return span.duration
-        schema = _schema(item)
+        schema = schema_of(item)
         if schema == "Clip":
             available = self._span((_reference(item) or {}).get("available_range"), where)
             if available is None:
                 raise self._fault(where, "the clip has neither a source range nor an available one")
             return available.duration
         lengths = [
-            self._duration(child, where) for child in self._children(item, where) if _schema(child) != "Transition"
+            self._duration(child, where) for child in self._children(item, where) if schema_of(child) != "Transition"
         ]
         return sum(lengths, _ZERO) if schema == "Track" else max(lengths, default=_ZERO)
 
     def _markers(self, item: _Object, where: str) -> Iterator[Marker]:
         for marker in item.get("markers") or []:
-            span = self._span(marker.get("marked_range"), where)
+            span = self._known_span(marker.get("marked_range") or marker.get("range"), where)
             note = str(marker.get("comment") or (marker.get("metadata") or {}).get("comment") or "")
             start = span.start if span is not None else None
             yield Marker(
@@ -247,12 +271,23 @@ class OtioDocument:
         start, duration = self._time(told.get("start_time"), where), self._time(told.get("duration"), where)
         return TimeSpan(start=start, duration=duration)
 
+    def _known_span(self, value: object, where: str) -> TimeSpan | None:
+        """A range that may be endless, or may not say where it begins: then it tells nothing."""
+        try:
+            return self._span(value, where)
+        except InputError:
+            times = [cast(_Object, value).get(key) for key in ("start_time", "duration")]
+            numbers = [cast(_Object, time).get("value") for time in times if isinstance(time, dict)]
+            if any(isinstance(number, float) and not math.isfinite(number) for number in numbers):
+                return None
+            raise
+
     def _time(self, value: object, where: str) -> Fraction:
         """A RationalTime in seconds."""
         try:
             told = cast(_Object, value)
-            return Fraction(told["value"]) / _exact(told["rate"])
-        except (TypeError, KeyError, ValueError, ZeroDivisionError, OverflowError):
+            return rational(told["value"]) / exact_rate(told["rate"])
+        except (TypeError, KeyError, ValueError):
             raise self._fault(where, f"{json.dumps(value)[:80]} is no time") from None
 
     def _first_rate(self, item: object) -> Fraction:
@@ -262,11 +297,11 @@ class OtioDocument:
             found = waiting.pop(0)
             if isinstance(found, dict):
                 told = cast(_Object, found)
-                if _schema(told) == "RationalTime":
+                if schema_of(told) == "RationalTime":
                     try:
-                        return _exact(told["rate"])
-                    except (KeyError, TypeError, ValueError, OverflowError):
-                        raise self._fault("$", f"{told.get('rate')!r} is no rate") from None
+                        return exact_rate(told["rate"])
+                    except (KeyError, ValueError):
+                        raise self._fault("$", f"{shown(told.get('rate'))} is no rate") from None
                 waiting.extend(value for key, value in told.items() if key != "metadata")
             elif isinstance(found, list):
                 waiting.extend(cast(list[object], found))
@@ -278,10 +313,6 @@ class OtioDocument:
         )
 
 
-def _schema(item: _Object) -> str:
-    return str(item.get("OTIO_SCHEMA", "")).partition(".")[0]
-
-
 def _reference(clip: _Object) -> _Object | None:
     """A clip's media; since Clip.2 it may have several, of which one is active."""
     several = clip.get("media_references")
@@ -290,14 +321,30 @@ def _reference(clip: _Object) -> _Object | None:
     return clip.get("media_reference")
 
 
+def _pattern(reference: _Object) -> str:
+    """The address of an image sequence, as shot_%04d.exr; empty where the reference is none."""
+    if schema_of(reference) != "ImageSequenceReference":
+        return ""
+    base, prefix, suffix = (str(reference.get(key) or "") for key in ("target_url_base", "name_prefix", "name_suffix"))
+    padding = reference.get("frame_zero_padding") or 1
+    digits = padding if isinstance(padding, int) and 0 < padding < 100 else 1
+    folder = base if not base or base.endswith("/") else f"{base}/"
+    if base.lower().startswith("file:"):
+        return f"{folder}{prefix}%250{digits}d{suffix}"  # of an address the percent sign is escaped
+    return f"{folder}{prefix.replace('%', '%%')}%0{digits}d{suffix.replace('%', '%%')}"
+
+
 def _speed(item: _Object) -> Fraction | None:
     speed: Fraction | None = Fraction(1)
     for effect in item.get("effects") or []:
-        schema = _schema(effect)
+        schema = schema_of(effect)
         if schema == "FreezeFrame":
             return _ZERO
         if schema == "LinearTimeWarp" and speed is not None:
-            speed *= Fraction(effect.get("time_scalar", 1)).limit_denominator(100000)
+            try:
+                speed *= rational(effect.get("time_scalar", 1)).limit_denominator(100000)
+            except ValueError:
+                speed = None
         elif schema == "TimeEffect":
             speed = None
     return speed
@@ -317,22 +364,3 @@ def _color(item: _Object) -> str:
     """A clip's own colour: a name since OpenTimelineIO 0.18."""
     color = item.get("color")
     return str(cast(_Object, color).get("name") or "") if isinstance(color, dict) else str(color or "")
-
-
-def _exact(rate: float) -> Fraction:
-    told = Fraction(rate)
-    found = snap(told)
-    if found is None:
-        raise ValueError(f"{rate} is no rate")
-    return found if found != told else told.limit_denominator(1_000_000)
-
-
-def _rational(seconds: Fraction, rate: Fraction, like: object) -> _Object:
-    """Seconds as a RationalTime, at the rate and with the numbers that the old one is written with."""
-    old = cast(_Object, like) if isinstance(like, dict) else {}
-    written = old.get("rate")
-    if written is None or _exact(written) != rate:
-        written = int(rate) if rate.denominator == 1 else float(rate)
-    value = seconds * rate
-    whole = value.denominator == 1 and not isinstance(old.get("value"), float)
-    return {"OTIO_SCHEMA": "RationalTime.1", "rate": written, "value": int(value) if whole else float(value)}
