@@ -28,7 +28,7 @@ from vedit.nle.mlt_properties import (
 from vedit.nle.mlt_times import format_frames, parse_frames
 from vedit.nle.model import ClipKind, Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
-from vedit.rationals import frame_rate, is_whole, rational, whole
+from vedit.rationals import frame_rate, is_whole, rational, shown, whole
 
 _BINS = ("main_bin", "main bin")
 _KINDS: dict[str, tuple[ClipKind, str]] = {
@@ -274,7 +274,7 @@ class MltDocument:
         try:
             return parse_frames(text, self._rate) if text else 0
         except (ValueError, InputError):
-            raise self._xml.fault(producer, f"length {text!r} is no time") from None
+            raise self._xml.fault(producer, f"length {shown(text)} is no time") from None
 
     def _markers(self, producer: Element) -> Iterator[Marker]:
         """Kdenlive keeps a clip's markers as JSON on its bin producer."""
@@ -376,4 +376,4 @@ class MltDocument:
         try:
             return parse_frames(text, self._rate)
         except (ValueError, InputError):
-            raise self._xml.fault(element, f"{name}={text!r} is no time") from None
+            raise self._xml.fault(element, f"{name}={shown(text)} is no time") from None
