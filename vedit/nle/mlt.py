@@ -6,6 +6,7 @@ See MLT's "MLT XML" documentation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -40,6 +41,8 @@ _KINDS: dict[str, tuple[ClipKind, str]] = {
     "xml": ("nested", "another project: open that one"),
     "consumer": ("nested", "another project: open that one"),
 }
+_SLIDES = re.compile(r"%\d*d|/\.all\.")
+"""Names of several pictures."""
 _MEDIA_SERVICES = ("", "avformat", "avformat-novalidate", "timewarp")
 # What says which file a producer was, and not what is done with it.
 _IDENTITY = ("kdenlive:file_hash", "kdenlive:file_size", "kdenlive:control_uuid", "kdenlive:duration")
@@ -225,6 +228,8 @@ class MltDocument:
             return replace(clip, kind="nested", refusal="a nested sequence: its own clips are listed under its name")
         if service in _KINDS:
             kind, why = _KINDS[service]
+            if kind == "still" and _SLIDES.search(address):
+                why = "a slideshow of pictures: link it as a movie to restyle it"
             return replace(clip, kind=kind, refusal=why)
         if service not in _MEDIA_SERVICES:
             return replace(clip, kind="generator", refusal="a generator has no media")
