@@ -10,7 +10,7 @@ from pathlib import Path
 from vedit.errors import InputError
 from vedit.nle.looks import Look, Looks
 from vedit.nle.model import NewMedia, TimelineClip, TimelineDocument
-from vedit.nle.ranges import HANDLES, MediaFacts, UsedRange, used_range
+from vedit.nle.ranges import HANDLES, MediaFacts, UsedRange, first_frame, used_range
 from vedit.types import FrameRange
 
 _WHERE = "name the folder that they lie in: --media FOLDER"
@@ -150,6 +150,23 @@ def skipped_clips(
     return tuple((clip, why) for clip, why in told if why)
 
 
+def clock_notes(document: TimelineDocument, facts: Mapping[Path, MediaFacts]) -> tuple[str, ...]:
+    """Media that the timeline counts by another timecode than the file's own: the timeline is believed, and says so."""
+    from vedit.nle.clock import timecode_at
+
+    notes: dict[str, None] = {}
+    for media in (clip.media for clip in document.timeline.clips if clip.editable):
+        path = media.path if media is not None else None
+        known = facts.get(path) if path is not None else None
+        if media is None or path is None or known is None or known.timecode is None or not media.start:
+            continue
+        begin = first_frame(media, known)
+        if media.of_part and begin != known.start:
+            told = timecode_at(begin, known.rate, drop=media.drop)
+            notes[f"{path.name} begins at {known.timecode}, in the timeline at {told}, which counts"] = None
+    return tuple(notes)
+
+
 def media_facts(path: Path, *, rate: Fraction | None = None, allow_huge: bool = False) -> MediaFacts:
     """What a media file says itself: how many frames, at which rate, from which timecode on. Decodes it once.
 
@@ -235,7 +252,7 @@ def _why_missing(clip: TimelineClip) -> str:
 def _job(needed: UsedRange, look: Look, clip: TimelineClip, place: tuple[Path, str]) -> TimelineJob:
     folder, suffix = place
     first, last = needed.frames.start, needed.frames.stop - 1
-    name = f"{needed.path.stem}.{look.name}.{first}-{last}.vedit{suffix}"
+    name = f"{_stem(needed.path)}.{look.name}.{first}-{last}.vedit{suffix}"
     return TimelineJob(
         source=needed.path,
         frames=needed.frames,
@@ -246,6 +263,14 @@ def _job(needed: UsedRange, look: Look, clip: TimelineClip, place: tuple[Path, s
         output=folder / name,
         clips=(clip.number,),
     )
+
+
+def _stem(path: Path) -> str:
+    """A media file's name without its ending; of an image sequence without the counter, too."""
+    from vedit.media.sequence import find_sequence
+
+    sequence = find_sequence(path)
+    return path.stem if sequence is None else sequence.prefix.rstrip("._- ") or sequence.folder.name
 
 
 def _apart(jobs: list[TimelineJob], *, taken: set[Path]) -> tuple[TimelineJob, ...]:

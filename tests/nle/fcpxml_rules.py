@@ -33,6 +33,11 @@ CONTENT = {
     "asset-clip": f"(note )?{_TIMING}{_ADJUST}({_ANCHOR} )*({_MARKER} )*{_TAIL}",
     "ref-clip": f"(note )?{_TIMING}{_ADJUST}({_ANCHOR} )*({_MARKER} )*{_TAIL}",
     "clip": f"(note )?{_TIMING}{_ADJUST}((spine|{_ITEM}|caption) )*({_MARKER} )*{_TAIL}",
+    "sync-clip": f"(note )?{_TIMING}{_ADJUST}((spine|{_ITEM}|caption) )*({_MARKER} )*(sync-source )*({_FILTER} )*"
+    "(filter-audio )*(metadata )?",
+    "mc-clip": f"(note )?{_TIMING}{_ADJUST}(mc-source )*({_ANCHOR} )*({_MARKER} )*(filter-audio )*(metadata )?",
+    "multicam": "(mc-angle )*(metadata )?",
+    "mc-angle": f"(({_ITEM}|transition) )*",
     "video": f"(param )*(note )?{_TIMING}{_ADJUST}({_ANCHOR} )*({_MARKER} )*({_FILTER} )*(reserved )?",
     "gap": f"(note )?({_ANCHOR} )*({_MARKER} )*(metadata )?",
     "transition": f"(filter-video )?(filter-audio )?({_MARKER} )*(metadata )?(reserved )?",

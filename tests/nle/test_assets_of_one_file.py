@@ -13,6 +13,7 @@ from vedit.media.timecode import parse_timecode
 from vedit.nle.model import NewMedia, TimelineDocument
 from vedit.nle.ranges import MediaFacts, used_range
 from vedit.nle.read import read_timeline
+from vedit.timeline import clock_notes
 from vedit.types import FrameRange
 
 CUTS = ((356, 10), (10, 10), (626, 4))
@@ -91,6 +92,16 @@ def test_a_system_that_counts_by_another_timecode_is_believed(tmp_path: Path) ->
     document = read(tmp_path, cut(Fraction(25), 900000))
     facts = MediaFacts(frames=700, rate=Fraction(25))
     assert [used_range(clip, facts, handles=0).used.start for clip in document.timeline.clips] == [346, 0, 616]
+
+
+def test_another_timecode_than_the_files_is_told(tmp_path: Path) -> None:
+    document = read(tmp_path, cut(Fraction(25), 900000))
+    path = tmp_path / "input.mov"
+    facts = MediaFacts(frames=700, rate=Fraction(25), start=Fraction(3600), timecode="01:00:00:00")
+    (note,) = clock_notes(document, {path: facts})
+    assert note == "input.mov begins at 01:00:00:00, in the timeline at 10:00:00:10, which counts"
+    agreed = MediaFacts(frames=700, rate=Fraction(25), start=Fraction(36000), timecode="10:00:00:00")
+    assert clock_notes(document, {path: agreed}) == ()
 
 
 def test_one_address_may_be_written_in_several_ways(tmp_path: Path) -> None:

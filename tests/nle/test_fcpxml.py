@@ -312,8 +312,10 @@ def test_known_versions_are_read_without_a_word(tmp_path: Path, version: str) ->
 def test_several_projects_are_named(tmp_path: Path) -> None:
     text = fcpxml(CLIP)
     begin, end = text.index("    <project"), text.index("</fcpxml>")
-    other = text[begin:end].replace('"Cut"', '"Trailer"')
-    document = read(tmp_path, text[:end] + f"<event>{other}</event>" + text[end:])
+    other = text[begin:end].replace('"Cut"', '"Trailer"').replace('sequence format="r1"', 'sequence format="r9"')
+    text = text[:end] + f"<event>{other}</event>" + text[end:]
+    document = read(tmp_path, text.replace("</resources>", '<format id="r9" frameDuration="1/50s"/></resources>'))
+    assert [clip.sequence_rate for clip in document.timeline.clips] == [24, 50]
     assert [clip.sequence for clip in document.timeline.clips] == ["Cut", "Trailer"]
     (note,) = document.timeline.notes
     assert "'Cut', 'Trailer'" in note and "sequence =" in note

@@ -66,13 +66,15 @@ class TimelineItem(Documented):
 
     def __init__(self, log: Log, media: MediaPoolItem | None, *, start: int, duration: int, left: int) -> None:
         self.log, self.media, self.start, self.duration, self.left = log, media, start, duration, left
-        self.inclusive = True
+        self.inclusive = False
         self.source_length = duration
         self.markers: dict[float, dict[str, Any]] | None = {}
         self.color = ""
         self.takes: list[tuple[MediaPoolItem | None, int]] = []
         self.selected = 0
         self.take_shift = 0
+        self.take_length = 0
+        """Frames of the take that was added last."""
         self.number = next(self.numbers)
 
     def shows(self) -> tuple[object, int, int, int, int]:
@@ -119,10 +121,13 @@ class TimelineItem(Documented):
         return self.selected
 
     def AddTake(self, media: MediaPoolItem, first: int, last: int) -> bool:  # noqa: N802
-        assert 0 <= first <= last < media.frames
+        end = last + (1 if self.inclusive else 0)
+        if not 0 <= first < end <= media.frames:
+            return False
         if not self.takes:
             self.takes, self.selected = [(self.media, self.left)], 1
         self.takes.append((media, first + self.take_shift))
+        self.take_length = end - first
         return True
 
     def SelectTakeByIndex(self, number: int) -> bool:  # noqa: N802
@@ -146,13 +151,22 @@ class Timeline(Documented):
         self.log = log
         self.tracks: list[list[TimelineItem]] = [[]]
         self.playhead: TimelineItem | None = None
+        self.refused: tuple[str, ...] = ()
+        """Formats that are there and not written."""
+        self.bundles = False
 
     def GetName(self) -> str:  # noqa: N802
         return "Reel 1 / cut"
 
     def Export(self, path: str, kind: str, subtype: str) -> bool:  # noqa: N802
-        assert (kind, subtype) == ("fcpxml 1.10", "none")
-        Path(path).write_text("<fcpxml/>", "utf-8")
+        assert Path(path).suffix == f".{kind.split()[0]}" and subtype == "none"
+        if kind in self.refused:
+            return False
+        if self.bundles:
+            Path(path).mkdir()
+            Path(path, "Info.fcpxml").write_text("<fcpxml/>", "utf-8")
+        else:
+            Path(path).write_text("<fcpxml/>", "utf-8")
         return True
 
     def GetTrackCount(self, kind: str) -> int:  # noqa: N802
@@ -191,7 +205,8 @@ class MediaPool(Documented):
     def __init__(self, log: Log, timeline: Timeline, *, frames: Callable[[], int]) -> None:
         self.log, self.timeline, self.frames = log, timeline, frames
         self.clips: list[MediaPoolItem] = []
-        self.inclusive = True
+        self.inclusive = False
+        """Whether an end counts itself, as before Resolve 19."""
         self.shift = 0
         self.timelines: list[str] = []
 

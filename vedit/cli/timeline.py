@@ -199,7 +199,8 @@ def _row(timeline: Timeline, clip: TimelineClip) -> tuple[str, ...]:
     from vedit.nle.clock import span_timecodes
 
     begin = timeline.start if clip.sequence in ("", timeline.name) else 0
-    record = span_timecodes(clip.record, timeline.rate, drop=timeline.drop, offset=begin)
+    counted = clip.sequence_rate or timeline.rate
+    record = span_timecodes(clip.record, counted, drop=timeline.drop, offset=begin)
     shown, media = "", clip.refusal
     if clip.source is not None:
         drop = clip.media.drop if clip.media is not None else False

@@ -16,7 +16,7 @@ from vedit.nle.read import check_output, default_timeline, read_timeline, write_
 from vedit.nle.rendering import rehearse, render_timeline
 from vedit.nle.report import check_record, describe_render, describe_run, span_of, write_record
 from vedit.nle.results import RenderChoices, State, TimelineRender, timeline_renders
-from vedit.timeline import media_facts, needed_media, plan_timeline, sequence_rates, skipped_clips
+from vedit.timeline import clock_notes, media_facts, needed_media, plan_timeline, sequence_rates, skipped_clips
 
 if TYPE_CHECKING:
     from vedit.nle.model import TimelineDocument
@@ -79,6 +79,7 @@ class Run:
         rates = sequence_rates(self._document)
         needed = needed_media(self._document, self._looks, skip_missing=wanted.skip_missing)
         self._facts = {path: media_facts(path, rate=rates.get(path), allow_huge=huge) for path in needed}
+        self._tell(*clock_notes(self._document, self._facts))
         jobs = plan_timeline(
             self._document,
             self._looks,

@@ -13,7 +13,7 @@ from fractions import Fraction
 from vedit.nle.fcpxml_assets import Resources
 from vedit.nle.fcpxml_nested import Nested, NotShownError, picture_of
 from vedit.nle.fcpxml_times import Retiming, parse_time
-from vedit.nle.media_paths import MediaRules
+from vedit.nle.media_paths import MediaRules, is_still
 from vedit.nle.model import ClipKind, Marker, MediaReference, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
 from vedit.rationals import shown, whole
@@ -186,6 +186,7 @@ class StoryReader:
             track=f"V{lane + 1}" if lane >= 0 else f"V{lane}",
             sequence=self._sequence,
             record=TimeSpan(start=begin, duration=duration),
+            sequence_rate=self._rate,
             speed=retiming.speed,
             markers=tuple(self._markers(element)),
             notes=tuple(note.text.strip() for note in element.elements("note")),
@@ -219,7 +220,7 @@ class StoryReader:
             source=source,
             with_sound=reference is element and asset.get("hasAudio") == "1" and element.get("srcEnable") != "video",
         )
-        if media.rate is None or media.duration == 0:
+        if media.rate is None or media.duration == 0 or is_still(media.path):
             clip = replace(clip, kind="still", refusal="a still picture")
         elif reference is not element and reference.find("timeMap") is not None:
             clip = replace(clip, refusal="its picture is retimed inside the clip")
@@ -236,12 +237,12 @@ class StoryReader:
             return Found(clip=replace(clip, refusal=why), element=element)
         asset = self.resources.asset(inner.reference)
         assert asset is not None  # `inner` has seen to it
-        media = self.resources.media(asset)
+        media = replace(self.resources.media(asset), drop=inner.item.get("tcFormat") == "DF")
         own = inner.reference is inner.item and inner.item.get("srcEnable") != "video"
         with_sound = own and asset.get("hasAudio") == "1" and self.nested.sound(element)
         clip = _markers_moved(clip, inner.source.start - span.start)
         clip = replace(clip, media=media, source=inner.source, with_sound=with_sound)
-        if media.rate is None or media.duration == 0:
+        if media.rate is None or media.duration == 0 or is_still(media.path):
             clip = replace(clip, kind="still", refusal="a still picture")
         return Found(clip=clip, element=element, reference=inner.reference, shown=span, rate=self._rate)
 

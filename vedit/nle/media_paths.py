@@ -49,8 +49,11 @@ class MediaRules:
         """
         problem = "offline"
         try:
-            name = _counter_in(path_of(written))
+            name = path_of(written)
             direct = self._direct(name)
+            if direct is None or not _is_file(direct):
+                name = _counter_in(name)
+                direct = self._direct(name)
         except RemoteError as error:
             # No other machine is asked, but what is told of the path may lie here, too.
             name, direct, problem = _counter_in(error.path), None, str(error)
@@ -101,6 +104,7 @@ class MediaRules:
         return any(real.is_relative_to(folder.resolve()) for folder in (self.base, *self.folders))
 
 
+_PICTURES = frozenset((*SUFFIXES, ".bmp", ".psd", ".tga", ".heic"))
 _MEDIA = frozenset((".mov", ".mp4", ".m4v", ".mkv", ".mxf", ".avi", ".webm", ".mpg", ".mpeg", ".ts", ".mts", ".m2ts"))
 
 
@@ -110,17 +114,27 @@ def _parts(name: str) -> tuple[str, ...]:
     return tuple(part for part in pure.parts if part not in ("..", pure.anchor))
 
 
-def run_from(first: Path) -> Path:
-    """The image sequence that begins with a picture, as `shot_%04d.exr`; the picture itself where none does."""
+def is_still(path: Path | None) -> bool:
+    """Whether a path is that of one picture, and of no image sequence."""
+    return path is not None and path.suffix.lower() in _PICTURES and split_counter(path.name) is None
+
+
+def run_from(first: Path, length: int) -> Path:
+    """The image sequence that begins with a picture, as `shot_%04d.exr`; the picture itself where none does.
+
+    Args:
+        first: the picture.
+        length: frames that the timeline knows of it; a still picture has many more than there are pictures beside it.
+    """
     found = _TRAILING_NUMBER.match(first.stem)
-    if found is None or first.suffix.lower() not in SUFFIXES:
+    if found is None or length < 2 or first.suffix.lower() not in SUFFIXES:
         return first
     named = first.with_name(f"{found[1].replace('%', '%%')}%0{len(found[2])}d{first.suffix}")
     try:
         run = find_sequence(named)
     except MediaError:
         return first
-    return named if run is not None and run.count > 1 and run.first == int(found[2]) else first
+    return named if run is not None and run.count >= length and run.first == int(found[2]) else first
 
 
 def _counter_in(name: str) -> str:

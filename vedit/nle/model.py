@@ -74,6 +74,8 @@ class TimelineClip:
     """The sequence, project or compound clip that it lies in."""
     record: TimeSpan
     """Where it lies, in seconds from the start of its sequence."""
+    sequence_rate: Fraction | None = None
+    """Frames per second of its sequence; None is the timeline's."""
     source: TimeSpan | None = None
     """What it shows, in the media's own time (its start timecode included), whole however it is retimed."""
     grid: Fraction | None = None

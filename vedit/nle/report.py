@@ -100,5 +100,6 @@ def span_of(job: TimelineJob) -> str:
 
 def _clip(timeline: Timeline, clip: TimelineClip) -> dict[str, object]:
     begin = timeline.start if clip.sequence in ("", timeline.name) else 0
-    record = span_timecodes(clip.record, timeline.rate, drop=timeline.drop, offset=begin)
+    rate = clip.sequence_rate or timeline.rate
+    record = span_timecodes(clip.record, rate, drop=timeline.drop, offset=begin)
     return {"number": clip.number, "name": clip.name, "track": clip.track, "record": record}

@@ -6,24 +6,22 @@ from the first frame of the sequence at that one's. See Apple's "Final Cut Pro X
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from vedit.errors import InputError
 from vedit.media.addresses import address_of
 from vedit.media.sequence import split_counter
-from vedit.media.timecode import can_drop, format_timecode, parse_timecode
+from vedit.media.timecode import can_drop, format_timecode
 from vedit.nle.cover import check_cover
-from vedit.nle.media_paths import MediaRules, run_from
+from vedit.nle.media_paths import MediaRules, is_still, run_from
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
+from vedit.nle.xmeml_numbers import Numbers, drops, speed_of, unpointed
 from vedit.nle.xml_tree import Element, XmlDocument
-from vedit.rationals import FASTEST, is_whole, rational, shown, whole
+from vedit.rationals import is_whole, whole
 
 TICKS = 254016000000
 """Premiere's ticks in a second."""
-_POINT = re.compile(r"(?<=[0-9])\.0*$")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +50,7 @@ class XmemlDocument:
         if root.name != "xmeml":
             raise document.fault(root, "not an FCP7 XML document")
         self._xml = document
+        self._read = Numbers(document)
         self._rules = rules
         self._files: dict[str, Element] = {}
         for element in root.walk():
@@ -65,13 +64,13 @@ class XmemlDocument:
         if not sequences:
             raise document.fault(root, "it holds no sequence", remedy="export a sequence, not a bin")
         first = sequences[0]
-        rate = self._rate(first)
+        rate = self._read.rate(first)
         clips = [clip for sequence in sequences for clip in self._sequence(sequence)]
         self._timeline = Timeline(
             name=first.text_of("name"),
             rate=rate,
-            start=self._first_frame(first, rate) / rate,
-            drop=_drops(first),
+            start=self._read.first_frame(first, rate) / rate,
+            drop=drops(first),
             clips=tuple(replace(clip, number=number) for number, clip in enumerate(clips, start=1)),
             format=f"FCP7 XML {root.get('version')}".rstrip(),
         )
@@ -105,7 +104,7 @@ class XmemlDocument:
         return self._xml.serialise()
 
     def _sequence(self, sequence: Element) -> Iterator[TimelineClip]:
-        rate = self._rate(sequence)
+        rate = self._read.rate(sequence)
         video = sequence.find("media", "video")
         for index, track in enumerate(video.elements("track") if video is not None else (), start=1):
             items = list(track.elements("clipitem", "generatoritem", "transitionitem"))
@@ -121,11 +120,11 @@ class XmemlDocument:
     def _record(self, items: list[Element], position: int, rate: Fraction) -> TimeSpan:
         """Where an item lies; an end given as -1 is that of the transition beside it, which the item reaches across."""
         item = items[position]
-        start, end = self._number(item, "start", default=-1), self._number(item, "end", default=-1)
+        start, end = self._read.number(item, "start", default=-1), self._read.number(item, "end", default=-1)
         if start < 0 and position and items[position - 1].name == "transitionitem":
-            start = self._number(items[position - 1], "start")
+            start = self._read.number(items[position - 1], "start")
         if end < 0 and position + 1 < len(items) and items[position + 1].name == "transitionitem":
-            end = self._number(items[position + 1], "end")
+            end = self._read.number(items[position + 1], "end")
         if (start < 0) != (end < 0) and item.find("in") is not None and item.find("out") is not None:
             span = self._shown(item, rate, None)
             frames = (span.end - span.begin) * rate
@@ -144,6 +143,7 @@ class XmemlDocument:
             track="",
             sequence="",
             record=record,
+            sequence_rate=sequence_rate,
             markers=tuple(self._markers(item, span.rate)),
             notes=tuple(filter(None, (item.text_of("comments", f"mastercomment{n}") for n in range(1, 5)))),
             color=item.text_of("labels", "label2") or item.text_of("labels", "label"),
@@ -165,7 +165,7 @@ class XmemlDocument:
         if not described.text_of("pathurl"):
             return replace(clip, kind="generator", refusal="it has no media file")
         media = self._media(described)
-        begin, end = self._number(item, "in"), self._number(item, "out")
+        begin, end = self._read.number(item, "in"), self._read.number(item, "out")
         if end < begin or begin < 0:
             raise self._xml.fault(item, f"in {begin} and out {end} are no range")
         clip = replace(
@@ -173,10 +173,10 @@ class XmemlDocument:
             media=media,
             source=TimeSpan(start=(media.start or Fraction(0)) + span.begin, duration=span.end - span.begin),
             grid=1 / span.rate,
-            speed=_speed(item),
+            speed=speed_of(item),
         )
         still = described.text_of("media", "video", "stillframe", default="FALSE").upper() == "TRUE"
-        if still or item.text_of("stillframe", default="FALSE").upper() == "TRUE":
+        if still or item.text_of("stillframe", default="FALSE").upper() == "TRUE" or is_still(media.path):
             clip = replace(clip, kind="still", refusal="a still picture")
         elif clip.speed != 1:
             clip = self._retimed(clip)
@@ -188,10 +188,10 @@ class XmemlDocument:
         Premiere's ticks tell it exactly where they agree with one of the two to a frame (they do not where another
         program has trimmed the item). Else an item that lasts in the cut as long as it counts frames counts the cut's.
         """
-        told = self._rate(item, sequence_rate)
+        told = self._read.rate(item, sequence_rate)
         rates = (told,) if told == sequence_rate else (told, sequence_rate)
-        frames = [self._number(item, name, default=0) for name in ("in", "out")]
-        ticks = [self._number(item, name, default=-1) for name in ("pproTicksIn", "pproTicksOut")]
+        frames = [self._read.number(item, name, default=0) for name in ("in", "out")]
+        ticks = [self._read.number(item, name, default=-1) for name in ("pproTicksIn", "pproTicksOut")]
         if min(ticks) >= 0:
             begin, end = (Fraction(tick, TICKS) for tick in ticks)
             apart = {rate: max(abs(frames[0] - begin * rate), abs(frames[1] - end * rate)) for rate in rates}
@@ -199,7 +199,7 @@ class XmemlDocument:
             if apart[nearest] <= 1:
                 return _Shown(begin=begin, end=end, rate=nearest)
         rate = told
-        if record is not None and _speed(item) == 1 and (frames[1] - frames[0]) == record.duration * sequence_rate:
+        if record is not None and speed_of(item) == 1 and (frames[1] - frames[0]) == record.duration * sequence_rate:
             rate = sequence_rate
         return _Shown(begin=frames[0] / rate, end=frames[1] / rate, rate=rate)
 
@@ -222,24 +222,24 @@ class XmemlDocument:
     def _media(self, file: Element) -> MediaReference:
         written = file.text_of("pathurl")
         located = self._rules.locate(written)
-        rate = self._rate(file, Fraction(0)) or None
-        clock = self._rate(file, rate or Fraction(1), "timecode")
+        rate = self._read.rate(file, Fraction(0)) or None
+        clock = self._read.rate(file, rate or Fraction(1), "timecode")
         video = file.find("media", "video", "samplecharacteristics")
         width, height = (video.text_of(side) if video is not None else "" for side in ("width", "height"))
-        length = self._number(file, "duration", default=0)
+        length = self._read.number(file, "duration", default=0)
         # Premiere names an image sequence by its first picture.
-        path = run_from(located.path) if located.path is not None and length > 1 else located.path
+        path = run_from(located.path, length) if located.path is not None else None
         return MediaReference(
             written=written,
             name=file.text_of("name"),
             path=path,
             problem=located.problem,
-            start=self._first_frame(file, clock) / clock,
+            start=self._read.first_frame(file, clock) / clock,
             duration=length / rate if rate else None,
             # Of a sequence more pictures may lie there than the cut knew of.
             of_part=path is not None and split_counter(path.name) is not None,
             rate=rate,
-            drop=_drops(file),
+            drop=drops(file),
             size=(whole(width), whole(height)) if is_whole(width) and is_whole(height) else None,
             reel=file.text_of("timecode", "reel", "name"),
         )
@@ -281,7 +281,7 @@ class XmemlDocument:
 
     def _described(self, old: Element, media: NewMedia, offset: Fraction) -> Element:
         new = old.copy()
-        rate = self._rate(old, media.rate)
+        rate = self._read.rate(old, media.rate)
         number = 1
         while f"{old.get('id')}-vedit-{number}" in self._files:
             number += 1
@@ -289,101 +289,39 @@ class XmemlDocument:
         _set(new, media.name, "name")
         _set(new, address_of(media.path, like=old.text_of("pathurl")), "pathurl")
         _set(new, str(media.frames), "duration")
-        clock = self._rate(old, rate, "timecode")
-        frame = self._first_frame(old, clock) + round(offset * clock)
+        clock = self._read.rate(old, rate, "timecode")
+        frame = self._read.first_frame(old, clock) + round(offset * clock)
         _set(new, str(frame), "timecode", "frame")
         if old.text_of("timecode", "string"):
-            _set(new, format_timecode(frame, clock, drop=_drops(old) and can_drop(clock)), "timecode", "string")
+            _set(new, format_timecode(frame, clock, drop=drops(old) and can_drop(clock)), "timecode", "string")
         return new
 
     def _shift(self, item: Element, rate: Fraction, offset: Fraction, media: NewMedia) -> None:
         frames = round(offset * rate)
-        if _speed(item) == 1:
+        if speed_of(item) == 1:
             _set(item, str(round(media.frames / media.rate * rate)), "duration")
         if not offset:
             return
         for name in ("in", "out"):
-            _set(item, str(self._number(item, name) - frames), name)
+            _set(item, str(self._read.number(item, name) - frames), name)
         for name in ("pproTicksIn", "pproTicksOut"):
             if item.find(name) is not None:
-                _set(item, str(self._number(item, name) - round(offset * TICKS)), name)
+                _set(item, str(self._read.number(item, name) - round(offset * TICKS)), name)
         for marker in item.elements("marker"):
             for name in ("in", "out"):
-                if self._number(marker, name, default=-1) >= 0:
-                    _set(marker, str(self._number(marker, name) - frames), name)
+                if self._read.number(marker, name, default=-1) >= 0:
+                    _set(marker, str(self._read.number(marker, name) - frames), name)
         for filtered in item.elements("filter"):
             for element in filtered.walk():
-                if element.name == "when" and is_whole(_unpointed(element.text).lstrip("-")):
-                    element.set_text(str(whole(_unpointed(element.text)) - frames))
+                if element.name == "when" and is_whole(unpointed(element.text).lstrip("-")):
+                    element.set_text(str(whole(unpointed(element.text)) - frames))
 
     def _markers(self, item: Element, rate: Fraction) -> Iterator[Marker]:
         for marker in item.elements("marker"):
-            begin = self._number(marker, "in", default=0)
+            begin = self._read.number(marker, "in", default=0)
             color = marker.text_of("pproColor")
             note = marker.text_of("comment")
             yield Marker(name=marker.text_of("name"), note=note, color=color, start=begin / rate)
-
-    def _rate(self, element: Element, default: Fraction | None = None, *path: str) -> Fraction:
-        """Frames per second of `rate` in an element (24 with ntsc is 24000/1001)."""
-        found = element.find(*path, "rate")
-        base = found.text_of("timebase") if found is not None else ""
-        if found is None or not base:
-            if default is None:
-                raise self._xml.fault(element, "it has no rate")
-            return default
-        base = _unpointed(base)
-        if not is_whole(base) or not 0 < whole(base) <= FASTEST:
-            raise self._xml.fault(found, f"timebase {shown(base)} is no rate")
-        ntsc = found.text_of("ntsc", default="FALSE").upper() == "TRUE"
-        return Fraction(whole(base) * 1000, 1001) if ntsc else Fraction(whole(base))
-
-    def _number(self, element: Element, *path: str, default: int | None = None) -> int:
-        text = element.text_of(*path)
-        if not text and default is not None:
-            return default
-        try:
-            return whole(_unpointed(text))
-        except ValueError:
-            place = element.find(*path) or element
-            raise self._xml.fault(place, f"{path[-1]} is {shown(text)}, which is no frame number") from None
-
-    def _first_frame(self, element: Element, rate: Fraction) -> int:
-        """The frame number of a `timecode`; where it gives none (DaVinci Resolve), that of its text."""
-        text = element.text_of("timecode", "string")
-        if not text or element.text_of("timecode", "frame"):
-            return self._number(element, "timecode", "frame", default=0)
-        try:
-            return parse_timecode(text, rate, drop=_drops(element) and can_drop(rate))
-        except InputError as error:
-            raise self._xml.fault(element.find("timecode") or element, str(error)) from None
-
-
-def _unpointed(text: str) -> str:
-    """A whole number as Hiero writes it, 1055.0, without the point."""
-    return _POINT.sub("", text.strip())
-
-
-def _drops(element: Element) -> bool:
-    """Whether the `timecode` of a file or sequence is drop-frame, by its format or its separator."""
-    return element.text_of("timecode", "displayformat") == "DF" or ";" in element.text_of("timecode", "string")
-
-
-def _speed(item: Element) -> Fraction | None:
-    """The speed of the clip's time remap filter; None where it varies."""
-    for effect in (filtered.find("effect") for filtered in item.elements("filter")):
-        if effect is None or effect.text_of("effectid") != "timeremap":
-            continue
-        values = {
-            parameter.text_of("parameterid"): parameter.text_of("value") for parameter in effect.elements("parameter")
-        }
-        if values.get("variablespeed", "0") not in ("0", "FALSE"):
-            return None
-        try:
-            speed = rational(values.get("speed", "100")) / 100
-        except ValueError:
-            return None
-        return -speed if values.get("reverse", "FALSE").upper() == "TRUE" else speed
-    return Fraction(1)
 
 
 def _set(element: Element, text: str, *path: str) -> None:

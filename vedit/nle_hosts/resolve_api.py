@@ -110,34 +110,52 @@ def place(project: Project, item: Any, path: Path, *, track: int, offset: int, l
         raise HostError(str(error) + _undone(project.pool, "DeleteClips", [media])) from None
 
 
+def _ends(offset: int, length: int) -> tuple[int, int]:
+    """What `endFrame` may be for so many frames: since Resolve 19 the one behind the last, before it the last one."""
+    return offset + length, offset + length - 1
+
+
 def _add_take(item: Any, media: Any, offset: int, length: int) -> int:
     before, chosen = whole(item, "GetTakesCount"), whole(item, "GetSelectedTakeIndex")
-    call(item, "AddTake", media, offset, offset + length - 1, why="Resolve did not add the take")
-    # Without takes before, the clip itself has become take 1.
+    # Without takes before, the clip itself becomes take 1.
     number = max(before, 1) + 1
-    try:
-        call(item, "SelectTakeByIndex", number, why="Resolve did not select the take")
-        if whole(item, "GetDuration") != length:
-            raise HostError("the clip's length changed with the take; set result to 'track'")
-        if whole(item, "GetLeftOffset") != offset:
-            raise HostError("the take does not begin at the clip's first frame; set result to 'track'")
-    except HostError as error:
-        left = _undone(item, "SelectTakeByIndex", max(chosen, 1)) + _undone(item, "DeleteTakeByIndex", number)
-        raise HostError(str(error) + left) from None
-    return number
+    problem: HostError | None = None
+    for last in _ends(offset, length):
+        try:
+            call(item, "AddTake", media, offset, last, why="Resolve did not add the take")
+        except HostError as error:
+            # An end behind the media's last frame is refused where it counts itself.
+            problem = problem or error
+            continue
+        try:
+            call(item, "SelectTakeByIndex", number, why="Resolve did not select the take")
+            if whole(item, "GetDuration") != length:
+                raise HostError("the clip's length changed with the take; set result to 'track'")
+            if whole(item, "GetLeftOffset") != offset:
+                raise HostError("the take does not begin at the clip's first frame; set result to 'track'")
+            return number
+        except HostError as error:
+            left = _undone(item, "SelectTakeByIndex", max(chosen, 1)) + _undone(item, "DeleteTakeByIndex", number)
+            problem = HostError(str(error) + left)
+            if left or "length changed" not in str(error):
+                break
+    assert problem is not None  # each way of counting has ended in one
+    raise problem
 
 
 def _add_above(project: Project, item: Any, media: Any, track: int, offset: int, length: int) -> int:
     start, timeline = whole(item, "GetStart"), project.timeline
     count = whole(timeline, "GetTrackCount", "video")
-    above = next((n for n in range(track + 1, count + 1) if _is_free(project, n, start, start + length)), count + 1)
+    # One frame more has to be free: where an end counts itself, the first try is longer by one.
+    stop = start + length + 1
+    above = next((n for n in range(track + 1, count + 1) if _is_free(project, n, start, stop)), count + 1)
     if above > MAX_TRACKS:
         raise HostError("there is no room for a further track")
     if above > count:
         call(timeline, "AddTrack", "video", why="Resolve did not add a track")
     try:
-        # Whether endFrame is the last one shown or the one behind it differs between versions: what was placed tells.
-        for last in (offset + length - 1, offset + length):
+        # What was placed tells how this version counts.
+        for last in _ends(offset, length):
             wanted = {"mediaPoolItem": media, "startFrame": offset, "endFrame": last, "mediaType": 1}
             wanted.update(trackIndex=above, recordFrame=start)
             added = call(project.pool, "AppendToTimeline", [wanted], why="Resolve did not place the result")

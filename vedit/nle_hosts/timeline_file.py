@@ -21,6 +21,8 @@ _BACK = {
     ".xml": "import it in Premiere: File > Import; it becomes a sequence of its own",
     ".fcpxml": "import it in Final Cut: File > Import > XML, or drop it on the event",
     ".fcpxmld": "import it in Final Cut: File > Import > XML, or drop it on the event",
+    ".otio": "import it where the first one was exported",
+    ".aaf": "import it where the first one was exported",
 }
 
 
@@ -29,7 +31,9 @@ def main(words: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="Restyle clips of a project or timeline; further options go to 'vedit timeline'."
     )
-    parser.add_argument("file", type=Path, help="a .kdenlive project, an FCP7 .xml, an .fcpxml or .fcpxmld")
+    parser.add_argument(
+        "file", type=Path, help="a .kdenlive project, an FCP7 .xml, an .fcpxml or .fcpxmld, .otio, .aaf"
+    )
     parser.add_argument("--edits", type=Path, help=f"the looks; else {LOOKS} beside FILE or this script")
     parser.add_argument("-o", "--output", type=Path, help="the result; without it NAME.vedit.EXT beside FILE")
     given, more = parser.parse_known_args(words)
