@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import re
 import xml.etree.ElementTree as ET
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -198,3 +200,33 @@ def test_sound_alone_is_no_still_picture(tmp_path: Path) -> None:
     for told in ('format="r1"', 'hasVideo="0"', 'format="r99"', ""):
         text = cut(body).replace('hasAudio="1"><media-rep src="s.wav"', f'hasAudio="1" {told}><media-rep src="s.wav"')
         assert [clip.name for clip in read(tmp_path, text).timeline.clips] == ["a"]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_any_cut_of_an_angle_keeps_every_other_moment(tmp_path: Path, seed: int) -> None:
+    chance = random.Random(seed)
+    spans = [
+        (chance.choice("AB"), chance.randint(130, 1990), chance.randint(1, 90)) for _ in range(chance.randint(2, 6))
+    ]
+    document = read(tmp_path, cut("".join(mc(*span) for span in spans)))
+    done: dict[int, str] = {}
+    for number, (angle, start, count) in enumerate(spans, start=1):
+        name = f"{angle}-{start}-{count}.mov"
+        try:
+            relink(document, number, name, handles=chance.choice([0, 8]))
+            done[number] = name
+        except InputError:
+            earlier = [spans[other - 1] for other in done]
+            assert any(a == angle and begin < start + count and start < begin + n for a, begin, n in earlier)
+    (tmp_path / "out.fcpxml").write_bytes(document.serialise())
+    again = read_timeline(tmp_path / "out.fcpxml").timeline.clips
+    for number, name in done.items():
+        media = again[number - 1].media
+        assert media is not None and media.written.endswith(name)
+        assert again[number - 1].source == document.timeline.clips[number - 1].source
+    root = ET.fromstring(document.serialise())
+    for angle in root.iter("mc-angle"):
+        pieces = storyline(angle, root)
+        assert sum(count for _, count, _, _ in pieces) == 2000
+        assert all(one[0] + one[1] == two[0] for one, two in pairwise(pieces))
+    assert not list(violations(document.serialise()))

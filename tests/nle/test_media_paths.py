@@ -28,6 +28,7 @@ def project(tmp_path: Path) -> Path:
         ("FILE:/x/a.mov", "/x/a.mov"),
         ("file://localhost/D%3a/media/a.mov", "D:/media/a.mov"),
         ("file:///C:/media/a.mov", "C:/media/a.mov"),
+        ("file://C:/media/a.mov", "C:/media/a.mov"),
         ("C:\\media\\100%.mov", "C:\\media\\100%.mov"),
         ("clips/100%25.mov", "clips/100%25.mov"),
     ],

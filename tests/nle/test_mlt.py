@@ -222,3 +222,13 @@ def test_faults_say_where(tmp_path: Path, old: str, new: str, said: str) -> None
 def test_times_round_trip(rate: Fraction, like: str) -> None:
     for frames in (0, 1, 23, 24, 25, 59, 60, 1799, 1800, 107892, 215783):
         assert parse_frames(format_frames(frames, rate, like=like), rate) == frames
+
+
+@pytest.mark.parametrize(
+    ("resource", "why"), [("a.png", "still"), ("shot_%04d.png", "slideshow"), ("shots/.all.jpg", "slideshow")]
+)
+def test_pictures_are_told_from_slideshows(tmp_path: Path, resource: str, why: str) -> None:
+    path = tmp_path / "cut.kdenlive"
+    text = KDENLIVE.format(root=tmp_path).replace("avformat-novalidate", "qimage").replace("a.mp4", resource)
+    path.write_text(text, "utf-8")
+    assert all(why in clip.refusal for clip in read_timeline(path).timeline.clips)

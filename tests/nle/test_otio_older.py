@@ -147,3 +147,36 @@ def test_no_number_takes_long_or_gets_through(tmp_path: Path, place: str, number
         tmp_path, clip(effects=[{"OTIO_SCHEMA": "LinearTimeWarp.1", "time_scalar": number}])
     ).timeline.clips
     assert varied.speed is None and not varied.editable
+
+
+def test_a_picture_is_a_still_or_the_first_of_a_sequence(tmp_path: Path) -> None:
+    sequence(tmp_path)
+    Image.new("RGB", (16, 16)).save(tmp_path / "title.png")
+    clips: list[dict[str, Any]] = []
+    for name in ("title.png", "shot.1001.png"):
+        told = clip(name)
+        told["media_references"]["DEFAULT_MEDIA"] |= {"target_url": name, "available_range": span(0, 40)}
+        clips.append({**told, "source_range": span(0, 20)})
+    still, run = read(tmp_path, *clips).timeline.clips
+    assert (still.kind, still.refusal) == ("still", "a still picture")
+    assert run.editable and run.media is not None and run.media.path == tmp_path / "shot.%04d.png"
+
+
+def test_pictures_of_an_edl(tmp_path: Path) -> None:
+    sequence(tmp_path)
+    Image.new("RGB", (16, 16)).save(tmp_path / "title.png")
+    names = ("title.png", "shot.1001.png", "shot.[1001-1040].png")
+    lines = [
+        f"{number:03d}  AX V C 00:00:41:17 00:00:42:17 00:00:0{number}:00 00:00:0{number + 1}:00\n"
+        f"* FROM CLIP NAME: {name}"
+        for number, name in enumerate(names)
+    ]
+    path = tmp_path / "cut.edl"
+    path.write_text("\n".join(lines))
+    still, run, named = read_timeline(path, rate=Fraction(24)).timeline.clips
+    assert still.kind == "still"
+    for found in (run, named):
+        assert found.media is not None and found.media.path == tmp_path / "shot.%04d.png"
+        facts = media_facts(tmp_path / "shot.%04d.png", rate=Fraction(24))
+        # 41 s and 17 frames are the 1001st frame.
+        assert used_range(found, facts, handles=0).used.start == 0

@@ -11,6 +11,7 @@ DRIVE = re.compile(r"^/?[A-Za-z]:[/\\]")
 """How an absolute path of Windows begins."""
 _SHARE = re.compile(r"^(?:/*[\\]{2}|//)[^/\\]")
 """How Windows writes a file of another machine, in a URL or alone."""
+_DRIVE_ALONE = re.compile(r"[A-Za-z]:")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 # RFC 3986: what may stand in a path as it is, the colon left out because Premiere escapes it.
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=@")
@@ -44,6 +45,8 @@ def path_of(written: str) -> str:
         rest = written[scheme.end() :]
         if rest.startswith("//"):
             host, _, below = rest[2:].partition("/")
+            if _DRIVE_ALONE.fullmatch(host):  # file://C:/..., as some write it
+                host, below = "", f"{host}/{below}"
             if host.lower() not in ("", "localhost", "127.0.0.1"):
                 raise RemoteError(host, _checked(_decode(below)))
             rest = "/" + below

@@ -20,7 +20,7 @@ from vedit.errors import InputError, MissingExtraError, VeditError
 from vedit.media.addresses import address_of
 from vedit.nle.aaf_parts import MAX_DEPTH, markers_of, move_markers, parts_of, source_of
 from vedit.nle.cover import check_cover
-from vedit.nle.media_paths import MediaRules
+from vedit.nle.media_paths import MediaRules, is_still
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 
 NOT_CARRIED = (
@@ -153,6 +153,8 @@ class AafDocument:
             speed=speed,
             markers=tuple(replace(m, start=begin + (m.start or 0) - clip.record.start) for m in markers),
         )
+        if clip.media is not None and is_still(clip.media.path):
+            return replace(clip, kind="still", refusal="a still picture"), None
         return clip, source
 
     def _media(self, chain: _Chain, name: str, rate: Fraction) -> MediaReference:

@@ -15,7 +15,7 @@ from fractions import Fraction
 from vedit.errors import InputError
 from vedit.nle.cover import check_cover
 from vedit.nle.edl_lines import NO_MEDIA, Decisions, Event, Statement, parse_lines, said_value, with_value
-from vedit.nle.media_paths import MediaRules
+from vedit.nle.media_paths import MediaRules, is_still, run_from
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 
 
@@ -133,6 +133,7 @@ class EdlDocument:
             # Some systems write the record length into the source columns of a retimed event.
             told = max(told, -int(-abs(speed) * (record[1] - record[0])))
         located = self._rules.locate_name((*files[:1], *names[:1], event.reel))
+        path = run_from(located.path, told) if located.path is not None else None
         clip = TimelineClip(
             number=number,
             name=name,
@@ -144,7 +145,7 @@ class EdlDocument:
             media=MediaReference(
                 written=files[0] if files else name,
                 name=name,
-                path=located.path,
+                path=path,
                 problem=located.problem,
                 rate=self._rate,
                 reel=event.reel,
@@ -161,6 +162,8 @@ class EdlDocument:
         )
         if event.reel.upper() in NO_MEDIA:
             return replace(clip, kind="generator", media=None, source=None, refusal="black or bars")
+        if is_still(path):
+            return replace(clip, kind="still", refusal="a still picture")
         if event.edit.startswith("K"):
             return replace(clip, refusal="a key event")
         fault = next((line for piece in run.pieces for line in piece.statement.faults), None)

@@ -6,6 +6,7 @@ See MLT's "MLT XML" documentation.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -28,7 +29,7 @@ from vedit.nle.mlt_properties import (
 from vedit.nle.mlt_times import format_frames, parse_frames
 from vedit.nle.model import ClipKind, Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 from vedit.nle.xml_tree import Element, XmlDocument
-from vedit.rationals import frame_rate, is_whole, rational, whole
+from vedit.rationals import frame_rate, is_whole, rational, shown, whole
 
 _BINS = ("main_bin", "main bin")
 _KINDS: dict[str, tuple[ClipKind, str]] = {
@@ -40,6 +41,8 @@ _KINDS: dict[str, tuple[ClipKind, str]] = {
     "xml": ("nested", "another project: open that one"),
     "consumer": ("nested", "another project: open that one"),
 }
+_SLIDES = re.compile(r"%\d*d|/\.all\.")
+"""Names of several pictures."""
 _MEDIA_SERVICES = ("", "avformat", "avformat-novalidate", "timewarp")
 # What says which file a producer was, and not what is done with it.
 _IDENTITY = ("kdenlive:file_hash", "kdenlive:file_size", "kdenlive:control_uuid", "kdenlive:duration")
@@ -225,6 +228,8 @@ class MltDocument:
             return replace(clip, kind="nested", refusal="a nested sequence: its own clips are listed under its name")
         if service in _KINDS:
             kind, why = _KINDS[service]
+            if kind == "still" and _SLIDES.search(address):
+                why = "a slideshow of pictures: link it as a movie to restyle it"
             return replace(clip, kind=kind, refusal=why)
         if service not in _MEDIA_SERVICES:
             return replace(clip, kind="generator", refusal="a generator has no media")
@@ -274,7 +279,7 @@ class MltDocument:
         try:
             return parse_frames(text, self._rate) if text else 0
         except (ValueError, InputError):
-            raise self._xml.fault(producer, f"length {text!r} is no time") from None
+            raise self._xml.fault(producer, f"length {shown(text)} is no time") from None
 
     def _markers(self, producer: Element) -> Iterator[Marker]:
         """Kdenlive keeps a clip's markers as JSON on its bin producer."""
@@ -376,4 +381,4 @@ class MltDocument:
         try:
             return parse_frames(text, self._rate)
         except (ValueError, InputError):
-            raise self._xml.fault(element, f"{name}={text!r} is no time") from None
+            raise self._xml.fault(element, f"{name}={shown(text)} is no time") from None

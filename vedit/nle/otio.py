@@ -17,7 +17,7 @@ from vedit.errors import InputError
 from vedit.media.addresses import address_of
 from vedit.media.sequence import find_sequence
 from vedit.nle.cover import check_cover
-from vedit.nle.media_paths import MediaRules
+from vedit.nle.media_paths import MediaRules, is_still, run_from
 from vedit.nle.model import Marker, MediaReference, NewMedia, Timeline, TimelineClip, TimeSpan
 from vedit.nle.otio_json import exact_rate, parse_otio, rational_time, schema_of, write_otio
 from vedit.rationals import rational, shown, whole
@@ -186,6 +186,8 @@ class OtioDocument:
             head=over[0] * abs(speed or 1),
             tail=over[1] * abs(speed or 1),
         )
+        if is_still(media.path):
+            return replace(clip, kind="still", refusal="a still picture")
         if kind == "ImageSequenceReference" and (reference or {}).get("frame_step", 1) != 1:
             return replace(clip, refusal="an image sequence that leaves pictures out: link it as a movie")
         if speed is None:
@@ -202,16 +204,18 @@ class OtioDocument:
         located = self._rules.locate(written) if written else self._rules.locate_name((name, clip_name))
         told = reference.get("available_range") or {}
         available = self._known_span(reference.get("available_range"), where)
+        rate = self._first_rate(told) if told else None
+        length = int(available.duration * rate) if available is not None and rate is not None else 0
         return MediaReference(
             written=written,
             name=name,
-            path=located.path,
+            path=run_from(located.path, length) if located.path is not None else None,
             problem=located.problem,
             start=available.start if available is not None else None,
             duration=available.duration if available is not None else None,
             # Systems that write a reference for each cut give it the range of that cut.
             of_part=True,
-            rate=self._first_rate(told) if told else None,
+            rate=rate,
         )
 
     def _pictures(self, reference: _Object, media: MediaReference, where: str) -> MediaReference:
