@@ -141,7 +141,7 @@ def test_bad_ranges_say_what_is_allowed(text: str, says: str) -> None:
 def test_a_moment_beyond_all_clips_is_refused_at_once(text: str) -> None:
     """Not after minutes of arithmetic, not with a traceback, and not with all that was typed."""
     for ask in (lambda: parse_moment(text, index()), lambda: parse_range(f"{text}..", index())):
-        with pytest.raises(InputError, match="is no moment") as told:
+        with pytest.raises(InputError, match=r"is neither seconds|is not a (frame number|timecode)") as told:
             ask()
         assert len(str(told.value)) < 200
     with pytest.raises(InputError, match="not a range") as told:
