@@ -273,3 +273,19 @@ def test_a_text_encoder_follows_no_adapter_elsewhere(folder: Path) -> None:
     whole = load(str(folder)).fingerprint
     (folder / "text_encoder" / "adapter_config.json").write_text('{"base_model_name_or_path": "/elsewhere"}', "utf-8")
     assert load(str(folder)).fingerprint == whole
+
+
+@pytest.mark.parametrize(
+    ("file", "damage"),
+    [
+        (VAE, saying(up_block_types=["../../x"] * 4)),
+        (UNET, saying(num_class_embeds=-1)),
+        (TEXT, saying(hidden_act="nothing")),
+        (TOKENIZER, saying(pre_tokenizer={"type": "Nothing"})),
+    ],
+)
+def test_what_only_a_library_finds_names_its_file_too(folder: Path, file: str, damage: Damage) -> None:
+    damage(folder / file)
+    with pytest.raises(ModelError, match=f"{Path(file).parent.name}.* cannot be loaded: ") as caught:
+        load(str(folder))
+    assert "\n" not in str(caught.value)

@@ -81,17 +81,19 @@ def load_components(source: ModelSource, *, controls: Sequence[str], target: Tar
 
 
 def _folder(target: Target, folder: Path) -> dict[str, Any]:
+    place = str(folder / "tokenizer")
     networks: dict[str, Any] = {part: _network(folder / part, part, target) for part in _PARTS}
     return {
         **networks,
-        "tokenizer": _tokenizer(str(folder / "tokenizer"), networks["text_encoder"]),
+        "tokenizer": _told(place, lambda: _tokenizer(place, networks["text_encoder"])),
         "scheduler_config": read_config(folder / "scheduler" / "scheduler_config.json", "scheduler"),
     }
 
 
 def _network(folder: Path, part: Part, target: Target, *, name: str = "") -> torch.nn.Module:
     """A network from its own folder."""
-    network = _made(part, read_config(folder / "config.json", part))
+    file = folder / "config.json"
+    network = _told(str(file), lambda: _made(part, read_config(file, part)))
     stored = stored_in(folder)
     whole_clip = part == "text_encoder"
     fill(
