@@ -14,9 +14,10 @@ import numpy as np
 from av.error import FFmpegError
 
 from vedit.errors import MediaError
-from vedit.media.color import is_float, plane_of
+from vedit.media.color import is_float
 from vedit.media.decode import Decoder, fingerprint
 from vedit.media.limits import check_total
+from vedit.media.planes import plane_of
 from vedit.media.rates import exact_rate
 from vedit.media.sequence import DEFAULT_RATE
 from vedit.media.source import open_input

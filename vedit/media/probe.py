@@ -14,8 +14,9 @@ from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
 
 from vedit.errors import MediaError
-from vedit.media.color import has_alpha, plane_of, tags_of, working_depth
+from vedit.media.color import has_alpha, tags_of, working_depth
 from vedit.media.limits import check_size
+from vedit.media.planes import plane_of
 from vedit.media.rates import snap
 from vedit.media.sequence import DEFAULT_RATE, find_sequence
 from vedit.media.source import checked_path, decoder_of, open_input, side_data_of

@@ -13,7 +13,7 @@ import numpy as np
 
 from vedit.errors import InputError, MediaError
 from vedit.media.choices import Interlaced
-from vedit.media.color import ToRgb
+from vedit.media.color import ToRgb, matrix_note
 from vedit.media.decode import Decoder, fingerprint
 from vedit.media.deinterlace import Deinterlacer, is_interlaced
 from vedit.media.index import Mispredicted, ScannedIndex, check_same_size, predict, scan
@@ -55,8 +55,7 @@ def open_video(
     metadata = probe(path, rate=rate, track=track, allow_huge=allow_huge)
     notes: list[str] = []
     choice = choice_note(metadata) if track is None else None
-    if choice is not None:
-        notes.append(choice)
+    notes += [told for told in (choice, matrix_note(metadata)) if told is not None]
     if rate is None and "image2" in metadata.container:
         notes.append(
             f"{metadata.path.name}: {DEFAULT_RATE} frames/s, as an image sequence does not say; --rate sets it"
