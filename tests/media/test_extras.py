@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Callable
-from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -111,12 +110,12 @@ def test_matroska_elements(tmp_path: Path) -> None:
 
 
 def test_the_crop_of_a_matroska_file(make: Make, tmp_path: Path) -> None:
-    path = make(name="in.mkv", frames=4, aspect=Fraction(2))
+    path = make(name="in.mkv", frames=4)
     data = path.read_bytes()
-    width = data.index(b"\x54\xb0\x81", data.index(b"\x16\x54\xae\x6b"))
-    # The display width becomes a crop of as many rows: an element of the same length.
-    path.write_bytes(data[:width] + b"\x54\xbb" + data[width + 2 :])
-    with pytest.raises(MediaError, match=r"--strict: not kept: the crop that players show \(top 128\)"):
+    unit = data.index(b"\x54\xb2\x81\x04")
+    # The unit of the display size, 4, becomes a crop of 4 rows: an element of the same length.
+    path.write_bytes(data[:unit] + b"\x54\xbb" + data[unit + 2 :])
+    with pytest.raises(MediaError, match=r"--strict: not kept: the crop that players show \(top 4\)"):
         identity(path, tmp_path / "out.mkv", options=OutputOptions(strict=True))
 
 

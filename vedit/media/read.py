@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -16,7 +16,7 @@ from vedit.media.choices import Interlaced
 from vedit.media.color import ToRgb, matrix_note
 from vedit.media.decode import Decoder, fingerprint
 from vedit.media.deinterlace import Deinterlacer, is_interlaced
-from vedit.media.index import Mispredicted, ScannedIndex, check_same_size, predict, scan
+from vedit.media.index import Mispredicted, ScannedIndex, check_same_size, ignore_frames, predict, scan
 from vedit.media.probe import probe
 from vedit.media.sequence import DEFAULT_RATE
 from vedit.media.tracks import choice_note
@@ -116,6 +116,8 @@ class VideoReader:
         self._allow_huge = allow_huge
         self._interlaced: Interlaced = interlaced
         self.notes = notes
+        self.on_scanned: Callable[[int], None] = ignore_frames
+        """Told how many frames are decoded while the index is made, which of a long clip takes minutes."""
         self._fields: Deinterlacer | None = None
         self._decoder: Decoder | None = None
         self._position = 0
@@ -223,7 +225,9 @@ class VideoReader:
     def scanned(self) -> ScannedIndex:
         """The index with what reading by number needs beside it; found once."""
         if self._scan is None:
-            self._scan = scan(self._metadata.path, self._metadata, allow_huge=self._allow_huge)
+            self._scan = scan(
+                self._metadata.path, self._metadata, allow_huge=self._allow_huge, on_frames=self.on_scanned
+            )
         return self._scan
 
     def _draw(self, frame: VideoFrame, number: int, target: IntFrames) -> None:
