@@ -21,6 +21,7 @@ from vedit.media.rates import snap
 from vedit.media.sequence import DEFAULT_RATE, find_sequence
 from vedit.media.source import checked_path, decoder_of, open_input, side_data_of
 from vedit.media.tracks import is_picture, main_video
+from vedit.media.webp import SUFFIX
 from vedit.types import FieldOrder, Rotation, StreamInfo, VideoMetadata
 
 if TYPE_CHECKING:
@@ -77,12 +78,13 @@ def probe(
             )
         check_size(frame.width, frame.height, path, allow_huge=allow_huge)
         rotation, mirrored = orientation(frame)
+        animation = file.suffix.lower() == SUFFIX and sequence is None
         turned = rotation in (90, 270)
         aspect = stream.sample_aspect_ratio or Fraction(1)
         return VideoMetadata(
             path=file,
-            container=tuple(container.format.name.split(",")),
-            codec=stream.codec_context.codec.canonical_name,
+            container=("webp",) if animation else tuple(container.format.name.split(",")),
+            codec="webp" if animation else stream.codec_context.codec.canonical_name,
             stream_index=stream.index,
             coded_width=frame.width,
             coded_height=frame.height,
