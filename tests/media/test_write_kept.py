@@ -171,6 +171,7 @@ def test_the_sidecar(make: Make, sound: Sound) -> None:
         "name": "in.mov",
         "sha256": sha256(source.read_bytes()).hexdigest(),
         "bytes": source.stat().st_size,
+        "track": 0,
     }
     assert (content["output"], content["label"], content["recipe"]) == ("o.mkv", SOURCE_TYPE, RECIPE)
     assert content["frames"] == {"start": 2, "stop": 8, "of": 12}
