@@ -91,7 +91,7 @@ class FakeRender:
             notes=(*a_plan(request).notes, "the model does not know: dragon"),
         )
 
-    def check_file(self, path: Path, *, rate: Fraction | None, allow_huge: bool) -> None:
+    def check_file(self, path: Path, *, rate: Fraction | None, track: int | None = None, allow_huge: bool) -> None:
         self.checked.append(path)
 
     def preview(self, request: RenderRequest, *, on_progress: OnProgress) -> Path:

@@ -87,11 +87,11 @@ def pull_files(
     from huggingface_hub import snapshot_download
 
     _quieten()
-    wanted: dict[str, object] = {"allow_patterns": list(files), "force_download": force}
+    wanted: dict[str, Any] = {"allow_patterns": list(files), "force_download": force}
     if revision is not None:
         wanted["revision"] = revision
     try:
-        folder = Path(snapshot_download(repo, **wanted, **({"ignore_patterns": list(others)} if others else {})))
+        folder = Path(snapshot_download(repo, ignore_patterns=list(others) or None, **wanted))
         if others and not any(folder.rglob("*.safetensors")):
             folder = Path(snapshot_download(repo, **wanted))
         return folder

@@ -17,7 +17,7 @@ from vedit.geometry import working_fit
 from vedit.guides import Anchor, Steered
 from vedit.masks import MatteSource
 from vedit.media.containers import default_output
-from vedit.media.index import ScannedIndex
+from vedit.media.index import ScannedIndex, ignore_frames
 from vedit.media.plan import OutputPlan, check_output, plan_output
 from vedit.media.read import VideoReader, open_video
 from vedit.media.sidecar import source_hash
@@ -231,7 +231,7 @@ def make_job(
     device = pick_device(request.device)
     with ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
-        metadata, index = reader.metadata, reader.index()
+        metadata, index = reader.metadata, _indexed(reader, on_progress)
         scanned, warnings = reader.scanned(), reader.warnings
         whole = FrameRange(start=0, stop=len(index))
         frames = whole if request.frames is None else parse_range(request.frames, index, metadata.timecode)
@@ -308,6 +308,21 @@ def settle(request: RenderRequest) -> RenderRequest:
         for name in needs_of(kind).weights:
             local(name)
     return request
+
+
+def _indexed(reader: VideoReader, on_progress: OnProgress) -> FrameIndex:
+    """The times of all frames, for which a long clip is decoded for minutes."""
+    declared = reader.metadata.declared_frames or 0
+
+    def tell(done: int) -> None:
+        on_progress(Progress(stage="index", done=done, total=max(declared, done + 1)))
+
+    tell(0)
+    reader.on_scanned = tell
+    index = reader.index()
+    reader.on_scanned = ignore_frames
+    on_progress(Progress(stage="index", done=len(index), total=len(index)))
+    return index
 
 
 def _check_anchor(options: RestyleOptions, index: FrameIndex, metadata: VideoMetadata, part: FrameRange | None) -> None:

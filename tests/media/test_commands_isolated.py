@@ -19,7 +19,7 @@ from vedit.cli.verify import verify_command
 from vedit.errors import MediaError
 from vedit.media.isolate import check_file
 
-FILM = {"rate": None, "allow_huge": False}
+FILM = {"rate": None, "track": None, "allow_huge": False}
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def checked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]
     return seen
 
 
-@pytest.mark.parametrize("rest", [["--rate", "24", "--allow-huge"], []], ids=["told", "plain"])
+@pytest.mark.parametrize("rest", [["--rate", "24", "--track", "1", "--allow-huge"], []], ids=["told", "plain"])
 @pytest.mark.parametrize(
     ("command", "words"),
     [
@@ -51,7 +51,7 @@ def test_the_source_comes_first(
 ) -> None:
     ended = CliRunner().invoke(command, ["bad.mp4", *words, *rest])
     assert isinstance(ended.exception, MediaError)
-    expected = {"rate": Fraction(24), "allow_huge": True} if rest else FILM
+    expected = {"rate": Fraction(24), "track": 1, "allow_huge": True} if rest else FILM
     assert checked == [("bad.mp4", expected)]
 
 
@@ -64,7 +64,7 @@ def test_verify_checks_both_and_the_rate_is_for_images(
         verify_command, [str(tmp_path / "fine.mp4"), str(tmp_path / "s_%02d.png"), "--rate", "24"]
     )
     assert isinstance(ended.exception, MediaError)
-    assert checked == [("fine.mp4", FILM), ("s_%02d.png", {"rate": Fraction(24), "allow_huge": False})]
+    assert checked == [("fine.mp4", FILM), ("s_%02d.png", FILM | {"rate": Fraction(24)})]
 
 
 def test_control_maps_of_a_sequence_take_its_rate(tmp_path: Path) -> None:

@@ -121,8 +121,8 @@ def test_a_second_video_is_copied_where_it_can_be(tmp_path: Path, b_frames: int)
         assert second(source) == second(tmp_path / name)
         with av.open(str(tmp_path / name)) as container:
             assert sum(1 for _ in container.decode(video=1)) == 12
-    assert "the second video" in write(source, "o.webm").lost[0]
-    assert "the second video" in write(source, "part.mov", FrameRange(start=3, stop=9)).lost[0]
+    assert "another video" in write(source, "o.webm").lost[0]
+    assert "another video" in write(source, "part.mov", FrameRange(start=3, stop=9)).lost[0]
 
 
 @pytest.mark.parametrize("name", ["o.mp4", "o.mov", "o.mkv", "o.webm"])
@@ -171,6 +171,7 @@ def test_the_sidecar(make: Make, sound: Sound) -> None:
         "name": "in.mov",
         "sha256": sha256(source.read_bytes()).hexdigest(),
         "bytes": source.stat().st_size,
+        "track": 0,
     }
     assert (content["output"], content["label"], content["recipe"]) == ("o.mkv", SOURCE_TYPE, RECIPE)
     assert content["frames"] == {"start": 2, "stop": 8, "of": 12}

@@ -6,34 +6,30 @@ on a round trip at a bearable cost (YUV 4:2:0 -> RGB -> YUV on camera material: 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import numpy.typing as npt
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace, Interpolation, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
+from vedit.media.exact import ToRgbByMatrix
+from vedit.media.matrices import NAMES, own_matrix
+from vedit.media.planes import FLAGS, Sample, plane_of
 from vedit.types import ColorTags
 
 if TYPE_CHECKING:
     from vedit.types import IntFrames, VideoMetadata
 
-# Without accurate rounding RGB is a code value too dark, and 10-bit 4:2:0 of odd sizes differs from run to run.
-FLAGS = (
-    Interpolation.BICUBIC
-    | Interpolation.ACCURATE_RND
-    | Interpolation.FULL_CHR_H_INT
-    | Interpolation.FULL_CHR_H_INP
-    | Interpolation.BITEXACT
-)
-
-RGB_MATRIX, BT709, UNSPECIFIED, FCC, BT470BG, SMPTE170M, SMPTE240M, BT2020_NCL, BT2020_CL = 0, 1, 2, 4, 5, 6, 7, 9, 10
+RGB_MATRIX, BT709, UNSPECIFIED, FCC, BT470BG, SMPTE170M, SMPTE240M, BT2020_NCL = 0, 1, 2, 4, 5, 6, 7, 9
 GBR_PLANES = (2, 0, 1, 3)
 """Where FFmpeg's planar RGB formats keep red, green, blue and alpha."""
 
 SRGB_TRANSFER = 13
 """IEC 61966-2-1, by its H.273 code point."""
+
+BT2020_PRIMARIES = 9
 
 HD_LINES = 720
 """Untagged pictures of at least this many lines are BT.709, smaller ones BT.601: what players assume too."""
@@ -45,11 +41,7 @@ _SWSCALE = {
     SMPTE170M: Colorspace.ITU601,
     SMPTE240M: Colorspace.SMPTE240M,
     BT2020_NCL: Colorspace.BT2020,
-    BT2020_CL: Colorspace.BT2020,
 }
-
-
-Sample = TypeVar("Sample", np.uint8, np.uint16, np.float16, np.float32)
 
 
 def is_float(pixel_format: str) -> bool:
@@ -78,9 +70,44 @@ def working_depth(pixel_format: str) -> int:
 
 def effective_matrix(tags: ColorTags, lines: int) -> int:
     """The H.273 matrix to convert with: the tag where it names one that is known, else by the picture's height."""
-    if tags.matrix in _SWSCALE:
+    if tags.matrix in _SWSCALE or own_matrix(tags) is not None:
         return tags.matrix
     return BT709 if lines >= HD_LINES else SMPTE170M
+
+
+def usual_matrix(tags: ColorTags, lines: int) -> int:
+    """The matrix that goes with a picture where its own cannot be written: by its primaries, else by its height."""
+    if tags.primaries == BT2020_PRIMARIES:
+        return BT2020_NCL
+    return BT709 if lines >= HD_LINES or tags.primaries == BT709 else SMPTE170M
+
+
+def is_planar_rgb(pixel_format: str, tags: ColorTags) -> bool:
+    """Whether samples called luma and chroma are green, blue and red by their tag, which takes whole chroma."""
+    return tags.matrix == RGB_MATRIX and pixel_format.startswith(("yuv444p", "yuvj444p", "yuva444p"))
+
+
+def unknown_matrix(metadata: VideoMetadata) -> str | None:
+    """The name of a matrix that is not converted, for the user; None where the picture's own is."""
+    tags, form = metadata.color, VideoFormat(metadata.pixel_format, 16, 16)
+    told = tags.matrix != UNSPECIFIED and effective_matrix(tags, metadata.coded_height) != tags.matrix
+    if not told or form.is_rgb or form.has_palette or len(form.components) < 3:
+        return None
+    if is_planar_rgb(metadata.pixel_format, tags):
+        return None
+    return f"{tags.matrix} ({NAMES.get(tags.matrix, 'not known')})"
+
+
+def matrix_note(metadata: VideoMetadata) -> str | None:
+    """What the user should know of the matrix of a picture; None where nothing is amiss."""
+    name = unknown_matrix(metadata)
+    if name is None:
+        return None
+    taken = {BT709: "BT.709", SMPTE170M: "BT.601"}[effective_matrix(metadata.color, metadata.coded_height)]
+    return (
+        f"{metadata.path.name}: its colours are tagged with matrix {name}, which is not converted: "
+        f"they are read as {taken}"
+    )
 
 
 def tags_of(frame: VideoFrame) -> ColorTags:
@@ -135,13 +162,23 @@ class ToRgb:
     def __init__(self, tags: ColorTags, lines: int, bit_depth: int, alpha: bool) -> None:
         self._depth = bit_depth
         self._alpha = alpha
-        self._matrix = _SWSCALE[effective_matrix(tags, lines)]
+        matrix = effective_matrix(tags, lines)
+        self._matrix = _SWSCALE.get(matrix, Colorspace.ITU709)
+        self._tags = tags
         self._full = bool(tags.full_range)
         self._scaler = VideoReformatter()
+        own = own_matrix(tags) if matrix not in _SWSCALE else None
+        self._own = None
+        if own is not None:
+            self._own = ToRgbByMatrix(own, full=self._full, bit_depth=bit_depth, alpha=alpha)
 
     def __call__(self, frame: VideoFrame) -> tuple[IntFrames, ...]:
         """Red, green, blue (and alpha), each (H, W). They are views of one frame's memory where that is possible."""
         name = frame.format.name
+        if self._own is not None and not is_rgb(name) and len(frame.format.components) > 2:
+            return self._own(frame)
+        if is_planar_rgb(name, self._tags):
+            return self._planar(frame)
         if is_float(name):
             linear = self._light(frame)
             return tuple(_srgb(plane) if channel < 3 else _codes(plane) for channel, plane in enumerate(linear))
@@ -149,6 +186,20 @@ class ToRgb:
         if self._depth == 8:
             return tuple(self._planes(rgb, np.uint8))
         return tuple(self._planes(rgb, np.uint16))
+
+    def _planar(self, frame: VideoFrame) -> tuple[IntFrames, ...]:
+        """Green, blue and red in the planes of luma and chroma: H.273, equations 29 to 31 and 20 to 22."""
+        bits = max(component.bits for component in frame.format.components)
+        order = GBR_PLANES[: 4 if self._alpha else 3]
+        full = self._full or frame.format.name.startswith("yuvj")
+        high, top, unit = (1 << self._depth) - 1, (1 << bits) - 1, 1 << (bits - 8)
+        codes = np.arange(1 << bits)
+        whole = codes / top
+        table = [whole if full else (codes - 16 * unit) / (219 * unit), whole]
+        dtype = np.uint8 if self._depth == 8 else np.uint16
+        of_color, of_alpha = (np.rint(np.clip(values, 0, 1) * high).astype(dtype) for values in table)
+        planes = (plane_of(frame, n, np.uint8) if bits == 8 else plane_of(frame, n, np.uint16) for n in order)
+        return tuple(cast("IntFrames", (of_alpha if n == 3 else of_color)[plane]) for n, plane in enumerate(planes))
 
     def _converted(self, frame: VideoFrame, target: str) -> VideoFrame:
         if frame.format.name == target:
@@ -186,7 +237,7 @@ class FromRgb:
 
     def __init__(self, pixel_format: str, *, matrix: int, full_range: bool, bit_depth: int) -> None:
         self._format = pixel_format
-        self._matrix = _SWSCALE[matrix]
+        self._matrix = _SWSCALE.get(matrix, Colorspace.ITU709)  # of no account where RGB is written
         self._range = ColorRange.JPEG if full_range else ColorRange.MPEG
         self._depth = bit_depth
         self._scaler = VideoReformatter()
@@ -209,13 +260,6 @@ class FromRgb:
             src_color_range=ColorRange.JPEG,
             dst_color_range=self._range,
         )
-
-
-def plane_of(frame: VideoFrame, index: int, dtype: type[Sample], *, samples: int = 1) -> npt.NDArray[Sample]:
-    """Plane `index` of a frame as (H, W * samples), without a copy; `samples` is how many a pixel has in this plane."""
-    plane = frame.planes[index]
-    memory = np.frombuffer(cast("bytes", memoryview(cast("bytes", plane))), dtype=dtype)
-    return memory.reshape(plane.height, -1)[:, : plane.width * samples]
 
 
 def _srgb(linear: npt.NDArray[np.float32]) -> npt.NDArray[np.uint16]:

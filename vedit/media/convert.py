@@ -13,10 +13,13 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 
 from vedit.media.codecs import layout
-from vedit.media.color import GBR_PLANES, FromRgb, plane_of, rgb_format
+from vedit.media.color import GBR_PLANES, FromRgb, rgb_format
+from vedit.media.exact import samples_of
+from vedit.media.planes import plane_of
 
 if TYPE_CHECKING:
     from vedit.media.encode import Encoding
+    from vedit.media.matrices import Matrix
     from vedit.types import IntFrames
 
 
@@ -39,7 +42,8 @@ class Converter:
         form = "rgb24" if encoding.name == "gif" else encoding.pixel_format
         self._convert = _to_samples(encoding, form, self._to)
         self._chroma = None
-        if not encoding.rgb and encoding.full_range and form.startswith("yuv") and encoding.bit_depth in WIDER:
+        by_swscale = not encoding.rgb and encoding.own_matrix is None and form.startswith("yuv")
+        if by_swscale and encoding.full_range and encoding.bit_depth in WIDER:
             self._chroma = _FullRangeChroma(encoding, self._to)
 
     def __call__(self, picture: npt.NDArray[np.unsignedinteger]) -> VideoFrame:
@@ -85,6 +89,9 @@ _MATRICES = {1: "bt709", 4: "fcc", 5: "bt470bg", 6: "smpte170m", 7: "smpte240m",
 
 def _to_samples(encoding: Encoding, form: str, bit_depth: int) -> Callable[[IntFrames], VideoFrame]:
     """The conversion of (H, W, 3 or 4) pictures to a format, with chroma where the codec's readers take it to be."""
+    own = encoding.own_matrix
+    if own is not None:
+        return _ByMatrix(own, encoding, form, bit_depth)
     if encoding.name in SITED_LEFT and layout(form).chroma in ("420", "422") and encoding.matrix in _MATRICES:
         return _SitedLeft(encoding, form, bit_depth)
     return FromRgb(form, matrix=encoding.matrix, full_range=encoding.full_range, bit_depth=bit_depth)
@@ -101,15 +108,30 @@ class _SitedLeft:
     def __init__(self, encoding: Encoding, form: str, bit_depth: int) -> None:
         self._source = rgb_format(bit_depth, False)
         self._wide = bit_depth > 8
+        ranges = f"in_range=full:out_range={'full' if encoding.full_range else 'limited'}"
+        self._scale = _LeftScale(
+            encoding, self._source, form, f"{ranges}:out_color_matrix={_MATRICES[encoding.matrix]}"
+        )
+
+    def __call__(self, picture: IntFrames) -> VideoFrame:
+        source = VideoFrame(picture.shape[1], picture.shape[0], self._source)
+        for channel, index in enumerate(GBR_PLANES[:3]):
+            plane = plane_of(source, index, np.uint16) if self._wide else plane_of(source, index, np.uint8)
+            plane[:] = picture[..., channel]
+        return self._scale(source)
+
+
+class _LeftScale:
+    """A scale filter whose subsampled chroma lies at the left sample."""
+
+    def __init__(self, encoding: Encoding, source: str, form: str, colours: str) -> None:
         self._graph = Graph()
         buffer = self._graph.add_buffer(
-            width=encoding.width, height=encoding.height, format=VideoFormat(self._source), time_base=Fraction(1, 25)
+            width=encoding.width, height=encoding.height, format=VideoFormat(source), time_base=Fraction(1, 25)
         )
         scale = self._graph.add(
             "scale",
-            "flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact:in_range=full"
-            f":out_range={'full' if encoding.full_range else 'limited'}"
-            f":out_color_matrix={_MATRICES[encoding.matrix]}:out_chroma_loc=left",
+            f"flags=bicubic+accurate_rnd+full_chroma_int+full_chroma_inp+bitexact:{colours}:out_chroma_loc=left",
         )
         target = self._graph.add("format", f"pix_fmts={form}")
         sink = self._graph.add("buffersink")
@@ -119,15 +141,32 @@ class _SitedLeft:
         self._graph.configure()
         self._count = 0
 
-    def __call__(self, picture: IntFrames) -> VideoFrame:
-        source = VideoFrame(picture.shape[1], picture.shape[0], self._source)
-        for channel, index in enumerate(GBR_PLANES[:3]):
-            plane = plane_of(source, index, np.uint16) if self._wide else plane_of(source, index, np.uint8)
-            plane[:] = picture[..., channel]
-        source.pts = self._count
+    def __call__(self, frame: VideoFrame) -> VideoFrame:
+        frame.pts = self._count
         self._count += 1
-        self._graph.vpush(source)
+        self._graph.vpush(frame)
         return self._graph.vpull()
+
+
+class _ByMatrix:
+    """Samples of a matrix that swscale lacks; it only makes their chroma smaller."""
+
+    def __init__(self, matrix: Matrix, encoding: Encoding, form: str, bit_depth: int) -> None:
+        self._matrix = matrix
+        self._encoding = encoding
+        self._form = form
+        self._depth = bit_depth
+        self._scale: Callable[[VideoFrame], VideoFrame] | None = None
+
+    def __call__(self, picture: IntFrames) -> VideoFrame:
+        encoding, bits = self._encoding, layout(self._form).depth
+        frame = samples_of(picture, self._matrix, depth=self._depth, full=encoding.full_range, bits=bits)
+        if frame.format.name == self._form:
+            return frame
+        if self._scale is None:
+            told = "full" if encoding.full_range else "limited"
+            self._scale = _LeftScale(encoding, frame.format.name, self._form, f"in_range={told}:out_range={told}")
+        return self._scale(frame)
 
 
 WIDER = {8: 10, 10: 12, 12: 16}

@@ -7,12 +7,29 @@ from dataclasses import dataclass, replace
 from vedit.errors import MediaError
 from vedit.media.choices import CodecName, OutputOptions
 from vedit.media.codecs import CODECS, Codec, Encoder, find_encoder, holds_alpha, layout, pick_format
-from vedit.media.color import BT709, HD_LINES, RGB_MATRIX, SMPTE170M, UNSPECIFIED, effective_matrix, is_rgb
+from vedit.media.color import (
+    BT709,
+    HD_LINES,
+    RGB_MATRIX,
+    SMPTE170M,
+    UNSPECIFIED,
+    effective_matrix,
+    is_planar_rgb,
+    is_rgb,
+    unknown_matrix,
+    usual_matrix,
+)
 from vedit.media.containers import CONTAINERS, Container
 from vedit.media.hdr import HDR_TRANSFERS, HdrMetadata
+from vedit.media.matrices import NAMES, Matrix, own_matrix
 from vedit.types import ColorTags, VideoMetadata
 
 RESERVED = (0, 3)
+ANY_MATRIX = ("h264", "hevc", "av1")
+"""Codecs whose streams can say every matrix of H.273."""
+NARROW = ("prores",)
+"""Codecs that have no way to say full range."""
+
 HALF_BITS = 10
 """Code values of up to this depth survive half floats in linear light."""
 
@@ -47,6 +64,11 @@ class Encoding:
     def rgb(self) -> bool:
         """The written samples are red, green and blue."""
         return layout(self.pixel_format).chroma == "rgb"
+
+    @property
+    def own_matrix(self) -> Matrix | None:
+        """The conversion of the samples where swscale lacks it."""
+        return None if self.rgb else own_matrix(replace(self.tags, matrix=self.matrix))
 
 
 def choose_encoding(
@@ -106,7 +128,16 @@ def choose_encoding(
         settings["format"] = "half" if written == 16 else "float"
     _hand_on_hdr(encoder, hdr, settings, codec, lost)
     rgb = layout(pixel_format).chroma == "rgb"
-    tags = ColorTags() if codec.name == "gif" else output_tags(metadata, rgb=rgb)
+    tags = ColorTags() if codec.name == "gif" else output_tags(metadata, rgb=rgb, codec=codec.name)
+    unknown = unknown_matrix(metadata)
+    own = metadata.color.matrix
+    if unknown is not None:
+        lost.append(f"colours by the matrix {unknown}, which is not converted")
+    elif not rgb and own_matrix(metadata.color) is not None and tags.matrix != own:
+        lost.append(f"the matrix {own} ({NAMES[own]}) (written as {tags.matrix}, {codec.name} has a tag for few)")
+    if codec.name in NARROW and metadata.color.full_range and not rgb and not _holds_rgb(metadata):
+        lost.append(f"full range (written as limited, {codec.name} has no tag for it)")
+    converted = not rgb and (_holds_rgb(metadata) or tags.matrix not in (metadata.color.matrix, UNSPECIFIED))
     return Encoding(
         name=codec.name,
         codec=encoder.name,
@@ -116,10 +147,8 @@ def choose_encoding(
         options=settings,
         width=width,
         height=height,
-        matrix=tags.matrix
-        if is_rgb(metadata.pixel_format) and not rgb
-        else effective_matrix(metadata.color, metadata.coded_height),
-        full_range=rgb or (bool(metadata.color.full_range) and not is_rgb(metadata.pixel_format)),
+        matrix=effective_matrix(tags if converted else metadata.color, metadata.coded_height),
+        full_range=rgb or bool(tags.full_range),
         tags=tags,
         alpha=alpha,
         notes=tuple(notes),
@@ -127,7 +156,7 @@ def choose_encoding(
     )
 
 
-def output_tags(metadata: VideoMetadata, *, rgb: bool = False) -> ColorTags:
+def output_tags(metadata: VideoMetadata, *, rgb: bool = False, codec: str | None = None) -> ColorTags:
     """The colour tags to write: the source's own.
 
     A tag the source leaves open stays open: whatever a player assumes of the source it then assumes of the result, so
@@ -137,11 +166,13 @@ def output_tags(metadata: VideoMetadata, *, rgb: bool = False) -> ColorTags:
     Args:
         metadata: of the source.
         rgb: red, green and blue are written: there is no matrix, and the range is full.
+        codec: that is written; few have a tag for every matrix.
     """
     tags = metadata.color
-    source_rgb = is_rgb(metadata.pixel_format)
+    source_rgb = _holds_rgb(metadata)
     clean = replace(
         tags,
+        full_range=False if codec in NARROW and tags.full_range else tags.full_range,
         primaries=UNSPECIFIED if tags.primaries in RESERVED else tags.primaries,
         transfer=UNSPECIFIED if tags.transfer in RESERVED else tags.transfer,
         matrix=UNSPECIFIED if tags.matrix in (RGB_MATRIX, 3) else tags.matrix,
@@ -156,9 +187,15 @@ def output_tags(metadata: VideoMetadata, *, rgb: bool = False) -> ColorTags:
             matrix=matrix,
             full_range=False,
         )
+    if codec not in ANY_MATRIX and own_matrix(tags) is not None:
+        return replace(clean, matrix=usual_matrix(tags, metadata.coded_height))
     if clean.matrix == UNSPECIFIED and (metadata.coded_height >= HD_LINES) != (metadata.height >= HD_LINES):
         return replace(clean, matrix=effective_matrix(tags, metadata.coded_height))
     return clean
+
+
+def _holds_rgb(metadata: VideoMetadata) -> bool:
+    return is_rgb(metadata.pixel_format) or is_planar_rgb(metadata.pixel_format, metadata.color)
 
 
 def _known(tag: int, matrix: int) -> int:

@@ -16,8 +16,9 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from vedit.errors import MediaError
-from vedit.media.color import GBR_PLANES, plane_of
+from vedit.media.color import GBR_PLANES
 from vedit.media.limits import MAX_PIXELS, check_size
+from vedit.media.planes import plane_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt

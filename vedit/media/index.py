@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from array import array
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -14,9 +14,10 @@ import numpy as np
 from av.error import FFmpegError
 
 from vedit.errors import MediaError
-from vedit.media.color import is_float, plane_of
+from vedit.media.color import is_float
 from vedit.media.decode import Decoder, fingerprint
 from vedit.media.limits import check_total
+from vedit.media.planes import plane_of
 from vedit.media.rates import exact_rate
 from vedit.media.sequence import DEFAULT_RATE
 from vedit.media.source import open_input
@@ -70,8 +71,24 @@ class _Pass:
         """The largest sample of floating point material."""
 
 
-def scan(path: Path, metadata: VideoMetadata, *, allow_huge: bool = False) -> ScannedIndex:
+def ignore_frames(count: int) -> None:
+    """The caller that does not want to know."""
+
+
+def scan(
+    path: Path,
+    metadata: VideoMetadata,
+    *,
+    allow_huge: bool = False,
+    on_frames: Callable[[int], None] = ignore_frames,
+) -> ScannedIndex:
     """Decode the whole stream once.
+
+    Args:
+        path: of the file.
+        metadata: of the file.
+        allow_huge: decode clips beyond the limits of `vedit.media.limits`.
+        on_frames: told how many frames are decoded, after each.
 
     Raises:
         MediaError: no frame can be decoded, the frames change size, or there are more than `vedit.media.limits` lets
@@ -81,9 +98,9 @@ def scan(path: Path, metadata: VideoMetadata, *, allow_huge: bool = False) -> Sc
     packets is scanned again without frame threads, which would lose good frames behind an error.
     """
     threads = True
-    found = _pass(path, metadata, threads=True, allow_huge=allow_huge)
+    found = _pass(path, metadata, threads=True, allow_huge=allow_huge, on_frames=on_frames)
     if found.errors:
-        again = _pass(path, metadata, threads=False, allow_huge=allow_huge)
+        again = _pass(path, metadata, threads=False, allow_huge=allow_huge, on_frames=on_frames)
         if len(again.pts) >= len(found.pts):
             found, threads = again, False
     if not found.pts:
@@ -180,7 +197,9 @@ def predict(path: Path, metadata: VideoMetadata, *, allow_huge: bool = False) ->
     )
 
 
-def _pass(path: Path, metadata: VideoMetadata, *, threads: bool, allow_huge: bool) -> _Pass:
+def _pass(
+    path: Path, metadata: VideoMetadata, *, threads: bool, allow_huge: bool, on_frames: Callable[[int], None]
+) -> _Pass:
     decoder = Decoder(path, metadata.stream_index, threads=threads, rate=metadata.average_rate)
     width, height = metadata.coded_width, metadata.coded_height
     linear = is_float(metadata.pixel_format)
@@ -195,6 +214,7 @@ def _pass(path: Path, metadata: VideoMetadata, *, threads: bool, allow_huge: boo
             found.durations.append(frame.duration)
             found.fingerprints.append(fingerprint(frame))
             found.interlaced += frame.interlaced_frame
+            on_frames(number + 1)
             if linear:
                 found.brightest = max(found.brightest, _brightest(frame))
         found.errors = decoder.errors

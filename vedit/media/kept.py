@@ -13,6 +13,7 @@ from vedit.media.containers import Container, holder, holds
 from vedit.media.languages import canonical, written_as
 from vedit.media.order import Order, order_notes
 from vedit.media.passthrough import in_part, source_packets, span
+from vedit.media.roles import lost_roles
 from vedit.media.timecode import add_frames, nominal_rate
 from vedit.media.tracks import is_picture
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
@@ -65,6 +66,10 @@ def kept_streams(
             language = stream.language or "und"
             if canonical(language) != "none" and written_as(container.stream_muxer, language) is None:
                 lost.append(f"the language tag of {_describe(stream)} ({container.suffix} does not know it)")
+            roles = lost_roles(container.stream_muxer, stream.type, stream.disposition)
+            if roles:
+                flags = f"the flag{'s' if len(roles) > 1 else ''} {' and '.join(roles)}"
+                lost.append(f"{flags} of {_describe(stream)} ({container.suffix} has no place for it)")
         elif _timecode_track(stream):
             continue  # written anew, from the start timecode
         elif stream.type == "video" and is_picture(stream):

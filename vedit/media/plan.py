@@ -14,6 +14,7 @@ from vedit.media.agreed import first_frame_of
 from vedit.media.choices import OutputOptions
 from vedit.media.containers import Container, container_for, track_time_base
 from vedit.media.encode import Encoding, choose_encoding
+from vedit.media.extras import lost_extras
 from vedit.media.hdr import HdrMetadata, read_hdr
 from vedit.media.kept import (
     KeptStreams,
@@ -207,6 +208,7 @@ def plan_output(
     if not sequence:
         with open_input(metadata.path) as source:
             whole = len(part) == len(index)
+            lost += lost_extras(metadata, muxer=container.muxer)
             streams = kept_streams(source, metadata, container, options, whole=whole, lost=lost)
             start = start_of(source, metadata, index, part, container, streams.copied, whole=whole)
         with open_input(metadata.path) as source:

@@ -14,12 +14,14 @@ from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
 
 from vedit.errors import MediaError
-from vedit.media.color import has_alpha, plane_of, tags_of, working_depth
-from vedit.media.limits import check_size
+from vedit.media.color import has_alpha, tags_of, working_depth
+from vedit.media.limits import check_declared, check_size
+from vedit.media.planes import plane_of
 from vedit.media.rates import snap
 from vedit.media.sequence import DEFAULT_RATE, find_sequence
 from vedit.media.source import checked_path, decoder_of, open_input, side_data_of
 from vedit.media.tracks import is_picture, main_video
+from vedit.media.webp import SUFFIX
 from vedit.types import FieldOrder, Rotation, StreamInfo, VideoMetadata
 
 if TYPE_CHECKING:
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+DRAWN = ("gif", "apng")
+"""Formats, by FFmpeg's names, in which a frame of any size takes a few bytes."""
 
 BARE = ("h264", "hevc", "vvc", "m4v", "mpegvideo", "h261", "h263", "obu")
 """Streams without a container, by FFmpeg's names of their formats."""
@@ -61,6 +66,11 @@ def probe(
         raise MediaError(f"{path} has its own frame times", remedy="leave --rate out: it is for image sequences")
     with open_input(file, rate=rate) as container:
         stream = main_video(container, path, track=track, allow_huge=allow_huge)
+        if sequence is not None or container.format.name in DRAWN:
+            size = sum(picture.stat().st_size for picture in (sequence.files if sequence is not None else (file,)))
+            count = sequence.count if sequence is not None else _packets(file)
+            shape = stream.codec_context.width, stream.codec_context.height
+            check_declared(count, *shape, size, path, allow_huge=allow_huge)
         frame = _first_frame(container, stream)
         if frame is None:
             raise MediaError(
@@ -68,12 +78,13 @@ def probe(
             )
         check_size(frame.width, frame.height, path, allow_huge=allow_huge)
         rotation, mirrored = orientation(frame)
+        animation = file.suffix.lower() == SUFFIX and sequence is None
         turned = rotation in (90, 270)
         aspect = stream.sample_aspect_ratio or Fraction(1)
         return VideoMetadata(
             path=file,
-            container=tuple(container.format.name.split(",")),
-            codec=stream.codec_context.codec.canonical_name,
+            container=("webp",) if animation else tuple(container.format.name.split(",")),
+            codec="webp" if animation else stream.codec_context.codec.canonical_name,
             stream_index=stream.index,
             coded_width=frame.width,
             coded_height=frame.height,
@@ -134,6 +145,15 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame |
                 return frame
         if packet is None:
             return None
+
+
+def _packets(file: Path) -> int:
+    """How many frames a file declares, without decoding one."""
+    count = 0
+    with open_input(file) as container, suppress(FFmpegError):
+        for packet in container.demux(video=0):
+            count += bool(packet.size)
+    return count
 
 
 def _shows_through(file: Path) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -13,10 +13,10 @@ import numpy as np
 
 from vedit.errors import InputError, MediaError
 from vedit.media.choices import Interlaced
-from vedit.media.color import ToRgb
+from vedit.media.color import ToRgb, matrix_note
 from vedit.media.decode import Decoder, fingerprint
 from vedit.media.deinterlace import Deinterlacer, is_interlaced
-from vedit.media.index import Mispredicted, ScannedIndex, check_same_size, predict, scan
+from vedit.media.index import Mispredicted, ScannedIndex, check_same_size, ignore_frames, predict, scan
 from vedit.media.probe import probe
 from vedit.media.sequence import DEFAULT_RATE
 from vedit.media.tracks import choice_note
@@ -56,8 +56,7 @@ def open_video(
     metadata = probe(path, rate=rate, track=track, allow_huge=allow_huge)
     notes: list[str] = []
     choice = choice_note(metadata) if track is None else None
-    if choice is not None:
-        notes.append(choice)
+    notes += [told for told in (choice, matrix_note(metadata)) if told is not None]
     if rate is None and "image2" in metadata.container:
         notes.append(
             f"{metadata.path.name}: {DEFAULT_RATE} frames/s, as an image sequence does not say; --rate sets it"
@@ -119,6 +118,8 @@ class VideoReader:
         self._allow_huge = allow_huge
         self._interlaced: Interlaced = interlaced
         self.notes = notes
+        self.on_scanned: Callable[[int], None] = ignore_frames
+        """Told how many frames are decoded while the index is made, which of a long clip takes minutes."""
         self._fields: Deinterlacer | None = None
         self._decoder: Decoder | None = None
         self._position = 0
@@ -236,7 +237,9 @@ class VideoReader:
         """The index with what reading by number needs beside it; found once."""
         if self._scan is None:
             try:
-                self._scan = scan(self._metadata.path, self._metadata, allow_huge=self._allow_huge)
+                self._scan = scan(
+                    self._metadata.path, self._metadata, allow_huge=self._allow_huge, on_frames=self.on_scanned
+                )
             finally:
                 self._watch.check_all()
         return self._scan

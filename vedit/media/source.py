@@ -15,6 +15,7 @@ from av.video.codeccontext import VideoCodecContext
 
 from vedit.errors import MediaError
 from vedit.media.sequence import DEFAULT_RATE, SUFFIXES, find_sequence
+from vedit.media.webp import SUFFIX, as_film, is_animated
 
 if TYPE_CHECKING:
     from av.container.input import InputContainer
@@ -88,6 +89,8 @@ def open_input(path: Path | str, *, rate: Fraction | None = None) -> InputContai
             "start_number_range": "1",
             "framerate": f"{told.numerator}/{told.denominator}",
         }
+    elif is_animated(file) and file.suffix.lower() == SUFFIX:
+        return av.open(as_film(file), "r", format="mov", metadata_errors="replace")
     elif file.suffix.lower() in STILLS:
         raise MediaError(
             f"{path} is a still image", remedy="name a numbered sequence, for instance shot_%04d.png, or a video file"

@@ -165,7 +165,7 @@ def _picture(before: VideoMetadata, after: VideoMetadata, agreed: Agreed) -> lis
         check("rotation", "none", "none" if (after.rotation, after.mirrored) == (0, False) else after.rotation),
     ]
     if agreed.container is None or not agreed.container.beside:
-        tags = output_tags(before, rgb=is_rgb(after.pixel_format))
+        tags = output_tags(before, rgb=is_rgb(after.pixel_format), codec=after.codec)
         checks.append(check("colour tags", _tags(tags), _tags(after.color)))
     return checks
 
