@@ -14,6 +14,8 @@ import pytest
 # this when it is loaded, so it is set before anything imports torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
+if "PYTEST_XDIST_WORKER" in os.environ:  # the workers share the cores
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 if find_spec("hypothesis"):  # the tests of a GPU do without
     from hypothesis import HealthCheck, settings

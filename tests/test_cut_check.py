@@ -134,7 +134,8 @@ def coded(frames: Any, *, codec: str, every: int, **options: str) -> Any:
         for image in frames.transpose(0, 2, 3, 1):
             container.mux(stream.encode(av.VideoFrame.from_ndarray(np.ascontiguousarray(image), format="rgb24")))
         container.mux(stream.encode(None))
-    with av.open(io.BytesIO(file.getvalue())) as written:
+    written: Any = av.open(io.BytesIO(file.getvalue()))
+    with written:
         return np.stack([frame.to_ndarray(format="rgb24").transpose(2, 0, 1) for frame in written.decode(video=0)])
 
 
