@@ -4,8 +4,9 @@ import csv
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,8 @@ class LoopOptions:
         steps: stop after this many steps whatever the clock says; None: the clock alone decides.
         rate: peak learning rate; linear warm-up over `warmup` steps, then a cosine over the budget down to 2 %.
         ema: decay of the exponential moving average that is exported.
+        betas: of AdamW.
+        faster: by the name of a submodule, times the rate at which it learns; its gradient is clipped on its own.
         save_every_s: seconds between saved states.
     """
 
@@ -34,6 +37,8 @@ class LoopOptions:
     weight_decay: float = 0.01
     ema: float = 0.999
     clip: float = 1.0
+    betas: tuple[float, float] = (0.9, 0.98)
+    faster: Mapping[str, float] = field(default_factory=dict[str, float])
     save_every_s: float = 300.0
     log_every: int = 20
 
@@ -42,6 +47,16 @@ def learning_rate(options: LoopOptions, *, step: int, progress: float) -> float:
     """Rate at `step`, `progress` in [0, 1] of the budget spent."""
     cosine = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
     return options.rate * min(1.0, (step + 1) / options.warmup) * (0.02 + 0.98 * cosine)
+
+
+def parameter_groups(modules: nn.Module, faster: Mapping[str, float]) -> list[dict[str, Any]]:
+    """What learns, as AdamW's groups, each with `times`: the rest of the modules first, then each of `faster`."""
+    learning = [(name, p) for name, p in modules.named_parameters() if p.requires_grad]
+    rest = [p for name, p in learning if name.split(".")[0] not in faster]
+    groups: list[dict[str, Any]] = [{"params": rest, "times": 1.0}]
+    for part, times in faster.items():
+        groups.append({"params": [p for name, p in learning if name.split(".")[0] == part], "times": times})
+    return groups
 
 
 def new_ema(modules: nn.Module) -> dict[str, Tensor]:
@@ -81,9 +96,9 @@ def run_loop(
 
     The caller owns progress and may stop between rows; the state is then that of the last save.
     """
-    trained = [p for p in modules.parameters() if p.requires_grad]
+    groups = parameter_groups(modules, options.faster)
     optimizer = torch.optim.AdamW(
-        trained, lr=options.rate, betas=(0.9, 0.98), weight_decay=options.weight_decay, foreach=True
+        groups, lr=options.rate, betas=options.betas, weight_decay=options.weight_decay, foreach=True
     )
     ema = new_ema(modules)
     facts = load_state(folder, modules=modules, ema=ema, optimizer=optimizer) or {"step": 0, "elapsed_s": 0.0}
@@ -106,13 +121,13 @@ def run_loop(
         progress = step / options.steps if options.steps is not None else elapsed() / (options.minutes * 60)
         rate = learning_rate(options, step=step, progress=progress)
         for group in optimizer.param_groups:
-            group["lr"] = rate
+            group["lr"] = rate * group["times"]
         loss, parts = loss_of(step)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(trained, options.clip)
+        norms = [torch.nn.utils.clip_grad_norm_(group["params"], options.clip) for group in groups]
         # A step whose gradient overflowed is left out rather than allowed to poison the weights.
-        if torch.isfinite(norm):
+        if all(bool(torch.isfinite(norm)) for norm in norms):
             optimizer.step()
             update_ema(ema, modules, decay=options.ema, step=step)
         step += 1

@@ -51,8 +51,8 @@ def make_pairs(
         drop_words: how often the words of a styled picture and of a plain photograph are left out.
 
     Returns:
-        "source" and "target" (N, 3, H, W) uint8 and "prompt" (N,) str, of which the last K are the twins of the first
-        K; "motion" (K, 2, 3), how each twin moved.
+        "source" and "target" (N, 3, H, W) uint8, "prompt" and "look" (N,) str, of which the last K are the twins of the
+        first K; "look" names what draws the picture (`Outfit.drawn`); "motion" (K, 2, 3), how each twin moved.
     """
     rng = rng_for(seed, 3, number)
     sizes = sizes or SIZES
@@ -64,6 +64,7 @@ def make_pairs(
     sources: list[Image] = []
     targets: list[Image] = []
     prompts: list[str] = []
+    drawn: list[str] = []
     moved: list[tuple[Image, Image, Motion]] = []
     for i in range(count - twins):
         shard = open_shard(styled[rng.integers(len(styled))])
@@ -82,6 +83,7 @@ def make_pairs(
         outfit = Outfit.of_note(note)
         dropped = rng.random() < drop_words[outfit.plain]
         prompts.append("" if dropped else word(outfit, rng))
+        drawn.append(outfit.drawn.name)
         if i < twins:
             motion = draw_motion(outfit, height, width, rng)
             again, styled_again = (moved_crop(p, y, x, height, width, motion) for p in (source, target))
@@ -90,6 +92,7 @@ def make_pairs(
         "source": channels_first([*sources, *(twin[0] for twin in moved)]),
         "target": channels_first([*targets, *(twin[1] for twin in moved)]),
         "prompt": np.array([*prompts, *prompts[:twins]]),
+        "look": np.array([*drawn, *drawn[:twins]]),
         "motion": as_batch([twin[2] for twin in moved]),
     }
 

@@ -57,6 +57,12 @@ class Outfit:
         return cls(looks=looks, strength=note["strength"], palette=note["palette"])
 
     @property
+    def drawn(self) -> Look:
+        """The look that decides most what strokes there are: a medium before a material, light or tone."""
+        order: tuple[Kind, ...] = ("medium", "material", "light", "tone", "plain")
+        return min(self.looks, key=lambda look: order.index(look.kind))
+
+    @property
     def plain(self) -> bool:
         """Is it the photograph as filmed?"""
         return self.looks == (PLAIN,) and self.palette is None

@@ -1,0 +1,211 @@
+"""The stage against a critic: what it scores, whom its errors reach, where renders begin, how a look is held back."""
+
+# The example is a script with its package beside it, on no checker's path.
+# pyright: reportMissingImports=false
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+pytest.importorskip("skimage", reason="training needs the extra: pip install 'vedit[train]'")
+pytest.importorskip("scipy", reason="training needs the extra: pip install 'vedit[train]'")
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "train_embedded"
+if str(EXAMPLE) not in sys.path:
+    sys.path.insert(0, str(EXAMPLE))
+
+from trainer import adversarial  # noqa: E402
+from trainer.adversarial import (  # noqa: E402
+    HEADS,
+    LEAST,
+    WAYS,
+    Drawn,
+    Players,
+    adversarial_loss,
+    critic_loss,
+    maker_loss,
+    texture_ratio,
+)
+from trainer.batches import Batch  # noqa: E402
+from trainer.courses import climbed, course_of  # noqa: E402
+from trainer.critic import Critic, gradient_penalty, hinge  # noqa: E402
+from trainer.export import Networks  # noqa: E402
+from trainer.form import new_autoencoder, new_scheduler  # noqa: E402
+from trainer.looks import LOOKS, look_named  # noqa: E402
+from trainer.loop import LoopOptions, run_loop  # noqa: E402
+from trainer.prompts import Outfit  # noqa: E402
+
+from vedit.diffusion.trajectory import Step  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+def pictures(count: int = 2, *, seed: int = 0, size: int = 64) -> torch.Tensor:
+    return torch.rand((count, 3, size, size), generator=torch.Generator().manual_seed(seed)) * 2 - 1
+
+
+def drawn(made: torch.Tensor, *, look: int = 1) -> Drawn:
+    count = len(made)
+    return Drawn(
+        made=made,
+        target=pictures(count, seed=1),
+        source=pictures(count, seed=2),
+        look=torch.full((count,), look),
+        motion=torch.eye(2, 3)[None],
+    )
+
+
+def players() -> Players:
+    return Players(Networks.new(widths=(8, 16, 16), norm_groups=4), width=4)
+
+
+def test_each_look_has_a_head_of_its_own() -> None:
+    critic = Critic(3, width=4).eval()
+    picture, source = pictures(), pictures(seed=1)
+    first, _ = critic(picture, source, torch.tensor([0, 1]))
+    swapped, _ = critic(picture, source, torch.tensor([1, 1]))
+    assert not torch.equal(first[0], swapped[0])
+    assert torch.equal(first[1], swapped[1])
+
+
+def test_a_held_critic_passes_gradients_on_and_takes_none() -> None:
+    critic = Critic(2, width=4)
+    picture = pictures().requires_grad_()
+    score, _ = critic.held()(picture, pictures(seed=1), torch.tensor([0, 1]))
+    score.mean().backward()
+    assert picture.grad is not None
+    assert picture.grad.abs().sum() > 0
+    assert all(p.grad is None for p in critic.parameters())
+
+
+def test_the_penalty_of_a_linear_critic_is_the_squared_length_of_its_weights() -> None:
+    weights = torch.randn(3, 4, 4)
+
+    def judge(
+        picture: torch.Tensor, source: torch.Tensor, look: torch.Tensor
+    ) -> tuple[torch.Tensor, list[torch.Tensor]]:
+        blocks = picture.unfold(2, 4, 4).unfold(3, 4, 4)  # (N, 3, h, w, 4, 4): patches that do not overlap
+        return torch.einsum("nchwyx,cyx->nhw", blocks, weights), []
+
+    found = gradient_penalty(judge, pictures(size=16), pictures(size=16), torch.zeros(2))
+    assert float(found) == pytest.approx(float(weights.square().sum()), rel=1e-5)
+
+
+def test_hinge_is_zero_where_both_are_told_apart_by_more_than_its_margin() -> None:
+    assert float(hinge(torch.tensor([1.5]), torch.tensor([-1.5]))) == 0
+    assert float(hinge(torch.tensor([-1.0]), torch.tensor([1.0]))) == 4
+
+
+def test_neither_players_error_reaches_the_others_weights() -> None:
+    who = players()
+    layer = nn.Conv2d(3, 3, 3, padding=1)
+    made = layer(pictures(seed=3))
+    judged = critic_loss(who.critic, drawn(made), penalised=True)
+    judged.backward(retain_graph=True)
+    assert layer.weight.grad is None
+    assert any(p.grad is not None for p in who.critic.parameters())
+    who.critic.zero_grad(set_to_none=True)
+    total, _ = maker_loss(who, drawn(made))
+    total.backward()
+    assert layer.weight.grad is not None
+    assert all(p.grad is None for p in who.critic.parameters())
+
+
+def test_the_texture_of_the_target_is_nearer_than_the_photographs_and_that_is_one() -> None:
+    case = drawn(pictures(seed=5))
+    of_photograph = texture_ratio(drawn(case.source), torch.Generator().manual_seed(0))
+    of_target = texture_ratio(drawn(case.target), torch.Generator().manual_seed(0))
+    torch.testing.assert_close(of_photograph, torch.ones(2))
+    assert (of_target < of_photograph).all()
+    louder = texture_ratio(drawn(case.target * 6), torch.Generator().manual_seed(0))
+    assert (louder > 1).all(), "strokes that are too strong are farther than the photograph"
+
+
+def test_a_look_that_runs_away_weighs_less_and_the_others_as_before() -> None:
+    who = players()
+    look = torch.tensor([3])
+    for _ in range(60):
+        who.remember(look, torch.tensor([2.0]))
+    assert float(who.weight_of(look)) == pytest.approx(0.25, rel=0.05)
+    assert float(who.weight_of(torch.tensor([4]))) == 1
+    for _ in range(200):
+        who.remember(look, torch.tensor([9.0]))
+    assert float(who.weight_of(look)) == pytest.approx(LEAST)
+
+
+def test_a_medium_draws_before_what_lights_and_tones() -> None:
+    looks = tuple(look_named(name) for name in ("noir", "night", "oil painting"))
+    assert Outfit(looks=looks).drawn.name == "oil painting"
+    assert Outfit(looks=looks[:2]).drawn.name == "night"
+    assert set(HEADS) == {look.name for look in LOOKS}
+
+
+def small_pairs(number: int, **_: object) -> Batch:
+    rng = np.random.default_rng(number)
+    return {
+        "source": rng.integers(0, 256, (3, 3, 64, 64), np.uint8),
+        "target": rng.integers(0, 256, (3, 3, 64, 64), np.uint8),
+        "prompt": np.array(["comic", "bronze", "comic"]),
+        "look": np.array(["comic", "bronze", "comic"]),
+        "motion": np.eye(2, 3, dtype=np.float32)[None],
+    }
+
+
+def run(folder: Path, *, steps: int) -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    who, vae = players(), new_autoencoder(channels=8)
+    start = adversarial_loss(who, vae, packs=folder, seed=0, workers=0)
+    options = LoopOptions(minutes=9, steps=steps, warmup=1, rate=1e-3, log_every=1, faster={"critic": 2.0})
+    words = {name: value.clone() for name, value in who.networks.text_encoder.state_dict().items()}
+    rows = list(run_loop(who, start, folder=folder, options=options))
+    assert all(np.isfinite(row["loss"]) for row in rows)
+    after = who.networks.text_encoder.state_dict()
+    assert all(torch.equal(value, after[name]) for name, value in words.items()), "words stay what they mean"
+    return {name: value.clone() for name, value in who.state_dict().items()}
+
+
+def test_a_run_learns_with_every_player_and_a_resumed_one_ends_as_one_that_was_not_stopped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(adversarial, "make_pairs", small_pairs)
+    begun = {name: value.clone() for name, value in _fresh().items()}
+    # The rate falls over the steps asked for, so both runs are asked for the same in the end.
+    monkeypatch.setattr("trainer.loop.learning_rate", steady_rate)
+    whole = run(tmp_path / "whole", steps=4)
+    run(tmp_path / "parts", steps=2)
+    parts = run(tmp_path / "parts", steps=4)
+    for name, value in whole.items():
+        torch.testing.assert_close(parts[name], value, msg=name)
+    for part in ("networks.unet", "networks.tile", "networks.soft_edge", "critic"):
+        changed = [n for n in whole if n.startswith(part) and not torch.equal(whole[n], begun[n])]
+        assert changed, f"{part} learnt nothing"
+    assert not torch.equal(whole["texture"], begun["texture"])
+
+
+def steady_rate(options: LoopOptions, **_: float) -> float:
+    return options.rate
+
+
+def _fresh() -> dict[str, torch.Tensor]:
+    torch.manual_seed(1)
+    return players().state_dict()
+
+
+@pytest.mark.parametrize(("quality", "most"), [("draft", 5), ("standard", 12)])
+def test_renders_are_walked_with_as_many_evaluations_as_they_may_cost(quality: str, most: int) -> None:
+    way = course_of(WAYS[quality], new_scheduler().config)
+    evaluated: list[int] = []
+
+    def denoise(x: torch.Tensor, step: Step) -> torch.Tensor:
+        evaluated.append(step.timestep)
+        return torch.zeros_like(x)
+
+    climbed(denoise, torch.zeros(1, 4, 8, 8), way.up, leaping=way.leaps)
+    assert len(evaluated) + len(way.coarse.steps) == most
