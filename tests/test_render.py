@@ -148,7 +148,9 @@ def test_a_plan_writes_nothing_and_estimates(clip: Path, tmp_path: Path) -> None
     assert found.working_size[0] % 32 == found.working_size[1] % 32 == 0
     assert found.steps == 2
     assert found.network_evaluations_per_frame == 2 * (1 + 2)
+    assert found.seconds is not None
     assert found.seconds > 0
+    assert found.peak_memory_bytes is not None
     assert found.peak_memory_bytes > 2**29
 
 

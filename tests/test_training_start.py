@@ -8,6 +8,7 @@ import re
 import sys
 from argparse import Namespace
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -142,7 +143,7 @@ def test_a_resumed_run_does_not_load_it_again(finished: Path, tmp_path: Path) ->
             return module(torch.ones(1, 2)).square().sum(), {}
 
         rows: Iterator[Any] = run_loop(
-            module, lambda _: loss, folder=folder, options=LoopOptions(**{**vars(options), "steps": steps}),
+            module, lambda _: loss, folder=folder, options=replace(options, steps=steps),
             kept=begin.facts,
         )  # fmt: skip
         assert list(rows)

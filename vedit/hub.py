@@ -6,7 +6,7 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 from vedit.catalogue import WeightsInfo
 from vedit.errors import ModelError
