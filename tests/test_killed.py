@@ -185,7 +185,8 @@ def test_a_journal_reaches_nothing_else(tmp_path: Path, clip: Path) -> None:
     """The journal is a file that anyone can write."""
     import json
 
-    from vedit.work import finish_killed, work_folder
+    from vedit.killed import finish_killed
+    from vedit.work import work_folder
 
     precious = tmp_path / "precious.mp4"
     shutil.copy2(clip, precious)

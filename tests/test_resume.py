@@ -31,8 +31,9 @@ from vedit.media.sidecar import sidecar_path
 from vedit.media.verify import verify
 from vedit.memory import Footing, Ladder
 from vedit.options import RenderRequest, RestyleOptions, ignore_progress
-from vedit.planning import load_restylers, make_job, steered_by
+from vedit.planning import make_job, steered_by
 from vedit.render import restyle
+from vedit.restylers import load_restylers
 from vedit.types import ControlSpec, FrameRange, Shot
 from vedit.work import Work, work_folder
 

@@ -58,8 +58,10 @@ LAYERS = (
     ("guides",),
     ("pipelines",),
     ("planning", "estimates", "used_weights"),
+    ("restylers", "killed"),
     ("sampling", "ended_before"),
     ("finishing", "resumed"),
+    ("passes",),
     (
         "render",
         "stills",

@@ -11,13 +11,13 @@ from typing import Any
 
 from vedit.errors import VeditError
 from vedit.guides import hashed, plain
+from vedit.killed import finish_killed
 from vedit.media.commit import Journal
 from vedit.media.containers import default_output
 from vedit.media.sidecar import source_hash, versions
 from vedit.options import RenderRequest, RenderResult
 from vedit.types import FrameRange
 from vedit.used_weights import weights_of
-from vedit.work import finish_killed
 
 
 def ended_before(request: RenderRequest, *, side_by_side: Path | None = None) -> RenderResult | None:
@@ -86,7 +86,7 @@ def _key(request: RenderRequest, side_by_side: Path | None, source_sha256: str) 
         writing=replace(request.writing, overwrite=False, replaces=()),
     )
     facts = {
-        "request": plain(replace(asked, options=replace(asked.options, batch=0))),
+        "request": plain(replace(asked, options=replace(asked.options, batch=1))),
         "files": hashed(request.options) if request.options.files else None,
         "source": source_sha256,
         "weights": weights_of(request),

@@ -7,11 +7,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise
-from typing import Any
 
 from vedit.controls import branch, keeping, settled
-from vedit.diffusion.kept_inversion import Kept
-from vedit.errors import FULL, InputError, NotFiniteError
+from vedit.errors import InputError
 from vedit.estimates import larger_model, little_space, strange_words, what_it_is
 from vedit.geometry import working_fit
 from vedit.guides import Anchor, Steered
@@ -23,7 +21,7 @@ from vedit.media.read import VideoReader, open_video
 from vedit.media.sidecar import source_hash
 from vedit.media.target import check_name
 from vedit.media.timecode import parse_moment, parse_range
-from vedit.models import control_kinds, load, size_multiple
+from vedit.models import control_kinds, size_multiple
 from vedit.models.check import checked, located
 from vedit.options import (
     OnProgress,
@@ -32,7 +30,6 @@ from vedit.options import (
     RestyleOptions,
     ignore_progress,
 )
-from vedit.pipelines.restyle import Restyler, prepare
 from vedit.registry import needs_of
 from vedit.shots import detect_shots
 from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
@@ -131,52 +128,6 @@ def reopen_source(job: Job) -> VideoReader:
     return VideoReader(
         job.metadata, scanned=job.scanned, allow_huge=request.allow_huge, interlaced=request.writing.interlaced
     )
-
-
-def load_restylers(
-    looks: Sequence[Job], inversions: Kept | None = None, *, precision: str | None = None
-) -> tuple[tuple[Restyler, ...], tuple[str, ...]]:
-    """One model on its device with everything encoded for each look, and what the user should know of another try.
-
-    Args:
-        looks: `Job.looks` of one job, at least one.
-        inversions: where inversions are kept for later renders.
-        precision: what the networks compute in; None is what suits the device, or float32 where that overflows.
-
-    Raises:
-        NotFiniteError: the states of a prompt are not finite in float32 either.
-        ModelError: the model cannot be loaded, or has weights that are not finite.
-    """
-    try:
-        return _load_restylers(looks, inversions, precision), ()
-    except NotFiniteError as error:
-        return _load_restylers(looks, inversions, in_full(error)), (said_of(error),)
-
-
-def in_full(error: NotFiniteError) -> str:
-    """The precision to try again in. Raises the error where it was that already."""
-    if error.precision == FULL:
-        raise error
-    return FULL
-
-
-def said_of(error: NotFiniteError) -> str:
-    """What the user reads of another try."""
-    return f"{error.message}: again in {FULL}, which takes more memory"
-
-
-def _load_restylers(looks: Sequence[Job], inversions: Kept | None, precision: str | None) -> tuple[Restyler, ...]:
-    request = looks[0].request
-    asked = [spec for look in looks for spec in look.request.options.controls]
-    chosen: dict[str, Any] = {} if precision is None else {"precision": precision}
-    model = load(
-        request.model,
-        device=looks[0].device,
-        controls=tuple(dict.fromkeys(branch(spec.kind) for spec in asked)),
-        controlnets=dict(request.controlnets),
-        **chosen,
-    )
-    return tuple(prepare(model, look.request.options, inversions) for look in looks)
 
 
 def steered_by(job: Job) -> Steered:

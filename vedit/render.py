@@ -8,9 +8,9 @@ that is killed goes on where it was.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -20,22 +20,21 @@ from vedit.errors import InputError, NotFiniteError
 from vedit.estimates import describe_job
 from vedit.finish import side_by_side as compare
 from vedit.finished_frames import UNTOUCHED, FinishedFrames, KeptShot
-from vedit.finishing import finished_shot, untouched_shot
+from vedit.finishing import untouched_shot
 from vedit.guides import Steering
+from vedit.killed import BesideJournal, beside_of
 from vedit.map_cache import FrameCache
 from vedit.media.containers import default_output
 from vedit.media.plan import OutputPlan, check_output, plan_output, temporary_for
-from vedit.media.sidecar import versions
 from vedit.media.target import check_target
 from vedit.media.write import VideoWriter
-from vedit.memory import Footing, Ladder
 from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult, ignore_plan, ignore_progress
-from vedit.pipelines.restyle import Restyler
-from vedit.planning import Job, in_full, load_restylers, make_job, reopen_source, said_of, steered_by
+from vedit.passes import open_passes, recipe_of, used_by
+from vedit.planning import Job, make_job, reopen_source, steered_by
+from vedit.restylers import in_full, said_of
 from vedit.resumed import same_threads, units_kept
 from vedit.sampling import (
     OnNote,
-    Sampler,
     Stop,
     frames_at_once,
     ignore_note,
@@ -43,16 +42,13 @@ from vedit.sampling import (
     stop_if_asked,
 )
 from vedit.types import FrameRange, Shot
-from vedit.used_weights import weights_of
-from vedit.work import BesideJournal, Work, beside_of, unit_key
+from vedit.work import Work
 
 if TYPE_CHECKING:
     from vedit.media.choices import OutputOptions
     from vedit.media.commit import Journal
     from vedit.media.contract import ContractReport
     from vedit.media.read import VideoReader
-    from vedit.protocols import Reader
-    from vedit.types import Clip, IntFrames
 
 DIVIDER = 2
 
@@ -169,7 +165,7 @@ def _attempt(
             replaces=writing.replaces,
         )
         stop_if_asked(stop, work)
-        passes, notes = _open_passes(job, work, stack, on_progress=on_progress, on_note=on_note, stop=stop)
+        passes, notes = open_passes(job, work, stack, on_progress=on_progress, on_note=on_note, stop=stop)
         clock.lap("load")
         sampling = [one.sampler for one in passes if one.restyler.path.steps]
         kept = units_kept(sampling, work, before, on_note)
@@ -178,7 +174,7 @@ def _attempt(
         shelving = request.looks is not None or request.keep_frames
         shelf = FinishedFrames(work.path, fresh=request.fresh and shelving and not request.locked)
         locked = _locked(job, shelf)
-        writer = stack.enter_context(VideoWriter(_in_work(job.output, work, _recipe(job, passes))))
+        writer = stack.enter_context(VideoWriter(_in_work(job.output, work, recipe_of(job, passes))))
         pair = None if beside is None else stack.enter_context(VideoWriter(_in_work(beside, work, {})))
         source_reader = stack.enter_context(reopen_source(job))
         keys: list[str] = []
@@ -247,7 +243,7 @@ def _attempt(
             )
 
         report = writer.finish(
-            timings=clock.laps, notes=told, used=_used(passes), source_sha256=job.source_sha256, journal=journal
+            timings=clock.laps, notes=told, used=used_by(passes), source_sha256=job.source_sha256, journal=journal
         )
         if shelving:
             part = job.frames if request.keep_frames else FrameRange(start=0, stop=len(job.index))
@@ -267,49 +263,6 @@ def _result(job: Job, report: ContractReport, notes: tuple[str, ...], kept: int,
         units_kept=kept,
         timings=clock.laps,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Pass:
-    """What renders the shots of one look."""
-
-    job: Job
-    restyler: Restyler
-    steering: Steering
-    ladder: Ladder
-    sampler: Sampler
-
-    def finished(self, shot: Shot, reader: Reader) -> Iterator[tuple[Clip, IntFrames]]:
-        """The shot, sampled now where it is not on disk, and finished as it is asked for."""
-        pieces = self.sampler.latents(self.sampler.sample(shot, reader))
-        return finished_shot(self.job, self.restyler, self.steering.mattes, self.ladder, reader, pieces)
-
-    def shelf_key(self, shot: Shot) -> str:
-        """Of everything that decides the shot's finished frames."""
-        facts = {"units": self.sampler.keys(shot), "upscale": self.job.request.options.upscale}
-        # Units outlive a version whose finishing may be another; what was finished of them does not.
-        return unit_key({**facts, "tiled": self.ladder.footing.tiled, "vedit": dict(versions()).get("vedit")})
-
-
-def _open_passes(
-    job: Job, work: Work, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
-) -> tuple[tuple[_Pass, ...], tuple[str, ...]]:
-    """One pass for each look, over one model, and what to tell of its precision; none where no shot has a look."""
-    looks = job.looks()
-    cache = stack.enter_context(FrameCache())
-    # Files are checked before the model is loaded.
-    steered = [stack.enter_context(Steering(steered_by(look), cache)) for look in looks]
-    if not looks:
-        return (), ()
-    restylers, notes = load_restylers(looks, cache, precision=work.precision)
-    passes: list[_Pass] = []
-    for look, restyler, steering in zip(looks, restylers, steered, strict=True):
-        options = restyler.options
-        footing = Footing(batch=options.batch, window=options.window, tiled=work.tiled)
-        ladder = Ladder(footing, restyler.model, on_note=on_note)
-        sampler = Sampler(look, restyler, steering, work, ladder, on_progress=on_progress, stop=stop)
-        passes.append(_Pass(job=look, restyler=restyler, steering=steering, ladder=ladder, sampler=sampler))
-    return tuple(passes), notes
 
 
 class _Clock:
@@ -353,57 +306,6 @@ def _locked(job: Job, shelf: FinishedFrames) -> dict[int, KeptShot]:
 def _in_work(plan: OutputPlan, work: Work, recipe: dict[str, object]) -> OutputPlan:
     """The plan with its unfinished file in the work folder, where a killed run's is found and removed."""
     return replace(plan, temporary=temporary_for(plan.path, work.path), recipe=recipe)
-
-
-def _recipe(job: Job, passes: Sequence[_Pass]) -> dict[str, object]:
-    """Everything that decides the frames, for the file's metadata and the sidecar."""
-    described = describe_job(job)
-    alike = {
-        "frames": [job.frames.start, job.frames.stop],
-        "shots": [list(shot) for shot in described.shots],
-        "model": job.request.model,
-        "weights": weights_of(job.request) if passes else {},
-        "device": job.device,
-        "interlaced": job.request.writing.interlaced,
-        **({"purpose": dict(job.request.purpose)} if job.request.purpose is not None else {}),
-    }
-    if job.request.looks is None:
-        return {**described.settings, **_made_with(passes[0]), **alike}
-    told = described.settings["looks"]
-    assert isinstance(told, list)
-    looks = [{**settings, **_made_with(one)} for settings, one in zip(told, passes, strict=True)]
-    kept = {key: described.settings[key] for key in ("untouched", "locked")}
-    return {"looks": looks, **kept, **alike}
-
-
-def _made_with(one: _Pass) -> dict[str, object]:
-    return {
-        "steps": len(one.restyler.path.steps),
-        **({"fast": _few_steps(one.restyler)} if one.restyler.few_steps else {}),
-        "controls": [str(spec) for spec in one.restyler.controls],
-        "working_size": [one.job.fit.outer[1], one.job.fit.outer[0]],
-        "model_sha256": one.restyler.fingerprint,
-    }
-
-
-def _few_steps(restyler: Restyler) -> dict[str, object]:
-    """The steps of a fast tier, which `--steps` does not ask for."""
-    return {
-        "sampling": [step.timestep for step in restyler.path.steps],
-        "inversion": [step.timestep for step in restyler.inversion.steps],
-        "fixed_point": restyler.fixed_point,
-    }
-
-
-def _used(passes: Sequence[_Pass]) -> dict[str, object]:
-    """What memory and machine have made of the settings, beside the recipe, which says what was asked for."""
-    sampled = [pair for one in passes for pair in sorted(one.sampler.sampled_in.items())]
-    return {
-        "windows": {str(start): window for start, (window, _) in sampled},
-        "batches": {str(start): batch for start, (_, batch) in sampled},
-        "computed on": [one.sampler.computed_on for one in passes[:1]],
-        "tiled": any(one.ladder.footing.tiled for one in passes),
-    }
 
 
 def _beside(job: Job, path: Path) -> OutputPlan:

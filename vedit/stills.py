@@ -15,7 +15,8 @@ from vedit.map_cache import FrameCache
 from vedit.media.containers import default_output
 from vedit.media.target import check_target
 from vedit.options import OnProgress, Progress, RenderRequest, RestyleOptions, ignore_progress
-from vedit.planning import Job, in_full, load_restylers, make_job, reopen_source, steered_by
+from vedit.planning import Job, make_job, reopen_source, steered_by
+from vedit.restylers import in_full, load_restylers
 from vedit.sheet import contact_sheet
 from vedit.thumbnail import thumbnail
 from vedit.types import Shot

@@ -23,8 +23,7 @@ from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 
 from vedit.errors import FULL, InputError
-from vedit.media.commit import JOURNAL, end_commit
-from vedit.media.place import Pairs, Stamp, stamp
+from vedit.media.commit import JOURNAL
 from vedit.media.unfinished import not_written
 from vedit.rationals import whole
 from vedit.structured import parse_json
@@ -37,7 +36,8 @@ FORMAT = 2
 """Raised where units of an older vedit must not be used any more."""
 LONGEST_NAME = "0" * 52
 """As long as any name of a file in the folder of units or of finished frames."""
-_BESIDE = "beside.json"
+BESIDE = "beside.json"
+"""In the folder: how the comparison video was written that a killed render had finished."""
 KEPT = "what is finished is kept and the same command goes on"
 _TENSOR = "latents"
 
@@ -101,7 +101,7 @@ class Work:
     def __enter__(self) -> Self:
         if self.path.is_symlink() or (self.path.exists() and not self.path.is_dir()):
             raise InputError(f"{self.path} is in the way", remedy="move it, or name another output")
-        if self.path.is_dir() and not _ours(self.path):
+        if self.path.is_dir() and not is_ours(self.path):
             raise InputError(
                 f"{self.path} exists and is not a work folder of vedit", remedy="move it, or name another output"
             )
@@ -169,7 +169,7 @@ class Work:
         told = {"computed on": json.dumps(dict(computed_on), sort_keys=True)}
         data = save({_TENSOR: latents.contiguous().cpu()}, metadata=told)
         name = f"{frames[0]:07d}-{key[:16]}.safetensors"
-        _write_whole(self._units / name, data)
+        write_whole(self._units / name, data)
         self._manifest.units[key] = _Unit(file=name, sha256=hashlib.sha256(data).hexdigest(), frames=frames)
         self._manifest.computed_on = dict(computed_on)
         self._write()
@@ -228,7 +228,7 @@ class Work:
         self._keep = bool(self._manifest.units) or self._holds_frames
         if self._keep:
             self._write()
-            for name in (_BESIDE, JOURNAL):  # else they go with the folder
+            for name in (BESIDE, JOURNAL):  # else they go with the folder
                 (self.path / name).unlink(missing_ok=True)
 
     @property
@@ -284,7 +284,7 @@ class Work:
                 for key, unit in self._manifest.units.items()
             },
         }
-        _write_whole(self.path / "manifest.json", json.dumps(told, indent=1).encode())
+        write_whole(self.path / "manifest.json", json.dumps(told, indent=1).encode())
 
     def _clear_partials(self) -> None:
         """Remove what a killed run was in the middle of writing, and units that no manifest names."""
@@ -305,76 +305,6 @@ class Work:
             shutil.rmtree(self.path, ignore_errors=True)  # a lock file that a system would not delete while it was open
 
 
-class BesideJournal:
-    """Notes how a comparison video was written before it gets its name: a killed run's may be replaced by the next.
-
-    Args:
-        folder: of the work on the result, which is finished later.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self._path = folder / _BESIDE
-
-    def begin(self, results: Pairs, companions: Pairs, stale: Sequence[Path]) -> None:
-        """Raises VeditError where the disk refuses."""
-        seen = [(final, stamp(temporary)) for temporary, final in (*results, *companions)]
-        told = [[str(final), one.inode, one.size, one.changed] for final, one in seen if one is not None]
-        _write_whole(self._path, json.dumps(told).encode())
-
-    def drop(self) -> None:
-        """The comparison did not get its name."""
-        self._path.unlink(missing_ok=True)
-
-
-def beside_of(output: Path) -> tuple[Stamp, ...]:
-    """How the comparison video stands that a killed render of this output had finished; none where there is none."""
-    try:
-        told = json.loads((work_folder(output.absolute()) / _BESIDE).read_text("utf-8"))
-        return tuple(
-            Stamp(path=Path(path), inode=int(inode), size=int(size), changed=int(changed))
-            for path, inode, size, changed in told
-        )
-    except (OSError, ValueError, TypeError, RecursionError):
-        return ()
-
-
-def finish_killed(output: Path) -> Mapping[str, Any] | None:
-    """End what a run of this output was doing when it was killed while its files got their names, and clean its folder.
-
-    Returns:
-        What that run told of itself, where its result stands now as it was written and checked; else None.
-
-    Raises:
-        OSError: the disk refuses.
-    """
-    folder = work_folder(output.absolute())
-    try:
-        if folder.is_symlink() or not folder.is_dir() or not _ours(folder):
-            return None
-        if not any(folder.iterdir()):
-            folder.rmdir()  # killed as it cleaned
-            return None
-    except OSError:
-        return None
-    if not (folder / JOURNAL).is_file():
-        return None
-    try:
-        with FileLock(folder / "lock", timeout=0):
-            told = end_commit(folder, output.absolute())
-    except Timeout:
-        return None  # it lives
-    if told is None:
-        (folder / JOURNAL).unlink(missing_ok=True)
-        return None
-    with Work(output.absolute()) as work:
-        keep, rendered = told.get("keep"), told.get("rendered")
-        work.done(
-            keep=frozenset(map(str, keep)) if isinstance(keep, list) else frozenset(),
-            rendered=FrameRange(start=int(rendered[0]), stop=int(rendered[1])) if isinstance(rendered, list) else None,
-        )
-    return told
-
-
 def _clear(folder: Path) -> None:
     """Remove what is in a work folder, the journal last: while it is there, the next run knows that all is done."""
     for path in sorted(folder.iterdir(), key=lambda path: (path.name == JOURNAL, path.name == "lock")):
@@ -390,12 +320,13 @@ def _sizes(told: Sequence[object]) -> Sizes:
     return whole(window), whole(batch)
 
 
-def _ours(path: Path) -> bool:
+def is_ours(path: Path) -> bool:
+    """Whether a folder is one of these, and no other that has the name."""
     names = {entry.name for entry in path.iterdir()}
     return not names or bool(names & {"manifest.json", "lock", JOURNAL})
 
 
-def _write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes) -> None:
     """Write a file so that it is there whole or not at all, also after a power cut."""
     partial = path.with_name(f"{path.name}.part")
     try:

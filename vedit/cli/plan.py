@@ -166,11 +166,11 @@ def edit_command(
       vedit edit plan.toml
       vedit edit plan.toml -o out.mov --codec prores
     """
+    from vedit.killed import beside_of, finish_killed
     from vedit.media.isolate import check_file
     from vedit.media.plan import check_output
     from vedit.media.read import open_video
     from vedit.plan_file import plan_request, read_plan, resolve_plan
-    from vedit.work import beside_of, finish_killed
 
     plan = read_plan(plan_path, anywhere=allow_outside)
     check_file(plan.source, rate=plan.rate, track=plan.track, allow_huge=allow_huge)

@@ -235,8 +235,8 @@ def restyle_command(
         keep_work=keep_work,
     )
     if side_by_side is not None:
+        from vedit.killed import beside_of
         from vedit.media.containers import default_output
-        from vedit.work import beside_of
 
         left = beside_of(output or default_output(source)) if source.exists() else ()
         params.check_output(side_by_side, overwrite=request.writing.overwrite, source=source, replaces=left)

@@ -9,6 +9,7 @@ from typing import Literal
 
 from vedit.errors import InputError
 from vedit.guides import hashed, plain
+from vedit.killed import finish_killed
 from vedit.media.choices import OutputOptions
 from vedit.media.recorded import recorded_recipe
 from vedit.media.sequence import find_sequence
@@ -22,7 +23,7 @@ from vedit.options import QualityName, RenderRequest, RestyleOptions
 from vedit.planning import pick_device, settle
 from vedit.timeline import TimelineJob
 from vedit.used_weights import same_weights, weights_of
-from vedit.work import finish_killed, unit_key
+from vedit.work import unit_key
 
 State = Literal["missing", "there", "other"]
 """Of a result: not rendered yet; there, as it would be rendered again; there, of other settings, weights or another
