@@ -17,6 +17,7 @@ from tests.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
 from tests.recording import frames_written
 from vedit import Edit, api
 from vedit.cli import main
+from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import InputError
 from vedit.guides import Anchor, Steering
 from vedit.map_cache import FrameCache
@@ -67,8 +68,14 @@ def written(clip: Path, tmp_path: Path) -> Callable[..., IntFrames]:
     return run
 
 
+FLOW_BRANCH = (("flow", str(EMBEDDED / "controlnet_1")),)
+"""Any branch will do, since nothing is sampled with it: what is asked for must be there."""
+
+
 def request(clip: Path, output: Path, **settings: Any) -> RenderRequest:
-    return api.request(clip, output=output, **{**QUICK, **settings})
+    asked = api.request(clip, output=output, **{**QUICK, **settings})
+    flow = any(spec.kind == "flow" for spec in asked.options.controls)
+    return replace(asked, controlnets=FLOW_BRANCH) if flow else asked
 
 
 def guides_at(wanted: RenderRequest, folder: Path, number: int) -> Guides:

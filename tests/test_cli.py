@@ -269,7 +269,7 @@ def test_debug_shows_the_traceback(
         ([*RESTYLE, "--strength", "1.5"], "0<=x<=1"),
         ([*RESTYLE, "--strength", "nan"], "not a finite number"),
         ([*RESTYLE, "--guidance", "-1"], "0<=x<=100"),
-        ([*RESTYLE, "--guidance", "inf"], "not a finite number"),
+        ([*RESTYLE, "--guidance", "inf"], "not in the range 0<=x<=100"),
         ([*RESTYLE, "--steps", "0"], "1<=x<=1000"),
         ([*RESTYLE, "--steps", "ten"], "not a valid integer"),
         ([*RESTYLE, "--seed", "-1"], "--seed"),

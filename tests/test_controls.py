@@ -37,7 +37,7 @@ def test_parse(text: str, expected: ControlSpec) -> None:
         ("canny:strong", "scale 'strong'"),
         ("canny:nan", "scale 'nan'"),
         ("canny:1@0.6-0.2", "start < end"),
-        ("canny:1@0-1.5", "end <= 1"),
+        ("canny:1@0-1.5", "give a number from 0 to 1"),
         ("cany:1", "did you mean 'canny'"),
     ],
 )

@@ -66,7 +66,7 @@ def trusted(path: Path, **_: object) -> None:
 @pytest.fixture(autouse=True)
 def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loaded once for all renders of this file."""
-    monkeypatch.setattr("vedit.planning.load", load_once)
+    monkeypatch.setattr("vedit.restylers.load", load_once)
     monkeypatch.setattr("vedit.media.isolate.check_file", trusted)
 
 

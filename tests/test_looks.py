@@ -181,7 +181,7 @@ def test_strength_0_is_the_source_itself(clip: Path, tmp_path: Path, seen: Seen)
 
 
 def test_no_look_at_all_needs_no_model(clip: Path, tmp_path: Path, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vedit.planning.load", None)
+    monkeypatch.setattr("vedit.restylers.load", None)
     render.restyle(request(clip, tmp_path / "out.mov", {}))
     assert np.array_equal(seen.written, frames_of(clip))
     with pytest.raises(InputError, match="no shot has a look"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -13,6 +14,7 @@ import pytest
 from tests.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
 from tests.recording import frames_written
 from vedit import api
+from vedit.embedded import FOLDER as EMBEDDED
 from vedit.masking import KeyedBox, KeyedFile, MaskSpec, RegionSpec
 from vedit.media.read import open_video
 from vedit.types import ControlSpec, FrameRange
@@ -123,7 +125,8 @@ def test_whole_shot_maps_steer_and_stop_at_the_cut(clip: Path, tmp_path: Path, m
     from vedit.planning import make_job, steered_by
 
     request = api.request(clip, prompt=LOOK, output=tmp_path / "out.mov", controls=(ControlSpec(kind="flow"),))
-    job = make_job(request)
+    # Any branch will do, since nothing is sampled with it.
+    job = make_job(replace(request, controlnets=(("flow", str(EMBEDDED / "controlnet_1")),)))
     assert [shot.frames.stop for shot in job.shots] == [CUT, FRAMES]
     with FrameCache(tmp_path / "cache") as cache, Steering(steered_by(job), cache) as steering:
         import torch

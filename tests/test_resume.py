@@ -167,7 +167,7 @@ def test_a_file_that_goes_with_the_part_is_another_one_under_another_part(
     clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, kept: bool, named: str
 ) -> None:
     """Its frames lie elsewhere in the clip, though it is the same file and as long; one of the whole clip does not."""
-    monkeypatch.setattr("vedit.planning.load", load_once)
+    monkeypatch.setattr("vedit.restylers.load", load_once)
     folder = tmp_path / "maps"
     folder.mkdir()
     for number in range(count):

@@ -57,7 +57,7 @@ def cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     project.write_media()
     (tmp_path / "cut.fcpxml").write_text(fcpxml(project), "utf-8")
     (tmp_path / "looks.toml").write_text(LOOKS)
-    monkeypatch.setattr("vedit.planning.load", load_once)
+    monkeypatch.setattr("vedit.restylers.load", load_once)
     assert recorded.check_file is isolate.check_file, "it has its own name of the check, which stays"
     monkeypatch.setattr(isolate, "check_file", trusted)
     return tmp_path

@@ -45,8 +45,12 @@ def tags_of(kind: str, key: str) -> dict[str, str]:
 
 def carriers(files: Iterable[Path], key: str) -> tuple[Stamp, ...]:
     """Those of the files that carry a key, as they stand now."""
-    found = [(stamp(path), path) for path in files if path.is_file() and not path.is_symlink()]
-    return tuple(seen for seen, path in found if seen is not None and _carries(path, key.encode()))
+    found = [(stamp(path), path) for path in files]
+    return tuple(
+        seen
+        for seen, path in found
+        if seen is not None and path.is_file() and not path.is_symlink() and _carries(path, key.encode())
+    )
 
 
 def _carries(path: Path, key: bytes) -> bool:

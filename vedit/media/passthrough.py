@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -74,14 +74,14 @@ def in_part(packet: Packet[Stream], begin: Fraction, end: Fraction) -> bool:
 
 
 def source_packets(
-    container: InputContainer, streams: list[Stream], order: Order | None = None
+    container: InputContainer, streams: list[Stream], order: Callable[[Packet[Stream]], bool] | None = None
 ) -> Iterator[Packet[Stream]]:
     """All packets of the streams, in file order, without the empty ones that end a demux; stops at damage.
 
     Args:
         container: at its beginning.
         streams: to read.
-        order: sees to it that the times of each stream increase; None is a new one.
+        order: which packets are taken, changed where they must be; None is a new `Order`, whose times increase.
     """
     if not streams:
         return

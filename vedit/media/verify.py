@@ -203,10 +203,10 @@ def _tracks(
     tick = max(index.time_base, written.time_base)
     if container is None or not container.beside:
         return track_checks(
-            expected, read_tracks(after.path, written.pts[0] * written.time_base), tick=tick, muxer=muxer
+            expected, read_tracks(after.path, written.pts[0] * written.time_base, written=True), tick=tick, muxer=muxer
         )
     # Pictures alone: the sound lies beside them, and its clock is what counts.
-    found = [] if agreed.sound is None else read_tracks(agreed.sound, agreed.sound_origin or Fraction(0))
+    found = [] if agreed.sound is None else read_tracks(agreed.sound, agreed.sound_origin or Fraction(0), written=True)
     return track_checks(expected, found, tick=index.time_base, muxer=muxer)
 
 

@@ -17,6 +17,7 @@ from vedit.media.source import open_input
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from av.packet import Packet
     from av.stream import Stream
 
 
@@ -44,7 +45,12 @@ class Track:
 
 
 def read_tracks(
-    path: Path, origin: Fraction, *, kept: Collection[int] | None = None, part: tuple[Fraction, Fraction] | None = None
+    path: Path,
+    origin: Fraction,
+    *,
+    kept: Collection[int] | None = None,
+    part: tuple[Fraction, Fraction] | None = None,
+    written: bool = False,
 ) -> list[Track]:
     """The sound and subtitles of a file, in file order; every packet is read.
 
@@ -53,6 +59,7 @@ def read_tracks(
         origin: the time of the first video frame, in seconds on the file's clock.
         kept: indices of the streams to read; None reads all.
         part: only packets that are heard or seen in [begin, end) seconds on the file's clock.
+        written: the file is a result, whose times count as they are; a source's are first made to increase.
 
     Raises:
         MediaError: the file cannot be read.
@@ -68,7 +75,7 @@ def read_tracks(
         starts: dict[int, list[int]] = {stream.index: [] for stream in streams}
         sizes = {stream.index: 0 for stream in streams}
         ends: dict[int, list[Fraction]] = {stream.index: [] for stream in streams}
-        for packet in source_packets(container, streams):
+        for packet in source_packets(container, streams, _as_it_is if written else None):
             if part is not None and not in_part(packet, *part):
                 continue
             number = packet.stream.index
@@ -97,6 +104,10 @@ def read_tracks(
             )
             for stream in streams
         ]
+
+
+def _as_it_is(_: Packet[Stream]) -> bool:
+    return True
 
 
 def payload(data: bytes, stream: Stream) -> bytes:
