@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from vedit.errors import SettingError
+from vedit.rationals import shown
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,15 +85,6 @@ def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raises SettingError where a setting's value is none of the words that it may be."""
     if value not in choices:
         raise SettingError(f"{name} is {shown(value)}", remedy=f"use one of {', '.join(choices)}")
-
-
-def shown(value: object) -> str:
-    """A value in a message, cut where it is long."""
-    try:
-        told = repr(value)
-    except ValueError:  # Python writes no integer of more than 4300 digits
-        told = "a number of thousands of digits"
-    return told if len(told) <= 60 else f"{told[:57]}..."
 
 
 def _number(value: object, bound: Bound) -> float | None:
