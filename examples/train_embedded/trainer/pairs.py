@@ -1,6 +1,6 @@
 """Crops for the diffusion stage: a photograph, the same place in its styled version, and the words for the style."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +36,7 @@ def make_pairs(
     scale: int = 1,
     sizes: Sequence[tuple[int, int, int]] | None = None,
     drop_words: tuple[float, float] = (DROP_STYLED, DROP_PLAIN),
+    effort: Mapping[str, float] | None = None,
 ) -> Batch:
     """Batch `number`: crops of photographs, of their styled versions, and prompts.
 
@@ -49,6 +50,7 @@ def make_pairs(
         scale: how many times the pictures that the sizes give are in a batch.
         sizes: in place of `SIZES`.
         drop_words: how often the words of a styled picture and of a plain photograph are left out.
+        effort: how often a picture that was drawn is taken, in [0, 1], by the look that draws it; one not named always.
 
     Returns:
         "source" and "target" (N, 3, H, W) uint8, "prompt" and "look" (N,) str, of which the last K are the twins of the
@@ -67,9 +69,13 @@ def make_pairs(
     drawn: list[str] = []
     moved: list[tuple[Image, Image, Motion]] = []
     for i in range(count - twins):
-        shard = open_shard(styled[rng.integers(len(styled))])
-        index = int(rng.integers(len(shard)))
-        target, note = shard[index], shard.note(index)
+        while True:
+            shard = open_shard(styled[rng.integers(len(styled))])
+            index = int(rng.integers(len(shard)))
+            target, note = shard[index], shard.note(index)
+            outfit = Outfit.of_note(note)
+            if not effort or rng.random() < effort.get(outfit.drawn.name, 1.0):
+                break
         source = source_picture(photos, note)
         # A picture narrower than the crop is turned on its side rather than padded.
         if target.shape[1] < width or target.shape[0] < height:
@@ -80,7 +86,6 @@ def make_pairs(
         )
         sources.append(source[y : y + height, x : x + width])
         targets.append(target[y : y + height, x : x + width])
-        outfit = Outfit.of_note(note)
         dropped = rng.random() < drop_words[outfit.plain]
         prompts.append("" if dropped else word(outfit, rng))
         drawn.append(outfit.drawn.name)
