@@ -27,7 +27,7 @@ from vedit.types import Clip, FrameRange
 if TYPE_CHECKING:
     from vedit.types import IntFrames
 
-LOOKS = ("watercolor painting", "night", "pencil sketch", "comic", "stained glass", "neon")
+LOOKS = ("woodcut", "engraving", "pencil sketch", "bronze", "marble", "ice", "night", "neon", "poster")
 
 
 def main() -> None:

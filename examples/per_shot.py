@@ -14,13 +14,13 @@ import vedit
 
 
 def edit_shots(source: Path, output: Path) -> None:
-    """The first shot as a watercolor, the last one as a pencil sketch that keeps more of the source."""
+    """The first shot as a woodcut, the last one as a pencil sketch that keeps more of the source."""
     with vedit.open_video(source) as video:
         print(video.shots)
-        paint = vedit.Edit("watercolor painting", seed=3)
+        carve = vedit.Edit("woodcut", seed=3)
         sketch = vedit.Edit("pencil sketch", controls=["tile:0.8", "softedge"], strength=0.8)
-        print(video.shots[1].preview(paint).save(output.with_suffix(".shot1.png")))
-        edits = {len(video.shots): sketch, 1: paint}
+        print(video.shots[1].preview(carve).save(output.with_suffix(".shot1.png")))
+        edits = {len(video.shots): sketch, 1: carve}
         result = video.render(output, edits, overwrite=True, keep_frames=True, on_note=print)
         print(f"{result.output}: {result.frames} frames in {result.seconds:.0f} s")
 

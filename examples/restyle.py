@@ -1,8 +1,8 @@
 """Restyle a clip from Python, in several looks, and say what came out.
 
-    $ python examples/restyle.py input.mp4 --looks "watercolor painting" "night" --range 0..1
+    $ python examples/restyle.py input.mp4 --looks "woodcut" "night" --range 0..1
     input.mp4: 1280x720 h264, 48 frames at 24, 2 shots
-    watercolor painting: 24 frames in 31.2 s -> input.watercolor-painting.mp4
+    woodcut: 24 frames in 31.2 s -> input.woodcut.mp4
     night: 24 frames in 30.8 s -> input.night.mp4
 
 Nothing is downloaded: the embedded model does the work, on the CPU where there is no GPU.
@@ -21,7 +21,7 @@ import vedit
 def main() -> int:
     parser = argparse.ArgumentParser(description="Restyle a clip in several looks.")
     parser.add_argument("source", type=Path)
-    parser.add_argument("--looks", nargs="+", default=["watercolor painting"], help="one prompt for each result")
+    parser.add_argument("--looks", nargs="+", default=["woodcut"], help="one prompt for each result")
     parser.add_argument("--range", dest="frames", help="part of the clip, for instance 0..1 (seconds)")
     parser.add_argument("--quality", choices=["draft", "standard", "high"], default="draft")
     parser.add_argument("--seed", type=int, default=0)
@@ -56,7 +56,7 @@ def describe(source: Path) -> None:
 
 
 def output_name(source: Path, look: str) -> Path:
-    """input.mp4, "oil painting" -> input.oil-painting.mp4"""
+    """input.mp4, "pencil sketch" -> input.pencil-sketch.mp4"""
     slug = re.sub(r"\W+", "-", look.lower()).strip("-")
     return source.with_name(f"{source.stem}.{slug}{source.suffix}")
 

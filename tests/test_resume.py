@@ -132,7 +132,7 @@ def test_ctrl_c_finishes_the_unit_in_hand(clip: Path, tmp_path: Path, undisturbe
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     told = done.stderr
     assert done.returncode == 130, told
-    assert "stopping after the unit in hand; press Ctrl-C again to stop at once" in told
+    assert "finishing the current unit, then stopping; press Ctrl-C again to stop at once" in told
     assert "the same command goes on from there" in told
     assert "Traceback" not in told
     assert [path.name for path in tmp_path.iterdir()] == ["out.mov.vedit"]

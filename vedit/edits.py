@@ -38,7 +38,7 @@ class Settings(TypedDict, total=False):
 
 
 class Edit(RestyleOptions):
-    """How a shot changes: `Edit("oil painting", controls=["tile", "depth:0.8"], strength=0.7)`.
+    """How a shot changes: `Edit("engraving", controls=["tile", "depth:0.8"], strength=0.7)`.
 
     `RestyleOptions` that are pleasant to write; whatever takes those takes an edit.
 

@@ -3,7 +3,7 @@
 source = "in.mp4"
 
 [default]                       # of every shot that says nothing else
-prompt = "watercolor painting"
+prompt = "pencil sketch"
 
 [[edit]]                        # of some shots: by number, time range or chapter title
 range = "10..20"

@@ -157,7 +157,7 @@ def check_prompts(options: RestyleOptions) -> None:
     if any(not region.prompt.strip() for region in options.regions):
         raise InputError("a region has an empty prompt", remedy='write --region MASK="bronze statue"')
     if not options.prompt.strip() and not options.regions:
-        raise InputError("the prompt is empty", remedy='describe the look, for instance --prompt "watercolor painting"')
+        raise InputError("the prompt is empty", remedy='describe the look, for instance --prompt "woodcut"')
 
 
 def make_job(

@@ -82,11 +82,11 @@ class Program(click.Group):
 @click.group(cls=Program, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="vedit", message="%(prog)s %(version)s")
 def main() -> None:
-    """Restyle video under a new prompt; timing, sound and camera path stay.
+    """Give footage a new look, named in words, and keep its timing, sound and camera motion.
 
     \b
     Examples:
-      vedit restyle input.mp4 --prompt "watercolor painting"
+      vedit restyle input.mp4 --prompt "woodcut"
       vedit restyle input.mp4 --prompt "pencil sketch" --dry-run
       vedit probe input.mp4 --json
       vedit sample -o sample.mp4

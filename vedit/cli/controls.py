@@ -44,7 +44,7 @@ class KindOption(click.Option):
     "kind_text",
     cls=KindOption,
     metavar="KIND[,KIND...]",
-    help="With --check softedge,flow,depth,pose unless told. Known:",
+    help="Which maps; with --check the default is softedge,flow,depth,pose. Known:",
 )
 @click.option(
     "-o",

@@ -35,7 +35,7 @@ def identity_command(
     quiet: bool,
     **writing: Any,
 ) -> None:
-    """Prove that INPUT passes through vedit unharmed: decode, pad, unpad, encode at its own size, check.
+    """Check that vedit passes INPUT on unchanged: decode, pad, unpad, encode at its own size, compare.
 
     \b
     Examples:

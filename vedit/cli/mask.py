@@ -58,8 +58,8 @@ def mask_command(
 ) -> None:
     """Preview the mask of INPUT, or export it for an editor, with INPUT's timing.
 
-    The mask is what `vedit restyle` makes of the same options: all that is given is united, then inverted, grown and
-    feathered. Its area over time is printed.
+    The mask is what `vedit restyle` makes of the same options: all that is given is joined into one, then inverted,
+    grown and feathered. Its area over time is printed.
 
     \b
     Examples:

@@ -19,15 +19,15 @@ _OPTIONS = (
         "masks",
         multiple=True,
         metavar="FILE[@TIME]",
-        help="White where the picture changes: a video or image sequence on INPUT's timing, or a picture; one with a "
-        "moment (seconds, timecode, #frame) is carried through its shot by optical flow. Repeatable.",
+        help="White where the picture changes: a video or image sequence on INPUT's timing, or a picture; one "
+        "drawn on the frame at TIME (seconds, timecode, #frame) is tracked through its shot. Repeatable.",
     ),
     click.option(
         "--mask-box",
         "mask_boxes",
         multiple=True,
         metavar="X,Y,W,H[@TIME]",
-        help="A box in pixels or per cent (25%,10%,50%,80%); several with moments are one box that moves. Repeatable.",
+        help="A box in pixels or per cent (25%,10%,50%,80%); several with TIME are one box that moves. Repeatable.",
     ),
     click.option(
         "--mask-point",
@@ -65,7 +65,7 @@ _OPTIONS = (
         type=click.Choice(get_args(Propagation)),
         default="auto",
         show_default=True,
-        help="How a picture with a moment follows its shot: flow (auto), sam2, or none: it holds.",
+        help="How a mask drawn on one frame is tracked: flow (auto), sam2, or none: it stays where it is.",
     ),
 )
 

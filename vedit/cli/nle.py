@@ -30,7 +30,7 @@ _NEXT = {
 
 @click.group("nle", short_help="Scripts for editing systems: install, uninstall, list, where.")
 def nle_group() -> None:
-    """Put scripts into editing systems that restyle clips where they lie.
+    """Install scripts that restyle clips from inside an editing system.
 
     HOST is one of: resolve, blender, kdenlive, premiere, final-cut.
 

@@ -75,7 +75,7 @@ def plan_command(
     \b
     Examples:
       vedit plan input.mp4
-      vedit plan input.mp4 -o plan.toml --prompt "watercolor painting"
+      vedit plan input.mp4 -o plan.toml --prompt "pencil sketch"
       vedit plan input.mp4 --detector content --add-cut 12.4 -o plan.toml
       vedit plan --schema > plan.schema.json
     """
@@ -152,12 +152,14 @@ def edit_command(
     quiet: bool,
     **writing: Any,
 ) -> None:
-    """Render the clip of PLAN, each shot under the look that the plan gives it; the others pass through untouched.
+    """Render the clip of PLAN: each shot in the look that the plan gives it. Shots without a look stay as they are.
 
-    What was rendered is kept in OUT.vedit, so that a second run renders only the shots that changed in the plan. A
-    result of an earlier run is replaced where OUT.vedit.json says that it still is as it was written; any other file
-    in its place, and a result of --no-sidecar, is not, unless --overwrite is given. So with the picture of --preview
-    stills, OUT.preview.png, which carries a sign of its own; the side-by-side video is never replaced without it.
+    What was rendered is kept in OUT.vedit, so that a second run renders only the shots that changed in the plan.
+
+    A file in the result's place is replaced without asking only if vedit wrote it and nothing has changed it since
+    (OUT.vedit.json holds its hash). Any other file needs --overwrite; so does a result that was written with
+    --no-sidecar. The picture of --preview stills, OUT.preview.png, is replaced in the same way: vedit knows its own by
+    a mark inside it. The side-by-side video always needs --overwrite.
 
     \b
     Examples:

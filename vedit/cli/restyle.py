@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 DEFAULTS = RestyleOptions(prompt="")
 
 
-@click.command("restyle", short_help="Regenerate a clip under a new prompt.")
+@click.command("restyle", short_help="Give a clip a new look.")
 @click.argument("source", metavar="INPUT", type=params.FILE)
-@click.option("-p", "--prompt", default="", help="The look to give, for instance 'watercolor painting'.")
+@click.option("-p", "--prompt", default="", help="The look to give, for instance 'woodcut'.")
 @click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like.")
 @click.option(
     "--source-prompt",
     default=DEFAULTS.source_prompt,
     show_default=True,
-    help="What the source shows; the inversion runs under it.",
+    help="What the source shows, in words.",
 )
 @click.option(
     "--strength",
@@ -125,7 +125,7 @@ DEFAULTS = RestyleOptions(prompt="")
 @click.option(
     "--keep-work",
     is_flag=True,
-    help="Keep the finished units: the same OUT again, with another --codec or --upscale, is not sampled anew.",
+    help="Keep what the model made: the same OUT with another --codec or --upscale does not run it again.",
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--preview", is_flag=True, help="Render three stills per shot into a PNG and stop.")
@@ -168,30 +168,30 @@ def restyle_command(
     quiet: bool,
     **more: Any,
 ) -> None:
-    """Regenerate INPUT under a new prompt.
+    """Give INPUT a new look, and keep its timing and sound.
 
     \b
     Examples:
-      vedit restyle input.mp4 --prompt "watercolor painting"
+      vedit restyle input.mp4 --prompt "woodcut"
       vedit restyle input.mp4 --prompt "pencil sketch" --quality draft --range 2..4
-      vedit restyle input.mov --prompt "oil painting" --strength 0.7 --seed 3 -o out.mov
+      vedit restyle input.mov --prompt "engraving" --strength 0.7 --seed 3 -o out.mov
       vedit restyle input.mp4 --prompt "night" --control softedge:0.8@0-0.6 --control tile
       vedit restyle input.mp4 --prompt "bronze" --mask person.mp4 --feather 12
       vedit restyle input.mp4 --region person.mp4="bronze statue" --region sky.png="starry night"
-      vedit restyle input.mp4 --prompt "oil painting" --anchor 12.5
-      vedit restyle input.mp4 --prompt "comic" --keep faces --from softedge=maps/input.softedge.mp4
-      vedit restyle input.mp4 --prompt "watercolor painting" --dry-run --json
+      vedit restyle input.mp4 --prompt "marble" --anchor 12.5
+      vedit restyle input.mp4 --prompt "ice" --keep faces --from softedge=maps/input.softedge.mp4
+      vedit restyle input.mp4 --prompt "neon" --dry-run --json
       vedit restyle input.mp4 --prompt "anime" --model path/to/diffusers-folder
       vedit restyle input.mov --prompt "noir" --codec prores -o out.mov
-      vedit restyle "plates/shot_%04d.png" --rate 24 --prompt "anime" -o "out/shot_%04d.png"
+      vedit restyle "plates/shot_%04d.png" --rate 24 --prompt "poster" -o "out/shot_%04d.png"
 
     The result has the frame count, rate, times of every frame, start timecode, size and sound of INPUT; this is
     checked on the written file. A render that was stopped goes on when the same command is run again; the first
-    Ctrl-C finishes the unit in hand, the second stops at once.
+    Ctrl-C finishes the current unit (about a second of film), the second stops at once.
     """
     regions = tuple(parse_region(text) for text in region_texts)
     if not prompt.strip() and not regions:
-        raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "watercolor painting"')
+        raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "woodcut"')
     shaped = [f"--{name}" for name in ("grow", "feather") if more[name]]
     if shaped and not regions and mask_choices(**params.split(more)[1]) is None:
         raise click.UsageError(f"{shaped[0]} has no mask to act on: name one with --mask, --mask-box or --subject")

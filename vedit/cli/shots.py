@@ -29,7 +29,7 @@ _OPTIONS = (
         type=click.Choice(NAMES),
         default=NAMES[0],
         show_default=True,
-        help="What a cut is told by: PySceneDetect's detectors; 'threshold' finds fades through black alone.",
+        help="How cuts are found: a detector of PySceneDetect; 'threshold' finds only fades through black.",
     ),
     click.option(
         "--threshold", type=params.NON_NEGATIVE, help="Lower finds more.  [default: the detector's usual one]"

@@ -49,7 +49,7 @@ def stopping() -> Generator[Callable[[], bool]]:
         if by:
             raise KeyboardInterrupt if number == signal.SIGINT else Terminated
         by.append(number)
-        say("stopping after the unit in hand; press Ctrl-C again to stop at once")
+        say("finishing the current unit, then stopping; press Ctrl-C again to stop at once")
 
     before = {number: signal.signal(number, first) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

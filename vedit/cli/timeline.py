@@ -80,7 +80,7 @@ HANDLES = 8
 @params.huge_option
 @params.output_options
 @click.option("--fresh", is_flag=True, help="Render again what is there already, from the start; takes --overwrite.")
-@click.option("--keep-work", is_flag=True, help="Keep the finished units of every render.")
+@click.option("--keep-work", is_flag=True, help="Keep what the model made of every clip.")
 @click.option("--dry-run", is_flag=True, help="Say what would be rendered, where, with which look, and stop.")
 @params.json_option
 @params.progress_option

@@ -268,7 +268,7 @@ class RestyleStrip(bpy.types.Operator):
 
 
 class StopRestyle(bpy.types.Operator):
-    """Stop after the unit in hand; the same render goes on from there later"""
+    """Finish the current unit, then stop; the same render goes on from there later"""
 
     bl_idname = "sequencer.vedit_stop"
     bl_label = "Stop"

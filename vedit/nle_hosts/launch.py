@@ -174,7 +174,7 @@ class Run:
         return self._process.poll() is None
 
     def stop(self) -> None:
-        """Ask it to stop; the unit in hand is finished and kept, so that the same render goes on later."""
+        """Ask it to stop; the current unit is finished and kept, and the same render goes on from there."""
         if self.running:
             self._process.send_signal(signal.SIGTERM)
 
