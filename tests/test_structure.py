@@ -75,6 +75,7 @@ LAYERS = (
         "control_check",
         "control_report",
         "video",
+        "video_frames",
         "video_shots",
         "doctor",
         "pulling",

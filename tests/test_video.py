@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import av
 import cv2
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ import pytest
 import vedit
 from tests.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
 from vedit.edits import Edit, plain_options
-from vedit.errors import InputError, Interrupted
+from vedit.errors import InputError, Interrupted, OutOfRangeError, SettingError
 from vedit.masking import KeyedFile, MaskSpec
 from vedit.options import Progress, RestyleOptions
 from vedit.types import ControlSpec, FrameRange, Shot
@@ -158,3 +159,57 @@ def test_importing_stays_cheap() -> None:
     program = "import sys, vedit; vedit.Edit('night'); assert not {'torch', 'cv2', 'av'} & set(sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_frames_are_arrays_by_number_and_slice(video: Video) -> None:
+    whole = video.read(FrameRange(start=0, stop=FRAMES)).frames.transpose(0, 2, 3, 1)
+    assert len(video) == FRAMES
+    assert video[0].shape == (HEIGHT, WIDTH, 3)
+    assert video[0].dtype == np.uint8
+    for number in (7, 0, 3, -1, -FRAMES, np.int64(4)):
+        assert np.array_equal(video[cast("int", number)], whole[number])
+    for part in (slice(2, 5), slice(None, None, -3), slice(-4, None), slice(1, 99, 2), slice(None)):
+        assert np.array_equal(video[part].array(), whole[part])
+        assert [len(frame) for frame in video[part]] == [HEIGHT] * len(whole[part])
+    assert np.array_equal(video[2:8][::2][-1], whole[2:8][::2][-1])
+    assert video[2:8].numbers == range(2, 8)
+    assert sum(1 for _ in video) == FRAMES
+    assert repr(video[2:8:2]) == "<Frames range(2, 8, 2) of two shots.mov>"
+    video[1][:] = 0  # the caller's own
+    assert np.array_equal(video[1], whole[1])
+
+
+def test_frames_that_are_not_there_are_named(video: Video) -> None:
+    for number in (FRAMES, -FRAMES - 1, 1000):
+        with pytest.raises(IndexError, match=f"no frame {number}; they are numbered from 0 to {FRAMES - 1}") as caught:
+            _ = video[number]
+        assert isinstance(caught.value, OutOfRangeError)
+    with pytest.raises(OutOfRangeError, match="from 0 to 2"):
+        _ = video[2:5][3]
+    assert len(video[20:30]) == 0
+    with pytest.raises(OutOfRangeError, match=f"the slice holds no frames; the clip has {FRAMES}"):
+        video[20:30].array()
+    with pytest.raises(OutOfRangeError):
+        _ = video.shots[0]
+    for wrong in ("3", 1.0, None, slice("a", None), slice(None, None, 0)):
+        with pytest.raises(SettingError):
+            _ = video[cast("int", wrong)]
+    assert bool(video)
+
+
+def test_deep_frames_with_transparency_keep_both(tmp_path: Path) -> None:
+    path = tmp_path / "clear.mov"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("prores_ks", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuva444p10le"
+        shape = (48, 64, 4)
+        pictures = [np.full(shape, (t + 1) * 9000, np.uint16) for t in range(2)]
+        for t, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgba64le").reformat(format="yuva444p10le")
+            frame.pts = t
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    with vedit.open_video(path) as clear:
+        assert clear[1].shape == shape
+        assert clear[1].dtype == np.uint16
+        assert np.array_equal(clear[1], clear.read(FrameRange(start=1, stop=2)).frames[0].transpose(1, 2, 0))

@@ -71,6 +71,12 @@ class StreamInfo:
     """Or packets, where the header says."""
     picture: bool = False
     """A cover or thumbnails beside the film."""
+    channels: int | None = None
+    """Of a sound track."""
+    layout: str | None = None
+    """FFmpeg's name of its channels, for instance "stereo" or "5.1"."""
+    sample_rate: int | None = None
+    """Samples a second of a sound track."""
 
 
 @dataclass(frozen=True, kw_only=True)

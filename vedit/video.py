@@ -1,12 +1,13 @@
 """A clip and its shots, to be edited shot by shot from Python:
 
     video = vedit.open_video("in.mp4")
+    len(video), video[100], video[100:200:10]         # frames are numpy arrays, (H, W, 3), and are read when used
     video.shots                                       # shows itself as pictures in a notebook
     night = vedit.Edit("night", strength=0.8)
     video.shots[2].preview(night)
     video.render("out.mp4", {2: night})               # every other shot passes through, to the last bit
 
-Shots are numbered from 1: `video.shots[2]` is the shot that the key 2 of `render` means.
+Frames are numbered from 0. Shots are numbered from 1: `video.shots[2]` is the shot that the key 2 of `render` means.
 """
 
 from __future__ import annotations
@@ -17,20 +18,21 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, overload
 
 from vedit.edits import plain_looks
 from vedit.media.choices import OutputOptions
 from vedit.media.read import open_video as open_reader
 from vedit.options import OnProgress, RenderRequest, RestyleOptions, ignore_plan, ignore_progress
 from vedit.shots import detect_shots
+from vedit.video_frames import Frames
 from vedit.video_shots import Preview, Shots
 
 if TYPE_CHECKING:
     from vedit.media.choices import Interlaced
     from vedit.media.read import Backend, VideoReader
     from vedit.options import RenderPlan, RenderResult
-    from vedit.types import Clip, FrameIndex, FrameRange, Shot, VideoMetadata
+    from vedit.types import Clip, FrameIndex, FrameRange, IntFrames, Shot, VideoMetadata
 
 
 def open_video(
@@ -97,6 +99,31 @@ class Video:
     def __repr__(self) -> str:
         metadata = self.metadata
         return f"<Video {metadata.path.name}, {metadata.width}x{metadata.height}>"
+
+    def __len__(self) -> int:
+        return len(self.index())
+
+    def __bool__(self) -> bool:
+        return True  # a clip has frames; to count them would decode it
+
+    def __iter__(self) -> Iterator[IntFrames]:
+        return iter(self._frames())
+
+    @overload
+    def __getitem__(self, number: int) -> IntFrames: ...
+    @overload
+    def __getitem__(self, number: slice) -> Frames: ...
+
+    def __getitem__(self, number: int | slice) -> IntFrames | Frames:
+        """A frame as an array, (H, W, 3), or a slice of frames; see `Frames`. The first call decodes the whole file.
+
+        Raises:
+            OutOfRangeError: there is no such frame; an IndexError too.
+        """
+        return self._frames()[number]
+
+    def _frames(self) -> Frames:
+        return Frames(self, range(len(self)))
 
     def close(self) -> None:
         """Close the file; index and shots stay, and reading opens it again."""

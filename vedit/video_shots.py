@@ -8,7 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.errors import InputError
+from vedit.errors import InputError, OutOfRangeError
 from vedit.options import OnProgress, RestyleOptions, ignore_progress
 from vedit.thumbnail import image_html, png, thumbnail, tiled
 from vedit.types import FrameRange, Shot
@@ -44,7 +44,9 @@ class Shots:
             return self._shots[number - 1]
         if -len(self) <= number <= -1:
             return self._shots[number]
-        raise IndexError(f"there is no shot {number}: they are numbered from 1 to {len(self)}")
+        raise OutOfRangeError(
+            f"there is no shot {number}", remedy=f"they are numbered from 1 to {len(self)}; -1 is the last"
+        )
 
     def __repr__(self) -> str:
         return "\n".join(map(repr, self))

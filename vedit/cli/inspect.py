@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def probe_command(
     *, source: Path, frames: int, rate: Fraction | None, track: int | None, allow_huge: bool, as_json: bool
 ) -> None:
-    """Say what INPUT holds: size, rate, timecode, colour, streams; from the headers and the first frame.
+    """Say what INPUT holds: size, rate, timecode, colour, sound, streams; from the headers and the first frame.
 
     INPUT is a video file, an image sequence (shot_%04d.png, shot_####.png) or a folder of one. It is opened in a
     process of its own, so that no file can harm this one.
@@ -63,6 +63,8 @@ def probe_command(
 
 def _describe(metadata: VideoMetadata) -> dict[str, str]:
     """The figures of a clip, to be read."""
+    from vedit.media.color_names import color_text
+
     rate = metadata.average_rate
     return {
         "file": str(metadata.path),
@@ -76,8 +78,7 @@ def _describe(metadata: VideoMetadata) -> dict[str, str]:
         "frames": "unknown" if metadata.declared_frames is None else f"{metadata.declared_frames} by the header",
         "timecode": metadata.timecode or "none",
         "fields": metadata.field_order,
-        "colour": f"primaries {metadata.color.primaries}, transfer {metadata.color.transfer}, "
-        f"matrix {metadata.color.matrix}, {_levels(metadata.color.full_range)}",
+        "colour": color_text(metadata.color),
         "chapters": str(metadata.chapters),
     }
 
@@ -97,10 +98,6 @@ def _size(metadata: VideoMetadata) -> str:
     return ", ".join(notes)
 
 
-def _levels(full_range: bool | None) -> str:
-    return {None: "range untold", True: "full range", False: "limited range"}[full_range]
-
-
 def _stream(stream: StreamInfo) -> str:
     language = f", {stream.language}" if stream.language not in (None, "und") else ""
     facts = [stream.codec]
@@ -108,4 +105,8 @@ def _stream(stream: StreamInfo) -> str:
         facts.append(f"{stream.size[0]}x{stream.size[1]}")
         facts += [f"{stream.frames} frame{'' if stream.frames == 1 else 's'}"] if stream.frames else []
         facts += ["cover picture"] if stream.picture else []
+    if stream.channels is not None:
+        count = f"{stream.channels} channel{'' if stream.channels == 1 else 's'}"
+        facts.append(count if stream.layout is None else f"{count} ({stream.layout})")
+    facts += [f"{stream.sample_rate} Hz"] if stream.sample_rate is not None else []
     return f"#{stream.index} {stream.kind}, {', '.join(facts)}{language}"

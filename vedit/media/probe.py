@@ -25,6 +25,8 @@ from vedit.media.webp import SUFFIX
 from vedit.types import FieldOrder, Rotation, StreamInfo, VideoMetadata
 
 if TYPE_CHECKING:
+    from av.audio.codeccontext import AudioCodecContext
+    from av.audio.stream import AudioStream
     from av.container.input import InputContainer
     from av.stream import Stream
     from av.video.frame import VideoFrame
@@ -202,11 +204,18 @@ def _timecode(container: InputContainer, stream: VideoStream) -> str | None:
     return None
 
 
+def _layout(sound: AudioCodecContext) -> str | None:
+    """FFmpeg's name of the channels; None where the file says their number alone."""
+    name = sound.layout.name
+    return None if not sound.channels or name.endswith(" channels") else name
+
+
 def _stream_info(stream: Stream) -> StreamInfo:
     kind = "data" if stream.type == "unknown" else stream.type
     context = cast("object | None", stream.codec_context)
     codec = stream.codec_context.codec.canonical_name if context is not None else None
     film = cast("VideoStream", stream) if stream.type == "video" and context is not None else None
+    sound = cast("AudioStream", stream).codec_context if stream.type == "audio" and context is not None else None
     return StreamInfo(
         index=stream.index,
         kind=kind,
@@ -217,4 +226,7 @@ def _stream_info(stream: Stream) -> StreamInfo:
         size=(film.codec_context.width, film.codec_context.height) if film is not None else None,
         frames=stream.frames or None,
         picture=is_picture(stream),
+        channels=(sound.channels or None) if sound is not None else None,
+        layout=_layout(sound) if sound is not None else None,
+        sample_rate=(sound.sample_rate or None) if sound is not None else None,
     )
