@@ -41,8 +41,8 @@ def describe_job(job: Job) -> RenderPlan:
         device=job.device,
         steps=max((steps_taken(job.request.model, look.request.options) for look in looks), default=0),
         network_evaluations_per_frame=max((_evaluations(look) for look in looks), default=0),
-        peak_memory_bytes=_of_all(map(estimate_memory, looks or (job,)), max),
-        seconds=_of_all((estimate_seconds(look, _evaluations(look)) for look in looks), sum),
+        peak_memory_bytes=estimate_memory(job),
+        seconds=estimate_seconds(job),
         notes=(*job.notes, *_dear_looks(job.request.model, (look.request.options for look in looks))),
         settings=_settings(job),
     )
@@ -130,6 +130,8 @@ def _dear_looks(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
 # Measured on 2 cores of an AVX-512 server with the embedded model, and scaled from there by pixels and cores; for
 # other models by the parameters of their networks. They are for orientation and printed as such.
 _CPU_EVALUATION_SECONDS = 0.045
+_CROWDED = 0.11
+"""What an evaluation takes more, a pixel, for each further 256x256 pixels: attention grows faster than the picture."""
 _EVALUATED = 13_511_008
 """Parameters of the embedded model's UNet and two ControlNets."""
 _CPU_FIXED_SECONDS = 0.45
@@ -139,40 +141,90 @@ _AUTOENCODER = 1_683_411
 _CPU_CORES = 2
 _REFERENCE_PIXELS = 256 * 256
 _GPU_SPEEDUP = 120.0
-_BASE_BYTES = 900 * 2**20
+_START_SECONDS = 3.5
+"""The libraries' import, the model's load and all else that no frame adds to."""
+_CODEC_SECONDS = 1.2e-7
+"""A pixel of the source: it is decoded for the shots and for the render, encoded, and decoded again to be checked."""
+_FINISHING_SECONDS = 4e-8
+"""A pixel of a frame that is restyled: the change is carried up to it."""
+
+_BASE_BYTES = 520 * 10**6
+"""Of the process before a frame is read: a render at strength 0 peaks there."""
+_BATCH_BYTES = 540
+"""A working pixel of the batch, in the activations of the embedded model's networks."""
+_LARGE_BATCH_BYTES = 3000
+"""The same in AutoencoderKL, whose layers are wider than those of any UNet at the working size."""
+_WINDOW_BYTES = 130
+"""A working pixel of the window: the frames, what the controls draw of them, and what is made of both."""
+_FULL_BYTES = 105
+"""A pixel of the frames that are finished together, with the copies on the way and those in the encoder."""
+_FULL_BYTES_AT_ONCE = 12
+"""A pixel of each such frame beside the first."""
+_HELD_FRAMES, _HELD_BYTES = 60, 2.5
+"""Frames that an encoder holds to look ahead, and a pixel of each."""
 
 
-def estimate_seconds(job: Job, evaluations: int) -> float | None:
-    """Rough wall time: network evaluations and autoencoder by working pixels, finishing by source pixels; None where
-    the size of the model is not known."""
+def estimate_seconds(job: Job) -> float | None:
+    """Rough wall time: start-up, reading and writing of every frame, and of the frames that a look changes the network
+    evaluations and the autoencoder by working pixels and the finishing by source pixels; None where the size of the
+    model is not known."""
+    looks = job.looks()
+    full = job.metadata.width * job.metadata.height
+    alike = _START_SECONDS + len(job.frames) * full * _CODEC_SECONDS
+    changed = _of_all(map(_seconds_of_look, looks), sum)
+    return None if changed is None else alike + changed
+
+
+def _seconds_of_look(job: Job) -> float | None:
+    """What the frames of one look take beyond being read and written."""
     found = _sizes(job)
     if found is None:
         return None
+    if not _changes(job):
+        return 0.0
     pixels = job.fit.outer[0] * job.fit.outer[1] / _REFERENCE_PIXELS
     speed = (os.cpu_count() or 1) / _CPU_CORES if job.device == "cpu" else _GPU_SPEEDUP
-    evaluation = _CPU_EVALUATION_SECONDS * found.network / _EVALUATED
+    evaluation = _CPU_EVALUATION_SECONDS * found.network / _EVALUATED * (1 + _CROWDED * (pixels - 1))
     fixed = _CPU_FIXED_SECONDS + _CPU_AUTOENCODER_SECONDS * max(0, found.vae - _AUTOENCODER)
-    network = (evaluations * evaluation + fixed) * pixels / speed
-    finishing = job.metadata.width * job.metadata.height * 3e-7
+    network = (_evaluations(job) * evaluation + fixed) * pixels / speed
+    finishing = job.metadata.width * job.metadata.height * _FINISHING_SECONDS
     return sum(len(shot.frames) for shot in job.own_shots) * (network + finishing)
 
 
 def estimate_memory(job: Job) -> int | None:
-    """Peak host memory (device memory for weights on a GPU): libraries, weights, one batch, a few full-size frames;
-    None where the size of the model is not known."""
+    """Peak host memory (device memory for weights on a GPU): libraries, weights, one batch, one window, a few full-size
+    frames, none of them of more frames than the longest shot has; None where the size of the model is not known."""
+    return _of_all(map(_memory_of_look, job.looks() or (job,)), max)
+
+
+def _memory_of_look(job: Job) -> int | None:
+    """The peak of a job of one look, or of one whose shots all pass through."""
     found = _sizes(job)
     if found is None:
         return None
-    working = job.fit.outer[0] * job.fit.outer[1]
     full = job.metadata.width * job.metadata.height
-    options = job.request.options
+    together = min(job.frames_at_once, max((len(shot.frames) for shot in job.shots), default=1))
     return int(
         _BASE_BYTES
         + found.all * (4 if job.device == "cpu" else 2)
-        + options.batch * working * 3000
-        + (options.window + 1) * working * 3 * 4 * 4
-        + full * 3 * 4 * 12
+        + (_sampling_bytes(job, found) if job.request.looks is None and _changes(job) else 0)
+        + full * (_FULL_BYTES + (together - 1) * _FULL_BYTES_AT_ONCE + min(len(job.frames), _HELD_FRAMES) * _HELD_BYTES)
     )
+
+
+def _sampling_bytes(job: Job, found: Sizes) -> int:
+    """Of one batch and one window of a look's longest shot."""
+    options = job.request.options
+    longest = max((len(shot.frames) for shot in job.own_shots), default=0)
+    # An anchor is sampled together with each window.
+    window = min(options.window, longest) + (options.anchor is not None)
+    wide = _LARGE_BATCH_BYTES if found.vae > 2 * _AUTOENCODER else _BATCH_BYTES
+    return job.fit.outer[0] * job.fit.outer[1] * (min(options.batch, window) * wide + window * _WINDOW_BYTES)
+
+
+def _changes(job: Job) -> bool:
+    """Whether the strength of the job's look regenerates anything."""
+    return steps_taken(job.request.model, job.request.options) > 0
 
 
 def _sizes(job: Job) -> Sizes | None:

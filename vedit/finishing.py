@@ -12,7 +12,6 @@ from vedit.geometry import fit, unfit
 from vedit.guides import VISIBLE, Steering
 from vedit.memory import Ladder
 from vedit.pipelines.restyle import Restyler, restyle_frames
-from vedit.sampling import frames_at_once
 from vedit.steady import Steadied, steady
 from vedit.types import Clip, FrameRange, Latents, Shot
 
@@ -42,7 +41,7 @@ def finished_shot(
     """
     before: Steadied | None = None
     for frames, latents in pieces:
-        for clip in reader.chunks(frames, frames_at_once(job)):
+        for clip in reader.chunks(frames, job.frames_at_once):
             mask = None if mattes is None else mattes(frames_of(clip))
             if mask is not None and float(mask.amax()) <= VISIBLE:
                 before = None
@@ -58,7 +57,7 @@ def finished_shot(
 
 def untouched_shot(job: Job, shot: Shot, reader: Reader) -> Iterator[tuple[Clip, IntFrames]]:
     """As `finished_shot` without a look, or at strength 0: the source's own integers."""
-    for clip in reader.chunks(shot.frames, frames_at_once(job)):
+    for clip in reader.chunks(shot.frames, job.frames_at_once):
         yield clip, clip.frames
 
 

@@ -37,6 +37,8 @@ from vedit.weights import local
 from vedit.work import LONGEST_NAME, work_folder
 
 MINIMUM_SIDE = 128
+_READ_BYTES = 96 * 2**20
+"""Float frames at full size that are held together."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +70,11 @@ class Job:
     def source_key(self) -> str:
         """What tells the edited pictures from any others: the file, and which of its tracks."""
         return f"{self.source_sha256}#{self.metadata.stream_index}"
+
+    @property
+    def frames_at_once(self) -> int:
+        """How many full-size frames are read and finished together."""
+        return max(1, _READ_BYTES // (self.metadata.width * self.metadata.height * 12))
 
     @property
     def own_shots(self) -> tuple[Shot, ...]:

@@ -36,7 +36,6 @@ from vedit.resumed import same_threads, units_kept
 from vedit.sampling import (
     OnNote,
     Stop,
-    frames_at_once,
     ignore_note,
     never,
     stop_if_asked,
@@ -189,7 +188,7 @@ def _attempt(
             if own is not None and request.keep_frames and not request.fresh:
                 at = shelf.find(own.shelf_key(shot))
             if at is not None:
-                size = frames_at_once(job)
+                size = job.frames_at_once
                 skip = shot.frames.start - held.first if held is not None else 0
                 finished = shelf.read(at, shot, source_reader, size=size, with_source=pair is not None, skip=skip)
             elif own is None:

@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from vedit.planning import Job
     from vedit.protocols import Reader
 
-READ_BYTES = 96 * 2**20
-"""Float frames at full size that are held together."""
-
 OnNote = Callable[[str], None]
 """Told a line that the user should read now."""
 Stop = Callable[[], bool]
@@ -48,11 +45,6 @@ def stop_if_asked(stop: Stop, work: Work) -> None:
             f"stopped; {work.kept} finished units are kept in {work.path}" if work.kept else "stopped",
             remedy="the same command goes on from there" if work.kept else "nothing was written",
         )
-
-
-def frames_at_once(job: Job) -> int:
-    """How many full-size frames are read and finished together."""
-    return max(1, READ_BYTES // (job.metadata.width * job.metadata.height * 12))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -229,7 +221,7 @@ class _SmallFrames:
         return found
 
     def _read(self, frames: FrameRange) -> torch.Tensor:
-        parts = [fit(clip, self._job.fit) for clip in self._reader.chunks(frames, frames_at_once(self._job))]
+        parts = [fit(clip, self._job.fit) for clip in self._reader.chunks(frames, self._job.frames_at_once)]
         return torch.cat(parts) if parts else torch.empty(0, 3, *self._job.fit.outer)
 
 
