@@ -126,7 +126,7 @@ def test_a_result_without_its_record_is_not_replaced(folder: Path, capsys: pytes
     assert "out.mov exists; use --overwrite" in capsys.readouterr().err
     assert main(["edit", "--help"], standalone_mode=False) == 0
     told = " ".join(capsys.readouterr().out.split())
-    assert "--no-sidecar" in told and "--overwrite" in told and "is replaced in the same way" in told
+    assert "Any other file needs --overwrite, and so does a result of --no-sidecar." in told
 
 
 def test_pictures_are_replaced_as_one_result(folder: Path) -> None:

@@ -89,9 +89,8 @@ def test_stills_replace_only_stills(folder: Path, capsys: pytest.CaptureFixture[
     assert sheet.read_bytes() == drawn_on
     assert edit(folder, "--preview", "stills", "--overwrite") == 0
     assert main(["edit", "--help"], standalone_mode=False) == 0
-    assert "The picture of --preview stills, OUT.preview.png, is replaced in the same way" in " ".join(
-        capsys.readouterr().out.split()
-    )
+    told = " ".join(capsys.readouterr().out.split())
+    assert "OUT.preview.png, is replaced in the same way: vedit knows its own by a mark inside it." in told
 
 
 def test_a_lock_keeps_the_last_look_where_shots_were_split(

@@ -159,6 +159,16 @@ def test_batches_are_drawn_as_a_variant_says(packs: Path) -> None:
     assert any(told["prompt"])
 
 
+def test_pictures_are_taken_as_often_as_their_look_is_worth(packs: Path) -> None:
+    sizes = ((32, 64, 40),)
+    without = make_pairs(4, seed=1, packs=packs, sizes=sizes)
+    assert set(without["look"]) == {"comic", "night", "photograph"}
+    none = make_pairs(4, seed=1, packs=packs, sizes=sizes, effort={"night": 0.0, "photograph": 0.0})
+    assert set(none["look"]) == {"comic"}
+    fewer = make_pairs(4, seed=1, packs=packs, sizes=sizes, effort={"comic": 0.1})
+    assert 0 < sum(fewer["look"] == "comic") < sum(without["look"] == "comic")
+
+
 def test_the_loss_is_what_a_variant_says(packs: Path) -> None:
     """Levels that weigh nothing and twins that weigh nothing leave nothing; either of them alone is a loss."""
     torch.manual_seed(0)

@@ -75,6 +75,12 @@ def test_each_look_has_a_head_of_its_own() -> None:
     assert torch.equal(first[1], swapped[1])
 
 
+def test_every_look_is_taken_and_the_strong_ones_always() -> None:
+    assert set(adversarial.STRONG) | set(adversarial.EFFORT) == set(adversarial.HEADS)
+    assert not set(adversarial.STRONG) & set(adversarial.EFFORT)
+    assert all(0 < share < 1 for share in adversarial.EFFORT.values())
+
+
 def test_a_held_critic_passes_gradients_on_and_takes_none() -> None:
     critic = Critic(2, width=4)
     picture = pictures().requires_grad_()

@@ -57,7 +57,7 @@ class Done:
     """kept, breach or refused."""
     rendered: str = ""
     container: str = ""
-    told: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     """Notes of the render, or the error of the command that refused."""
     checks: int = 0
     breaches: tuple[str, ...] = ()
@@ -87,7 +87,7 @@ def test_malformed_ends_clearly(path: Path, tmp_path: Path, forked: Forked, resu
     add(results, path, done, "")
     assert done.breaches == ()
     # What comes out of a damaged file is either whole, which `verify` has shown, or said to be a part.
-    assert done.told or done.result == "kept", done
+    assert done.notes or done.result == "kept", done
 
 
 def part_of(presented: Presented) -> str | None:
@@ -126,7 +126,7 @@ def render(path: Path, output: Path, part: str | None, forked: Forked) -> Done:
         result="breach" if breaches else "kept",
         rendered=f"{final['frames']}, {part}" if part else "all",
         container=output.suffix,
-        told=tuple(final["notes"]),
+        notes=tuple(final["notes"]),
         checks=len(report["checks"]),
         breaches=breaches,
     )
@@ -149,11 +149,11 @@ def errors(ended: Ended) -> list[str]:
 
 
 def refused(ended: Ended) -> Done:
-    return Done(result="refused", told=(errors(ended)[0].removeprefix("vedit: error: "),))
+    return Done(result="refused", notes=(errors(ended)[0].removeprefix("vedit: error: "),))
 
 
 def add(results: Results, path: Path, done: Done, frames: str) -> None:
-    told = "; ".join(done.told).replace(f"{path.parent}/", "")
+    notes = "; ".join(done.notes).replace(f"{path.parent}/", "")
     results.add(
         "files",
         file=f"{path.parent.name}/{path.name}",
@@ -161,5 +161,5 @@ def add(results: Results, path: Path, done: Done, frames: str) -> None:
         rendered=done.rendered,
         to=done.container,
         result=f"{done.checks} checks hold" if done.result == "kept" else done.result,
-        told="; ".join([*done.breaches, told]) if done.breaches else told,
+        notes="; ".join([*done.breaches, notes]) if done.breaches else notes,
     )

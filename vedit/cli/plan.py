@@ -157,9 +157,9 @@ def edit_command(
     What was rendered is kept in OUT.vedit, so that a second run renders only the shots that changed in the plan.
 
     A file in the result's place is replaced without asking only if vedit wrote it and nothing has changed it since
-    (OUT.vedit.json holds its hash). Any other file needs --overwrite; so does a result that was written with
-    --no-sidecar. The picture of --preview stills, OUT.preview.png, is replaced in the same way: vedit knows its own by
-    a mark inside it. The side-by-side video always needs --overwrite.
+    (OUT.vedit.json holds its hash). Any other file needs --overwrite, and so does a result of --no-sidecar. The
+    picture of --preview stills, OUT.preview.png, is replaced in the same way: vedit knows its own by a mark inside it.
+    The side-by-side video always needs --overwrite.
 
     \b
     Examples:
