@@ -136,6 +136,18 @@ def test_brackets_in_strings_and_comments_are_no_nesting() -> None:
     assert parse_json("[" * DEEPEST + "]" * DEEPEST, "x")
 
 
+# Quotes within, escaped and at the end of a string, where up to two more of them belong to it.
+QUOTED = ['"""x""y\\"""z"""', "'''it''s\\'''", '""""x"""""', "''''x'''''", '""', "''", '""""""', '"\\\\"', "'\\'"]
+
+
+@pytest.mark.parametrize("string", QUOTED)
+def test_a_string_ends_where_toml_ends_it(string: str) -> None:
+    kept = parse_toml(f"a = [{string}, 1]", "x")
+    assert kept["a"][1] == 1
+    with pytest.raises(InputError, match="nested too deep"):
+        parse_toml(f"a = [{string}, {'[' * DEEP}", "x")
+
+
 @pytest.mark.parametrize("text", ["a = " + "9" * 5000, "a = 0x" + "f" * 5000])
 def test_numbers_too_long_for_a_reader(text: str) -> None:
     try:

@@ -18,16 +18,16 @@ DEEPEST = 200
 LONGEST = 64 << 20
 """Characters."""
 
-# Strings first, so that what stands in them is no structure; the last are comments. A string that never ends goes to
-# the end of its line or of the text, and nothing is tried twice: the time grows with the length alone.
-_TOML_TEXT = re.compile(
-    r'"""(?:[^"\\]++|\\.|"(?!""))*+(?:"""|$)|'
-    r"'''(?:[^']++|'(?!''))*+(?:'''|$)|"
-    r'"(?:[^"\\\n]++|\\.)*+"?|'
-    r"'[^'\n]*+'?|"
-    r"#[^\n]*+",
-    re.DOTALL,
-)
+# What begins a string or a comment of TOML, and what ends each, or hides an end. Searched for one by one: a pattern of
+# whole strings needs possessive groups, which early releases of Python 3.11 (3.11.2 is one) leave in the wrong place.
+_OPENS = re.compile(r'"""|\'\'\'|["\'#]')
+_ENDS = {
+    '"""': re.compile(r'\\.|"{3,5}', re.DOTALL),
+    "'''": re.compile(r"'{3,5}"),
+    '"': re.compile(r'\\.|["\n]', re.DOTALL),
+    "'": re.compile(r"['\n]"),
+    "#": re.compile(r"\n"),
+}
 _JSON_TEXT = re.compile(r'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 _DOTTED = re.compile(rf"(?<![A-Za-z0-9_-])(?:[A-Za-z0-9_-]++[ \t]*+\.[ \t]*+){{{DEEPEST}}}")
 
@@ -55,7 +55,7 @@ def parse_json(text: str, name: str) -> Any:
 def parse_toml(text: str, name: str) -> dict[str, Any]:
     """TOML -> its tables. Raises InputError as `parse_json`."""
     _check_size(text, name)
-    bare = _TOML_TEXT.sub("_", text)
+    bare = _bare(text)
     _check_depth(bare, name)
     if _DOTTED.search(bare):
         raise _too_deep(name)
@@ -65,6 +65,25 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
         raise InputError(f"{name} is no TOML: {error}") from None
     except (ValueError, RecursionError):
         raise InputError(f"{name} is no TOML that can be read: a number in it is too long") from None
+
+
+def _bare(text: str) -> str:
+    """TOML with `_` in place of strings and comments; one without an end goes to that of its line or of the text."""
+    kept, at = list[str](), 0
+    while opened := _OPENS.search(text, at):
+        kept += [text[at : opened.start()], "_"]
+        at = _end(text, opened[0], opened.end())
+    return "".join([*kept, text[at:]])
+
+
+def _end(text: str, opened: str, at: int) -> int:
+    """Where the string or comment ends that `opened` begins."""
+    for found in _ENDS[opened].finditer(text, at):
+        if found[0] == "\n":
+            return found.start()
+        if not found[0].startswith("\\"):
+            return found.end()
+    return len(text)
 
 
 def _check_size(text: str, name: str) -> None:
