@@ -29,7 +29,8 @@ pytestmark = pytest.mark.media
 MEMORY_RATE = 2
 """Frames per second of the long 1080p clips: half an hour is 3,600 pictures, which take minutes and not an hour."""
 SIZE = (1920, 1080) if FULL else (320, 180)
-SHORT, LONG = (60, 1800) if FULL else (2, 10)
+SHORT, LONG = (60, 1800) if FULL else (6, 24)
+"""Seconds. The shorter is longer than what an encoder holds to look ahead (60 frames), which fills only once."""
 RATE = MEMORY_RATE if FULL else 25
 GROWTH = 1.10
 LEAST = 0.8

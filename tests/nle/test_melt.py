@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
-import subprocess
 from fractions import Fraction
 from pathlib import Path
 
-import pytest
-
 from tests.nle.cuts import LENGTH, SHOTS, Cut, kdenlive
 from tests.nle.footage import numbers_in
+from tests.nle.melt import play
 from vedit.cli import main
 
 LOOKS = '[[look]]\nname = "plain"\nprompt = "watercolor painting"\nstrength = 0.0\nclip = ["two", "three"]\n'
 
 
 def test_melt_plays_every_frame_where_it_was(tmp_path: Path) -> None:
-    melt = shutil.which("melt") or shutil.which("melt-7")
-    if melt is None:
-        pytest.skip("melt is not installed (Debian: apt-get install melt)")
     cut = Cut(folder=tmp_path, rate=Fraction(25), drop=False, timecode="10:00:00:00")
     cut.write_media()
     source, out, looks = (tmp_path / name for name in ("cut.kdenlive", "out.kdenlive", "looks.toml"))
@@ -31,15 +25,7 @@ def test_melt_plays_every_frame_where_it_was(tmp_path: Path) -> None:
     # Its own media only: what melt shows of the two shots must come from the results.
     (tmp_path / "b.mov").unlink()
     played = tmp_path / "played.mkv"
-    codecs = ("vcodec=ffv1", "acodec=pcm_s16le", "real_time=-1")
-    done = subprocess.run(
-        [melt, str(out), "-consumer", f"avformat:{played}", *codecs],
-        capture_output=True,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    play(out, played, "vcodec=ffv1", "acodec=pcm_s16le")
     numbers = numbers_in(played)
     assert len(numbers) == LENGTH
     assert numbers == [number for _, _, start, count in SHOTS for number in range(start, start + count)]
