@@ -189,7 +189,7 @@ def make_job(
     device = pick_device(request.device)
     with ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
-        metadata, index = reader.metadata, _indexed(reader, on_progress)
+        metadata, index = reader.metadata, indexed(reader, on_progress)
         scanned, warnings = reader.scanned(), reader.warnings
         whole = FrameRange(start=0, stop=len(index))
         frames = whole if request.frames is None else parse_range(request.frames, index, metadata.timecode)
@@ -268,7 +268,7 @@ def settle(request: RenderRequest) -> RenderRequest:
     return request
 
 
-def _indexed(reader: VideoReader, on_progress: OnProgress) -> FrameIndex:
+def indexed(reader: VideoReader, on_progress: OnProgress) -> FrameIndex:
     """The times of all frames, for which a long clip is decoded for minutes."""
     declared = reader.metadata.declared_frames or 0
 
