@@ -23,6 +23,7 @@ class Settings(TypedDict, total=False):
     guidance: float | None
     keep: Keep | None
     regions: tuple[RegionSpec, ...]
+    variation: float | None
     seed: int
     quality: QualityName
     steps: int | None

@@ -24,7 +24,18 @@ Start = Literal["inversion", "noise"]
 Upscale = Literal["guided", "lanczos"]
 OVERLAP = 4
 """Frames that neighbouring windows share where nothing else is asked; a third of the window where that is less."""
-_NUMBERS = ("strength", "guidance", "seed", "steps", "fixed_point", "short_side", "batch", "window", "overlap")
+_NUMBERS = (
+    "strength",
+    "guidance",
+    "variation",
+    "seed",
+    "steps",
+    "fixed_point",
+    "short_side",
+    "batch",
+    "window",
+    "overlap",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,13 +81,17 @@ class RestyleOptions:
     """Where the picture changes; outside it the source's pixels stay. None is everywhere."""
     regions: tuple[RegionSpec, ...] = ()
     """Parts of the picture with prompts of their own; with an empty `prompt` only they change."""
+    variation: float | None = None
+    """[0, 1]: how much of the noise where sampling begins is drawn from the seed, instead of the inverted source's own;
+    None is none. With it the seed acts."""
     seed: int = 0
+    """Decides what is drawn: where `variation` is above 0, or with `start` "noise"."""
     quality: QualityName = "standard"
     steps: int | None = None
     fixed_point: int | None = None
     short_side: int | None = None
     start: Start = "inversion"
-    """Where the trajectory begins: the inverted source, or the source plus noise keyed by frame."""
+    """Where the trajectory begins: the inverted source, or the source plus noise of the seed."""
     cross_frame: bool = True
     anchor: str | None = None
     """The moment of the frame whose look the shots under these options share: seconds, timecode or #frame; in whatever
@@ -96,11 +111,21 @@ class RestyleOptions:
         one_of("upscale", self.upscale, get_args(Upscale))
         if self.keep is not None:
             one_of("keep", self.keep, get_args(Keep))
+        if self.start == "noise" and self.variation:
+            raise SettingError(
+                f"variation is {self.variation:g} with start noise, which is drawn from the seed as it is",
+                remedy="leave one of them out",
+            )
         if self.overlap is not None and self.overlap > self.window // 3:
             raise SettingError(
                 f"overlap is {self.overlap} of a window of {self.window}",
                 remedy=f"give at most a third of the window, {self.window // 3}, or leave it out",
             )
+
+    @property
+    def draws(self) -> bool:
+        """Whether anything is drawn from the seed where sampling begins."""
+        return self.start == "noise" or bool(self.variation)
 
     def at_quality(self, quality: QualityName) -> RestyleOptions:
         """The same look at a preset's cost, whatever it says itself of what the preset decides."""

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from vedit.controls import branch, keeping, settled
 from vedit.errors import InputError
-from vedit.estimates import larger_model, little_space, strange_words, what_it_is
+from vedit.estimates import idle_seeds, larger_model, little_space, strange_words, what_it_is
 from vedit.geometry import working_fit
 from vedit.guides import Anchor, Steered
 from vedit.masks import MatteSource
@@ -231,6 +231,7 @@ def make_job(
             *little_space(output, fit, keep_frames=request.keep_frames),
             *what_it_is(request.model),
             *strange_words(request.model, looks),
+            *idle_seeds(looks),
             *larger_model(request, device),
         ),
         hash_source=cache(lambda: source_hash(metadata.path)[0]),

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
+from click.core import ParameterSource
 
 from vedit.cli import params
 from vedit.cli.console import count, estimate, jsonable, note, result_line, say_plan, show, show_json, show_rows
@@ -71,7 +72,17 @@ DEFAULTS = RestyleOptions(prompt="")
     help="A part of the picture with a prompt of its own; without --prompt only it changes; repeatable.",
 )
 @click.option(
-    "--seed", type=params.number("seed"), default=DEFAULTS.seed, show_default=True, help="Same seed, same frames."
+    "--variation",
+    type=params.number("variation"),
+    help="How much is drawn from the seed: more gives the look's own strokes, and less of the source's detail.  "
+    "[default: 0]",
+)
+@click.option(
+    "--seed",
+    type=params.number("seed"),
+    default=DEFAULTS.seed,
+    show_default=True,
+    help="Same seed, same frames; another one is another variation.",
 )
 @click.option(
     "--quality",
@@ -144,6 +155,7 @@ def restyle_command(
     keep: str | None,
     source_texts: tuple[str, ...],
     region_texts: tuple[str, ...],
+    variation: float | None,
     seed: int,
     quality: str,
     steps: int | None,
@@ -174,7 +186,8 @@ def restyle_command(
     Examples:
       vedit restyle input.mp4 --prompt "woodcut"
       vedit restyle input.mp4 --prompt "pencil sketch" --quality draft --range 2..4
-      vedit restyle input.mov --prompt "engraving" --strength 0.7 --seed 3 -o out.mov
+      vedit restyle input.mov --prompt "engraving" --strength 0.7 -o out.mov
+      vedit restyle input.mov --prompt "oil painting" --variation 0.6 --seed 3
       vedit restyle input.mp4 --prompt "night" --control softedge:0.8@0-0.6 --control tile
       vedit restyle input.mp4 --prompt "bronze" --mask person.mp4 --feather 12
       vedit restyle input.mp4 --region person.mp4="bronze statue" --region sky.png="starry night"
@@ -211,6 +224,7 @@ def restyle_command(
         keep=cast("Keep | None", keep),
         mask=mask_choices(**masking),
         regions=region_choices(regions, **masking),
+        variation=variation,
         seed=seed,
         quality=cast("QualityName", quality),
         steps=steps,
@@ -219,6 +233,11 @@ def restyle_command(
         batch=batch,
         upscale=cast("Upscale", upscale),
     )
+    if not options.draws and _typed("seed"):
+        raise InputError(
+            f"--seed {seed} would decide nothing: the render begins at the inverted source, where nothing is drawn",
+            remedy="add --variation, 0.6 for instance, or leave --seed out",
+        )
     request = RenderRequest(
         source=source,
         options=options,
@@ -255,6 +274,11 @@ def restyle_command(
         _dry_run(request, as_json=as_json, quiet=quiet)
     else:
         _restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+
+
+def _typed(name: str) -> bool:
+    """Whether an option stands on the command line itself."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
@@ -329,6 +353,13 @@ def _plan_rows(plan: RenderPlan) -> dict[str, str]:
         "shots": f"{count(len(plan.shots), 'shot')}: " + ", ".join(f"#{a}..#{b}" for a, b in plan.shots),
         "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
         "model": f"{plan.model} on {plan.device}",
+        **_drawn_row(plan),
         "steps": f"{plan.steps}, {plan.network_evaluations_per_frame} network evaluations per frame",
         "estimate": estimate(plan, "{time}, {memory} of memory"),
     }
+
+
+def _drawn_row(plan: RenderPlan) -> dict[str, str]:
+    """What is drawn from the seed; nothing where nothing is."""
+    variation, seed = plan.settings.get("variation"), plan.settings.get("seed")
+    return {"variation": f"{variation:g} of seed {seed}"} if variation else {}
