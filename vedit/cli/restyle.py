@@ -10,6 +10,7 @@ import click
 from click.core import ParameterSource
 
 from vedit.cli import params
+from vedit.cli.configured import ConfiguredRestyle
 from vedit.cli.console import count, estimate, jsonable, note, result_line, say_plan, show, show_json, show_rows
 from vedit.cli.mask_params import mask_choices, mask_options, region_choices
 from vedit.cli.progress import progress
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULTS = RestyleOptions(prompt="")
 
 
-@click.command("restyle", short_help="Give a clip a new look.")
+@click.command("restyle", cls=ConfiguredRestyle, short_help="Give a clip a new look.")
 @click.argument("source", metavar="INPUT", type=params.FILE)
 @click.option("-p", "--prompt", default="", help="The look to give, for instance 'woodcut'.")
 @click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like.")
@@ -133,10 +134,8 @@ DEFAULTS = RestyleOptions(prompt="")
 @params.huge_option
 @params.output_options
 @click.option("--fresh", is_flag=True, help="Do not go on from what an earlier run has kept in OUT.vedit.")
-@click.option(
-    "--keep-work",
-    is_flag=True,
-    help="Keep what the model made: the same OUT with another --codec or --upscale does not run it again.",
+@params.switch(
+    "--keep-work", "Keep what the model made: the same OUT with another --codec or --upscale does not run it again."
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--preview", is_flag=True, help="Render three stills per shot into a PNG and stop.")
