@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, get_args
 
+from vedit.arguments import checked
 from vedit.bounds import bound_fields, one_of
 from vedit.errors import SettingError
 from vedit.masking import MaskSpec, RegionSpec
 from vedit.media.choices import OutputOptions
-from vedit.types import ControlSpec
-
-if TYPE_CHECKING:
-    from fractions import Fraction
-    from pathlib import Path
-
-    from vedit.types import Shot
+from vedit.rationals import shown
+from vedit.types import ControlSpec, Shot
 
 QualityName = Literal["draft", "standard", "high"]
 Keep = Literal["structure", "motion", "faces"]
@@ -58,6 +57,7 @@ QUALITIES: dict[str, Quality] = {
 DEFAULT_CONTROLS = (ControlSpec(kind="tile"), ControlSpec(kind="softedge"))
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class RestyleOptions:
     """How the picture changes. `None` takes the quality preset's value.
@@ -105,6 +105,8 @@ class RestyleOptions:
     upscale: Upscale = "guided"
 
     def __post_init__(self) -> None:
+        for name in ("prompt", "negative_prompt", "source_prompt"):
+            _check_text(name, getattr(self, name))
         bound_fields(self, _NUMBERS)
         one_of("quality", self.quality, tuple(QUALITIES))
         one_of("start", self.start, get_args(Start))
@@ -149,6 +151,15 @@ class RestyleOptions:
         )
 
 
+def _check_text(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        remedy = "write it in UTF-8, which the terminal or the caller has not done"
+        raise SettingError(f"{name} is no text: {shown(text)}", remedy=remedy) from None
+
+
+@checked
 @dataclass(frozen=True, kw_only=True)
 class RenderRequest:
     """One render, as the command line or a caller states it."""
@@ -189,6 +200,12 @@ class RenderRequest:
     keep_frames: bool = False
     """Keep each shot's finished frames too, losslessly, so that a render which changes one shot only encodes the others
     anew. Takes about as much space as a lossless copy of the clip."""
+
+    def __post_init__(self) -> None:
+        try:
+            json.dumps(self.purpose, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise SettingError(f"purpose is not JSON: {error}", remedy="give plain texts, numbers and lists") from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -255,8 +272,6 @@ class RenderResult:
 
     def _repr_png_(self) -> bytes:
         """Frames of the written file, spread evenly, for a notebook."""
-        from pathlib import Path
-
         from vedit.media.read import open_video
         from vedit.thumbnail import png, thumbnail, tiled
         from vedit.types import FrameRange

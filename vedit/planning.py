@@ -30,6 +30,7 @@ from vedit.options import (
     RestyleOptions,
     ignore_progress,
 )
+from vedit.rationals import shown
 from vedit.registry import needs_of
 from vedit.shots import detect_shots
 from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
@@ -360,7 +361,7 @@ def pick_device(name: str) -> str:
     kind = name.split(":")[0]
     if not there.get(kind, False):
         raise InputError(
-            f"there is no device {name!r} on this machine",
+            f"there is no device {shown(name)} on this machine",
             remedy=f"use --device {' or '.join(d for d in there if there[d])}, or leave it out",
         )
     return name

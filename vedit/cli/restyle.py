@@ -270,7 +270,7 @@ def restyle_command(
     if preview:
         _preview(request, as_json=as_json, quiet=quiet)
     elif dry_run:
-        _dry_run(request, as_json=as_json, quiet=quiet)
+        _dry_run(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
     else:
         _restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
 
@@ -319,11 +319,11 @@ def _notes(lines: Iterable[str]) -> None:
         note(line)
 
 
-def _dry_run(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
+def _dry_run(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
     from vedit.render import plan
 
     with progress(quiet=quiet) as report:
-        planned = plan(request, on_progress=report)
+        planned = plan(request, on_progress=report, side_by_side=side_by_side)
     if as_json:
         show_json(planned)
     else:
