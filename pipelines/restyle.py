@@ -29,10 +29,11 @@ from vedit.diffusion.blending import inverted_source, keep_outside, noised_sourc
 from vedit.diffusion.conditioning import Conditioning, Control, Guides, bind
 from vedit.diffusion.few_steps import counted_by, implied_noise, leap, through
 from vedit.diffusion.kept_inversion import Kept, inversion_facts, kept_inversion
-from vedit.diffusion.noise import frame_noise
+from vedit.diffusion.noise import Drawn, frame_noise
 from vedit.diffusion.samplers import Denoise, invert, sample
 from vedit.diffusion.shared_look import share_change
 from vedit.diffusion.trajectory import Trajectory, add_noise, trajectory
+from vedit.diffusion.variation import varied
 from vedit.diffusion.windows import windows
 from vedit.finite import finite
 from vedit.models import default_guidance
@@ -97,6 +98,14 @@ class Restyler:
     def leaps(self) -> bool:
         """Inverted by `vedit.diffusion.few_steps.leap`, as the fast tier's schedule asks."""
         return self.few_steps and self.fixed_point == 0
+
+    @property
+    def drawn(self) -> Drawn | None:
+        """What is drawn from the seed; None where it decides nothing."""
+        if not (self.options.variation and self.path.steps):
+            return None
+        codec = self.model.codec
+        return Drawn(seed=self.options.seed, channels=codec.channels, cell=codec.factor)
 
     def sampling(self) -> AbstractContextManager[None]:
         """The weights that sample, in the UNet for as long as the context lasts."""
@@ -195,13 +204,17 @@ def restyle_frames(
         memory = adapters.enter_context(model.cross_frame()) if options.cross_frame and not targets else None
         if options.start == "inversion":
             denoise = bind(model.denoiser, describe, batch=options.batch, memory=memory)
-            whole = guides.mask is not None and not restyler.leaps
+            amount = (options.variation or 0.0) if path.steps else 0.0
+            whole = guides.mask is not None and not restyler.leaps and not amount
             passed = _inverted(restyler, denoise, source, describe, on_step, whole=whole)
             noisy, source_at = Latents(data=passed[-1]), inverted_source(passed)
-            # With few steps the inversion does not stop where sampling does.
-            if restyler.leaps and path.steps:
+            if amount:
+                noise = _drawn(restyler, guides, source, numbers)
+                noisy = Latents(data=varied(noisy.data, source.data, noise, path.steps[0], amount=amount))
+            # With few steps the inversion does not stop where sampling does, and with variation not at the source's.
+            if path.steps and (restyler.leaps or amount):
                 source_at = noised_source(source.data, implied_noise(noisy.data, source.data, path.steps[0]))
-            elif restyler.few_steps and path.steps:
+            elif path.steps and restyler.few_steps:
                 source_at = source_between(passed, restyler.inversion)
         else:
             noise = frame_noise(source.data.shape[1:], seed=options.seed, frames=numbers).to(source.data)
@@ -285,6 +298,14 @@ def join_windows(
         stop = parts[i + 1].frames.start if i + 1 < len(parts) else window.frames.stop
         pending = data[stop - start :]
         yield FrameRange(start=start, stop=stop), Latents(data=data[: stop - start])
+
+
+def _drawn(restyler: Restyler, guides: Guides, source: Latents, numbers: Sequence[int]) -> torch.Tensor:
+    """The noise of these frames, (T, C, h, w): as steered, or the first one's for all, so that it does not flicker."""
+    if guides.noise is not None:
+        return guides.noise.to(source.data)
+    first = frame_noise(source.data.shape[1:], seed=restyler.options.seed, frames=numbers[:1])
+    return first.to(source.data).expand_as(source.data)
 
 
 def _inverted(

@@ -146,6 +146,7 @@ def test_every_option_arrives(render: FakeRender, tmp_path: Path) -> None:
         *RESTYLE,
         *("--negative-prompt", "blur", "--source-prompt", "a street", "--strength", "0.7", "--guidance", "3"),
         *("--steps", "12", "--control", "canny:0.5", "--control", "luma:0.5", "--device", "cpu", "--seed", "7"),
+        *("--variation", "0.25"),
         *("--model", "sd15", "--quality", "high", "--upscale", "lanczos", "--window", "6", "--batch", "2"),
         *("-o", str(tmp_path / "out.mp4"), "--overwrite", "--drop-unsupported", "--even", "--range", "#4..#9"),
         *("--side-by-side", str(beside), "--controlnet", "depth=some/folder", "-q"),
@@ -156,7 +157,8 @@ def test_every_option_arrives(render: FakeRender, tmp_path: Path) -> None:
     request = only(render)
     options = request.options
     assert (options.negative_prompt, options.source_prompt) == ("blur", "a street")
-    assert (options.strength, options.guidance, options.steps, options.seed) == (0.7, 3.0, 12, 7)
+    assert (options.strength, options.guidance, options.steps) == (0.7, 3.0, 12)
+    assert (options.variation, options.seed) == (0.25, 7)
     assert options.controls == (ControlSpec(kind="canny", scale=0.5), ControlSpec(kind="luma", scale=0.5))
     assert (options.quality, options.upscale, options.batch) == ("high", "lanczos", 2)
     assert options.window == 6

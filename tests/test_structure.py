@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Low to high: a module imports from its own line and those before it. DESIGN's arrow line, with every module placed.
 LAYERS = (
-    ("errors", "types", "bounds", "thumbnail", "rationals", "structured"),
+    ("errors", "types", "bounds", "thumbnail", "rationals", "structured", "arguments"),
     ("ranges", "protocols", "masking", "finite", "computed_on"),
     (
         "media",

@@ -72,7 +72,11 @@ def _settings(job: Job) -> dict[str, object]:
 def _look_settings(job: Job) -> dict[str, object]:
     model, options = job.request.model, job.request.options
     served = _served(model, options)
-    return {**plain(options), "guidance": served[0].guidance if served else _guidance(model, options)}
+    return {
+        **plain(options),
+        "variation": options.variation or 0.0,
+        "guidance": served[0].guidance if served else _guidance(model, options),
+    }
 
 
 def evaluations(model: str, options: RestyleOptions) -> int:
@@ -282,6 +286,15 @@ def strange_words(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...
     if not unknown:
         return ()
     return (f"the model does not know: {', '.join(unknown)}; `vedit models info {model}` lists what it knows",)
+
+
+def idle_seeds(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
+    """A line for each seed that is given and decides nothing."""
+    idle = dict.fromkeys(options.seed for options in looks if options.seed and not options.draws)
+    return tuple(
+        f"the seed {seed} decides nothing: nothing is drawn from it without a variation, of 0.6 for instance"
+        for seed in idle
+    )
 
 
 def larger_model(request: RenderRequest, device: str) -> tuple[str, ...]:

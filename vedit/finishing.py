@@ -74,7 +74,8 @@ def finished_stills(
     if anchor is not None:
         clip = reader.read(FrameRange(start=anchor.frame, stop=anchor.frame + 1))
         shown, together = torch.cat([fit(clip, job.fit), frames]), [anchor.frame, *numbers]
-    guides = steering.guides_of(shot, restyler.controls, restyler.regions, anchor)(together, shown)
+    guides_of = steering.guides_of(shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
+    guides = guides_of(together, shown)
     latents = restyle_frames(restyler, shown, together, guides, shared=anchor is not None)
     own = Latents(data=latents.data[len(together) - len(numbers) :])
     seen, result = decoded(job, restyler, frames, own)

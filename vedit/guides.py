@@ -19,6 +19,7 @@ from vedit.computed_on import computed_on
 from vedit.control_source import ControlVideo, open_control, runs
 from vedit.controls import control_maps, control_stream
 from vedit.diffusion.conditioning import Control, Guides, RegionGuide
+from vedit.diffusion.noise import Drawn, frame_noise
 from vedit.errors import InputError, MediaError
 from vedit.geometry import fit, pad, unfit, working_fit
 from vedit.map_cache import CachedFrames, FrameCache
@@ -143,6 +144,7 @@ class Steering:
         controls: Sequence[ControlSpec],
         prompts: Sequence[PromptEmbeds],
         anchor: Anchor | None = None,
+        drawn: Drawn | None = None,
     ) -> Callable[[Sequence[int], torch.Tensor], Guides]:
         """Of a shot: (frame numbers, their frames at the model's size) -> what steers them.
 
@@ -154,6 +156,8 @@ class Steering:
                 shot, and is changed as a whole: no pixel of it is written, and what a mask keeps of the source there
                 would be shown to the other shots as the look. Regions hold where their masks say so; outside the
                 source's part, where there are none, nowhere.
+            drawn: from the seed, where anything is. The noise of a frame is that of its shot's first, so that it is the
+                same in all windows and does not flicker; an anchor that shots share has its own.
         """
 
         def guides(numbers: Sequence[int], frames: torch.Tensor) -> Guides:
@@ -166,9 +170,15 @@ class Steering:
                     RegionGuide(prompt=prompt, mask=torch.cat([self._small(mattes, numbers) for _, numbers in groups]))
                     for prompt, mattes in zip(prompts, self._regions, strict=True)
                 ),
+                noise=None if drawn is None else self._noise(drawn, shot, len(own[1]), anchor),
             )
 
         return guides
+
+    def _noise(self, drawn: Drawn, shot: Shot, count: int, anchor: Anchor | None) -> torch.Tensor:
+        shape = (drawn.channels, *(side // drawn.cell for side in self._steered.fit.outer))
+        firsts = [*([] if anchor is None else [anchor.frame]), *[shot.frames.start] * count]
+        return frame_noise(shape, seed=drawn.seed, frames=firsts)
 
     def _whole_first(self, mask: torch.Tensor, anchor: Anchor | None) -> torch.Tensor:
         return mask if anchor is None else torch.cat([torch.ones_like(mask[:1]), mask])

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from vedit.controls import branch, keeping, settled
 from vedit.errors import InputError
-from vedit.estimates import larger_model, little_space, strange_words, what_it_is
+from vedit.estimates import idle_seeds, larger_model, little_space, strange_words, what_it_is
 from vedit.geometry import working_fit
 from vedit.guides import Anchor, Steered
 from vedit.masks import MatteSource
@@ -30,6 +30,7 @@ from vedit.options import (
     RestyleOptions,
     ignore_progress,
 )
+from vedit.rationals import shown
 from vedit.registry import needs_of
 from vedit.shots import detect_shots
 from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
@@ -231,6 +232,7 @@ def make_job(
             *little_space(output, fit, keep_frames=request.keep_frames),
             *what_it_is(request.model),
             *strange_words(request.model, looks),
+            *idle_seeds(looks),
             *larger_model(request, device),
         ),
         hash_source=cache(lambda: source_hash(metadata.path)[0]),
@@ -359,7 +361,7 @@ def pick_device(name: str) -> str:
     kind = name.split(":")[0]
     if not there.get(kind, False):
         raise InputError(
-            f"there is no device {name!r} on this machine",
+            f"there is no device {shown(name)} on this machine",
             remedy=f"use --device {' or '.join(d for d in there if there[d])}, or leave it out",
         )
     return name

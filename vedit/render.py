@@ -53,7 +53,11 @@ DIVIDER = 2
 
 
 def plan(
-    request: RenderRequest, *, reader: VideoReader | None = None, on_progress: OnProgress = ignore_progress
+    request: RenderRequest,
+    *,
+    reader: VideoReader | None = None,
+    on_progress: OnProgress = ignore_progress,
+    side_by_side: Path | None = None,
 ) -> RenderPlan:
     """What `restyle` would do, with rough estimates of memory and time; nothing is written, no model is loaded.
 
@@ -61,11 +65,16 @@ def plan(
         request: what to render.
         reader: of the source, where one is open already; it stays open.
         on_progress: told of the stage.
+        side_by_side: the comparison that would be written too.
 
     Raises:
         InputError: the request cannot be carried out.
     """
+    if side_by_side is not None:
+        check_output(side_by_side, request.source, _beside_options(request))
     job = make_job(request, reader=reader, on_progress=on_progress)
+    if side_by_side is not None:
+        _beside(job, side_by_side)
     with ExitStack() as stack:
         cache = stack.enter_context(FrameCache())
         for look in job.looks():

@@ -172,7 +172,7 @@ class Sampler:
         restyler = replace(self._restyler, options=replace(self._restyler.options, batch=self._ladder.footing.batch))
         source = _SmallFrames(self._job, reader)
         anchor = self._job.anchor_of(planned.shot)
-        guides_of = self._steering.guides_of(planned.shot, restyler.controls, restyler.regions, anchor)
+        guides_of = self._steering.guides_of(planned.shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
         for window, key in zip(planned.windows, planned.keys, strict=True):
             if self._work.get(key) is None:
                 stop_if_asked(self._stop, self._work)
@@ -229,6 +229,7 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
     """What decides the latents of every unit of a job, but for the frames: nothing that does not is in here."""
     options = restyler.options
     inverted = options.start == "inversion"
+    variation = options.variation if restyler.path.steps else None
     return {
         "source": job.source_key,
         "interlaced": job.request.writing.interlaced,
@@ -240,9 +241,10 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
         "mask": hashed(options.mask),
         "regions": hashed(options.regions),
         "sampled": [asdict(step) for step in restyler.path.steps],
-        # With inversion no noise is drawn, and without there is none.
+        # Without variation an inversion draws no noise, and a start from noise has no inversion.
         "inverted": [[asdict(step) for step in restyler.inversion.steps], restyler.fixed_point] if inverted else None,
         "guidance": restyler.guidance,
         "cross_frame": options.cross_frame,
-        "seed": None if inverted else options.seed,
+        "seed": options.seed if variation or not inverted else None,
+        **({"variation": variation} if variation else {}),
     }
