@@ -36,6 +36,7 @@ LAYERS = (
         "finish",
         "steady",
         "sheet",
+        "shell_words",
         "registry",
         "catalogue",
         "weights",
@@ -65,6 +66,9 @@ LAYERS = (
     (
         "render",
         "stills",
+        "gallery",
+        "gallery_files",
+        "gallery_page",
         "control_output",
         "control_files",
         "control_data",
