@@ -29,7 +29,7 @@ from vedit.media.plan import OutputPlan, check_output, plan_output, temporary_fo
 from vedit.media.target import check_target
 from vedit.media.write import VideoWriter
 from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult, ignore_plan, ignore_progress
-from vedit.passes import open_passes, recipe_of, used_by
+from vedit.passes import asked_of, open_passes, recipe_of, used_by
 from vedit.planning import Job, make_job, reopen_source, steered_by
 from vedit.restylers import in_full, said_of
 from vedit.resumed import same_threads, units_kept
@@ -164,6 +164,7 @@ def _attempt(
             replaces=writing.replaces,
         )
         stop_if_asked(stop, work)
+        asked = asked_of(job)  # the hashes of masks as they are now, not as they may be when the render is done
         passes, notes = open_passes(job, work, stack, on_progress=on_progress, on_note=on_note, stop=stop)
         clock.lap("load")
         sampling = [one.sampler for one in passes if one.restyler.path.steps]
@@ -242,7 +243,12 @@ def _attempt(
             )
 
         report = writer.finish(
-            timings=clock.laps, notes=told, used=used_by(passes), source_sha256=job.source_sha256, journal=journal
+            timings=clock.laps,
+            notes=told,
+            used=used_by(passes),
+            asked=asked,
+            source_sha256=job.source_sha256,
+            journal=journal,
         )
         if shelving:
             part = job.frames if request.keep_frames else FrameRange(start=0, stop=len(job.index))

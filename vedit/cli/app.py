@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from vedit import __version__
+from vedit.cli.again import again_command
 from vedit.cli.config import config_group
 from vedit.cli.console import complain, plain_messages, say, writes_events
 from vedit.cli.controls import controls_command
@@ -103,6 +104,7 @@ for _command in (
     shots_command,
     plan_command,
     edit_command,
+    again_command,
     controls_command,
     mask_command,
     identity_command,
