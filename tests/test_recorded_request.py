@@ -27,7 +27,9 @@ def some_mask(rng: random.Random, folder: Path) -> MaskSpec:
     return MaskSpec(
         files=tuple(KeyedFile(path=folder / name, at=moment()) for name in ("m.png", "ä b.mp4")[: rng.randrange(3)]),
         boxes=tuple(
-            KeyedBox(left=rng.random(), top=1e-7, width=1 / 3, height=9.5, at=moment(), percent=(True, False) * 2)
+            KeyedBox(
+                left=rng.random(), top=1e-7, width=1 / 3, height=9.5, at=moment(), percent=(True, False, True, False)
+            )
             for _ in range(rng.randrange(3))
         ),
         points=tuple(KeyedPoint(x=rng.random(), y=-2.0, inside=rng.random() < 0.5) for _ in range(rng.randrange(2))),
