@@ -58,7 +58,7 @@ LAYERS = (
     ("masks", "control_source", "named_files", "plan_file", "plan_text"),
     ("guides",),
     ("pipelines",),
-    ("planning", "foreseen", "estimates", "costs", "used_weights"),
+    ("planning", "foreseen", "estimates", "costs", "kept_costs", "used_weights"),
     ("restylers", "killed"),
     ("sampling", "ended_before"),
     ("finishing", "resumed"),

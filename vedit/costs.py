@@ -7,9 +7,10 @@ models by the parameters of their networks.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vedit.course import Leg
@@ -31,26 +32,44 @@ _EVALUATION = 0.045
 """An evaluation of the networks at 256x256 pixels."""
 _CROWDED = 0.11
 """What an evaluation takes more, a pixel, for each further 256x256 pixels: attention grows faster than the picture."""
-_ENCODED, _DECODED = 0.15, 0.30
-"""The autoencoder once before sampling, and what finishing asks of it, at 256x256 pixels."""
+_ENCODED, _DECODED = 0.045, 0.30
+"""Before a frame is inverted (its controls, and the autoencoder once), and what finishing asks of the autoencoder, at
+256x256 pixels."""
 _LARGER_AUTOENCODER = 6.4e-8
 """The same together, for each parameter beyond the embedded model's: AutoencoderKL takes 5.7 s."""
-_FINISHED = 4e-8
+_FINISHED = 5e-8
 """A pixel of the source: the change is carried up to it."""
-_START = 2.5
+_START = 3.0
 """The libraries' import."""
-_LOADED, _LOADED_PARAMETER = 1.0, 4e-9
+_LOADED, _LOADED_PARAMETER = 1.6, 4e-9
 """The model's load, and what each of its parameters adds."""
-_READ = 2e-8
-"""A pixel of the source, decoded."""
-_SEEN = 2e-8
+_SCANNED = 2e-9
+"""A pixel of the source, decoded for its time alone; nothing is made of it."""
+_SEARCHED = 2e-8
 """A pixel of the source that cuts are looked for in."""
-_WRITTEN = 4e-8
-"""A pixel of the source, encoded."""
+_READ = 1e-8
+"""A pixel of the source as it is edited."""
+_WRITTEN = {
+    "h264": 3e-8,
+    "hevc": 8e-8,
+    "av1": 5e-8,
+    "vp9": 1e-7,
+    "prores": 4.5e-8,
+    "dnxhr": 4e-8,
+    "ffv1": 2.5e-8,
+    "png": 3.5e-8,
+    "exr": 1.4e-7,
+    "gif": 2.4e-7,
+}
+"""A pixel of the result, converted and encoded, by codec; of one that is not listed as of H.264."""
+_CHECKED = 5e-9
+"""A pixel of the result, decoded for its time."""
 _CORES = 2
 _REFERENCE_PIXELS = 256 * 256
 _GPU_SPEEDUP = 120.0
 
+AS_SHIPPED: Mapping[str, float] = MappingProxyType({})
+"""Paces of a machine on which nothing was measured yet."""
 _SMALL = Sizes(unet=EVALUATED, vae=AUTOENCODER, text_encoder=0)
 """Taken for a model of which nothing is known: progress has to be weighed by something."""
 
@@ -102,13 +121,16 @@ class Kept:
     finished: tuple[FrameRange, ...] = ()
 
 
-def expected_of(outline: Outline, kept: Kept | None = None, *, beside: bool = False) -> Expected:
+def expected_of(
+    outline: Outline, kept: Kept | None = None, *, beside: bool = False, paces: Mapping[str, float] = AS_SHIPPED
+) -> Expected:
     """The legs of every stage of a render, in the order in which frames pass them.
 
     Args:
         outline: of it.
         kept: what needs not be made.
         beside: a second file is written, of twice the width, and checked first.
+        paces: stage -> how many times as long it takes here (`vedit.kept_costs`).
     """
     kept = kept or Kept()
     invert: list[Leg] = []
@@ -124,27 +146,29 @@ def expected_of(outline: Outline, kept: Kept | None = None, *, beside: bool = Fa
             finish.append(Leg(steps=len(frames), seconds=len(frames) * each))
     count, widths = len(outline.frames), (2, 1) if beside else (1,)
     every = count * outline.pixels
-    return {
+    stages = {
         **read_before(outline),
         **_loaded(outline),
         "invert": invert,
         "sample": sample,
         "finish": finish,
-        "write": [Leg(steps=count, seconds=every * sum(widths) * _WRITTEN)],
-        "verify": [Leg(steps=count, seconds=every * width * _READ) for width in widths],
+        "write": [Leg(steps=count, seconds=every * sum(widths) * _WRITTEN.get(outline.codec, _WRITTEN["h264"]))],
+        "verify": [Leg(steps=count, seconds=every * width * _CHECKED) for width in widths],
     }
+    return _paced(stages, paces)
 
 
-def expected_of_stills(outline: Outline, *, each: int = 3) -> Expected:
+def expected_of_stills(outline: Outline, *, each: int = 3, paces: Mapping[str, float] = AS_SHIPPED) -> Expected:
     """The legs of every stage of a preview.
 
     Args:
         outline: of the render.
         each: stills of a shot.
+        paces: as for `expected_of`.
     """
     together = FrameRange(start=0, stop=each)
     shots = [(shot, look) for look in outline.looks for shot in look.shots]
-    return {
+    stages = {
         **read_before(outline),
         **_loaded(outline),
         "preview": [
@@ -152,23 +176,32 @@ def expected_of_stills(outline: Outline, *, each: int = 3) -> Expected:
             for _, look in sorted(shots, key=lambda pair: pair[0].start)
         ],
     }
+    return _paced(stages, {**paces, "preview": paces.get("sample", 1.0)})
 
 
 def read_before(outline: Outline) -> Expected:
     """The legs of what is read before anything is made: all there are of a plan that is only shown."""
     found: dict[str, Sequence[Leg]] = {}
     if outline.scanned:
-        found["index"] = [Leg(steps=outline.scanned, seconds=outline.scanned * outline.pixels * _READ)]
+        found["index"] = [Leg(steps=outline.scanned, seconds=outline.scanned * outline.pixels * _SCANNED)]
     if outline.searched:
-        found["shots"] = [Leg(steps=outline.searched, seconds=outline.searched * outline.pixels * (_READ + _SEEN))]
+        found["shots"] = [Leg(steps=outline.searched, seconds=outline.searched * outline.pixels * _SEARCHED)]
     return found
 
 
-def seconds_of(outline: Outline) -> float | None:
+def seconds_of(outline: Outline, *, paces: Mapping[str, float] = AS_SHIPPED) -> float | None:
     """Rough wall time of a render, start-up included; None where the size of the model is not known."""
     if any(look.sizes is None for look in outline.looks):
         return None
-    return _START + sum(leg.seconds for legs in expected_of(outline).values() for leg in legs)
+    stages = expected_of(outline, paces=paces)
+    return _START * paces.get("start", 1.0) + sum(leg.seconds for legs in stages.values() for leg in legs)
+
+
+def _paced(expected: Expected, paces: Mapping[str, float]) -> Expected:
+    return {
+        name: [replace(leg, seconds=leg.seconds * paces.get(name, 1.0)) for leg in legs]
+        for name, legs in expected.items()
+    }
 
 
 def _loaded(outline: Outline) -> Expected:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vedit.controls import branch
 from vedit.costs import AUTOENCODER, LookOutline, Outline, seconds_of
 from vedit.guides import plain
+from vedit.kept_costs import paces_of
 from vedit.models import default_guidance, known_models, known_words, sizes, unknown_words, what_to_know
 from vedit.models.fast import FastTier, Schedule, fast_tier
 from vedit.options import RenderPlan, RestyleOptions
@@ -144,9 +145,10 @@ _HELD_FRAMES, _HELD_BYTES = 60, 2.5
 
 
 def estimate_seconds(job: Job) -> float | None:
-    """Rough wall time, start-up, reading, writing and checking included; None where the size of the model is not
-    known."""
-    return seconds_of(outline_of(job))
+    """Rough wall time on this machine, start-up, reading, writing and checking included; None where the size of the
+    model is not known."""
+    outline = outline_of(job)
+    return seconds_of(outline, paces=paces_of(outline))
 
 
 def outline_of(job: Job, *, is_scanned: bool = False) -> Outline:

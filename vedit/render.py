@@ -24,6 +24,8 @@ from vedit.finish import side_by_side as compare
 from vedit.finished_frames import UNTOUCHED, FinishedFrames, KeptShot
 from vedit.finishing import untouched_shot
 from vedit.guides import Steering
+from vedit.kept_costs import keep as keep_costs
+from vedit.kept_costs import paces_of
 from vedit.killed import BesideJournal, beside_of
 from vedit.map_cache import FrameCache
 from vedit.media.containers import default_output
@@ -122,7 +124,7 @@ def restyle(
     beside = side_by_side is not None
 
     def expect(outline: Outline | None) -> None:
-        course.expect({} if outline is None else expected_of(outline, beside=beside))
+        course.expect({} if outline is None else expected_of(outline, beside=beside, paces=paces_of(outline)))
 
     job = make_job(request, reader=reader, on_progress=course, on_outline=expect)
     on_plan(describe_job(job))
@@ -195,7 +197,9 @@ def _attempt(
             sampled=tuple(frames for sampler in sampling for frames in sampler.kept()),
             finished=tuple(_shelved(job, passes, shelf, locked)),
         )
-        course.expect(expected_of(outline_of(job), left, beside=beside is not None))
+        outline = outline_of(job)
+        paces = paces_of(outline)
+        course.expect(expected_of(outline, left, beside=beside is not None, paces=paces))
         writer = stack.enter_context(VideoWriter(_in_work(job.output, work, recipe_of(job, passes))))
         pair = None if beside is None else stack.enter_context(VideoWriter(_in_work(beside, work, {})))
         source_reader = stack.enter_context(reopen_source(job))
@@ -279,6 +283,8 @@ def _attempt(
         work.done(keep=keep, rendered=rendered)
         checking.end()
         clock.lap("verify")
+        if not any(one.ladder.notes for one in passes):
+            keep_costs(outline, course.taken, paces)
     return _result(job, report, told, kept, clock)
 
 

@@ -13,6 +13,7 @@ from vedit.course import Course
 from vedit.errors import InputError, NotFiniteError
 from vedit.finishing import finished_stills
 from vedit.guides import Steering
+from vedit.kept_costs import paces_of
 from vedit.map_cache import FrameCache
 from vedit.media.containers import default_output
 from vedit.media.target import check_target
@@ -68,7 +69,7 @@ def preview(
     course = Course(on_progress)
 
     def expect(outline: Outline | None) -> None:
-        course.expect({} if outline is None else expected_of_stills(outline))
+        course.expect({} if outline is None else expected_of_stills(outline, paces=paces_of(outline)))
 
     job = make_job(request, reader=reader, on_progress=course, on_outline=expect)
     rows: list[list[IntFrames]] = []
