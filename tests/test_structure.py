@@ -19,6 +19,7 @@ LAYERS = (
     (
         "media",
         "options",
+        "course",
         "memory",
         "work",
         "finished_frames",
@@ -57,11 +58,12 @@ LAYERS = (
     ("masks", "control_source", "named_files", "plan_file", "plan_text"),
     ("guides",),
     ("pipelines",),
-    ("planning", "estimates", "used_weights"),
+    ("planning", "foreseen", "estimates", "costs", "kept_costs", "used_weights"),
     ("restylers", "killed"),
     ("sampling", "ended_before"),
     ("finishing", "resumed"),
     ("passes",),
+    ("render_steps",),
     (
         "render",
         "stills",

@@ -141,6 +141,18 @@ class Sampler:
         """The names of a shot's units, in the window that it is or will be sampled in."""
         return self._planned(shot, self._sizes(shot)).keys
 
+    def kept(self) -> tuple[FrameRange, ...]:
+        """The frames of units that the work folder lists."""
+        found: list[FrameRange] = []
+        for shot in self._job.own_shots:
+            planned = self._planned(shot, self._sizes(shot))
+            reached = shot.frames.start
+            for window, key in zip(planned.windows, planned.keys, strict=True):
+                if self._work.has(key):
+                    found.append(FrameRange(start=reached, stop=window.frames.stop))
+                reached = window.frames.stop
+        return tuple(found)
+
     def missing(self) -> tuple[int, int]:
         """(units still to do, units in all) by what the work folder lists."""
         keys = [key for shot in self._job.own_shots for key in self._planned(shot, self._sizes(shot)).keys]
@@ -173,7 +185,11 @@ class Sampler:
         source = _SmallFrames(self._job, reader)
         anchor = self._job.anchor_of(planned.shot)
         guides_of = self._steering.guides_of(planned.shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
+        reached = planned.shot.frames.start
         for window, key in zip(planned.windows, planned.keys, strict=True):
+            # Of what windows share, a frame counts once.
+            new = FrameRange(start=reached, stop=window.frames.stop)
+            reached = new.stop
             if self._work.get(key) is None:
                 stop_if_asked(self._stop, self._work)
                 data = restyle_window(
@@ -182,16 +198,16 @@ class Sampler:
                     window.frames,
                     source,
                     guides_of,
-                    lambda stage, part, window=window: self._tell(planned.shot, window.frames, stage, part),
+                    lambda stage, part, new=new: self._tell(planned.shot, new, stage, part),
                     None if anchor is None else anchor.frame,
                 ).data
                 frames = (window.frames.start, window.frames.stop)
                 self._work.put(key, data, frames=frames, computed_on=self.computed_on)
-            self._tell(planned.shot, window.frames, "sample", 1.0)
+            self._tell(planned.shot, new, "sample", 1.0)
 
-    def _tell(self, shot: Shot, window: FrameRange, stage: str, part: float) -> None:
+    def _tell(self, shot: Shot, frames: FrameRange, stage: str, part: float) -> None:
         total = len(self._job.frames)
-        done = min(total, window.start - self._job.frames.start + round(part * len(window)))
+        done = min(total, frames.start - self._job.frames.start + int(part * len(frames)))
         self._on_progress(Progress(stage=stage, done=done, total=total, shot=shot.number, shots=len(self._job.shots)))
 
 

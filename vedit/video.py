@@ -274,6 +274,9 @@ class Video:
             device: as for `render`.
             on_progress: told before each shot.
         """
+        from vedit.costs import expected_of_stills
+        from vedit.course import Course
+        from vedit.estimates import outline_of
         from vedit.planning import make_job
         from vedit.stills import stills_of
 
@@ -283,8 +286,11 @@ class Video:
             request = replace(
                 self._with(edits, Path(folder) / "still.mkv"), model=model, device=device, writing=writing
             )
+            course = Course(on_progress)
             job = make_job(request, reader=self.reader)
-            for made in stills_of(job, numbers_of=numbers_of, on_progress=on_progress):
+            known = expected_of_stills(outline_of(job))
+            course.expect({name: known[name] for name in ("load", "preview") if name in known})
+            for made in stills_of(job, numbers_of=numbers_of, on_progress=course):
                 yield Preview(
                     shot=made.shot,
                     options=made.options,

@@ -233,6 +233,11 @@ class VideoReader:
         for start in range(frames.start, frames.stop, size):
             yield self.read(FrameRange(start=start, stop=min(start + size, frames.stop)))
 
+    @property
+    def is_scanned(self) -> bool:
+        """Whether the index is there already."""
+        return self._scan is not None
+
     def scanned(self) -> ScannedIndex:
         """The index with what reading by number needs beside it; found once."""
         if self._scan is None:
