@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from vedit.masking import MaskSpec, RegionSpec, parse_mask
-from vedit.options import DEFAULT_CONTROLS, Keep, QualityName, RestyleOptions, Start, Upscale
+from vedit.options import DEFAULT_CONTROLS, BlackBars, Keep, QualityName, RestyleOptions, Start, Upscale
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ class Settings(TypedDict, total=False):
     window: int
     overlap: int | None
     upscale: Upscale
+    bars: BlackBars
 
 
 class Edit(RestyleOptions):
