@@ -24,6 +24,8 @@ LAYERS = (
         "work",
         "finished_frames",
         "small_frames",
+        "bars",
+        "shot_bars",
         "cut_check",
         "shots",
         "transitions",

@@ -18,6 +18,7 @@ from vedit.masking import MaskSpec, RegionSpec
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.place import Stamp
 from vedit.options import (
+    BlackBars,
     Keep,
     OnProgress,
     QualityName,
@@ -75,6 +76,7 @@ def _called(
     window: int = 24,
     overlap: int | None = None,
     upscale: Upscale = "guided",
+    bars: BlackBars = "keep",
     frames: str | None = None,
     model: str = "embedded",
     controlnets: Mapping[str, str] | Sequence[tuple[str, str]] = (),
@@ -137,6 +139,7 @@ def _called(
         overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or that
             third where it is less.
         upscale: "guided" or "lanczos": back to the source's size.
+        bars: "keep" or "paint": whether black bars around the picture stay as they are.
         frames: part of the clip, START..END, as seconds, timecode or "#36..#96", END exclusive; None is the whole clip.
         model: a name from the list of models, a diffusers folder, a .safetensors file, or a hub id.
         controlnets: further control branches: kind -> folder, file or hub id.

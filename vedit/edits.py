@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vedit.arguments import checked
 from vedit.masking import MaskSpec, RegionSpec, parse_mask, parse_region
-from vedit.options import DEFAULT_CONTROLS, Keep, QualityName, RestyleOptions, Start, Upscale
+from vedit.options import DEFAULT_CONTROLS, BlackBars, Keep, QualityName, RestyleOptions, Start, Upscale
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class Edit(RestyleOptions):
         window: int = 24,
         overlap: int | None = None,
         upscale: Upscale = "guided",
+        bars: BlackBars = "keep",
     ) -> None:
         """Make it; all but the prompt is given by name.
 
@@ -79,6 +80,7 @@ class Edit(RestyleOptions):
             overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or
                 that third where it is less.
             upscale: "guided" or "lanczos": back to the source's size.
+            bars: "keep" or "paint": whether black bars around the picture stay as they are.
 
         Raises:
             InputError: a mask, region or control that is not understood, or a value that is not allowed.

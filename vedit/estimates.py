@@ -46,6 +46,7 @@ def describe_job(job: Job) -> RenderPlan:
         seconds=estimate_seconds(job),
         notes=(*job.notes, *_dear_looks(job.request.model, (look.request.options for look in looks))),
         settings=_settings(job),
+        bars={number: bars.sides for number, bars in job.bars.items()},
     )
 
 

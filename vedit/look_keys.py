@@ -10,7 +10,7 @@ from typing import Literal, cast, get_args
 from vedit.bounds import BOUNDS, end_text
 from vedit.errors import InputError
 from vedit.masking import Propagation
-from vedit.options import QUALITIES, Keep, Start, Upscale
+from vedit.options import QUALITIES, BlackBars, Keep, Start, Upscale
 
 Kind = Literal["text", "integer", "number", "boolean"]
 
@@ -157,6 +157,7 @@ LOOK: dict[str, Key] = {
     "overlap": _bounded("overlap", "Frames that neighbouring windows share."),
     "batch": _bounded("batch", "Frames per network call."),
     "upscale": Key(kind="text", choices=get_args(Upscale), about="Back to the source's size."),
+    "bars": Key(kind="text", choices=get_args(BlackBars), about="Black bars stay as they are, or are painted too."),
 }
 """What a look may say of its render."""
 MODEL = Key(kind="text", about="A listed name, diffusers folder, .safetensors file or hub id.")

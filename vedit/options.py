@@ -21,6 +21,7 @@ QualityName = Literal["draft", "standard", "high"]
 Keep = Literal["structure", "motion", "faces"]
 Start = Literal["inversion", "noise"]
 Upscale = Literal["guided", "lanczos"]
+BlackBars = Literal["keep", "paint"]
 OVERLAP = 4
 """Frames that neighbouring windows share where nothing else is asked; a third of the window where that is less."""
 _NUMBERS = (
@@ -103,6 +104,9 @@ class RestyleOptions:
     overlap: int | None = None
     """Frames that neighbouring windows share, at most a third of them; None is 4, or that third where it is less."""
     upscale: Upscale = "guided"
+    bars: BlackBars = "keep"
+    """Black bars around the picture, found in each shot: they stay the source's to the last bit, and the model does not
+    see them; or they are restyled with the picture."""
 
     def __post_init__(self) -> None:
         for name in ("prompt", "negative_prompt", "source_prompt"):
@@ -111,6 +115,7 @@ class RestyleOptions:
         one_of("quality", self.quality, tuple(QUALITIES))
         one_of("start", self.start, get_args(Start))
         one_of("upscale", self.upscale, get_args(Upscale))
+        one_of("bars", self.bars, get_args(BlackBars))
         if self.keep is not None:
             one_of("keep", self.keep, get_args(Keep))
         if self.start == "noise" and self.variation:
@@ -253,6 +258,9 @@ class RenderPlan:
     """A rough estimate of the wall time on this machine; None as above."""
     notes: tuple[str, ...] = ()
     settings: dict[str, object] = field(default_factory=dict[str, object])
+    bars: dict[int, dict[str, int]] = field(default_factory=dict[int, dict[str, int]])
+    """Shot number -> width in pixels of the black bars on its four sides that stay as they are; shots without bars are
+    left out."""
 
 
 def ignore_plan(plan: RenderPlan) -> None:

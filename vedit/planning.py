@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import pairwise
 
@@ -32,8 +32,9 @@ from vedit.options import (
 )
 from vedit.rationals import shown
 from vedit.registry import needs_of
+from vedit.shot_bars import kept_bars, told_of_bars
 from vedit.shots import detect_shots
-from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
+from vedit.types import Bars, Fit, FrameIndex, FrameRange, Shot, VideoMetadata
 from vedit.weights import local
 from vedit.work import LONGEST_NAME, work_folder
 
@@ -60,6 +61,10 @@ class Job:
     hash_source: Callable[[], str]
     numbers: frozenset[int] | None = None
     """Of the shots that `request.options` are for; None is all."""
+    bars: Mapping[int, Bars] = field(default_factory=dict[int, Bars])
+    """Shot number -> its black bars, of the shots that have some and keep them."""
+    anchor_bars: Mapping[int, Bars] = field(default_factory=dict[int, Bars])
+    """The same by the frame of an anchor that lies in none of the shots."""
 
     @property
     def source_sha256(self) -> str:
@@ -97,6 +102,13 @@ class Job:
         """What a shot is sampled together with; None: its own first frame, which needs no more than itself."""
         anchor = self.anchor
         return None if anchor is None or anchor.frame == shot.frames.start else anchor
+
+    def bars_at(self, frame: int) -> Bars:
+        """The black bars that stay as they are in a frame, of the shots or of the anchor."""
+        if self.request.options.bars == "paint":
+            return Bars()
+        shot = next((shot.number for shot in self.shots if frame in shot.frames), None)
+        return self.anchor_bars.get(frame, Bars()) if shot is None else self.bars.get(shot, Bars())
 
     def looks(self) -> tuple[Job, ...]:
         """The job as one of a single look each, in the order of their first shots; their `own_shots` are disjoint."""
@@ -150,6 +162,7 @@ def steered_by(job: Job) -> Steered:
             allow_huge=job.request.allow_huge,
         ),
         fit=job.fit,
+        bars_at=job.bars_at,
         controls=options.controls,
         mask=options.mask,
         regions=options.regions,
@@ -214,11 +227,12 @@ def make_job(
             shots = _detected(reader, frames, on_progress)
         else:
             shots = _known_shots(request.shots, len(index), frames)
-    check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
-    made = {shot.number for shot in shots} - request.locked
-    for options in looks:
-        used = request.looks is None or any(request.looks.get(number) == options for number in made)
-        _check_anchor(options, index, metadata, frames if used else None)
+        check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
+        made = {shot.number for shot in shots} - request.locked
+        for options in looks:
+            used = request.looks is None or any(request.looks.get(number) == options for number in made)
+            _check_anchor(options, index, metadata, frames if used else None)
+        bars, anchor_bars = kept_bars(request, reader, shots)
     fits = [
         fit_of((metadata.width, metadata.height), options, request.model) for options in looks or (request.options,)
     ]
@@ -237,6 +251,7 @@ def make_job(
             *warnings,
             *output.notes,
             *_untouched(request.looks, shots),
+            *told_of_bars(bars, shots),
             *dict.fromkeys(note for options in looks for note in keeping(options)),
             *little_space(output, fit, keep_frames=request.keep_frames),
             *what_it_is(request.model),
@@ -245,6 +260,8 @@ def make_job(
             *larger_model(request, device),
         ),
         hash_source=cache(lambda: source_hash(metadata.path)[0]),
+        bars=bars,
+        anchor_bars=anchor_bars,
     )
     on_outline(outline_of(job, is_scanned=is_scanned))
     return job

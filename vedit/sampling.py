@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vedit.bars import filled
 from vedit.computed_on import computed_on
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
@@ -170,10 +171,15 @@ class Sampler:
         options = self._restyler.options
         parts = shot_windows(options, shot.frames, size=window)
         facts = {**self._facts, "anchor": shot.frames.start, "batch": batch}
+        bars = self._job.bars_at(shot.frames.start)
+        if bars:
+            facts["bars"] = hashed(bars)
         shared = self._job.anchor_of(shot)
         if shared is not None:
             facts["shared anchor"] = hashed(shared) if self._whole_shot else shared.frame
             # Outside the part there are no masks.
+            if there := self._job.bars_at(shared.frame):
+                facts["bars there"] = hashed(there)
             facts["regions there"] = bool(options.regions) and shared.frame in self._job.frames
         if self._whole_shot:
             facts["end"] = shot.frames.stop
@@ -237,7 +243,9 @@ class _SmallFrames:
         return found
 
     def _read(self, frames: FrameRange) -> torch.Tensor:
-        parts = [fit(clip, self._job.fit) for clip in self._reader.chunks(frames, self._job.frames_at_once)]
+        bars = self._job.bars_at(frames.start)
+        clips = self._reader.chunks(frames, self._job.frames_at_once)
+        parts = [fit(filled(clip, bars), self._job.fit) for clip in clips]
         return torch.cat(parts) if parts else torch.empty(0, 3, *self._job.fit.outer)
 
 

@@ -17,7 +17,7 @@ from vedit.cli.progress import progress
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError
 from vedit.masking import parse_region
-from vedit.options import QUALITIES, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
+from vedit.options import QUALITIES, BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -126,6 +126,13 @@ DEFAULTS = RestyleOptions(prompt="")
     show_default=True,
     help="Back to the source's size: guided by the source's edges, or plain.",
 )
+@click.option(
+    "--bars",
+    type=click.Choice(list(get_args(BlackBars))),
+    default=DEFAULTS.bars,
+    show_default=True,
+    help="Black bars around the picture, found in each shot: left as they are, or restyled too.",
+)
 @click.option("-o", "--output", type=params.FILE, help="The result.  [default: NAME.vedit.EXT beside the source]")
 @click.option("--side-by-side", type=params.FILE, metavar="FILE", help="Also write source and result side by side.")
 @params.range_option
@@ -165,6 +172,7 @@ def restyle_command(
     window: int,
     batch: int,
     upscale: str,
+    bars: str,
     output: Path | None,
     side_by_side: Path | None,
     frames: str | None,
@@ -231,6 +239,7 @@ def restyle_command(
         window=window,
         batch=batch,
         upscale=cast("Upscale", upscale),
+        bars=cast("BlackBars", bars),
     )
     if not options.draws and _typed("seed"):
         raise InputError(
