@@ -9,9 +9,10 @@ from vedit.controls import branch
 from vedit.costs import AUTOENCODER, LookOutline, Outline, seconds_of
 from vedit.guides import plain
 from vedit.kept_costs import paces_of
+from vedit.media.sequence import is_still
 from vedit.models import default_guidance, known_models, known_words, sizes, unknown_words, what_to_know
 from vedit.models.fast import FastTier, Schedule, fast_tier
-from vedit.options import RenderPlan, RestyleOptions
+from vedit.options import NO_RATE, RenderPlan, RestyleOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +36,7 @@ def describe_job(job: Job) -> RenderPlan:
         frames=len(job.frames),
         first_frame=job.frames.start,
         shots=tuple((shot.frames.start, shot.frames.stop) for shot in job.shots),
-        rate="variable" if rate is None else str(rate),
+        rate=NO_RATE if is_still(job.metadata.path) else "variable" if rate is None else str(rate),
         source_size=(job.metadata.width, job.metadata.height),
         working_size=(fit.outer[1], fit.outer[0]),
         model=job.request.model,

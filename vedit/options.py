@@ -235,6 +235,10 @@ def ignore_progress(progress: Progress) -> None:
     """The caller that does not want to know."""
 
 
+NO_RATE = "none"
+"""The rate of a still picture."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class RenderPlan:
     """What a render will do, known before a model is loaded; `as_json` is what `--dry-run --json` prints."""
@@ -245,6 +249,7 @@ class RenderPlan:
     first_frame: int
     shots: tuple[tuple[int, int], ...]
     rate: str
+    """Frames per second as a fraction, "variable", or "none" of a still picture."""
     source_size: tuple[int, int]
     working_size: tuple[int, int]
     """(width, height), padding included."""

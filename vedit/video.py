@@ -57,7 +57,8 @@ def open_video(
     It may be used as a context manager; without one it is closed when it is no longer used.
 
     Args:
-        path: of the file; or `shot_%04d.png`, `shot_####.png`, or a folder of one image sequence.
+        path: of the file, a still picture included; or `shot_%04d.png`, `shot_####.png`, or a folder of one image
+            sequence.
         seek: reach frames by seeking; False always decodes from the first frame on.
         rate: frames per second of an image sequence, above 0 up to 1000; None is 25.
         track: number of the video stream, from 0, as `vedit probe` lists them; None is the film.

@@ -17,7 +17,7 @@ from vedit.cli.progress import progress
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError
 from vedit.masking import parse_region
-from vedit.options import QUALITIES, BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
+from vedit.options import NO_RATE, QUALITIES, BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -354,11 +354,14 @@ def _preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
 
 def _plan_rows(plan: RenderPlan) -> dict[str, str]:
     """The plan of a dry run, to be read."""
+    frames = {
+        "frames": f"{plan.frames}, #{plan.first_frame}..#{plan.first_frame + plan.frames}, at {plan.rate}",
+        "shots": f"{count(len(plan.shots), 'shot')}: " + ", ".join(f"#{a}..#{b}" for a, b in plan.shots),
+    }
     return {
         "source": plan.source,
         "output": plan.output,
-        "frames": f"{plan.frames}, #{plan.first_frame}..#{plan.first_frame + plan.frames}, at {plan.rate}",
-        "shots": f"{count(len(plan.shots), 'shot')}: " + ", ".join(f"#{a}..#{b}" for a, b in plan.shots),
+        **({"frames": "one, a still picture"} if plan.rate == NO_RATE else frames),
         "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
         "model": f"{plan.model} on {plan.device}",
         **_drawn_row(plan),

@@ -24,7 +24,7 @@ from vedit.media.numbered import move_in_place
 from vedit.media.passthrough import Passthrough, kept_tags
 from vedit.media.place import check_free, put_in_place, stands, sync
 from vedit.media.plan import OutputPlan
-from vedit.media.sequence import DEFAULT_RATE, find_sequence
+from vedit.media.sequence import DEFAULT_RATE, find_pictures
 from vedit.media.sidecar import describe, sidecar_path, stage_sidecar
 from vedit.media.sinks import FilesSink, GifSink, TrackSink, discard, open_sink
 from vedit.media.source import open_input
@@ -205,7 +205,7 @@ class VideoWriter:
             if plan.container.muxer == "mxf":
                 tags = {f"{MXF_COMMENT}{key}": value for key, value in ({**plan.tags, **tags}).items()}
             pictures.metadata.update(tags)
-        if find_sequence(plan.source.path) is None:
+        if find_pictures(plan.source.path) is None:
             self._passthrough = Passthrough(plan, output)
             chapters = self._passthrough.chapters()
             if chapters:
