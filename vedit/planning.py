@@ -211,7 +211,7 @@ def make_job(
         metadata, is_scanned = reader.metadata, reader.is_scanned
         outline = partial(foreseen, request, metadata, device, is_scanned=is_scanned)
         on_outline(outline())
-        index = _indexed(reader, on_progress)
+        index = indexed(reader, on_progress)
         scanned, warnings = reader.scanned(), reader.warnings
         whole = FrameRange(start=0, stop=len(index))
         frames = whole if request.frames is None else parse_range(request.frames, index, metadata.timecode)
@@ -306,7 +306,7 @@ def settle(request: RenderRequest) -> RenderRequest:
     return request
 
 
-def _indexed(reader: VideoReader, on_progress: OnProgress) -> FrameIndex:
+def indexed(reader: VideoReader, on_progress: OnProgress) -> FrameIndex:
     """The times of all frames, for which a long clip is decoded for minutes."""
     declared = reader.metadata.declared_frames or 0
 

@@ -276,7 +276,7 @@ class OpticalFlow:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptEmbeds:
-    """The text encoder's states: float (1, L, D)."""
+    """The text encoder's states: float (1, L, D); (T, L, D) where frames have prompts of their own."""
 
     states: torch.Tensor
 
