@@ -14,15 +14,18 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Low to high: a module imports from its own line and those before it. DESIGN's arrow line, with every module placed.
 LAYERS = (
-    ("errors", "types", "bounds", "thumbnail", "rationals", "structured"),
+    ("errors", "types", "bounds", "thumbnail", "rationals", "structured", "arguments"),
     ("ranges", "protocols", "masking", "finite", "computed_on"),
     (
         "media",
         "options",
+        "course",
         "memory",
         "work",
         "finished_frames",
         "small_frames",
+        "bars",
+        "shot_bars",
         "cut_check",
         "shots",
         "transitions",
@@ -57,11 +60,12 @@ LAYERS = (
     ("masks", "control_source", "named_files", "plan_file", "plan_text"),
     ("guides",),
     ("pipelines",),
-    ("planning", "estimates", "used_weights", "recorded_request"),
+    ("planning", "foreseen", "estimates", "costs", "kept_costs", "used_weights", "recorded_request"),
     ("restylers", "killed"),
     ("sampling", "ended_before"),
     ("finishing", "resumed"),
     ("passes",),
+    ("render_steps",),
     (
         "render",
         "replay",

@@ -49,7 +49,7 @@ def as_recorded(request: RenderRequest, folder: Path) -> dict[str, object]:
 
 def hashes_of(request: RenderRequest, folder: Path) -> dict[str, str]:
     """SHA-256 of the masks and control videos of a request, by their names as `as_recorded` has them."""
-    looks = (request.options,) if request.looks is None else tuple(request.looks.values())
+    looks = request.all_looks
     files = dict.fromkeys(path for options in looks for path in options.files)
     return {_name_from(folder, path): source_hash(path)[0] for path in files}
 

@@ -207,7 +207,7 @@ def _as_memory_had_it(request: RenderRequest, used: Mapping[str, Any], name: str
         InputError: they cannot be asked for.
     """
     windows, batches = ({int(size) for size in used[key].values()} for key in ("windows", "batches"))
-    looks = (request.options,) if request.looks is None else tuple(request.looks.values())
+    looks = request.all_looks
     if windows <= {look.window for look in looks} and batches <= {look.batch for look in looks} and not used["tiled"]:
         return request
     if used["tiled"] or len(windows) > 1 or len(batches) > 1:

@@ -17,6 +17,8 @@ from vedit.errors import InputError, VeditError
 from vedit.media.choices import CodecName, PresetName
 from vedit.options import QUALITIES
 
+_LOOK = ("variation", "seed", "strength", "quality")
+
 if TYPE_CHECKING:
     from vedit.options import RenderPlan, RenderRequest, RestyleOptions
     from vedit.replay import Replay
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 @click.option("-o", "--output", type=params.FILE, help="The result.  [default: OUT beside the record]")
 @click.option("--source", type=params.FILE, help="The source, where it has moved.")
 @click.option("-p", "--prompt", help="Another look.")
+@click.option("--variation", type=params.number("variation"), help="Another part that is drawn from the seed.")
 @click.option("--seed", type=params.number("seed"), help="Another seed.")
 @click.option("--strength", type=params.number("strength"), help="Another strength.")
 @click.option("--quality", type=click.Choice(list(QUALITIES)), help="Another quality, with its own steps and size.")
@@ -64,7 +67,7 @@ def again_command(
     \b
     Examples:
       vedit again input.vedit.mp4.vedit.json -o copy.mp4
-      vedit again input.vedit.mp4.vedit.json --seed 7 -o seed7.mp4
+      vedit again input.vedit.mp4.vedit.json --variation 0.6 --seed 7 -o seed7.mp4
       vedit again out.mov.vedit.json --source /footage/input.mov --codec prores -o master.mov
       vedit again out.mov.vedit.json --dry-run
 
@@ -74,7 +77,7 @@ def again_command(
     from vedit.media.isolate import check_file
     from vedit.replay import read_replay
 
-    look = {name: changes[name] for name in ("seed", "strength", "quality") if changes[name] is not None}
+    look = {name: changes[name] for name in _LOOK if changes[name] is not None}
     if prompt is not None:
         look["prompt"] = prompt
     writing = {name: changes[name] for name in ("codec", "preset") if changes[name] is not None}
@@ -106,7 +109,11 @@ def again_command(
 
 
 def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
-    """The request with another look. Raises InputError where it has several and is given one prompt."""
+    """The request with another look.
+
+    Raises:
+        InputError: it has several and is given one prompt, or is given a seed of which nothing is drawn.
+    """
     if request.looks is not None and "prompt" in look:
         raise InputError(
             "the record is of a plan, with a look for each shot: --prompt would replace all of them",
@@ -118,12 +125,14 @@ def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
         return replace(at, **look)
 
     looks = None if request.looks is None else {number: changed(options) for number, options in request.looks.items()}
-    return replace(request, options=changed(request.options), looks=looks)
+    found = replace(request, options=changed(request.options), looks=looks)
+    if "seed" in look:
+        params.check_seed(look["seed"], found.all_looks)
+    return found
 
 
 def _files(request: RenderRequest) -> list[Path]:
-    looks = [request.options] if request.looks is None else list(request.looks.values())
-    return [path for look in looks for path in look.files]
+    return [path for look in request.all_looks for path in look.files]
 
 
 def _dry_run(replay: Replay, request: RenderRequest, *, same: bool, as_json: bool, quiet: bool) -> None:

@@ -112,6 +112,7 @@ def describe(
                 "full_range": plan.encoding.tags.full_range,
             },
         },
+        "data": plan.data,
         "recipe": plan.recipe,
         "used": dict(used or {}),
         "asked": dict(asked) if asked is not None else None,
