@@ -77,7 +77,7 @@ def plan_gallery(
     reader: VideoReader | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> GalleryPlan:
-    """Which frame of which size a gallery shows; no model is loaded. Arguments and errors are those of `make_gallery`."""
+    """Which frame of which size a gallery shows; no model is loaded. Takes and raises what `make_gallery` does."""
     with tempfile.TemporaryDirectory(prefix="vedit-") as folder, ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
         return _planned(_job_at(request, at, reader, Path(folder), on_progress))
