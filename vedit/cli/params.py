@@ -13,6 +13,7 @@ import click
 
 from vedit.bounds import BOUNDS
 from vedit.cli.console import write_events
+from vedit.cli.inputs import FileType, OutputType
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
 from vedit.rationals import frame_rate
@@ -37,7 +38,8 @@ class FiniteRange(click.FloatRange):
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-FILE = click.Path(path_type=Path)
+FILE = FileType()
+OUTPUT = OutputType()
 NON_NEGATIVE = FiniteRange(min=0)
 
 
