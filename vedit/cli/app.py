@@ -21,6 +21,7 @@ from vedit.cli.console import complain, plain_messages, say, writes_events
 from vedit.cli.controls import controls_command
 from vedit.cli.doctor import doctor_command
 from vedit.cli.identity import identity_command
+from vedit.cli.inputs import WORDS
 from vedit.cli.inspect import probe_command
 from vedit.cli.mask import mask_command
 from vedit.cli.models import models_group
@@ -63,6 +64,7 @@ class Program(click.Group):
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
         with plain_messages():
+            WORDS.set(tuple(sys.argv[1:] if args is None else args))
             try:
                 with terminable(), warnings.catch_warnings():
                     # A user of the command line can do nothing about a library's deprecations.

@@ -13,6 +13,7 @@ import click
 
 from vedit.bounds import BOUNDS
 from vedit.cli.console import write_events
+from vedit.cli.inputs import FileType, OutputType
 from vedit.errors import InputError
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
@@ -68,7 +69,8 @@ def switch(name: str, text: str, *short: str) -> Callable[[Command], Command]:
     return click.option(f"{name}/{opposite}", *short, called, cls=Switch, is_flag=True, default=False, help=text)
 
 
-FILE = click.Path(path_type=Path)
+FILE = FileType()
+OUTPUT = OutputType()
 NON_NEGATIVE = FiniteRange(min=0)
 
 
