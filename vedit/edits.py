@@ -27,6 +27,7 @@ class Settings(TypedDict, total=False):
     seed: int
     quality: QualityName
     steps: int | None
+    inversion_steps: int | None
     fixed_point: int | None
     short_side: int | None
     start: Start

@@ -75,7 +75,7 @@ DEFAULTS = RestyleOptions(prompt="")
     "--variation",
     type=params.number("variation"),
     help="How much is drawn from the seed: more gives the look's own strokes, and less of the source's detail.  "
-    "[default: 0]",
+    "[default: the look's own, mostly 0]",
 )
 @click.option(
     "--seed",
@@ -233,11 +233,6 @@ def restyle_command(
         batch=batch,
         upscale=cast("Upscale", upscale),
     )
-    if not options.draws and _typed("seed"):
-        raise InputError(
-            f"--seed {seed} would decide nothing: the render begins at the inverted source, where nothing is drawn",
-            remedy="add --variation, 0.6 for instance, or leave --seed out",
-        )
     request = RenderRequest(
         source=source,
         options=options,
@@ -261,9 +256,15 @@ def restyle_command(
         params.check_output(side_by_side, overwrite=request.writing.overwrite, source=source, replaces=left)
     from vedit.media.isolate import check_file
     from vedit.models import resolve
+    from vedit.models.recipes import by_recipe
 
     # Before anything heavy is loaded or opened: what the model is takes milliseconds.
     resolve(request.model, dict(request.controlnets))
+    if _typed("seed") and not by_recipe(options, request.model).draws:
+        raise InputError(
+            f"--seed {seed} would decide nothing: the render begins at the inverted source, where nothing is drawn",
+            remedy="add --variation, 0.6 for instance, or leave --seed out",
+        )
     # Hostile bytes can crash a decoder: a process of its own meets them first.
     check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     for path in options.files:
