@@ -67,6 +67,7 @@ def _called(
     seed: int = 0,
     quality: QualityName = "standard",
     steps: int | None = None,
+    inversion_steps: int | None = None,
     fixed_point: int | None = None,
     short_side: int | None = None,
     start: Start = "inversion",
@@ -128,6 +129,7 @@ def _called(
         seed: 0 to 9223372036854775807: same seed, same frames; it acts where variation is above 0.
         quality: "draft", "standard" or "high": sets the steps and the working size.
         steps: 1 to 1000: sampling steps, instead of the quality's.
+        inversion_steps: 1 to 1000: steps of the inversion, at most those of the sampling; None is as many.
         fixed_point: 1 to 100: fixed-point iterations of each inversion step, instead of the quality's.
         short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
         start: "inversion" or "noise": where the trajectory begins.

@@ -102,8 +102,17 @@ def _evaluations(job: Job) -> int:
 
 def _ordinary_evaluations(model: str, options: RestyleOptions) -> int:
     """Of the model's own trajectory."""
-    inversion = options.resolved().fixed_point if options.start == "inversion" else 0
-    return _ordinary_steps(options) * (inversion + (2 if _guidance(model, options) != 1 else 1))
+    steps, fixed_point = _ordinary_steps(options), options.resolved().fixed_point
+    inverting = fixed_point * _inversion_steps(options) if options.start == "inversion" else 0
+    return inverting + steps * (2 if _guidance(model, options) != 1 else 1)
+
+
+def _inversion_steps(options: RestyleOptions) -> int:
+    """Of the model's own trajectory: as many as are sampled, or the part of those asked for that lies below."""
+    taken, whole, count = _ordinary_steps(options), options.resolved().steps, options.inversion_steps
+    if count is None or not taken:
+        return taken
+    return 1 + sum(number * whole // count > whole - taken for number in range(count))
 
 
 def _guidance(model: str, options: RestyleOptions) -> float:

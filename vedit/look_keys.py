@@ -148,6 +148,7 @@ LOOK: dict[str, Key] = {
     "seed": _bounded("seed", "Same seed, same frames; it acts where variation is above 0."),
     "quality": Key(kind="text", choices=tuple(QUALITIES), about="Sets the steps and the working size."),
     "steps": _bounded("steps", "Sampling steps, instead of the quality's."),
+    "inversion_steps": _bounded("inversion_steps", "Steps of the inversion, at most those of the sampling."),
     "fixed_point": _bounded("fixed_point", "Fixed-point iterations of the inversion."),
     "short_side": _bounded("short_side", "Pixels of the shorter side that the model works at."),
     "start": Key(kind="text", choices=get_args(Start), about="Where the trajectory begins."),

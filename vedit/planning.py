@@ -23,6 +23,7 @@ from vedit.media.target import check_name
 from vedit.media.timecode import parse_moment, parse_range
 from vedit.models import control_kinds
 from vedit.models.check import checked, located
+from vedit.models.recipes import by_recipe, recipe_notes
 from vedit.options import (
     OnProgress,
     Progress,
@@ -203,6 +204,7 @@ def make_job(
     for options in looks:
         check_prompts(options)
     check_place(request)
+    by_recipes = recipe_notes(looks, request.model)
     request = settle(request)
     looks = request.all_looks
     device = pick_device(request.device)
@@ -253,6 +255,7 @@ def make_job(
             *_untouched(request.looks, shots),
             *told_of_bars(bars, shots),
             *dict.fromkeys(note for options in looks for note in keeping(options)),
+            *by_recipes,
             *little_space(output, fit, keep_frames=request.keep_frames),
             *what_it_is(request.model),
             *strange_words(request.model, looks),
@@ -283,7 +286,7 @@ def check_place(request: RenderRequest) -> None:
 
 
 def settle(request: RenderRequest) -> RenderRequest:
-    """The request with the controls that will act; settled once more it is the same.
+    """The request with the recipes of its looks and the controls that will act; settled once more it is the same.
 
     Raises:
         InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, or the
@@ -292,10 +295,12 @@ def settle(request: RenderRequest) -> RenderRequest:
     located(request.model)
     kinds = control_kinds(request.model, dict(request.controlnets))
     if request.looks is None:
-        request = replace(request, options=settled(request.options, kinds, model=request.model))
+        asked = by_recipe(request.options, request.model)
+        request = replace(request, options=settled(asked, kinds, model=request.model))
         looks = [request.options]
     else:
-        chosen = {number: settled(look, kinds, model=request.model) for number, look in request.looks.items()}
+        asked = {number: by_recipe(look, request.model) for number, look in request.looks.items()}
+        chosen = {number: settled(look, kinds, model=request.model) for number, look in asked.items()}
         request = replace(request, looks=chosen)
         looks = [look for number, look in chosen.items() if number not in request.locked]
     used = [spec for look in looks for spec in look.controls]

@@ -166,9 +166,11 @@ def check_output(path: Path, *, overwrite: bool, source: Path | None = None, rep
     check_target(path, source, overwrite=overwrite, replaces=replaces)
 
 
-def check_seed(seed: int, looks: Iterable[RestyleOptions]) -> None:
+def check_seed(seed: int, looks: Iterable[RestyleOptions], model: str) -> None:
     """Raises InputError where a seed that is typed decides nothing, since nothing is drawn from it."""
-    if not any(look.draws for look in looks):
+    from vedit.models.recipes import by_recipe
+
+    if not any(by_recipe(look, model).draws for look in looks):
         raise InputError(
             f"--seed {seed} would decide nothing: the render begins at the inverted source, where nothing is drawn",
             remedy="add --variation, 0.6 for instance, or leave --seed out",

@@ -79,7 +79,7 @@ DEFAULTS = RestyleOptions(prompt="")
     "--variation",
     type=params.number("variation"),
     help="How much is drawn from the seed: more gives the look's own strokes, and less of the source's detail.  "
-    "[default: 0]",
+    "[default: the look's own, mostly 0]",
 )
 @click.option(
     "--seed",
@@ -249,8 +249,6 @@ def restyle_command(
         upscale=cast("Upscale", upscale),
         bars=cast("BlackBars", bars),
     )
-    if _typed("seed"):
-        params.check_seed(seed, [options])
     choices = params.output_choices(**writing)
     if side_by_side is not None and len(sources) > 1:
         raise InputError(
@@ -304,6 +302,8 @@ def _check(request: RenderRequest, side_by_side: Path | None) -> None:
         params.check_output(side_by_side, overwrite=request.writing.overwrite, source=source, replaces=left)
     # Before anything heavy is loaded or opened: what the model is takes milliseconds.
     resolve(request.model, dict(request.controlnets))
+    if _typed("seed"):
+        params.check_seed(request.options.seed, [request.options], request.model)
     # Hostile bytes can crash a decoder: a process of its own meets them first.
     check_file(source, rate=request.rate, track=request.track, allow_huge=request.allow_huge)
     for path in request.options.files:
