@@ -12,6 +12,7 @@ from vedit.cli import params
 from vedit.cli.console import count, estimate, jsonable, note, result_line, say_plan, show, show_json, show_rows
 from vedit.cli.mask_params import mask_choices, mask_options, region_choices
 from vedit.cli.progress import progress
+from vedit.cli.starting import started
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError
 from vedit.masking import parse_region
@@ -260,6 +261,7 @@ def restyle_command(
 def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
     from vedit.render import restyle
 
+    start = started()
     said: list[str] = []
 
     def tell(plan: RenderPlan) -> None:
@@ -282,6 +284,10 @@ def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool
             stop=stop,
             side_by_side=side_by_side,
         )
+    if start is not None:
+        from vedit.kept_costs import keep_start
+
+        keep_start(start)
     if not quiet:
         _notes(line for line in result.notes if line not in said)
     if as_json:
