@@ -16,6 +16,7 @@ from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options, region_choices
 from vedit.cli.progress import progress
 from vedit.cli.several import Folder, failure_of, folder_made, places, run_each
+from vedit.cli.starting import started
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError
 from vedit.masking import parse_region
@@ -318,6 +319,7 @@ def _typed(name: str) -> bool:
 def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
     from vedit.render import restyle
 
+    start = started()
     said: list[str] = []
 
     def tell(plan: RenderPlan) -> None:
@@ -340,6 +342,10 @@ def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool
             stop=stop,
             side_by_side=side_by_side,
         )
+    if start is not None:
+        from vedit.kept_costs import keep_start
+
+        keep_start(start)
     if not quiet:
         _notes(line for line in result.notes if line not in said)
     if not as_json:
