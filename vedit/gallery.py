@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -56,6 +56,7 @@ class GalleryPlan:
     """(width, height) at which the model works."""
     model: str
     device: str
+    quality: str
     notes: tuple[str, ...] = ()
 
 
@@ -77,7 +78,7 @@ def plan_gallery(
     reader: VideoReader | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> GalleryPlan:
-    """Which frame of which size a gallery shows; no model is loaded. Takes and raises what `make_gallery` does."""
+    """Which frame a gallery shows, at which size; no model is loaded. It takes and raises what `make_gallery` does."""
     with tempfile.TemporaryDirectory(prefix="vedit-") as folder, ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
         return _planned(_job_at(request, at, reader, Path(folder), on_progress))
@@ -153,6 +154,7 @@ def _planned(job: Job) -> GalleryPlan:
         working_size=(job.fit.outer[1], job.fit.outer[0]),
         model=job.request.model,
         device=job.device,
+        quality=job.request.options.quality,
         notes=job.notes,
     )
 
@@ -182,7 +184,7 @@ def _pictures(
             if stage == "sample":
                 on_progress(Progress(stage="sample", done=done + int(part * count), total=len(jobs)))
 
-        guides = steering.guides_of(shot, first.controls, ())([number], frames)
+        guides = steering.guides_of(shot, first.controls, (), drawn=first.drawn)([number], frames)
         targets = [restylers[place].target for place in places]
         latents = restyle_frames(first, frames, [number], guides, tell, targets=targets)
         seen, results = decoded(jobs[places[0]], first, frames, latents)
@@ -215,7 +217,7 @@ def _at_side(frame: IntFrames, bit_depth: int, side: int | None) -> IntFrames:
     """A frame (3, H, W), its longer side at most `side`, as a picture (h, w, 3)."""
     longer = max(frame.shape[1:])
     scaled = frame if side is None or longer <= side else _resized(frame, bit_depth, side / longer)
-    return np.ascontiguousarray(scaled.transpose(1, 2, 0))
+    return cast("IntFrames", np.ascontiguousarray(scaled.transpose(1, 2, 0)))
 
 
 def _resized(frame: IntFrames, bit_depth: int, scale: float) -> IntFrames:

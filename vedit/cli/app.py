@@ -23,6 +23,7 @@ from vedit.cli.doctor import doctor_command
 from vedit.cli.identity import identity_command
 from vedit.cli.inputs import WORDS
 from vedit.cli.inspect import probe_command
+from vedit.cli.looks import looks_command
 from vedit.cli.mask import mask_command
 from vedit.cli.models import models_group
 from vedit.cli.nle import nle_group
@@ -103,6 +104,7 @@ def main() -> None:
 
 for _command in (
     restyle_command,
+    looks_command,
     probe_command,
     shots_command,
     plan_command,
