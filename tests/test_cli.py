@@ -82,7 +82,7 @@ class FakeRender:
         self.side_by_side = side_by_side
         if self.error is not None:
             raise self.error
-        on_progress(Progress(stage="sample", done=24, total=48))
+        on_progress(Progress(stage="sample", done=24, total=48, share=0.5, seconds_left=12.4))
         return RenderResult(
             output="in.vedit.mp4",
             frames=48,
@@ -308,7 +308,7 @@ def test_a_bad_control_names_its_text(render: FakeRender, capsys: pytest.Capture
     assert not render.requests
 
 
-def test_a_terminal_gets_bars(
+def test_a_terminal_gets_a_bar(
     render: FakeRender, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     is_terminal: Callable[[], bool] = lambda: True  # noqa: E731
@@ -318,9 +318,9 @@ def test_a_terminal_gets_bars(
     monkeypatch.setenv("COLUMNS", "120")
     assert vedit(RESTYLE) == 0
     err = capsys.readouterr().err
-    assert "sample" in err
-    assert "24/48" in err
-    assert re.search(r"(^|\n|\x1b\[2K)vedit: plan: ", err), "a message stands on a line of its own, above the bars"
+    assert "50 %, 12 s left" in err
+    assert "sampling, frame 24 of 48" in err
+    assert re.search(r"(^|\n|\x1b\[2K)vedit: plan: ", err), "a message stands on a line of its own, above the bar"
     assert "\x1b[3" not in err, "no colour where NO_COLOR is set"
 
 

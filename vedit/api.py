@@ -18,6 +18,7 @@ from vedit.masking import MaskSpec, RegionSpec
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.place import Stamp
 from vedit.options import (
+    BlackBars,
     Keep,
     OnProgress,
     QualityName,
@@ -66,6 +67,7 @@ def _called(
     seed: int = 0,
     quality: QualityName = "standard",
     steps: int | None = None,
+    inversion_steps: int | None = None,
     fixed_point: int | None = None,
     short_side: int | None = None,
     start: Start = "inversion",
@@ -75,6 +77,7 @@ def _called(
     window: int = 24,
     overlap: int | None = None,
     upscale: Upscale = "guided",
+    bars: BlackBars = "keep",
     frames: str | None = None,
     model: str = "embedded",
     controlnets: Mapping[str, str] | Sequence[tuple[str, str]] = (),
@@ -126,6 +129,7 @@ def _called(
         seed: 0 to 9223372036854775807: same seed, same frames; it acts where variation is above 0.
         quality: "draft", "standard" or "high": sets the steps and the working size.
         steps: 1 to 1000: sampling steps, instead of the quality's.
+        inversion_steps: 1 to 1000: steps of the inversion, at most those of the sampling; None is as many.
         fixed_point: 1 to 100: fixed-point iterations of each inversion step, instead of the quality's.
         short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
         start: "inversion" or "noise": where the trajectory begins.
@@ -137,6 +141,7 @@ def _called(
         overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or that
             third where it is less.
         upscale: "guided" or "lanczos": back to the source's size.
+        bars: "keep" or "paint": whether black bars around the picture stay as they are.
         frames: part of the clip, START..END, as seconds, timecode or "#36..#96", END exclusive; None is the whole clip.
         model: a name from the list of models, a diffusers folder, a .safetensors file, or a hub id.
         controlnets: further control branches: kind -> folder, file or hub id.

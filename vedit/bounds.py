@@ -40,6 +40,7 @@ BOUNDS: Mapping[str, Bound] = MappingProxyType(
         # TOML and JSON readers take 64 bits with a sign.
         "seed": Bound(kind="integer", low=0, high=2**63 - 1),
         "steps": Bound(kind="integer", low=1, high=1000),
+        "inversion_steps": Bound(kind="integer", low=1, high=1000),
         "fixed_point": Bound(kind="integer", low=1, high=100),
         "short_side": Bound(kind="integer", low=64, high=4096),
         "batch": Bound(kind="integer", low=1, high=1_000_000),

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vedit.arguments import checked
 from vedit.masking import MaskSpec, RegionSpec, parse_mask, parse_region
-from vedit.options import DEFAULT_CONTROLS, Keep, QualityName, RestyleOptions, Start, Upscale
+from vedit.options import DEFAULT_CONTROLS, BlackBars, Keep, QualityName, RestyleOptions, Start, Upscale
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ class Edit(RestyleOptions):
         seed: int = 0,
         quality: QualityName = "standard",
         steps: int | None = None,
+        inversion_steps: int | None = None,
         fixed_point: int | None = None,
         short_side: int | None = None,
         start: Start = "inversion",
@@ -49,6 +50,7 @@ class Edit(RestyleOptions):
         window: int = 24,
         overlap: int | None = None,
         upscale: Upscale = "guided",
+        bars: BlackBars = "keep",
     ) -> None:
         """Make it; all but the prompt is given by name.
 
@@ -68,6 +70,7 @@ class Edit(RestyleOptions):
             seed: 0 to 9223372036854775807: same seed, same frames; it acts where variation is above 0.
             quality: "draft", "standard" or "high": sets the steps and the working size.
             steps: 1 to 1000: sampling steps, instead of the quality's.
+            inversion_steps: 1 to 1000: steps of the inversion, at most those of the sampling; None is as many.
             fixed_point: 1 to 100: fixed-point iterations of each inversion step, instead of the quality's.
             short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
             start: "inversion" or "noise": where the trajectory begins.
@@ -79,6 +82,7 @@ class Edit(RestyleOptions):
             overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or
                 that third where it is less.
             upscale: "guided" or "lanczos": back to the source's size.
+            bars: "keep" or "paint": whether black bars around the picture stay as they are.
 
         Raises:
             InputError: a mask, region or control that is not understood, or a value that is not allowed.

@@ -10,7 +10,7 @@ from typing import Literal, cast, get_args
 from vedit.bounds import BOUNDS, end_text
 from vedit.errors import InputError
 from vedit.masking import Propagation
-from vedit.options import QUALITIES, Keep, Start, Upscale
+from vedit.options import QUALITIES, BlackBars, Keep, Start, Upscale
 
 Kind = Literal["text", "integer", "number", "boolean"]
 
@@ -148,6 +148,7 @@ LOOK: dict[str, Key] = {
     "seed": _bounded("seed", "Same seed, same frames; it acts where variation is above 0."),
     "quality": Key(kind="text", choices=tuple(QUALITIES), about="Sets the steps and the working size."),
     "steps": _bounded("steps", "Sampling steps, instead of the quality's."),
+    "inversion_steps": _bounded("inversion_steps", "Steps of the inversion, at most those of the sampling."),
     "fixed_point": _bounded("fixed_point", "Fixed-point iterations of the inversion."),
     "short_side": _bounded("short_side", "Pixels of the shorter side that the model works at."),
     "start": Key(kind="text", choices=get_args(Start), about="Where the trajectory begins."),
@@ -157,6 +158,7 @@ LOOK: dict[str, Key] = {
     "overlap": _bounded("overlap", "Frames that neighbouring windows share."),
     "batch": _bounded("batch", "Frames per network call."),
     "upscale": Key(kind="text", choices=get_args(Upscale), about="Back to the source's size."),
+    "bars": Key(kind="text", choices=get_args(BlackBars), about="Black bars stay as they are, or are painted too."),
 }
 """What a look may say of its render."""
 MODEL = Key(kind="text", about="A listed name, diffusers folder, .safetensors file or hub id.")

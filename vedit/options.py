@@ -21,6 +21,7 @@ QualityName = Literal["draft", "standard", "high"]
 Keep = Literal["structure", "motion", "faces"]
 Start = Literal["inversion", "noise"]
 Upscale = Literal["guided", "lanczos"]
+BlackBars = Literal["keep", "paint"]
 OVERLAP = 4
 """Frames that neighbouring windows share where nothing else is asked; a third of the window where that is less."""
 _NUMBERS = (
@@ -29,6 +30,7 @@ _NUMBERS = (
     "variation",
     "seed",
     "steps",
+    "inversion_steps",
     "fixed_point",
     "short_side",
     "batch",
@@ -88,6 +90,8 @@ class RestyleOptions:
     """Decides what is drawn: where `variation` is above 0, or with `start` "noise"."""
     quality: QualityName = "standard"
     steps: int | None = None
+    inversion_steps: int | None = None
+    """Steps in which the source is inverted, at most as many as are sampled; None is as many."""
     fixed_point: int | None = None
     short_side: int | None = None
     start: Start = "inversion"
@@ -103,6 +107,9 @@ class RestyleOptions:
     overlap: int | None = None
     """Frames that neighbouring windows share, at most a third of them; None is 4, or that third where it is less."""
     upscale: Upscale = "guided"
+    bars: BlackBars = "keep"
+    """Black bars around the picture, found in each shot: they stay the source's to the last bit, and the model does not
+    see them; or they are restyled with the picture."""
 
     def __post_init__(self) -> None:
         for name in ("prompt", "negative_prompt", "source_prompt"):
@@ -111,8 +118,14 @@ class RestyleOptions:
         one_of("quality", self.quality, tuple(QUALITIES))
         one_of("start", self.start, get_args(Start))
         one_of("upscale", self.upscale, get_args(Upscale))
+        one_of("bars", self.bars, get_args(BlackBars))
         if self.keep is not None:
             one_of("keep", self.keep, get_args(Keep))
+        if self.inversion_steps is not None and self.inversion_steps > self.resolved().steps:
+            raise SettingError(
+                f"inversion_steps is {self.inversion_steps} of {self.resolved().steps} sampling steps",
+                remedy="give at most as many, or leave it out",
+            )
         if self.start == "noise" and self.variation:
             raise SettingError(
                 f"variation is {self.variation:g} with start noise, which is drawn from the seed as it is",
@@ -131,7 +144,7 @@ class RestyleOptions:
 
     def at_quality(self, quality: QualityName) -> RestyleOptions:
         """The same look at a preset's cost, whatever it says itself of what the preset decides."""
-        return replace(self, quality=quality, steps=None, fixed_point=None, short_side=None)
+        return replace(self, quality=quality, steps=None, inversion_steps=None, fixed_point=None, short_side=None)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -201,6 +214,11 @@ class RenderRequest:
     """Keep each shot's finished frames too, losslessly, so that a render which changes one shot only encodes the others
     anew. Takes about as much space as a lossless copy of the clip."""
 
+    @property
+    def all_looks(self) -> tuple[RestyleOptions, ...]:
+        """The look of every shot that has one."""
+        return (self.options,) if self.looks is None else tuple(self.looks.values())
+
     def __post_init__(self) -> None:
         try:
             json.dumps(self.purpose, allow_nan=False)
@@ -210,13 +228,17 @@ class RenderRequest:
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """One step of a render; `done` of `total` frames of this stage in the whole job."""
+    """One step of a command; `done` of `total` frames of this stage in the whole job (`load` has one step)."""
 
     stage: str
     done: int
     total: int
     shot: int = 1
     shots: int = 1
+    share: float | None = None
+    """How much of the whole command is done, all stages together, in [0, 1]; it never falls. None: nobody knows."""
+    seconds_left: float | None = None
+    """Of the whole command, by what its stages have taken so far; None where nobody knows."""
 
 
 OnProgress = Callable[[Progress], None]
@@ -224,6 +246,10 @@ OnProgress = Callable[[Progress], None]
 
 def ignore_progress(progress: Progress) -> None:
     """The caller that does not want to know."""
+
+
+NO_RATE = "none"
+"""The rate of a still picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -236,6 +262,7 @@ class RenderPlan:
     first_frame: int
     shots: tuple[tuple[int, int], ...]
     rate: str
+    """Frames per second as a fraction, "variable", or "none" of a still picture."""
     source_size: tuple[int, int]
     working_size: tuple[int, int]
     """(width, height), padding included."""
@@ -249,6 +276,9 @@ class RenderPlan:
     """A rough estimate of the wall time on this machine; None as above."""
     notes: tuple[str, ...] = ()
     settings: dict[str, object] = field(default_factory=dict[str, object])
+    bars: dict[int, dict[str, int]] = field(default_factory=dict[int, dict[str, int]])
+    """Shot number -> width in pixels of the black bars on its four sides that stay as they are; shots without bars are
+    left out."""
 
 
 def ignore_plan(plan: RenderPlan) -> None:

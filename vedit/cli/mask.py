@@ -9,6 +9,7 @@ import click
 
 from vedit.cli import params
 from vedit.cli.console import say, show, show_json
+from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options
 from vedit.cli.progress import progress
 from vedit.media.choices import CodecName, PresetName
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 
 @click.command("mask", short_help="Preview a mask, or export it as a matte.")
-@click.argument("source", metavar="INPUT", type=params.FILE)
+@input_argument()
 @mask_options
 @click.option("-o", "--output", type=params.FILE, help="The matte in grey: a video, or pictures (matte_%04d.png).")
 @click.option(

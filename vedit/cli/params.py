@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
@@ -13,12 +13,15 @@ import click
 
 from vedit.bounds import BOUNDS
 from vedit.cli.console import write_events
+from vedit.cli.inputs import FileType, OutputType
+from vedit.errors import InputError
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
 from vedit.rationals import frame_rate
 
 if TYPE_CHECKING:
     from vedit.media.place import Stamp
+    from vedit.options import RestyleOptions
     from vedit.types import ControlSpec
 
 
@@ -66,7 +69,8 @@ def switch(name: str, text: str, *short: str) -> Callable[[Command], Command]:
     return click.option(f"{name}/{opposite}", *short, called, cls=Switch, is_flag=True, default=False, help=text)
 
 
-FILE = click.Path(path_type=Path)
+FILE = FileType()
+OUTPUT = OutputType()
 NON_NEGATIVE = FiniteRange(min=0)
 
 
@@ -160,6 +164,17 @@ def check_output(path: Path, *, overwrite: bool, source: Path | None = None, rep
     from vedit.media.target import check_target
 
     check_target(path, source, overwrite=overwrite, replaces=replaces)
+
+
+def check_seed(seed: int, looks: Iterable[RestyleOptions], model: str) -> None:
+    """Raises InputError where a seed that is typed decides nothing, since nothing is drawn from it."""
+    from vedit.models.recipes import by_recipe
+
+    if not any(by_recipe(look, model).draws for look in looks):
+        raise InputError(
+            f"--seed {seed} would decide nothing: the render begins at the inverted source, where nothing is drawn",
+            remedy="add --variation, 0.6 for instance, or leave --seed out",
+        )
 
 
 class RateType(click.ParamType):

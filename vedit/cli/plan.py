@@ -14,6 +14,7 @@ import click
 from vedit.cli import params
 from vedit.cli.configured import Configured
 from vedit.cli.console import count, estimate, note, result_line, say_plan, show, show_json
+from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
 from vedit.cli.shots import choices_of, detection_options
 from vedit.cli.stopping import stopping
@@ -36,7 +37,7 @@ def _print_schema(context: click.Context, _param: click.Parameter, value: bool) 
 
 
 @click.command("plan", short_help="Write a clip's shots as a file to put looks in.")
-@click.argument("source", metavar="INPUT", type=params.FILE)
+@input_argument()
 @click.option("-o", "--output", type=params.FILE, help="The plan.  [default: NAME.plan.toml beside INPUT]")
 @click.option("-p", "--prompt", default="", help="The look of every shot that says nothing else.")
 @click.option("--no-thumbnails", is_flag=True, help="Write no folder of pictures beside the plan.")
@@ -119,7 +120,7 @@ def plan_command(
 
 
 @click.command("edit", cls=Configured, short_help="Render a plan: each shot under its own look.")
-@click.argument("plan_path", metavar="PLAN", type=params.FILE)
+@input_argument("plan_path", "PLAN")
 @click.option("-o", "--output", type=params.FILE, help="The result, instead of the plan's.")
 @click.option(
     "--preview",

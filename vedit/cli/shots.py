@@ -10,6 +10,7 @@ import click
 
 from vedit.cli import params
 from vedit.cli.console import json_text, note, show, show_json
+from vedit.cli.inputs import input_argument
 from vedit.errors import InputError
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def choices_of(
 
 
 @click.command("shots", short_help="List the shots of a clip.")
-@click.argument("source", metavar="INPUT", type=params.FILE)
+@input_argument()
 @detection_options
 @click.option(
     "-o",

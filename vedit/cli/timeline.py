@@ -10,6 +10,7 @@ import click
 from vedit.cli import params
 from vedit.cli.configured import Configured
 from vedit.cli.console import CELL, count, note, printable, show, show_json
+from vedit.cli.inputs import input_argument
 from vedit.errors import InputError
 from vedit.options import QUALITIES
 
@@ -24,7 +25,7 @@ HANDLES = 8
 
 
 @click.command("timeline", cls=Configured, short_help="Restyle the clips of a timeline from an editing system.")
-@click.argument("source", metavar="TIMELINE", type=params.FILE)
+@input_argument("source", "TIMELINE")
 @click.option("--list", "as_list", is_flag=True, help="List the clips and what they show of their media, and stop.")
 @click.option(
     "--edits",

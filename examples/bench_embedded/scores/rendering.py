@@ -13,6 +13,7 @@ import numpy as np
 import torch
 
 from vedit.models import load
+from vedit.models.recipes import by_recipe
 from vedit.models.sd import Model
 from vedit.options import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
@@ -61,7 +62,9 @@ class Subject:
         }
         if own.strength is not None:
             given["strength"] = own.strength
-        return RestyleOptions(prompt=prompt, **(given | changes))
+        options, folder = RestyleOptions(prompt=prompt, **(given | changes)), self.weights.get("folder")
+        # As in a render: each look by its recipe, where nothing is said that a recipe would set.
+        return options if folder is None else by_recipe(options, str(folder))
 
     def frames(self, options: RestyleOptions, frames: torch.Tensor) -> torch.Tensor:
         """Consecutive frames (T, 3, H, W) restyled together, as the network gives them."""
