@@ -156,8 +156,8 @@ def _words(request: RenderRequest, options: RestyleOptions) -> list[str]:
     words = ["vedit", "restyle", path_word(str(request.source)), "--prompt", options.prompt]
     if options.variation is not None:
         words += ["--variation", f"{options.variation:g}"]
-        if options.variation:
-            words += ["--seed", str(options.seed)]
+    if options.seed or options.variation:
+        words += ["--seed", str(options.seed)]
     if options.controls != RestyleOptions().controls:
         words += [text for spec in options.controls or ["none"] for text in ("--control", str(spec))]
     if request.model != "embedded":

@@ -11,7 +11,7 @@ import click
 
 from vedit.cli import params
 from vedit.cli.configured import Configured
-from vedit.cli.console import count, note, say, show, show_json, show_rows
+from vedit.cli.console import count, note, say, show, show_json, show_rows, span
 from vedit.cli.progress import progress
 from vedit.cli.settings import SHARED
 from vedit.options import QUALITIES, QualityName, RenderRequest, RestyleOptions
@@ -56,7 +56,8 @@ class ConfiguredLooks(Configured):
     default=1,
     show_default=True,
     metavar="N",
-    help=f"Pictures of each look, drawn from the seeds 0, 1, 2 ...; of more than one at --variation {VARIATION:g}.",
+    help="Pictures of each look, of the seeds 0, 1, 2 ...; where the look itself draws nothing from the seed, at "
+    f"--variation {VARIATION:g}.",
 )
 @click.option("--variation", type=params.number("variation"), help="How much is drawn from the seed.  [default: 0]")
 @click.option(
@@ -149,9 +150,7 @@ def looks_command(
 
     looks = choose_looks(model, asked)
     controls = params.controls(control_texts)
-    base = RestyleOptions(
-        quality=cast("QualityName", quality), variation=VARIATION if variation is None and seeds > 1 else variation
-    )
+    base = RestyleOptions(quality=cast("QualityName", quality), variation=variation)
     if controls is not None:
         base = replace(base, controls=controls)
     request = RenderRequest(
@@ -173,7 +172,7 @@ def looks_command(
     files = gallery_files(source, output)
     check_files(files, source, overwrite=overwrite)
     wanted = [
-        (look.name if seeds == 1 else f"{look.name}, seed {seed}", look, replace(base, prompt=look.prompt, seed=seed))
+        (look.name if seeds == 1 else f"{look.name}, seed {seed}", look, _drawn(base, look, seed, seeds, model))
         for look in looks
         for seed in range(seeds)
     ]
@@ -185,6 +184,14 @@ def looks_command(
 
 Wanted = list[tuple[str, "Look", RestyleOptions]]
 """What a picture is called, the look, and how it is made."""
+
+
+def _drawn(base: RestyleOptions, look: Look, seed: int, seeds: int, model: str) -> RestyleOptions:
+    """A look from a seed; of several seeds the look's own recipe says how much, or else `VARIATION`."""
+    from vedit.models.recipes import by_recipe
+
+    options = replace(base, prompt=look.prompt, seed=seed)
+    return options if seeds == 1 or by_recipe(options, model).draws else replace(options, variation=VARIATION)
 
 
 def _gallery(
@@ -226,7 +233,7 @@ def _dry_run(
     from vedit.gallery import plan_gallery
 
     with progress(quiet=quiet) as report:
-        plan = plan_gallery(replace(request, options=wanted[0][2]), at, on_progress=report)
+        plan = plan_gallery(request, [options for _, _, options in wanted], at, on_progress=report)
     names = [name for name, _, _ in wanted]
     if as_json:
         show_json({"sheet": files.sheet, "page": files.page, **_facts(plan), "looks": names})
@@ -238,6 +245,7 @@ def _dry_run(
             "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
             "model": f"{plan.model} on {plan.device}, {plan.quality} quality",
             "pictures": f"{len(names)}: {', '.join(names)}",
+            "takes": "not known" if plan.takes is None else f"about {span(plan.takes)}",
             "sheet": str(files.sheet),
             "page": str(files.page),
         }
