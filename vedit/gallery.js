@@ -67,9 +67,9 @@ async function copy(text) {
   }
 }
 
-for (const button of document.querySelectorAll(".said button")) {
+for (const button of document.querySelectorAll(".named button")) {
   button.addEventListener("click", async () => {
-    const code = button.parentElement.querySelector("code");
+    const code = button.closest(".look").querySelector("code");
     const done = await copy(told(code));
     button.focus();
     if (!done) window.getSelection().selectAllChildren(code);

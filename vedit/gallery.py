@@ -7,7 +7,7 @@ go through the network together. So a look costs its own sampling, decoding and 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -30,6 +30,7 @@ from vedit.pipelines.restyle import Restyler, restyle_frames
 from vedit.planning import Job, indexed, make_job, open_source, steered_by
 from vedit.ranges import to_integer, to_unit
 from vedit.restylers import in_full, load_restylers
+from vedit.thumbnail import image_html, png, thumbnail
 from vedit.types import Clip
 
 if TYPE_CHECKING:
@@ -69,6 +70,23 @@ class Gallery:
     pictures: tuple[IntFrames, ...]
     """In the order of the looks that were asked for."""
     bit_depth: int
+
+
+class LookPictures(dict[str, "IntFrames"]):
+    """Pictures by the names of their looks; shows itself in a notebook.
+
+    Args:
+        pictures: (H, W, 3) integers of `bit_depth`.
+        bit_depth: 8 is uint8; up to 16 is uint16.
+    """
+
+    def __init__(self, pictures: Mapping[str, IntFrames], *, bit_depth: int = 8) -> None:
+        super().__init__(pictures)
+        self.bit_depth = bit_depth
+
+    def _repr_html_(self) -> str:
+        small = {name: thumbnail(one.transpose(2, 0, 1), self.bit_depth) for name, one in self.items()}
+        return "".join(image_html(png(one), name) for name, one in small.items())
 
 
 def plan_gallery(

@@ -67,7 +67,7 @@ def gallery_page(name: str, what: str, source: Image, pictures: Sequence[Shown])
         "SCRIPT_HASH": f"sha256-{digest}",
         "NAME": _text(name),
         "WHAT": _text(what),
-        "CARD": "330" if source.shape[1] > source.shape[0] else "230",
+        "CARD": "330" if source.shape[1] > source.shape[0] else "260",
         "WIDTH": str(source.shape[1]),
         "HEIGHT": str(source.shape[0]),
         "SOURCE": _address(told),
@@ -91,8 +91,7 @@ def _group(kind: str, figures: Sequence[str]) -> str:
 
 def _figure(shown: Shown, data: bytes, size: tuple[int, ...]) -> str:
     name, words = _text(shown.name), _text(f"{shown.name} {shown.prompt} {TITLES.get(shown.kind, shown.kind)}".lower())
-    plain = shown.command.removesuffix(shown.quality)
-    quality = f'<span class="quality">{_text(shown.quality)}</span>' if shown.quality else ""
+    quality = f'<span class="quality">{_words(shown.quality)}</span>' if shown.quality else ""
     remark = f"\n<p>{_text(shown.remark)}</p>" if shown.remark else ""
     return (
         f'<figure class="look" data-words="{words}">\n'
@@ -100,11 +99,16 @@ def _figure(shown: Shown, data: bytes, size: tuple[int, ...]) -> str:
         f'<div class="before"></div>'
         f'<input type="range" min="0" max="100" value="30" aria-label="{name}: how much of the source is shown">'
         "</div>\n"
-        f"<figcaption><h3>{name}</h3>{remark}\n"
-        f'<div class="said"><code>{_text(plain)}{quality}</code>'
-        f'<button type="button" aria-label="Copy the command for {name}">Copy</button></div></figcaption>\n'
+        f'<figcaption><div class="named"><h3>{name}</h3>'
+        f'<button type="button" aria-label="Copy the command for {name}">Copy</button></div>{remark}\n'
+        f"<code>{_words(shown.command.removesuffix(shown.quality))}{quality}</code></figcaption>\n"
         "</figure>"
     )
+
+
+def _words(line: str) -> str:
+    """A line whose words are broken only where one is longer than the line."""
+    return " ".join(f"<b>{_text(word)}</b>" if word else "" for word in line.split(" "))
 
 
 def _switch(pictures: Sequence[Shown]) -> str:

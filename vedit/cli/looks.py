@@ -202,7 +202,8 @@ def _gallery(
 
     def tell(plan: GalleryPlan) -> None:
         if not quiet:
-            say(f"frame {plan.frame} at {float(plan.seconds):.3f} s, {count(len(wanted), 'picture')} in {plan.quality}")
+            made = f"{count(len(wanted), 'picture')} at {plan.quality} quality"
+            say(f"frame {plan.frame} at {float(plan.seconds):.3f} s, {made}")
             for line in plan.notes:
                 note(line)
 
