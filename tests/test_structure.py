@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Low to high: a module imports from its own line and those before it. DESIGN's arrow line, with every module placed.
 LAYERS = (
-    ("errors", "types", "bounds", "thumbnail", "rationals", "structured"),
+    ("errors", "types", "bounds", "thumbnail", "rationals", "structured", "nearest"),
     ("ranges", "protocols", "masking", "finite", "computed_on"),
     (
         "media",
@@ -57,7 +57,7 @@ LAYERS = (
     ("masks", "control_source", "named_files", "plan_file", "plan_text"),
     ("guides",),
     ("pipelines",),
-    ("planning", "estimates", "used_weights"),
+    ("planning", "estimates", "prompts", "used_weights"),
     ("restylers", "killed"),
     ("sampling", "ended_before"),
     ("finishing", "resumed"),

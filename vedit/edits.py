@@ -35,6 +35,7 @@ class Settings(TypedDict, total=False):
     window: int
     overlap: int | None
     upscale: Upscale
+    allow_unknown: bool
 
 
 class Edit(RestyleOptions):

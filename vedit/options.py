@@ -75,6 +75,8 @@ class RestyleOptions:
     steps: int | None = None
     fixed_point: int | None = None
     short_side: int | None = None
+    allow_unknown: bool = False
+    """Render a prompt of which the model knows no word, too, as if it said nothing."""
     start: Start = "inversion"
     """Where the trajectory begins: the inverted source, or the source plus noise keyed by frame."""
     cross_frame: bool = True

@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from vedit.controls import branch, keeping, settled
 from vedit.errors import InputError
-from vedit.estimates import larger_model, little_space, strange_words, what_it_is
+from vedit.estimates import larger_model, little_space, what_it_is
 from vedit.geometry import working_fit
 from vedit.guides import Anchor, Steered
 from vedit.masks import MatteSource
@@ -30,6 +30,7 @@ from vedit.options import (
     RestyleOptions,
     ignore_progress,
 )
+from vedit.prompts import check_words, made_looks, word_notes
 from vedit.registry import needs_of
 from vedit.shots import detect_shots
 from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
@@ -230,7 +231,7 @@ def make_job(
             *dict.fromkeys(note for options in looks for note in keeping(options)),
             *little_space(output, fit, keep_frames=request.keep_frames),
             *what_it_is(request.model),
-            *strange_words(request.model, looks),
+            *word_notes(request),
             *larger_model(request, device),
         ),
         hash_source=cache(lambda: source_hash(metadata.path)[0]),
@@ -248,23 +249,22 @@ def settle(request: RenderRequest) -> RenderRequest:
     """The request with the controls that will act; settled once more it is the same.
 
     Raises:
-        InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, or the
-            weights that a control's maps are made with are absent.
+        InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, the
+            weights that a control's maps are made with are absent, or the model knows no word of a prompt.
     """
     located(request.model)
     kinds = control_kinds(request.model, dict(request.controlnets))
     if request.looks is None:
         request = replace(request, options=settled(request.options, kinds, model=request.model))
-        looks = [request.options]
     else:
         chosen = {number: settled(look, kinds, model=request.model) for number, look in request.looks.items()}
         request = replace(request, looks=chosen)
-        looks = [look for number, look in chosen.items() if number not in request.locked]
-    used = [spec for look in looks for spec in look.controls]
+    used = [spec for look in made_looks(request) for spec in look.controls]
     checked(request.model, dict(request.controlnets), controls=[branch(spec.kind) for spec in used])
     for kind in dict.fromkeys(spec.kind for spec in used if spec.source is None):
         for name in needs_of(kind).weights:
             local(name)
+    check_words(request)
     return request
 
 

@@ -12,6 +12,7 @@ from vedit.cli import params
 from vedit.cli.console import count, estimate, jsonable, note, result_line, say_plan, show, show_json, show_rows
 from vedit.cli.mask_params import mask_choices, mask_options, region_choices
 from vedit.cli.progress import progress
+from vedit.cli.prompts import allow_unknown_option, prompt_file_option, said_prompt
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError
 from vedit.masking import parse_region
@@ -28,6 +29,7 @@ DEFAULTS = RestyleOptions(prompt="")
 @click.command("restyle", short_help="Give a clip a new look.")
 @click.argument("source", metavar="INPUT", type=params.FILE)
 @click.option("-p", "--prompt", default="", help="The look to give, for instance 'woodcut'.")
+@prompt_file_option
 @click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like.")
 @click.option(
     "--source-prompt",
@@ -35,6 +37,7 @@ DEFAULTS = RestyleOptions(prompt="")
     show_default=True,
     help="What the source shows, in words.",
 )
+@allow_unknown_option
 @click.option(
     "--strength",
     type=params.number("strength"),
@@ -54,7 +57,7 @@ DEFAULTS = RestyleOptions(prompt="")
     metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
     help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
 )
-@click.option("--keep", type=click.Choice(list(get_args(Keep))), help="Controls by intent, instead of --control.")
+@click.option("--keep", type=params.Choice(list(get_args(Keep))), help="Controls by intent, instead of --control.")
 @click.option(
     "--from",
     "source_texts",
@@ -75,7 +78,7 @@ DEFAULTS = RestyleOptions(prompt="")
 )
 @click.option(
     "--quality",
-    type=click.Choice(list(QUALITIES)),
+    type=params.Choice(list(QUALITIES)),
     default=DEFAULTS.quality,
     show_default=True,
     help="Sets the steps and the size that the model works at.",
@@ -109,7 +112,7 @@ DEFAULTS = RestyleOptions(prompt="")
 )
 @click.option(
     "--upscale",
-    type=click.Choice(["guided", "lanczos"]),
+    type=params.Choice(["guided", "lanczos"]),
     default=DEFAULTS.upscale,
     show_default=True,
     help="Back to the source's size: guided by the source's edges, or plain.",
@@ -136,8 +139,10 @@ def restyle_command(
     *,
     source: Path,
     prompt: str,
+    prompt_file: Path | None,
     negative_prompt: str,
     source_prompt: str,
+    allow_unknown: bool,
     strength: float,
     guidance: float | None,
     control_texts: tuple[str, ...],
@@ -189,6 +194,7 @@ def restyle_command(
     checked on the written file. A render that was stopped goes on when the same command is run again; the first
     Ctrl-C finishes the current unit (about a second of film), the second stops at once.
     """
+    prompt = said_prompt(prompt, prompt_file)
     regions = tuple(parse_region(text) for text in region_texts)
     if not prompt.strip() and not regions:
         raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "woodcut"')
@@ -205,6 +211,7 @@ def restyle_command(
         prompt=prompt,
         negative_prompt=negative_prompt,
         source_prompt=source_prompt,
+        allow_unknown=allow_unknown,
         strength=strength,
         guidance=guidance,
         controls=params.controls_from(source_texts, DEFAULTS.controls if chosen is None else chosen),
@@ -313,7 +320,7 @@ def _preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
     from vedit.stills import preview
 
     with progress(quiet=quiet) as report:
-        path = preview(request, on_progress=report)
+        path = preview(request, on_progress=report, on_note=lambda line: None if quiet else note(line))
     if as_json:
         show_json({"preview": path})
     else:
