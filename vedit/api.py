@@ -78,6 +78,7 @@ def _called(
     overlap: int | None = None,
     upscale: Upscale = "guided",
     bars: BlackBars = "keep",
+    allow_unknown: bool = False,
     frames: str | None = None,
     model: str = "embedded",
     controlnets: Mapping[str, str] | Sequence[tuple[str, str]] = (),
@@ -142,6 +143,7 @@ def _called(
             third where it is less.
         upscale: "guided" or "lanczos": back to the source's size.
         bars: "keep" or "paint": whether black bars around the picture stay as they are.
+        allow_unknown: render a prompt of which the model knows no word, too.
         frames: part of the clip, START..END, as seconds, timecode or "#36..#96", END exclusive; None is the whole clip.
         model: a name from the list of models, a diffusers folder, a .safetensors file, or a hub id.
         controlnets: further control branches: kind -> folder, file or hub id.

@@ -51,6 +51,7 @@ class Edit(RestyleOptions):
         overlap: int | None = None,
         upscale: Upscale = "guided",
         bars: BlackBars = "keep",
+        allow_unknown: bool = False,
     ) -> None:
         """Make it; all but the prompt is given by name.
 
@@ -83,6 +84,7 @@ class Edit(RestyleOptions):
                 that third where it is less.
             upscale: "guided" or "lanczos": back to the source's size.
             bars: "keep" or "paint": whether black bars around the picture stay as they are.
+            allow_unknown: render a prompt of which the model knows no word, too.
 
         Raises:
             InputError: a mask, region or control that is not understood, or a value that is not allowed.

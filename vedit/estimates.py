@@ -10,7 +10,7 @@ from vedit.costs import AUTOENCODER, LookOutline, Outline, seconds_of
 from vedit.guides import plain
 from vedit.kept_costs import paces_of
 from vedit.media.sequence import is_still
-from vedit.models import default_guidance, known_models, known_words, sizes, unknown_words, what_to_know
+from vedit.models import default_guidance, known_models, sizes, what_to_know
 from vedit.models.fast import FastTier, Schedule, fast_tier
 from vedit.options import NO_RATE, RenderPlan, RestyleOptions
 
@@ -284,15 +284,6 @@ def little_space(output: OutputPlan, fit: Fit, *, keep_frames: bool) -> tuple[st
     if needed < free:
         return ()
     return (f"{output.path.parent} has {free / 1e9:.1f} GB free, the render may need {needed / 1e9:.1f} GB",)
-
-
-def strange_words(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
-    """A line that names the words of the prompts which the model was not trained on."""
-    prompts = [text for look in looks for text in (look.prompt, *(region.prompt for region in look.regions))]
-    unknown = unknown_words(" ".join(prompts), known_words(model))
-    if not unknown:
-        return ()
-    return (f"the model does not know: {', '.join(unknown)}; `vedit models info {model}` lists what it knows",)
 
 
 def idle_seeds(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:

@@ -94,6 +94,8 @@ class RestyleOptions:
     """Steps in which the source is inverted, at most as many as are sampled; None is as many."""
     fixed_point: int | None = None
     short_side: int | None = None
+    allow_unknown: bool = False
+    """Render a prompt of which the model knows no word, too, as if it said nothing."""
     start: Start = "inversion"
     """Where the trajectory begins: the inverted source, or the source plus noise of the seed."""
     cross_frame: bool = True
