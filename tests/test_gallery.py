@@ -28,7 +28,7 @@ from vedit.errors import InputError, OutOfRangeError
 from vedit.gallery import Gallery, GalleryPlan, make_gallery
 from vedit.gallery_files import GalleryFiles, eight_bits, gallery_files, shown_pictures, write_gallery
 from vedit.gallery_page import PICTURE_BYTES, Shown, gallery_page
-from vedit.models.looks import Look
+from vedit.models.looks import Chosen
 from vedit.models.sd import SDDenoiser
 from vedit.options import Progress, RenderRequest, RestyleOptions
 from vedit.planning import make_job
@@ -184,10 +184,10 @@ def a_gallery(count: int = 3, *, height: int = 36, width: int = 64, name: str = 
     return Gallery(plan=plan, source=pictures[0], pictures=tuple(pictures[1:]), bit_depth=8)
 
 
-def the_looks(prompts: Sequence[str] = LOOKS, **more: Any) -> list[tuple[str, Look, RestyleOptions]]:
+def the_looks(prompts: Sequence[str] = LOOKS, **more: Any) -> list[tuple[str, Chosen, RestyleOptions]]:
     kinds = ("medium", "light", "prompts")
     return [
-        (prompt, Look(name=prompt, kind=kinds[n % 3], wordings=(prompt,)), replace(DRAFT, prompt=prompt, **more))
+        (prompt, Chosen(name=prompt, kind=kinds[n % 3], prompt=prompt), replace(DRAFT, prompt=prompt, **more))
         for n, prompt in enumerate(prompts)
     ]
 
@@ -392,7 +392,11 @@ def test_what_cannot_be_done_is_said_before_the_work(
 def test_without_a_clip_looks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys)
     assert code == 0
-    assert "  woodcut           woodcut, a woodcut print, linocut" in out and out.index("Media") < out.index("Palettes")
+    assert (
+        re.search(r"^  woodcut +woodcut, a woodcut print, linocut", out, re.M)
+        and out.index("Media") < out.index("Palettes")
+        and "  comic (weak)" in out
+    )
     code, out, _ = run(capsys, "--json")
     told = json.loads(out)
     assert {"name": "night", "kind": "light", "prompt": "night"}.items() <= next(

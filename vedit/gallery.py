@@ -27,10 +27,12 @@ from vedit.guides import Steering
 from vedit.kept_costs import paces_of
 from vedit.map_cache import FrameCache
 from vedit.media.timecode import parse_moment
+from vedit.models import vocabulary
 from vedit.models.recipes import recipe_notes
 from vedit.options import OnProgress, Progress, RenderRequest, ignore_progress
 from vedit.pipelines.restyle import Restyler, restyle_frames
 from vedit.planning import Job, indexed, make_job, open_source, settle, steered_by
+from vedit.prompts import word_notes
 from vedit.ranges import to_integer, to_unit
 from vedit.restylers import in_full, load_restylers
 from vedit.thumbnail import image_html, png, thumbnail
@@ -193,7 +195,9 @@ def _prepared(
             seconds[:] = [sum(leg.seconds for stage in (*one.values(), legs) for leg in stage)]
 
     job = make_job(alone, reader=reader, on_progress=course, on_outline=expect)
-    own = recipe_notes(looks[:1], request.model)
+    # What is said of one look's words and recipe would be said of each: a gallery shows it.
+    own = {*recipe_notes(looks[:1], request.model), *word_notes(alone)}
+    told = () if vocabulary(request.model) is not None else word_notes(replace(alone, looks=dict(enumerate(looks))))
     plan = GalleryPlan(
         source=request.source,
         frame=frame,
@@ -204,7 +208,7 @@ def _prepared(
         device=job.device,
         quality=looks[0].quality,
         takes=seconds[0] if seconds else None,
-        notes=tuple(note for note in job.notes if note not in own),
+        notes=(*told, *(note for note in job.notes if note not in own)),
     )
     return plan, [replace(job, request=replace(job.request, options=options)) for options in settled.values()]
 

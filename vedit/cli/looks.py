@@ -11,17 +11,16 @@ import click
 
 from vedit.cli import params
 from vedit.cli.configured import Configured
-from vedit.cli.console import count, note, say, show, show_json, show_rows, span
+from vedit.cli.console import count, jsonable, note, say, show, show_json, show_rows, span
 from vedit.cli.progress import progress
 from vedit.cli.settings import SHARED
 from vedit.options import QUALITIES, QualityName, RenderRequest, RestyleOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from vedit.gallery import GalleryPlan
     from vedit.gallery_files import GalleryFiles
-    from vedit.models.looks import Look
+    from vedit.models.looks import Chosen
+    from vedit.models.words import Look
 
 SIDE = 640
 """Pixels of the longer side of a picture."""
@@ -182,11 +181,11 @@ def looks_command(
         _gallery(request, wanted, at, files, overwrite=overwrite, as_json=as_json, quiet=quiet)
 
 
-Wanted = list[tuple[str, "Look", RestyleOptions]]
+Wanted = list[tuple[str, "Chosen", RestyleOptions]]
 """What a picture is called, the look, and how it is made."""
 
 
-def _drawn(base: RestyleOptions, look: Look, seed: int, seeds: int, model: str) -> RestyleOptions:
+def _drawn(base: RestyleOptions, look: Chosen, seed: int, seeds: int, model: str) -> RestyleOptions:
     """A look from a seed; of several seeds the look's own recipe says how much, or else `VARIATION`."""
     from vedit.models.recipes import by_recipe
 
@@ -260,31 +259,31 @@ def _facts(plan: GalleryPlan) -> dict[str, object]:
 
 def _list(model: str, *, as_json: bool) -> None:
     from vedit.errors import InputError
-    from vedit.models.looks import TITLES, known_looks
+    from vedit.models import vocabulary
+    from vedit.models.looks import TITLES, usual_prompt
 
-    found = known_looks(model)
-    if found is None:
+    known = vocabulary(model)
+    if known is None or not known.looks:
         raise InputError(
             f"{model} lists no looks: it takes any prompt",
             remedy='see some on a clip: vedit looks CLIP --of "line art"',
         )
     if as_json:
-        show_json({"model": model, "looks": [{**_entry(look), "prompt": look.prompt} for look in found]})
+        told = [{**cast("dict[str, object]", jsonable(look)), "prompt": usual_prompt(look)} for look in known.looks]
+        show_json({"model": model, "looks": told})
         return
-    width = max(len(look.name) for look in found)
-    for kind in dict.fromkeys((*TITLES, *(look.kind for look in found))):
-        own = [look for look in found if look.kind == kind]
+    width = max(len(_marked(look)) for look in known.looks)
+    for kind in dict.fromkeys((*TITLES, *(look.kind for look in known.looks))):
+        own = [look for look in known.looks if look.kind == kind]
         if own:
-            show(f"{TITLES.get(kind, kind.capitalize())}")
-            _rows(own, width)
+            show(TITLES.get(kind, kind.capitalize()))
+            for look in own:
+                show(f"  {_marked(look):<{width}}  {', '.join(look.wordings)}".rstrip())
             show("")
-    show("The wordings are prompts: the first is what `vedit looks CLIP` shows.")
+    show("The wordings are prompts; `vedit looks CLIP` shows a frame in the first of each look.")
+    if any(look.weak for look in known.looks):
+        show("Looks that are marked as weak stay far from what their names promise.")
 
 
-def _rows(looks: Sequence[Look], width: int) -> None:
-    for look in looks:
-        show(f"  {look.name:<{width}}  {', '.join(look.wordings)}")
-
-
-def _entry(look: Look) -> dict[str, object]:
-    return {"name": look.name, "kind": look.kind, "wordings": look.wordings}
+def _marked(look: Look) -> str:
+    return f"{look.name} (weak)" if look.weak else look.name
