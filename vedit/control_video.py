@@ -287,7 +287,7 @@ def plan_maps(
     pictures get no sound beside them.
     """
     bare = replace(metadata, pixel_format="yuv444p", bit_depth=8, has_alpha=False, color=_TAGS)
-    plan = plan_output(path, bare, index, frames=part, options=options, recipe=recipe)
+    plan = plan_output(path, bare, index, frames=part, options=options, recipe=recipe, data=True)
     # Planned once more without the mastering display of an HDR source, which says nothing of a map.
     encoding = choose_encoding(bare, plan.container, options)
     if plan.container.sequence:

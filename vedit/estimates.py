@@ -9,9 +9,10 @@ from vedit.controls import branch
 from vedit.costs import AUTOENCODER, LookOutline, Outline, seconds_of
 from vedit.guides import plain
 from vedit.kept_costs import paces_of
-from vedit.models import default_guidance, known_models, known_words, sizes, unknown_words, what_to_know
+from vedit.media.sequence import is_still
+from vedit.models import default_guidance, known_models, sizes, what_to_know
 from vedit.models.fast import FastTier, Schedule, fast_tier
-from vedit.options import RenderPlan, RestyleOptions
+from vedit.options import NO_RATE, RenderPlan, RestyleOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +36,7 @@ def describe_job(job: Job) -> RenderPlan:
         frames=len(job.frames),
         first_frame=job.frames.start,
         shots=tuple((shot.frames.start, shot.frames.stop) for shot in job.shots),
-        rate="variable" if rate is None else str(rate),
+        rate=NO_RATE if is_still(job.metadata.path) else "variable" if rate is None else str(rate),
         source_size=(job.metadata.width, job.metadata.height),
         working_size=(fit.outer[1], fit.outer[0]),
         model=job.request.model,
@@ -46,6 +47,7 @@ def describe_job(job: Job) -> RenderPlan:
         seconds=estimate_seconds(job),
         notes=(*job.notes, *_dear_looks(job.request.model, (look.request.options for look in looks))),
         settings=_settings(job),
+        bars={number: bars.sides for number, bars in job.bars.items()},
     )
 
 
@@ -73,7 +75,11 @@ def _settings(job: Job) -> dict[str, object]:
 def _look_settings(job: Job) -> dict[str, object]:
     model, options = job.request.model, job.request.options
     served = _served(model, options)
-    return {**plain(options), "guidance": served[0].guidance if served else _guidance(model, options)}
+    return {
+        **plain(options),
+        "variation": options.variation or 0.0,
+        "guidance": served[0].guidance if served else _guidance(model, options),
+    }
 
 
 def evaluations(model: str, options: RestyleOptions) -> int:
@@ -96,8 +102,17 @@ def _evaluations(job: Job) -> int:
 
 def _ordinary_evaluations(model: str, options: RestyleOptions) -> int:
     """Of the model's own trajectory."""
-    inversion = options.resolved().fixed_point if options.start == "inversion" else 0
-    return _ordinary_steps(options) * (inversion + (2 if _guidance(model, options) != 1 else 1))
+    steps, fixed_point = _ordinary_steps(options), options.resolved().fixed_point
+    inverting = fixed_point * _inversion_steps(options) if options.start == "inversion" else 0
+    return inverting + steps * (2 if _guidance(model, options) != 1 else 1)
+
+
+def _inversion_steps(options: RestyleOptions) -> int:
+    """Of the model's own trajectory: as many as are sampled, or the part of those asked for that lies below."""
+    taken, whole, count = _ordinary_steps(options), options.resolved().steps, options.inversion_steps
+    if count is None or not taken:
+        return taken
+    return 1 + sum(number * whole // count > whole - taken for number in range(count))
 
 
 def _guidance(model: str, options: RestyleOptions) -> float:
@@ -271,13 +286,13 @@ def little_space(output: OutputPlan, fit: Fit, *, keep_frames: bool) -> tuple[st
     return (f"{output.path.parent} has {free / 1e9:.1f} GB free, the render may need {needed / 1e9:.1f} GB",)
 
 
-def strange_words(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
-    """A line that names the words of the prompts which the model was not trained on."""
-    prompts = [text for look in looks for text in (look.prompt, *(region.prompt for region in look.regions))]
-    unknown = unknown_words(" ".join(prompts), known_words(model))
-    if not unknown:
-        return ()
-    return (f"the model does not know: {', '.join(unknown)}; `vedit models info {model}` lists what it knows",)
+def idle_seeds(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
+    """A line for each seed that is given and decides nothing."""
+    idle = dict.fromkeys(options.seed for options in looks if options.seed and not options.draws)
+    return tuple(
+        f"the seed {seed} decides nothing: nothing is drawn from it without a variation, of 0.6 for instance"
+        for seed in idle
+    )
 
 
 def larger_model(request: RenderRequest, device: str) -> tuple[str, ...]:

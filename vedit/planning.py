@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from itertools import pairwise
 
 from vedit.controls import branch, keeping, settled
 from vedit.errors import InputError
-from vedit.estimates import larger_model, little_space, outline_of, strange_words, what_it_is
+from vedit.estimates import idle_seeds, larger_model, little_space, outline_of, what_it_is
 from vedit.foreseen import OnOutline, fit_of, foreseen, ignore_outline
 from vedit.guides import Anchor, Steered
 from vedit.masks import MatteSource
@@ -23,6 +23,7 @@ from vedit.media.target import check_name
 from vedit.media.timecode import parse_moment, parse_range
 from vedit.models import control_kinds
 from vedit.models.check import checked, located
+from vedit.models.recipes import by_recipe, recipe_notes
 from vedit.options import (
     OnProgress,
     Progress,
@@ -30,9 +31,12 @@ from vedit.options import (
     RestyleOptions,
     ignore_progress,
 )
+from vedit.prompts import check_words, made_looks, word_notes
+from vedit.rationals import shown
 from vedit.registry import needs_of
+from vedit.shot_bars import kept_bars, told_of_bars
 from vedit.shots import detect_shots
-from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
+from vedit.types import Bars, Fit, FrameIndex, FrameRange, Shot, VideoMetadata
 from vedit.weights import local
 from vedit.work import LONGEST_NAME, work_folder
 
@@ -59,6 +63,10 @@ class Job:
     hash_source: Callable[[], str]
     numbers: frozenset[int] | None = None
     """Of the shots that `request.options` are for; None is all."""
+    bars: Mapping[int, Bars] = field(default_factory=dict[int, Bars])
+    """Shot number -> its black bars, of the shots that have some and keep them."""
+    anchor_bars: Mapping[int, Bars] = field(default_factory=dict[int, Bars])
+    """The same by the frame of an anchor that lies in none of the shots."""
 
     @property
     def source_sha256(self) -> str:
@@ -96,6 +104,13 @@ class Job:
         """What a shot is sampled together with; None: its own first frame, which needs no more than itself."""
         anchor = self.anchor
         return None if anchor is None or anchor.frame == shot.frames.start else anchor
+
+    def bars_at(self, frame: int) -> Bars:
+        """The black bars that stay as they are in a frame, of the shots or of the anchor."""
+        if self.request.options.bars == "paint":
+            return Bars()
+        shot = next((shot.number for shot in self.shots if frame in shot.frames), None)
+        return self.anchor_bars.get(frame, Bars()) if shot is None else self.bars.get(shot, Bars())
 
     def looks(self) -> tuple[Job, ...]:
         """The job as one of a single look each, in the order of their first shots; their `own_shots` are disjoint."""
@@ -149,6 +164,7 @@ def steered_by(job: Job) -> Steered:
             allow_huge=job.request.allow_huge,
         ),
         fit=job.fit,
+        bars_at=job.bars_at,
         controls=options.controls,
         mask=options.mask,
         regions=options.regions,
@@ -185,19 +201,20 @@ def make_job(
     Raises:
         InputError: the request cannot be carried out; the message says why and what to do.
     """
-    looks = (request.options,) if request.looks is None else tuple(request.looks.values())
+    looks = request.all_looks
     for options in looks:
         check_prompts(options)
     check_place(request)
+    by_recipes = recipe_notes(looks, request.model)
     request = settle(request)
-    looks = (request.options,) if request.looks is None else tuple(request.looks.values())
+    looks = request.all_looks
     device = pick_device(request.device)
     with ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
         metadata, is_scanned = reader.metadata, reader.is_scanned
         outline = partial(foreseen, request, metadata, device, is_scanned=is_scanned)
         on_outline(outline())
-        index = _indexed(reader, on_progress)
+        index = indexed(reader, on_progress)
         scanned, warnings = reader.scanned(), reader.warnings
         whole = FrameRange(start=0, stop=len(index))
         frames = whole if request.frames is None else parse_range(request.frames, index, metadata.timecode)
@@ -213,11 +230,12 @@ def make_job(
             shots = _detected(reader, frames, on_progress)
         else:
             shots = _known_shots(request.shots, len(index), frames)
-    check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
-    made = {shot.number for shot in shots} - request.locked
-    for options in looks:
-        used = request.looks is None or any(request.looks.get(number) == options for number in made)
-        _check_anchor(options, index, metadata, frames if used else None)
+        check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
+        made = {shot.number for shot in shots} - request.locked
+        for options in looks:
+            used = request.looks is None or any(request.looks.get(number) == options for number in made)
+            _check_anchor(options, index, metadata, frames if used else None)
+        bars, anchor_bars = kept_bars(request, reader, shots)
     fits = [
         fit_of((metadata.width, metadata.height), options, request.model) for options in looks or (request.options,)
     ]
@@ -236,13 +254,18 @@ def make_job(
             *warnings,
             *output.notes,
             *_untouched(request.looks, shots),
+            *told_of_bars(bars, shots),
             *dict.fromkeys(note for options in looks for note in keeping(options)),
+            *by_recipes,
             *little_space(output, fit, keep_frames=request.keep_frames),
             *what_it_is(request.model),
-            *strange_words(request.model, looks),
+            *word_notes(request),
+            *idle_seeds(looks),
             *larger_model(request, device),
         ),
         hash_source=cache(lambda: source_hash(metadata.path)[0]),
+        bars=bars,
+        anchor_bars=anchor_bars,
     )
     on_outline(outline_of(job, is_scanned=is_scanned))
     return job
@@ -264,30 +287,31 @@ def check_place(request: RenderRequest) -> None:
 
 
 def settle(request: RenderRequest) -> RenderRequest:
-    """The request with the controls that will act; settled once more it is the same.
+    """The request with the recipes of its looks and the controls that will act; settled once more it is the same.
 
     Raises:
-        InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, or the
-            weights that a control's maps are made with are absent.
+        InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, the
+            weights that a control's maps are made with are absent, or the model knows no word of a prompt.
     """
     located(request.model)
     kinds = control_kinds(request.model, dict(request.controlnets))
     if request.looks is None:
-        request = replace(request, options=settled(request.options, kinds, model=request.model))
-        looks = [request.options]
+        asked = by_recipe(request.options, request.model)
+        request = replace(request, options=settled(asked, kinds, model=request.model))
     else:
-        chosen = {number: settled(look, kinds, model=request.model) for number, look in request.looks.items()}
+        asked = {number: by_recipe(look, request.model) for number, look in request.looks.items()}
+        chosen = {number: settled(look, kinds, model=request.model) for number, look in asked.items()}
         request = replace(request, looks=chosen)
-        looks = [look for number, look in chosen.items() if number not in request.locked]
-    used = [spec for look in looks for spec in look.controls]
+    used = [spec for look in made_looks(request) for spec in look.controls]
     checked(request.model, dict(request.controlnets), controls=[branch(spec.kind) for spec in used])
     for kind in dict.fromkeys(spec.kind for spec in used if spec.source is None):
         for name in needs_of(kind).weights:
             local(name)
+    check_words(request)
     return request
 
 
-def _indexed(reader: VideoReader, on_progress: OnProgress) -> FrameIndex:
+def indexed(reader: VideoReader, on_progress: OnProgress) -> FrameIndex:
     """The times of all frames, for which a long clip is decoded for minutes."""
     declared = reader.metadata.declared_frames or 0
 
@@ -368,7 +392,7 @@ def pick_device(name: str) -> str:
     kind = name.split(":")[0]
     if not there.get(kind, False):
         raise InputError(
-            f"there is no device {name!r} on this machine",
+            f"there is no device {shown(name)} on this machine",
             remedy=f"use --device {' or '.join(d for d in there if there[d])}, or leave it out",
         )
     return name

@@ -33,7 +33,7 @@ from vedit.media.plan import OutputPlan, check_output, plan_output, temporary_fo
 from vedit.media.target import check_target
 from vedit.media.write import VideoWriter
 from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult, ignore_plan, ignore_progress
-from vedit.passes import Pass, open_passes, recipe_of, used_by
+from vedit.passes import Pass, asked_of, open_passes, recipe_of, used_by
 from vedit.planning import Job, make_job, reopen_source, steered_by
 from vedit.render_steps import Checking, step_of
 from vedit.restylers import in_full, said_of
@@ -59,7 +59,11 @@ DIVIDER = 2
 
 
 def plan(
-    request: RenderRequest, *, reader: VideoReader | None = None, on_progress: OnProgress = ignore_progress
+    request: RenderRequest,
+    *,
+    reader: VideoReader | None = None,
+    on_progress: OnProgress = ignore_progress,
+    side_by_side: Path | None = None,
 ) -> RenderPlan:
     """What `restyle` would do, with rough estimates of memory and time; nothing is written, no model is loaded.
 
@@ -67,16 +71,21 @@ def plan(
         request: what to render.
         reader: of the source, where one is open already; it stays open.
         on_progress: told of the stage.
+        side_by_side: the comparison that would be written too.
 
     Raises:
         InputError: the request cannot be carried out.
     """
+    if side_by_side is not None:
+        check_output(side_by_side, request.source, _beside_options(request))
     course = Course(on_progress)
 
     def expect(outline: Outline | None) -> None:
         course.expect({} if outline is None else expected_of_plan(outline, paces=paces_of(outline)))
 
     job = make_job(request, reader=reader, on_progress=course, on_outline=expect)
+    if side_by_side is not None:
+        _beside(job, side_by_side)
     with ExitStack() as stack:
         cache = stack.enter_context(FrameCache())
         for look in job.looks():
@@ -182,6 +191,7 @@ def _attempt(
             replaces=writing.replaces,
         )
         stop_if_asked(stop, work)
+        asked = asked_of(job)  # the hashes of masks as they are now, not as they may be when the render is done
         course(Progress(stage="load", done=0, total=1))
         passes, notes = open_passes(job, work, stack, on_progress=course, on_note=on_note, stop=stop)
         course(Progress(stage="load", done=1, total=1))
@@ -273,6 +283,7 @@ def _attempt(
             timings=clock.laps,
             notes=told,
             used=used_by(passes),
+            asked=asked,
             source_sha256=job.source_sha256,
             journal=journal,
             on_checked=checking.next_file(),

@@ -8,11 +8,14 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vedit.bars import filled
 from vedit.computed_on import computed_on
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.guides import Steering, hashed, made_by
 from vedit.memory import Ladder
+from vedit.models import known_words
+from vedit.models.words import heard
 from vedit.options import OnProgress, Progress
 from vedit.pipelines.restyle import Restyler, join_windows, restyle_window, shot_windows
 from vedit.registry import needs_of
@@ -170,10 +173,15 @@ class Sampler:
         options = self._restyler.options
         parts = shot_windows(options, shot.frames, size=window)
         facts = {**self._facts, "anchor": shot.frames.start, "batch": batch}
+        bars = self._job.bars_at(shot.frames.start)
+        if bars:
+            facts["bars"] = hashed(bars)
         shared = self._job.anchor_of(shot)
         if shared is not None:
             facts["shared anchor"] = hashed(shared) if self._whole_shot else shared.frame
             # Outside the part there are no masks.
+            if there := self._job.bars_at(shared.frame):
+                facts["bars there"] = hashed(there)
             facts["regions there"] = bool(options.regions) and shared.frame in self._job.frames
         if self._whole_shot:
             facts["end"] = shot.frames.stop
@@ -184,7 +192,7 @@ class Sampler:
         restyler = replace(self._restyler, options=replace(self._restyler.options, batch=self._ladder.footing.batch))
         source = _SmallFrames(self._job, reader)
         anchor = self._job.anchor_of(planned.shot)
-        guides_of = self._steering.guides_of(planned.shot, restyler.controls, restyler.regions, anchor)
+        guides_of = self._steering.guides_of(planned.shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
         reached = planned.shot.frames.start
         for window, key in zip(planned.windows, planned.keys, strict=True):
             # Of what windows share, a frame counts once.
@@ -237,7 +245,9 @@ class _SmallFrames:
         return found
 
     def _read(self, frames: FrameRange) -> torch.Tensor:
-        parts = [fit(clip, self._job.fit) for clip in self._reader.chunks(frames, self._job.frames_at_once)]
+        bars = self._job.bars_at(frames.start)
+        clips = self._reader.chunks(frames, self._job.frames_at_once)
+        parts = [fit(filled(clip, bars), self._job.fit) for clip in clips]
         return torch.cat(parts) if parts else torch.empty(0, 3, *self._job.fit.outer)
 
 
@@ -245,20 +255,25 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
     """What decides the latents of every unit of a job, but for the frames: nothing that does not is in here."""
     options = restyler.options
     inverted = options.start == "inversion"
+    variation = options.variation if restyler.path.steps else None
+    known = known_words(job.request.model)
+    regions = [replace(region, prompt=heard(region.prompt, known)) for region in options.regions]
     return {
         "source": job.source_key,
         "interlaced": job.request.writing.interlaced,
         "fit": hashed(job.fit),
         "model": restyler.fingerprint,
-        "prompts": [options.prompt, options.negative_prompt, options.source_prompt],
+        # Words that the model does not know change nothing.
+        "prompts": [heard(text, known) for text in (options.prompt, options.negative_prompt, options.source_prompt)],
         "controls": hashed(restyler.controls),
         "maps": [made_by(spec.kind) for spec in restyler.controls if spec.source is None],
         "mask": hashed(options.mask),
-        "regions": hashed(options.regions),
+        "regions": hashed(regions),
         "sampled": [asdict(step) for step in restyler.path.steps],
-        # With inversion no noise is drawn, and without there is none.
+        # Without variation an inversion draws no noise, and a start from noise has no inversion.
         "inverted": [[asdict(step) for step in restyler.inversion.steps], restyler.fixed_point] if inverted else None,
         "guidance": restyler.guidance,
         "cross_frame": options.cross_frame,
-        "seed": None if inverted else options.seed,
+        "seed": options.seed if variation or not inverted else None,
+        **({"variation": variation} if variation else {}),
     }

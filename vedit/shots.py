@@ -7,8 +7,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from vedit.arguments import checked
+from vedit.bounds import one_of
 from vedit.cut_check import CutCheck
+from vedit.errors import SettingError
 from vedit.media.index import ignore_frames
+from vedit.protocols import Reader
 from vedit.small_frames import row_of, small_bgr
 from vedit.transitions import Transition, TransitionDetector
 from vedit.types import FrameRange, Shot
@@ -17,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from vedit.protocols import Reader
     from vedit.types import Clip
 
 DetectorName = Literal["adaptive", "content", "histogram", "hash", "threshold"]
@@ -59,7 +62,7 @@ class ContentShotDetector:
         detector: which one.
 
     Raises:
-        ValueError: a threshold that no clip passes or that all do.
+        SettingError: a threshold that no clip passes or that all do.
     """
 
     def __init__(
@@ -69,6 +72,9 @@ class ContentShotDetector:
         minimum_seconds: Fraction = MINIMUM_SECONDS,
         detector: DetectorName = "adaptive",
     ) -> None:
+        if minimum_seconds < 0:
+            raise SettingError(f"minimum_seconds is {minimum_seconds}", remedy="give 0 or more")
+        one_of("detector", detector, tuple(DETECTORS))
         self._detector = _make(detector, DETECTORS[detector][0] if threshold is None else threshold)
         self._minimum_seconds = minimum_seconds
         self._seconds: list[Fraction] = []
@@ -156,6 +162,7 @@ class ContentShotDetector:
         self._pushed += 1
 
 
+@checked
 def detect_shots(
     source: Path | str | Reader,
     *,
@@ -177,7 +184,7 @@ def detect_shots(
 
     Raises:
         MediaError: the file cannot be read.
-        ValueError: a threshold that no clip passes or that all do.
+        SettingError: a threshold that no clip passes or that all do, or a part that is not of the clip.
     """
     found = ContentShotDetector(threshold=threshold, detector=detector, minimum_seconds=minimum_seconds)
     if isinstance(source, Path | str):
@@ -217,14 +224,18 @@ def _make(name: DetectorName, threshold: float) -> Any:
 
     if name == "adaptive":
         if threshold <= 1:
-            raise ValueError(f"the threshold is a ratio above 1, got {threshold:g}; {THRESHOLD:g} is usual")
+            raise SettingError(
+                f"the threshold is {threshold:g}", remedy=f"give a ratio above 1; {THRESHOLD:g} is usual"
+            )
         return detectors.AdaptiveDetector(
             adaptive_threshold=threshold, min_scene_len=0, window_width=_AROUND, min_content_val=MINIMUM_CHANGE
         )
     top = 255 if name in ("content", "threshold") else 1
     if not 0 < threshold < top:
         usual = DETECTORS[name][0]
-        raise ValueError(f"the threshold of {name} lies between 0 and {top}, got {threshold:g}; {usual:g} is usual")
+        raise SettingError(
+            f"the threshold of {name} is {threshold:g}", remedy=f"give one between 0 and {top}; {usual:g} is usual"
+        )
     if name == "content":
         return detectors.ContentDetector(threshold=threshold, min_scene_len=0)
     if name == "histogram":

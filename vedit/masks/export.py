@@ -218,7 +218,7 @@ def plan_mattes(
         clear = replace(metadata, has_alpha=True)
         return plan_output(path, clear, index, frames=part, options=options, recipe=recipe)
     bare = replace(metadata, pixel_format="yuv420p", bit_depth=8, has_alpha=False, color=_MATTE_TAGS)
-    plan = plan_output(path, bare, index, frames=part, options=options, recipe=recipe)
+    plan = plan_output(path, bare, index, frames=part, options=options, recipe=recipe, data=True)
     # Planned once more without the mastering display of an HDR source, which says nothing of a matte.
     plan = replace(plan, encoding=choose_encoding(bare, plan.container, options))
     if plan.container.sequence:

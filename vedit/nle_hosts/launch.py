@@ -31,6 +31,7 @@ SETTINGS = {
     "guidance": "--guidance",
     "keep": "--keep",
     "control": "--control",
+    "variation": "--variation",
     "seed": "--seed",
     "quality": "--quality",
     "steps": "--steps",
