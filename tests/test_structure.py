@@ -36,6 +36,7 @@ LAYERS = (
         "finish",
         "steady",
         "sheet",
+        "notebook",
         "registry",
         "catalogue",
         "weights",

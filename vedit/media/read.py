@@ -244,6 +244,40 @@ class VideoReader:
                 self._watch.check_all()
         return self._scan
 
+    def glance(self, seconds: Fraction) -> tuple[IntFrames, Fraction]:
+        """A frame for a look at the clip, quickly: without the index, and fields as they are.
+
+        Args:
+            seconds: after the first frame; where the clip is shorter, its last frame before the end is taken.
+
+        Returns:
+            The first frame that begins then or later, (3 or 4, H, W), and when it begins.
+
+        Raises:
+            MediaError: nothing can be decoded.
+        """
+        meta, before = self._metadata, None
+        decoder = Decoder(meta.path, meta.stream_index, threads=False, rate=meta.average_rate)
+        try:
+            first = next(decoder, None)
+            begin = 0 if first is None or first.pts is None else first.pts
+            wanted = begin + seconds / meta.time_base
+            if first is not None and not (seconds > 0 and decoder.seek(int(wanted))):
+                decoder.push_back(first)
+            for frame in decoder:
+                before = frame
+                if frame.pts is None or frame.pts >= wanted:
+                    break
+            shown = before or first
+            if shown is None:
+                raise MediaError(f"{meta.path} holds no frame that can be decoded", remedy="check that it plays")
+            shape = (4 if meta.has_alpha else 3, meta.height, meta.width)
+            out: IntFrames = np.empty(shape, np.uint8) if meta.bit_depth == 8 else np.empty(shape, np.uint16)
+            self._draw(shown, 0, out)
+            return out, ((shown.pts or begin) - begin) * meta.time_base
+        finally:
+            decoder.close()
+
     def _draw(self, frame: VideoFrame, number: int, target: IntFrames) -> None:
         """The frame in display orientation, into (3 or 4, H, W)."""
         meta = self._metadata
