@@ -17,6 +17,7 @@ import vedit
 from tests.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
 from vedit import notebook, render
 from vedit.api import request
+from vedit.media.glance import glance
 from vedit.notebook import LARGEST, MOST_SHOTS, cards, or_text, slider
 from vedit.options import RenderPlan
 
@@ -81,10 +82,10 @@ def test_a_glance_is_the_frame_of_that_time(clip: Path) -> None:
     with vedit.open_video(clip) as video:
         index = video.index()
         for number in range(FRAMES):
-            frame, moment = video.reader.glance(index.seconds(number))
+            frame, moment = glance(video.reader, index.seconds(number))
             assert moment == index.seconds(number)
             assert np.array_equal(frame.transpose(1, 2, 0), video[number])
-        late, moment = video.reader.glance(Fraction(10**6))
+        late, moment = glance(video.reader, Fraction(10**6))
         assert late.shape == (3, HEIGHT, WIDTH)
         assert 0 <= moment <= index.seconds(FRAMES - 1)
 

@@ -18,6 +18,7 @@ from vedit.masking import MaskSpec, RegionSpec
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.place import Stamp
 from vedit.options import (
+    BlackBars,
     Keep,
     OnProgress,
     QualityName,
@@ -62,6 +63,7 @@ def _called(
     keep: Keep | None = None,
     mask: MaskSpec | Path | str | None = None,
     regions: Sequence[RegionSpec | str] = (),
+    variation: float | None = None,
     seed: int = 0,
     quality: QualityName = "standard",
     steps: int | None = None,
@@ -74,6 +76,7 @@ def _called(
     window: int = 24,
     overlap: int | None = None,
     upscale: Upscale = "guided",
+    bars: BlackBars = "keep",
     frames: str | None = None,
     model: str = "embedded",
     controlnets: Mapping[str, str] | Sequence[tuple[str, str]] = (),
@@ -121,7 +124,8 @@ def _called(
         mask: where the picture changes: a specification, or a file as `--mask` has it; None is everywhere.
         regions: parts of the picture with prompts of their own, as specifications or as `--region` has them
             (MASK=PROMPT).
-        seed: 0 to 9223372036854775807: same seed, same frames.
+        variation: 0 to 1: how much of the noise where sampling begins is drawn from the seed; None is none.
+        seed: 0 to 9223372036854775807: same seed, same frames; it acts where variation is above 0.
         quality: "draft", "standard" or "high": sets the steps and the working size.
         steps: 1 to 1000: sampling steps, instead of the quality's.
         fixed_point: 1 to 100: fixed-point iterations of each inversion step, instead of the quality's.
@@ -135,6 +139,7 @@ def _called(
         overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or that
             third where it is less.
         upscale: "guided" or "lanczos": back to the source's size.
+        bars: "keep" or "paint": whether black bars around the picture stay as they are.
         frames: part of the clip, START..END, as seconds, timecode or "#36..#96", END exclusive; None is the whole clip.
         model: a name from the list of models, a diffusers folder, a .safetensors file, or a hub id.
         controlnets: further control branches: kind -> folder, file or hub id.

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vedit.arguments import checked
 from vedit.masking import MaskSpec, RegionSpec, parse_mask, parse_region
-from vedit.options import DEFAULT_CONTROLS, Keep, QualityName, RestyleOptions, Start, Upscale
+from vedit.options import DEFAULT_CONTROLS, BlackBars, Keep, QualityName, RestyleOptions, Start, Upscale
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -36,6 +36,7 @@ class Edit(RestyleOptions):
         keep: Keep | None = None,
         mask: MaskSpec | Path | str | None = None,
         regions: Sequence[RegionSpec | str] = (),
+        variation: float | None = None,
         seed: int = 0,
         quality: QualityName = "standard",
         steps: int | None = None,
@@ -48,6 +49,7 @@ class Edit(RestyleOptions):
         window: int = 24,
         overlap: int | None = None,
         upscale: Upscale = "guided",
+        bars: BlackBars = "keep",
     ) -> None:
         """Make it; all but the prompt is given by name.
 
@@ -63,7 +65,8 @@ class Edit(RestyleOptions):
             mask: where the picture changes: a specification, or a file as `--mask` has it; None is everywhere.
             regions: parts of the picture with prompts of their own, as specifications or as `--region` has them
                 (MASK=PROMPT).
-            seed: 0 to 9223372036854775807: same seed, same frames.
+            variation: 0 to 1: how much of the noise where sampling begins is drawn from the seed; None is none.
+            seed: 0 to 9223372036854775807: same seed, same frames; it acts where variation is above 0.
             quality: "draft", "standard" or "high": sets the steps and the working size.
             steps: 1 to 1000: sampling steps, instead of the quality's.
             fixed_point: 1 to 100: fixed-point iterations of each inversion step, instead of the quality's.
@@ -77,6 +80,7 @@ class Edit(RestyleOptions):
             overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or
                 that third where it is less.
             upscale: "guided" or "lanczos": back to the source's size.
+            bars: "keep" or "paint": whether black bars around the picture stay as they are.
 
         Raises:
             InputError: a mask, region or control that is not understood, or a value that is not allowed.

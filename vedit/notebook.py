@@ -19,8 +19,10 @@ import cv2
 import numpy as np
 
 from vedit.media.facts import facts_of, span, stream_text
+from vedit.media.glance import glance
 from vedit.media.read import VideoReader, open_video
-from vedit.options import RenderPlan, RenderResult, RestyleOptions
+from vedit.media.sequence import is_still
+from vedit.options import NO_RATE, RenderPlan, RenderResult, RestyleOptions
 from vedit.thumbnail import thumbnail
 
 if TYPE_CHECKING:
@@ -62,8 +64,9 @@ def video_html(reader: VideoReader) -> str:
     rows["file"] = metadata.path.name
     sound = [stream_text(stream) for stream in metadata.streams if stream.kind == "audio"]
     others = [stream_text(stream) for stream in metadata.streams if stream.kind != "audio"]
-    rows |= {"sound": "; ".join(sound) or "none"} | ({"other tracks": "; ".join(others)} if others else {})
-    frame, _ = reader.glance((metadata.duration or Fraction(0)) / 4)
+    rows |= {"sound": "; ".join(sound) or "none"} if sound or not is_still(metadata.path) else {}
+    rows |= {"other tracks": "; ".join(others)} if others else {}
+    frame, _ = glance(reader, (metadata.duration or Fraction(0)) / 4)
     return _beside(_image(frame, metadata.bit_depth, _aspect(reader), _SIDE), table(rows))
 
 
@@ -74,7 +77,9 @@ def plan_html(plan: RenderPlan) -> str:
     rows = {
         "source": plan.source,
         "output": plan.output,
-        "frames": f"{plan.frames} from #{plan.first_frame}, rate {plan.rate}",
+        "frames": "one, a still picture"
+        if plan.rate == NO_RATE
+        else f"{plan.frames} from #{plan.first_frame}, rate {plan.rate}",
         "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
         "model": f"{plan.model} on {plan.device}",
         "steps": f"{plan.steps}, {plan.network_evaluations_per_frame} network evaluations per frame",
@@ -95,7 +100,7 @@ def result_html(result: RenderResult) -> str:
     }
     with open_video(Path(result.output)) as made:
         metadata = made.metadata
-        after, moment = made.glance((metadata.duration or Fraction(0)) / 2)
+        after, moment = glance(made, (metadata.duration or Fraction(0)) / 2)
         width, height = _shown_size(after, _aspect(made), _SIDE)
         pictures = [_picture(after, metadata.bit_depth, width, height)]
     before = _source_frame(result, moment)
@@ -146,7 +151,7 @@ def _source_frame(result: RenderResult, moment: Fraction) -> tuple[IntFrames, in
             if result.first_frame and rate is None:
                 return None
             begin = result.first_frame / rate if rate else Fraction(0)
-            return reader.glance(begin + moment)[0], reader.metadata.bit_depth
+            return glance(reader, begin + moment)[0], reader.metadata.bit_depth
     except Exception:  # the result is worth a look without it
         return None
 
@@ -173,6 +178,7 @@ def cards(captions: Sequence[str], picture_of: Callable[[int], tuple[IntFrames, 
 
 def _shots(plan: RenderPlan) -> str:
     """The shots of a plan; without pictures where its frames cannot be found by their times."""
+    still = plan.rate == NO_RATE
     captions = [f"Shot {number}: #{start}..#{stop}" for number, (start, stop) in enumerate(plan.shots, 1)]
     if plan.rate == "variable":
         return "".join(f"<div>{_escaped(caption)}</div>" for caption in captions[:MOST_SHOTS])
@@ -180,7 +186,7 @@ def _shots(plan: RenderPlan) -> str:
 
         def picture_of(number: int) -> tuple[IntFrames, int, Fraction]:
             start, stop = plan.shots[number]
-            frame, _ = reader.glance((start + stop - 1) // 2 / Fraction(plan.rate))
+            frame, _ = glance(reader, Fraction(0) if still else (start + stop - 1) // 2 / Fraction(plan.rate))
             return frame, reader.metadata.bit_depth, _aspect(reader)
 
         return cards(captions, picture_of)
@@ -189,6 +195,8 @@ def _shots(plan: RenderPlan) -> str:
 def _sequence_rate(plan: RenderPlan) -> Fraction | None:
     """For an image sequence, which says none itself."""
     path = Path(plan.source)
+    if plan.rate == NO_RATE:
+        return None
     return Fraction(plan.rate) if path.is_dir() or "%" in path.name or "#" in path.name else None
 
 

@@ -80,6 +80,7 @@ def recipe_of(job: Job, passes: Sequence[Pass]) -> dict[str, object]:
         "weights": weights_of(job.request) if passes else {},
         "device": job.device,
         "interlaced": job.request.writing.interlaced,
+        **({"bars": {str(number): sides for number, sides in described.bars.items()}} if described.bars else {}),
         **({"purpose": dict(job.request.purpose)} if job.request.purpose is not None else {}),
     }
     if job.request.looks is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -10,6 +11,7 @@ from vedit.arguments import checked
 from vedit.bounds import one_of
 from vedit.cut_check import CutCheck
 from vedit.errors import SettingError
+from vedit.media.index import ignore_frames
 from vedit.protocols import Reader
 from vedit.small_frames import row_of, small_bgr
 from vedit.transitions import Transition, TransitionDetector
@@ -35,6 +37,7 @@ THRESHOLD = DETECTORS["adaptive"][0]
 MINIMUM_CHANGE = 15.0
 """Levels of 255, mean over hue, saturation and value, that a frame must differ in any case."""
 MINIMUM_SECONDS = Fraction(1, 8)
+
 
 _AROUND = 2
 """Frames on either side that a change is compared with."""
@@ -167,6 +170,7 @@ def detect_shots(
     threshold: float | None = None,
     detector: DetectorName = "adaptive",
     minimum_seconds: Fraction = MINIMUM_SECONDS,
+    on_frames: Callable[[int], None] = ignore_frames,
 ) -> tuple[Shot, ...]:
     """The shots of a clip, numbered from 1, that cover it without gap or overlap; memory does not grow with length.
 
@@ -176,6 +180,7 @@ def detect_shots(
         threshold: see `ContentShotDetector`.
         detector: see `DETECTORS`.
         minimum_seconds: see `ContentShotDetector`.
+        on_frames: told how many frames are looked at, now and then.
 
     Raises:
         MediaError: the file cannot be read.
@@ -186,18 +191,26 @@ def detect_shots(
         from vedit.media.read import open_video
 
         with open_video(Path(source)) as reader:
-            show_frames(reader, frames, found)
+            show_frames(reader, frames, found, on_frames)
     else:
-        show_frames(source, frames, found)
+        show_frames(source, frames, found, on_frames)
     return found.finish()
 
 
-def show_frames(reader: Reader, frames: FrameRange | None, detector: ContentShotDetector) -> None:
+def show_frames(
+    reader: Reader,
+    frames: FrameRange | None,
+    detector: ContentShotDetector,
+    on_frames: Callable[[int], None] = ignore_frames,
+) -> None:
     """Every frame of a part, once and in order, to a detector; None is the whole clip."""
     metadata = reader.metadata
     size = max(1, _CHUNK_BYTES // (metadata.width * metadata.height * 4 * (1 if metadata.bit_depth == 8 else 2)))
+    done = 0
     for clip in reader.chunks(FrameRange(start=0, stop=len(reader.index())) if frames is None else frames, size):
         detector.push(clip)
+        done += len(clip)
+        on_frames(done)
 
 
 def _near(begins: int, start: int, stop: int) -> bool:

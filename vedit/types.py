@@ -204,6 +204,28 @@ class Shot:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Bars:
+    """Black bars around the picture of a shot: rows above and below it, columns on its left and right."""
+
+    top: int = 0
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+
+    def __bool__(self) -> bool:
+        return any(self.sides.values())
+
+    @property
+    def sides(self) -> dict[str, int]:
+        """Width in pixels by side."""
+        return {"top": self.top, "bottom": self.bottom, "left": self.left, "right": self.right}
+
+    def inside(self, height: int, width: int) -> tuple[slice, slice]:
+        """The rows and columns of the picture in a frame of that size."""
+        return slice(self.top, height - self.bottom), slice(self.left, width - self.right)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Fit:
     """How a source frame lies in the model's frame: scaled evenly to `inner`, then padded to `outer`."""
 
@@ -254,7 +276,7 @@ class OpticalFlow:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptEmbeds:
-    """The text encoder's states: float (1, L, D)."""
+    """The text encoder's states: float (1, L, D); (T, L, D) where frames have prompts of their own."""
 
     states: torch.Tensor
 

@@ -58,7 +58,8 @@ def open_video(
     It may be used as a context manager; without one it is closed when it is no longer used.
 
     Args:
-        path: of the file; or `shot_%04d.png`, `shot_####.png`, or a folder of one image sequence.
+        path: of the file, a still picture included; or `shot_%04d.png`, `shot_####.png`, or a folder of one image
+            sequence.
         seek: reach frames by seeking; False always decodes from the first frame on.
         rate: frames per second of an image sequence, above 0 up to 1000; None is 25.
         track: number of the video stream, from 0, as `vedit probe` lists them; None is the film.
@@ -279,6 +280,9 @@ class Video:
             device: as for `render`.
             on_progress: told before each shot.
         """
+        from vedit.costs import expected_of_stills
+        from vedit.course import Course
+        from vedit.estimates import outline_of
         from vedit.planning import make_job
         from vedit.stills import stills_of
 
@@ -288,8 +292,11 @@ class Video:
             request = replace(
                 self._with(edits, Path(folder) / "still.mkv"), model=model, device=device, writing=writing
             )
+            course = Course(on_progress)
             job = make_job(request, reader=self.reader)
-            for made in stills_of(job, numbers_of=numbers_of, on_progress=on_progress):
+            known = expected_of_stills(outline_of(job))
+            course.expect({name: known[name] for name in ("load", "preview") if name in known})
+            for made in stills_of(job, numbers_of=numbers_of, on_progress=course):
                 yield Preview(
                     shot=made.shot,
                     options=made.options,

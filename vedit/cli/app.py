@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from vedit import __version__
+from vedit.cli.config import config_group
 from vedit.cli.console import complain, plain_messages, say, writes_events
 from vedit.cli.controls import controls_command
 from vedit.cli.doctor import doctor_command
@@ -110,6 +111,7 @@ for _command in (
     timeline_command,
     models_group,
     nle_group,
+    config_group,
     doctor_command,
 ):
     main.add_command(_command)

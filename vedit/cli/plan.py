@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from vedit.cli import params
+from vedit.cli.configured import Configured
 from vedit.cli.console import count, estimate, note, result_line, say_plan, show, show_json
 from vedit.cli.progress import progress
 from vedit.cli.shots import choices_of, detection_options
@@ -117,7 +118,7 @@ def plan_command(
         show(f"{target}: {count(len(found.shots), 'shot')}")
 
 
-@click.command("edit", short_help="Render a plan: each shot under its own look.")
+@click.command("edit", cls=Configured, short_help="Render a plan: each shot under its own look.")
 @click.argument("plan_path", metavar="PLAN", type=params.FILE)
 @click.option("-o", "--output", type=params.FILE, help="The result, instead of the plan's.")
 @click.option(

@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
+from click.core import ParameterSource
 
 from vedit.cli import params
+from vedit.cli.configured import ConfiguredRestyle
 from vedit.cli.console import count, estimate, jsonable, note, result_line, say_plan, show, show_json, show_rows
 from vedit.cli.mask_params import mask_choices, mask_options, region_choices
 from vedit.cli.progress import progress
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError
 from vedit.masking import parse_region
-from vedit.options import QUALITIES, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
+from vedit.options import NO_RATE, QUALITIES, BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -25,7 +27,7 @@ if TYPE_CHECKING:
 DEFAULTS = RestyleOptions(prompt="")
 
 
-@click.command("restyle", short_help="Give a clip a new look.")
+@click.command("restyle", cls=ConfiguredRestyle, short_help="Give a clip a new look.")
 @click.argument("source", metavar="INPUT", type=params.FILE)
 @click.option("-p", "--prompt", default="", help="The look to give, for instance 'woodcut'.")
 @click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like.")
@@ -71,7 +73,17 @@ DEFAULTS = RestyleOptions(prompt="")
     help="A part of the picture with a prompt of its own; without --prompt only it changes; repeatable.",
 )
 @click.option(
-    "--seed", type=params.number("seed"), default=DEFAULTS.seed, show_default=True, help="Same seed, same frames."
+    "--variation",
+    type=params.number("variation"),
+    help="How much is drawn from the seed: more gives the look's own strokes, and less of the source's detail.  "
+    "[default: 0]",
+)
+@click.option(
+    "--seed",
+    type=params.number("seed"),
+    default=DEFAULTS.seed,
+    show_default=True,
+    help="Same seed, same frames; another one is another variation.",
 )
 @click.option(
     "--quality",
@@ -114,6 +126,13 @@ DEFAULTS = RestyleOptions(prompt="")
     show_default=True,
     help="Back to the source's size: guided by the source's edges, or plain.",
 )
+@click.option(
+    "--bars",
+    type=click.Choice(list(get_args(BlackBars))),
+    default=DEFAULTS.bars,
+    show_default=True,
+    help="Black bars around the picture, found in each shot: left as they are, or restyled too.",
+)
 @click.option("-o", "--output", type=params.FILE, help="The result.  [default: NAME.vedit.EXT beside the source]")
 @click.option("--side-by-side", type=params.FILE, metavar="FILE", help="Also write source and result side by side.")
 @params.range_option
@@ -122,10 +141,8 @@ DEFAULTS = RestyleOptions(prompt="")
 @params.huge_option
 @params.output_options
 @click.option("--fresh", is_flag=True, help="Do not go on from what an earlier run has kept in OUT.vedit.")
-@click.option(
-    "--keep-work",
-    is_flag=True,
-    help="Keep what the model made: the same OUT with another --codec or --upscale does not run it again.",
+@params.switch(
+    "--keep-work", "Keep what the model made: the same OUT with another --codec or --upscale does not run it again."
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--preview", is_flag=True, help="Render three stills per shot into a PNG and stop.")
@@ -144,6 +161,7 @@ def restyle_command(
     keep: str | None,
     source_texts: tuple[str, ...],
     region_texts: tuple[str, ...],
+    variation: float | None,
     seed: int,
     quality: str,
     steps: int | None,
@@ -154,6 +172,7 @@ def restyle_command(
     window: int,
     batch: int,
     upscale: str,
+    bars: str,
     output: Path | None,
     side_by_side: Path | None,
     frames: str | None,
@@ -174,7 +193,8 @@ def restyle_command(
     Examples:
       vedit restyle input.mp4 --prompt "woodcut"
       vedit restyle input.mp4 --prompt "pencil sketch" --quality draft --range 2..4
-      vedit restyle input.mov --prompt "engraving" --strength 0.7 --seed 3 -o out.mov
+      vedit restyle input.mov --prompt "engraving" --strength 0.7 -o out.mov
+      vedit restyle input.mov --prompt "oil painting" --variation 0.6 --seed 3
       vedit restyle input.mp4 --prompt "night" --control softedge:0.8@0-0.6 --control tile
       vedit restyle input.mp4 --prompt "bronze" --mask person.mp4 --feather 12
       vedit restyle input.mp4 --region person.mp4="bronze statue" --region sky.png="starry night"
@@ -211,6 +231,7 @@ def restyle_command(
         keep=cast("Keep | None", keep),
         mask=mask_choices(**masking),
         regions=region_choices(regions, **masking),
+        variation=variation,
         seed=seed,
         quality=cast("QualityName", quality),
         steps=steps,
@@ -218,7 +239,13 @@ def restyle_command(
         window=window,
         batch=batch,
         upscale=cast("Upscale", upscale),
+        bars=cast("BlackBars", bars),
     )
+    if not options.draws and _typed("seed"):
+        raise InputError(
+            f"--seed {seed} would decide nothing: the render begins at the inverted source, where nothing is drawn",
+            remedy="add --variation, 0.6 for instance, or leave --seed out",
+        )
     request = RenderRequest(
         source=source,
         options=options,
@@ -255,6 +282,11 @@ def restyle_command(
         _dry_run(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
     else:
         _restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+
+
+def _typed(name: str) -> bool:
+    """Whether an option stands on the command line itself."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
@@ -322,13 +354,23 @@ def _preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
 
 def _plan_rows(plan: RenderPlan) -> dict[str, str]:
     """The plan of a dry run, to be read."""
+    frames = {
+        "frames": f"{plan.frames}, #{plan.first_frame}..#{plan.first_frame + plan.frames}, at {plan.rate}",
+        "shots": f"{count(len(plan.shots), 'shot')}: " + ", ".join(f"#{a}..#{b}" for a, b in plan.shots),
+    }
     return {
         "source": plan.source,
         "output": plan.output,
-        "frames": f"{plan.frames}, #{plan.first_frame}..#{plan.first_frame + plan.frames}, at {plan.rate}",
-        "shots": f"{count(len(plan.shots), 'shot')}: " + ", ".join(f"#{a}..#{b}" for a, b in plan.shots),
+        **({"frames": "one, a still picture"} if plan.rate == NO_RATE else frames),
         "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
         "model": f"{plan.model} on {plan.device}",
+        **_drawn_row(plan),
         "steps": f"{plan.steps}, {plan.network_evaluations_per_frame} network evaluations per frame",
         "estimate": estimate(plan, "{time}, {memory} of memory"),
     }
+
+
+def _drawn_row(plan: RenderPlan) -> dict[str, str]:
+    """What is drawn from the seed; nothing where nothing is."""
+    variation, seed = plan.settings.get("variation"), plan.settings.get("seed")
+    return {"variation": f"{variation:g} of seed {seed}"} if variation else {}

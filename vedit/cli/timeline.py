@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from vedit.cli import params
+from vedit.cli.configured import Configured
 from vedit.cli.console import CELL, count, note, printable, show, show_json
 from vedit.errors import InputError
 from vedit.options import QUALITIES
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 HANDLES = 8
 
 
-@click.command("timeline", short_help="Restyle the clips of a timeline from an editing system.")
+@click.command("timeline", cls=Configured, short_help="Restyle the clips of a timeline from an editing system.")
 @click.argument("source", metavar="TIMELINE", type=params.FILE)
 @click.option("--list", "as_list", is_flag=True, help="List the clips and what they show of their media, and stop.")
 @click.option(

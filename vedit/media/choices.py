@@ -8,7 +8,7 @@ from typing import Literal
 from vedit.arguments import checked
 from vedit.media.place import Stamp
 
-CodecName = Literal["h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1", "png", "exr", "gif"]
+CodecName = Literal["h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1", "png", "jpeg", "tiff", "exr", "gif"]
 PresetName = Literal["web", "edit", "archive"]
 BitDepth = Literal[8, 10, 12, 16]
 Interlaced = Literal["deinterlace", "weave"]

@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vedit.media.color_names import color_text
+from vedit.media.sequence import is_still
 
 if TYPE_CHECKING:
     from fractions import Fraction
+    from pathlib import Path
 
     from vedit.types import StreamInfo, VideoMetadata
 
@@ -15,6 +17,13 @@ if TYPE_CHECKING:
 def facts_of(metadata: VideoMetadata) -> dict[str, str]:
     """The figures of a clip by their names, as its headers have them."""
     rate = metadata.average_rate
+    timed = {
+        "rate": "unknown" if rate is None else _rate(rate),
+        "duration": "unknown" if metadata.duration is None else span(float(metadata.duration)),
+        "frames": "unknown" if metadata.declared_frames is None else f"{metadata.declared_frames} by the header",
+        "timecode": metadata.timecode or "none",
+        "fields": metadata.field_order,
+    }
     return {
         "file": str(metadata.path),
         "container": ", ".join(metadata.container),
@@ -22,13 +31,9 @@ def facts_of(metadata: VideoMetadata) -> dict[str, str]:
         "video": f"{metadata.codec}, {metadata.pixel_format}, {metadata.bit_depth} bit"
         + (", alpha" if metadata.has_alpha else ""),
         "size": _size(metadata),
-        "rate": "unknown" if rate is None else _rate(rate),
-        "duration": "unknown" if metadata.duration is None else span(float(metadata.duration)),
-        "frames": "unknown" if metadata.declared_frames is None else f"{metadata.declared_frames} by the header",
-        "timecode": metadata.timecode or "none",
-        "fields": metadata.field_order,
+        **(_of_picture(metadata.path) if is_still(metadata.path) else timed),
         "colour": color_text(metadata.color),
-        "chapters": str(metadata.chapters),
+        **({} if is_still(metadata.path) else {"chapters": str(metadata.chapters)}),
     }
 
 
@@ -56,6 +61,15 @@ def span(seconds: float) -> str:
         return f"{minutes} min {rest:02d} s"
     hours, minutes = divmod(minutes, 60)
     return f"{hours} h {minutes:02d} min"
+
+
+def _of_picture(path: Path) -> dict[str, str]:
+    """What a still picture says beside its pixels."""
+    from vedit.media.picture_data import picture_data
+
+    data = picture_data(path)
+    there = [name for name, held in (("Exif", data.exif), ("XMP", data.xmp)) if held is not None]
+    return {"profile": data.profile or "none", "data": " and ".join(there) or "none"}
 
 
 def _rate(rate: Fraction) -> str:

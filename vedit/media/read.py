@@ -17,8 +17,9 @@ from vedit.media.color import ToRgb, matrix_note
 from vedit.media.decode import Decoder, fingerprint
 from vedit.media.deinterlace import Deinterlacer, is_interlaced
 from vedit.media.index import Mispredicted, ScannedIndex, check_same_size, ignore_frames, predict, scan
+from vedit.media.picture_data import picture_data
 from vedit.media.probe import probe
-from vedit.media.sequence import DEFAULT_RATE
+from vedit.media.sequence import DEFAULT_RATE, find_pictures, run_around
 from vedit.media.tracks import choice_note
 from vedit.media.watch import Watch
 from vedit.types import Clip, FrameIndex, FrameRange, VideoMetadata
@@ -42,7 +43,8 @@ def open_video(
     """Open a video for reading; use it as a context manager. Raises MediaError as `probe` does.
 
     Args:
-        path: of the file; or `shot_%04d.png`, `shot_####.png`, or a folder of one image sequence.
+        path: of the file, a still picture included; or `shot_%04d.png`, `shot_####.png`, or a folder of one image
+            sequence.
         seek: reach frames by seeking; False always decodes from the first frame on.
         rate: frames per second of an image sequence; None is 25, and a warning says so.
         track: number of the video stream, as `vedit probe` lists them; None is the film, and where the file holds
@@ -61,8 +63,24 @@ def open_video(
         notes.append(
             f"{metadata.path.name}: {DEFAULT_RATE} frames/s, as an image sequence does not say; --rate sets it"
         )
+    notes += _picture_notes(metadata.path)
     reader = VideoReader(metadata, seek=seek, allow_huge=allow_huge, interlaced=interlaced, notes=tuple(notes))
     return reader if backend == "pyav" else _backed(reader, backend)
+
+
+def _picture_notes(path: Path) -> list[str]:
+    """What the user should know of pictures: how their colours are taken, and what lies beside a still."""
+    pictures = find_pictures(path)
+    if pictures is None:
+        return []
+    notes: list[str] = []
+    profile = picture_data(pictures.files[0]).profile
+    if profile is not None and "srgb" not in profile.lower():
+        notes.append(f"{path.name}: its colours are in the profile {profile}; the model takes them for sRGB")
+    run = run_around(path) if pictures.still else None
+    if run is not None:
+        notes.append(f"{path.name} is taken for one still picture; {run.path.name} names the {run.count} it is one of")
+    return notes
 
 
 def _backed(reader: VideoReader, backend: Backend) -> VideoReader:
@@ -208,7 +226,7 @@ class VideoReader:
         shape = (len(frames), 4 if meta.has_alpha else 3, meta.height, meta.width)
         out: IntFrames = np.empty(shape, dtype=np.uint8) if meta.bit_depth == 8 else np.empty(shape, dtype=np.uint16)
         for number, frame in self._whole(frames, scanned) if self.deinterlaced else self._decoded(frames, scanned):
-            self._draw(frame, number, out[number - frames.start])
+            self.draw(frame, number, out[number - frames.start])
         return Clip(
             frames=out,
             bit_depth=meta.bit_depth,
@@ -233,6 +251,11 @@ class VideoReader:
         for start in range(frames.start, frames.stop, size):
             yield self.read(FrameRange(start=start, stop=min(start + size, frames.stop)))
 
+    @property
+    def is_scanned(self) -> bool:
+        """Whether the index is there already."""
+        return self._scan is not None
+
     def scanned(self) -> ScannedIndex:
         """The index with what reading by number needs beside it; found once."""
         if self._scan is None:
@@ -244,41 +267,7 @@ class VideoReader:
                 self._watch.check_all()
         return self._scan
 
-    def glance(self, seconds: Fraction) -> tuple[IntFrames, Fraction]:
-        """A frame for a look at the clip, quickly: without the index, and fields as they are.
-
-        Args:
-            seconds: after the first frame; where the clip is shorter, its last frame before the end is taken.
-
-        Returns:
-            The first frame that begins then or later, (3 or 4, H, W), and when it begins.
-
-        Raises:
-            MediaError: nothing can be decoded.
-        """
-        meta, before = self._metadata, None
-        decoder = Decoder(meta.path, meta.stream_index, threads=False, rate=meta.average_rate)
-        try:
-            first = next(decoder, None)
-            begin = 0 if first is None or first.pts is None else first.pts
-            wanted = begin + seconds / meta.time_base
-            if first is not None and not (seconds > 0 and decoder.seek(int(wanted))):
-                decoder.push_back(first)
-            for frame in decoder:
-                before = frame
-                if frame.pts is None or frame.pts >= wanted:
-                    break
-            shown = before or first
-            if shown is None:
-                raise MediaError(f"{meta.path} holds no frame that can be decoded", remedy="check that it plays")
-            shape = (4 if meta.has_alpha else 3, meta.height, meta.width)
-            out: IntFrames = np.empty(shape, np.uint8) if meta.bit_depth == 8 else np.empty(shape, np.uint16)
-            self._draw(shown, 0, out)
-            return out, ((shown.pts or begin) - begin) * meta.time_base
-        finally:
-            decoder.close()
-
-    def _draw(self, frame: VideoFrame, number: int, target: IntFrames) -> None:
+    def draw(self, frame: VideoFrame, number: int, target: IntFrames) -> None:
         """The frame in display orientation, into (3 or 4, H, W)."""
         meta = self._metadata
         check_same_size(frame, number, meta)

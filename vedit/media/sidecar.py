@@ -108,6 +108,7 @@ def describe(
                 "full_range": plan.encoding.tags.full_range,
             },
         },
+        "data": plan.data,
         "recipe": plan.recipe,
         "used": dict(used or {}),
         "notes": list(dict.fromkeys([*plan.notes, *notes])),
