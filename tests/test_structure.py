@@ -40,6 +40,7 @@ LAYERS = (
         "steady",
         "sheet",
         "shell_words",
+        "notebook",
         "registry",
         "catalogue",
         "weights",

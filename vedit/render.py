@@ -308,6 +308,8 @@ def _result(job: Job, report: ContractReport, notes: tuple[str, ...], kept: int,
         notes=notes,
         units_kept=kept,
         timings=clock.laps,
+        source=str(job.request.source),
+        first_frame=job.frames.start,
     )
 
 
