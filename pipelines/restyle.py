@@ -29,10 +29,11 @@ from vedit.diffusion.blending import inverted_source, keep_outside, noised_sourc
 from vedit.diffusion.conditioning import Conditioning, Control, Guides, bind
 from vedit.diffusion.few_steps import counted_by, implied_noise, leap, through
 from vedit.diffusion.kept_inversion import Kept, inversion_facts, kept_inversion
-from vedit.diffusion.noise import frame_noise
+from vedit.diffusion.noise import Drawn, frame_noise
 from vedit.diffusion.samplers import Denoise, invert, sample
 from vedit.diffusion.shared_look import share_change
 from vedit.diffusion.trajectory import Trajectory, add_noise, trajectory
+from vedit.diffusion.variation import varied
 from vedit.diffusion.windows import windows
 from vedit.finite import finite
 from vedit.models import default_guidance
@@ -98,6 +99,14 @@ class Restyler:
         """Inverted by `vedit.diffusion.few_steps.leap`, as the fast tier's schedule asks."""
         return self.few_steps and self.fixed_point == 0
 
+    @property
+    def drawn(self) -> Drawn | None:
+        """What is drawn from the seed; None where it decides nothing."""
+        if not (self.options.variation and self.path.steps):
+            return None
+        codec = self.model.codec
+        return Drawn(seed=self.options.seed, channels=codec.channels, cell=codec.factor)
+
     def sampling(self) -> AbstractContextManager[None]:
         """The weights that sample, in the UNet for as long as the context lasts."""
         fast = self.model.fast
@@ -153,6 +162,7 @@ def restyle_frames(
     on_step: OnStep = ignore_step,
     *,
     shared: bool = False,
+    targets: Sequence[PromptEmbeds] = (),
 ) -> Latents:
     """Frames of one shot, sampled together; the first is the anchor.
 
@@ -163,17 +173,23 @@ def restyle_frames(
         guides: controls, mask and regions of these frames, at their size.
         on_step: told after each step.
         shared: the anchor stands for the look of several shots, and the others take its change of colours too.
+        targets: prompts in the place of the restyler's, for a frame by itself and without regions: it is inverted once
+            and sampled under each of them.
 
     Returns:
-        Clean latents (T, C, h, w); where no pixel of a cell is in the mask, those of the source.
+        Clean latents (T, C, h, w), one for each frame or for each of `targets`; where no pixel of a cell is in the
+        mask, those of the source.
 
     Raises:
+        ValueError: several frames or regions with `targets`.
         NotFiniteError: NaN or infinity came up, in the step that it names.
     """
     model, options, path = restyler.model, restyler.options, restyler.path
+    if targets and (len(frames) != 1 or guides.regions or shared):
+        raise ValueError("several prompts are for a frame by itself and without regions")
     describe = Conditioning(prompt=restyler.source, controls=guides.controls)
     change = Conditioning(
-        prompt=restyler.target,
+        prompt=PromptEmbeds(states=torch.cat([one.states for one in targets])) if targets else restyler.target,
         negative=restyler.negative,
         guidance=restyler.guidance,
         controls=guides.controls,
@@ -184,20 +200,27 @@ def restyle_frames(
         return source
     cells = None if guides.mask is None else pool_mask(guides.mask, space=model.codec.factor)
     with ExitStack() as adapters:
-        memory = adapters.enter_context(model.cross_frame()) if options.cross_frame else None
+        # A frame by itself sees no other: under several prompts it may not meet itself either.
+        memory = adapters.enter_context(model.cross_frame()) if options.cross_frame and not targets else None
         if options.start == "inversion":
             denoise = bind(model.denoiser, describe, batch=options.batch, memory=memory)
-            whole = guides.mask is not None and not restyler.leaps
+            amount = (options.variation or 0.0) if path.steps else 0.0
+            whole = guides.mask is not None and not restyler.leaps and not amount
             passed = _inverted(restyler, denoise, source, describe, on_step, whole=whole)
             noisy, source_at = Latents(data=passed[-1]), inverted_source(passed)
-            # With few steps the inversion does not stop where sampling does.
-            if restyler.leaps and path.steps:
+            if amount:
+                noise = _drawn(restyler, guides, source, numbers)
+                noisy = Latents(data=varied(noisy.data, source.data, noise, path.steps[0], amount=amount))
+            # With few steps the inversion does not stop where sampling does, and with variation not at the source's.
+            if path.steps and (restyler.leaps or amount):
                 source_at = noised_source(source.data, implied_noise(noisy.data, source.data, path.steps[0]))
-            elif restyler.few_steps and path.steps:
+            elif path.steps and restyler.few_steps:
                 source_at = source_between(passed, restyler.inversion)
         else:
             noise = frame_noise(source.data.shape[1:], seed=options.seed, frames=numbers).to(source.data)
             noisy, source_at = add_noise(source, noise, path), noised_source(source.data, noise)
+        if targets:
+            noisy = Latents(data=noisy.data.expand(len(targets), -1, -1, -1), timestep=noisy.timestep)
         adapters.enter_context(restyler.sampling())
         regional = adapters.enter_context(model.regional()) if guides.regions else None
         denoise = bind(model.denoiser, change, batch=options.batch, memory=memory, regional=regional)
@@ -275,6 +298,14 @@ def join_windows(
         stop = parts[i + 1].frames.start if i + 1 < len(parts) else window.frames.stop
         pending = data[stop - start :]
         yield FrameRange(start=start, stop=stop), Latents(data=data[: stop - start])
+
+
+def _drawn(restyler: Restyler, guides: Guides, source: Latents, numbers: Sequence[int]) -> torch.Tensor:
+    """The noise of these frames, (T, C, h, w): as steered, or the first one's for all, so that it does not flicker."""
+    if guides.noise is not None:
+        return guides.noise.to(source.data)
+    first = frame_noise(source.data.shape[1:], seed=restyler.options.seed, frames=numbers[:1])
+    return first.to(source.data).expand_as(source.data)
 
 
 def _inverted(

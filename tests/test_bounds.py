@@ -124,7 +124,7 @@ def test_masks_in_plans_have_the_bounds(name: str) -> None:
 
 def test_options_of_the_command_line_have_the_bounds() -> None:
     found = {param.name: param for param in restyle_command.params if param.name in BOUNDS}
-    assert set(found) == {"strength", "guidance", "seed", "steps", "window", "batch", *EDGE}
+    assert set(found) == {"strength", "guidance", "variation", "seed", "steps", "window", "batch", *EDGE}
     shown = " ".join(CliRunner().invoke(main, ["restyle", "--help"]).stdout.split())
     for name, param in found.items():
         bound = BOUNDS[str(name)]
@@ -146,6 +146,8 @@ def test_options_of_the_command_line_have_the_bounds() -> None:
         ({"seed": -1}, "seed is -1; give a whole number from 0 to 9223372036854775807"),
         ({"short_side": 1}, "short_side is 1"),
         ({"strength": 5}, "strength is 5; give a number from 0 to 1"),
+        ({"variation": 1.5}, "variation is 1.5; give a number from 0 to 1"),
+        ({"variation": 0.5, "start": "noise"}, "variation is 0.5 with start noise"),
         ({"steps": 0}, "steps is 0"),
         ({"steps": True}, "steps is True"),
         ({"seed": 1.5}, "seed is 1.5; give a whole number"),

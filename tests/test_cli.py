@@ -82,7 +82,7 @@ class FakeRender:
         self.side_by_side = side_by_side
         if self.error is not None:
             raise self.error
-        on_progress(Progress(stage="sample", done=24, total=48))
+        on_progress(Progress(stage="sample", done=24, total=48, share=0.5, seconds_left=12.4))
         return RenderResult(
             output="in.vedit.mp4",
             frames=48,
@@ -146,6 +146,7 @@ def test_every_option_arrives(render: FakeRender, tmp_path: Path) -> None:
         *RESTYLE,
         *("--negative-prompt", "blur", "--source-prompt", "a street", "--strength", "0.7", "--guidance", "3"),
         *("--steps", "12", "--control", "canny:0.5", "--control", "luma:0.5", "--device", "cpu", "--seed", "7"),
+        *("--variation", "0.25"),
         *("--model", "sd15", "--quality", "high", "--upscale", "lanczos", "--window", "6", "--batch", "2"),
         *("-o", str(tmp_path / "out.mp4"), "--overwrite", "--drop-unsupported", "--even", "--range", "#4..#9"),
         *("--side-by-side", str(beside), "--controlnet", "depth=some/folder", "-q"),
@@ -156,7 +157,8 @@ def test_every_option_arrives(render: FakeRender, tmp_path: Path) -> None:
     request = only(render)
     options = request.options
     assert (options.negative_prompt, options.source_prompt) == ("blur", "a street")
-    assert (options.strength, options.guidance, options.steps, options.seed) == (0.7, 3.0, 12, 7)
+    assert (options.strength, options.guidance, options.steps) == (0.7, 3.0, 12)
+    assert (options.variation, options.seed) == (0.25, 7)
     assert options.controls == (ControlSpec(kind="canny", scale=0.5), ControlSpec(kind="luma", scale=0.5))
     assert (options.quality, options.upscale, options.batch) == ("high", "lanczos", 2)
     assert options.window == 6
@@ -306,7 +308,7 @@ def test_a_bad_control_names_its_text(render: FakeRender, capsys: pytest.Capture
     assert not render.requests
 
 
-def test_a_terminal_gets_bars(
+def test_a_terminal_gets_a_bar(
     render: FakeRender, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     is_terminal: Callable[[], bool] = lambda: True  # noqa: E731
@@ -316,9 +318,9 @@ def test_a_terminal_gets_bars(
     monkeypatch.setenv("COLUMNS", "120")
     assert vedit(RESTYLE) == 0
     err = capsys.readouterr().err
-    assert "sample" in err
-    assert "24/48" in err
-    assert re.search(r"(^|\n|\x1b\[2K)vedit: plan: ", err), "a message stands on a line of its own, above the bars"
+    assert "50 %, 12 s left" in err
+    assert "sampling, frame 24 of 48" in err
+    assert re.search(r"(^|\n|\x1b\[2K)vedit: plan: ", err), "a message stands on a line of its own, above the bar"
     assert "\x1b[3" not in err, "no colour where NO_COLOR is set"
 
 

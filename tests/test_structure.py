@@ -14,15 +14,19 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Low to high: a module imports from its own line and those before it. DESIGN's arrow line, with every module placed.
 LAYERS = (
-    ("errors", "types", "bounds", "thumbnail", "rationals", "structured"),
+    ("errors", "types", "bounds", "thumbnail", "rationals", "structured", "arguments"),
     ("ranges", "protocols", "masking", "finite", "computed_on"),
     (
         "media",
         "options",
+        "output_names",
+        "course",
         "memory",
         "work",
         "finished_frames",
         "small_frames",
+        "bars",
+        "shot_bars",
         "cut_check",
         "shots",
         "transitions",
@@ -57,13 +61,15 @@ LAYERS = (
     ("masks", "control_source", "named_files", "plan_file", "plan_text"),
     ("guides",),
     ("pipelines",),
-    ("planning", "estimates", "used_weights"),
+    ("planning", "foreseen", "estimates", "costs", "kept_costs", "used_weights", "recorded_request"),
     ("restylers", "killed"),
     ("sampling", "ended_before"),
     ("finishing", "resumed"),
     ("passes",),
+    ("render_steps",),
     (
         "render",
+        "replay",
         "stills",
         "control_output",
         "control_files",

@@ -36,6 +36,7 @@ BOUNDS: Mapping[str, Bound] = MappingProxyType(
         "strength": Bound(kind="number", low=0, high=1),
         # What is used is 1 to 20; far beyond, the numbers of the networks overflow.
         "guidance": Bound(kind="number", low=0, high=100),
+        "variation": Bound(kind="number", low=0, high=1),
         # TOML and JSON readers take 64 bits with a sign.
         "seed": Bound(kind="integer", low=0, high=2**63 - 1),
         "steps": Bound(kind="integer", low=1, high=1000),

@@ -15,17 +15,19 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import torch
 from torch.nn import functional as F
 
+from vedit.bars import filled
 from vedit.computed_on import computed_on
 from vedit.control_source import ControlVideo, open_control, runs
 from vedit.controls import control_maps, control_stream
 from vedit.diffusion.conditioning import Control, Guides, RegionGuide
+from vedit.diffusion.noise import Drawn, frame_noise
 from vedit.errors import InputError, MediaError
 from vedit.geometry import fit, pad, unfit, working_fit
 from vedit.map_cache import CachedFrames, FrameCache
 from vedit.masks import MatteSource, open_mattes
 from vedit.media.sidecar import source_hash
 from vedit.registry import Needs, needs_of, preprocessors
-from vedit.types import ControlMap, ControlSpec, Fit, FrameRange, PromptEmbeds, Shot
+from vedit.types import Bars, ControlMap, ControlSpec, Fit, FrameRange, PromptEmbeds, Shot
 from vedit.weights import identity
 
 if TYPE_CHECKING:
@@ -58,6 +60,8 @@ class Steered:
     """The clip and its shots."""
     fit: Fit
     """How frames lie in the model's frame."""
+    bars_at: Callable[[int], Bars] = lambda _: Bars()
+    """Frame number -> the black bars that the model does not see."""
     controls: tuple[ControlSpec, ...] = ()
     """Those asked for; the model may lack some."""
     mask: MaskSpec | None = None
@@ -143,6 +147,7 @@ class Steering:
         controls: Sequence[ControlSpec],
         prompts: Sequence[PromptEmbeds],
         anchor: Anchor | None = None,
+        drawn: Drawn | None = None,
     ) -> Callable[[Sequence[int], torch.Tensor], Guides]:
         """Of a shot: (frame numbers, their frames at the model's size) -> what steers them.
 
@@ -154,6 +159,8 @@ class Steering:
                 shot, and is changed as a whole: no pixel of it is written, and what a mask keeps of the source there
                 would be shown to the other shots as the look. Regions hold where their masks say so; outside the
                 source's part, where there are none, nowhere.
+            drawn: from the seed, where anything is. The noise of a frame is that of its shot's first, so that it is the
+                same in all windows and does not flicker; an anchor that shots share has its own.
         """
 
         def guides(numbers: Sequence[int], frames: torch.Tensor) -> Guides:
@@ -166,9 +173,15 @@ class Steering:
                     RegionGuide(prompt=prompt, mask=torch.cat([self._small(mattes, numbers) for _, numbers in groups]))
                     for prompt, mattes in zip(prompts, self._regions, strict=True)
                 ),
+                noise=None if drawn is None else self._noise(drawn, shot, len(own[1]), anchor),
             )
 
         return guides
+
+    def _noise(self, drawn: Drawn, shot: Shot, count: int, anchor: Anchor | None) -> torch.Tensor:
+        shape = (drawn.channels, *(side // drawn.cell for side in self._steered.fit.outer))
+        firsts = [*([] if anchor is None else [anchor.frame]), *[shot.frames.start] * count]
+        return frame_noise(shape, seed=drawn.seed, frames=firsts)
 
     def _whole_first(self, mask: torch.Tensor, anchor: Anchor | None) -> torch.Tensor:
         return mask if anchor is None else torch.cat([torch.ones_like(mask[:1]), mask])
@@ -211,11 +224,13 @@ class Steering:
         kept = self._maps.get((kind, shot))
         if kept is None:
             side = max(min(self._steered.fit.inner), needs.short_side or 0)
+            bars = self._steered.bars_at(shot.start)
             facts = {
                 **made_by(kind),
                 "side": side,
                 "fit": plain(self._steered.fit),
                 "source": self._steered.facts,
+                **({"bars": plain(bars)} if bars else {}),
                 # Networks round otherwise elsewhere; without weights it is whole numbers and OpenCV.
                 **({"computed on": computed_on(torch.device("cpu"))} if needs.weights else {}),
             }
@@ -230,7 +245,8 @@ class Steering:
 
         def seen() -> Iterator[torch.Tensor]:
             with source.reopen() as reader:
-                yield from (fit(clip, place) for clip in reader.chunks(frames, SPOOL_FRAMES))
+                bars = self._steered.bars_at(frames.start)
+                yield from (fit(filled(clip, bars), place) for clip in reader.chunks(frames, SPOOL_FRAMES))
 
         for maps in control_stream(kind, seen()):
             yield _resized(unfit(maps, place), self._steered.fit.inner)

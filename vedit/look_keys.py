@@ -10,7 +10,7 @@ from typing import Literal, cast, get_args
 from vedit.bounds import BOUNDS, end_text
 from vedit.errors import InputError
 from vedit.masking import Propagation
-from vedit.options import QUALITIES, Keep, Start, Upscale
+from vedit.options import QUALITIES, BlackBars, Keep, Start, Upscale
 
 Kind = Literal["text", "integer", "number", "boolean"]
 
@@ -144,7 +144,8 @@ LOOK: dict[str, Key] = {
         table=REGION,
         about="Parts of the picture with prompts of their own: MASK=PROMPT each.",
     ),
-    "seed": _bounded("seed", "Same seed, same frames."),
+    "variation": _bounded("variation", "How much is drawn from the seed, rather than from the source's own detail."),
+    "seed": _bounded("seed", "Same seed, same frames; it acts where variation is above 0."),
     "quality": Key(kind="text", choices=tuple(QUALITIES), about="Sets the steps and the working size."),
     "steps": _bounded("steps", "Sampling steps, instead of the quality's."),
     "fixed_point": _bounded("fixed_point", "Fixed-point iterations of the inversion."),
@@ -156,6 +157,7 @@ LOOK: dict[str, Key] = {
     "overlap": _bounded("overlap", "Frames that neighbouring windows share."),
     "batch": _bounded("batch", "Frames per network call."),
     "upscale": Key(kind="text", choices=get_args(Upscale), about="Back to the source's size."),
+    "bars": Key(kind="text", choices=get_args(BlackBars), about="Black bars stay as they are, or are painted too."),
 }
 """What a look may say of its render."""
 MODEL = Key(kind="text", about="A listed name, diffusers folder, .safetensors file or hub id.")

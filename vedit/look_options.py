@@ -40,7 +40,7 @@ def look_options(look: Table, *, place: Place, where: str) -> RestyleOptions:
         InputError: a control, mask or region is not understood, or names a file that may not be named.
     """
     values: dict[str, Any] = {key: value for key, value in look.items() if key not in _READ_HERE}
-    values |= {key: float(values[key]) for key in ("strength", "guidance") if key in values}
+    values |= {key: float(values[key]) for key in ("strength", "guidance", "variation") if key in values}
     if {"keep", "controls"} <= look.keys():
         raise InputError(f"{where}: keep and controls exclude each other", remedy="leave one of them out")
     for key, option, read in _READERS:

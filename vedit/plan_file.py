@@ -33,7 +33,7 @@ from vedit.named_files import NamedFiles
 from vedit.options import RenderRequest, RestyleOptions
 from vedit.plan_keys import EDIT, SHOT, TABLES, TOP
 from vedit.rationals import frame_rate, shown
-from vedit.structured import parse_toml
+from vedit.structured import read_toml
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
@@ -97,14 +97,8 @@ class ResolvedPlan:
 
 def read_plan(path: Path, *, anywhere: bool = False) -> PlanFile:
     """Read a plan file. Raises InputError where it cannot be read, is no TOML, or a key or value is not known."""
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path.name} is no TOML: {error}") from None
     name = path.name
-    told = parse_toml(text, name)
+    told = read_toml(path, name)
     for key in told:
         if key not in TOP and key not in TABLES:
             raise unknown_key(key, [*TOP, *TABLES], name)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vedit.shot_list import ShotList
     from vedit.types import Shot
 
-_SHOWN = ("negative_prompt", "strength", "guidance", "controls", "seed", "quality", "anchor")
+_SHOWN = ("negative_prompt", "strength", "guidance", "controls", "variation", "seed", "quality", "anchor")
 _SIDE = 320
 _WIDTH = 110
 
@@ -56,7 +56,11 @@ def plan_text(
     shots = "1 shot" if len(found.shots) == 1 else f"{len(found.shots)} shots"
     plain = RestyleOptions()
     usual: dict[str, object] = {key: getattr(plain, key) for key in _SHOWN}
-    usual |= {"controls": [spec.kind for spec in plain.controls], "guidance": default_guidance("embedded")}
+    usual |= {
+        "controls": [spec.kind for spec in plain.controls],
+        "guidance": default_guidance("embedded"),
+        "variation": 0,
+    }
     usual["anchor"] = f"#{found.shots[0].frames.start}"
     lines = [
         *_comment(f"A plan for {Path(source).name}"),

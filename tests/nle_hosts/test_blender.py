@@ -70,7 +70,7 @@ def run(blender: str, home: Path, clip: Path, **settings: Any) -> dict[str, Any]
 @pytest.mark.slow
 def test_a_strip_is_restyled_in_blender(blender: str, home: Path, clip: Path) -> None:
     # Strength 0 passes the source through, so that each frame of the result can be told from its neighbours.
-    told = run(blender, home, clip, prompt="ink drawing", seed=3, strength=0, handles=HANDLES)
+    told = run(blender, home, clip, prompt="ink drawing", variation=0.5, seed=3, strength=0, handles=HANDLES)
     assert told["answer"] == ["FINISHED"], told["error"]
     added = told["strips"].pop("ink drawing [seed 3]")
     assert added["place"] == [4, FIRST, STOP, STOP - FIRST], "the title in channel 3 is in the way"
@@ -271,6 +271,7 @@ def test_with_a_window_the_render_runs_beside(
     monkeypatch.setattr(editor.addon, "Run", lambda given: words.append(given) or render)  # pyright: ignore[reportUnknownLambdaType]
     monkeypatch.setattr(editor.addon, "find_vedit", lambda folders, setting: f"vedit{setting}")  # pyright: ignore[reportUnknownLambdaType]
     settings = {"prompt": "ink", "seed": 3, "strength": 1.0, "quality": "draft", "model": "embedded", "handles": 0}
+    settings["variation"] = 0.0
     editor.scene.vedit = SimpleNamespace(**settings, status="")
     window = Window()
     context = SimpleNamespace(scene=editor.scene, window_manager=window, window=window, screen=None)
@@ -285,7 +286,8 @@ def test_with_a_window_the_render_runs_beside(
     assert kind.poll(context)
     assert operator.invoke(context, None) == {"RUNNING_MODAL"}
     assert not kind.poll(context), "one at a time"
-    assert "--quality=draft" in words[0]
+    assert {"--quality=draft", "--seed=3"} < set(words[0])
+    assert not any("--variation" in word for word in words[0]), "0 leaves it to the look"
     assert operator.modal(context, SimpleNamespace(type="MOUSEMOVE")) == {"PASS_THROUGH"}
     assert operator.modal(context, SimpleNamespace(type="TIMER")) == {"PASS_THROUGH"}
     assert editor.scene.vedit.status == "sample 3/8"

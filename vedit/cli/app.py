@@ -15,6 +15,8 @@ from typing import Any
 import click
 
 from vedit import __version__
+from vedit.cli.again import again_command
+from vedit.cli.config import config_group
 from vedit.cli.console import complain, plain_messages, say, writes_events
 from vedit.cli.controls import controls_command
 from vedit.cli.doctor import doctor_command
@@ -104,6 +106,7 @@ for _command in (
     shots_command,
     plan_command,
     edit_command,
+    again_command,
     controls_command,
     mask_command,
     identity_command,
@@ -112,6 +115,7 @@ for _command in (
     timeline_command,
     models_group,
     nle_group,
+    config_group,
     doctor_command,
 ):
     main.add_command(_command)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
@@ -14,12 +14,14 @@ import click
 from vedit.bounds import BOUNDS
 from vedit.cli.console import write_events
 from vedit.cli.inputs import FileType, OutputType
+from vedit.errors import InputError
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
 from vedit.rationals import frame_rate
 
 if TYPE_CHECKING:
     from vedit.media.place import Stamp
+    from vedit.options import RestyleOptions
     from vedit.types import ControlSpec
 
 
@@ -38,6 +40,35 @@ class FiniteRange(click.FloatRange):
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class Switch(click.Option):
+    """A switch whose opposite, `--no-strict` of `--strict`, is there to overrule what is said once for all renders.
+
+    The help shows the switch alone: without such settings its opposite does nothing.
+    """
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        opposites, self.secondary_opts = self.secondary_opts, []
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.secondary_opts = opposites
+
+
+def switch(name: str, text: str, *short: str) -> Callable[[Command], Command]:
+    """A switch that is off where nothing is said, and its opposite.
+
+    Args:
+        name: the switch, with its dashes.
+        text: its help.
+        short: further names of it.
+    """
+    opposite = f"--{name.removeprefix('--no-')}" if name.startswith("--no-") else f"--no-{name.removeprefix('--')}"
+    called = name.removeprefix("--").replace("-", "_")
+    return click.option(f"{name}/{opposite}", *short, called, cls=Switch, is_flag=True, default=False, help=text)
+
+
 FILE = FileType()
 OUTPUT = OutputType()
 NON_NEGATIVE = FiniteRange(min=0)
@@ -68,7 +99,7 @@ progress_option = click.option(
     callback=_choose_messages,
     help="What stderr holds: lines to read, or one JSON object a line for a program that follows.  [default: auto]",
 )
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="No messages but errors.")
+quiet_option = switch("--quiet", "No messages but errors.", "-q")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a file that is already there.")
 range_option = click.option(
     "--range",
@@ -135,6 +166,15 @@ def check_output(path: Path, *, overwrite: bool, source: Path | None = None, rep
     check_target(path, source, overwrite=overwrite, replaces=replaces)
 
 
+def check_seed(seed: int, looks: Iterable[RestyleOptions]) -> None:
+    """Raises InputError where a seed that is typed decides nothing, since nothing is drawn from it."""
+    if not any(look.draws for look in looks):
+        raise InputError(
+            f"--seed {seed} would decide nothing: the render begins at the inverted source, where nothing is drawn",
+            remedy="add --variation, 0.6 for instance, or leave --seed out",
+        )
+
+
 class RateType(click.ParamType):
     """Frames per second as a number or a fraction, exactly: 25, 23.976 (24000/1001), 30000/1001."""
 
@@ -150,9 +190,7 @@ class RateType(click.ParamType):
         return snap(given) or given  # 23.976 and 29.97 are how people write the NTSC rates
 
 
-huge_option = click.option(
-    "--allow-huge", is_flag=True, help="Read sources beyond the limits on frame size and length."
-)
+huge_option = switch("--allow-huge", "Read sources beyond the limits on frame size and length.")
 rate_option = click.option(
     "--rate", type=RateType(), metavar="RATE", help="Frames per second of an image sequence: 25, 23.976, 30000/1001."
 )
@@ -202,16 +240,14 @@ _OUTPUT_OPTIONS = (
         type=click.Choice([str(depth) for depth in get_args(BitDepth)]),
         help="Bits per sample, or the codec's next higher.  [default: the source's]",
     ),
-    click.option("--hardware", is_flag=True, help="Encode with this machine's hardware encoder for the codec."),
-    click.option("--no-label", is_flag=True, help="Leave out the IPTC label of media made with trained models."),
-    click.option("--no-sidecar", is_flag=True, help="Write no OUT.vedit.json beside the result."),
-    click.option("--strict", is_flag=True, help="Stop before rendering where anything of the source cannot be kept."),
+    switch("--hardware", "Encode with this machine's hardware encoder for the codec."),
+    switch("--no-label", "Leave out the IPTC label of media made with trained models."),
+    switch("--no-sidecar", "Write no OUT.vedit.json beside the result."),
+    switch("--strict", "Stop before rendering where anything of the source cannot be kept."),
     overwrite_option,
-    click.option(
-        "--drop-unsupported", is_flag=True, help="Leave out what the output's container or codec cannot hold."
-    ),
-    click.option("--drop-alpha", is_flag=True, help="Leave out transparency that the codec cannot hold."),
-    click.option("--even", is_flag=True, help="Pad an odd side by a pixel instead of writing yuv444p."),
+    switch("--drop-unsupported", "Leave out what the output's container or codec cannot hold."),
+    switch("--drop-alpha", "Leave out transparency that the codec cannot hold."),
+    switch("--even", "Pad an odd side by a pixel instead of writing yuv444p."),
     interlaced_option,
 )
 

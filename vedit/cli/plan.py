@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from vedit.cli import params
+from vedit.cli.configured import Configured
 from vedit.cli.console import count, estimate, note, result_line, say_plan, show, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
@@ -118,7 +119,7 @@ def plan_command(
         show(f"{target}: {count(len(found.shots), 'shot')}")
 
 
-@click.command("edit", short_help="Render a plan: each shot under its own look.")
+@click.command("edit", cls=Configured, short_help="Render a plan: each shot under its own look.")
 @input_argument("plan_path", "PLAN")
 @click.option("-o", "--output", type=params.FILE, help="The result, instead of the plan's.")
 @click.option(

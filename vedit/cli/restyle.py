@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
+from click.core import ParameterSource
 
 from vedit.cli import params
+from vedit.cli.configured import ConfiguredRestyle
 from vedit.cli.console import count, estimate, jsonable, note, result_line, say_plan, show, show_json, show_rows
 from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options, region_choices
@@ -17,7 +19,7 @@ from vedit.cli.several import Folder, failure_of, folder_made, places, run_each
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError
 from vedit.masking import parse_region
-from vedit.options import NO_RATE, QUALITIES, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
+from vedit.options import NO_RATE, QUALITIES, BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
 from vedit.output_names import look_name
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 DEFAULTS = RestyleOptions(prompt="")
 
 
-@click.command("restyle", short_help="Give a clip a new look.")
+@click.command("restyle", cls=ConfiguredRestyle, short_help="Give a clip a new look.")
 @input_argument("sources", several=True)
 @click.option("-p", "--prompt", default="", help="The look to give, for instance 'woodcut'.")
 @click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like.")
@@ -74,7 +76,17 @@ DEFAULTS = RestyleOptions(prompt="")
     help="A part of the picture with a prompt of its own; without --prompt only it changes; repeatable.",
 )
 @click.option(
-    "--seed", type=params.number("seed"), default=DEFAULTS.seed, show_default=True, help="Same seed, same frames."
+    "--variation",
+    type=params.number("variation"),
+    help="How much is drawn from the seed: more gives the look's own strokes, and less of the source's detail.  "
+    "[default: 0]",
+)
+@click.option(
+    "--seed",
+    type=params.number("seed"),
+    default=DEFAULTS.seed,
+    show_default=True,
+    help="Same seed, same frames; another one is another variation.",
 )
 @click.option(
     "--quality",
@@ -118,6 +130,13 @@ DEFAULTS = RestyleOptions(prompt="")
     help="Back to the source's size: guided by the source's edges, or plain.",
 )
 @click.option(
+    "--bars",
+    type=click.Choice(list(get_args(BlackBars))),
+    default=DEFAULTS.bars,
+    show_default=True,
+    help="Black bars around the picture, found in each shot: left as they are, or restyled too.",
+)
+@click.option(
     "-o",
     "--output",
     type=params.OUTPUT,
@@ -130,10 +149,8 @@ DEFAULTS = RestyleOptions(prompt="")
 @params.huge_option
 @params.output_options
 @click.option("--fresh", is_flag=True, help="Do not go on from what an earlier run has kept in OUT.vedit.")
-@click.option(
-    "--keep-work",
-    is_flag=True,
-    help="Keep what the model made: the same OUT with another --codec or --upscale does not run it again.",
+@params.switch(
+    "--keep-work", "Keep what the model made: the same OUT with another --codec or --upscale does not run it again."
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
 @click.option("--preview", is_flag=True, help="Render three stills per shot into a PNG and stop.")
@@ -152,6 +169,7 @@ def restyle_command(
     keep: str | None,
     source_texts: tuple[str, ...],
     region_texts: tuple[str, ...],
+    variation: float | None,
     seed: int,
     quality: str,
     steps: int | None,
@@ -162,6 +180,7 @@ def restyle_command(
     window: int,
     batch: int,
     upscale: str,
+    bars: str,
     output: Path | Folder | None,
     side_by_side: Path | None,
     frames: str | None,
@@ -182,7 +201,8 @@ def restyle_command(
     Examples:
       vedit restyle input.mp4 --prompt "woodcut"
       vedit restyle input.mp4 --prompt "pencil sketch" --quality draft --range 2..4
-      vedit restyle input.mov --prompt "engraving" --strength 0.7 --seed 3 -o out.mov
+      vedit restyle input.mov --prompt "engraving" --strength 0.7 -o out.mov
+      vedit restyle input.mov --prompt "oil painting" --variation 0.6 --seed 3
       vedit restyle input.mp4 --prompt "night" --control softedge:0.8@0-0.6 --control tile
       vedit restyle input.mp4 --prompt "bronze" --mask person.mp4 --feather 12
       vedit restyle input.mp4 --region person.mp4="bronze statue" --region sky.png="starry night"
@@ -219,6 +239,7 @@ def restyle_command(
         keep=cast("Keep | None", keep),
         mask=mask_choices(**masking),
         regions=region_choices(regions, **masking),
+        variation=variation,
         seed=seed,
         quality=cast("QualityName", quality),
         steps=steps,
@@ -226,7 +247,10 @@ def restyle_command(
         window=window,
         batch=batch,
         upscale=cast("Upscale", upscale),
+        bars=cast("BlackBars", bars),
     )
+    if _typed("seed"):
+        params.check_seed(seed, [options])
     choices = params.output_choices(**writing)
     if side_by_side is not None and len(sources) > 1:
         raise InputError(
@@ -254,7 +278,7 @@ def restyle_command(
         if preview:
             return _preview(request, as_json=as_json, quiet=quiet)
         if dry_run:
-            return _dry_run(request, as_json=as_json, quiet=quiet)
+            return _dry_run(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
         return _restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
 
     with folder_made(output):
@@ -284,6 +308,11 @@ def _check(request: RenderRequest, side_by_side: Path | None) -> None:
     check_file(source, rate=request.rate, track=request.track, allow_huge=request.allow_huge)
     for path in request.options.files:
         check_file(path, rate=None, allow_huge=request.allow_huge)
+
+
+def _typed(name: str) -> bool:
+    """Whether an option stands on the command line itself."""
+    return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
 
 
 def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
@@ -324,11 +353,11 @@ def _notes(lines: Iterable[str]) -> None:
         note(line)
 
 
-def _dry_run(request: RenderRequest, *, as_json: bool, quiet: bool) -> object:
+def _dry_run(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
     from vedit.render import plan
 
     with progress(quiet=quiet) as report:
-        planned = plan(request, on_progress=report)
+        planned = plan(request, on_progress=report, side_by_side=side_by_side)
     if not as_json:
         show_rows(_plan_rows(planned))
         for line in planned.notes:
@@ -358,6 +387,13 @@ def _plan_rows(plan: RenderPlan) -> dict[str, str]:
         **({"frames": "one, a still picture"} if plan.rate == NO_RATE else frames),
         "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
         "model": f"{plan.model} on {plan.device}",
+        **_drawn_row(plan),
         "steps": f"{plan.steps}, {plan.network_evaluations_per_frame} network evaluations per frame",
         "estimate": estimate(plan, "{time}, {memory} of memory"),
     }
+
+
+def _drawn_row(plan: RenderPlan) -> dict[str, str]:
+    """What is drawn from the seed; nothing where nothing is."""
+    variation, seed = plan.settings.get("variation"), plan.settings.get("seed")
+    return {"variation": f"{variation:g} of seed {seed}"} if variation else {}

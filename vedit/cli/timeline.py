@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from vedit.cli import params
+from vedit.cli.configured import Configured
 from vedit.cli.console import CELL, count, note, printable, show, show_json
 from vedit.cli.inputs import input_argument
 from vedit.errors import InputError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 HANDLES = 8
 
 
-@click.command("timeline", short_help="Restyle the clips of a timeline from an editing system.")
+@click.command("timeline", cls=Configured, short_help="Restyle the clips of a timeline from an editing system.")
 @input_argument("source", "TIMELINE")
 @click.option("--list", "as_list", is_flag=True, help="List the clips and what they show of their media, and stop.")
 @click.option(

@@ -115,7 +115,7 @@ class Run:
     def render(self, *, as_json: bool) -> None:
         """Render what is missing, relink, and write the timeline."""
         rehearse(self._read(), self._renders, self._facts)
-        with stopping() as stop, progress(quiet=self._quiet) as report:
+        with stopping() as stop, progress(quiet=self._quiet, each="render") as report:
             results = render_timeline(
                 self._document,
                 self._renders,

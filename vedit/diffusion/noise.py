@@ -3,10 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 
 _MASK = (1 << 64) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """What is drawn for a render, but for the frames: the seed, and how a model's latents lie in the picture."""
+
+    seed: int
+    channels: int
+    cell: int
+    """Pixels to a latent cell, along each side."""
 
 
 def frame_seed(seed: int, frame: int) -> int:

@@ -34,6 +34,7 @@ from vedit.media.sequence import find_pictures, is_still
 from vedit.media.sidecar import is_record, sidecar_path
 from vedit.media.source import open_input
 from vedit.media.target import check_name, check_target
+from vedit.media.timecode import parse_timecode
 from vedit.media.unfinished import unfinished_name
 from vedit.media.watch import Watch
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
@@ -190,8 +191,11 @@ def plan_output(
         MediaError: the output is the source, a link, a folder, exists, or lies where nothing can be written; its
             extension is not a container that is written; the container cannot hold the codec or a stream that must be
             copied; or, with `strict`, something of the source cannot be kept.
-        InputError: there is no encoder for the codec.
+        InputError: there is no encoder for the codec, or a timecode that is none.
     """
+    if options.timecode is not None:
+        # A variable rate counts by none: there any that is written as one will do.
+        parse_timecode(options.timecode, index.rate or Fraction(60))
     if metadata.timecode is None:
         metadata = replace(metadata, timecode=options.timecode)
     target, container = _target(path)

@@ -13,7 +13,8 @@ import numpy as np
 from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
 
-from vedit.errors import MediaError
+from vedit.arguments import checked
+from vedit.errors import MediaError, SettingError
 from vedit.media.color import has_alpha, tags_of, working_depth
 from vedit.media.limits import check_declared, check_size
 from vedit.media.picture_data import check_picture, picture_data
@@ -23,6 +24,7 @@ from vedit.media.sequence import DEFAULT_RATE, find_pictures
 from vedit.media.source import checked_path, decoder_of, open_input, side_data_of
 from vedit.media.tracks import is_picture, main_video
 from vedit.media.webp import SUFFIX
+from vedit.rationals import frame_rate
 from vedit.types import FieldOrder, Rotation, StreamInfo, VideoMetadata
 
 if TYPE_CHECKING:
@@ -50,8 +52,9 @@ GIF_PIXELS = 2**30
 FIELD_ORDERS: dict[int, FieldOrder] = {1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
 
 
+@checked
 def probe(
-    path: Path | str, *, rate: Fraction | None = None, track: int | None = None, allow_huge: bool = False
+    path: Path | str, *, rate: Fraction | int | None = None, track: int | None = None, allow_huge: bool = False
 ) -> VideoMetadata:
     """The metadata of a video file or image sequence.
 
@@ -66,9 +69,11 @@ def probe(
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
 
     Raises:
+        SettingError: a rate or a number of a track that cannot be.
         MediaError: the file is absent, empty, not a video, has sound only, no such track, frames that are too large, or
             no frame that can be decoded.
     """
+    rate = None if rate is None else _frame_rate(rate)
     file = checked_path(path)
     sequence = find_pictures(file)
     still = sequence is not None and sequence.still
@@ -125,6 +130,13 @@ def probe(
             chapters=len(container.chapters()),
             metadata=dict(container.metadata),
         )
+
+
+def _frame_rate(rate: Fraction | int) -> Fraction:
+    try:
+        return frame_rate(rate)
+    except ValueError as error:
+        raise SettingError(f"the rate {error}", remedy="give 25, or Fraction(24000, 1001)") from None
 
 
 def orientation(frame: VideoFrame) -> tuple[Rotation, bool]:

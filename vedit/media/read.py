@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
-from vedit.errors import InputError, MediaError
+from vedit.errors import InputError, MediaError, SettingError
 from vedit.media.choices import Interlaced
 from vedit.media.color import ToRgb, matrix_note
 from vedit.media.decode import Decoder, fingerprint
@@ -245,11 +245,16 @@ class VideoReader:
             )
 
     def chunks(self, frames: FrameRange, size: int) -> Iterator[Clip]:
-        """`frames` in clips of at most `size`, in order. Raises ValueError where `size` is below 1."""
+        """`frames` in clips of at most `size`, in order. Raises SettingError where `size` is below 1."""
         if size < 1:
-            raise ValueError(f"a chunk holds at least 1 frame, got {size}")
+            raise SettingError(f"a chunk holds {size} frames", remedy="give 1 or more")
         for start in range(frames.start, frames.stop, size):
             yield self.read(FrameRange(start=start, stop=min(start + size, frames.stop)))
+
+    @property
+    def is_scanned(self) -> bool:
+        """Whether the index is there already."""
+        return self._scan is not None
 
     def scanned(self) -> ScannedIndex:
         """The index with what reading by number needs beside it; found once."""

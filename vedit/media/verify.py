@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +13,7 @@ from vedit.media.color import is_rgb
 from vedit.media.containers import track_time_base
 from vedit.media.contract import Check, ContractReport, check, milliseconds
 from vedit.media.encode import output_tags
-from vedit.media.index import scan
+from vedit.media.index import ignore_frames, scan
 from vedit.media.label import LABEL_KEY, SOURCE_TYPE
 from vedit.media.passthrough import span
 from vedit.media.picture_data import PictureData, picture_data
@@ -45,6 +46,7 @@ def verify(
     rate: Fraction | None = None,
     track: int | None = None,
     allow_huge: bool = False,
+    on_frames: Callable[[int], None] = ignore_frames,
 ) -> ContractReport:
     """Compare a written file with the source it was made from.
 
@@ -60,6 +62,7 @@ def verify(
         rate: frames per second of an image sequence.
         track: number of the source's video stream; None is what the record beside the result says, else the film.
         allow_huge: decode clips beyond the limits on frame size and length.
+        on_frames: told how many frames of the result are decoded, after each.
 
     Raises:
         MediaError: a file cannot be read, or the result was not made from this source.
@@ -78,7 +81,7 @@ def verify(
     shared = agreed.container is not None and not agreed.container.beside
     # A copied video behind the new one may be the default of the source.
     after = _probe(file, rate or agreed.rate, first_video(file) if shared else None, allow_huge)
-    written = scan(after.path, after, allow_huge=allow_huge).frames
+    written = scan(after.path, after, allow_huge=allow_huge, on_frames=on_frames).frames
     pictures = agreed.container is not None and agreed.container.sequence
     checks = [
         *_source(agreed),

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.embedded import FOLDER as EMBEDDED
-from vedit.errors import ModelError
+from vedit.errors import MediaError, ModelError
 from vedit.hub_cache import HubPlace, cached, hub_place, on_disk, snapshots_of
+from vedit.media.target import check_name
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import read_config, read_json, texts_of
 from vedit.models.identify import check_controlnet, check_model, is_few_step, notes_of, refuse_pickle
 from vedit.models.sizes import SD15_TEXT, SD15_UNET, SD15_VAE, Sizes, sizes_of
+from vedit.rationals import shown
 from vedit.vision_wheel import vision_fault
 
 if TYPE_CHECKING:
@@ -144,7 +146,7 @@ def _located(name: str, own: Mapping[str, str]) -> ModelSource:
     if name == "sd15":
         return ModelSource(base=SD15.base, controlnets={**SD15.controlnets, **own})
     path = Path(name)
-    if not name.strip():
+    if not name.strip() or not _can_be(path):
         raise _unknown(name)
     if path.is_dir():
         return ModelSource(base=str(path.resolve()), controlnets=own)
@@ -163,7 +165,9 @@ def _branch(place: str) -> str:
     """Where a ControlNet is. Raises ModelError where it cannot be there."""
     path = Path(place)
     refuse_pickle(path)
-    if path.is_dir() and place.strip():
+    if not place.strip() or not _can_be(path):
+        raise _no_branch(place)
+    if path.is_dir():
         return str(path.resolve())
     if path.suffix == ".safetensors" and path.is_file():
         return str(path.resolve())
@@ -171,10 +175,23 @@ def _branch(place: str) -> str:
         return place
     if path.suffix == ".safetensors":
         raise ModelError(f"there is no file {place}", remedy="check the path given to --controlnet")
-    raise ModelError(
-        f"there is no ControlNet {place!r}",
+    raise _no_branch(place)
+
+
+def _no_branch(place: str) -> ModelError:
+    return ModelError(
+        f"there is no ControlNet {shown(place)}",
         remedy="give a folder, a .safetensors file, or a hub id owner/name to --controlnet",
     )
+
+
+def _can_be(path: Path) -> bool:
+    """Whether this system can have a file of that name."""
+    try:
+        check_name(path)
+    except MediaError:
+        return False
+    return True
 
 
 def _on_hub(text: str) -> HubPlace | None:
@@ -298,6 +315,6 @@ def _unknown(name: str) -> ModelError:
     near = get_close_matches(name, names, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
     return ModelError(
-        f"there is no model {name!r}",
+        f"there is no model {shown(name)}",
         remedy=f"{hint}use one of {', '.join(names)}, a diffusers folder, a .safetensors file, or a hub id owner/name",
     )

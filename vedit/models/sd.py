@@ -195,6 +195,11 @@ class SDCodec:
         channels = self.vae.config.get("block_out_channels") or self.vae.config["encoder_block_out_channels"]
         return 2 ** (len(channels) - 1)
 
+    @property
+    def channels(self) -> int:
+        """Numbers to a latent cell."""
+        return int(self.vae.config["latent_channels"])
+
     @contextmanager
     def _awake(self, *, tiled: bool = False) -> Generator[None]:
         if self.turns is not None:

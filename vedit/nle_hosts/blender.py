@@ -17,6 +17,7 @@ from vedit.nle_hosts.launch import (
     Run,
     Spoken,
     find_vedit,
+    overall,
     restyle_words,
     result_path,
     with_handles,
@@ -160,6 +161,9 @@ class RestyleSettings(bpy.types.PropertyGroup):
     # Blender reads properties from the annotations themselves, not from their text.
     __annotations__ = {
         "prompt": bpy.props.StringProperty(name="Prompt", description="What the strip should look like"),
+        "variation": bpy.props.FloatProperty(
+            name="Variation", min=0, max=1, description="How much is drawn from the seed; 0 leaves it to the look"
+        ),
         "seed": bpy.props.IntProperty(name="Seed", min=0, description="Same seed, same frames"),
         "strength": bpy.props.FloatProperty(name="Strength", min=0, max=1, default=1, subtype="FACTOR"),
         "quality": bpy.props.EnumProperty(
@@ -215,7 +219,7 @@ class RestyleStrip(bpy.types.Operator):
         run, settings = RestyleStrip.current, scene_of(context).vedit
         for told in run.events():
             if told.get("event") == "progress":
-                settings.status = f"{told.get('stage')} {told.get('done')}/{told.get('total')}"
+                settings.status = f"{overall(told)}{told.get('stage')} {told.get('done')}/{told.get('total')}"
         for area in context.screen.areas if context.screen else ():
             area.tag_redraw()
         if run.running:
@@ -248,7 +252,9 @@ class RestyleStrip(bpy.types.Operator):
         self._piece = plan_piece(scene, active_strip(context), handles=settings.handles)
         self._output = result_path(self._piece.source)
         self._name = strip_name(settings.prompt, settings.seed)
-        look = {name: getattr(settings, name) for name in ("prompt", "seed", "strength", "quality", "model")}
+        look = {name: getattr(settings, name) for name in ("prompt", "strength", "quality", "model")}
+        # 0 is what is not set: a seed on which nothing hangs is refused.
+        look.update({name: getattr(settings, name) for name in ("variation", "seed") if getattr(settings, name)})
         known = context.preferences.addons.get(Preferences.bl_idname)
         vedit = find_vedit([Path(__file__).resolve().parent], known.preferences.vedit if known else "")
         return Run(restyle_words(vedit, self._piece.source, self._output, self._piece.frames, look))
@@ -292,7 +298,7 @@ class RestylePanel(bpy.types.Panel):
     def draw(self, context: Any) -> None:
         """Draw them."""
         settings, column = scene_of(context).vedit, self.layout.column()
-        for name in ("prompt", "seed", "strength", "quality", "model", "handles"):
+        for name in ("prompt", "variation", "seed", "strength", "quality", "model", "handles"):
             column.prop(settings, name)
         column.operator(RestyleStrip.bl_idname, icon="BRUSH_DATA")
         if RestyleStrip.current is not None:
