@@ -128,7 +128,7 @@ def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
     looks = None if request.looks is None else {number: changed(options) for number, options in request.looks.items()}
     found = replace(request, options=changed(request.options), looks=looks)
     if "seed" in look:
-        params.check_seed(look["seed"], found.all_looks)
+        params.check_seed(look["seed"], found.all_looks, found.model)
     return found
 
 

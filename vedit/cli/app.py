@@ -23,6 +23,7 @@ from vedit.cli.doctor import doctor_command
 from vedit.cli.identity import identity_command
 from vedit.cli.inputs import WORDS
 from vedit.cli.inspect import probe_command
+from vedit.cli.looks import looks_command
 from vedit.cli.mask import mask_command
 from vedit.cli.models import models_group
 from vedit.cli.nle import nle_group
@@ -30,6 +31,7 @@ from vedit.cli.plan import edit_command, plan_command
 from vedit.cli.restyle import restyle_command
 from vedit.cli.sample import sample_command
 from vedit.cli.shots import shots_command
+from vedit.cli.starting import starting
 from vedit.cli.stopping import TERMINATED, Terminated, terminable
 from vedit.cli.timeline import timeline_command
 from vedit.cli.verify import verify_command
@@ -63,7 +65,7 @@ class Program(click.Group):
         # reads this when torch, which no command has imported yet, loads it.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
-        with plain_messages():
+        with starting(), plain_messages():
             WORDS.set(tuple(sys.argv[1:] if args is None else args))
             try:
                 with terminable(), warnings.catch_warnings():
@@ -102,6 +104,7 @@ def main() -> None:
 
 for _command in (
     restyle_command,
+    looks_command,
     probe_command,
     shots_command,
     plan_command,

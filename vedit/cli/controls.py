@@ -57,7 +57,7 @@ class KindOption(click.Option):
 @click.option(
     "--format",
     "wanted",
-    type=click.Choice(_FORMATS),
+    type=params.Choice(_FORMATS),
     help="png: pictures; exr: floats (raw inverse depth, flow in pixels); flo, png16 (KITTI): flow.  "
     "[default: by the extension; video for a folder]",
 )

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     "--alpha", is_flag=True, help="Write INPUT itself with the mask as alpha: .mov (ProRes 4444) or pictures."
 )
 @click.option("--preview", type=params.FILE, metavar="FILE.png", help="A contact sheet of every shot, the mask tinted.")
-@click.option("--codec", type=click.Choice(get_args(CodecName)), help="Codec of the matte.  [default: the container's]")
+@click.option(
+    "--codec", type=params.Choice(get_args(CodecName)), help="Codec of the matte.  [default: the container's]"
+)
 @params.preset_option("edit")
 @params.overwrite_option
 @params.range_option

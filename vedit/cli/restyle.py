@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -11,21 +10,20 @@ from click.core import ParameterSource
 
 from vedit.cli import params
 from vedit.cli.configured import ConfiguredRestyle
-from vedit.cli.console import count, estimate, jsonable, note, result_line, say_plan, show, show_json, show_rows
+from vedit.cli.console import count, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options, region_choices
-from vedit.cli.progress import progress
+from vedit.cli.prompts import allow_unknown_option, prompt_file_option, said_prompt
+from vedit.cli.restyling import make_preview, run_restyle, say_plan_of
 from vedit.cli.several import Folder, failure_of, folder_made, places, run_each
-from vedit.cli.stopping import stopping
 from vedit.errors import InputError
 from vedit.masking import parse_region
-from vedit.options import NO_RATE, QUALITIES, BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
+from vedit.options import QUALITIES, BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
 from vedit.output_names import look_name
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from vedit.options import RenderPlan
 
 DEFAULTS = RestyleOptions(prompt="")
 
@@ -33,6 +31,7 @@ DEFAULTS = RestyleOptions(prompt="")
 @click.command("restyle", cls=ConfiguredRestyle, short_help="Give a clip a new look.")
 @input_argument("sources", several=True)
 @click.option("-p", "--prompt", default="", help="The look to give, for instance 'woodcut'.")
+@prompt_file_option
 @click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like.")
 @click.option(
     "--source-prompt",
@@ -40,6 +39,7 @@ DEFAULTS = RestyleOptions(prompt="")
     show_default=True,
     help="What the source shows, in words.",
 )
+@allow_unknown_option
 @click.option(
     "--strength",
     type=params.number("strength"),
@@ -59,7 +59,7 @@ DEFAULTS = RestyleOptions(prompt="")
     metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
     help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
 )
-@click.option("--keep", type=click.Choice(list(get_args(Keep))), help="Controls by intent, instead of --control.")
+@click.option("--keep", type=params.Choice(list(get_args(Keep))), help="Controls by intent, instead of --control.")
 @click.option(
     "--from",
     "source_texts",
@@ -79,7 +79,7 @@ DEFAULTS = RestyleOptions(prompt="")
     "--variation",
     type=params.number("variation"),
     help="How much is drawn from the seed: more gives the look's own strokes, and less of the source's detail.  "
-    "[default: 0]",
+    "[default: the look's own, mostly 0]",
 )
 @click.option(
     "--seed",
@@ -90,7 +90,7 @@ DEFAULTS = RestyleOptions(prompt="")
 )
 @click.option(
     "--quality",
-    type=click.Choice(list(QUALITIES)),
+    type=params.Choice(list(QUALITIES)),
     default=DEFAULTS.quality,
     show_default=True,
     help="Sets the steps and the size that the model works at.",
@@ -124,7 +124,7 @@ DEFAULTS = RestyleOptions(prompt="")
 )
 @click.option(
     "--upscale",
-    type=click.Choice(["guided", "lanczos"]),
+    type=params.Choice(["guided", "lanczos"]),
     default=DEFAULTS.upscale,
     show_default=True,
     help="Back to the source's size: guided by the source's edges, or plain.",
@@ -161,8 +161,10 @@ def restyle_command(
     *,
     sources: tuple[Path, ...],
     prompt: str,
+    prompt_file: Path | None,
     negative_prompt: str,
     source_prompt: str,
+    allow_unknown: bool,
     strength: float,
     guidance: float | None,
     control_texts: tuple[str, ...],
@@ -217,6 +219,7 @@ def restyle_command(
     checked on the written file. A render that was stopped goes on when the same command is run again; the first
     Ctrl-C finishes the current unit (about a second of film), the second stops at once.
     """
+    prompt = said_prompt(prompt, prompt_file)
     regions = tuple(parse_region(text) for text in region_texts)
     if not prompt.strip() and not regions:
         raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "woodcut"')
@@ -233,6 +236,7 @@ def restyle_command(
         prompt=prompt,
         negative_prompt=negative_prompt,
         source_prompt=source_prompt,
+        allow_unknown=allow_unknown,
         strength=strength,
         guidance=guidance,
         controls=params.controls_from(source_texts, DEFAULTS.controls if chosen is None else chosen),
@@ -249,8 +253,6 @@ def restyle_command(
         upscale=cast("Upscale", upscale),
         bars=cast("BlackBars", bars),
     )
-    if _typed("seed"):
-        params.check_seed(seed, [options])
     choices = params.output_choices(**writing)
     if side_by_side is not None and len(sources) > 1:
         raise InputError(
@@ -276,10 +278,10 @@ def restyle_command(
         )
         _check(request, side_by_side)
         if preview:
-            return _preview(request, as_json=as_json, quiet=quiet)
+            return make_preview(request, as_json=as_json, quiet=quiet)
         if dry_run:
-            return _dry_run(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
-        return _restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+            return say_plan_of(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+        return run_restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
 
     with folder_made(output):
         jobs = places(sources, output, look_name(options), track=track, codec=choices.codec)
@@ -304,6 +306,8 @@ def _check(request: RenderRequest, side_by_side: Path | None) -> None:
         params.check_output(side_by_side, overwrite=request.writing.overwrite, source=source, replaces=left)
     # Before anything heavy is loaded or opened: what the model is takes milliseconds.
     resolve(request.model, dict(request.controlnets))
+    if _typed("seed"):
+        params.check_seed(request.options.seed, [request.options], request.model)
     # Hostile bytes can crash a decoder: a process of its own meets them first.
     check_file(source, rate=request.rate, track=request.track, allow_huge=request.allow_huge)
     for path in request.options.files:
@@ -313,87 +317,3 @@ def _check(request: RenderRequest, side_by_side: Path | None) -> None:
 def _typed(name: str) -> bool:
     """Whether an option stands on the command line itself."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
-    from vedit.render import restyle
-
-    said: list[str] = []
-
-    def tell(plan: RenderPlan) -> None:
-        if not quiet:
-            say_plan(plan)
-            _notes(plan.notes)
-            said.extend(plan.notes)
-
-    def tell_note(line: str) -> None:
-        if not quiet:
-            note(line)
-            said.append(line)
-
-    with stopping() as stop, progress(quiet=quiet) as report:
-        result = restyle(
-            request,
-            on_progress=report,
-            on_plan=tell,
-            on_note=tell_note,
-            stop=stop,
-            side_by_side=side_by_side,
-        )
-    if not quiet:
-        _notes(line for line in result.notes if line not in said)
-    if not as_json:
-        show(result_line(result))
-    beside = None if side_by_side is None else str(side_by_side)
-    return {**cast("dict[str, object]", jsonable(result)), "side_by_side": beside}
-
-
-def _notes(lines: Iterable[str]) -> None:
-    for line in lines:
-        note(line)
-
-
-def _dry_run(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
-    from vedit.render import plan
-
-    with progress(quiet=quiet) as report:
-        planned = plan(request, on_progress=report, side_by_side=side_by_side)
-    if not as_json:
-        show_rows(_plan_rows(planned))
-        for line in planned.notes:
-            show(f"note      {line}")
-    return planned
-
-
-def _preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> object:
-    from vedit.stills import preview
-
-    with progress(quiet=quiet) as report:
-        path = preview(request, on_progress=report)
-    if not as_json:
-        show(str(path))
-    return {"preview": path}
-
-
-def _plan_rows(plan: RenderPlan) -> dict[str, str]:
-    """The plan of a dry run, to be read."""
-    frames = {
-        "frames": f"{plan.frames}, #{plan.first_frame}..#{plan.first_frame + plan.frames}, at {plan.rate}",
-        "shots": f"{count(len(plan.shots), 'shot')}: " + ", ".join(f"#{a}..#{b}" for a, b in plan.shots),
-    }
-    return {
-        "source": plan.source,
-        "output": plan.output,
-        **({"frames": "one, a still picture"} if plan.rate == NO_RATE else frames),
-        "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
-        "model": f"{plan.model} on {plan.device}",
-        **_drawn_row(plan),
-        "steps": f"{plan.steps}, {plan.network_evaluations_per_frame} network evaluations per frame",
-        "estimate": estimate(plan, "{time}, {memory} of memory"),
-    }
-
-
-def _drawn_row(plan: RenderPlan) -> dict[str, str]:
-    """What is drawn from the seed; nothing where nothing is."""
-    variation, seed = plan.settings.get("variation"), plan.settings.get("seed")
-    return {"variation": f"{variation:g} of seed {seed}"} if variation else {}

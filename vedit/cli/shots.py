@@ -27,7 +27,7 @@ NAMES = ("adaptive", "content", "histogram", "hash", "threshold")
 _OPTIONS = (
     click.option(
         "--detector",
-        type=click.Choice(NAMES),
+        type=params.Choice(NAMES),
         default=NAMES[0],
         show_default=True,
         help="How cuts are found: a detector of PySceneDetect; 'threshold' finds only fades through black.",
