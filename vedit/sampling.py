@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vedit.computed_on import computed_on
+from vedit.diffusion.carried_noise import FORMAT as CARRIED
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.guides import Steering, hashed, made_by
@@ -229,7 +230,7 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
     """What decides the latents of every unit of a job, but for the frames: nothing that does not is in here."""
     options = restyler.options
     inverted = options.start == "inversion"
-    variation = options.variation if restyler.path.steps else None
+    drawn = restyler.drawn
     return {
         "source": job.source_key,
         "interlaced": job.request.writing.interlaced,
@@ -245,6 +246,6 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
         "inverted": [[asdict(step) for step in restyler.inversion.steps], restyler.fixed_point] if inverted else None,
         "guidance": restyler.guidance,
         "cross_frame": options.cross_frame,
-        "seed": options.seed if variation or not inverted else None,
-        **({"variation": variation} if variation else {}),
+        "seed": None if drawn is None else drawn.seed,
+        **({"variation": options.variation, "noise": CARRIED} if drawn is not None else {}),
     }
