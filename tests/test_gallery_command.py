@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.clips import two_shots
+from tests.page import Page
 from vedit.cli import main
 
 

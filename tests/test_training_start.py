@@ -35,6 +35,7 @@ from trainer.starting import MisfitError, load_autoencoder, load_networks, start
 
 from vedit import models  # noqa: E402
 from vedit.cli.models import models_group  # noqa: E402
+from vedit.models import words  # noqa: E402
 
 WIDTHS = (16, 16, 32)
 FEW = ("a", "comic", "night", "painting")
