@@ -33,6 +33,7 @@ def found(*words: str) -> list[str]:
 
 
 def test_looks_for_a_prompt() -> None:
+    assert found("looks", "in.mp4", "--of", "") == LOOKS
     for command in (["restyle", "in.mp4"], ["plan", "in.mp4"], ["again", "out.mp4.vedit.json"]):
         assert found(*command, "--prompt", "") == LOOKS
         assert found(*command, "-p", "Pe") == [name for name in LOOKS if name.startswith("pe")]

@@ -115,6 +115,8 @@ def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
     Raises:
         InputError: it has several and is given one prompt, or is given a seed of which nothing is drawn.
     """
+    from vedit.models.recipes import without_recipe
+
     if request.looks is not None and "prompt" in look:
         raise InputError(
             "the record is of a plan, with a look for each shot: --prompt would replace all of them",
@@ -122,7 +124,10 @@ def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
         )
 
     def changed(options: RestyleOptions) -> RestyleOptions:
-        at = options.at_quality(look["quality"]) if "quality" in look else options
+        if not {"prompt", "quality"} & look.keys():
+            return replace(options, **look)
+        at = without_recipe(options, request.model)
+        at = at.at_quality(look["quality"]) if "quality" in look else at
         return replace(at, **look)
 
     looks = None if request.looks is None else {number: changed(options) for number, options in request.looks.items()}

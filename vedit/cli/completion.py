@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from functools import wraps
-from pathlib import Path
 
 import click
 from click.shell_completion import BashComplete, CompletionItem, add_completion_class, get_completion_class
 
+DEFAULT = "embedded"
 VARIABLE = "_VEDIT_COMPLETE"
 SHELLS = ("bash", "zsh", "fish")
 
@@ -55,15 +55,13 @@ def pulled(_: click.Context, begun: str) -> Found:
 @completed
 def looks(context: click.Context, begun: str) -> Found:
     """The looks that the model was trained on, as a prompt, or as one more behind a comma."""
-    from vedit.models import LOOKS, resolve
-    from vedit.models.configs import read_json
+    from vedit.models.looks import known_looks
 
-    listed = Path(resolve(context.params.get("model") or "embedded").on_disk.base) / LOOKS
     before, comma, last = begun.rpartition(",")
     gap = " " * (len(last) - len(last.lstrip()))
-    for look in read_json(listed)["looks"] if listed.is_file() else ():
-        if look["name"].startswith(last.strip().lower()):
-            yield CompletionItem(f"{before}{comma}{gap}{look['name']}", help=look.get("kind"))
+    for look in known_looks(context.params.get("model") or DEFAULT) or ():
+        if look.name.startswith(last.strip().lower()):
+            yield CompletionItem(f"{before}{comma}{gap}{look.name}", help=look.kind)
 
 
 @completed
@@ -75,7 +73,7 @@ def controls(context: click.Context, begun: str) -> Found:
     from vedit.registry import preprocessors
 
     own = controlnets(tuple(context.params.get("controlnet_texts") or ()))
-    branches = control_kinds(context.params.get("model") or "embedded", dict(own))
+    branches = control_kinds(context.params.get("model") or DEFAULT, dict(own))
     for entry in preprocessors():
         if entry.name.startswith(begun) and branch(entry.name) in branches:
             yield CompletionItem(entry.name, help=entry.summary)

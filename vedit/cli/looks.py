@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from vedit.cli import params
+from vedit.cli import completion, params
 from vedit.cli.configured import Configured
 from vedit.cli.console import count, jsonable, note, say, show, show_json, show_rows, span
 from vedit.cli.progress import progress
@@ -45,6 +45,7 @@ class ConfiguredLooks(Configured):
     "--of",
     "asked",
     multiple=True,
+    shell_complete=completion.looks,
     metavar="NAME[,NAME...]",
     help="Which looks, by name or as a prompt; repeatable. Of a model that lists none, each is one prompt.  "
     "[default: every look of the model]",
@@ -70,11 +71,16 @@ class ConfiguredLooks(Configured):
     "--control",
     "control_texts",
     multiple=True,
+    shell_complete=completion.controls,
     metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
     help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
 )
 @click.option(
-    "--model", default="embedded", show_default=True, help="Listed name, diffusers folder, .safetensors file or hub id."
+    "--model",
+    default="embedded",
+    show_default=True,
+    shell_complete=completion.models,
+    help="Listed name, diffusers folder, .safetensors file or hub id.",
 )
 @click.option(
     "--controlnet",

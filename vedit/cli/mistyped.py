@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Collection, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 
 import click
 
 from vedit.errors import InputError
+from vedit.nearest import nearest
 
 _MEANT = {
     "convert": "restyle",
@@ -67,7 +67,7 @@ def _is_file(word: str, commands: Collection[str]) -> bool:
         there = path.exists()
     except (OSError, ValueError):  # no name of a file
         return False
-    return bool(path.suffix) or len(path.parts) > 1 or (there and not _nearest(word, commands))
+    return bool(path.suffix) or len(path.parts) > 1 or (there and not nearest(word, commands))
 
 
 def _no_command_before(word: str, rest: Sequence[str]) -> InputError:
@@ -87,13 +87,9 @@ def _no_command_before(word: str, rest: Sequence[str]) -> InputError:
 
 
 def _no_such(word: str, commands: Collection[str], path: str) -> InputError:
-    near = (_MEANT.get(word.lower()) if path == "vedit" else None) or _nearest(word, commands)
+    near = (_MEANT.get(word.lower()) if path == "vedit" else None) or nearest(word, commands)
     known = f"there are {', '.join(commands)}"
     return InputError(f"there is no command {word!r}", remedy=f"did you mean {path} {near}?" if near else known)
-
-
-def _nearest(word: str, commands: Collection[str]) -> str | None:
-    return next(iter(get_close_matches(word.lower(), list(commands), n=1, cutoff=0.6)), None)
 
 
 def _joined(words: Sequence[str]) -> str:

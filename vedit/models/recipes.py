@@ -73,6 +73,15 @@ def by_recipe(options: RestyleOptions, model: str) -> RestyleOptions:
     return options if found is None or own_words(options) else found.over(options)
 
 
+def without_recipe(options: RestyleOptions, model: str) -> RestyleOptions:
+    """Options without what the recipe of their look has set, so that another look or quality is drawn by its own."""
+    found = recipe_of(options, model)
+    if found is None or not found.acts(options):
+        return options
+    plain = RestyleOptions()
+    return replace(options, **{key: getattr(plain, key) for key in found.keys})
+
+
 def recipe_notes(asked: Iterable[RestyleOptions], model: str) -> tuple[str, ...]:
     """What is to be said of recipes, for options as they were asked for: which one serves, or why it does not."""
     notes: dict[str, None] = {}
