@@ -36,6 +36,7 @@ LAYERS = (
         "geometry",
         "diffusion",
         "finish",
+        "flatness",
         "steady",
         "sheet",
         "registry",
