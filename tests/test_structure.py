@@ -38,6 +38,7 @@ LAYERS = (
         "geometry",
         "diffusion",
         "finish",
+        "flatness",
         "steady",
         "sheet",
         "shell_words",
