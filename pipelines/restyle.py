@@ -166,6 +166,7 @@ def restyle_frames(
     on_step: OnStep = ignore_step,
     *,
     shared: bool = False,
+    targets: Sequence[PromptEmbeds] = (),
 ) -> Latents:
     """Frames of one shot, sampled together; the first is the anchor.
 
@@ -176,17 +177,23 @@ def restyle_frames(
         guides: controls, mask and regions of these frames, at their size.
         on_step: told after each step.
         shared: the anchor stands for the look of several shots, and the others take its change of colours too.
+        targets: prompts in the place of the restyler's, for a frame by itself and without regions: it is inverted once
+            and sampled under each of them.
 
     Returns:
-        Clean latents (T, C, h, w); where no pixel of a cell is in the mask, those of the source.
+        Clean latents (T, C, h, w), one for each frame or for each of `targets`; where no pixel of a cell is in the
+        mask, those of the source.
 
     Raises:
+        ValueError: several frames or regions with `targets`.
         NotFiniteError: NaN or infinity came up, in the step that it names.
     """
     model, options, path = restyler.model, restyler.options, restyler.path
+    if targets and (len(frames) != 1 or guides.regions or shared):
+        raise ValueError("several prompts are for a frame by itself and without regions")
     describe = Conditioning(prompt=restyler.source, controls=guides.controls)
     change = Conditioning(
-        prompt=restyler.target,
+        prompt=PromptEmbeds(states=torch.cat([one.states for one in targets])) if targets else restyler.target,
         negative=restyler.negative,
         guidance=restyler.guidance,
         controls=guides.controls,
@@ -197,7 +204,8 @@ def restyle_frames(
         return source
     cells = None if guides.mask is None else pool_mask(guides.mask, space=model.codec.factor)
     with ExitStack() as adapters:
-        memory = adapters.enter_context(model.cross_frame()) if options.cross_frame else None
+        # A frame by itself sees no other: under several prompts it may not meet itself either.
+        memory = adapters.enter_context(model.cross_frame()) if options.cross_frame and not targets else None
         if options.start == "inversion":
             denoise = bind(model.denoiser, describe, batch=options.batch, memory=memory)
             amount = (options.variation or 0.0) if path.steps else 0.0
@@ -218,6 +226,8 @@ def restyle_frames(
                 noise = frame_noise(source.data.shape[1:], seed=options.seed, frames=numbers)
             noise = noise.to(source.data)
             noisy, source_at = add_noise(source, noise, path), noised_source(source.data, noise)
+        if targets:
+            noisy = Latents(data=noisy.data.expand(len(targets), -1, -1, -1), timestep=noisy.timestep)
         adapters.enter_context(restyler.sampling())
         regional = adapters.enter_context(model.regional()) if guides.regions else None
         denoise = bind(model.denoiser, change, batch=options.batch, memory=memory, regional=regional)

@@ -34,6 +34,19 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_settings() -> Iterator[None]:
+    """Options that whoever runs the tests has said once for all, in a file or in the environment, decide nothing."""
+    from vedit.cli.settings import OWN_VARIABLES, PREFIX
+
+    own = {f"{PREFIX}{name}" for name in OWN_VARIABLES}
+    with pytest.MonkeyPatch.context() as patch:
+        for name in [name for name in os.environ if name.startswith(PREFIX) and name not in own]:
+            patch.delenv(name)
+        patch.setenv("VEDIT_CONFIG", os.devnull)
+        yield
+
+
 @pytest.fixture(scope="session")
 def test_data() -> Path:
     """The folder of test data (`VEDIT_TEST_DATA`, else ../shared beside the repository); skips where it is absent."""

@@ -260,32 +260,42 @@ def test_every_command_has_examples_and_every_option_has_help(capsys: pytest.Cap
 
 @pytest.fixture
 def plainly(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
-    """(stage, total, of (second, frames done)) -> the lines that are said without a terminal."""
+    """(second, step) of each step -> the lines that are said without a terminal."""
 
-    def said(stage: str, total: int, seen: Iterable[tuple[float, int]]) -> list[str]:
+    def said(steps: Iterable[tuple[float, Progress]]) -> list[str]:
         now = [0.0]
         monkeypatch.setattr("vedit.cli.progress.time.monotonic", lambda: now[0])
         report = PlainLines()
-        for moment, done in seen:
+        for moment, step in steps:
             now[0] = moment
-            report(Progress(stage=stage, done=done, total=total))
+            report(step)
         return capsys.readouterr().err.splitlines()
 
     return said
 
 
-def test_a_long_render_says_little_without_a_terminal(plainly: Callable[..., list[str]]) -> None:
-    assert plainly("sample", 480, ((2.0 * done, done) for done in range(481))) == [
-        "vedit: sample 120/480 frames, 0.5 frames/s, 12 min 00 s left",
-        "vedit: sample 240/480 frames, 0.5 frames/s, 8 min 00 s left",
-        "vedit: sample 360/480 frames, 0.5 frames/s, 4 min 00 s left",
-        "vedit: sample 480/480 frames, 0.5 frames/s, 0.0 s left",
+def test_a_long_command_says_little_without_a_terminal(plainly: Callable[..., list[str]]) -> None:
+    steps = [
+        (
+            40.0 * n,
+            Progress(stage="sample", done=n, total=100, shot=2, shots=3, share=n / 100, seconds_left=4000 - 40 * n),
+        )
+        for n in range(101)
     ]
+    lines = plainly(steps)
+    assert len(lines) == 20
+    assert lines[0] == "vedit: 5 %, sampling, frame 5 of 100, shot 2 of 3, 1 h 03 min left"
+    assert lines[-1] == "vedit: 100 %, sampling, frame 100 of 100, shot 2 of 3"
 
 
-def test_a_stage_that_speaks_late_tells_no_speed_it_has_not_seen(plainly: Callable[..., list[str]]) -> None:
-    assert plainly("write", 48, ((100.0, 15), (200.0, 40), (300.0, 48))) == [
-        "vedit: write 15/48 frames",
-        "vedit: write 40/48 frames, 0.2 frames/s, 32 s left",
-        "vedit: write 48/48 frames, 0.2 frames/s, 0.0 s left",
-    ]
+def test_a_short_command_says_nothing_and_a_fast_one_a_line_a_minute(plainly: Callable[..., list[str]]) -> None:
+    def steps(seconds: float) -> list[tuple[float, Progress]]:
+        return [(seconds * n / 100, Progress(stage="load", done=0, total=1, share=n / 100)) for n in range(101)]
+
+    assert plainly(steps(59)) == []
+    assert plainly(steps(150)) == ["vedit: 40 %, loading the model", "vedit: 80 %, loading the model"]
+
+
+def test_a_stage_without_a_share_is_said_in_words_once_a_minute(plainly: Callable[..., list[str]]) -> None:
+    steps = [(10.0 * n, Progress(stage="other", done=n, total=24)) for n in range(25)]
+    assert plainly(steps) == [f"vedit: other, frame {n} of 24" for n in (6, 12, 18, 24)]

@@ -52,7 +52,14 @@ def test_a_render_keeps_timing_and_sound_and_tells(clip: Path, tmp_path: Path) -
     assert result.contract["ok"] is True
     assert verify(clip, output).ok
     assert probe(output).timecode == "01:00:00:00"
-    assert [progress.stage for progress in told if progress.done == progress.total][-1] == "write"
+    assert list(dict.fromkeys(progress.stage for progress in told)) == [
+        *("index", "shots", "load", "invert", "sample", "finish", "write", "verify")
+    ]
+    shares = [progress.share for progress in told if progress.share is not None]
+    assert len(shares) == len(told)
+    assert shares == sorted(shares)
+    assert (shares[-1], told[-1].seconds_left) == (1.0, 0.0)
+    assert len(set(shares)) > len(shares) / 2
     assert {progress.shots for progress in told if progress.stage == "write"} == {2}
     both = probe(pair)
     assert (both.width, both.height) == (2 * WIDTH + 2, HEIGHT)

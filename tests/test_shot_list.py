@@ -122,7 +122,7 @@ def test_cuts_are_added_and_removed_by_hand(clip: Path) -> None:
         find_shots(reader, ShotChoices(remove=("1",)))
     with pytest.raises(InputError, match="outside the clip"):
         find_shots(reader, ShotChoices(add=("#90",)))
-    with pytest.raises(InputError, match="between 0 and 1, got 3"):
+    with pytest.raises(InputError, match="threshold of hash is 3; give one between 0 and 1"):
         find_shots(reader, ShotChoices(detector="hash", threshold=3))
 
 

@@ -94,7 +94,7 @@ def test_frames_must_come_in_order() -> None:
     detector.push(reader.read(FrameRange(start=3, stop=5)))
     with pytest.raises(ValueError, match="frame 5 comes next, got 6"):
         detector.push(reader.read(FrameRange(start=6, stop=8)))
-    with pytest.raises(ValueError, match="ratio above 1, got 1"):
+    with pytest.raises(ValueError, match="threshold is 1; give a ratio above 1"):
         ContentShotDetector(threshold=1)
 
 

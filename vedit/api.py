@@ -2,74 +2,259 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
-from difflib import get_close_matches
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from fractions import Fraction
+from functools import wraps
+from inspect import cleandoc, signature
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar, cast
 
 from vedit import render, stills
-from vedit.media.choices import OutputOptions
-from vedit.options import OnProgress, RenderPlan, RenderRequest, RenderResult, RestyleOptions, ignore_progress
+from vedit.arguments import checked
+from vedit.edits import Edit, plain_looks, plain_options
+from vedit.errors import ArgumentError
+from vedit.masking import MaskSpec, RegionSpec
+from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
+from vedit.media.place import Stamp
+from vedit.options import (
+    BlackBars,
+    Keep,
+    OnProgress,
+    QualityName,
+    RenderPlan,
+    RenderRequest,
+    RenderResult,
+    RestyleOptions,
+    Start,
+    Upscale,
+    ignore_progress,
+)
+from vedit.types import ControlSpec, Shot
 
-_LOOK = {field.name for field in fields(RestyleOptions)}
-_JOB = {field.name for field in fields(RenderRequest)} - {"source", "options", "writing"}
-_WRITING = {field.name for field in fields(OutputOptions)}
+P = ParamSpec("P")
+R = TypeVar("R")
 
-
-def request(source: Path | str, *, prompt: str, output: Path | str | None = None, **settings: Any) -> RenderRequest:
-    """A render as settings by name.
-
-    Args:
-        source: the clip.
-        prompt: the look to give.
-        output: the file to write; None is NAME.vedit.EXT beside the source.
-        settings: any field of `RestyleOptions` (strength, guidance, quality, seed ...), of `RenderRequest` (model,
-            frames, device ...) or of `OutputOptions` (codec, preset, overwrite ...).
-
-    Raises:
-        TypeError: no such setting.
-    """
-    known = _LOOK | _JOB | _WRITING
-    unknown = [name for name in settings if name not in known]
-    if unknown:
-        near = get_close_matches(unknown[0], sorted(known), n=1)
-        raise TypeError(f"no setting {unknown[0]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
-    look = {name: value for name, value in settings.items() if name in _LOOK}
-    job = {name: value for name, value in settings.items() if name in _JOB}
-    writing = {name: value for name, value in settings.items() if name in _WRITING}
-    return RenderRequest(
-        source=Path(source),
-        options=RestyleOptions(prompt=prompt, **look),
-        output=None if output is None else Path(output),
-        writing=OutputOptions(**writing),
-        **job,
-    )
+_BESIDE_A_REQUEST = ("source", "side_by_side", "on_progress")
+"""What is no part of a request."""
 
 
-def restyle(
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """What a call asks for."""
+
+    request: RenderRequest
+    side_by_side: Path | None
+    on_progress: OnProgress
+
+
+# The one place of the settings of `restyle`, `plan`, `preview` and `request`: tests/test_signatures.py compares it with
+# the dataclasses that the settings belong to. An underscore keeps it out of the API.
+def _called(
     source: RenderRequest | Path | str,
     *,
+    prompt: str = "",
+    output: Path | str | None = None,
+    negative_prompt: str = "",
+    source_prompt: str = "a photograph",
+    strength: float = 1.0,
+    guidance: float | None = None,
+    controls: Sequence[ControlSpec | str] | None = None,
+    keep: Keep | None = None,
+    mask: MaskSpec | Path | str | None = None,
+    regions: Sequence[RegionSpec | str] = (),
+    variation: float | None = None,
+    seed: int = 0,
+    quality: QualityName = "standard",
+    steps: int | None = None,
+    inversion_steps: int | None = None,
+    fixed_point: int | None = None,
+    short_side: int | None = None,
+    start: Start = "inversion",
+    cross_frame: bool = True,
+    anchor: str | None = None,
+    batch: int = 8,
+    window: int = 24,
+    overlap: int | None = None,
+    upscale: Upscale = "guided",
+    bars: BlackBars = "keep",
+    allow_unknown: bool = False,
+    frames: str | None = None,
+    model: str = "embedded",
+    controlnets: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    device: str = "auto",
+    rate: Fraction | int | None = None,
+    track: int | None = None,
+    allow_huge: bool = False,
+    looks: Mapping[int, RestyleOptions] | None = None,
+    shots: Sequence[Shot] | None = None,
+    locked: frozenset[int] = frozenset(),
+    fresh: bool = False,
+    keep_work: bool = False,
+    keep_frames: bool = False,
+    purpose: Mapping[str, object] | None = None,
+    codec: CodecName | None = None,
+    preset: PresetName = "edit",
+    bit_depth: BitDepth | None = None,
+    hardware: bool = False,
+    label: bool = True,
+    sidecar: bool = True,
+    strict: bool = False,
+    overwrite: bool = False,
+    replaces: Sequence[Stamp] = (),
+    drop_unsupported: bool = False,
+    drop_alpha: bool = False,
+    even: bool = False,
+    interlaced: Interlaced = "deinterlace",
+    timecode: str | None = None,
+    side_by_side: Path | str | None = None,
     on_progress: OnProgress = ignore_progress,
-    side_by_side: Path | None = None,
-    **settings: Any,
-) -> RenderResult:
-    """Render a clip under a prompt: `restyle("in.mp4", prompt="night", seed=3)`, or a request; see `render.restyle`."""
-    return render.restyle(_request(source, settings), on_progress=on_progress, side_by_side=side_by_side)
+) -> Call:
+    """What a call asks for.
 
-
-def plan(source: RenderRequest | Path | str, **settings: Any) -> RenderPlan:
-    """What `restyle` would do with the same arguments; nothing is written."""
-    return render.plan(_request(source, settings))
-
-
-def preview(source: RenderRequest | Path | str, *, on_progress: OnProgress = ignore_progress, **settings: Any) -> Path:
-    """First, middle and last frame of each shot, before and after, as one PNG; see `vedit.stills`."""
-    return stills.preview(_request(source, settings), on_progress=on_progress)
-
-
-def _request(source: RenderRequest | Path | str, settings: dict[str, Any]) -> RenderRequest:
+    Args:
+        source: the clip; or a request, which has its settings already: then only the last two may stand beside it.
+        prompt: the look to give; it may stay empty where `regions` or `looks` have prompts.
+        output: the file to write; None is NAME.vedit.EXT beside the source.
+        negative_prompt: what the result should not look like.
+        source_prompt: what the source shows; the inversion runs under it.
+        strength: 0 to 1: how much is regenerated; 0 is the source.
+        guidance: 0 to 100: how strictly the prompt is followed; 1 is without guidance, None the model's own.
+        controls: what keeps the structure, as specifications or as `--control` has them ("softedge:0.8@0-0.6"); () is
+            none, None is tile and softedge.
+        keep: "structure", "motion" or "faces": controls by intent, instead of `controls`.
+        mask: where the picture changes: a specification, or a file as `--mask` has it; None is everywhere.
+        regions: parts of the picture with prompts of their own, as specifications or as `--region` has them
+            (MASK=PROMPT).
+        variation: 0 to 1: how much of the noise where sampling begins is drawn from the seed; None is none.
+        seed: 0 to 9223372036854775807: same seed, same frames; it acts where variation is above 0.
+        quality: "draft", "standard" or "high": sets the steps and the working size.
+        steps: 1 to 1000: sampling steps, instead of the quality's.
+        inversion_steps: 1 to 1000: steps of the inversion, at most those of the sampling; None is as many.
+        fixed_point: 1 to 100: fixed-point iterations of each inversion step, instead of the quality's.
+        short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
+        start: "inversion" or "noise": where the trajectory begins.
+        cross_frame: frames attend to the shot's first.
+        anchor: the moment of the frame whose look the shots share, as seconds ("12.5"), timecode or "#48"; None: each
+            shot has a look to itself.
+        batch: 1 to 1000000: frames per network call.
+        window: 1 to 1000000: frames sampled together.
+        overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or that
+            third where it is less.
+        upscale: "guided" or "lanczos": back to the source's size.
+        bars: "keep" or "paint": whether black bars around the picture stay as they are.
+        allow_unknown: render a prompt of which the model knows no word, too.
+        frames: part of the clip, START..END, as seconds, timecode or "#36..#96", END exclusive; None is the whole clip.
+        model: a name from the list of models, a diffusers folder, a .safetensors file, or a hub id.
+        controlnets: further control branches: kind -> folder, file or hub id.
+        device: "auto", "cpu", "cuda" or "mps".
+        rate: frames per second of an image sequence, above 0 up to 1000; None is 25.
+        track: number of the video stream, from 0, as `vedit probe` lists them; None is the film.
+        allow_huge: read sources beyond the limits on frame size and length.
+        looks: number of a shot, from 1 -> how it changes; the others pass through. None: every shot under the settings.
+        shots: of the whole clip, without gap or overlap; None detects them.
+        locked: numbers of shots that stay as the last render with `keep_frames` left them.
+        fresh: do not go on from what an earlier call has kept.
+        keep_work: keep the sampled units, so that other output settings are quick.
+        keep_frames: keep every shot's finished frames, so that changing one shot is quick.
+        purpose: what the caller knows the result by, as JSON has it; written into the result and its sidecar.
+        codec: of the result; None is the container's usual one.
+        preset: "web" is small and plays everywhere, "edit" visually lossless, "archive" lossless where the
+            codec can be.
+        bit_depth: 8, 10, 12 or 16 bits a sample, or the codec's next higher; None is the source's.
+        hardware: use the machine's hardware encoder for the codec.
+        label: write the IPTC label of media made with trained models.
+        sidecar: write OUT.vedit.json beside the result.
+        strict: anything of the source that cannot be kept is an error rather than a note.
+        overwrite: files that are there may be replaced; the source never.
+        replaces: files that may be replaced without it, as long as they are as they were seen then.
+        drop_unsupported: leave out what the container or codec cannot hold, with a note, rather than refuse.
+        drop_alpha: leave out transparency that the codec cannot hold, with a note, rather than refuse.
+        even: pad an odd side by one pixel where 4:2:0 needs an even one.
+        interlaced: "deinterlace" or "weave": what is done with the fields of an interlaced source.
+        timecode: that of the source's first frame, where the source has none itself.
+        side_by_side: also write source and result beside each other to this file.
+        on_progress: told as frames pass the stages.
+    """
+    given = locals()
+    beside = None if side_by_side is None else Path(side_by_side)
     if isinstance(source, RenderRequest):
-        if settings:
-            raise TypeError(f"a request has its settings already; {', '.join(settings)} came beside it")
-        return source
-    return request(source, **settings)
+        return Call(request=source, side_by_side=beside, on_progress=on_progress)
+    look, job, writing = (_of(kind, given) for kind in (RestyleOptions, RenderRequest, OutputOptions))
+    pairs = controlnets.items() if isinstance(controlnets, Mapping) else controlnets
+    job |= {
+        "source": Path(source),
+        "output": None if output is None else Path(output),
+        "controlnets": tuple(pairs),
+        "looks": None if looks is None else plain_looks(looks),
+    }
+    request = RenderRequest(options=plain_options(Edit(**look)), writing=OutputOptions(**writing), **job)
+    return Call(request=request, side_by_side=beside, on_progress=on_progress)
+
+
+def _of(kind: type, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings that are fields of a dataclass."""
+    return {field.name: given[field.name] for field in fields(cast("Any", kind)) if field.name in given}
+
+
+def _with_settings(settings: Callable[P, Call]) -> Callable[[Callable[[Call], R]], Callable[P, R]]:
+    """A function of a `Call` as one of the settings that make it, which its signature and its help show."""
+    shape = signature(settings)
+    arguments = cleandoc(settings.__doc__ or "").partition("\n\n")[2]
+
+    def decorate(function: Callable[[Call], R]) -> Callable[P, R]:
+        make = checked(settings, known_as=function.__name__)
+
+        @wraps(function)
+        def called(*args: P.args, **kwargs: P.kwargs) -> R:
+            source = args[0] if args else kwargs.get("source")
+            besides = [name for name in kwargs if name not in _BESIDE_A_REQUEST]
+            if isinstance(source, RenderRequest) and besides and set(besides) <= set(shape.parameters):
+                raise ArgumentError(
+                    f"a request has its settings already; {', '.join(besides)} came beside it",
+                    remedy=f"write dataclasses.replace(request, {besides[0]}=...)",
+                )
+            return function(make(*args, **kwargs))
+
+        made = cast("Any", called)
+        made.__signature__ = shape.replace(return_annotation=signature(function).return_annotation)
+        made.__annotations__ = {**settings.__annotations__, "return": function.__annotations__["return"]}
+        made.__doc__ = f"{cleandoc(function.__doc__ or '')}\n\n{arguments}"
+        del made.__wrapped__  # whose only argument is not this one's
+        return called
+
+    return decorate
+
+
+@_with_settings(_called)
+def request(call: Call) -> RenderRequest:
+    """A render as settings by name, to be passed instead of them, or changed with `dataclasses.replace`."""
+    return call.request
+
+
+@_with_settings(_called)
+def restyle(call: Call) -> RenderResult:
+    """Render a clip under a prompt: `restyle("in.mp4", prompt="night", seed=3)`, or a request; see `render.restyle`.
+
+    Raises:
+        InputError: the request cannot be carried out; nothing was written.
+        NotFiniteError: NaN or infinity came up; nothing was written.
+        ContractError: the written file broke the timing or sound contract; it was removed.
+    """
+    return render.restyle(call.request, on_progress=call.on_progress, side_by_side=call.side_by_side)
+
+
+@_with_settings(_called)
+def plan(call: Call) -> RenderPlan:
+    """What `restyle` would do with the same arguments; nothing is written. Raises InputError as `restyle` does."""
+    return render.plan(call.request, on_progress=call.on_progress, side_by_side=call.side_by_side)
+
+
+@_with_settings(_called)
+def preview(call: Call) -> Path:
+    """First, middle and last frame of each shot, before and after, as one PNG; see `vedit.stills`.
+
+    It takes the arguments of `restyle`, and writes NAME.preview.png beside its output instead of it. Raises InputError
+    where the request cannot be carried out.
+    """
+    return stills.preview(call.request, on_progress=call.on_progress)

@@ -111,7 +111,7 @@ class DataMaps:
 
         def both(path: Path) -> None:
             save(path)
-            path.write_bytes(add(path.read_bytes(), self._tags, label=False))
+            path.write_bytes(add(path.read_bytes(), self._tags))
 
         return both
 

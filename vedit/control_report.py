@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from vedit.control_check import ControlWarning, warnings_of
 from vedit.control_figures import ShotFigures, measure_depth, measure_pictures
 from vedit.control_list import KindInfo, describe_kind
+from vedit.course import Course, evenly
 from vedit.geometry import fit, working_fit
 from vedit.masking import MaskSpec
 from vedit.masks import MatteSource, area, open_mattes
@@ -113,10 +114,12 @@ def check_controls(
         if mask is not None:
             clip = MatteSource(metadata=metadata, index=index, shots=shots, frames=part, reopen=opened)
             mattes = stack.enter_context(open_mattes(mask, clip))
+        course = Course(on_progress)
+        course.expect(evenly(len(part), {"check": 1.0}))
         reports: list[ShotReport] = []
         for shot in shots:
             done = shot.frames.start - part.start
-            on_progress(Progress(stage="check", done=done, total=len(part), shot=shot.number, shots=len(shots)))
+            course(Progress(stage="check", done=done, total=len(part), shot=shot.number, shots=len(shots)))
             seen = measure_pictures(_frames(reader, shot.frames, _SIDE), edges=edges, flow="flow" in told)
             figures = ShotFigures(
                 frames=shot.frames,
@@ -129,7 +132,7 @@ def check_controls(
             for name in ready:
                 figures = _measured(reader, name, figures)
             reports.append(ShotReport(shot=shot, figures=figures, warnings=warnings_of(figures)))
-        on_progress(Progress(stage="check", done=len(part), total=len(part), shot=len(shots), shots=len(shots)))
+        course(Progress(stage="check", done=len(part), total=len(part), shot=len(shots), shots=len(shots)))
         return CheckReport(shots=tuple(reports), unchecked=unchecked, notes=reader.warnings)
 
 

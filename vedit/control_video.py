@@ -18,6 +18,7 @@ from vedit.control_data import DataMaps
 from vedit.control_output import Format, MapOutput, is_folder, map_outputs, title_of
 from vedit.control_sheet import CELL, ControlSheet
 from vedit.controls import control_stream
+from vedit.course import Course, evenly
 from vedit.errors import InputError
 from vedit.geometry import fit, unfit, working_fit
 from vedit.media.choices import Interlaced, OutputOptions, PresetName
@@ -176,6 +177,9 @@ def write_controls(
         for writer in writers:
             if not writer.whole:
                 stack.enter_context(writer)
+        course = Course(on_progress)
+        due = [out.kind for out, writer in zip(outputs, writers, strict=True) if not writer.whole]
+        course.expect(evenly(len(part), dict.fromkeys(due, 1.0)))
         cells = ControlSheet(tuple(out.kind for out in outputs if not (out in kept and out.data)), part)
         for out, writer in zip(outputs, writers, strict=True):
             if writer.whole:
@@ -188,7 +192,7 @@ def write_controls(
                 for maps in writer.write_shot(_chunks(reader, shot.frames, place), place):
                     cells.take(out.kind, done, maps)
                     done += len(maps)
-                    on_progress(
+                    course(
                         Progress(
                             stage=out.kind,
                             done=done - part.start,
@@ -283,7 +287,7 @@ def plan_maps(
     pictures get no sound beside them.
     """
     bare = replace(metadata, pixel_format="yuv444p", bit_depth=8, has_alpha=False, color=_TAGS)
-    plan = plan_output(path, bare, index, frames=part, options=options, recipe=recipe)
+    plan = plan_output(path, bare, index, frames=part, options=options, recipe=recipe, data=True)
     # Planned once more without the mastering display of an HDR source, which says nothing of a map.
     encoding = choose_encoding(bare, plan.container, options)
     if plan.container.sequence:

@@ -30,6 +30,10 @@ class SettingError(InputError, ValueError):
     """A setting has a value that it cannot have; a ValueError too, as Python callers expect of one."""
 
 
+class ArgumentError(InputError, TypeError):
+    """A call from Python has an argument too many or too few; a TypeError too, as Python callers expect of that."""
+
+
 class OutOfRangeError(InputError, IndexError):
     """There is no frame or shot of that number; an IndexError too, as Python's loops and callers expect of one."""
 

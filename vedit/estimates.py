@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from vedit.controls import branch
+from vedit.costs import AUTOENCODER, LookOutline, Outline, seconds_of
 from vedit.guides import plain
-from vedit.models import default_guidance, known_models, known_words, sizes, unknown_words, what_to_know
+from vedit.kept_costs import paces_of
+from vedit.media.sequence import is_still
+from vedit.models import default_guidance, known_models, sizes, what_to_know
 from vedit.models.fast import FastTier, Schedule, fast_tier
-from vedit.options import RenderPlan, RestyleOptions
+from vedit.options import NO_RATE, RenderPlan, RestyleOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Iterable
 
     from vedit.media.plan import OutputPlan
     from vedit.models.sizes import Sizes
     from vedit.options import RenderRequest
     from vedit.planning import Job
-    from vedit.types import Fit
+    from vedit.types import Fit, FrameRange
 
 
 def describe_job(job: Job) -> RenderPlan:
@@ -34,7 +36,7 @@ def describe_job(job: Job) -> RenderPlan:
         frames=len(job.frames),
         first_frame=job.frames.start,
         shots=tuple((shot.frames.start, shot.frames.stop) for shot in job.shots),
-        rate="variable" if rate is None else str(rate),
+        rate=NO_RATE if is_still(job.metadata.path) else "variable" if rate is None else str(rate),
         source_size=(job.metadata.width, job.metadata.height),
         working_size=(fit.outer[1], fit.outer[0]),
         model=job.request.model,
@@ -45,6 +47,7 @@ def describe_job(job: Job) -> RenderPlan:
         seconds=estimate_seconds(job),
         notes=(*job.notes, *_dear_looks(job.request.model, (look.request.options for look in looks))),
         settings=_settings(job),
+        bars={number: bars.sides for number, bars in job.bars.items()},
     )
 
 
@@ -140,27 +143,6 @@ def _dear_looks(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-# Measured on 2 cores of an AVX-512 server with the embedded model, and scaled from there by pixels and cores; for
-# other models by the parameters of their networks. They are for orientation and printed as such.
-_CPU_EVALUATION_SECONDS = 0.045
-_CROWDED = 0.11
-"""What an evaluation takes more, a pixel, for each further 256x256 pixels: attention grows faster than the picture."""
-_EVALUATED = 13_511_008
-"""Parameters of the embedded model's UNet and two ControlNets."""
-_CPU_FIXED_SECONDS = 0.45
-_CPU_AUTOENCODER_SECONDS = 6.4e-8
-"""A frame and parameter of the autoencoder beyond the embedded model's: AutoencoderKL takes 5.7 s at 256x256."""
-_AUTOENCODER = 1_683_411
-_CPU_CORES = 2
-_REFERENCE_PIXELS = 256 * 256
-_GPU_SPEEDUP = 120.0
-_START_SECONDS = 3.5
-"""The libraries' import, the model's load and all else that no frame adds to."""
-_CODEC_SECONDS = 1.2e-7
-"""A pixel of the source: it is decoded for the shots and for the render, encoded, and decoded again to be checked."""
-_FINISHING_SECONDS = 4e-8
-"""A pixel of a frame that is restyled: the change is carried up to it."""
-
 _BASE_BYTES = 520 * 10**6
 """Of the process before a frame is read: a render at strength 0 peaks there."""
 _BATCH_BYTES = 540
@@ -178,41 +160,67 @@ _HELD_FRAMES, _HELD_BYTES = 60, 2.5
 
 
 def estimate_seconds(job: Job) -> float | None:
-    """Rough wall time: start-up, reading and writing of every frame, and of the frames that a look changes the network
-    evaluations and the autoencoder by working pixels and the finishing by source pixels; None where the size of the
+    """Rough wall time on this machine, start-up, reading, writing and checking included; None where the size of the
     model is not known."""
-    looks = job.looks()
-    full = job.metadata.width * job.metadata.height
-    alike = _START_SECONDS + len(job.frames) * full * _CODEC_SECONDS
-    changed = _of_all(map(_seconds_of_look, looks), sum)
-    return None if changed is None else alike + changed
+    outline = outline_of(job)
+    return seconds_of(outline, paces=paces_of(outline))
 
 
-def _seconds_of_look(job: Job) -> float | None:
-    """What the frames of one look take beyond being read and written."""
-    found = _sizes(job)
-    if found is None:
-        return None
-    if not _changes(job):
-        return 0.0
-    pixels = job.fit.outer[0] * job.fit.outer[1] / _REFERENCE_PIXELS
-    speed = (os.cpu_count() or 1) / _CPU_CORES if job.device == "cpu" else _GPU_SPEEDUP
-    evaluation = _CPU_EVALUATION_SECONDS * found.network / _EVALUATED * (1 + _CROWDED * (pixels - 1))
-    fixed = _CPU_FIXED_SECONDS + _CPU_AUTOENCODER_SECONDS * max(0, found.vae - _AUTOENCODER)
-    network = (_evaluations(job) * evaluation + fixed) * pixels / speed
-    finishing = job.metadata.width * job.metadata.height * _FINISHING_SECONDS
-    return sum(len(shot.frames) for shot in job.own_shots) * (network + finishing)
+def outline_of(job: Job, *, is_scanned: bool = False) -> Outline:
+    """What the costs of a job go by.
+
+    Args:
+        job: to be rendered.
+        is_scanned: the times of its frames were known and needed no decode.
+    """
+    return Outline(
+        pixels=job.metadata.width * job.metadata.height,
+        source_codec=job.metadata.codec,
+        model=job.request.model,
+        device=job.device,
+        frames=job.frames,
+        looks=tuple(
+            outline_of_look(job.request, look.request.options, look.fit, tuple(shot.frames for shot in look.own_shots))
+            for look in job.looks()
+        ),
+        scanned=0 if is_scanned else len(job.index),
+        searched=len(job.frames) if job.request.shots is None else 0,
+        codec=job.output.encoding.name,
+    )
+
+
+def outline_of_look(
+    request: RenderRequest, options: RestyleOptions, fit: Fit, shots: tuple[FrameRange, ...]
+) -> LookOutline:
+    """What the costs of one look of a request go by."""
+    every, sampling = evaluations(request.model, options), _sampling_evaluations(request.model, options)
+    return LookOutline(
+        options=options,
+        fit=fit,
+        sizes=_sizes(request, options),
+        inverting=every - sampling,
+        sampling=sampling,
+        shots=shots,
+    )
+
+
+def _sampling_evaluations(model: str, options: RestyleOptions) -> int:
+    """Of `evaluations`, those of the sampling."""
+    steps = steps_taken(model, options)
+    return steps if _served(model, options) or _guidance(model, options) == 1 else 2 * steps
 
 
 def estimate_memory(job: Job) -> int | None:
     """Peak host memory (device memory for weights on a GPU): libraries, weights, one batch, one window, a few full-size
     frames, none of them of more frames than the longest shot has; None where the size of the model is not known."""
-    return _of_all(map(_memory_of_look, job.looks() or (job,)), max)
+    found = [_memory_of_look(look) for look in job.looks() or (job,)]
+    known = [figure for figure in found if figure is not None]
+    return max(known) if len(known) == len(found) else None
 
 
 def _memory_of_look(job: Job) -> int | None:
     """The peak of a job of one look, or of one whose shots all pass through."""
-    found = _sizes(job)
+    found = _sizes(job.request, job.request.options)
     if found is None:
         return None
     full = job.metadata.width * job.metadata.height
@@ -231,7 +239,7 @@ def _sampling_bytes(job: Job, found: Sizes) -> int:
     longest = max((len(shot.frames) for shot in job.own_shots), default=0)
     # An anchor is sampled together with each window.
     window = min(options.window, longest) + (options.anchor is not None)
-    wide = _LARGE_BATCH_BYTES if found.vae > 2 * _AUTOENCODER else _BATCH_BYTES
+    wide = _LARGE_BATCH_BYTES if found.vae > 2 * AUTOENCODER else _BATCH_BYTES
     return job.fit.outer[0] * job.fit.outer[1] * (min(options.batch, window) * wide + window * _WINDOW_BYTES)
 
 
@@ -240,20 +248,10 @@ def _changes(job: Job) -> bool:
     return steps_taken(job.request.model, job.request.options) > 0
 
 
-def _sizes(job: Job) -> Sizes | None:
-    """Of the model that is asked for, with the control branches that its look uses."""
-    kinds = {branch(spec.kind) for spec in job.request.options.controls}
-    return sizes(job.request.model, dict(job.request.controlnets), kinds=kinds)
-
-
-Figure = TypeVar("Figure", int, float)
-
-
-def _of_all(figures: Iterable[Figure | None], together: Callable[[list[Figure]], Figure]) -> Figure | None:
-    """One figure for all looks; None where one of them is not known."""
-    found = list(figures)
-    known = [figure for figure in found if figure is not None]
-    return together(known) if len(known) == len(found) else None
+def _sizes(request: RenderRequest, options: RestyleOptions) -> Sizes | None:
+    """Of the model that is asked for, with the control branches that a look uses."""
+    kinds = {branch(spec.kind) for spec in options.controls}
+    return sizes(request.model, dict(request.controlnets), kinds=kinds)
 
 
 def what_it_is(model: str) -> tuple[str, ...]:
@@ -286,15 +284,6 @@ def little_space(output: OutputPlan, fit: Fit, *, keep_frames: bool) -> tuple[st
     if needed < free:
         return ()
     return (f"{output.path.parent} has {free / 1e9:.1f} GB free, the render may need {needed / 1e9:.1f} GB",)
-
-
-def strange_words(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
-    """A line that names the words of the prompts which the model was not trained on."""
-    prompts = [text for look in looks for text in (look.prompt, *(region.prompt for region in look.regions))]
-    unknown = unknown_words(" ".join(prompts), known_words(model))
-    if not unknown:
-        return ()
-    return (f"the model does not know: {', '.join(unknown)}; `vedit models info {model}` lists what it knows",)
 
 
 def idle_seeds(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:

@@ -78,6 +78,10 @@ class FinishedFrames:
             path.unlink()
         return None
 
+    def has(self, key: str) -> bool:
+        """Whether there is a file of a finished shot; `find` still checks it."""
+        return any(self._folder.glob(f"{key[:_KEY_LETTERS]}-*.mkv"))
+
     def recorded(
         self, key: Callable[[], str], finished: Iterable[tuple[Clip, IntFrames]]
     ) -> Generator[tuple[Clip, IntFrames]]:

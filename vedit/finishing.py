@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vedit.bars import filled, with_bars
 from vedit.finish import composite, upsample_change
 from vedit.geometry import fit, unfit
 from vedit.guides import VISIBLE, Steering
@@ -48,7 +49,7 @@ def finished_shot(
                 yield clip, clip.frames
                 continue
             own = slice(clip.start - frames.start, clip.start - frames.start + len(clip))
-            small = fit(clip, job.fit)
+            small = fit(filled(clip, job.bars_at(clip.start)), job.fit)
             part = Latents(data=latents.data[own])
             seen, result = ladder.run("decode", lambda small=small, part=part: decoded(job, restyler, small, part))
             result, before = steady(unfit(small, job.fit), result, before)
@@ -66,14 +67,15 @@ def finished_stills(
 ) -> list[tuple[IntFrames, IntFrames]]:
     """Single frames of a shot, restyled together: pairs of source and result, (3, H, W)."""
     clips = [reader.read(FrameRange(start=n, stop=n + 1)) for n in numbers]
-    frames = torch.cat([fit(clip, job.fit) for clip in clips])
+    frames = torch.cat([fit(filled(clip, job.bars_at(clip.start)), job.fit) for clip in clips])
     if not restyler.path.steps:
         return [(clip.frames[0, :3], clip.frames[0, :3]) for clip in clips]
     anchor = job.anchor_of(shot)
     shown, together = frames, list(numbers)
     if anchor is not None:
         clip = reader.read(FrameRange(start=anchor.frame, stop=anchor.frame + 1))
-        shown, together = torch.cat([fit(clip, job.fit), frames]), [anchor.frame, *numbers]
+        first = fit(filled(clip, job.bars_at(anchor.frame)), job.fit)
+        shown, together = torch.cat([first, frames]), [anchor.frame, *numbers]
     guides_of = steering.guides_of(shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
     guides = guides_of(together, shown)
     latents = restyle_frames(restyler, shown, together, guides, shared=anchor is not None)
@@ -102,8 +104,8 @@ def decoded(job: Job, restyler: Restyler, source: torch.Tensor, latents: Latents
 
 
 def full_size(job: Job, clip: Clip, seen: torch.Tensor, result: torch.Tensor, mask: torch.Tensor | None) -> IntFrames:
-    """The change carried up to the source's size and laid over it, within the mask."""
-    upsampled = upsample_change(
-        clip.frames[:, :3], seen, result, method=job.request.options.upscale, bit_depth=clip.bit_depth
-    )
-    return composite(clip.frames, upsampled, mask, clip.bit_depth)
+    """The change carried up to the source's size and laid over it, within the mask and the black bars."""
+    bars = job.bars_at(clip.start)
+    source = filled(clip, bars).frames[:, :3]
+    upsampled = upsample_change(source, seen, result, method=job.request.options.upscale, bit_depth=clip.bit_depth)
+    return with_bars(clip.frames, composite(clip.frames, upsampled, mask, clip.bit_depth), bars)

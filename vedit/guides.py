@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import torch
 from torch.nn import functional as F
 
+from vedit.bars import filled
 from vedit.computed_on import computed_on
 from vedit.control_source import ControlVideo, open_control, runs
 from vedit.controls import control_maps, control_stream
@@ -26,7 +27,7 @@ from vedit.map_cache import CachedFrames, FrameCache
 from vedit.masks import MatteSource, open_mattes
 from vedit.media.sidecar import source_hash
 from vedit.registry import Needs, needs_of, preprocessors
-from vedit.types import ControlMap, ControlSpec, Fit, FrameRange, PromptEmbeds, Shot
+from vedit.types import Bars, ControlMap, ControlSpec, Fit, FrameRange, PromptEmbeds, Shot
 from vedit.weights import identity
 
 if TYPE_CHECKING:
@@ -60,6 +61,8 @@ class Steered:
     """The clip and its shots."""
     fit: Fit
     """How frames lie in the model's frame."""
+    bars_at: Callable[[int], Bars] = lambda _: Bars()
+    """Frame number -> the black bars that the model does not see."""
     controls: tuple[ControlSpec, ...] = ()
     """Those asked for; the model may lack some."""
     mask: MaskSpec | None = None
@@ -237,11 +240,13 @@ class Steering:
         kept = self._maps.get((kind, shot))
         if kept is None:
             side = max(min(self._steered.fit.inner), needs.short_side or 0)
+            bars = self._steered.bars_at(shot.start)
             facts = {
                 **made_by(kind),
                 "side": side,
                 "fit": plain(self._steered.fit),
                 "source": self._steered.facts,
+                **({"bars": plain(bars)} if bars else {}),
                 # Networks round otherwise elsewhere; without weights it is whole numbers and OpenCV.
                 **({"computed on": computed_on(torch.device("cpu"))} if needs.weights else {}),
             }
@@ -256,7 +261,8 @@ class Steering:
 
         def seen() -> Iterator[torch.Tensor]:
             with source.reopen() as reader:
-                yield from (fit(clip, place) for clip in reader.chunks(frames, SPOOL_FRAMES))
+                bars = self._steered.bars_at(frames.start)
+                yield from (fit(filled(clip, bars), place) for clip in reader.chunks(frames, SPOOL_FRAMES))
 
         for maps in control_stream(kind, seen()):
             yield _resized(unfit(maps, place), self._steered.fit.inner)

@@ -62,10 +62,20 @@ Make = Callable[[], Iterable["torch.Tensor"]]
 """Float (T, 3, H, W) in [0, 1] in chunks, in all one for each frame of an entry; each call makes them anew."""
 
 
-def cache_folder() -> Path:
-    """Where entries are kept: `VEDIT_CACHE`, else the platform's folder for caches."""
+def cache_root() -> Path:
+    """Where everything is kept that is only needed for speed: `VEDIT_CACHE`, else the platform's folder for caches."""
     named = os.environ.get(FOLDER)
-    return Path(named) if named else Path(platformdirs.user_cache_path("vedit", appauthor=False)) / "frames"
+    return Path(named) if named else Path(platformdirs.user_cache_path("vedit", appauthor=False))
+
+
+def cache_folder() -> Path:
+    """Where entries are kept."""
+    return cache_root() if os.environ.get(FOLDER) else cache_root() / "frames"
+
+
+def keeps_nothing() -> bool:
+    """Whether nothing may outlive a command."""
+    return _limit_bytes() <= 0
 
 
 def entry_key(facts: Mapping[str, object]) -> str:

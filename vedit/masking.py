@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, get_args
 
+from vedit.arguments import checked
 from vedit.bounds import bound_fields, one_of
 from vedit.errors import InputError, SettingError
 from vedit.rationals import rational
@@ -24,6 +25,7 @@ _NUMBERED = re.compile(r"(%0?\d*d|#+)[^#%/\\@]*\.\w+$")
 _KINDS = ("box", "point", "subject", "background")
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class KeyedFile:
     """A mask file: a video or image sequence on the source's timing, or a picture that is true at `at`."""
@@ -33,6 +35,7 @@ class KeyedFile:
     """The moment of a picture, in seconds, timecode or #frame; None: a video as a whole, or every frame."""
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class KeyedBox:
     """A box in pixels of the source's display size; several with moments are keyframes of one moving box."""
@@ -61,6 +64,7 @@ class KeyedBox:
         return left, top, across, down
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class KeyedPoint:
     """A point on the subject in pixels of the source's display size."""
@@ -84,6 +88,7 @@ class KeyedPoint:
         )
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class MaskSpec:
     """Where the picture changes: the union of what is given, then inverted, grown and feathered in this order."""
@@ -111,6 +116,7 @@ class MaskSpec:
         return bool(self.files or self.boxes or self.points or self.subject or self.background)
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class RegionSpec:
     """A part of the picture with a prompt of its own: `--region MASK=PROMPT`."""

@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Literal, get_args
+from fractions import Fraction
+from pathlib import Path
+from typing import Literal, get_args
 
+from vedit.arguments import checked
 from vedit.bounds import bound_fields, one_of
 from vedit.errors import SettingError
 from vedit.masking import MaskSpec, RegionSpec
 from vedit.media.choices import OutputOptions
-from vedit.types import ControlSpec
-
-if TYPE_CHECKING:
-    from fractions import Fraction
-    from pathlib import Path
-
-    from vedit.types import Shot
+from vedit.rationals import shown
+from vedit.types import ControlSpec, Shot
 
 QualityName = Literal["draft", "standard", "high"]
 Keep = Literal["structure", "motion", "faces"]
 Start = Literal["inversion", "noise"]
 Upscale = Literal["guided", "lanczos"]
+BlackBars = Literal["keep", "paint"]
 OVERLAP = 4
 """Frames that neighbouring windows share where nothing else is asked; a third of the window where that is less."""
 _NUMBERS = (
@@ -59,6 +59,7 @@ QUALITIES: dict[str, Quality] = {
 DEFAULT_CONTROLS = (ControlSpec(kind="tile"), ControlSpec(kind="softedge"))
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class RestyleOptions:
     """How the picture changes. `None` takes the quality preset's value.
@@ -93,6 +94,8 @@ class RestyleOptions:
     """Steps in which the source is inverted, at most as many as are sampled; None is as many."""
     fixed_point: int | None = None
     short_side: int | None = None
+    allow_unknown: bool = False
+    """Render a prompt of which the model knows no word, too, as if it said nothing."""
     start: Start = "inversion"
     """Where the trajectory begins: the inverted source, or the source plus noise of the seed."""
     cross_frame: bool = True
@@ -106,12 +109,18 @@ class RestyleOptions:
     overlap: int | None = None
     """Frames that neighbouring windows share, at most a third of them; None is 4, or that third where it is less."""
     upscale: Upscale = "guided"
+    bars: BlackBars = "keep"
+    """Black bars around the picture, found in each shot: they stay the source's to the last bit, and the model does not
+    see them; or they are restyled with the picture."""
 
     def __post_init__(self) -> None:
+        for name in ("prompt", "negative_prompt", "source_prompt"):
+            _check_text(name, getattr(self, name))
         bound_fields(self, _NUMBERS)
         one_of("quality", self.quality, tuple(QUALITIES))
         one_of("start", self.start, get_args(Start))
         one_of("upscale", self.upscale, get_args(Upscale))
+        one_of("bars", self.bars, get_args(BlackBars))
         if self.keep is not None:
             one_of("keep", self.keep, get_args(Keep))
         if self.inversion_steps is not None and self.inversion_steps > self.resolved().steps:
@@ -157,6 +166,15 @@ class RestyleOptions:
         )
 
 
+def _check_text(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        remedy = "write it in UTF-8, which the terminal or the caller has not done"
+        raise SettingError(f"{name} is no text: {shown(text)}", remedy=remedy) from None
+
+
+@checked
 @dataclass(frozen=True, kw_only=True)
 class RenderRequest:
     """One render, as the command line or a caller states it."""
@@ -198,16 +216,31 @@ class RenderRequest:
     """Keep each shot's finished frames too, losslessly, so that a render which changes one shot only encodes the others
     anew. Takes about as much space as a lossless copy of the clip."""
 
+    @property
+    def all_looks(self) -> tuple[RestyleOptions, ...]:
+        """The look of every shot that has one."""
+        return (self.options,) if self.looks is None else tuple(self.looks.values())
+
+    def __post_init__(self) -> None:
+        try:
+            json.dumps(self.purpose, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise SettingError(f"purpose is not JSON: {error}", remedy="give plain texts, numbers and lists") from None
+
 
 @dataclass(frozen=True, kw_only=True)
 class Progress:
-    """One step of a render; `done` of `total` frames of this stage in the whole job."""
+    """One step of a command; `done` of `total` frames of this stage in the whole job (`load` has one step)."""
 
     stage: str
     done: int
     total: int
     shot: int = 1
     shots: int = 1
+    share: float | None = None
+    """How much of the whole command is done, all stages together, in [0, 1]; it never falls. None: nobody knows."""
+    seconds_left: float | None = None
+    """Of the whole command, by what its stages have taken so far; None where nobody knows."""
 
 
 OnProgress = Callable[[Progress], None]
@@ -215,6 +248,10 @@ OnProgress = Callable[[Progress], None]
 
 def ignore_progress(progress: Progress) -> None:
     """The caller that does not want to know."""
+
+
+NO_RATE = "none"
+"""The rate of a still picture."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +264,7 @@ class RenderPlan:
     first_frame: int
     shots: tuple[tuple[int, int], ...]
     rate: str
+    """Frames per second as a fraction, "variable", or "none" of a still picture."""
     source_size: tuple[int, int]
     working_size: tuple[int, int]
     """(width, height), padding included."""
@@ -240,6 +278,9 @@ class RenderPlan:
     """A rough estimate of the wall time on this machine; None as above."""
     notes: tuple[str, ...] = ()
     settings: dict[str, object] = field(default_factory=dict[str, object])
+    bars: dict[int, dict[str, int]] = field(default_factory=dict[int, dict[str, int]])
+    """Shot number -> width in pixels of the black bars on its four sides that stay as they are; shots without bars are
+    left out."""
 
 
 def ignore_plan(plan: RenderPlan) -> None:
@@ -263,8 +304,6 @@ class RenderResult:
 
     def _repr_png_(self) -> bytes:
         """Frames of the written file, spread evenly, for a notebook."""
-        from pathlib import Path
-
         from vedit.media.read import open_video
         from vedit.thumbnail import png, thumbnail, tiled
         from vedit.types import FrameRange

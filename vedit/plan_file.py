@@ -30,10 +30,11 @@ from vedit.media.rates import snap
 from vedit.media.timecode import parse_range
 from vedit.models import DEFAULT
 from vedit.named_files import NamedFiles
+from vedit.nearest import did_you_mean
 from vedit.options import RenderRequest, RestyleOptions
 from vedit.plan_keys import EDIT, SHOT, TABLES, TOP
 from vedit.rationals import frame_rate, shown
-from vedit.structured import parse_toml
+from vedit.structured import read_toml
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
@@ -97,14 +98,8 @@ class ResolvedPlan:
 
 def read_plan(path: Path, *, anywhere: bool = False) -> PlanFile:
     """Read a plan file. Raises InputError where it cannot be read, is no TOML, or a key or value is not known."""
-    try:
-        text = path.read_text("utf-8")
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path.name} is no TOML: {error}") from None
     name = path.name
-    told = parse_toml(text, name)
+    told = read_toml(path, name)
     for key in told:
         if key not in TOP and key not in TABLES:
             raise unknown_key(key, [*TOP, *TABLES], name)
@@ -226,10 +221,10 @@ def _chapter(title: str, reader: Reader, where: str) -> FrameRange:
     chapters = read_chapters(reader.metadata.path)
     found = next((chapter for chapter in chapters if chapter.title.casefold() == title.casefold()), None)
     if found is None:
-        names = ", ".join(repr(chapter.title) for chapter in chapters)
-        raise InputError(
-            f"{where}: the source has no chapter {title!r}", remedy=f"it has {names}" if names else "it has none"
-        )
+        titles = [chapter.title for chapter in chapters]
+        told = f"it has {', '.join(map(repr, titles)) or 'none'}"
+        near = did_you_mean(title, titles)
+        raise InputError(f"{where}: the source has no chapter {title!r}", remedy=f"{near} {told}" if near else told)
     index, base = reader.index(), reader.index().time_base
     numbers = [n for n, pts in enumerate(index.pts) if found.start <= pts * base < found.stop]
     if not numbers:

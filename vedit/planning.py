@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
-from functools import cache
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
 from itertools import pairwise
 
 from vedit.controls import branch, keeping, settled
 from vedit.errors import InputError
-from vedit.estimates import idle_seeds, larger_model, little_space, strange_words, what_it_is
-from vedit.geometry import working_fit
+from vedit.estimates import idle_seeds, larger_model, little_space, outline_of, what_it_is
+from vedit.foreseen import OnOutline, fit_of, foreseen, ignore_outline
 from vedit.guides import Anchor, Steered
 from vedit.masks import MatteSource
 from vedit.media.containers import default_output
@@ -21,7 +21,7 @@ from vedit.media.read import VideoReader, open_video
 from vedit.media.sidecar import source_hash
 from vedit.media.target import check_name
 from vedit.media.timecode import parse_moment, parse_range
-from vedit.models import control_kinds, size_multiple
+from vedit.models import control_kinds
 from vedit.models.check import checked, located
 from vedit.models.recipes import by_recipe, recipe_notes
 from vedit.options import (
@@ -31,13 +31,15 @@ from vedit.options import (
     RestyleOptions,
     ignore_progress,
 )
+from vedit.prompts import check_words, made_looks, word_notes
+from vedit.rationals import shown
 from vedit.registry import needs_of
+from vedit.shot_bars import kept_bars, told_of_bars
 from vedit.shots import detect_shots
-from vedit.types import Fit, FrameIndex, FrameRange, Shot, VideoMetadata
+from vedit.types import Bars, Fit, FrameIndex, FrameRange, Shot, VideoMetadata
 from vedit.weights import local
 from vedit.work import LONGEST_NAME, work_folder
 
-MINIMUM_SIDE = 128
 _READ_BYTES = 96 * 2**20
 """Float frames at full size that are held together."""
 
@@ -61,6 +63,10 @@ class Job:
     hash_source: Callable[[], str]
     numbers: frozenset[int] | None = None
     """Of the shots that `request.options` are for; None is all."""
+    bars: Mapping[int, Bars] = field(default_factory=dict[int, Bars])
+    """Shot number -> its black bars, of the shots that have some and keep them."""
+    anchor_bars: Mapping[int, Bars] = field(default_factory=dict[int, Bars])
+    """The same by the frame of an anchor that lies in none of the shots."""
 
     @property
     def source_sha256(self) -> str:
@@ -99,6 +105,13 @@ class Job:
         anchor = self.anchor
         return None if anchor is None or anchor.frame == shot.frames.start else anchor
 
+    def bars_at(self, frame: int) -> Bars:
+        """The black bars that stay as they are in a frame, of the shots or of the anchor."""
+        if self.request.options.bars == "paint":
+            return Bars()
+        shot = next((shot.number for shot in self.shots if frame in shot.frames), None)
+        return self.anchor_bars.get(frame, Bars()) if shot is None else self.bars.get(shot, Bars())
+
     def looks(self) -> tuple[Job, ...]:
         """The job as one of a single look each, in the order of their first shots; their `own_shots` are disjoint."""
         chosen = self.request.looks
@@ -112,7 +125,7 @@ class Job:
             replace(
                 self,
                 request=replace(self.request, options=options, looks=None),
-                fit=_fit(self.metadata, options, self.request.model),
+                fit=fit_of((self.metadata.width, self.metadata.height), options, self.request.model),
                 numbers=frozenset(numbers),
             )
             for options, numbers in grouped.items()
@@ -151,6 +164,7 @@ def steered_by(job: Job) -> Steered:
             allow_huge=job.request.allow_huge,
         ),
         fit=job.fit,
+        bars_at=job.bars_at,
         controls=options.controls,
         mask=options.mask,
         regions=options.regions,
@@ -169,7 +183,11 @@ def check_prompts(options: RestyleOptions) -> None:
 
 
 def make_job(
-    request: RenderRequest, *, reader: VideoReader | None = None, on_progress: OnProgress = ignore_progress
+    request: RenderRequest,
+    *,
+    reader: VideoReader | None = None,
+    on_progress: OnProgress = ignore_progress,
+    on_outline: OnOutline = ignore_outline,
 ) -> Job:
     """Look at the source and settle the render; nothing is written and no model is loaded.
 
@@ -177,21 +195,26 @@ def make_job(
         request: what to render.
         reader: of the source, where one is open already: its index is not made again. It stays open.
         on_progress: told of the stage.
+        on_outline: told what is known of the render's size, before each stage: of its frames what the header says,
+            then of its shots that they may be one.
 
     Raises:
         InputError: the request cannot be carried out; the message says why and what to do.
     """
-    looks = (request.options,) if request.looks is None else tuple(request.looks.values())
+    looks = request.all_looks
     for options in looks:
         check_prompts(options)
     check_place(request)
     by_recipes = recipe_notes(looks, request.model)
     request = settle(request)
-    looks = (request.options,) if request.looks is None else tuple(request.looks.values())
+    looks = request.all_looks
     device = pick_device(request.device)
     with ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
-        metadata, index = reader.metadata, _indexed(reader, on_progress)
+        metadata, is_scanned = reader.metadata, reader.is_scanned
+        outline = partial(foreseen, request, metadata, device, is_scanned=is_scanned)
+        on_outline(outline())
+        index = indexed(reader, on_progress)
         scanned, warnings = reader.scanned(), reader.warnings
         whole = FrameRange(start=0, stop=len(index))
         frames = whole if request.frames is None else parse_range(request.frames, index, metadata.timecode)
@@ -202,20 +225,22 @@ def make_job(
             frames=None if frames == whole else frames,
             options=request.writing,
         )
-        on_progress(Progress(stage="shots", done=0, total=len(frames)))
+        on_outline(outline(count=len(index), frames=frames))
         if request.shots is None:
-            shots = detect_shots(reader, frames=frames)
+            shots = _detected(reader, frames, on_progress)
         else:
             shots = _known_shots(request.shots, len(index), frames)
-        on_progress(Progress(stage="shots", done=len(frames), total=len(frames)))
-    check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
-    made = {shot.number for shot in shots} - request.locked
-    for options in looks:
-        used = request.looks is None or any(request.looks.get(number) == options for number in made)
-        _check_anchor(options, index, metadata, frames if used else None)
-    fits = [_fit(metadata, options, request.model) for options in looks or (request.options,)]
+        check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
+        made = {shot.number for shot in shots} - request.locked
+        for options in looks:
+            used = request.looks is None or any(request.looks.get(number) == options for number in made)
+            _check_anchor(options, index, metadata, frames if used else None)
+        bars, anchor_bars = kept_bars(request, reader, shots)
+    fits = [
+        fit_of((metadata.width, metadata.height), options, request.model) for options in looks or (request.options,)
+    ]
     fit = max(fits, key=lambda fit: fit.outer)
-    return Job(
+    job = Job(
         request=request,
         metadata=metadata,
         index=index,
@@ -229,16 +254,29 @@ def make_job(
             *warnings,
             *output.notes,
             *_untouched(request.looks, shots),
+            *told_of_bars(bars, shots),
             *dict.fromkeys(note for options in looks for note in keeping(options)),
             *by_recipes,
             *little_space(output, fit, keep_frames=request.keep_frames),
             *what_it_is(request.model),
-            *strange_words(request.model, looks),
+            *word_notes(request),
             *idle_seeds(looks),
             *larger_model(request, device),
         ),
         hash_source=cache(lambda: source_hash(metadata.path)[0]),
+        bars=bars,
+        anchor_bars=anchor_bars,
     )
+    on_outline(outline_of(job, is_scanned=is_scanned))
+    return job
+
+
+def _detected(reader: VideoReader, frames: FrameRange, on_progress: OnProgress) -> tuple[Shot, ...]:
+    def tell(done: int) -> None:
+        on_progress(Progress(stage="shots", done=done, total=len(frames)))
+
+    tell(0)
+    return detect_shots(reader, frames=frames, on_frames=tell)
 
 
 def check_place(request: RenderRequest) -> None:
@@ -252,29 +290,28 @@ def settle(request: RenderRequest) -> RenderRequest:
     """The request with the recipes of its looks and the controls that will act; settled once more it is the same.
 
     Raises:
-        InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, or the
-            weights that a control's maps are made with are absent.
+        InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, the
+            weights that a control's maps are made with are absent, or the model knows no word of a prompt.
     """
     located(request.model)
     kinds = control_kinds(request.model, dict(request.controlnets))
     if request.looks is None:
         asked = by_recipe(request.options, request.model)
         request = replace(request, options=settled(asked, kinds, model=request.model))
-        looks = [request.options]
     else:
         asked = {number: by_recipe(look, request.model) for number, look in request.looks.items()}
         chosen = {number: settled(look, kinds, model=request.model) for number, look in asked.items()}
         request = replace(request, looks=chosen)
-        looks = [look for number, look in chosen.items() if number not in request.locked]
-    used = [spec for look in looks for spec in look.controls]
+    used = [spec for look in made_looks(request) for spec in look.controls]
     checked(request.model, dict(request.controlnets), controls=[branch(spec.kind) for spec in used])
     for kind in dict.fromkeys(spec.kind for spec in used if spec.source is None):
         for name in needs_of(kind).weights:
             local(name)
+    check_words(request)
     return request
 
 
-def _indexed(reader: VideoReader, on_progress: OnProgress) -> FrameIndex:
+def indexed(reader: VideoReader, on_progress: OnProgress) -> FrameIndex:
     """The times of all frames, for which a long clip is decoded for minutes."""
     declared = reader.metadata.declared_frames or 0
 
@@ -341,16 +378,6 @@ def _untouched(looks: Mapping[int, RestyleOptions] | None, shots: Sequence[Shot]
     return (f"{count} of {len(shots)} shots have no look and pass through",) if count else ()
 
 
-def _fit(metadata: VideoMetadata, options: RestyleOptions, model: str) -> Fit:
-    """How the source lies in the model's frame under a look."""
-    return working_fit(
-        (metadata.height, metadata.width),
-        short_side=options.resolved().short_side,
-        multiple_of=size_multiple(model),
-        minimum=MINIMUM_SIDE,
-    )
-
-
 def pick_device(name: str) -> str:
     """`auto` -> the best device there is; any other name is checked.
 
@@ -365,7 +392,7 @@ def pick_device(name: str) -> str:
     kind = name.split(":")[0]
     if not there.get(kind, False):
         raise InputError(
-            f"there is no device {name!r} on this machine",
+            f"there is no device {shown(name)} on this machine",
             remedy=f"use --device {' or '.join(d for d in there if there[d])}, or leave it out",
         )
     return name

@@ -81,9 +81,19 @@ def frame_rate(value: object) -> Fraction:
 
 
 def shown(value: object) -> str:
-    """A value in a message: quoted where it is text, and cut where it is long."""
-    text = repr(value if not isinstance(value, str) else value[: LONGEST + 1]) if _is_short(value) else "the number"
+    """A value in a message, in one line: quoted where it is text, and cut where it is long."""
+    if isinstance(value, str):
+        text = repr(value[: LONGEST + 1])
+    else:
+        text = " ".join(_said(value).split()) if _is_short(value) else "the number"
     return text if len(text) <= LONGEST + 2 else f"{text[:LONGEST]}..."
+
+
+def _said(value: object) -> str:
+    try:
+        return repr(value)
+    except Exception:  # an object of a caller's may fail to show itself, which is not what is reported
+        return f"a {type(value).__name__}"
 
 
 def _is_short(value: object) -> bool:

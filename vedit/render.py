@@ -8,20 +8,24 @@ that is killed goes on where it was.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vedit.costs import Kept, expected_of, read_before
+from vedit.course import Course
 from vedit.ended_before import ended_before, journal_of
 from vedit.errors import InputError, NotFiniteError
-from vedit.estimates import describe_job
+from vedit.estimates import describe_job, outline_of
 from vedit.finish import side_by_side as compare
 from vedit.finished_frames import UNTOUCHED, FinishedFrames, KeptShot
 from vedit.finishing import untouched_shot
 from vedit.guides import Steering
+from vedit.kept_costs import keep as keep_costs
+from vedit.kept_costs import paces_of
 from vedit.killed import BesideJournal, beside_of
 from vedit.map_cache import FrameCache
 from vedit.media.containers import default_output
@@ -29,8 +33,9 @@ from vedit.media.plan import OutputPlan, check_output, plan_output, temporary_fo
 from vedit.media.target import check_target
 from vedit.media.write import VideoWriter
 from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult, ignore_plan, ignore_progress
-from vedit.passes import open_passes, recipe_of, used_by
+from vedit.passes import Pass, asked_of, open_passes, recipe_of, used_by
 from vedit.planning import Job, make_job, reopen_source, steered_by
+from vedit.render_steps import Checking, step_of
 from vedit.restylers import in_full, said_of
 from vedit.resumed import same_threads, units_kept
 from vedit.sampling import (
@@ -40,10 +45,11 @@ from vedit.sampling import (
     never,
     stop_if_asked,
 )
-from vedit.types import FrameRange, Shot
+from vedit.types import FrameRange
 from vedit.work import Work
 
 if TYPE_CHECKING:
+    from vedit.costs import Outline
     from vedit.media.choices import OutputOptions
     from vedit.media.commit import Journal
     from vedit.media.contract import ContractReport
@@ -53,7 +59,11 @@ DIVIDER = 2
 
 
 def plan(
-    request: RenderRequest, *, reader: VideoReader | None = None, on_progress: OnProgress = ignore_progress
+    request: RenderRequest,
+    *,
+    reader: VideoReader | None = None,
+    on_progress: OnProgress = ignore_progress,
+    side_by_side: Path | None = None,
 ) -> RenderPlan:
     """What `restyle` would do, with rough estimates of memory and time; nothing is written, no model is loaded.
 
@@ -61,11 +71,21 @@ def plan(
         request: what to render.
         reader: of the source, where one is open already; it stays open.
         on_progress: told of the stage.
+        side_by_side: the comparison that would be written too.
 
     Raises:
         InputError: the request cannot be carried out.
     """
-    job = make_job(request, reader=reader, on_progress=on_progress)
+    if side_by_side is not None:
+        check_output(side_by_side, request.source, _beside_options(request))
+    course = Course(on_progress)
+
+    def expect(outline: Outline | None) -> None:
+        course.expect({} if outline is None else read_before(outline))
+
+    job = make_job(request, reader=reader, on_progress=course, on_outline=expect)
+    if side_by_side is not None:
+        _beside(job, side_by_side)
     with ExitStack() as stack:
         cache = stack.enter_context(FrameCache())
         for look in job.looks():
@@ -103,22 +123,28 @@ def restyle(
         Interrupted: `stop` said so.
     """
     clock = _Clock()
+    course = Course(on_progress)
     ended = ended_before(request, side_by_side=side_by_side)
     if ended is not None:
         on_note("the result was finished and checked by a run that was stopped before it could clean up")
         return ended
     if side_by_side is not None:
         check_output(side_by_side, request.source, _beside_options(request))
-    job = make_job(request, reader=reader, on_progress=on_progress)
+    beside = side_by_side is not None
+
+    def expect(outline: Outline | None) -> None:
+        course.expect({} if outline is None else expected_of(outline, beside=beside, paces=paces_of(outline)))
+
+    job = make_job(request, reader=reader, on_progress=course, on_outline=expect)
     on_plan(describe_job(job))
-    beside = None if side_by_side is None else _beside(job, side_by_side)
+    pair = None if side_by_side is None else _beside(job, side_by_side)
     clock.lap("plan")
     attempt = partial(
         _attempt,
-        beside=beside,
+        beside=pair,
         side_by_side=side_by_side,
         clock=clock,
-        on_progress=on_progress,
+        course=course,
         on_note=on_note,
         stop=stop,
     )
@@ -127,6 +153,7 @@ def restyle(
     except NotFiniteError as error:
         precision, said = in_full(error), said_of(error)
     on_note(said)
+    course.expect(expected_of(outline_of(job, is_scanned=True), beside=beside), anew=True)
     # All of it: what is finished was computed in fewer bits, and is not joined to what is not.
     return attempt(replace(job, notes=(*job.notes, said)), precision=precision)
 
@@ -137,7 +164,7 @@ def _attempt(
     beside: OutputPlan | None,
     side_by_side: Path | None,
     clock: _Clock,
-    on_progress: OnProgress,
+    course: Course,
     on_note: OnNote,
     stop: Stop,
     precision: str | None = None,
@@ -164,7 +191,10 @@ def _attempt(
             replaces=writing.replaces,
         )
         stop_if_asked(stop, work)
-        passes, notes = open_passes(job, work, stack, on_progress=on_progress, on_note=on_note, stop=stop)
+        asked = asked_of(job)  # the hashes of masks as they are now, not as they may be when the render is done
+        course(Progress(stage="load", done=0, total=1))
+        passes, notes = open_passes(job, work, stack, on_progress=course, on_note=on_note, stop=stop)
+        course(Progress(stage="load", done=1, total=1))
         clock.lap("load")
         sampling = [one.sampler for one in passes if one.restyler.path.steps]
         kept = units_kept(sampling, work, before, on_note)
@@ -173,6 +203,13 @@ def _attempt(
         shelving = request.looks is not None or request.keep_frames
         shelf = FinishedFrames(work.path, fresh=request.fresh and shelving and not request.locked)
         locked = _locked(job, shelf)
+        left = Kept(
+            sampled=tuple(frames for sampler in sampling for frames in sampler.kept()),
+            finished=tuple(_shelved(job, passes, shelf, locked)),
+        )
+        outline = outline_of(job)
+        paces = paces_of(outline)
+        course.expect(expected_of(outline, left, beside=beside is not None, paces=paces))
         writer = stack.enter_context(VideoWriter(_in_work(job.output, work, recipe_of(job, passes))))
         pair = None if beside is None else stack.enter_context(VideoWriter(_in_work(beside, work, {})))
         source_reader = stack.enter_context(reopen_source(job))
@@ -200,6 +237,8 @@ def _attempt(
                     stack.callback(finished.close)
                 clock.lap("sample")
             for source, frames in finished:
+                reached = source.start + len(source)
+                course(step_of("finish", job, shot, reached))
                 stop_if_asked(stop, work)
                 if any(one.ladder.footing.tiled for one in passes):
                     work.set_tiled()
@@ -208,18 +247,17 @@ def _attempt(
                     pair.write(
                         compare(source.frames[:, :3], frames[:, :3], bit_depth=source.bit_depth, divider=DIVIDER)
                     )
-                on_progress(_written(job, shot, source.start + len(source)))
+                course(step_of("write", job, shot, reached))
             if own is not None:
                 keys += own.sampler.keys(shot)
             if held is None and request.keep_frames:
                 key = UNTOUCHED if own is None else own.shelf_key(shot)
                 shelved.append(KeptShot(frames=shot.frames, key=key, first=shot.frames.start))
             clock.lap("finish")
-        on_progress(Progress(stage="verify", done=0, total=len(job.frames)))
+        checking = Checking(course, job, files=1 if pair is None else 2)
         if pair is not None:
-            pair.finish(
-                journal=lambda _: BesideJournal(work.path)
-            )  # first: once the result has its name nothing may fail any more
+            # First: once the result has its name nothing may fail any more.
+            pair.finish(journal=lambda _: BesideJournal(work.path), on_checked=checking.next_file())
         told = (
             *job.notes,
             *on_threads,
@@ -242,13 +280,22 @@ def _attempt(
             )
 
         report = writer.finish(
-            timings=clock.laps, notes=told, used=used_by(passes), source_sha256=job.source_sha256, journal=journal
+            timings=clock.laps,
+            notes=told,
+            used=used_by(passes),
+            asked=asked,
+            source_sha256=job.source_sha256,
+            journal=journal,
+            on_checked=checking.next_file(),
         )
         if shelving:
             part = job.frames if request.keep_frames else FrameRange(start=0, stop=len(job.index))
             shelf.keep_only(shelved, source=job.source_key, rendered=part)
         work.done(keep=keep, rendered=rendered)
+        checking.end()
         clock.lap("verify")
+        if not any(one.ladder.notes for one in passes):
+            keep_costs(outline, course.taken, paces)
     return _result(job, report, told, kept, clock)
 
 
@@ -328,11 +375,12 @@ def _beside_options(request: RenderRequest) -> OutputOptions:
     return replace(request.writing, drop_unsupported=True, codec=None, sidecar=False, strict=False, replaces=replaces)
 
 
-def _written(job: Job, shot: Shot, stop: int) -> Progress:
-    return Progress(
-        stage="write",
-        done=stop - job.frames.start,
-        total=len(job.frames),
-        shot=shot.number,
-        shots=len(job.shots),
-    )
+def _shelved(
+    job: Job, passes: Sequence[Pass], shelf: FinishedFrames, locked: Mapping[int, KeptShot]
+) -> Iterator[FrameRange]:
+    """The shots whose finished frames are kept, and will be used."""
+    for shot in job.shots:
+        own = next((one for one in passes if shot in one.job.own_shots and one.restyler.path.steps), None)
+        able = own is not None and job.request.keep_frames and not job.request.fresh
+        if shot.number in locked or (able and own is not None and shelf.has(own.shelf_key(shot))):
+            yield shot.frames

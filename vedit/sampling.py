@@ -8,12 +8,15 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vedit.bars import filled
 from vedit.computed_on import computed_on
 from vedit.diffusion.carried_noise import FORMAT as CARRIED
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.guides import Steering, hashed, made_by
 from vedit.memory import Ladder
+from vedit.models import known_words
+from vedit.models.words import heard
 from vedit.options import OnProgress, Progress
 from vedit.pipelines.restyle import Restyler, join_windows, restyle_window, shot_windows
 from vedit.registry import needs_of
@@ -142,6 +145,18 @@ class Sampler:
         """The names of a shot's units, in the window that it is or will be sampled in."""
         return self._planned(shot, self._sizes(shot)).keys
 
+    def kept(self) -> tuple[FrameRange, ...]:
+        """The frames of units that the work folder lists."""
+        found: list[FrameRange] = []
+        for shot in self._job.own_shots:
+            planned = self._planned(shot, self._sizes(shot))
+            reached = shot.frames.start
+            for window, key in zip(planned.windows, planned.keys, strict=True):
+                if self._work.has(key):
+                    found.append(FrameRange(start=reached, stop=window.frames.stop))
+                reached = window.frames.stop
+        return tuple(found)
+
     def missing(self) -> tuple[int, int]:
         """(units still to do, units in all) by what the work folder lists."""
         keys = [key for shot in self._job.own_shots for key in self._planned(shot, self._sizes(shot)).keys]
@@ -159,10 +174,15 @@ class Sampler:
         options = self._restyler.options
         parts = shot_windows(options, shot.frames, size=window)
         facts = {**self._facts, "anchor": shot.frames.start, "batch": batch}
+        bars = self._job.bars_at(shot.frames.start)
+        if bars:
+            facts["bars"] = hashed(bars)
         shared = self._job.anchor_of(shot)
         if shared is not None:
             facts["shared anchor"] = hashed(shared) if self._whole_shot else shared.frame
             # Outside the part there are no masks.
+            if there := self._job.bars_at(shared.frame):
+                facts["bars there"] = hashed(there)
             facts["regions there"] = bool(options.regions) and shared.frame in self._job.frames
         if self._whole_shot:
             facts["end"] = shot.frames.stop
@@ -174,7 +194,11 @@ class Sampler:
         source = _SmallFrames(self._job, reader)
         anchor = self._job.anchor_of(planned.shot)
         guides_of = self._steering.guides_of(planned.shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
+        reached = planned.shot.frames.start
         for window, key in zip(planned.windows, planned.keys, strict=True):
+            # Of what windows share, a frame counts once.
+            new = FrameRange(start=reached, stop=window.frames.stop)
+            reached = new.stop
             if self._work.get(key) is None:
                 stop_if_asked(self._stop, self._work)
                 data = restyle_window(
@@ -183,16 +207,16 @@ class Sampler:
                     window.frames,
                     source,
                     guides_of,
-                    lambda stage, part, window=window: self._tell(planned.shot, window.frames, stage, part),
+                    lambda stage, part, new=new: self._tell(planned.shot, new, stage, part),
                     None if anchor is None else anchor.frame,
                 ).data
                 frames = (window.frames.start, window.frames.stop)
                 self._work.put(key, data, frames=frames, computed_on=self.computed_on)
-            self._tell(planned.shot, window.frames, "sample", 1.0)
+            self._tell(planned.shot, new, "sample", 1.0)
 
-    def _tell(self, shot: Shot, window: FrameRange, stage: str, part: float) -> None:
+    def _tell(self, shot: Shot, frames: FrameRange, stage: str, part: float) -> None:
         total = len(self._job.frames)
-        done = min(total, window.start - self._job.frames.start + round(part * len(window)))
+        done = min(total, frames.start - self._job.frames.start + int(part * len(frames)))
         self._on_progress(Progress(stage=stage, done=done, total=total, shot=shot.number, shots=len(self._job.shots)))
 
 
@@ -222,7 +246,9 @@ class _SmallFrames:
         return found
 
     def _read(self, frames: FrameRange) -> torch.Tensor:
-        parts = [fit(clip, self._job.fit) for clip in self._reader.chunks(frames, self._job.frames_at_once)]
+        bars = self._job.bars_at(frames.start)
+        clips = self._reader.chunks(frames, self._job.frames_at_once)
+        parts = [fit(filled(clip, bars), self._job.fit) for clip in clips]
         return torch.cat(parts) if parts else torch.empty(0, 3, *self._job.fit.outer)
 
 
@@ -231,16 +257,19 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
     options = restyler.options
     inverted = options.start == "inversion"
     drawn = restyler.drawn
+    known = known_words(job.request.model)
+    regions = [replace(region, prompt=heard(region.prompt, known)) for region in options.regions]
     return {
         "source": job.source_key,
         "interlaced": job.request.writing.interlaced,
         "fit": hashed(job.fit),
         "model": restyler.fingerprint,
-        "prompts": [options.prompt, options.negative_prompt, options.source_prompt],
+        # Words that the model does not know change nothing.
+        "prompts": [heard(text, known) for text in (options.prompt, options.negative_prompt, options.source_prompt)],
         "controls": hashed(restyler.controls),
         "maps": [made_by(spec.kind) for spec in restyler.controls if spec.source is None],
         "mask": hashed(options.mask),
-        "regions": hashed(options.regions),
+        "regions": hashed(regions),
         "sampled": [asdict(step) for step in restyler.path.steps],
         # Without variation an inversion draws no noise, and a start from noise has no inversion.
         "inverted": [[asdict(step) for step in restyler.inversion.steps], restyler.fixed_point] if inverted else None,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
 from vedit.media.timecode import parse_moment
-from vedit.shots import DETECTORS, MINIMUM_SECONDS, ContentShotDetector, DetectorName, show_frames
+from vedit.shots import MINIMUM_SECONDS, ContentShotDetector, DetectorName, show_frames
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
@@ -65,13 +65,9 @@ def find_shots(reader: Reader, choices: ShotChoices | None = None) -> ShotList:
         InputError: a threshold out of range, or a moment that is not in the clip or no cut.
     """
     choices = choices or ShotChoices()
-    try:
-        detector = ContentShotDetector(
-            threshold=choices.threshold, minimum_seconds=choices.minimum_seconds, detector=choices.detector
-        )
-    except ValueError as error:
-        names = ", ".join(DETECTORS)
-        raise InputError(str(error), remedy=f"leave it out, or use another detector of {names}") from None
+    detector = ContentShotDetector(
+        threshold=choices.threshold, minimum_seconds=choices.minimum_seconds, detector=choices.detector
+    )
     index, timecode = reader.index(), reader.metadata.timecode
     # Moments are checked before the clip is decoded.
     added = [parse_moment(text, index, timecode) for text in choices.add]

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from vedit.arguments import checked
+from vedit.bounds import one_of
 from vedit.cut_check import CutCheck
+from vedit.errors import SettingError
+from vedit.media.index import ignore_frames
+from vedit.protocols import Reader
 from vedit.small_frames import row_of, small_bgr
 from vedit.transitions import Transition, TransitionDetector
 from vedit.types import FrameRange, Shot
@@ -15,7 +21,6 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from vedit.protocols import Reader
     from vedit.types import Clip
 
 DetectorName = Literal["adaptive", "content", "histogram", "hash", "threshold"]
@@ -32,6 +37,7 @@ THRESHOLD = DETECTORS["adaptive"][0]
 MINIMUM_CHANGE = 15.0
 """Levels of 255, mean over hue, saturation and value, that a frame must differ in any case."""
 MINIMUM_SECONDS = Fraction(1, 8)
+
 
 _AROUND = 2
 """Frames on either side that a change is compared with."""
@@ -56,7 +62,7 @@ class ContentShotDetector:
         detector: which one.
 
     Raises:
-        ValueError: a threshold that no clip passes or that all do.
+        SettingError: a threshold that no clip passes or that all do.
     """
 
     def __init__(
@@ -66,6 +72,9 @@ class ContentShotDetector:
         minimum_seconds: Fraction = MINIMUM_SECONDS,
         detector: DetectorName = "adaptive",
     ) -> None:
+        if minimum_seconds < 0:
+            raise SettingError(f"minimum_seconds is {minimum_seconds}", remedy="give 0 or more")
+        one_of("detector", detector, tuple(DETECTORS))
         self._detector = _make(detector, DETECTORS[detector][0] if threshold is None else threshold)
         self._minimum_seconds = minimum_seconds
         self._seconds: list[Fraction] = []
@@ -153,6 +162,7 @@ class ContentShotDetector:
         self._pushed += 1
 
 
+@checked
 def detect_shots(
     source: Path | str | Reader,
     *,
@@ -160,6 +170,7 @@ def detect_shots(
     threshold: float | None = None,
     detector: DetectorName = "adaptive",
     minimum_seconds: Fraction = MINIMUM_SECONDS,
+    on_frames: Callable[[int], None] = ignore_frames,
 ) -> tuple[Shot, ...]:
     """The shots of a clip, numbered from 1, that cover it without gap or overlap; memory does not grow with length.
 
@@ -169,28 +180,37 @@ def detect_shots(
         threshold: see `ContentShotDetector`.
         detector: see `DETECTORS`.
         minimum_seconds: see `ContentShotDetector`.
+        on_frames: told how many frames are looked at, now and then.
 
     Raises:
         MediaError: the file cannot be read.
-        ValueError: a threshold that no clip passes or that all do.
+        SettingError: a threshold that no clip passes or that all do, or a part that is not of the clip.
     """
     found = ContentShotDetector(threshold=threshold, detector=detector, minimum_seconds=minimum_seconds)
     if isinstance(source, Path | str):
         from vedit.media.read import open_video
 
         with open_video(Path(source)) as reader:
-            show_frames(reader, frames, found)
+            show_frames(reader, frames, found, on_frames)
     else:
-        show_frames(source, frames, found)
+        show_frames(source, frames, found, on_frames)
     return found.finish()
 
 
-def show_frames(reader: Reader, frames: FrameRange | None, detector: ContentShotDetector) -> None:
+def show_frames(
+    reader: Reader,
+    frames: FrameRange | None,
+    detector: ContentShotDetector,
+    on_frames: Callable[[int], None] = ignore_frames,
+) -> None:
     """Every frame of a part, once and in order, to a detector; None is the whole clip."""
     metadata = reader.metadata
     size = max(1, _CHUNK_BYTES // (metadata.width * metadata.height * 4 * (1 if metadata.bit_depth == 8 else 2)))
+    done = 0
     for clip in reader.chunks(FrameRange(start=0, stop=len(reader.index())) if frames is None else frames, size):
         detector.push(clip)
+        done += len(clip)
+        on_frames(done)
 
 
 def _near(begins: int, start: int, stop: int) -> bool:
@@ -204,14 +224,18 @@ def _make(name: DetectorName, threshold: float) -> Any:
 
     if name == "adaptive":
         if threshold <= 1:
-            raise ValueError(f"the threshold is a ratio above 1, got {threshold:g}; {THRESHOLD:g} is usual")
+            raise SettingError(
+                f"the threshold is {threshold:g}", remedy=f"give a ratio above 1; {THRESHOLD:g} is usual"
+            )
         return detectors.AdaptiveDetector(
             adaptive_threshold=threshold, min_scene_len=0, window_width=_AROUND, min_content_val=MINIMUM_CHANGE
         )
     top = 255 if name in ("content", "threshold") else 1
     if not 0 < threshold < top:
         usual = DETECTORS[name][0]
-        raise ValueError(f"the threshold of {name} lies between 0 and {top}, got {threshold:g}; {usual:g} is usual")
+        raise SettingError(
+            f"the threshold of {name} is {threshold:g}", remedy=f"give one between 0 and {top}; {usual:g} is usual"
+        )
     if name == "content":
         return detectors.ContentDetector(threshold=threshold, min_scene_len=0)
     if name == "histogram":

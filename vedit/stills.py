@@ -8,20 +8,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vedit.costs import expected_of_stills
+from vedit.course import Course
 from vedit.errors import InputError, NotFiniteError
 from vedit.finishing import finished_stills
 from vedit.guides import Steering
+from vedit.kept_costs import paces_of
 from vedit.map_cache import FrameCache
 from vedit.media.containers import default_output
 from vedit.media.target import check_target
 from vedit.options import OnProgress, Progress, RenderRequest, RestyleOptions, ignore_progress
 from vedit.planning import Job, make_job, reopen_source, steered_by
+from vedit.prompts import word_notes
 from vedit.restylers import in_full, load_restylers
+from vedit.sampling import OnNote, ignore_note
 from vedit.sheet import contact_sheet
 from vedit.thumbnail import thumbnail
 from vedit.types import Shot
 
 if TYPE_CHECKING:
+    from vedit.costs import Outline
     from vedit.media.read import VideoReader
     from vedit.types import IntFrames
 
@@ -45,6 +51,7 @@ def preview(
     reader: VideoReader | None = None,
     numbers_of: Callable[[Shot], Sequence[int]] | None = None,
     on_progress: OnProgress = ignore_progress,
+    on_note: OnNote = ignore_note,
 ) -> Path:
     """A few frames of each shot, source above result, as one PNG; the clip itself is not rendered.
 
@@ -54,7 +61,8 @@ def preview(
         request: what would be rendered.
         reader: of the source, where one is open already; it stays open.
         numbers_of: which frames of a shot; None is the first, the middle and the last.
-        on_progress: told before each shot.
+        on_progress: told before each shot and at the end.
+        on_note: told what the user should know of the prompts, before anything is made.
 
     Raises:
         InputError: the request cannot be carried out, or no shot has a look.
@@ -62,10 +70,17 @@ def preview(
     output = (request.output or default_output(request.source)).absolute()
     target = output.with_suffix(".preview.png")
     check_target(target, request.source, overwrite=request.writing.overwrite)
-    job = make_job(request, reader=reader, on_progress=on_progress)
+    course = Course(on_progress)
+
+    def expect(outline: Outline | None) -> None:
+        course.expect({} if outline is None else expected_of_stills(outline, paces=paces_of(outline)))
+
+    job = make_job(request, reader=reader, on_progress=course, on_outline=expect)
+    for line in word_notes(job.request):
+        on_note(line)
     rows: list[list[IntFrames]] = []
     labels: list[list[str]] = []
-    for made in stills_of(job, numbers_of=numbers_of or three_of, on_progress=on_progress):
+    for made in stills_of(job, numbers_of=numbers_of or three_of, on_progress=course):
         rows += [[_small(pair[n], job.metadata.bit_depth) for pair in made.pairs] for n in (0, 1)]
         labels += [
             [f"shot {made.shot.number}, frame {n}" for n in made.numbers],
@@ -107,7 +122,9 @@ def stills_of(
         cache = stack.enter_context(FrameCache())
         steered = [stack.enter_context(Steering(steered_by(look), cache)) for look in looks]
         reader = stack.enter_context(reopen_source(job))
+        on_progress(Progress(stage="load", done=0, total=1))
         restylers, _ = load_restylers(looks, cache)
+        on_progress(Progress(stage="load", done=1, total=1))
         shots = sorted(
             ((shot, n) for n, look in enumerate(looks) for shot in look.own_shots), key=lambda pair: pair[0].number
         )

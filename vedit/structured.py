@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from pathlib import Path
 from typing import Any, cast
 
 from vedit.errors import InputError
@@ -50,6 +51,17 @@ def parse_json(text: str, name: str) -> Any:
         raise InputError(f"{name}, line {error.lineno}: not JSON ({error.msg})") from None
     except (ValueError, RecursionError):
         raise InputError(f"{name} is not JSON that can be read: a number in it is too long") from None
+
+
+def read_toml(path: Path, name: str) -> dict[str, Any]:
+    """A file of TOML -> its tables. Raises InputError as `parse_json`, and where the file cannot be read."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{name} is no TOML: it is not UTF-8") from None
+    return parse_toml(text, name)
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:

@@ -147,13 +147,13 @@ class FakeDenoiser:
         controls: Sequence[ControlInput],
     ) -> torch.Tensor:
         """Raises ValueError for a control that the model does not have, or one of another size."""
-        mean = torch.full_like(x, self.mean) + prompt.states.mean()
+        mean = torch.full_like(x, self.mean) + prompt.states.mean((1, 2), keepdim=True).unsqueeze(3)
         grid = (x.shape[-2], x.shape[-1])
         for control in controls:
             kind, frames = control.branch, control.frames
             if kind not in self.kinds:
                 raise ValueError(f"the model has no control {kind!r}, only {', '.join(self.kinds)}")
-            if len(frames) != len(x):
+            if len(frames) not in (1, len(x)):
                 raise ValueError(f"{len(frames)} frames of the control {kind!r} for {len(x)} latents")
             change = control.scale * (F.adaptive_avg_pool2d(frames.mean(1, keepdim=True), grid) - 0.5)
             mean = mean + (change if control.mask is None else change * F.adaptive_avg_pool2d(control.mask, grid))

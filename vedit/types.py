@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from vedit.arguments import checked
 from vedit.bounds import bounded
 from vedit.errors import SettingError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     import numpy as np
     import numpy.typing as npt
     import torch
@@ -26,6 +26,7 @@ Rotation = Literal[0, 90, 180, 270]
 FieldOrder = Literal["progressive", "tt", "bb", "tb", "bt", "unknown"]
 
 
+@checked
 @dataclass(frozen=True, kw_only=True, order=True)
 class FrameRange:
     """Frames start, start + 1, ... stop - 1, counted from the first frame that the decoder presents."""
@@ -35,7 +36,9 @@ class FrameRange:
 
     def __post_init__(self) -> None:
         if not 0 <= self.start <= self.stop:
-            raise ValueError(f"a frame range needs 0 <= start <= stop, got {self.start}..{self.stop}")
+            raise SettingError(
+                f"a frame range is {self.start}..{self.stop}", remedy="give 0 <= start <= stop; stop is exclusive"
+            )
 
     def __len__(self) -> int:
         return self.stop - self.start
@@ -44,6 +47,7 @@ class FrameRange:
         return isinstance(frame, int) and self.start <= frame < self.stop
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class ColorTags:
     """Colour description by the code points of ITU-T H.273; 2 is 'unspecified'."""
@@ -55,6 +59,7 @@ class ColorTags:
     """None where the file does not say."""
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class StreamInfo:
     """One stream besides the video that is edited."""
@@ -79,6 +84,7 @@ class StreamInfo:
     """Samples a second of a sound track."""
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class VideoMetadata:
     """What `probe` reads from the headers, without decoding.
@@ -124,6 +130,7 @@ class VideoMetadata:
         return tuple(stream for stream in self.streams if stream.kind == "audio")
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class FrameIndex:
     """The presentation times of every frame the decoder presents, edit lists applied, in display order."""
@@ -152,6 +159,7 @@ class FrameIndex:
         return start, self.seconds(frames.stop - 1) + self.last_duration * self.time_base
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Clip:
     """Decoded frames: integer RGB or RGBA in display orientation, (T, 3 or 4, H, W).
@@ -167,6 +175,12 @@ class Clip:
     """Index of the first frame in the source."""
     color: ColorTags = ColorTags()
 
+    def __post_init__(self) -> None:
+        shape = getattr(self.frames, "shape", None)
+        if not isinstance(shape, tuple) or len(shape) != 4:
+            found = type(self.frames).__name__ if shape is None else f"of shape {shape}"
+            raise SettingError(f"the frames of a clip are {found}", remedy="give an array (T, 3 or 4, H, W)")
+
     def __len__(self) -> int:
         return int(self.frames.shape[0])
 
@@ -179,6 +193,7 @@ class Clip:
         return png(tiled([[thumbnail(self.frames[n], self.bit_depth) for n in shown]]))
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Shot:
     """A run of frames from one camera: windows, anchors and flow stop at its edges."""
@@ -186,6 +201,28 @@ class Shot:
     number: int
     """From 1."""
     frames: FrameRange
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bars:
+    """Black bars around the picture of a shot: rows above and below it, columns on its left and right."""
+
+    top: int = 0
+    bottom: int = 0
+    left: int = 0
+    right: int = 0
+
+    def __bool__(self) -> bool:
+        return any(self.sides.values())
+
+    @property
+    def sides(self) -> dict[str, int]:
+        """Width in pixels by side."""
+        return {"top": self.top, "bottom": self.bottom, "left": self.left, "right": self.right}
+
+    def inside(self, height: int, width: int) -> tuple[slice, slice]:
+        """The rows and columns of the picture in a frame of that size."""
+        return slice(self.top, height - self.bottom), slice(self.left, width - self.right)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -239,7 +276,7 @@ class OpticalFlow:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptEmbeds:
-    """The text encoder's states: float (1, L, D)."""
+    """The text encoder's states: float (1, L, D); (T, L, D) where frames have prompts of their own."""
 
     states: torch.Tensor
 
@@ -252,6 +289,7 @@ class Latents:
     timestep: int = 0
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class ControlSpec:
     """`--control KIND[:SCALE[@START-END]][,mask=FILE]`: which control acts, how strongly, when, and where.

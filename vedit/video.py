@@ -20,26 +20,41 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self, overload
 
+from vedit.arguments import checked
 from vedit.edits import plain_looks
-from vedit.media.choices import OutputOptions
+from vedit.errors import OutOfRangeError, SettingError
+from vedit.media.choices import Interlaced, OutputOptions
+from vedit.media.read import Backend, VideoReader
 from vedit.media.read import open_video as open_reader
-from vedit.options import OnProgress, RenderRequest, RestyleOptions, ignore_plan, ignore_progress
+from vedit.options import (
+    OnProgress,
+    QualityName,
+    RenderPlan,
+    RenderRequest,
+    RestyleOptions,
+    ignore_plan,
+    ignore_progress,
+)
 from vedit.shots import detect_shots
+from vedit.types import FrameRange, Shot
 from vedit.video_frames import Frames
-from vedit.video_shots import Preview, Shots
+from vedit.video_shots import Preview, Shots, VideoShot
 
 if TYPE_CHECKING:
-    from vedit.media.choices import Interlaced
-    from vedit.media.read import Backend, VideoReader
-    from vedit.options import RenderPlan, RenderResult
-    from vedit.types import Clip, FrameIndex, FrameRange, IntFrames, Shot, VideoMetadata
+    from vedit.gallery import LookPictures
+    from vedit.options import RenderResult
+    from vedit.types import Clip, FrameIndex, IntFrames, VideoMetadata
+
+Edits = Mapping[int, RestyleOptions] | Mapping[VideoShot, RestyleOptions]
+"""A shot, or its number from 1 -> how it changes."""
 
 
+@checked
 def open_video(
     path: Path | str,
     *,
     seek: bool = True,
-    rate: Fraction | None = None,
+    rate: Fraction | int | None = None,
     track: int | None = None,
     allow_huge: bool = False,
     interlaced: Interlaced = "deinterlace",
@@ -51,15 +66,17 @@ def open_video(
     It may be used as a context manager; without one it is closed when it is no longer used.
 
     Args:
-        path: of the file; or `shot_%04d.png`, `shot_####.png`, or a folder of one image sequence.
+        path: of the file, a still picture included; or `shot_%04d.png`, `shot_####.png`, or a folder of one image
+            sequence.
         seek: reach frames by seeking; False always decodes from the first frame on.
-        rate: frames per second of an image sequence; None is 25.
-        track: number of the video stream, as `vedit probe` lists them; None is the film.
+        rate: frames per second of an image sequence, above 0 up to 1000; None is 25.
+        track: number of the video stream, from 0, as `vedit probe` lists them; None is the film.
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
-        interlaced: what is done with interlaced material.
-        backend: see `vedit.media.read.open_video`.
+        interlaced: "deinterlace" or "weave": what is done with the fields of interlaced material.
+        backend: "pyav", "decord" or "auto": what decodes; see `vedit.media.read.open_video`.
         shots: of the whole clip, without gap or overlap; None detects them when they are first asked for.
     """
+    rate = None if rate is None else Fraction(rate)
     reader = open_reader(
         path, seek=seek, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced, backend=backend
     )
@@ -74,6 +91,7 @@ def open_video(
     return Video(reader, request, shots)
 
 
+@checked
 class Video:
     """A clip: exact frames by number as `vedit.protocols.Reader` has them, its shots, and renders of them.
 
@@ -81,11 +99,16 @@ class Video:
         reader: of the clip.
         request: how it is read; its source, rate and limits hold for every render.
         shots: of the whole clip; None detects them.
+
+    Raises:
+        SettingError: the shots leave a gap or overlap.
     """
 
     def __init__(self, reader: VideoReader, request: RenderRequest, shots: Sequence[Shot] | None = None) -> None:
         self.reader = reader
         self._request = request
+        if shots is not None:
+            _check_shots(shots)
         self._shots = None if shots is None else Shots(self, shots)
 
     def __enter__(self) -> Self:
@@ -143,10 +166,12 @@ class Video:
         """The times of all frames; the first call decodes the whole file."""
         return self.reader.index()
 
+    @checked
     def read(self, frames: FrameRange) -> Clip:
         """The frames of the range, exactly; see `VideoReader.read`."""
         return self.reader.read(frames)
 
+    @checked
     def chunks(self, frames: FrameRange, size: int) -> Iterator[Clip]:
         """The range in clips of at most `size` frames."""
         return self.reader.chunks(frames, size)
@@ -158,16 +183,18 @@ class Video:
             self._shots = Shots(self, detect_shots(self.reader))
         return self._shots
 
-    def plan(self, edits: Mapping[int, RestyleOptions], output: Path | str | None = None) -> RenderPlan:
+    @checked
+    def plan(self, edits: Edits, output: Path | str | None = None) -> RenderPlan:
         """What `render` would do, with rough estimates; nothing is written."""
         from vedit import render
 
         return render.plan(self._with(edits, output), reader=self.reader)
 
+    @checked
     def render(
         self,
         output: Path | str | None,
-        edits: Mapping[int, RestyleOptions],
+        edits: Edits,
         *,
         model: str = "embedded",
         controlnets: Mapping[str, str] | None = None,
@@ -178,7 +205,7 @@ class Video:
         keep_work: bool = False,
         keep_frames: bool = False,
         fresh: bool = False,
-        side_by_side: Path | None = None,
+        side_by_side: Path | str | None = None,
         on_progress: OnProgress = ignore_progress,
         on_plan: Callable[[RenderPlan], None] = ignore_plan,
         on_note: Callable[[str], None] | None = None,
@@ -188,7 +215,7 @@ class Video:
 
         Args:
             output: the file to write; None is NAME.vedit.EXT beside the source.
-            edits: shot number, from 1 -> edit.
+            edits: a shot, or its number from 1 -> edit.
             model: a name from the list of models, a diffusers folder, a .safetensors file, or a hub id.
             controlnets: further control branches: kind -> folder, file or hub id.
             device: "auto", "cpu", "cuda" or "mps".
@@ -235,12 +262,13 @@ class Video:
             on_plan=on_plan,
             on_note=on_note or ignore_note,
             stop=stop or never,
-            side_by_side=side_by_side,
+            side_by_side=None if side_by_side is None else Path(side_by_side),
         )
 
+    @checked
     def stills(
         self,
-        edits: Mapping[int, RestyleOptions],
+        edits: Edits,
         numbers_of: Callable[[Shot], Sequence[int]],
         *,
         model: str = "embedded",
@@ -250,12 +278,15 @@ class Video:
         """Single frames of the edited shots, before and after, shot by shot; nothing is written.
 
         Args:
-            edits: shot number, from 1 -> edit.
+            edits: a shot, or its number from 1 -> edit.
             numbers_of: which frames of a shot, in ascending order.
             model: as for `render`.
             device: as for `render`.
             on_progress: told before each shot.
         """
+        from vedit.costs import expected_of_stills
+        from vedit.course import Course
+        from vedit.estimates import outline_of
         from vedit.planning import make_job
         from vedit.stills import stills_of
 
@@ -265,8 +296,11 @@ class Video:
             request = replace(
                 self._with(edits, Path(folder) / "still.mkv"), model=model, device=device, writing=writing
             )
+            course = Course(on_progress)
             job = make_job(request, reader=self.reader)
-            for made in stills_of(job, numbers_of=numbers_of, on_progress=on_progress):
+            known = expected_of_stills(outline_of(job))
+            course.expect({name: known[name] for name in ("load", "preview") if name in known})
+            for made in stills_of(job, numbers_of=numbers_of, on_progress=course):
                 yield Preview(
                     shot=made.shot,
                     options=made.options,
@@ -275,10 +309,70 @@ class Video:
                     bit_depth=self.metadata.bit_depth,
                 )
 
-    def _with(self, edits: Mapping[int, RestyleOptions], output: Path | str | None) -> RenderRequest:
+    @checked
+    def looks(
+        self,
+        of: Sequence[str] | str = (),
+        *,
+        at: int | str | None = None,
+        quality: QualityName = "draft",
+        model: str = "embedded",
+        device: str = "auto",
+        side: int | None = None,
+        on_progress: OnProgress = ignore_progress,
+    ) -> LookPictures:
+        """One frame under many looks: `video.looks(["woodcut", "night"], at=100)["night"]` is an array (H, W, 3).
+
+        Args:
+            of: names of looks, or prompts; nothing is every look that the model lists.
+            at: the number of the frame, or its moment as seconds, timecode or #frame; None is the middle of the clip.
+            quality: "draft", "standard" or "high".
+            model: as for `render`.
+            device: as for `render`.
+            side: pixels of the pictures' longer side; None is the clip's size.
+            on_progress: told of looks that are sampled, then finished.
+
+        Raises:
+            InputError: a look is not known, the frame is not in the clip, or it cannot be rendered.
+        """
+        from vedit.gallery import LookPictures, make_gallery
+        from vedit.models.looks import choose_looks
+
+        if isinstance(at, int) and not -len(self) <= at < len(self):
+            raise OutOfRangeError(f"there is no frame {at}", remedy=f"they are numbered from 0 to {len(self) - 1}")
+        moment = f"#{at % len(self)}" if isinstance(at, int) else at
+        chosen = choose_looks(model, [of] if isinstance(of, str) else of)
+        options = [RestyleOptions(prompt=look.prompt, quality=quality) for look in chosen]
+        request = replace(self._request, model=model, device=device)
+        made = make_gallery(request, options, moment, side=side, reader=self.reader, on_progress=on_progress)
+        pictures = {look.name: picture for look, picture in zip(chosen, made.pictures, strict=True)}
+        return LookPictures(pictures, bit_depth=made.bit_depth)
+
+    def _with(self, edits: Edits, output: Path | str | None) -> RenderRequest:
         return replace(
             self._request,
-            looks=plain_looks(edits),
+            looks=plain_looks(self._by_number(edits)),
             shots=self.shots.plain,
             output=None if output is None else Path(output),
         )
+
+    def _by_number(self, edits: Edits) -> dict[int, RestyleOptions]:
+        """The edits by numbers of shots. Raises SettingError for a shot of another clip or one that has two."""
+        found: dict[int, RestyleOptions] = {}
+        for key, edit in edits.items():
+            if isinstance(key, VideoShot) and key not in list(self.shots):
+                raise SettingError(f"{key!r} is no shot of this clip", remedy="take it from video.shots")
+            number = key.number if isinstance(key, VideoShot) else key
+            if number in found:
+                raise SettingError(f"shot {number} has two edits", remedy="give it one")
+            found[number] = edit
+        return found
+
+
+def _check_shots(shots: Sequence[Shot]) -> None:
+    # Where the clip ends is only known when it was decoded: a plan looks there.
+    starts = [0, *(shot.frames.stop for shot in shots[:-1])]
+    if not shots or starts != [shot.frames.start for shot in shots] or not all(len(shot.frames) for shot in shots):
+        raise SettingError("the shots do not cover the clip from frame 0 on", remedy="leave no gap and no overlap")
+    if [shot.number for shot in shots] != list(range(1, len(shots) + 1)):
+        raise SettingError("the shots are not numbered 1, 2, 3 ...", remedy="number them in their order")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, cast, overload
 import numpy as np
 
 from vedit.errors import OutOfRangeError, SettingError
+from vedit.rationals import shown
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def _integer(place: object) -> int:
     try:
         return index(place)  # pyright: ignore[reportArgumentType]
     except TypeError:
-        raise SettingError(f"a frame has no number {place!r}", remedy="give an integer or a slice") from None
+        raise SettingError(f"a frame has no number {shown(place)}", remedy="give an integer or a slice") from None
 
 
 def _checked(part: slice) -> slice:

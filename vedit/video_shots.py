@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.errors import InputError, OutOfRangeError
+from vedit.arguments import checked
+from vedit.errors import InputError, OutOfRangeError, SettingError
 from vedit.options import OnProgress, RestyleOptions, ignore_progress
+from vedit.rationals import shown
 from vedit.thumbnail import image_html, png, thumbnail, tiled
 from vedit.types import FrameRange, Shot
 
@@ -21,7 +24,10 @@ _PREVIEW_SIDE = 360
 
 
 class Shots:
-    """The shots of a clip, by number from 1; -1 is the last. Iterates over them in order.
+    """The shots of a clip in order, each by its number as `vedit shots` lists it: from 1, not from 0; -1 is the last.
+
+    There is no shot 0, and no slice, which would count differently than other slices do: `list(video.shots)[:2]` is the
+    first two. In `edits` a shot stands for its number: `{shot: night for shot in video.shots if len(shot) > 48}`.
 
     Args:
         video: the clip.
@@ -39,13 +45,18 @@ class Shots:
     def __iter__(self) -> Iterator[VideoShot]:
         return iter(self._shots)
 
+    def __reversed__(self) -> Iterator[VideoShot]:
+        return reversed(self._shots)
+
     def __getitem__(self, number: int) -> VideoShot:
+        """The shot of a number. Raises OutOfRangeError, an IndexError, where there is none."""
+        number = _number(number)
         if 1 <= number <= len(self):
             return self._shots[number - 1]
         if -len(self) <= number <= -1:
             return self._shots[number]
         raise OutOfRangeError(
-            f"there is no shot {number}", remedy=f"they are numbered from 1 to {len(self)}; -1 is the last"
+            f"there is no shot {number}", remedy=f"shots are numbered from 1 to {len(self)}; -1 is the last"
         )
 
     def __repr__(self) -> str:
@@ -81,6 +92,7 @@ class VideoShot:
         """All its frames at once; `Video.chunks` streams them."""
         return self._video.read(self.frames)
 
+    @checked
     def preview(
         self,
         edit: RestyleOptions,
@@ -114,6 +126,7 @@ class VideoShot:
         (made,) = self._video.stills({self.number: edit}, chosen, model=model, device=device, on_progress=on_progress)
         return made
 
+    @checked
     def as_html(self, count: int = 3) -> str:
         """Up to `count` of its frames with their numbers, as HTML that needs no other file."""
         return image_html(self._pictures(count), repr(self).strip("<>"))
@@ -135,6 +148,7 @@ class VideoShot:
         return png(tiled([[thumbnail(clip.frames[0], clip.bit_depth) for clip in clips]]))
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class Preview:
     """Frames of a shot before and after; shows itself in a notebook, the source above the result."""
@@ -154,6 +168,7 @@ class Preview:
         rows = [[thumbnail(pair[n], self.bit_depth, side=_PREVIEW_SIDE) for pair in self.pairs] for n in (0, 1)]
         return png(tiled(rows))
 
+    @checked
     def save(self, path: Path | str) -> Path:
         """Write it as PNG, JPEG or WebP, labelled. Raises InputError where it cannot be written."""
         from vedit.sheet import contact_sheet
@@ -165,3 +180,15 @@ class Preview:
             [look_of(self.options)] * len(self.numbers),
         ]
         return contact_sheet(rows, labels, Path(path), bit_depth=self.bit_depth)
+
+
+def _number(number: object) -> int:
+    if isinstance(number, slice):
+        raise SettingError(
+            "shots are taken one by one, by their numbers from 1",
+            remedy="write list(video.shots)[:2] for the first two: a list counts from 0",
+        )
+    try:
+        return index(number)  # pyright: ignore[reportArgumentType]
+    except TypeError:
+        raise SettingError(f"a shot has no number {shown(number)}", remedy="give a whole number from 1") from None

@@ -249,10 +249,10 @@ def test_a_count_that_the_header_hides_is_found_while_decoding(make: Make, monke
 
 
 def test_a_damaged_cover_of_another_kind_does_not_matter(make: Make) -> None:
-    # One still file is no film, and the way to name a sequence is told.
+    # A still of no picture is said to be none, and is not looked for in the film beside it.
     still = make(frames=1).with_suffix(".png")
     still.write_bytes(b"\x89PNG\r\n\x1a\n")
-    with pytest.raises(MediaError, match=r"still image.*shot_%04d\.png"):
+    with pytest.raises(MediaError, match=r"clip\.png holds no picture that can be decoded"):
         probe(still)
 
 

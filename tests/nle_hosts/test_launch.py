@@ -151,5 +151,15 @@ def test_progress_is_spoken_at_tenths() -> None:
     lines = [spoken.line({"event": "progress", "stage": "s", "done": n, "total": 50}) for n in range(51)]
     assert [line for line in lines if line][:2] == ["s: 5 of 50 frames", "s: 10 of 50 frames"]
     assert len([line for line in lines if line]) == 10
+    tenths = [(n / 50, 81.4 - n) for n in range(51)]
+    told = [
+        {"event": "progress", "stage": "s", "done": 1, "total": 9, "share": a, "seconds_left": b} for a, b in tenths
+    ]
+    lines = [line for line in map(Spoken().line, told) if line]
+    assert (len(lines), lines[0], lines[-1]) == (
+        10,
+        "10 %, 1 min 16 s left, s: 1 of 9 frames",
+        "100 %, 31 s left, s: 1 of 9 frames",
+    )
     assert spoken.line({"event": "plan", "frames": 9, "model": "m", "device": "cpu"}) == "9 frames with m on cpu"
     assert spoken.line({"event": "other"}) == ""

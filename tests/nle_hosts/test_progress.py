@@ -53,8 +53,9 @@ def render(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException | None], 
                 )
             )
             on_note("going on")
+            on_progress(Progress(stage="sample", done=1, total=2, shot=1, shots=3, share=0.25, seconds_left=1.26))
             for stage in ("sample", "write"):
-                for done in (1, 2):
+                for done in (1, 2)[stage == "sample" :]:
                     on_progress(Progress(stage=stage, done=done, total=2, shot=1, shots=3))
             if error is not None:
                 raise error
@@ -86,7 +87,9 @@ def test_every_line_is_an_event_and_the_result_stays_on_stdout(
     assert (told[0]["frames"], told[0]["model"], told[0]["shots"]) == (2, "embedded", [[0, 2]])
     assert [event["text"] for event in told if event["event"] == "note"] == ["mono", "going on", "late"]
     steps = [event for event in told if event["event"] == "progress"]
-    assert steps[0] == {"event": "progress", "stage": "sample", "done": 1, "total": 2, "shot": 1, "shots": 3}
+    place = {"event": "progress", "stage": "sample", "done": 1, "total": 2, "shot": 1, "shots": 3}
+    assert steps[0] == {**place, "share": 0.25, "seconds_left": 1.3}
+    assert (steps[-1]["share"], steps[-1]["seconds_left"]) == (None, None)
     assert [(step["stage"], step["done"]) for step in steps if step["done"] == 2] == [("sample", 2), ("write", 2)]
     assert json.loads(out)["output"] == "out.mp4"
 

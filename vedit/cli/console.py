@@ -15,6 +15,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vedit.media.sequence import is_still
+from vedit.options import NO_RATE
+
 if TYPE_CHECKING:
     from vedit.options import RenderPlan, RenderResult
 
@@ -206,10 +209,13 @@ def plan_line(plan: RenderPlan) -> str:
     width, height = plan.source_size
     working_width, working_height = plan.working_size
     first = f" from #{plan.first_frame}" if plan.first_frame else ""
+    frames = (f"{count(plan.frames, 'frame')}{first} at {plan.rate}", count(len(plan.shots), "shot"))
+    if plan.rate == NO_RATE:
+        frames = ("a still picture",)
     return ", ".join(
         (
-            f"plan: {count(plan.frames, 'frame')}{first} at {plan.rate}",
-            count(len(plan.shots), "shot"),
+            f"plan: {frames[0]}",
+            *frames[1:],
             f"{width}x{height} worked at {working_width}x{working_height}",
             f"model {plan.model} on {plan.device}",
             f"{plan.steps} steps",
@@ -220,4 +226,5 @@ def plan_line(plan: RenderPlan) -> str:
 
 def result_line(result: RenderResult) -> str:
     """A finished render in one line; a breach of the contract would have been an error before it."""
-    return f"{result.output}: {count(result.frames, 'frame')} in {span(result.seconds)}, contract ok"
+    what = "picture" if is_still(result.output) else "frame"
+    return f"{result.output}: {count(result.frames, what)} in {span(result.seconds)}, contract ok"

@@ -10,6 +10,7 @@ import click
 
 from vedit.cli import params
 from vedit.cli.console import note, show, show_json, show_rows, span
+from vedit.cli.inputs import input_argument
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("probe", short_help="Say what a clip holds.")
-@click.argument("source", metavar="INPUT", type=params.FILE)
+@input_argument()
 @click.option("--frames", type=click.IntRange(min=0), default=0, metavar="N", help="Decode the first N frames too.")
 @params.rate_option
 @params.track_option
@@ -64,8 +65,16 @@ def probe_command(
 def _describe(metadata: VideoMetadata) -> dict[str, str]:
     """The figures of a clip, to be read."""
     from vedit.media.color_names import color_text
+    from vedit.media.sequence import is_still
 
     rate = metadata.average_rate
+    timed = {
+        "rate": "unknown" if rate is None else _rate(rate),
+        "duration": "unknown" if metadata.duration is None else span(float(metadata.duration)),
+        "frames": "unknown" if metadata.declared_frames is None else f"{metadata.declared_frames} by the header",
+        "timecode": metadata.timecode or "none",
+        "fields": metadata.field_order,
+    }
     return {
         "file": str(metadata.path),
         "container": ", ".join(metadata.container),
@@ -73,14 +82,19 @@ def _describe(metadata: VideoMetadata) -> dict[str, str]:
         "video": f"{metadata.codec}, {metadata.pixel_format}, {metadata.bit_depth} bit"
         + (", alpha" if metadata.has_alpha else ""),
         "size": _size(metadata),
-        "rate": "unknown" if rate is None else _rate(rate),
-        "duration": "unknown" if metadata.duration is None else span(float(metadata.duration)),
-        "frames": "unknown" if metadata.declared_frames is None else f"{metadata.declared_frames} by the header",
-        "timecode": metadata.timecode or "none",
-        "fields": metadata.field_order,
+        **(_of_picture(metadata.path) if is_still(metadata.path) else timed),
         "colour": color_text(metadata.color),
-        "chapters": str(metadata.chapters),
+        **({} if is_still(metadata.path) else {"chapters": str(metadata.chapters)}),
     }
+
+
+def _of_picture(path: Path) -> dict[str, str]:
+    """What a still picture says beside its pixels."""
+    from vedit.media.picture_data import picture_data
+
+    data = picture_data(path)
+    there = [name for name, held in (("Exif", data.exif), ("XMP", data.xmp)) if held is not None]
+    return {"profile": data.profile or "none", "data": " and ".join(there) or "none"}
 
 
 def _rate(rate: Fraction) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
@@ -13,12 +13,16 @@ import click
 
 from vedit.bounds import BOUNDS
 from vedit.cli.console import write_events
+from vedit.cli.inputs import FileType, OutputType
+from vedit.errors import InputError
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
+from vedit.nearest import did_you_mean
 from vedit.rationals import frame_rate
 
 if TYPE_CHECKING:
     from vedit.media.place import Stamp
+    from vedit.options import RestyleOptions
     from vedit.types import ControlSpec
 
 
@@ -36,8 +40,57 @@ class FiniteRange(click.FloatRange):
         return "" if self.min is None and self.max is None else super()._describe_range()
 
 
+if TYPE_CHECKING:
+    _AnyChoice = click.Choice[str]
+else:  # not generic in early releases of click 8
+    _AnyChoice = click.Choice
+
+
+class Choice(_AnyChoice):
+    """`click.Choice` that names the nearest of its words where another was typed."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            near = did_you_mean(str(value), self.choices)
+            if not near:
+                raise
+            raise click.BadParameter(f"{error.message.rstrip('.')}; {near}", ctx, param) from None
+
+
 Command = TypeVar("Command", bound=Callable[..., Any])
-FILE = click.Path(path_type=Path)
+
+
+class Switch(click.Option):
+    """A switch whose opposite, `--no-strict` of `--strict`, is there to overrule what is said once for all renders.
+
+    The help shows the switch alone: without such settings its opposite does nothing.
+    """
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        opposites, self.secondary_opts = self.secondary_opts, []
+        try:
+            return super().get_help_record(ctx)
+        finally:
+            self.secondary_opts = opposites
+
+
+def switch(name: str, text: str, *short: str) -> Callable[[Command], Command]:
+    """A switch that is off where nothing is said, and its opposite.
+
+    Args:
+        name: the switch, with its dashes.
+        text: its help.
+        short: further names of it.
+    """
+    opposite = f"--{name.removeprefix('--no-')}" if name.startswith("--no-") else f"--no-{name.removeprefix('--')}"
+    called = name.removeprefix("--").replace("-", "_")
+    return click.option(f"{name}/{opposite}", *short, called, cls=Switch, is_flag=True, default=False, help=text)
+
+
+FILE = FileType()
+OUTPUT = OutputType()
 NON_NEGATIVE = FiniteRange(min=0)
 
 
@@ -60,13 +113,13 @@ def _choose_messages(_context: click.Context, _param: click.Parameter, value: st
 # Eager, so that a word behind it that is not understood is told as JSON too.
 progress_option = click.option(
     "--progress",
-    type=click.Choice(["auto", "json"]),
+    type=Choice(["auto", "json"]),
     expose_value=False,
     is_eager=True,
     callback=_choose_messages,
     help="What stderr holds: lines to read, or one JSON object a line for a program that follows.  [default: auto]",
 )
-quiet_option = click.option("-q", "--quiet", is_flag=True, help="No messages but errors.")
+quiet_option = switch("--quiet", "No messages but errors.", "-q")
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace a file that is already there.")
 range_option = click.option(
     "--range",
@@ -133,6 +186,17 @@ def check_output(path: Path, *, overwrite: bool, source: Path | None = None, rep
     check_target(path, source, overwrite=overwrite, replaces=replaces)
 
 
+def check_seed(seed: int, looks: Iterable[RestyleOptions], model: str) -> None:
+    """Raises InputError where a seed that is typed decides nothing, since nothing is drawn from it."""
+    from vedit.models.recipes import by_recipe
+
+    if not any(by_recipe(look, model).draws for look in looks):
+        raise InputError(
+            f"--seed {seed} would decide nothing: the render begins at the inverted source, where nothing is drawn",
+            remedy="add --variation, 0.6 for instance, or leave --seed out",
+        )
+
+
 class RateType(click.ParamType):
     """Frames per second as a number or a fraction, exactly: 25, 23.976 (24000/1001), 30000/1001."""
 
@@ -148,9 +212,7 @@ class RateType(click.ParamType):
         return snap(given) or given  # 23.976 and 29.97 are how people write the NTSC rates
 
 
-huge_option = click.option(
-    "--allow-huge", is_flag=True, help="Read sources beyond the limits on frame size and length."
-)
+huge_option = switch("--allow-huge", "Read sources beyond the limits on frame size and length.")
 rate_option = click.option(
     "--rate", type=RateType(), metavar="RATE", help="Frames per second of an image sequence: 25, 23.976, 30000/1001."
 )
@@ -163,14 +225,14 @@ track_option = click.option(
 
 device_option = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    type=Choice(["auto", "cpu", "cuda", "mps"]),
     default="auto",
     show_default=True,
     help="Where to run.",
 )
 interlaced_option = click.option(
     "--interlaced",
-    type=click.Choice(get_args(Interlaced)),
+    type=Choice(get_args(Interlaced)),
     default="deinterlace",
     show_default=True,
     help="What is done with the fields of an interlaced source.",
@@ -181,7 +243,7 @@ def preset_option(default: PresetName) -> Callable[[Command], Command]:
     """`--preset`: how a written video is encoded."""
     return click.option(
         "--preset",
-        type=click.Choice(get_args(PresetName)),
+        type=Choice(get_args(PresetName)),
         default=default,
         show_default=True,
         help="web: small, plays everywhere; edit: visually lossless; archive: lossless where the codec can be.",
@@ -191,25 +253,23 @@ def preset_option(default: PresetName) -> Callable[[Command], Command]:
 _OUTPUT_OPTIONS = (
     click.option(
         "--codec",
-        type=click.Choice(get_args(CodecName)),
+        type=Choice(get_args(CodecName)),
         help="Codec of the result.  [default: the container's usual one]",
     ),
     preset_option("edit"),
     click.option(
         "--bit-depth",
-        type=click.Choice([str(depth) for depth in get_args(BitDepth)]),
+        type=Choice([str(depth) for depth in get_args(BitDepth)]),
         help="Bits per sample, or the codec's next higher.  [default: the source's]",
     ),
-    click.option("--hardware", is_flag=True, help="Encode with this machine's hardware encoder for the codec."),
-    click.option("--no-label", is_flag=True, help="Leave out the IPTC label of media made with trained models."),
-    click.option("--no-sidecar", is_flag=True, help="Write no OUT.vedit.json beside the result."),
-    click.option("--strict", is_flag=True, help="Stop before rendering where anything of the source cannot be kept."),
+    switch("--hardware", "Encode with this machine's hardware encoder for the codec."),
+    switch("--no-label", "Leave out the IPTC label of media made with trained models."),
+    switch("--no-sidecar", "Write no OUT.vedit.json beside the result."),
+    switch("--strict", "Stop before rendering where anything of the source cannot be kept."),
     overwrite_option,
-    click.option(
-        "--drop-unsupported", is_flag=True, help="Leave out what the output's container or codec cannot hold."
-    ),
-    click.option("--drop-alpha", is_flag=True, help="Leave out transparency that the codec cannot hold."),
-    click.option("--even", is_flag=True, help="Pad an odd side by a pixel instead of writing yuv444p."),
+    switch("--drop-unsupported", "Leave out what the output's container or codec cannot hold."),
+    switch("--drop-alpha", "Leave out transparency that the codec cannot hold."),
+    switch("--even", "Pad an odd side by a pixel instead of writing yuv444p."),
     interlaced_option,
 )
 

@@ -1,4 +1,4 @@
-"""A render's progress on stderr: bars on a terminal, a few plain lines elsewhere, or events for a program."""
+"""A command's progress on stderr: one bar on a terminal, a few plain lines elsewhere, or events for a program."""
 
 from __future__ import annotations
 
@@ -11,19 +11,40 @@ from typing import TYPE_CHECKING
 from vedit.cli.console import say, span, tell, writes_events
 
 if TYPE_CHECKING:
-    from rich.progress import Task, TaskID
-
     from vedit.options import OnProgress, Progress
 
 PLAIN_INTERVAL = 60.0
-"""Seconds between plain lines; they are also held to one per quarter of a stage."""
+"""Seconds between plain lines, at least."""
+PLAIN_SHARE = 0.05
+"""Of the whole command between plain lines, at least."""
 EVENT_INTERVAL = 0.1
 """Seconds between events of one stage; its first and its last step are always told."""
+STAGES = {
+    "index": "reading the times of all frames",
+    "shots": "looking for cuts",
+    "load": "loading the model",
+    "invert": "inverting",
+    "sample": "sampling",
+    "finish": "bringing to full size",
+    "write": "encoding",
+    "verify": "checking the written file",
+    "preview": "rendering stills",
+    "mask": "drawing mattes",
+    "check": "measuring controls",
+}
+"""What a user reads for the names of stages that programs read."""
+_UNCOUNTED = ("load", "preview")
+"""Stages whose steps are no frames."""
 
 
 @contextmanager
-def progress(*, quiet: bool = False) -> Generator[OnProgress]:
-    """What a render reports its progress to, for the time of the `with` block."""
+def progress(*, quiet: bool = False, each: str = "shot") -> Generator[OnProgress]:
+    """What a command reports its progress to, for the time of the `with` block.
+
+    Args:
+        quiet: nothing is shown.
+        each: what the parts are called that a step is one of.
+    """
     if quiet:
         from vedit.options import ignore_progress
 
@@ -31,35 +52,46 @@ def progress(*, quiet: bool = False) -> Generator[OnProgress]:
     elif writes_events():
         yield Events()
     elif sys.stderr.isatty():
-        with _bars() as report:
+        from vedit.cli.bar import on_terminal
+
+        with on_terminal(each=each) as report:
             yield report
     else:
-        yield PlainLines()
+        yield PlainLines(each=each)
+
+
+def in_words(step: Progress, *, each: str = "shot") -> str:
+    """Where a command is: `sampling, frame 120 of 240, shot 2 of 5`."""
+    told = [STAGES.get(step.stage, step.stage)]
+    if step.stage not in _UNCOUNTED:
+        told.append(f"frame {step.done} of {step.total}")
+    if step.shots > 1:
+        told.append(f"{each} {step.shot} of {step.shots}")
+    return ", ".join(told)
+
+
+def percent(share: float) -> str:
+    """A share of the whole: 100 % is said of nothing that is not done."""
+    return f"{int(share * 100 + 1e-9)} %"
 
 
 class PlainLines:
-    """Says where a long render is: one line when a stage passes a quarter, not more often than once a minute."""
+    """Says where a long command is, not more often than once a minute and each twentieth of it."""
 
-    def __init__(self, *, interval: float = PLAIN_INTERVAL) -> None:
-        self._interval = interval
-        self._begun: dict[str, tuple[float, int]] = {}
-        self._quarter: dict[str, int] = {}
-        self._last = time.monotonic()
+    def __init__(self, *, interval: float = PLAIN_INTERVAL, each: str = "shot") -> None:
+        self._interval, self._each = interval, each
+        self._last, self._share = time.monotonic(), 0.0
 
     def __call__(self, step: Progress) -> None:
         now = time.monotonic()
-        # What a stage had done when it first spoke took time that was not seen.
-        begun, before = self._begun.setdefault(step.stage, (now, step.done))
-        quarter = 4 * step.done // max(step.total, 1)
-        if quarter <= self._quarter.get(step.stage, 0) or now - self._last < self._interval:
+        share = self._share + PLAIN_SHARE if step.share is None else step.share
+        if now - self._last < self._interval or share - self._share < PLAIN_SHARE - 1e-9:
             return
-        self._quarter[step.stage] = quarter
         self._last = now
-        text = f"{step.stage} {step.done}/{step.total} frames"
-        if step.done > before and now > begun:
-            rate = (step.done - before) / (now - begun)
-            text += f", {rate:.1f} frames/s, {span((step.total - step.done) / rate)} left"
-        say(text)
+        text = in_words(step, each=self._each)
+        if step.share is not None:
+            self._share, text = step.share, f"{percent(step.share)}, {text}"
+        say(text if not step.seconds_left else f"{text}, {span(step.seconds_left)} left")
 
 
 class Events:
@@ -74,42 +106,13 @@ class Events:
         if step.done < step.total and now - self._last.get(step.stage, -self._interval) < self._interval:
             return
         self._last[step.stage] = now
-        tell("progress", stage=step.stage, done=step.done, total=step.total, shot=step.shot, shots=step.shots)
-
-
-@contextmanager
-def _bars() -> Generator[OnProgress]:
-    """One bar per stage: stages alternate chunk by chunk, so a bar stays when another moves."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, ProgressColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
-    from rich.text import Text
-
-    class RateColumn(ProgressColumn):
-        """Frames per second."""
-
-        def render(self, task: Task) -> Text:
-            speed = task.finished_speed or task.speed
-            return Text("" if speed is None else f"{speed:.1f} frames/s", style="progress.data.speed")
-
-    bars = Bars(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=None),
-        MofNCompleteColumn(),
-        RateColumn(),
-        TextColumn("{task.fields[shot]}"),
-        TimeRemainingColumn(compact=True),
-        console=Console(stderr=True),  # honours NO_COLOR and TERM=dumb
-        transient=True,
-        speed_estimate_period=120,
-    )
-    tasks: dict[str, TaskID] = {}
-
-    def report(step: Progress) -> None:
-        if step.stage not in tasks:
-            tasks[step.stage] = bars.add_task(step.stage, total=step.total, shot="")
-        shot = f"shot {step.shot}/{step.shots}" if step.shots > 1 else ""
-        bars.update(tasks[step.stage], completed=step.done, total=step.total, shot=shot)
-
-    with bars:
-        yield report
+        tell(
+            "progress",
+            stage=step.stage,
+            done=step.done,
+            total=step.total,
+            shot=step.shot,
+            shots=step.shots,
+            share=None if step.share is None else round(step.share, 4),
+            seconds_left=None if step.seconds_left is None else round(step.seconds_left, 1),
+        )

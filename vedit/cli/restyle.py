@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -10,25 +9,29 @@ import click
 from click.core import ParameterSource
 
 from vedit.cli import params
-from vedit.cli.console import count, estimate, jsonable, note, result_line, say_plan, show, show_json, show_rows
+from vedit.cli.configured import WORDS, ConfiguredRestyle
+from vedit.cli.console import count, show_json
+from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options, region_choices
-from vedit.cli.progress import progress
-from vedit.cli.stopping import stopping
+from vedit.cli.prompts import allow_unknown_option, prompt_file_option, said_prompt
+from vedit.cli.restyling import make_preview, make_variations, run_restyle, say_plan_of
+from vedit.cli.several import Folder, failure_of, folder_made, places, run_each
 from vedit.errors import InputError
 from vedit.masking import parse_region
-from vedit.options import QUALITIES, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
+from vedit.options import QUALITIES, BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
+from vedit.output_names import look_name
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from vedit.options import RenderPlan
 
 DEFAULTS = RestyleOptions(prompt="")
 
 
-@click.command("restyle", short_help="Give a clip a new look.")
-@click.argument("source", metavar="INPUT", type=params.FILE)
+@click.command("restyle", cls=ConfiguredRestyle, short_help="Give a clip a new look.")
+@input_argument("sources", several=True)
 @click.option("-p", "--prompt", default="", help="The look to give, for instance 'woodcut'.")
+@prompt_file_option
 @click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like.")
 @click.option(
     "--source-prompt",
@@ -36,6 +39,7 @@ DEFAULTS = RestyleOptions(prompt="")
     show_default=True,
     help="What the source shows, in words.",
 )
+@allow_unknown_option
 @click.option(
     "--strength",
     type=params.number("strength"),
@@ -55,7 +59,7 @@ DEFAULTS = RestyleOptions(prompt="")
     metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
     help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
 )
-@click.option("--keep", type=click.Choice(list(get_args(Keep))), help="Controls by intent, instead of --control.")
+@click.option("--keep", type=params.Choice(list(get_args(Keep))), help="Controls by intent, instead of --control.")
 @click.option(
     "--from",
     "source_texts",
@@ -86,7 +90,7 @@ DEFAULTS = RestyleOptions(prompt="")
 )
 @click.option(
     "--quality",
-    type=click.Choice(list(QUALITIES)),
+    type=params.Choice(list(QUALITIES)),
     default=DEFAULTS.quality,
     show_default=True,
     help="Sets the steps and the size that the model works at.",
@@ -120,12 +124,24 @@ DEFAULTS = RestyleOptions(prompt="")
 )
 @click.option(
     "--upscale",
-    type=click.Choice(["guided", "lanczos"]),
+    type=params.Choice(["guided", "lanczos"]),
     default=DEFAULTS.upscale,
     show_default=True,
     help="Back to the source's size: guided by the source's edges, or plain.",
 )
-@click.option("-o", "--output", type=params.FILE, help="The result.  [default: NAME.vedit.EXT beside the source]")
+@click.option(
+    "--bars",
+    type=click.Choice(list(get_args(BlackBars))),
+    default=DEFAULTS.bars,
+    show_default=True,
+    help="Black bars around the picture, found in each shot: left as they are, or restyled too.",
+)
+@click.option(
+    "-o",
+    "--output",
+    type=params.OUTPUT,
+    help="The result, or FOLDER/ for NAME.LOOK.EXT in it.  [default: NAME.vedit.EXT beside the source]",
+)
 @click.option("--side-by-side", type=params.FILE, metavar="FILE", help="Also write source and result side by side.")
 @params.range_option
 @params.rate_option
@@ -133,22 +149,34 @@ DEFAULTS = RestyleOptions(prompt="")
 @params.huge_option
 @params.output_options
 @click.option("--fresh", is_flag=True, help="Do not go on from what an earlier run has kept in OUT.vedit.")
-@click.option(
-    "--keep-work",
-    is_flag=True,
-    help="Keep what the model made: the same OUT with another --codec or --upscale does not run it again.",
+@params.switch(
+    "--keep-work", "Keep what the model made: the same OUT with another --codec or --upscale does not run it again."
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option(
+    "--count",
+    "seeds",
+    type=click.IntRange(min=1, max=64),
+    metavar="N",
+    help="Make one frame under N seeds, from --seed on, as OUT.seed-S.png, and stop.",
+)
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="The frame of --count: seconds, timecode or #frame.  [default: the middle]",
+)
 @click.option("--preview", is_flag=True, help="Render three stills per shot into a PNG and stop.")
 @params.json_option
 @params.progress_option
 @params.quiet_option
 def restyle_command(
     *,
-    source: Path,
+    sources: tuple[Path, ...],
     prompt: str,
+    prompt_file: Path | None,
     negative_prompt: str,
     source_prompt: str,
+    allow_unknown: bool,
     strength: float,
     guidance: float | None,
     control_texts: tuple[str, ...],
@@ -166,7 +194,8 @@ def restyle_command(
     window: int,
     batch: int,
     upscale: str,
-    output: Path | None,
+    bars: str,
+    output: Path | Folder | None,
     side_by_side: Path | None,
     frames: str | None,
     rate: Fraction | None,
@@ -175,6 +204,8 @@ def restyle_command(
     fresh: bool,
     keep_work: bool,
     dry_run: bool,
+    seeds: int | None,
+    at: str | None,
     preview: bool,
     as_json: bool,
     quiet: bool,
@@ -188,6 +219,7 @@ def restyle_command(
       vedit restyle input.mp4 --prompt "pencil sketch" --quality draft --range 2..4
       vedit restyle input.mov --prompt "engraving" --strength 0.7 -o out.mov
       vedit restyle input.mov --prompt "oil painting" --variation 0.6 --seed 3
+      vedit restyle input.mov --prompt "stained glass" --count 4
       vedit restyle input.mp4 --prompt "night" --control softedge:0.8@0-0.6 --control tile
       vedit restyle input.mp4 --prompt "bronze" --mask person.mp4 --feather 12
       vedit restyle input.mp4 --region person.mp4="bronze statue" --region sky.png="starry night"
@@ -202,6 +234,7 @@ def restyle_command(
     checked on the written file. A render that was stopped goes on when the same command is run again; the first
     Ctrl-C finishes the current unit (about a second of film), the second stops at once.
     """
+    prompt = said_prompt(prompt, prompt_file)
     regions = tuple(parse_region(text) for text in region_texts)
     if not prompt.strip() and not regions:
         raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "woodcut"')
@@ -212,12 +245,20 @@ def restyle_command(
         raise click.UsageError("--keep and --control exclude each other")
     if dry_run and preview:
         raise click.UsageError("--dry-run and --preview exclude each other")
+    if seeds is not None and (dry_run or preview or side_by_side is not None):
+        other = "--dry-run" if dry_run else "--preview" if preview else "--side-by-side"
+        raise click.UsageError(f"--count and {other} exclude each other")
+    if at is not None and seeds is None:
+        raise click.UsageError("--at names the frame of --count: add it, or leave --at out")
+    if seeds is not None and len(sources) > 1:
+        raise click.UsageError("--count makes variations of one input: name one")
     chosen = params.controls(control_texts)
     writing, masking = params.split(more)
     options = RestyleOptions(
         prompt=prompt,
         negative_prompt=negative_prompt,
         source_prompt=source_prompt,
+        allow_unknown=allow_unknown,
         strength=strength,
         guidance=guidance,
         controls=params.controls_from(source_texts, DEFAULTS.controls if chosen is None else chosen),
@@ -232,135 +273,72 @@ def restyle_command(
         window=window,
         batch=batch,
         upscale=cast("Upscale", upscale),
+        bars=cast("BlackBars", bars),
     )
-    request = RenderRequest(
-        source=source,
-        options=options,
-        output=output,
-        frames=frames,
-        model=model,
-        controlnets=params.controlnets(controlnet_texts),
-        device=device,
-        writing=params.output_choices(**writing),
-        rate=rate,
-        track=track,
-        allow_huge=allow_huge,
-        fresh=fresh,
-        keep_work=keep_work,
-    )
+    choices = params.output_choices(**writing)
+    if side_by_side is not None and len(sources) > 1:
+        raise InputError(
+            f"--side-by-side names one file, for {count(len(sources), 'input')}",
+            remedy="leave it out, or name one input",
+        )
+
+    def run(source: Path, target: Path | None) -> object:
+        request = RenderRequest(
+            source=source,
+            options=options,
+            output=target,
+            frames=frames,
+            model=model,
+            controlnets=params.controlnets(controlnet_texts),
+            device=device,
+            writing=choices,
+            rate=rate,
+            track=track,
+            allow_huge=allow_huge,
+            fresh=fresh,
+            keep_work=keep_work,
+        )
+        _check(request, side_by_side, seeds=seeds)
+        if seeds is not None:
+            words = click.get_current_context().meta.get(WORDS, ())
+            return make_variations(request, seeds, at, words, as_json=as_json, quiet=quiet)
+        if preview:
+            return make_preview(request, as_json=as_json, quiet=quiet)
+        if dry_run:
+            return say_plan_of(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+        return run_restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+
+    with folder_made(output):
+        jobs = places(sources, output, look_name(options), track=track, codec=choices.codec)
+        told, failed = run_each(jobs, run, quiet=quiet)
+    if as_json:
+        show_json(told[0] if len(jobs) == 1 else {"results": told, "failed": failed})
+    if failed:
+        raise failure_of(failed, len(jobs))
+
+
+def _check(request: RenderRequest, side_by_side: Path | None, *, seeds: int | None) -> None:
+    """Refuse what cannot be done before anything heavy is loaded."""
+    from vedit.media.isolate import check_file
+    from vedit.models import resolve
+
+    source = request.source
     if side_by_side is not None:
         from vedit.killed import beside_of
         from vedit.media.containers import default_output
 
-        left = beside_of(output or default_output(source)) if source.exists() else ()
+        left = beside_of(request.output or default_output(source)) if source.exists() else ()
         params.check_output(side_by_side, overwrite=request.writing.overwrite, source=source, replaces=left)
-    from vedit.media.isolate import check_file
-    from vedit.models import resolve
-    from vedit.models.recipes import by_recipe
-
     # Before anything heavy is loaded or opened: what the model is takes milliseconds.
     resolve(request.model, dict(request.controlnets))
-    if _typed("seed") and not by_recipe(options, request.model).draws:
-        raise InputError(
-            f"--seed {seed} would decide nothing: the render begins at the inverted source, where nothing is drawn",
-            remedy="add --variation, 0.6 for instance, or leave --seed out",
-        )
+    if _typed("seed") and seeds is None:
+        params.check_seed(request.options.seed, [request.options], request.model)
     # Hostile bytes can crash a decoder: a process of its own meets them first.
-    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
-    for path in options.files:
-        check_file(path, rate=None, allow_huge=allow_huge)
-    if preview:
-        _preview(request, as_json=as_json, quiet=quiet)
-    elif dry_run:
-        _dry_run(request, as_json=as_json, quiet=quiet)
-    else:
-        _restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+    check_file(source, rate=request.rate, track=request.track, allow_huge=request.allow_huge)
+    for path in request.options.files:
+        check_file(path, rate=None, allow_huge=request.allow_huge)
 
 
 def _typed(name: str) -> bool:
     """Whether an option stands on the command line itself."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
-    from vedit.render import restyle
-
-    said: list[str] = []
-
-    def tell(plan: RenderPlan) -> None:
-        if not quiet:
-            say_plan(plan)
-            _notes(plan.notes)
-            said.extend(plan.notes)
-
-    def tell_note(line: str) -> None:
-        if not quiet:
-            note(line)
-            said.append(line)
-
-    with stopping() as stop, progress(quiet=quiet) as report:
-        result = restyle(
-            request,
-            on_progress=report,
-            on_plan=tell,
-            on_note=tell_note,
-            stop=stop,
-            side_by_side=side_by_side,
-        )
-    if not quiet:
-        _notes(line for line in result.notes if line not in said)
-    if as_json:
-        beside = None if side_by_side is None else str(side_by_side)
-        show_json({**cast("dict[str, object]", jsonable(result)), "side_by_side": beside})
-    else:
-        show(result_line(result))
-
-
-def _notes(lines: Iterable[str]) -> None:
-    for line in lines:
-        note(line)
-
-
-def _dry_run(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
-    from vedit.render import plan
-
-    with progress(quiet=quiet) as report:
-        planned = plan(request, on_progress=report)
-    if as_json:
-        show_json(planned)
-    else:
-        show_rows(_plan_rows(planned))
-        for line in planned.notes:
-            show(f"note      {line}")
-
-
-def _preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
-    from vedit.stills import preview
-
-    with progress(quiet=quiet) as report:
-        path = preview(request, on_progress=report)
-    if as_json:
-        show_json({"preview": path})
-    else:
-        show(str(path))
-
-
-def _plan_rows(plan: RenderPlan) -> dict[str, str]:
-    """The plan of a dry run, to be read."""
-    return {
-        "source": plan.source,
-        "output": plan.output,
-        "frames": f"{plan.frames}, #{plan.first_frame}..#{plan.first_frame + plan.frames}, at {plan.rate}",
-        "shots": f"{count(len(plan.shots), 'shot')}: " + ", ".join(f"#{a}..#{b}" for a, b in plan.shots),
-        "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
-        "model": f"{plan.model} on {plan.device}",
-        **_drawn_row(plan),
-        "steps": f"{plan.steps}, {plan.network_evaluations_per_frame} network evaluations per frame",
-        "estimate": estimate(plan, "{time}, {memory} of memory"),
-    }
-
-
-def _drawn_row(plan: RenderPlan) -> dict[str, str]:
-    """What is drawn from the seed; nothing where nothing is."""
-    variation, seed = plan.settings.get("variation"), plan.settings.get("seed")
-    return {"variation": f"{variation:g} of seed {seed}"} if variation else {}

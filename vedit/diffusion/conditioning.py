@@ -56,6 +56,7 @@ class Conditioning:
     """Prompt, what to move away from, controls and regions; `guidance` 1 leaves `negative` unused."""
 
     prompt: PromptEmbeds
+    """Of all frames, or one for each, (T, L, D)."""
     negative: PromptEmbeds | None = None
     guidance: float = 1.0
     controls: tuple[Control, ...] = ()
@@ -92,7 +93,7 @@ def bind(
     """A denoiser with its conditioning bound: (x (T, C, h, w), step) -> raw output, guidance included.
 
     Frames go through the network in order, at most `batch` at a time; `memory` is cleared before each pass over
-    them, so the first frame of `x` is the anchor of cross-frame attention.
+    them, so the first frame of `x` is the anchor of cross-frame attention. A control map of one frame is that of all.
 
     Raises:
         ValueError: a batch below 1, or regions without the adapter that they need.
@@ -115,10 +116,11 @@ def bind(
         ]
         outputs: list[torch.Tensor] = []
         for i, x in enumerate(parts):
+            part = slice(i * batch, (i + 1) * batch)
             if regional is not None:
-                part = slice(i * batch, (i + 1) * batch)
                 regional.show([replace(region, mask=region.mask[part]) for region in regions])
-            outputs.append(denoiser(x, step.timestep, prompt, [cut[i] for cut in active]))
+            own = prompt if len(prompt.states) == 1 else replace(prompt, states=prompt.states[part])
+            outputs.append(denoiser(x, step.timestep, own, [_part(cut, i) for cut in active]))
         return torch.cat(outputs)
 
     def denoise(x: torch.Tensor, step: Step) -> torch.Tensor:
@@ -129,6 +131,11 @@ def bind(
         return classifier_free(conditional, run(parts, step, conditioning.negative, ()), scale=conditioning.guidance)
 
     return denoise
+
+
+def _part(cut: Sequence[ControlInput], number: int) -> ControlInput:
+    """What the control is in one network call."""
+    return cut[0] if len(cut) == 1 and len(cut[0].frames) == 1 else cut[number]
 
 
 def _inputs(control: Control, batch: int) -> list[ControlInput]:

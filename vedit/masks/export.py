@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from vedit.course import Course, evenly
 from vedit.errors import InputError, MediaError
 from vedit.masks.mattes import area, open_mattes
 from vedit.masks.source import MatteSource
@@ -163,6 +164,8 @@ def write_mattes(
         cells: dict[int, npt.NDArray[np.uint8]] = {}
         shown = {number for shot in clip.shots for number in shown_frames(shot)} if preview is not None else set[int]()
         areas: list[float] = []
+        course = Course(on_progress)
+        course.expect(evenly(len(part), {"mask": 1.0}))
         for shot in clip.shots:
             for piece in reader.chunks(shot.frames, min(8, clip.chunk)):
                 made = mattes(FrameRange(start=piece.start, stop=piece.start + len(piece)))
@@ -172,7 +175,7 @@ def write_mattes(
                 for number in shown & set(range(piece.start, piece.start + len(piece))):
                     cells[number] = _small(tinted(piece, made, number - piece.start))
                 done = piece.start + len(piece) - part.start
-                on_progress(Progress(stage="mask", done=done, total=len(part), shot=shot.number, shots=len(clip.shots)))
+                course(Progress(stage="mask", done=done, total=len(part), shot=shot.number, shots=len(clip.shots)))
         if writer is not None:
             writer.finish()
         if preview is not None:
@@ -215,7 +218,7 @@ def plan_mattes(
         clear = replace(metadata, has_alpha=True)
         return plan_output(path, clear, index, frames=part, options=options, recipe=recipe)
     bare = replace(metadata, pixel_format="yuv420p", bit_depth=8, has_alpha=False, color=_MATTE_TAGS)
-    plan = plan_output(path, bare, index, frames=part, options=options, recipe=recipe)
+    plan = plan_output(path, bare, index, frames=part, options=options, recipe=recipe, data=True)
     # Planned once more without the mastering display of an HDR source, which says nothing of a matte.
     plan = replace(plan, encoding=choose_encoding(bare, plan.container, options))
     if plan.container.sequence:

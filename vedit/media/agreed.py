@@ -19,7 +19,7 @@ from vedit.media.choices import OutputOptions
 from vedit.media.containers import CONTAINERS, Container
 from vedit.media.kept import first_timecode, written_timecode
 from vedit.media.numbered import numbered
-from vedit.media.sequence import find_sequence
+from vedit.media.sequence import find_sequence, is_still
 from vedit.media.sidecar import sidecar_path, source_hash
 from vedit.media.source import open_input
 from vedit.media.timecode import parse_range
@@ -61,6 +61,8 @@ class Agreed:
     """When the images are shown, in seconds, where the record tells it of each."""
     label: bool | None = None
     """The result says that trained algorithmic media were used; None where nobody knows whether it shall."""
+    data: bool = False
+    """The pictures are measurements: they have no colour profile."""
     source_digest: tuple[str, str] | None = None
     """SHA-256 of the source as recorded, and as it is."""
     notes: tuple[str, ...] = ()
@@ -78,6 +80,7 @@ def agreed_by_plan(plan: OutputPlan) -> Agreed:
         sound_origin=plan.index.pts[plan.frames.start] * plan.index.time_base - plan.start,
         rate=plan.index.rate,
         label=plan.options.label,
+        data=plan.data,
     )
 
 
@@ -99,7 +102,8 @@ def agreed_by_files(
     notes: list[str] = []
     sound = None
     if container is not None and container.beside:
-        title = numbered(result, first=0, count=0).title if container.sequence else result.stem
+        one = not container.sequence or is_still(result)
+        title = result.stem if one else numbered(result, first=0, count=0).title
         sound = result.absolute().with_name(f"{title}.mka")
     if sound is not None and not sound.is_file():
         sound = None
@@ -160,6 +164,7 @@ def _by_record(
             rate=rational(rate) if rate else None,
             times=tuple(map(rational, times)) if times else None,
             label=record["label"] is not None,
+            data=record.get("data") is True,
             source_digest=(digest, source_hash(before.path)[0]),
             notes=tuple(f"not kept: {told}" for told in cast("list[str]", record["not_kept"])),
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 
-from vedit.media.sequence import find_sequence
+from vedit.media.sequence import find_pictures
 from vedit.media.source import open_input
 
 
@@ -20,8 +20,8 @@ class NamedChapter:
 
 
 def read_chapters(path: Path) -> tuple[NamedChapter, ...]:
-    """The chapters of a file, in its order; none for an image sequence. Raises MediaError where it cannot be read."""
-    if find_sequence(path) is not None:
+    """The chapters of a file, in its order; none for pictures. Raises MediaError where it cannot be read."""
+    if find_pictures(path) is not None:
         return ()
     with open_input(path) as source:
         return tuple(

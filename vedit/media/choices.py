@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-if TYPE_CHECKING:
-    from vedit.media.place import Stamp
+from vedit.arguments import checked
+from vedit.media.place import Stamp
 
-CodecName = Literal["h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1", "png", "exr", "gif"]
+CodecName = Literal["h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1", "png", "jpeg", "tiff", "exr", "gif"]
 PresetName = Literal["web", "edit", "archive"]
 BitDepth = Literal[8, 10, 12, 16]
 Interlaced = Literal["deinterlace", "weave"]
 
 
+@checked
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions:
     """The written file; `None` lets the container and the source decide."""

@@ -78,6 +78,18 @@ CONTAINERS: dict[str, Container] = {
         Container(suffix=".mxf", muxer="mxf", codec="dnxhr", alpha_codec=None, tick=None),
         Container(suffix=".gif", muxer="gif", codec="gif", alpha_codec=None, tick=_HUNDREDTH, only="gif"),
         Container(suffix=".png", muxer="image2", codec="png", alpha_codec="png", tick=None, sequence=True, only="png"),
+        *(
+            Container(
+                suffix=suffix, muxer="image2", codec="jpeg", alpha_codec=None, tick=None, sequence=True, only="jpeg"
+            )
+            for suffix in (".jpg", ".jpeg")
+        ),
+        *(
+            Container(
+                suffix=suffix, muxer="image2", codec="tiff", alpha_codec="tiff", tick=None, sequence=True, only="tiff"
+            )
+            for suffix in (".tif", ".tiff")
+        ),
         Container(suffix=".exr", muxer="image2", codec="exr", alpha_codec="exr", tick=None, sequence=True, only="exr"),
     )
 }

@@ -126,6 +126,8 @@ def choose_encoding(
     settings = encoder.options(options.preset, pixel_format)
     if codec.name == "exr":
         settings["format"] = "half" if written == 16 else "float"
+    if codec.name == "jpeg":
+        settings["subsampling"] = chroma if options.preset != "archive" else "444"
     _hand_on_hdr(encoder, hdr, settings, codec, lost)
     rgb = layout(pixel_format).chroma == "rgb"
     tags = ColorTags() if codec.name == "gif" else output_tags(metadata, rgb=rgb, codec=codec.name)
@@ -236,7 +238,7 @@ def _alpha(
     lost: list[str],
 ) -> bool:
     if holds_alpha(codec, encoder, container.muxer):
-        return metadata.has_alpha and (graded or codec.name in ("ffv1", "png", "exr"))
+        return metadata.has_alpha and (graded or codec.name in ("ffv1", "png", "tiff", "exr"))
     if not metadata.has_alpha:
         return False
     if not graded or options.drop_alpha:
@@ -244,7 +246,7 @@ def _alpha(
         return False
     muxer = container.muxer
     here = [n for n, c in CODECS.items() if muxer in c.muxers and any(holds_alpha(c, e, muxer) for e in c.encoders)]
-    remedy = "write a .mov, .webm or .mkv file"
+    remedy = "write a .png, .tif or .exr" if container.sequence else "write a .mov, .webm or .mkv file"
     if here and container.only is None:
         remedy = f"use --codec {' or '.join(here)}"
     raise MediaError(
@@ -269,7 +271,7 @@ def _wanted_chroma(metadata: VideoMetadata, codec: Codec, options: OutputOptions
     source = layout(metadata.pixel_format).chroma
     # A GIF is watched, not graded: 4:4:4 H.264 plays in few places.
     chroma = source if source != "rgb" else "420" if metadata.codec == "gif" else "444"
-    if options.preset == "web" and codec.name in ("h264", "hevc", "av1", "vp9"):
+    if options.preset == "web" and codec.name in ("h264", "hevc", "av1", "vp9", "jpeg"):
         if chroma != "420":
             notes.append(f"{_ratio(source)} is written as 4:2:0, which plays everywhere (--preset edit keeps it)")
         return "420"

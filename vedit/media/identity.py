@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vedit.course import Course, evenly
 from vedit.media.choices import OutputOptions
 from vedit.media.index import Mispredicted
 from vedit.media.plan import OutputPlan, check_output, plan_output
@@ -37,6 +38,8 @@ MULTIPLE = 64
 """Sides are padded to a multiple of this, as for a model."""
 CHUNK_BYTES = 8 * 2**20
 """Decoded pictures that are handed on together, one at least; four such chunks are held at most."""
+_CHECKED = 0.3
+"""What checking a frame takes beside writing it."""
 WAIT = 0.2
 """Seconds between looks at whether the other side has given up."""
 
@@ -125,13 +128,16 @@ def _render(
         options=options,
         recipe={"pipeline": "identity", "padded_to_multiple_of": MULTIPLE},
     )
+    course, total = Course(on_progress), len(plan.frames)
+    course.expect(evenly(total, {"write": 1.0, "verify": _CHECKED}))
     with VideoWriter(plan) as writer, _decoded(reader, plan.frames) as pictures:
         for chunk in pictures:
             writer.write(chunk)
-            on_progress(Progress(stage="write", done=writer.written, total=len(plan.frames)))
-        on_progress(Progress(stage="verify", done=0, total=len(plan.frames)))
-        report = writer.finish()
-        on_progress(Progress(stage="verify", done=len(plan.frames), total=len(plan.frames)))
+            course(Progress(stage="write", done=writer.written, total=total))
+        report = writer.finish(
+            on_checked=lambda done: course(Progress(stage="verify", done=min(done, total - 1), total=total))
+        )
+        course(Progress(stage="verify", done=total, total=total))
     return plan, report
 
 

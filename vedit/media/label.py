@@ -11,6 +11,7 @@ import struct
 from collections.abc import Mapping
 from pathlib import Path
 from uuid import UUID
+from xml.sax.saxutils import quoteattr
 from zlib import crc32
 
 SOURCE_TYPE = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
@@ -42,12 +43,30 @@ _MXF_VALUE = 2**14 - 1
 XMP_BOX = UUID("be7acfcb-97a9-42e8-9c71-999491e3afac")
 """The `uuid` box of an XMP packet (XMP specification, part 3, section 1.2.7)."""
 
-_XMP = (
+_XMP_BEGIN = (
     '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
-    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about="" '
-    'xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" '
-    f'Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"/></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+    '<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#"><rdf:Description rdf:about=""'
 )
+_XMP_LABEL = (
+    f' xmlns:Iptc4xmpExt="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" Iptc4xmpExt:DigitalSourceType="{SOURCE_TYPE}"'
+)
+_XMP_END = '/></rdf:RDF></x:xmpmeta><?xpacket end="w"?>'
+
+
+def label_packet(*, label: bool, recipe: str | None = None) -> str | None:
+    """An XMP packet with the label, the recipe or both; None for neither.
+
+    Args:
+        label: a trained model made part of the picture.
+        recipe: for formats whose other places are shown to readers: as a property of vedit's own.
+    """
+    if not label and recipe is None:
+        return None
+    own = f" xmlns:vedit={quoteattr('urn:vedit:')} vedit:recipe={quoteattr(recipe)}" if recipe is not None else ""
+    return f"{_XMP_BEGIN}{_XMP_LABEL if label else ''}{own}{_XMP_END}"
+
+
+_XMP = f"{_XMP_BEGIN}{_XMP_LABEL}{_XMP_END}"
 
 
 def own_tags(recipe: Mapping[str, object] | None, *, label: bool) -> dict[str, str]:
@@ -131,26 +150,31 @@ def append_extensions(path: Path, tags: Mapping[str, str], *, label: bool) -> No
         file.write(b"".join(blocks) + b"\x3b")
 
 
-def with_text(png: bytes, tags: Mapping[str, str], *, label: bool) -> bytes:
-    """A PNG with tags and XMP as uncompressed international text (PNG, section 11.3.3.4) behind its header."""
-    texts = dict(tags)
-    if label:
-        texts["XML:com.adobe.xmp"] = _XMP
-    chunks = [_chunk(b"iTXt", key.encode("latin-1") + bytes(5) + text.encode()) for key, text in texts.items()]
+def with_text(png: bytes, tags: Mapping[str, str], *, xmp: bytes | None = None, chunks: bytes = b"") -> bytes:
+    """A PNG with tags and XMP as uncompressed international text (PNG, section 11.3.3.4) behind its header.
+
+    Args:
+        png: the picture.
+        tags: keys and values.
+        xmp: the packet.
+        chunks: further chunks of the same place.
+    """
+    texts = {key: text.encode() for key, text in tags.items()}
+    if xmp is not None:
+        texts["XML:com.adobe.xmp"] = xmp
+    told = [png_chunk(b"iTXt", key.encode("latin-1") + bytes(5) + text) for key, text in texts.items()]
     header = 8 + 25  # signature and IHDR
-    return png[:header] + b"".join(chunks) + png[header:]
+    return png[:header] + chunks + b"".join(told) + png[header:]
 
 
-def with_attributes(exr: bytes, tags: Mapping[str, str], *, label: bool) -> bytes:
+def with_attributes(exr: bytes, tags: Mapping[str, str], *, xmp: bytes | None = None) -> bytes:
     """An OpenEXR picture with tags and XMP as string attributes at the end of its header.
 
     The table of chunk offsets behind the header counts from the beginning of the file, and is moved along (OpenEXR
     file layout, "Header" and "Offset Tables"). The picture is of scan lines, in one part.
     """
-    texts = dict(tags)
-    if label:
-        texts["xmp"] = _XMP
-    added = b"".join(_attribute(key, text.encode()) for key, text in texts.items())
+    texts = {key: text.encode() for key, text in tags.items()} | ({} if xmp is None else {"xmp": xmp})
+    added = b"".join(_attribute(key, text) for key, text in texts.items())
     position, rows, lines = 8, 0, 1  # behind magic number and version
     while exr[position]:
         name_end = exr.index(0, position)
@@ -188,5 +212,6 @@ def _sub_blocks(data: bytes) -> bytes:
     return b"".join(bytes([len(part)]) + part for part in parts) + b"\x00"
 
 
-def _chunk(kind: bytes, data: bytes) -> bytes:
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    """A chunk of a PNG, with its length and checksum."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", crc32(kind + data))

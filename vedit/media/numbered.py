@@ -8,12 +8,12 @@ from pathlib import Path
 
 from vedit.errors import MediaError
 from vedit.media.place import Journal, Stamp, appeared, put_in_place, stands
-from vedit.media.sequence import counted, find_sequence, number_of, split_counter
+from vedit.media.sequence import counted, find_pictures, number_of, split_counter
 
 
 @dataclass(frozen=True, kw_only=True)
 class NumberedFiles:
-    """The files `prefix` number `suffix` in `folder`, numbered from `first`."""
+    """The files `prefix` number `suffix` in `folder`, numbered from `first`; one of no number where `digits` is 0."""
 
     folder: Path
     prefix: str
@@ -25,6 +25,8 @@ class NumberedFiles:
     @property
     def names(self) -> tuple[str, ...]:
         """Every file name, in order."""
+        if not self.digits:
+            return (f"{self.prefix}{self.suffix}",)
         numbers = range(self.first, self.first + self.count)
         return tuple(f"{self.prefix}{number:0{self.digits}d}{self.suffix}" for number in numbers)
 
@@ -35,16 +37,30 @@ class NumberedFiles:
 
     def holds(self, name: str) -> bool:
         """Whether the pattern names such a file, whatever its number."""
+        if not self.digits:
+            return name in self.names
         return number_of(name, self.prefix, self.digits, self.suffix) is not None
 
     def present(self) -> list[Path]:
         """Files in the folder that the pattern names, whatever their number."""
+        if not self.digits:
+            return [path for path in (self.folder / name for name in self.names) if path.exists() or path.is_symlink()]
         return list(counted(self.folder, self.prefix, self.digits, self.suffix).values())
 
 
-def numbered(path: Path, *, first: int, count: int) -> NumberedFiles:
-    """What a pattern such as `shot_%04d.png` or `shot_####.png` names. Raises MediaError where it has no counter."""
-    split = split_counter(path.name)
+def numbered(path: Path, *, first: int, count: int, still: bool = False) -> NumberedFiles:
+    """What a pattern such as `shot_%04d.png` or `shot_####.png` names.
+
+    Args:
+        path: of the pattern.
+        first: the first number.
+        count: of the pictures.
+        still: one picture is written, under the name as it is.
+
+    Raises:
+        MediaError: it has no counter, or several, and `still` is False.
+    """
+    split = (path.stem, 0, path.suffix) if still else split_counter(path.name)
     if split is None:
         several = "%" in path.name or "#" in path.name
         stem = "shot" if several else path.stem
@@ -70,7 +86,7 @@ def first_number(source: Path, start: int) -> int:
         source: of the render.
         start: index of the first frame in it.
     """
-    sequence = find_sequence(source)
+    sequence = find_pictures(source)
     return 1 if sequence is None else sequence.first + start
 
 

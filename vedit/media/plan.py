@@ -28,10 +28,13 @@ from vedit.media.kept import (
 from vedit.media.label import holds_tag, mxf_tags
 from vedit.media.numbered import NumberedFiles, first_number, numbered
 from vedit.media.passthrough import kept_tags
-from vedit.media.sequence import find_sequence
+from vedit.media.picture_data import PictureData, picture_data
+from vedit.media.picture_parts import lost_parts, parts_of
+from vedit.media.sequence import find_pictures, is_still
 from vedit.media.sidecar import is_record, sidecar_path
 from vedit.media.source import open_input
 from vedit.media.target import check_name, check_target
+from vedit.media.timecode import parse_timecode
 from vedit.media.unfinished import unfinished_name
 from vedit.media.watch import Watch
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
@@ -80,6 +83,8 @@ class OutputPlan:
     orphans: tuple[Path, ...] = ()
     """Of those two, what a run left that was killed before the pictures had their name; they are replaced."""
     recipe: Mapping[str, object] | None = None
+    data: bool = False
+    """What is written are measurements: what source pictures say of their colours and making is not true of them."""
     options: OutputOptions = DEFAULTS
     overwrite: bool
     notes: tuple[str, ...]
@@ -136,7 +141,7 @@ def check_output(path: Path | str, source: Path | str, options: OutputOptions = 
             too long; or its extension is not a container that is written.
     """
     target, container = _target(path)
-    pictures = numbered(target, first=0, count=0) if container.sequence else None
+    pictures = numbered(target, first=0, count=0, still=is_still(source)) if container.sequence else None
     check_target(target, Path(source), pictures, overwrite=options.overwrite, replaces=options.replaces)
     _check_record(target, Path(source), pictures, options)
 
@@ -169,6 +174,7 @@ def plan_output(
     frames: FrameRange | None = None,
     options: OutputOptions = DEFAULTS,
     recipe: Mapping[str, object] | None = None,
+    data: bool = False,
 ) -> OutputPlan:
     """Check an output and decide all about it.
 
@@ -179,13 +185,17 @@ def plan_output(
         frames: the part to write; None is the whole clip.
         options: what the user chose of the written file.
         recipe: how the frames were made, as values that JSON holds; written in the metadata and the sidecar.
+        data: the frames are measurements, as masks and maps are.
 
     Raises:
         MediaError: the output is the source, a link, a folder, exists, or lies where nothing can be written; its
             extension is not a container that is written; the container cannot hold the codec or a stream that must be
             copied; or, with `strict`, something of the source cannot be kept.
-        InputError: there is no encoder for the codec.
+        InputError: there is no encoder for the codec, or a timecode that is none.
     """
+    if options.timecode is not None:
+        # A variable rate counts by none: there any that is written as one will do.
+        parse_timecode(options.timecode, index.rate or Fraction(60))
     if metadata.timecode is None:
         metadata = replace(metadata, timecode=options.timecode)
     target, container = _target(path)
@@ -195,11 +205,13 @@ def plan_output(
         raise MediaError(f"frames {part.start}..{part.stop} are not in the clip", remedy=f"it has 0..{len(index)}")
     pictures = None
     if container.sequence:
-        pictures = numbered(target, first=first_number(metadata.path, part.start), count=len(part))
+        first = first_number(metadata.path, part.start)
+        pictures = numbered(target, first=first, count=len(part), still=is_still(metadata.path))
     replaces = options.replaces
     check_target(target, metadata.path, pictures, overwrite=options.overwrite, replaces=replaces)
     json.dumps(recipe)  # a recipe that cannot be written is the caller's fault, and is found before hours of work
-    sequence = find_sequence(metadata.path) is not None
+    found = find_pictures(metadata.path)
+    sequence = found is not None
     hdr = HdrMetadata() if sequence else read_hdr(metadata.path, metadata.stream_index)
     encoding = choose_encoding(metadata, container, options, hdr)
     notes, lost = list(encoding.notes), list(encoding.lost)
@@ -213,6 +225,10 @@ def plan_output(
             start = start_of(source, metadata, index, part, container, streams.copied, whole=whole)
         with open_input(metadata.path) as source:
             check_order(source, container, streams.copied, notes, lost)
+    if found is not None and not data:
+        lost += _lost_of(picture_data(found.files[part.start]), encoding, tags=metadata.metadata)
+        if found.still and not container.sequence:
+            notes.append(f"{metadata.path.name} is a still picture: the result is a film of one frame")
     first = first_timecode(metadata, index, part)
     tags = _own_tags(metadata, container, lost, beside=bool(streams.copied))
     timecode = written_timecode(metadata, index, part, container, first, options, lost, notes)
@@ -258,6 +274,7 @@ def plan_output(
         sidecar=sidecar,
         orphans=tuple(orphans),
         recipe=recipe,
+        data=data,
         options=options,
         overwrite=options.overwrite,
         notes=tuple(notes),
@@ -286,6 +303,13 @@ def _own_tags(metadata: VideoMetadata, container: Container, lost: list[str], *,
         names = ", ".join(refused)
         lost.append(f"the {'tags' if len(refused) > 1 else 'tag'} {names} ({container.suffix} cannot hold them)")
     return found
+
+
+def _lost_of(data: PictureData, encoding: Encoding, *, tags: Mapping[str, str]) -> list[str]:
+    """What a source picture says beside its pixels and the result will not."""
+    size = encoding.width, encoding.height
+    parts = parts_of(data, encoding.name, size=size, aspect=Fraction(1), label=False, tags=tags)
+    return lost_parts(data, parts, alpha=encoding.alpha, codec=encoding.name)
 
 
 def _orphaned(target: Path, pictures: NumberedFiles | None) -> bool:

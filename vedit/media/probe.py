@@ -13,15 +13,18 @@ import numpy as np
 from av.error import FFmpegError
 from av.sidedata.sidedata import Type as SideDataType
 
-from vedit.errors import MediaError
+from vedit.arguments import checked
+from vedit.errors import MediaError, SettingError
 from vedit.media.color import has_alpha, tags_of, working_depth
 from vedit.media.limits import check_declared, check_size
+from vedit.media.picture_data import check_picture, picture_data
 from vedit.media.planes import plane_of
 from vedit.media.rates import snap
-from vedit.media.sequence import DEFAULT_RATE, find_sequence
+from vedit.media.sequence import DEFAULT_RATE, find_pictures
 from vedit.media.source import checked_path, decoder_of, open_input, side_data_of
 from vedit.media.tracks import is_picture, main_video
 from vedit.media.webp import SUFFIX
+from vedit.rationals import frame_rate
 from vedit.types import FieldOrder, Rotation, StreamInfo, VideoMetadata
 
 if TYPE_CHECKING:
@@ -31,6 +34,11 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
+
+    from vedit.media.sequence import ImageSequence
+
+STILL = "still picture"
+"""What stands for the container of one."""
 
 DRAWN = ("gif", "apng")
 """Formats, by FFmpeg's names, in which a frame of any size takes a few bytes."""
@@ -44,8 +52,9 @@ GIF_PIXELS = 2**30
 FIELD_ORDERS: dict[int, FieldOrder] = {1: "progressive", 2: "tt", 3: "bb", 4: "tb", 5: "bt"}
 
 
+@checked
 def probe(
-    path: Path | str, *, rate: Fraction | None = None, track: int | None = None, allow_huge: bool = False
+    path: Path | str, *, rate: Fraction | int | None = None, track: int | None = None, allow_huge: bool = False
 ) -> VideoMetadata:
     """The metadata of a video file or image sequence.
 
@@ -53,19 +62,26 @@ def probe(
     of a GIF, which is decoded to see whether it shows anything through.
 
     Args:
-        path: of the file; or `shot_%04d.png`, `shot_####.png`, or a folder of one image sequence.
+        path: of the file, a still picture included; or `shot_%04d.png`, `shot_####.png`, or a folder of one image
+            sequence.
         rate: frames per second of an image sequence; None is 25.
         track: number of the video stream to edit; None is the film, see `vedit.media.tracks.main_video`.
         allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
 
     Raises:
+        SettingError: a rate or a number of a track that cannot be.
         MediaError: the file is absent, empty, not a video, has sound only, no such track, frames that are too large, or
             no frame that can be decoded.
     """
+    rate = None if rate is None else _frame_rate(rate)
     file = checked_path(path)
-    sequence = find_sequence(file)
-    if rate is not None and sequence is None:
-        raise MediaError(f"{path} has its own frame times", remedy="leave --rate out: it is for image sequences")
+    sequence = find_pictures(file)
+    still = sequence is not None and sequence.still
+    if rate is not None and (sequence is None or still):
+        what = "is a still picture" if still else "has its own frame times"
+        raise MediaError(f"{path} {what}", remedy="leave --rate out: it is for image sequences")
+    if sequence is not None:
+        check_picture(sequence.files[0])
     with open_input(file, rate=rate) as container:
         stream = main_video(container, path, track=track, allow_huge=allow_huge)
         if sequence is not None or container.format.name in DRAWN:
@@ -75,17 +91,19 @@ def probe(
             check_declared(count, *shape, size, path, allow_huge=allow_huge)
         frame = _first_frame(container, stream)
         if frame is None:
+            what, sign = ("picture", "opens") if still else ("frame", "plays")
             raise MediaError(
-                f"{path} holds no frame that can be decoded", remedy="check that it plays; copy or export it again"
+                f"{path} holds no {what} that can be decoded", remedy=f"check that it {sign}; copy or export it again"
             )
         check_size(frame.width, frame.height, path, allow_huge=allow_huge)
-        rotation, mirrored = orientation(frame)
+        # PyAV says nothing of a picture that is mirrored.
+        rotation, mirrored = orientation(frame) if sequence is None else picture_data(sequence.files[0]).turns
         animation = file.suffix.lower() == SUFFIX and sequence is None
         turned = rotation in (90, 270)
         aspect = stream.sample_aspect_ratio or Fraction(1)
         return VideoMetadata(
             path=file,
-            container=("webp",) if animation else tuple(container.format.name.split(",")),
+            container=("webp",) if animation else (STILL,) if still else tuple(container.format.name.split(",")),
             codec="webp" if animation else stream.codec_context.codec.canonical_name,
             stream_index=stream.index,
             coded_width=frame.width,
@@ -104,7 +122,7 @@ def probe(
             duration=_duration(container, stream),
             pixel_format=frame.format.name,
             bit_depth=working_depth(frame.format.name),
-            has_alpha=_shows_through(file) if stream.codec_context.name == "gif" else has_alpha(frame.format.name),
+            has_alpha=_has_alpha(stream, frame, file, sequence),
             color=tags_of(frame),
             field_order=_field_order(stream, frame),
             timecode=_timecode(container, stream),
@@ -112,6 +130,13 @@ def probe(
             chapters=len(container.chapters()),
             metadata=dict(container.metadata),
         )
+
+
+def _frame_rate(rate: Fraction | int) -> Fraction:
+    try:
+        return frame_rate(rate)
+    except ValueError as error:
+        raise SettingError(f"the rate {error}", remedy="give 25, or Fraction(24000, 1001)") from None
 
 
 def orientation(frame: VideoFrame) -> tuple[Rotation, bool]:
@@ -147,6 +172,15 @@ def _first_frame(container: InputContainer, stream: VideoStream) -> VideoFrame |
                 return frame
         if packet is None:
             return None
+
+
+def _has_alpha(stream: VideoStream, frame: VideoFrame, file: Path, pictures: ImageSequence | None) -> bool:
+    """Whether there is transparency; a palette can always hold it, and the file says whether it does."""
+    if stream.codec_context.name == "gif":
+        return _shows_through(file)
+    if frame.format.name == "pal8" and pictures is not None:
+        return any(picture_data(picture).transparent for picture in pictures.files)
+    return has_alpha(frame.format.name)
 
 
 def _packets(file: Path) -> int:

@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import numpy as np
 
-from vedit.errors import InputError, MediaError
+from vedit.errors import InputError, MediaError, SettingError
 from vedit.media.choices import Interlaced
 from vedit.media.color import ToRgb, matrix_note
 from vedit.media.decode import Decoder, fingerprint
 from vedit.media.deinterlace import Deinterlacer, is_interlaced
 from vedit.media.index import Mispredicted, ScannedIndex, check_same_size, ignore_frames, predict, scan
+from vedit.media.picture_data import picture_data
 from vedit.media.probe import probe
-from vedit.media.sequence import DEFAULT_RATE
+from vedit.media.sequence import DEFAULT_RATE, find_pictures, run_around
 from vedit.media.tracks import choice_note
 from vedit.media.watch import Watch
 from vedit.types import Clip, FrameIndex, FrameRange, VideoMetadata
@@ -42,7 +43,8 @@ def open_video(
     """Open a video for reading; use it as a context manager. Raises MediaError as `probe` does.
 
     Args:
-        path: of the file; or `shot_%04d.png`, `shot_####.png`, or a folder of one image sequence.
+        path: of the file, a still picture included; or `shot_%04d.png`, `shot_####.png`, or a folder of one image
+            sequence.
         seek: reach frames by seeking; False always decodes from the first frame on.
         rate: frames per second of an image sequence; None is 25, and a warning says so.
         track: number of the video stream, as `vedit probe` lists them; None is the film, and where the file holds
@@ -61,8 +63,24 @@ def open_video(
         notes.append(
             f"{metadata.path.name}: {DEFAULT_RATE} frames/s, as an image sequence does not say; --rate sets it"
         )
+    notes += _picture_notes(metadata.path)
     reader = VideoReader(metadata, seek=seek, allow_huge=allow_huge, interlaced=interlaced, notes=tuple(notes))
     return reader if backend == "pyav" else _backed(reader, backend)
+
+
+def _picture_notes(path: Path) -> list[str]:
+    """What the user should know of pictures: how their colours are taken, and what lies beside a still."""
+    pictures = find_pictures(path)
+    if pictures is None:
+        return []
+    notes: list[str] = []
+    profile = picture_data(pictures.files[0]).profile
+    if profile is not None and "srgb" not in profile.lower():
+        notes.append(f"{path.name}: its colours are in the profile {profile}; the model takes them for sRGB")
+    run = run_around(path) if pictures.still else None
+    if run is not None:
+        notes.append(f"{path.name} is taken for one still picture; {run.path.name} names the {run.count} it is one of")
+    return notes
 
 
 def _backed(reader: VideoReader, backend: Backend) -> VideoReader:
@@ -227,11 +245,16 @@ class VideoReader:
             )
 
     def chunks(self, frames: FrameRange, size: int) -> Iterator[Clip]:
-        """`frames` in clips of at most `size`, in order. Raises ValueError where `size` is below 1."""
+        """`frames` in clips of at most `size`, in order. Raises SettingError where `size` is below 1."""
         if size < 1:
-            raise ValueError(f"a chunk holds at least 1 frame, got {size}")
+            raise SettingError(f"a chunk holds {size} frames", remedy="give 1 or more")
         for start in range(frames.start, frames.stop, size):
             yield self.read(FrameRange(start=start, stop=min(start + size, frames.stop)))
+
+    @property
+    def is_scanned(self) -> bool:
+        """Whether the index is there already."""
+        return self._scan is not None
 
     def scanned(self) -> ScannedIndex:
         """The index with what reading by number needs beside it; found once."""

@@ -1,4 +1,4 @@
-"""Numbered image files that stand for a clip: `shot_%04d.png`, `shot_####.png`, or a folder that holds one such run."""
+"""Pictures as clips: one still, or numbered files as `shot_%04d.png`, `shot_####.png`, or a folder of one such run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ _NUMBERED = re.compile(r"^(.*?)([0-9]+)(\.[^.0-9]+)$")
 
 @dataclass(frozen=True, kw_only=True)
 class ImageSequence:
-    """Files `prefix`, a number of at least `digits` digits, `suffix` in `folder`, from `first` on, without a gap."""
+    """Files `prefix`, a number of at least `digits` digits, `suffix` in `folder`, from `first` on, without a gap.
+
+    A still picture is one file of the name `prefix` `suffix`, with no digits.
+    """
 
     folder: Path
     prefix: str
@@ -33,13 +36,22 @@ class ImageSequence:
     count: int
 
     @property
+    def still(self) -> bool:
+        """One picture under its own name, which has no time and no rate."""
+        return not self.digits
+
+    @property
     def path(self) -> Path:
-        """The sequence as a path with one printf counter: what `find_sequence` finds it by again."""
+        """The sequence as a path with one printf counter, a still as its file: what it is found by again."""
+        if self.still:
+            return self.files[0]
         return self.folder / f"{self.prefix.replace('%', '%%')}%0{self.digits}d{self.suffix.replace('%', '%%')}"
 
     @property
     def url(self) -> str:
-        """What FFmpeg's `image2` opens: local files only, percent signs in folder names escaped."""
+        """What FFmpeg's `image2` opens: local files only, percent signs in folder names escaped where it counts."""
+        if self.still:
+            return f"file:{self.path}"
         return f"file:{str(self.folder).replace('%', '%%')}/{self.path.name}"
 
     @property
@@ -74,6 +86,44 @@ def find_sequence(path: Path | str) -> ImageSequence | None:
     if not numbers:
         raise MediaError(f"{path}: no file matches", remedy="check the path, and the number of digits in %04d")
     return _checked(given.parent, prefix, digits, suffix, numbers)
+
+
+def find_pictures(path: Path | str) -> ImageSequence | None:
+    """The image sequence or the still picture that a path stands for; None where it is neither.
+
+    Raises:
+        MediaError: as `find_sequence`.
+    """
+    found = find_sequence(path)
+    given = Path(path).absolute()
+    if found is not None or not is_still(given) or not given.exists():
+        return found
+    stem, suffix = given.stem, given.suffix
+    return ImageSequence(folder=given.parent, prefix=stem, digits=0, suffix=suffix, first=1, count=1)
+
+
+def is_still(path: Path | str) -> bool:
+    """Whether a path names one picture of a kind that is read, be it there or not."""
+    given = Path(path)
+    if given.suffix.lower() not in SUFFIXES or given.is_dir():
+        return False
+    return given.exists() or split_counter(given.name) is None
+
+
+def run_around(still: Path) -> ImageSequence | None:
+    """The image sequence that a still seems to be a picture of; None where it stands alone, or a camera named it.
+
+    Cameras number the JPEGs of a folder, which makes no film of them.
+    """
+    found = _NUMBERED.match(still.name)
+    if found is None or still.suffix.lower() in (".jpg", ".jpeg"):
+        return None
+    prefix, digits, suffix = found[1], found[2], found[3]
+    try:
+        run = find_sequence(still.with_name(f"{prefix.replace('%', '%%')}%0{len(digits)}d{suffix}"))
+    except MediaError:
+        return None
+    return run if run is not None and run.count > 1 else None
 
 
 def number_of(name: str, prefix: str, digits: int, suffix: str) -> int | None:
@@ -149,6 +199,8 @@ def _checked(folder: Path, prefix: str, digits: int, suffix: str, numbers: Seque
 
 
 def _name(prefix: str, digits: int, suffix: str, number: int) -> str:
+    if not digits:
+        return f"{prefix}{suffix}"
     return f"{prefix}{number:0{digits}d}{suffix}"
 
 

@@ -8,14 +8,20 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, cast
 
 import av
+import numpy as np
 from av.codec.context import CodecContext
 from av.error import FFmpegError
 from av.filter import Graph
+from PIL import Image
 
+from vedit.media.codecs import PILLOW_JPEG
 from vedit.media.containers import timescale_options
-from vedit.media.label import own_tags, with_attributes, with_text
+from vedit.media.label import own_tags
 from vedit.media.passthrough import span
-from vedit.media.sequence import DEFAULT_RATE
+from vedit.media.picture_data import PictureData, picture_data
+from vedit.media.picture_parts import encode_jpeg, parts_of, with_parts
+from vedit.media.planes import plane_of
+from vedit.media.sequence import DEFAULT_RATE, find_pictures
 
 if TYPE_CHECKING:
     from av.container.output import OutputContainer
@@ -144,34 +150,50 @@ class FilesSink:
         self._plan = plan
         self._names = plan.pictures.names
         self._tags = {**plan.tags, **own_tags(plan.recipe, label=plan.options.label)}
+        sources = None if plan.data else find_pictures(plan.source.path)
+        self._sources = sources.files[plan.frames.start : plan.frames.stop] if sources is not None else ()
         self._written = 0
         self._base = 1 / DEFAULT_RATE  # files have no time
-        context = cast("VideoCodecContext", CodecContext.create(plan.encoding.codec, "w"))
-        configure(context, plan)
-        context.time_base = self._base
-        context.options = dict(plan.encoding.options)
-        self._context = context
+        self._context: VideoCodecContext | None = None
+        if plan.encoding.codec != PILLOW_JPEG:
+            self._context = cast("VideoCodecContext", CodecContext.create(plan.encoding.codec, "w"))
+            configure(self._context, plan)
+            self._context.time_base = self._base
+            self._context.options = dict(plan.encoding.options)
 
     def write(self, frame: VideoFrame, number: int) -> None:
+        if self._context is None:
+            rgb = plane_of(frame, 0, np.uint8, samples=3).reshape(frame.height, frame.width, 3)
+            self._save(encode_jpeg(Image.fromarray(rgb), self._plan.encoding.options))
+            return
         frame.pts, frame.time_base = number, self._base
-        self._save(self._context.encode(frame))
+        self._save_all(self._context.encode(frame))
 
     def flush(self) -> None:
-        self._save(self._context.encode(None))
+        if self._context is not None:
+            self._save_all(self._context.encode(None))
 
     def close(self) -> None:
         """Nothing stays open between pictures."""
 
-    def _save(self, packets: list[Packet]) -> None:
+    def _save_all(self, packets: list[Packet]) -> None:
         for packet in packets:
-            data = bytes(packet)
-            if self._plan.encoding.name == "png":
-                data = with_text(data, self._tags, label=self._plan.options.label)
-            elif self._plan.encoding.name == "exr":
-                data = with_attributes(data, self._tags, label=self._plan.options.label)
-            with (self._plan.temporary / self._names[self._written]).open("xb") as file:
-                file.write(data)
-            self._written += 1
+            self._save(bytes(packet))
+
+    def _save(self, picture: bytes) -> None:
+        plan, codec = self._plan, self._plan.encoding.name
+        source = picture_data(self._sources[self._written]) if self._sources else PictureData()
+        parts = parts_of(
+            source,
+            codec,
+            size=(plan.encoding.width, plan.encoding.height),
+            aspect=plan.source.sample_aspect_ratio,
+            label=plan.options.label,
+            tags=self._tags,
+        )
+        with (plan.temporary / self._names[self._written]).open("xb") as file:
+            file.write(with_parts(picture, codec, parts))
+        self._written += 1
 
 
 def open_sink(plan: OutputPlan) -> TrackSink | GifSink | FilesSink:

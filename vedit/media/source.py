@@ -14,7 +14,8 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from vedit.errors import MediaError
-from vedit.media.sequence import DEFAULT_RATE, SUFFIXES, find_sequence
+from vedit.media.addresses import check_address
+from vedit.media.sequence import DEFAULT_RATE, SUFFIXES, find_pictures, find_sequence
 from vedit.media.webp import SUFFIX, as_film, is_animated
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ ALPHA_DECODERS = {"vp8": "libvpx", "vp9": "libvpx-vp9"}
 
 
 STILLS = (*SUFFIXES, ".bmp", ".webp", ".tga", ".avif", ".heic")
+"""How the names of pictures end, those of kinds that are not read among them."""
 
 
 def side_data_of(frame: VideoFrame) -> tuple[SideData, ...] | None:
@@ -49,6 +51,7 @@ def side_data_of(frame: VideoFrame) -> tuple[SideData, ...] | None:
 
 def checked_path(path: Path | str) -> Path:
     """`path` as an absolute path of a regular file that is not empty, or of an image sequence; raises MediaError."""
+    check_address(str(path))
     file = Path(path).absolute()
     try:
         sequence = find_sequence(file)
@@ -75,7 +78,7 @@ def open_input(path: Path | str, *, rate: Fraction | None = None) -> InputContai
         rate: frames per second of an image sequence; None is 25.
     """
     file = checked_path(path)
-    sequence = find_sequence(file)
+    sequence = find_pictures(file)
     options = {"protocol_whitelist": "file", "format_whitelist": FORMATS}
     name = f"file:{file}"
     if sequence is not None:
@@ -84,16 +87,21 @@ def open_input(path: Path | str, *, rate: Fraction | None = None) -> InputContai
         options = {
             "protocol_whitelist": "file",
             "format_whitelist": "image2",
-            "pattern_type": "sequence",
-            "start_number": str(sequence.first),
-            "start_number_range": "1",
             "framerate": f"{told.numerator}/{told.denominator}",
         }
+        if sequence.still:
+            options |= {"pattern_type": "none"}
+        else:
+            options |= {
+                "pattern_type": "sequence",
+                "start_number": str(sequence.first),
+                "start_number_range": "1",
+            }
     elif is_animated(file) and file.suffix.lower() == SUFFIX:
         return av.open(as_film(file), "r", format="mov", metadata_errors="replace")
     elif file.suffix.lower() in STILLS:
         raise MediaError(
-            f"{path} is a still image", remedy="name a numbered sequence, for instance shot_%04d.png, or a video file"
+            f"{path} is a still image of a kind that is not read", remedy="convert it to .png, .tif or .jpg first"
         )
     try:
         return av.open(

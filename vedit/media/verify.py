@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -12,12 +13,14 @@ from vedit.media.color import is_rgb
 from vedit.media.containers import track_time_base
 from vedit.media.contract import Check, ContractReport, check, milliseconds
 from vedit.media.encode import output_tags
-from vedit.media.index import scan
+from vedit.media.index import ignore_frames, scan
 from vedit.media.label import LABEL_KEY, SOURCE_TYPE
 from vedit.media.passthrough import span
+from vedit.media.picture_data import PictureData, picture_data
+from vedit.media.picture_parts import CARRIERS
 from vedit.media.probe import probe
 from vedit.media.rates import fits
-from vedit.media.sequence import find_sequence
+from vedit.media.sequence import find_pictures, find_sequence, is_still
 from vedit.media.source import open_input
 from vedit.media.times import spelled
 from vedit.media.tracks import first_video
@@ -43,6 +46,7 @@ def verify(
     rate: Fraction | None = None,
     track: int | None = None,
     allow_huge: bool = False,
+    on_frames: Callable[[int], None] = ignore_frames,
 ) -> ContractReport:
     """Compare a written file with the source it was made from.
 
@@ -58,6 +62,7 @@ def verify(
         rate: frames per second of an image sequence.
         track: number of the source's video stream; None is what the record beside the result says, else the film.
         allow_huge: decode clips beyond the limits on frame size and length.
+        on_frames: told how many frames of the result are decoded, after each.
 
     Raises:
         MediaError: a file cannot be read, or the result was not made from this source.
@@ -76,12 +81,17 @@ def verify(
     shared = agreed.container is not None and not agreed.container.beside
     # A copied video behind the new one may be the default of the source.
     after = _probe(file, rate or agreed.rate, first_video(file) if shared else None, allow_huge)
-    written = scan(after.path, after, allow_huge=allow_huge).frames
+    written = scan(after.path, after, allow_huge=allow_huge, on_frames=on_frames).frames
     pictures = agreed.container is not None and agreed.container.sequence
     checks = [
         *_source(agreed),
-        *(_images(index, written, part, agreed) if pictures else _timing(index, written, part, after, agreed)),
+        *(
+            _images(index, written, part, agreed, still=is_still(after.path))
+            if pictures
+            else _timing(index, written, part, after, agreed)
+        ),
         *_picture(before, after, agreed),
+        *_profile(before.path, after.path, part, agreed),
         check("timecode", agreed.timecode, after.timecode),
         *_chapters(before, after, index, part, agreed),
         *_tracks(before, after, index, written, part, agreed),
@@ -139,10 +149,10 @@ def _timing(
     return checks
 
 
-def _images(index: FrameIndex, written: FrameIndex, part: FrameRange, agreed: Agreed) -> list[Check]:
+def _images(index: FrameIndex, written: FrameIndex, part: FrameRange, agreed: Agreed, *, still: bool) -> list[Check]:
     """Images have a number and no time: one for each frame; times that no rate tells are in the record."""
     checks = [check("frame count", len(part), len(written))]
-    if agreed.rate is not None:
+    if agreed.rate is not None and not still:
         checks.append(check("frame rate", index.rate or "variable", agreed.rate))
     if agreed.times is not None:
         first = index.seconds(part.start)
@@ -168,6 +178,19 @@ def _picture(before: VideoMetadata, after: VideoMetadata, agreed: Agreed) -> lis
         tags = output_tags(before, rgb=is_rgb(after.pixel_format), codec=after.codec)
         checks.append(check("colour tags", _tags(tags), _tags(after.color)))
     return checks
+
+
+def _profile(source: Path, result: Path, part: FrameRange, agreed: Agreed) -> list[Check]:
+    """Whether pictures made of pictures are in the same colour space, where their format can say it."""
+    sources, results = find_pictures(source), find_pictures(result)
+    codec = agreed.container.only if agreed.container is not None else None
+    if sources is None or results is None or codec not in CARRIERS:
+        return []
+    data = PictureData() if agreed.data else picture_data(sources.files[part.start])
+    found = picture_data(results.files[0])
+    wanted = data.icc if data.profile_space == "RGB" else None
+    told = data.profile if wanted is not None else None
+    return [check("colour profile", told or "none", found.profile or "none", found.icc == wanted)]
 
 
 def _chapters(

@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -18,12 +19,13 @@ from av.error import FFmpegError
 from vedit.errors import ContractError, MediaError
 from vedit.media.agreed import FIRST_FRAME, first_frame_of
 from vedit.media.convert import Converter
+from vedit.media.index import ignore_frames
 from vedit.media.label import MXF_COMMENT, append_boxes, append_extensions, own_tags
 from vedit.media.numbered import move_in_place
 from vedit.media.passthrough import Passthrough, kept_tags
 from vedit.media.place import check_free, put_in_place, stands, sync
 from vedit.media.plan import OutputPlan
-from vedit.media.sequence import DEFAULT_RATE, find_sequence
+from vedit.media.sequence import DEFAULT_RATE, find_pictures
 from vedit.media.sidecar import describe, sidecar_path, stage_sidecar
 from vedit.media.sinks import FilesSink, GifSink, TrackSink, discard, open_sink
 from vedit.media.source import open_input
@@ -59,6 +61,7 @@ class VideoWriter:
         self._passthrough: Passthrough | None = None
         self._made: list[Path] = []
         self._held: list[int | None] = []
+        self._digest = sha256()
 
     def __enter__(self) -> Self:
         self._plan.watch.check_all()
@@ -106,6 +109,7 @@ class VideoWriter:
                 if self._passthrough is not None:
                     shown = plan.index.pts[plan.frames.start + self._sent] * plan.index.time_base
                     self._passthrough.copy_until(shown)
+                self._digest.update(np.ascontiguousarray(picture).data)
                 self._sink.write(self._convert(picture), self._sent)
                 self._sent += 1
         except (FFmpegError, OSError) as error:
@@ -117,8 +121,10 @@ class VideoWriter:
         *,
         notes: Sequence[str] = (),
         used: Mapping[str, object] | None = None,
+        asked: Mapping[str, object] | None = None,
         source_sha256: str | None = None,
         journal: Callable[[ContractReport], Journal] | None = None,
+        on_checked: Callable[[int], None] = ignore_frames,
     ) -> ContractReport:
         """Close and check the file, then give it and its sidecar their names.
 
@@ -126,8 +132,10 @@ class VideoWriter:
             timings: seconds by stage of the render, for the sidecar.
             notes: what the render was told beside what the plan says, for the sidecar.
             used: what was used where it differs from what was asked, for the sidecar.
+            asked: all that has to be known to render it again, for the sidecar.
             source_sha256: of the source as it was when the render began, where that is known.
             journal: by which the next run ends what a kill interrupts while the files get their names.
+            on_checked: told 0 once all is written, then how many frames are decoded again, after each.
 
         Raises:
             ContractError: a check fails; nothing is kept.
@@ -154,15 +162,25 @@ class VideoWriter:
         except (FFmpegError, OSError) as error:
             raise not_written(plan.path, error) from error  # frames were rendered: exit code 1
         plan.watch.check_all()
+        on_checked(0)
         try:
-            report = self._checked()
+            report = self._checked(on_checked)
         except MediaError:
             self._say_better()
             raise
         try:
             staged = None
             if plan.sidecar is not None:
-                told = describe(plan, report, timings, notes=notes, used=used, source_sha256=source_sha256)
+                told = describe(
+                    plan,
+                    report,
+                    timings,
+                    notes=notes,
+                    used=used,
+                    asked=asked,
+                    frames_sha256=self._digest.hexdigest(),
+                    source_sha256=source_sha256,
+                )
                 staged = stage_sidecar(plan.sidecar, told)
                 self._add(staged)
             plan.watch.check_all()
@@ -201,7 +219,7 @@ class VideoWriter:
             if plan.container.muxer == "mxf":
                 tags = {f"{MXF_COMMENT}{key}": value for key, value in ({**plan.tags, **tags}).items()}
             pictures.metadata.update(tags)
-        if find_sequence(plan.source.path) is None:
+        if find_pictures(plan.source.path) is None:
             self._passthrough = Passthrough(plan, output)
             chapters = self._passthrough.chapters()
             if chapters:
@@ -238,7 +256,7 @@ class VideoWriter:
         if not all(file.exists() for file in self._files()):
             raise not_written(self._plan.path, FileNotFoundError(errno.ENOENT, "its unfinished file was removed"))
 
-    def _checked(self) -> ContractReport:
+    def _checked(self, on_checked: Callable[[int], None]) -> ContractReport:
         plan = self._plan
         report = verify(
             plan.source,
@@ -249,6 +267,7 @@ class VideoWriter:
             sound=plan.unnamed_sound,
             rate=(plan.index.rate or DEFAULT_RATE) if plan.pictures is not None else None,
             allow_huge=True,
+            on_frames=on_checked,
         )
         if not report.ok:
             breaches = "; ".join(

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.embedded import FOLDER as EMBEDDED
-from vedit.errors import ModelError
+from vedit.errors import MediaError, ModelError
 from vedit.hub_cache import HubPlace, cached, hub_place, on_disk, snapshots_of
+from vedit.media.target import check_name
 from vedit.models.branches import own_controlnets
-from vedit.models.configs import read_config, read_json, texts_of
+from vedit.models.configs import read_config, read_json
 from vedit.models.identify import check_controlnet, check_model, is_few_step, notes_of, refuse_pickle
 from vedit.models.sizes import SD15_TEXT, SD15_UNET, SD15_VAE, Sizes, sizes_of
+from vedit.models.words import Vocabulary, read_vocabulary
+from vedit.nearest import suggest
+from vedit.rationals import shown
 from vedit.vision_wheel import vision_fault
 
 if TYPE_CHECKING:
@@ -144,7 +147,7 @@ def _located(name: str, own: Mapping[str, str]) -> ModelSource:
     if name == "sd15":
         return ModelSource(base=SD15.base, controlnets={**SD15.controlnets, **own})
     path = Path(name)
-    if not name.strip():
+    if not name.strip() or not _can_be(path):
         raise _unknown(name)
     if path.is_dir():
         return ModelSource(base=str(path.resolve()), controlnets=own)
@@ -163,7 +166,9 @@ def _branch(place: str) -> str:
     """Where a ControlNet is. Raises ModelError where it cannot be there."""
     path = Path(place)
     refuse_pickle(path)
-    if path.is_dir() and place.strip():
+    if not place.strip() or not _can_be(path):
+        raise _no_branch(place)
+    if path.is_dir():
         return str(path.resolve())
     if path.suffix == ".safetensors" and path.is_file():
         return str(path.resolve())
@@ -171,10 +176,23 @@ def _branch(place: str) -> str:
         return place
     if path.suffix == ".safetensors":
         raise ModelError(f"there is no file {place}", remedy="check the path given to --controlnet")
-    raise ModelError(
-        f"there is no ControlNet {place!r}",
+    raise _no_branch(place)
+
+
+def _no_branch(place: str) -> ModelError:
+    return ModelError(
+        f"there is no ControlNet {shown(place)}",
         remedy="give a folder, a .safetensors file, or a hub id owner/name to --controlnet",
     )
+
+
+def _can_be(path: Path) -> bool:
+    """Whether this system can have a file of that name."""
+    try:
+        check_name(path)
+    except MediaError:
+        return False
+    return True
 
 
 def _on_hub(text: str) -> HubPlace | None:
@@ -235,22 +253,20 @@ def sizes(name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Col
     return sizes_of(resolve(name, controlnets), kinds, published=published)
 
 
-def known_words(name: str) -> frozenset[str] | None:
-    """The words that a model's looks.json lists; None where the model takes any text.
+def vocabulary(name: str) -> Vocabulary | None:
+    """The looks and words that a model's looks.json lists; None where the model takes any text.
 
     Raises:
         ModelError: as `resolve`, or the list is damaged.
     """
     looks = Path(resolve(name).on_disk.base) / LOOKS
-    return frozenset(texts_of(looks, "words")) if looks.is_file() else None
+    return read_vocabulary(looks) if looks.is_file() else None
 
 
-def unknown_words(text: str, known: frozenset[str] | None) -> tuple[str, ...]:
-    """Words of the text that are not among the known ones, in order, each once."""
-    if known is None:
-        return ()
-    spoken = (word.strip(".,;:!?\"'()[]").lower() for word in text.replace("-", " ").split())
-    return tuple(dict.fromkeys(word for word in spoken if word and word not in known))
+def known_words(name: str) -> frozenset[str] | None:
+    """The words of a model's vocabulary; None where the model takes any text. Raises ModelError as `vocabulary`."""
+    found = vocabulary(name)
+    return None if found is None else found.words
 
 
 def load(
@@ -294,10 +310,8 @@ def _in_cache(repo: str) -> bool:
 
 
 def _unknown(name: str) -> ModelError:
-    names = [info.name for info in known_models()]
-    near = get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    named = suggest(name, [info.name for info in known_models()], before="use one of ")
     return ModelError(
-        f"there is no model {name!r}",
-        remedy=f"{hint}use one of {', '.join(names)}, a diffusers folder, a .safetensors file, or a hub id owner/name",
+        f"there is no model {shown(name)}",
+        remedy=f"{named}, a diffusers folder, a .safetensors file, or a hub id owner/name",
     )

@@ -26,7 +26,7 @@ from typing import cast
 from vedit.errors import InputError
 from vedit.look_keys import LOOK, MODEL, Key, check_table, over, unknown_key
 from vedit.nle.model import Marker, TimelineClip
-from vedit.structured import parse_toml
+from vedit.structured import parse_toml, read_toml
 
 SELECTORS = ("clip", "track", "marker", "color", "reel", "sequence")
 SETTINGS = {**LOOK, "model": MODEL}
@@ -84,17 +84,15 @@ class Looks:
 
 def read_looks(path: Path) -> Looks:
     """Read a `looks.toml`. Raises InputError where it cannot be read, is no TOML, or holds an unknown key."""
-    try:
-        return parse_looks(path.read_text("utf-8"), name=path.name)
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise InputError(f"{path.name} is not UTF-8") from None
+    return _looks(read_toml(path, path.name), path.name)
 
 
 def parse_looks(text: str, *, name: str = "looks.toml") -> Looks:
     """TOML -> rules. Raises InputError; an unknown key is an error that names the nearest known one."""
-    told = parse_toml(text, name)
+    return _looks(parse_toml(text, name), name)
+
+
+def _looks(told: Mapping[str, object], name: str) -> Looks:
     for key in told:
         if key not in ("default", "look"):
             raise unknown_key(key, ("default", "look"), name)

@@ -6,11 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from vedit.costs import Outline, expected_of
+from vedit.course import Overall
 from vedit.errors import ContractError, InputError, Interrupted
+from vedit.estimates import outline_of_look
+from vedit.foreseen import fit_of
 from vedit.nle.model import NewMedia, TimelineDocument
 from vedit.nle.ranges import MediaFacts
 from vedit.nle.results import TimelineRender
-from vedit.options import OnProgress, Progress, RenderPlan, ignore_plan, ignore_progress
+from vedit.options import OnProgress, RenderPlan, ignore_plan, ignore_progress
 from vedit.sampling import OnNote, Stop, ignore_note, never
 from vedit.timeline import relink
 
@@ -83,6 +87,11 @@ def render_timeline(
     due = [render for render in renders if render.due]
     total = sum(len(render.job.frames) for render in due)
     before = 0
+    overall = Overall(
+        on_progress,
+        [_weight(render, facts[render.job.source]) for render in renders],
+        kept=[number for number, render in enumerate(renders, start=1) if not render.due],
+    )
     results: list[TimelineResult] = []
     for number, render in enumerate(renders, start=1):
         if stop():
@@ -93,32 +102,39 @@ def render_timeline(
         notes: tuple[str, ...] = ()
         if render.due:
             count = len(render.job.frames)
-            report = _Overall(on_progress, before=before, count=count, total=total, place=(number, len(renders)))
             told = restyle(
                 render.request,
-                on_progress=report,
+                on_progress=overall.of(number, before=before, count=count, total=total),
                 on_plan=on_plan,
                 on_note=on_note,
                 stop=stop,
             )
             notes = told.notes
             before += count
+            overall.end(number)
         media = _media(render, facts[render.job.source], decode=not render.due)
         relink(document, render.job, media)
         results.append(TimelineResult(render=render, media=media, kept=not render.due, notes=notes))
     return tuple(results)
 
 
-class _Overall:
-    """Progress of one render as progress of all of them, in frames."""
-
-    def __init__(self, report: OnProgress, *, before: int, count: int, total: int, place: tuple[int, int]) -> None:
-        self._report, self._before, self._count, self._total, self._place = report, before, count, total, place
-
-    def __call__(self, step: Progress) -> None:
-        done = self._before + step.done * self._count // max(step.total, 1)
-        number, renders = self._place
-        self._report(Progress(stage=step.stage, done=done, total=self._total, shot=number, shots=renders))
+def _weight(render: TimelineRender, facts: MediaFacts) -> float:
+    """What a render is expected to take beside the others."""
+    request, part = render.request, render.job.frames
+    size = facts.size or (1, 1)
+    look = outline_of_look(request, request.options, fit_of(size, request.options, request.model), (part,))
+    outline = Outline(
+        pixels=size[0] * size[1],
+        source_codec="",
+        model=request.model,
+        device=request.device,
+        frames=part,
+        looks=(look,),
+        scanned=facts.frames,
+        searched=len(part),
+        codec="",
+    )
+    return sum(leg.seconds for legs in expected_of(outline).values() for leg in legs)
 
 
 def _check_free(renders: Sequence[TimelineRender]) -> None:

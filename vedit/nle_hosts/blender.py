@@ -17,6 +17,7 @@ from vedit.nle_hosts.launch import (
     Run,
     Spoken,
     find_vedit,
+    overall,
     restyle_words,
     result_path,
     with_handles,
@@ -218,7 +219,7 @@ class RestyleStrip(bpy.types.Operator):
         run, settings = RestyleStrip.current, scene_of(context).vedit
         for told in run.events():
             if told.get("event") == "progress":
-                settings.status = f"{told.get('stage')} {told.get('done')}/{told.get('total')}"
+                settings.status = f"{overall(told)}{told.get('stage')} {told.get('done')}/{told.get('total')}"
         for area in context.screen.areas if context.screen else ():
             area.tag_redraw()
         if run.running:

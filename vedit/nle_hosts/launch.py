@@ -227,8 +227,23 @@ class Run:
                 self._events.put(known)
 
 
+def overall(event: dict[str, Any]) -> str:
+    """How far the whole command is, to put before what a progress event says of its stage; "" where it does not say."""
+    share, left = event.get("share"), event.get("seconds_left")
+    if not isinstance(share, float | int):
+        return ""
+    rest = f", {_span(float(left))} left" if isinstance(left, float | int) else ""
+    return f"{int(100 * share)} %{rest}, "
+
+
+def _span(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s" if minutes else f"{rest} s"
+
+
 class Spoken:
-    """An event as a line to read; a stage's progress is told at each tenth only."""
+    """An event as a line to read; progress is told at each tenth only, of the whole where the event says it."""
 
     def __init__(self) -> None:
         self._tenth: dict[str, int] = {}
@@ -238,11 +253,13 @@ class Spoken:
         kind = event.get("event")
         if kind == "progress":
             stage, done, total = str(event.get("stage")), int(event.get("done", 0)), int(event.get("total", 0))
-            tenth = 10 * done // max(total, 1)
-            if tenth == self._tenth.get(stage, 0):
+            share = event.get("share")
+            # An older vedit tells of each stage alone.
+            of, tenth = ("", int(10 * share)) if isinstance(share, float) else (stage, 10 * done // max(total, 1))
+            if tenth == self._tenth.get(of, 0):
                 return ""
-            self._tenth[stage] = tenth
-            return f"{stage}: {done} of {total} frames"
+            self._tenth[of] = tenth
+            return f"{overall(event)}{stage}: {done} of {total} frames"
         if kind == "plan":
             return f"{event.get('frames')} frames with {event.get('model')} on {event.get('device')}"
         return str(event.get("text") or "")

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from vedit.models import load
+from scores.weak import marked
+from vedit.models import LOOKS, load
 from vedit.models.recipes import by_recipe
 from vedit.models.sd import Model
 from vedit.options import RestyleOptions
@@ -108,5 +109,13 @@ def fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.suffix in {".safetensors", ".json"}:
-            digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+            digest.update(path.relative_to(folder).as_posix().encode() + _measured(path))
     return f"sha256 {digest.hexdigest()[:12]}"
+
+
+def _measured(path: Path) -> bytes:
+    """What of a file decides figures: not the marks of weak looks, which follow from them."""
+    raw = path.read_bytes()
+    if path.name != LOOKS:
+        return raw
+    return (json.dumps(marked(json.loads(raw), {}), indent=1) + "\n").encode()
