@@ -74,6 +74,7 @@ LAYERS = (
         "render",
         "replay",
         "stills",
+        "variations",
         "gallery",
         "gallery_files",
         "gallery_page",

@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 SIDE = 640
 """Pixels of the longer side of a picture."""
-VARIATION = 0.6
-"""Of the pictures that `--seeds` asks for, where nothing else is said."""
 
 
 class ConfiguredLooks(Configured):
@@ -56,8 +54,7 @@ class ConfiguredLooks(Configured):
     default=1,
     show_default=True,
     metavar="N",
-    help="Pictures of each look, of the seeds 0, 1, 2 ...; where the look itself draws nothing from the seed, at "
-    f"--variation {VARIATION:g}.",
+    help="Pictures of each look, of the seeds 0, 1, 2 ...; at --variation 0.6 where the look itself draws nothing.",
 )
 @click.option("--variation", type=params.number("variation"), help="How much is drawn from the seed.  [default: 0]")
 @click.option(
@@ -192,11 +189,11 @@ Wanted = list[tuple[str, "Chosen", RestyleOptions]]
 
 
 def _drawn(base: RestyleOptions, look: Chosen, seed: int, seeds: int, model: str) -> RestyleOptions:
-    """A look from a seed; of several seeds the look's own recipe says how much, or else `VARIATION`."""
-    from vedit.models.recipes import by_recipe
+    """A look from a seed; of several seeds each has something to decide."""
+    from vedit.models.recipes import drawing
 
     options = replace(base, prompt=look.prompt, seed=seed)
-    return options if seeds == 1 or by_recipe(options, model).draws else replace(options, variation=VARIATION)
+    return options if seeds == 1 else drawing(options, model)
 
 
 def _gallery(
