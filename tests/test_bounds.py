@@ -155,6 +155,7 @@ def test_options_of_the_command_line_have_the_bounds() -> None:
         ({"overlap": 24}, "overlap is 24"),
         ({"quality": "best"}, "quality is 'best'; use one of draft, standard, high"),
         ({"start": "zero"}, "start is 'zero'; use one of inversion, noise"),
+        ({"quality": "drft"}, "quality is 'drft'; did you mean 'draft'? use one of draft, standard, high"),
         ({"upscale": "x"}, "upscale is 'x'"),
         ({"keep": "shape"}, "keep is 'shape'"),
     ],

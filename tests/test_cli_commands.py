@@ -210,7 +210,9 @@ def test_models(capsys: pytest.CaptureFixture[str]) -> None:
     assert vedit(["models", "info", "embedded"]) == 0
     assert "Apache-2.0" in capsys.readouterr().out
     assert vedit(["models", "info", "embeded"]) == 2
-    assert "'embedded'" in capsys.readouterr().err
+    assert "did you mean 'embedded'?" in capsys.readouterr().err
+    assert vedit(["models", "info", "depth-anything-v2-smal"]) == 2
+    assert "did you mean 'depth-anything-v2-small'?" in capsys.readouterr().err
 
 
 def test_sample_keeps_a_file_that_is_there(

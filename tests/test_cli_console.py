@@ -57,7 +57,9 @@ def test_every_way_to_print(capsys: pytest.CaptureFixture[str]) -> None:
     assert json.loads(out[out.index("{") :]) == {"name": HOSTILE, "fine": "Zoë"}
 
 
-@pytest.mark.parametrize("words", [("probe",), ("shots",), ("identity", "-o", "out.mkv"), ("restyle", "--prompt", "x")])
+@pytest.mark.parametrize(
+    "words", [("probe",), ("shots",), ("identity", "-o", "out.mkv"), ("restyle", "--prompt", "night")]
+)
 def test_a_hostile_file(
     words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

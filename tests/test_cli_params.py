@@ -54,3 +54,21 @@ def test_each_option_sets_its_own_field(arguments: tuple[str, ...], field: str, 
 def test_what_is_not_there_is_refused(arguments: tuple[str, str]) -> None:
     with pytest.raises(click.BadParameter, match=arguments[1]):
         parsed(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [
+        (("--codec", "prors"), "did you mean 'prores'?"),
+        (("--preset", "Archve"), "did you mean 'archive'?"),
+        (("--codec", "h265"), ""),  # one letter from h264, and another codec
+        (("--preset", "best"), ""),
+    ],
+)
+def test_a_choice_names_the_nearest(arguments: tuple[str, str], near: str) -> None:
+    with pytest.raises(click.BadParameter) as told:
+        parsed(*arguments)
+    message = told.value.format_message()
+    assert message.endswith(near)
+    assert ("did you mean" in message) == bool(near)
+    assert "is not one of" in message

@@ -208,6 +208,8 @@ def test_markers_are_the_source_s_chapters(tmp_path: Path) -> None:
     assert prompts(resolved(tmp_path, edit + SHOTS, "chapters.mkv")) == {2: "comic", 3: "comic"}
     with pytest.raises(InputError, match="no chapter 'The End'; it has 'Intro', 'The Chase'"):
         resolved(tmp_path, edit.replace("the chase", "The End") + SHOTS, "chapters.mkv")
+    with pytest.raises(InputError, match=r"no chapter 'the chas'; did you mean 'The Chase'\? it has 'Intro'"):
+        resolved(tmp_path, edit.replace("the chase", "the chas") + SHOTS, "chapters.mkv")
 
 
 @pytest.mark.parametrize(
@@ -219,7 +221,8 @@ def test_markers_are_the_source_s_chapters(tmp_path: Path) -> None:
         ("[default]\nstrength = 1.5\n" + SHOTS, "strength lies between 0 and 1"),
         ("[default]\nstrength = nan\n" + SHOTS, "strength lies between 0 and 1"),
         ("[default]\nseed = true\n" + SHOTS, "seed is a whole number"),
-        ("[default]\nquality = 'best'\n" + SHOTS, "quality is one of draft, standard, high"),
+        ("[default]\nquality = 'best'\n" + SHOTS, "quality is one of draft, standard, high$"),
+        ("[default]\nquality = 'standrd'\n" + SHOTS, r"draft, standard, high: did you mean 'standard'\?$"),
         ("[default]\ncontrols = 3\n" + SHOTS, "controls is a text or a list of texts"),
         ("[default]\nprompt = 'x'\ncontrols = ['edges']\n" + SHOTS, "shot 1, controls: .*edges"),
         ("[default]\nprompt = 'x'\nfrom = ['tile=../t.mp4']\n" + SHOTS, "shot 1, from: .* outside its folder"),

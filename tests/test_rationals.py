@@ -164,7 +164,7 @@ def test_options_refuse_them(tmp_path: Path, option: str, number: str, capsys: p
     clip = tmp_path / "clip.mp4"
     write_clip(clip)
     value = {"--control": f"softedge:{number}", "--mask-box": f"{number},1,5,5", "--range": f"{number}..5"}
-    command = ["restyle", str(clip), "--prompt", "x", "--dry-run", f"{option}={value.get(option, number)}"]
+    command = ["restyle", str(clip), "--prompt", "night", "--dry-run", f"{option}={value.get(option, number)}"]
     assert main(command, standalone_mode=False) == 2
     assert "vedit: error:" in capsys.readouterr().err
 

@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from vedit.errors import SettingError
-from vedit.nearest import suggest
+from vedit.nearest import VERY_ALIKE, suggest
 from vedit.rationals import shown
 
 
@@ -87,7 +87,7 @@ def bound_fields(options: object, names: tuple[str, ...]) -> None:
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raises SettingError where a setting's value is none of the words that it may be."""
     if value not in choices:
-        told = suggest(str(value), choices, before="use one of ")
+        told = suggest(str(value), choices, before="use one of ", cutoff=VERY_ALIKE)
         raise SettingError(f"{name} is {shown(value)}", remedy=told)
 
 

@@ -9,7 +9,7 @@ from typing import Literal, cast, get_args
 from vedit.bounds import BOUNDS, end_text
 from vedit.errors import InputError
 from vedit.masking import Propagation
-from vedit.nearest import did_you_mean, nearest
+from vedit.nearest import VERY_ALIKE, did_you_mean, nearest
 from vedit.options import QUALITIES, BlackBars, Keep, Start, Upscale
 
 Kind = Literal["text", "integer", "number", "boolean"]
@@ -40,7 +40,7 @@ class Key:
         if not _is(item, self.kind):
             return f"is {self._word}"
         if self.choices and item not in self.choices:
-            near = did_you_mean(str(item), self.choices)
+            near = did_you_mean(str(item), self.choices, cutoff=VERY_ALIKE)
             return f"is one of {', '.join(self.choices)}{f': {near}' if near else ''}"
         if isinstance(item, int | float) and not self._within(item):
             if self.maximum is not None:

@@ -7,7 +7,7 @@ from = "depth=maps/depth.mp4"                 # as --from has it: a control vide
 keep = "faces"                                # instead of controls
 mask = "person.mp4"                           # or box:25%,10%,50%,80%, subject:the dog, ...; or a list of these
 mask = { subject = "the dog", feather = 12 }  # or a table: file, box, point, subject, background, invert, grow, ...
-regions = ["sky.png=starry night", { mask = "subject:the dog", prompt = "a fox" }]
+regions = ["sky.png=starry night", { mask = "subject:the dog", prompt = "bronze" }]
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def _region(entry: object, place: Place) -> RegionSpec:
     table = cast("dict[str, object]", entry)
     if not {"mask", "prompt"} <= table.keys():
         raise InputError(
-            "a region needs mask and prompt", remedy='write { mask = "subject:the dog", prompt = "a fox" }'
+            "a region needs mask and prompt", remedy='write { mask = "subject:the dog", prompt = "bronze" }'
         )
     if not str(table["prompt"]).strip():
         raise InputError("a region has an empty prompt", remedy="say what the picture becomes there")

@@ -206,7 +206,7 @@ def parse_region(text: str) -> RegionSpec:
     if not usable:
         raise InputError(
             f"the region {text!r} is not MASK=PROMPT",
-            remedy="for instance person.mp4='bronze statue', box:25%,10%,50%,80%=gold or subject:the dog=a fox",
+            remedy="for instance person.mp4='bronze statue', box:25%,10%,50%,80%=gold or subject:the dog=bronze",
         )
     # From the longest mask to the shortest; a file name may hold '=', a prompt may too.
     for left, prompt in usable:

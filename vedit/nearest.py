@@ -7,6 +7,8 @@ from difflib import SequenceMatcher
 
 ALIKE = 0.6
 """How much of two names is the same, of 1, from where on one may be meant for the other."""
+VERY_ALIKE = 0.8
+"""The same among short words that differ in a letter by rights: h265 is not h264."""
 
 
 def nearest(name: str, known: Iterable[str], *, cutoff: float = ALIKE) -> str | None:
@@ -31,15 +33,15 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = ALIKE) -> str | 
     return best
 
 
-def did_you_mean(name: str, known: Iterable[str]) -> str:
+def did_you_mean(name: str, known: Iterable[str], *, cutoff: float = ALIKE) -> str:
     """The question that a message asks of an unknown name, `did you mean 'night'?`; empty where none is alike."""
-    near = nearest(name, known)
+    near = nearest(name, known, cutoff=cutoff)
     return "" if near is None else f"did you mean {near!r}?"
 
 
-def suggest(name: str, known: Iterable[str], *, before: str = "known: ") -> str:
+def suggest(name: str, known: Iterable[str], *, before: str = "known: ", cutoff: float = ALIKE) -> str:
     """The remedy for an unknown name: the nearest known one where there is one, and all of them."""
     names = list(known)
     told = f"{before}{', '.join(names) or 'none'}"
-    near = did_you_mean(name, names)
+    near = did_you_mean(name, names, cutoff=cutoff)
     return f"{near} {told}" if near else told

@@ -30,7 +30,7 @@ from vedit.media.rates import snap
 from vedit.media.timecode import parse_range
 from vedit.models import DEFAULT
 from vedit.named_files import NamedFiles
-from vedit.nearest import did_you_mean
+from vedit.nearest import VERY_ALIKE, did_you_mean
 from vedit.options import RenderRequest, RestyleOptions
 from vedit.plan_keys import EDIT, SHOT, TABLES, TOP
 from vedit.rationals import frame_rate, shown
@@ -223,7 +223,7 @@ def _chapter(title: str, reader: Reader, where: str) -> FrameRange:
     if found is None:
         titles = [chapter.title for chapter in chapters]
         told = f"it has {', '.join(map(repr, titles)) or 'none'}"
-        near = did_you_mean(title, titles)
+        near = did_you_mean(title, titles, cutoff=VERY_ALIKE)  # many titles share a word
         raise InputError(f"{where}: the source has no chapter {title!r}", remedy=f"{near} {told}" if near else told)
     index, base = reader.index(), reader.index().time_base
     numbers = [n for n, pts in enumerate(index.pts) if found.start <= pts * base < found.stop]

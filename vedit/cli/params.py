@@ -17,7 +17,7 @@ from vedit.cli.inputs import FileType, OutputType
 from vedit.errors import InputError
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
-from vedit.nearest import did_you_mean
+from vedit.nearest import VERY_ALIKE, did_you_mean
 from vedit.rationals import frame_rate
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Choice(_AnyChoice):
         try:
             return super().convert(value, param, ctx)
         except click.BadParameter as error:
-            near = did_you_mean(str(value), self.choices)
+            near = did_you_mean(str(value), self.choices, cutoff=VERY_ALIKE)
             if not near:
                 raise
             raise click.BadParameter(f"{error.message.rstrip('.')}; {near}", ctx, param) from None

@@ -21,7 +21,7 @@ FILLERS = _SMALL | {"after", "all", "among", "before", "e", "made", "only", "out
 """Words that name no look by themselves, whatever a model learnt them for."""
 _ALIKE = 0.75
 """How like a known word an unknown one is, of 1, to be taken for it: short words are easily alike."""
-_VERY_ALIKE = 0.85
+_DIFFERENTLY_BEGUN = 0.85
 """The same where the first letter differs, which people seldom get wrong."""
 _SHORTEST = 3
 """Letters of a word that may be a misspelling: below, everything is like something."""
@@ -152,7 +152,7 @@ class Vocabulary:
                     known for known in (*telling, *single) if abs(len(known) - len(word)) <= max(1, len(word) // 4)
                 ]
                 close = nearest(word, (known for known in alike if known[0] == word[0]), cutoff=_ALIKE)
-                close = close or nearest(word, alike, cutoff=_VERY_ALIKE)
+                close = close or nearest(word, alike, cutoff=_DIFFERENTLY_BEGUN)
                 if close is not None:
                     yield by_spelling.get(close, close)
             at += max(taken, 1)
