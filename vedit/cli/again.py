@@ -11,6 +11,7 @@ import click
 
 from vedit.cli import completion, params
 from vedit.cli.console import estimate, jsonable, note, result_line, say_plan, show, show_json
+from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError, VeditError
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 
 @click.command("again", short_help="Render again what OUT.vedit.json records.")
-@click.argument("record", metavar="OUT.vedit.json", type=params.FILE)
+@input_argument("record", "OUT.vedit.json")
 @click.option("-o", "--output", type=params.FILE, help="The result.  [default: OUT beside the record]")
 @click.option("--source", type=params.FILE, help="The source, where it has moved.")
 @click.option("-p", "--prompt", shell_complete=completion.looks, help="Another look.")

@@ -96,6 +96,7 @@ def main() -> None:
 
     \b
     Examples:
+      vedit looks input.mp4
       vedit restyle input.mp4 --prompt "woodcut"
       vedit restyle input.mp4 --prompt "pencil sketch" --dry-run
       vedit probe input.mp4 --json
