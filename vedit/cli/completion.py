@@ -55,13 +55,14 @@ def pulled(_: click.Context, begun: str) -> Found:
 @completed
 def looks(context: click.Context, begun: str) -> Found:
     """The looks that the model was trained on, as a prompt, or as one more behind a comma."""
-    from vedit.models.looks import known_looks
+    from vedit.models import vocabulary
 
     before, comma, last = begun.rpartition(",")
     gap = " " * (len(last) - len(last.lstrip()))
-    for look in known_looks(context.params.get("model") or DEFAULT) or ():
+    known = vocabulary(context.params.get("model") or DEFAULT)
+    for look in known.looks if known is not None else ():
         if look.name.startswith(last.strip().lower()):
-            yield CompletionItem(f"{before}{comma}{gap}{look.name}", help=look.kind)
+            yield CompletionItem(f"{before}{comma}{gap}{look.name}", help="weak" if look.weak else look.kind)
 
 
 @completed

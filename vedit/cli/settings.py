@@ -28,6 +28,7 @@ VARIABLE = "VEDIT_CONFIG"
 OWN_VARIABLES = (
     "CACHE",
     "CACHE_GB",
+    "CHROMIUM",
     "CONFIG",
     "DEBUG",
     "EXECUTABLE",
