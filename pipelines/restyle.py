@@ -27,7 +27,7 @@ import torch
 from vedit.controls import branch, control_maps, settled
 from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask, source_between
 from vedit.diffusion.conditioning import Conditioning, Control, Guides, bind
-from vedit.diffusion.few_steps import counted_by, implied_noise, leap, through
+from vedit.diffusion.few_steps import counted_by, implied_noise, leap, thinned, through
 from vedit.diffusion.kept_inversion import Kept, inversion_facts, kept_inversion
 from vedit.diffusion.noise import Drawn, frame_noise
 from vedit.diffusion.samplers import Denoise, invert, sample
@@ -63,7 +63,7 @@ class Restyler:
     path: Trajectory
     """What is sampled."""
     inversion: Trajectory
-    """What is inverted: in the fast tier where that stops on its way to where `path` begins, else `path` itself."""
+    """What is inverted: `path`, or where a fast tier or fewer steps of the inversion stop on the way to its begin."""
     source: PromptEmbeds
     target: PromptEmbeds
     negative: PromptEmbeds
@@ -120,6 +120,10 @@ def prepare(model: Model, options: RestyleOptions, inversions: Kept | None = Non
     schedule = None if model.fast is None else model.fast.tier.schedule(options)
     if schedule is None:
         path = inversion = trajectory(model.scheduler_config, steps=quality.steps, strength=options.strength)
+        if options.inversion_steps is not None:
+            whole = [step.timestep for step in trajectory(model.scheduler_config, steps=quality.steps).steps]
+            stops = thinned(path, whole, options.inversion_steps)
+            inversion = counted_by(through(model.scheduler_config, stops), path)
     else:
         path, inversion = (
             through(model.scheduler_config, steps)
@@ -211,10 +215,10 @@ def restyle_frames(
             if amount:
                 noise = _drawn(restyler, guides, source, numbers)
                 noisy = Latents(data=varied(noisy.data, source.data, noise, path.steps[0], amount=amount))
-            # With few steps the inversion does not stop where sampling does, and with variation not at the source's.
+            # In fewer steps the inversion does not stop where sampling does, and with variation not at the source's.
             if path.steps and (restyler.leaps or amount):
                 source_at = noised_source(source.data, implied_noise(noisy.data, source.data, path.steps[0]))
-            elif path.steps and restyler.few_steps:
+            elif path.steps and restyler.inversion != path:
                 source_at = source_between(passed, restyler.inversion)
         else:
             noise = frame_noise(source.data.shape[1:], seed=options.seed, frames=numbers).to(source.data)

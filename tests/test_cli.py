@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import re
 import sys
@@ -94,8 +95,9 @@ class FakeRender:
     def check_file(self, path: Path, *, rate: Fraction | None, track: int | None = None, allow_huge: bool) -> None:
         self.checked.append(path)
 
-    def preview(self, request: RenderRequest, *, on_progress: OnProgress) -> Path:
+    def preview(self, request: RenderRequest, *, on_progress: OnProgress, on_note: Callable[[str], None]) -> Path:
         self.requests.append(request)
+        on_note("the model does not know: dragon")
         return Path("in.preview.png")
 
 
@@ -222,7 +224,10 @@ def test_dry_run_renders_nothing(render: FakeRender, capsys: pytest.CaptureFixtu
 
 def test_preview(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None:
     assert vedit([*RESTYLE, "--preview"]) == 0
-    assert capsys.readouterr().out == "in.preview.png\n"
+    out, err = capsys.readouterr()
+    assert (out, err) == ("in.preview.png\n", "vedit: note: the model does not know: dragon\n")
+    assert vedit([*RESTYLE, "--preview", "-q"]) == 0
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -327,3 +332,42 @@ def test_a_terminal_gets_a_bar(
 def test_an_edge_without_a_mask_is_told(render: FakeRender, capsys: pytest.CaptureFixture[str]) -> None:
     assert vedit([*RESTYLE, "--feather", "4"]) == 2
     assert "--feather has no mask to act on" in capsys.readouterr().err
+
+
+def test_a_prompt_from_a_file_or_from_stdin(
+    render: FakeRender, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "a prompt.txt"
+    file.write_bytes("\ufeffwoodcut,\r\n  Łódź at night\n".encode())
+    assert vedit(["restyle", "in.mp4", "--prompt-file", str(file), "--allow-unknown"]) == 0
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"in the snow\n"), "utf-8"))
+    assert vedit(["restyle", "in.mp4", "--prompt-file", "-"]) == 0
+    assert [request.options.prompt for request in render.requests] == ["woodcut, Łódź at night", "in the snow"]
+    assert [request.options.allow_unknown for request in render.requests] == [True, False]
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("content", "more", "told"),
+    [
+        (None, [], "cannot be read: No such file"),
+        (b"", [], "is empty"),
+        (b" \n\t ", [], "is empty"),
+        (b"night " * 20_000, [], "holds more than 64 kB"),
+        ("nächtlich".encode("utf-16"), [], "is no text in UTF-8"),
+        (b"night\0", [], "control characters"),
+        (b"night", ["--prompt", "ink"], "--prompt and --prompt-file exclude each other"),
+    ],
+)
+def test_a_prompt_file_that_says_no_prompt(
+    content: bytes | None, more: list[str], told: str, render: FakeRender, tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    file = tmp_path / "prompt.txt"
+    if content is not None:
+        file.write_bytes(content)
+    assert vedit(["restyle", "in.mp4", "--prompt-file", str(file), *more]) == 2
+    err = capsys.readouterr().err
+    assert told in err
+    assert err.count("\n") == 1
+    assert not render.requests

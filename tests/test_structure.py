@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 # Low to high: a module imports from its own line and those before it. DESIGN's arrow line, with every module placed.
 LAYERS = (
-    ("errors", "types", "bounds", "thumbnail", "rationals", "structured", "arguments"),
+    ("errors", "types", "bounds", "thumbnail", "rationals", "structured", "nearest", "arguments"),
     ("ranges", "protocols", "masking", "finite", "computed_on"),
     (
         "media",
@@ -40,6 +40,7 @@ LAYERS = (
         "steady",
         "sheet",
         "notebook",
+        "shell_words",
         "registry",
         "catalogue",
         "weights",
@@ -61,7 +62,7 @@ LAYERS = (
     ("masks", "control_source", "named_files", "plan_file", "plan_text"),
     ("guides",),
     ("pipelines",),
-    ("planning", "foreseen", "estimates", "costs", "kept_costs", "used_weights"),
+    ("planning", "foreseen", "estimates", "costs", "prompts", "kept_costs", "used_weights", "recorded_request"),
     ("restylers", "killed"),
     ("sampling", "ended_before"),
     ("finishing", "resumed"),
@@ -69,7 +70,11 @@ LAYERS = (
     ("render_steps",),
     (
         "render",
+        "replay",
         "stills",
+        "gallery",
+        "gallery_files",
+        "gallery_page",
         "control_output",
         "control_files",
         "control_data",

@@ -5,6 +5,7 @@
 
 import ast
 import itertools
+import json
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -165,6 +166,12 @@ def test_an_export_loads_in_diffusers(tmp_path: Path) -> None:
         "pencil sketch", image=image, control_image=[image, image], num_inference_steps=2, output_type="pt"
     )
     assert out.images.shape == image.shape
+    listed = tmp_path / "checkpoint" / "looks.json"
+    told: dict[str, Any] = json.loads(listed.read_text("utf-8"))
+    told["looks"][2]["recipe"] = {"standard": {"variation": 0.5}}
+    listed.write_text(json.dumps(told), "utf-8")
+    export(new_autoencoder(channels=16), networks, tmp_path / "checkpoint")
+    assert json.loads(listed.read_text("utf-8")) == told, "what was found for the looks stays"
     document: dict[str, Any] = looks_document()
     assert [look["name"] for look in document["looks"]] == [look.name for look in (*LOOKS, *STRENGTHS, *PALETTES)]
     words = set(document["words"])

@@ -67,6 +67,7 @@ def _called(
     seed: int = 0,
     quality: QualityName = "standard",
     steps: int | None = None,
+    inversion_steps: int | None = None,
     fixed_point: int | None = None,
     short_side: int | None = None,
     start: Start = "inversion",
@@ -77,6 +78,7 @@ def _called(
     overlap: int | None = None,
     upscale: Upscale = "guided",
     bars: BlackBars = "keep",
+    allow_unknown: bool = False,
     frames: str | None = None,
     model: str = "embedded",
     controlnets: Mapping[str, str] | Sequence[tuple[str, str]] = (),
@@ -128,6 +130,7 @@ def _called(
         seed: 0 to 9223372036854775807: same seed, same frames; it acts where variation is above 0.
         quality: "draft", "standard" or "high": sets the steps and the working size.
         steps: 1 to 1000: sampling steps, instead of the quality's.
+        inversion_steps: 1 to 1000: steps of the inversion, at most those of the sampling; None is as many.
         fixed_point: 1 to 100: fixed-point iterations of each inversion step, instead of the quality's.
         short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
         start: "inversion" or "noise": where the trajectory begins.
@@ -140,6 +143,7 @@ def _called(
             third where it is less.
         upscale: "guided" or "lanczos": back to the source's size.
         bars: "keep" or "paint": whether black bars around the picture stay as they are.
+        allow_unknown: render a prompt of which the model knows no word, too.
         frames: part of the clip, START..END, as seconds, timecode or "#36..#96", END exclusive; None is the whole clip.
         model: a name from the list of models, a diffusers folder, a .safetensors file, or a hub id.
         controlnets: further control branches: kind -> folder, file or hub id.

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from vedit.errors import SettingError
+from vedit.nearest import suggest
 from vedit.rationals import shown
 
 
@@ -40,6 +41,7 @@ BOUNDS: Mapping[str, Bound] = MappingProxyType(
         # TOML and JSON readers take 64 bits with a sign.
         "seed": Bound(kind="integer", low=0, high=2**63 - 1),
         "steps": Bound(kind="integer", low=1, high=1000),
+        "inversion_steps": Bound(kind="integer", low=1, high=1000),
         "fixed_point": Bound(kind="integer", low=1, high=100),
         "short_side": Bound(kind="integer", low=64, high=4096),
         "batch": Bound(kind="integer", low=1, high=1_000_000),
@@ -85,7 +87,8 @@ def bound_fields(options: object, names: tuple[str, ...]) -> None:
 def one_of(name: str, value: object, choices: tuple[str, ...]) -> None:
     """Raises SettingError where a setting's value is none of the words that it may be."""
     if value not in choices:
-        raise SettingError(f"{name} is {shown(value)}", remedy=f"use one of {', '.join(choices)}")
+        told = suggest(str(value), choices, before="use one of ")
+        raise SettingError(f"{name} is {shown(value)}", remedy=told)
 
 
 def _number(value: object, bound: Bound) -> float | None:

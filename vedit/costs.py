@@ -39,7 +39,7 @@ _LARGER_AUTOENCODER = 6.4e-8
 """The same together, for each parameter beyond the embedded model's: AutoencoderKL takes 5.7 s."""
 _FINISHED = 5e-8
 """A pixel of the source: the change is carried up to it."""
-_START = 3.0
+START_SECONDS = 3.0
 """The libraries' import."""
 _LOADED, _LOADED_PARAMETER = 1.6, 4e-9
 """The model's load, and what each of its parameters adds."""
@@ -194,7 +194,7 @@ def seconds_of(outline: Outline, *, paces: Mapping[str, float] = AS_SHIPPED) -> 
     if any(look.sizes is None for look in outline.looks):
         return None
     stages = expected_of(outline, paces=paces)
-    return _START * paces.get("start", 1.0) + sum(leg.seconds for legs in stages.values() for leg in legs)
+    return START_SECONDS * paces.get("start", 1.0) + sum(leg.seconds for legs in stages.values() for leg in legs)
 
 
 def _paced(expected: Expected, paces: Mapping[str, float]) -> Expected:

@@ -40,6 +40,7 @@ class Edit(RestyleOptions):
         seed: int = 0,
         quality: QualityName = "standard",
         steps: int | None = None,
+        inversion_steps: int | None = None,
         fixed_point: int | None = None,
         short_side: int | None = None,
         start: Start = "inversion",
@@ -50,6 +51,7 @@ class Edit(RestyleOptions):
         overlap: int | None = None,
         upscale: Upscale = "guided",
         bars: BlackBars = "keep",
+        allow_unknown: bool = False,
     ) -> None:
         """Make it; all but the prompt is given by name.
 
@@ -69,6 +71,7 @@ class Edit(RestyleOptions):
             seed: 0 to 9223372036854775807: same seed, same frames; it acts where variation is above 0.
             quality: "draft", "standard" or "high": sets the steps and the working size.
             steps: 1 to 1000: sampling steps, instead of the quality's.
+            inversion_steps: 1 to 1000: steps of the inversion, at most those of the sampling; None is as many.
             fixed_point: 1 to 100: fixed-point iterations of each inversion step, instead of the quality's.
             short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
             start: "inversion" or "noise": where the trajectory begins.
@@ -81,6 +84,7 @@ class Edit(RestyleOptions):
                 that third where it is less.
             upscale: "guided" or "lanczos": back to the source's size.
             bars: "keep" or "paint": whether black bars around the picture stay as they are.
+            allow_unknown: render a prompt of which the model knows no word, too.
 
         Raises:
             InputError: a mask, region or control that is not understood, or a value that is not allowed.

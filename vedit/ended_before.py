@@ -16,6 +16,7 @@ from vedit.media.commit import Journal
 from vedit.media.containers import default_output
 from vedit.media.sidecar import source_hash, versions
 from vedit.options import RenderRequest, RenderResult
+from vedit.planning import settle
 from vedit.types import FrameRange
 from vedit.used_weights import weights_of
 
@@ -34,7 +35,7 @@ def ended_before(request: RenderRequest, *, side_by_side: Path | None = None) ->
     if told is None or request.looks is not None:
         return None
     try:
-        if told["request"] != _key(request, side_by_side, source_hash(request.source)[0]):
+        if told["request"] != _key(settle(request), side_by_side, source_hash(request.source)[0]):
             return None
         values: dict[str, Any] = dict(told["result"])
         values["notes"] = tuple(values["notes"])

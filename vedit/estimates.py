@@ -10,7 +10,7 @@ from vedit.costs import AUTOENCODER, LookOutline, Outline, seconds_of
 from vedit.guides import plain
 from vedit.kept_costs import paces_of
 from vedit.media.sequence import is_still
-from vedit.models import default_guidance, known_models, known_words, sizes, unknown_words, what_to_know
+from vedit.models import default_guidance, known_models, sizes, what_to_know
 from vedit.models.fast import FastTier, Schedule, fast_tier
 from vedit.options import NO_RATE, RenderPlan, RestyleOptions
 
@@ -102,8 +102,17 @@ def _evaluations(job: Job) -> int:
 
 def _ordinary_evaluations(model: str, options: RestyleOptions) -> int:
     """Of the model's own trajectory."""
-    inversion = options.resolved().fixed_point if options.start == "inversion" else 0
-    return _ordinary_steps(options) * (inversion + (2 if _guidance(model, options) != 1 else 1))
+    steps, fixed_point = _ordinary_steps(options), options.resolved().fixed_point
+    inverting = fixed_point * _inversion_steps(options) if options.start == "inversion" else 0
+    return inverting + steps * (2 if _guidance(model, options) != 1 else 1)
+
+
+def _inversion_steps(options: RestyleOptions) -> int:
+    """Of the model's own trajectory: as many as are sampled, or the part of those asked for that lies below."""
+    taken, whole, count = _ordinary_steps(options), options.resolved().steps, options.inversion_steps
+    if count is None or not taken:
+        return taken
+    return 1 + sum(number * whole // count > whole - taken for number in range(count))
 
 
 def _guidance(model: str, options: RestyleOptions) -> float:
@@ -275,15 +284,6 @@ def little_space(output: OutputPlan, fit: Fit, *, keep_frames: bool) -> tuple[st
     if needed < free:
         return ()
     return (f"{output.path.parent} has {free / 1e9:.1f} GB free, the render may need {needed / 1e9:.1f} GB",)
-
-
-def strange_words(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
-    """A line that names the words of the prompts which the model was not trained on."""
-    prompts = [text for look in looks for text in (look.prompt, *(region.prompt for region in look.regions))]
-    unknown = unknown_words(" ".join(prompts), known_words(model))
-    if not unknown:
-        return ()
-    return (f"the model does not know: {', '.join(unknown)}; `vedit models info {model}` lists what it knows",)
 
 
 def idle_seeds(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:

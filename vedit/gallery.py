@@ -7,12 +7,12 @@ go through the network together. So a look costs its own sampling, decoding and 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from vedit.pipelines.restyle import Restyler, restyle_frames
 from vedit.planning import Job, indexed, make_job, open_source, steered_by
 from vedit.ranges import to_integer, to_unit
 from vedit.restylers import in_full, load_restylers
+from vedit.thumbnail import image_html, png, thumbnail
 from vedit.types import Clip
 
 if TYPE_CHECKING:
@@ -56,6 +57,7 @@ class GalleryPlan:
     """(width, height) at which the model works."""
     model: str
     device: str
+    quality: str
     notes: tuple[str, ...] = ()
 
 
@@ -70,6 +72,23 @@ class Gallery:
     bit_depth: int
 
 
+class LookPictures(dict[str, "IntFrames"]):
+    """Pictures by the names of their looks; shows itself in a notebook.
+
+    Args:
+        pictures: (H, W, 3) integers of `bit_depth`.
+        bit_depth: 8 is uint8; up to 16 is uint16.
+    """
+
+    def __init__(self, pictures: Mapping[str, IntFrames], *, bit_depth: int = 8) -> None:
+        super().__init__(pictures)
+        self.bit_depth = bit_depth
+
+    def _repr_html_(self) -> str:
+        small = {name: thumbnail(one.transpose(2, 0, 1), self.bit_depth) for name, one in self.items()}
+        return "".join(image_html(png(one), name) for name, one in small.items())
+
+
 def plan_gallery(
     request: RenderRequest,
     at: str | None = None,
@@ -77,7 +96,7 @@ def plan_gallery(
     reader: VideoReader | None = None,
     on_progress: OnProgress = ignore_progress,
 ) -> GalleryPlan:
-    """Which frame of which size a gallery shows; no model is loaded. Arguments and errors are those of `make_gallery`."""
+    """Which frame a gallery shows, at which size; no model is loaded. It takes and raises what `make_gallery` does."""
     with tempfile.TemporaryDirectory(prefix="vedit-") as folder, ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
         return _planned(_job_at(request, at, reader, Path(folder), on_progress))
@@ -153,6 +172,7 @@ def _planned(job: Job) -> GalleryPlan:
         working_size=(job.fit.outer[1], job.fit.outer[0]),
         model=job.request.model,
         device=job.device,
+        quality=job.request.options.quality,
         notes=job.notes,
     )
 
@@ -182,7 +202,7 @@ def _pictures(
             if stage == "sample":
                 on_progress(Progress(stage="sample", done=done + int(part * count), total=len(jobs)))
 
-        guides = steering.guides_of(shot, first.controls, ())([number], frames)
+        guides = steering.guides_of(shot, first.controls, (), drawn=first.drawn)([number], frames)
         targets = [restylers[place].target for place in places]
         latents = restyle_frames(first, frames, [number], guides, tell, targets=targets)
         seen, results = decoded(jobs[places[0]], first, frames, latents)
@@ -215,7 +235,7 @@ def _at_side(frame: IntFrames, bit_depth: int, side: int | None) -> IntFrames:
     """A frame (3, H, W), its longer side at most `side`, as a picture (h, w, 3)."""
     longer = max(frame.shape[1:])
     scaled = frame if side is None or longer <= side else _resized(frame, bit_depth, side / longer)
-    return np.ascontiguousarray(scaled.transpose(1, 2, 0))
+    return cast("IntFrames", np.ascontiguousarray(scaled.transpose(1, 2, 0)))
 
 
 def _resized(frame: IntFrames, bit_depth: int, scale: float) -> IntFrames:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vedit.computed_on import computed_on
+from vedit.costs import START_SECONDS
 from vedit.map_cache import cache_root, keeps_nothing
 
 if TYPE_CHECKING:
@@ -39,8 +40,6 @@ LEAST_SECONDS = 0.5
 """What took less, and was expected to, says nothing."""
 FARTHEST = 100.0
 """How many times as long or as short as expected a stage may take to be believed."""
-START = "start"
-"""The libraries' import, which is no stage of a render."""
 _NETWORKS = ("invert", "sample", "finish")
 _LARGEST_FILE = 2**20
 
@@ -49,9 +48,9 @@ def paces_of(outline: Outline) -> dict[str, float]:
     """How many times as long as `vedit.costs` says each stage takes here: as it did with the same model or codec, else
     as with others. Stages that have never run here are left out."""
     runs = _read()
-    machine = _machine(outline.device)
     found: dict[str, float] = {}
     for stage, what in _subjects(outline).items():
+        machine = _machine("cpu" if stage == "start" else outline.device)
         own = runs.get(f"{machine} {stage} {what}")
         alike = own or [pace for key, paces in runs.items() if key.startswith(f"{machine} {stage} ") for pace in paces]
         if alike:
@@ -80,6 +79,13 @@ def keep(outline: Outline, taken: Mapping[str, Taken], paces: Mapping[str, float
     _add({key: pace for key, pace in new.items() if _believed(pace)})
 
 
+def keep_start(seconds: float) -> None:
+    """Keep what the libraries' import has taken, on the way to whatever device."""
+    pace = seconds / START_SECONDS
+    if _believed(pace):
+        _add({f"{_machine('cpu')} start ": pace})
+
+
 def costs_file() -> Path:
     """Where it is kept."""
     return cache_root() / FILE
@@ -88,7 +94,7 @@ def costs_file() -> Path:
 def _subjects(outline: Outline) -> dict[str, str]:
     """Stage -> what it goes by beside the machine."""
     return {
-        START: "",
+        "start": "",
         **dict.fromkeys(("index", "shots"), outline.source_codec),
         **dict.fromkeys(("load", *_NETWORKS), outline.model),
         **dict.fromkeys(("write", "verify"), outline.codec),

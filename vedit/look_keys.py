@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from typing import Literal, cast, get_args
 
 from vedit.bounds import BOUNDS, end_text
 from vedit.errors import InputError
 from vedit.masking import Propagation
+from vedit.nearest import did_you_mean, nearest
 from vedit.options import QUALITIES, BlackBars, Keep, Start, Upscale
 
 Kind = Literal["text", "integer", "number", "boolean"]
@@ -40,7 +40,8 @@ class Key:
         if not _is(item, self.kind):
             return f"is {self._word}"
         if self.choices and item not in self.choices:
-            return f"is one of {', '.join(self.choices)}"
+            near = did_you_mean(str(item), self.choices)
+            return f"is one of {', '.join(self.choices)}{f': {near}' if near else ''}"
         if isinstance(item, int | float) and not self._within(item):
             if self.maximum is not None:
                 return f"lies between {end_text(self.minimum or 0)} and {end_text(self.maximum)}"
@@ -144,10 +145,12 @@ LOOK: dict[str, Key] = {
         table=REGION,
         about="Parts of the picture with prompts of their own: MASK=PROMPT each.",
     ),
+    "allow_unknown": Key(kind="boolean", about="Render a prompt of which the model knows no word, too."),
     "variation": _bounded("variation", "How much is drawn from the seed, rather than from the source's own detail."),
     "seed": _bounded("seed", "Same seed, same frames; it acts where variation is above 0."),
     "quality": Key(kind="text", choices=tuple(QUALITIES), about="Sets the steps and the working size."),
     "steps": _bounded("steps", "Sampling steps, instead of the quality's."),
+    "inversion_steps": _bounded("inversion_steps", "Steps of the inversion, at most those of the sampling."),
     "fixed_point": _bounded("fixed_point", "Fixed-point iterations of the inversion."),
     "short_side": _bounded("short_side", "Pixels of the shorter side that the model works at."),
     "start": Key(kind="text", choices=get_args(Start), about="Where the trajectory begins."),
@@ -193,7 +196,8 @@ def unknown_key(name: str, known: Mapping[str, object] | Sequence[str], where: s
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    (near,) = get_close_matches(name, known, n=1, cutoff=0)
+    near = nearest(name, known, cutoff=0)
+    assert near is not None  # there is no table without keys
     return near
 
 

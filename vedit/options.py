@@ -30,6 +30,7 @@ _NUMBERS = (
     "variation",
     "seed",
     "steps",
+    "inversion_steps",
     "fixed_point",
     "short_side",
     "batch",
@@ -89,8 +90,12 @@ class RestyleOptions:
     """Decides what is drawn: where `variation` is above 0, or with `start` "noise"."""
     quality: QualityName = "standard"
     steps: int | None = None
+    inversion_steps: int | None = None
+    """Steps in which the source is inverted, at most as many as are sampled; None is as many."""
     fixed_point: int | None = None
     short_side: int | None = None
+    allow_unknown: bool = False
+    """Render a prompt of which the model knows no word, too, as if it said nothing."""
     start: Start = "inversion"
     """Where the trajectory begins: the inverted source, or the source plus noise of the seed."""
     cross_frame: bool = True
@@ -118,6 +123,11 @@ class RestyleOptions:
         one_of("bars", self.bars, get_args(BlackBars))
         if self.keep is not None:
             one_of("keep", self.keep, get_args(Keep))
+        if self.inversion_steps is not None and self.inversion_steps > self.resolved().steps:
+            raise SettingError(
+                f"inversion_steps is {self.inversion_steps} of {self.resolved().steps} sampling steps",
+                remedy="give at most as many, or leave it out",
+            )
         if self.start == "noise" and self.variation:
             raise SettingError(
                 f"variation is {self.variation:g} with start noise, which is drawn from the seed as it is",
@@ -136,7 +146,7 @@ class RestyleOptions:
 
     def at_quality(self, quality: QualityName) -> RestyleOptions:
         """The same look at a preset's cost, whatever it says itself of what the preset decides."""
-        return replace(self, quality=quality, steps=None, fixed_point=None, short_side=None)
+        return replace(self, quality=quality, steps=None, inversion_steps=None, fixed_point=None, short_side=None)
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -205,6 +215,11 @@ class RenderRequest:
     keep_frames: bool = False
     """Keep each shot's finished frames too, losslessly, so that a render which changes one shot only encodes the others
     anew. Takes about as much space as a lossless copy of the clip."""
+
+    @property
+    def all_looks(self) -> tuple[RestyleOptions, ...]:
+        """The look of every shot that has one."""
+        return (self.options,) if self.looks is None else tuple(self.looks.values())
 
     def __post_init__(self) -> None:
         try:

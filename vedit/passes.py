@@ -16,6 +16,7 @@ from vedit.memory import Footing, Ladder
 from vedit.options import OnProgress
 from vedit.pipelines.restyle import Restyler
 from vedit.planning import Job, steered_by
+from vedit.recorded_request import as_recorded, hashes_of
 from vedit.restylers import load_restylers
 from vedit.sampling import OnNote, Sampler, Stop
 from vedit.types import Shot
@@ -90,6 +91,14 @@ def recipe_of(job: Job, passes: Sequence[Pass]) -> dict[str, object]:
     looks = [{**settings, **_made_with(one)} for settings, one in zip(told, passes, strict=True)]
     kept = {key: described.settings[key] for key in ("untouched", "locked")}
     return {"looks": looks, **kept, **alike}
+
+
+def asked_of(job: Job) -> dict[str, object] | None:
+    """All that has to be known to render a job again, for a record; None where none is written."""
+    if job.output.sidecar is None:
+        return None
+    folder = job.output.path.parent
+    return {"request": as_recorded(job.request, folder), "files": hashes_of(job.request, folder)}
 
 
 def _made_with(one: Pass) -> dict[str, object]:

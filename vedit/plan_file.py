@@ -30,6 +30,7 @@ from vedit.media.rates import snap
 from vedit.media.timecode import parse_range
 from vedit.models import DEFAULT
 from vedit.named_files import NamedFiles
+from vedit.nearest import did_you_mean
 from vedit.options import RenderRequest, RestyleOptions
 from vedit.plan_keys import EDIT, SHOT, TABLES, TOP
 from vedit.rationals import frame_rate, shown
@@ -220,10 +221,10 @@ def _chapter(title: str, reader: Reader, where: str) -> FrameRange:
     chapters = read_chapters(reader.metadata.path)
     found = next((chapter for chapter in chapters if chapter.title.casefold() == title.casefold()), None)
     if found is None:
-        names = ", ".join(repr(chapter.title) for chapter in chapters)
-        raise InputError(
-            f"{where}: the source has no chapter {title!r}", remedy=f"it has {names}" if names else "it has none"
-        )
+        titles = [chapter.title for chapter in chapters]
+        told = f"it has {', '.join(map(repr, titles)) or 'none'}"
+        near = did_you_mean(title, titles)
+        raise InputError(f"{where}: the source has no chapter {title!r}", remedy=f"{near} {told}" if near else told)
     index, base = reader.index(), reader.index().time_base
     numbers = [n for n, pts in enumerate(index.pts) if found.start <= pts * base < found.stop]
     if not numbers:

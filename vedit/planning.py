@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from vedit.controls import branch, keeping, settled
 from vedit.errors import InputError
-from vedit.estimates import idle_seeds, larger_model, little_space, outline_of, strange_words, what_it_is
+from vedit.estimates import idle_seeds, larger_model, little_space, outline_of, what_it_is
 from vedit.foreseen import OnOutline, fit_of, foreseen, ignore_outline
 from vedit.guides import Anchor, Steered
 from vedit.masks import MatteSource
@@ -23,6 +23,7 @@ from vedit.media.target import check_name
 from vedit.media.timecode import parse_moment, parse_range
 from vedit.models import control_kinds
 from vedit.models.check import checked, located
+from vedit.models.recipes import by_recipe, recipe_notes
 from vedit.options import (
     OnProgress,
     Progress,
@@ -30,6 +31,7 @@ from vedit.options import (
     RestyleOptions,
     ignore_progress,
 )
+from vedit.prompts import check_words, made_looks, word_notes
 from vedit.rationals import shown
 from vedit.registry import needs_of
 from vedit.shot_bars import kept_bars, told_of_bars
@@ -199,12 +201,13 @@ def make_job(
     Raises:
         InputError: the request cannot be carried out; the message says why and what to do.
     """
-    looks = (request.options,) if request.looks is None else tuple(request.looks.values())
+    looks = request.all_looks
     for options in looks:
         check_prompts(options)
     check_place(request)
+    by_recipes = recipe_notes(looks, request.model)
     request = settle(request)
-    looks = (request.options,) if request.looks is None else tuple(request.looks.values())
+    looks = request.all_looks
     device = pick_device(request.device)
     with ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
@@ -253,9 +256,10 @@ def make_job(
             *_untouched(request.looks, shots),
             *told_of_bars(bars, shots),
             *dict.fromkeys(note for options in looks for note in keeping(options)),
+            *by_recipes,
             *little_space(output, fit, keep_frames=request.keep_frames),
             *what_it_is(request.model),
-            *strange_words(request.model, looks),
+            *word_notes(request),
             *idle_seeds(looks),
             *larger_model(request, device),
         ),
@@ -283,26 +287,27 @@ def check_place(request: RenderRequest) -> None:
 
 
 def settle(request: RenderRequest) -> RenderRequest:
-    """The request with the controls that will act; settled once more it is the same.
+    """The request with the recipes of its looks and the controls that will act; settled once more it is the same.
 
     Raises:
-        InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, or the
-            weights that a control's maps are made with are absent.
+        InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, the
+            weights that a control's maps are made with are absent, or the model knows no word of a prompt.
     """
     located(request.model)
     kinds = control_kinds(request.model, dict(request.controlnets))
     if request.looks is None:
-        request = replace(request, options=settled(request.options, kinds, model=request.model))
-        looks = [request.options]
+        asked = by_recipe(request.options, request.model)
+        request = replace(request, options=settled(asked, kinds, model=request.model))
     else:
-        chosen = {number: settled(look, kinds, model=request.model) for number, look in request.looks.items()}
+        asked = {number: by_recipe(look, request.model) for number, look in request.looks.items()}
+        chosen = {number: settled(look, kinds, model=request.model) for number, look in asked.items()}
         request = replace(request, looks=chosen)
-        looks = [look for number, look in chosen.items() if number not in request.locked]
-    used = [spec for look in looks for spec in look.controls]
+    used = [spec for look in made_looks(request) for spec in look.controls]
     checked(request.model, dict(request.controlnets), controls=[branch(spec.kind) for spec in used])
     for kind in dict.fromkeys(spec.kind for spec in used if spec.source is None):
         for name in needs_of(kind).weights:
             local(name)
+    check_words(request)
     return request
 
 

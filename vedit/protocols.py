@@ -60,10 +60,10 @@ class Mattes(Protocol):
 class Denoiser(Protocol):
     """A model of any family, wrapped once: x (T, C, h, w) at an integer timestep -> its raw output, same shape.
 
-    The raw output is epsilon or v, as the model's scheduler config says. The prompt is one for all frames, (1, L, D), or
-    one for each. Only controls of branches that the model has may be given; their frames have the pixel size of x, and
-    a single one holds for all of x. Tensors are not written to once they were given: a model may
-    keep what it made of one for as long as the caller holds it.
+    The raw output is epsilon or v, as the model's scheduler config says. The prompt is one for all frames, (1, L, D),
+    or one for each. Only controls of branches that the model has may be given; their frames have the pixel size of x,
+    and a single one holds for all of x. Tensors are not written to once they were given: a model may keep what it made
+    of one for as long as the caller holds it.
     """
 
     def __call__(

@@ -14,7 +14,7 @@ from vedit import hub
 from vedit.errors import ModelError
 from vedit.hub_cache import hub_place, on_disk
 from vedit.models import SD15, known_models
-from vedit.registry import suggest
+from vedit.nearest import suggest
 from vedit.weights import FOLDER_VARIABLE, find, info, known_weights, terms
 
 _PARTS = ("unet", "vae", "text_encoder", "tokenizer", "scheduler")

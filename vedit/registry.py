@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from functools import cache
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, entry_points, version
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from vedit.catalogue import WeightsInfo
 from vedit.errors import InputError
+from vedit.nearest import suggest
 
 if TYPE_CHECKING:
     import torch
@@ -114,7 +114,7 @@ class Registry:
     def __getitem__(self, name: str) -> Entry:
         """The entry of that name. Raises InputError, naming the nearest known one."""
         if name not in self._entries:
-            raise InputError(f"no {self.kind} is named {name!r}", remedy=suggest(name, list(self._entries)))
+            raise InputError(f"no {self.kind} is named {name!r}", remedy=suggest(name, self._entries))
         return self._entries[name]
 
     def __contains__(self, name: object) -> bool:
@@ -125,13 +125,6 @@ class Registry:
 
     def __len__(self) -> int:
         return len(self._entries)
-
-
-def suggest(name: str, known: list[str]) -> str:
-    """The remedy for an unknown name: the nearest known one, or all of them."""
-    near = get_close_matches(name.lower(), known, n=1, cutoff=0.5)
-    listed = ", ".join(known) or "none"
-    return f"did you mean {near[0]!r}? known: {listed}" if near else f"known: {listed}"
 
 
 _PREPROCESSORS = (

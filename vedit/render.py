@@ -33,7 +33,7 @@ from vedit.media.plan import OutputPlan, check_output, plan_output, temporary_fo
 from vedit.media.target import check_target
 from vedit.media.write import VideoWriter
 from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult, ignore_plan, ignore_progress
-from vedit.passes import Pass, open_passes, recipe_of, used_by
+from vedit.passes import Pass, asked_of, open_passes, recipe_of, used_by
 from vedit.planning import Job, make_job, reopen_source, steered_by
 from vedit.render_steps import Checking, step_of
 from vedit.restylers import in_full, said_of
@@ -191,6 +191,7 @@ def _attempt(
             replaces=writing.replaces,
         )
         stop_if_asked(stop, work)
+        asked = asked_of(job)  # the hashes of masks as they are now, not as they may be when the render is done
         course(Progress(stage="load", done=0, total=1))
         passes, notes = open_passes(job, work, stack, on_progress=course, on_note=on_note, stop=stop)
         course(Progress(stage="load", done=1, total=1))
@@ -282,6 +283,7 @@ def _attempt(
             timings=clock.laps,
             notes=told,
             used=used_by(passes),
+            asked=asked,
             source_sha256=job.source_sha256,
             journal=journal,
             on_checked=checking.next_file(),

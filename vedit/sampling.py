@@ -14,6 +14,8 @@ from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.guides import Steering, hashed, made_by
 from vedit.memory import Ladder
+from vedit.models import known_words
+from vedit.models.words import heard
 from vedit.options import OnProgress, Progress
 from vedit.pipelines.restyle import Restyler, join_windows, restyle_window, shot_windows
 from vedit.registry import needs_of
@@ -254,16 +256,19 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
     options = restyler.options
     inverted = options.start == "inversion"
     variation = options.variation if restyler.path.steps else None
+    known = known_words(job.request.model)
+    regions = [replace(region, prompt=heard(region.prompt, known)) for region in options.regions]
     return {
         "source": job.source_key,
         "interlaced": job.request.writing.interlaced,
         "fit": hashed(job.fit),
         "model": restyler.fingerprint,
-        "prompts": [options.prompt, options.negative_prompt, options.source_prompt],
+        # Words that the model does not know change nothing.
+        "prompts": [heard(text, known) for text in (options.prompt, options.negative_prompt, options.source_prompt)],
         "controls": hashed(restyler.controls),
         "maps": [made_by(spec.kind) for spec in restyler.controls if spec.source is None],
         "mask": hashed(options.mask),
-        "regions": hashed(options.regions),
+        "regions": hashed(regions),
         "sampled": [asdict(step) for step in restyler.path.steps],
         # Without variation an inversion draws no noise, and a start from noise has no inversion.
         "inverted": [[asdict(step) for step in restyler.inversion.steps], restyler.fixed_point] if inverted else None,

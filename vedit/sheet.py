@@ -63,9 +63,8 @@ def contact_sheet(
     """Write frames as one picture, a row of cells for each row given.
 
     Args:
-        rows: single frames, integers (3 or 4, H, W) RGB(A) of `bit_depth`; alpha is ignored. Rows may differ in
-            length, frames in size. Frames are scaled down, never up.
-        labels: a text under each frame, in the shape of `rows`; none where it is empty.
+        rows: see `sheet_bytes`.
+        labels: see `sheet_bytes`.
         path: where to, as PNG, JPEG or WebP by its ending; the file appears complete or not at all.
         bit_depth: of the frames.
         cell_width: pixels.
@@ -76,6 +75,32 @@ def contact_sheet(
     Raises:
         ValueError: no frames, labels that do not match them, or deep frames without their depth.
         InputError: the file cannot be written, or has another ending.
+    """
+    write_whole(path, sheet_bytes(rows, labels, path, bit_depth=bit_depth, cell_width=cell_width))
+    return path
+
+
+def sheet_bytes(
+    rows: Sequence[Sequence[IntFrames]],
+    labels: Sequence[Sequence[str]],
+    path: Path,
+    *,
+    bit_depth: int = 8,
+    cell_width: int = 320,
+) -> bytes:
+    """What `contact_sheet` writes.
+
+    Args:
+        rows: single frames, integers (3 or 4, H, W) RGB(A) of `bit_depth`; alpha is ignored. Rows may differ in
+            length, frames in size. Frames are scaled down, never up.
+        labels: a text under each frame, in the shape of `rows`; none where it is empty.
+        path: names the format by its ending.
+        bit_depth: of the frames.
+        cell_width: pixels.
+
+    Raises:
+        ValueError: as `contact_sheet`.
+        InputError: another ending, or a format that cannot hold the size.
     """
     check_sheet(path)
     if not any(len(row) for row in rows):
@@ -102,8 +127,7 @@ def contact_sheet(
         size = f"{sheet.shape[1]}x{sheet.shape[0]}"
         raise InputError(f"{path} cannot hold a sheet of {size} pixels", remedy="name it .png")
     told = data.tobytes()
-    write_whole(path, signed(told) if suffix == ".png" else told)
-    return path
+    return signed(told) if suffix == ".png" else told
 
 
 def _cell(frame: IntFrames, bit_depth: int, text: str, width: int) -> Image:

@@ -19,7 +19,9 @@ from vedit.media.containers import default_output
 from vedit.media.target import check_target
 from vedit.options import OnProgress, Progress, RenderRequest, RestyleOptions, ignore_progress
 from vedit.planning import Job, make_job, reopen_source, steered_by
+from vedit.prompts import word_notes
 from vedit.restylers import in_full, load_restylers
+from vedit.sampling import OnNote, ignore_note
 from vedit.sheet import contact_sheet
 from vedit.thumbnail import thumbnail
 from vedit.types import Shot
@@ -49,6 +51,7 @@ def preview(
     reader: VideoReader | None = None,
     numbers_of: Callable[[Shot], Sequence[int]] | None = None,
     on_progress: OnProgress = ignore_progress,
+    on_note: OnNote = ignore_note,
 ) -> Path:
     """A few frames of each shot, source above result, as one PNG; the clip itself is not rendered.
 
@@ -59,6 +62,7 @@ def preview(
         reader: of the source, where one is open already; it stays open.
         numbers_of: which frames of a shot; None is the first, the middle and the last.
         on_progress: told before each shot and at the end.
+        on_note: told what the user should know of the prompts, before anything is made.
 
     Raises:
         InputError: the request cannot be carried out, or no shot has a look.
@@ -72,6 +76,8 @@ def preview(
         course.expect({} if outline is None else expected_of_stills(outline, paces=paces_of(outline)))
 
     job = make_job(request, reader=reader, on_progress=course, on_outline=expect)
+    for line in word_notes(job.request):
+        on_note(line)
     rows: list[list[IntFrames]] = []
     labels: list[list[str]] = []
     for made in stills_of(job, numbers_of=numbers_of or three_of, on_progress=course):

@@ -29,7 +29,7 @@ def weights_of(request: RenderRequest) -> dict[str, object]:
     Raises:
         ModelError: there is no such model, or its fast tier does not fit it.
     """
-    looks = (request.options,) if request.looks is None else tuple(request.looks.values())
+    looks = request.all_looks
     asked = [spec for options in looks for spec in options.controls]
     kinds = {branch(spec.kind) for spec in asked}
     tier = fast_tier(request.model)

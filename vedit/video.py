@@ -22,18 +22,27 @@ from typing import TYPE_CHECKING, Self, overload
 
 from vedit.arguments import checked
 from vedit.edits import plain_looks
-from vedit.errors import SettingError
+from vedit.errors import OutOfRangeError, SettingError
 from vedit.media.choices import Interlaced, OutputOptions
 from vedit.media.read import Backend, VideoReader
 from vedit.media.read import open_video as open_reader
 from vedit.notebook import or_text, video_html
-from vedit.options import OnProgress, RenderPlan, RenderRequest, RestyleOptions, ignore_plan, ignore_progress
+from vedit.options import (
+    OnProgress,
+    QualityName,
+    RenderPlan,
+    RenderRequest,
+    RestyleOptions,
+    ignore_plan,
+    ignore_progress,
+)
 from vedit.shots import detect_shots
 from vedit.types import FrameRange, Shot
 from vedit.video_frames import Frames
 from vedit.video_shots import Preview, Shots, VideoShot
 
 if TYPE_CHECKING:
+    from vedit.gallery import LookPictures
     from vedit.options import RenderResult
     from vedit.types import Clip, FrameIndex, IntFrames, VideoMetadata
 
@@ -304,6 +313,45 @@ class Video:
                     pairs=made.pairs,
                     bit_depth=self.metadata.bit_depth,
                 )
+
+    @checked
+    def looks(
+        self,
+        of: Sequence[str] | str = (),
+        *,
+        at: int | str | None = None,
+        quality: QualityName = "draft",
+        model: str = "embedded",
+        device: str = "auto",
+        side: int | None = None,
+        on_progress: OnProgress = ignore_progress,
+    ) -> LookPictures:
+        """One frame under many looks: `video.looks(["woodcut", "night"], at=100)["night"]` is an array (H, W, 3).
+
+        Args:
+            of: names of looks, or prompts; nothing is every look that the model lists.
+            at: the number of the frame, or its moment as seconds, timecode or #frame; None is the middle of the clip.
+            quality: "draft", "standard" or "high".
+            model: as for `render`.
+            device: as for `render`.
+            side: pixels of the pictures' longer side; None is the clip's size.
+            on_progress: told of looks that are sampled, then finished.
+
+        Raises:
+            InputError: a look is not known, the frame is not in the clip, or it cannot be rendered.
+        """
+        from vedit.gallery import LookPictures, make_gallery
+        from vedit.models.looks import choose_looks
+
+        if isinstance(at, int) and not -len(self) <= at < len(self):
+            raise OutOfRangeError(f"there is no frame {at}", remedy=f"they are numbered from 0 to {len(self) - 1}")
+        moment = f"#{at % len(self)}" if isinstance(at, int) else at
+        chosen = choose_looks(model, [of] if isinstance(of, str) else of)
+        options = [RestyleOptions(prompt=look.prompt, quality=quality) for look in chosen]
+        request = replace(self._request, model=model, device=device)
+        made = make_gallery(request, options, moment, side=side, reader=self.reader, on_progress=on_progress)
+        pictures = {look.name: picture for look, picture in zip(chosen, made.pictures, strict=True)}
+        return LookPictures(pictures, bit_depth=made.bit_depth)
 
     def _with(self, edits: Edits, output: Path | str | None) -> RenderRequest:
         return replace(

@@ -14,7 +14,6 @@ import hashlib
 import json
 import os
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
 from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any, TypeVar, cast
 from vedit.catalogue import WEIGHTS, WeightsInfo
 from vedit.errors import ModelError
 from vedit.hub_cache import snapshots_of
+from vedit.nearest import suggest
 from vedit.vision_wheel import vision_fault
 
 T = TypeVar("T")
@@ -50,10 +50,7 @@ def info(name: str) -> WeightsInfo:
     for entry in known:
         if entry.name == name:
             return entry
-    names = [entry.name for entry in known]
-    near = get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    raise ModelError(f"there are no weights {name!r}", remedy=f"{hint}known: {', '.join(names)}")
+    raise ModelError(f"there are no weights {name!r}", remedy=suggest(name, [entry.name for entry in known]))
 
 
 def find(name: str) -> Path | None:

@@ -97,3 +97,28 @@ def test_what_cannot_be_bound() -> None:
     regions = (RegionGuide(prompt=TEXT("oil"), mask=torch.ones(1, 1, 8, 8)),)
     with pytest.raises(ValueError, match="regional prompts"):
         bind(FakeDenoiser(), Conditioning(prompt=TEXT("ink"), regions=regions), batch=1)
+
+
+def test_every_frame_may_have_a_prompt_of_its_own_and_all_one_map() -> None:
+    prompts = [TEXT(word) for word in ("ink", "oil", "night", "neon", "gold")]
+    control = Control(spec=ControlSpec(kind="tile"), map=ControlMap(kind="tile", frames=torch.rand(1, 3, 16, 16)))
+    x = torch.randn(FRAMES, 4, 2, 2, generator=torch.Generator().manual_seed(0))
+    together = Conditioning(
+        prompt=PromptEmbeds(states=torch.cat([one.states for one in prompts])),
+        negative=TEXT("noise"),
+        guidance=2.0,
+        controls=(control,),
+    )
+    whole = bind(FakeDenoiser(), together, batch=2)(x, STEP)
+    for number, prompt in enumerate(prompts):
+        alone = Conditioning(prompt=prompt, negative=TEXT("noise"), guidance=2.0, controls=(control,))
+        own = bind(FakeDenoiser(), alone, batch=2)(x[number : number + 1], STEP)
+        torch.testing.assert_close(whole[number : number + 1], own)
+
+
+def test_a_map_of_several_frames_is_not_taken_for_that_of_others() -> None:
+    control = Control(spec=ControlSpec(kind="tile"), map=ControlMap(kind="tile", frames=torch.rand(2, 3, 16, 16)))
+    with pytest.raises(IndexError):
+        bind(FakeDenoiser(), Conditioning(prompt=TEXT("ink"), controls=(control,)), batch=2)(
+            torch.zeros(4, 4, 2, 2), STEP
+        )

@@ -123,7 +123,8 @@ def test_pictures_are_turned_upright(tmp_path: Path, kind: str, orientation: int
     if kind == "tif":
         block = Image.Exif()
         block[0x0112] = orientation
-    smooth().save(source, exif=block, **({"quality": 100, "subsampling": 0} if kind == "jpg" else {}))
+    # Pillow passes over what a format has no use for.
+    smooth().save(source, exif=block, quality=100, subsampling=0)
     with Image.open(source) as image:
         expected = np.asarray(ImageOps.exif_transpose(image).convert("RGB")).astype(int)
     for path in (source, identity(source, tmp_path / f"out.{kind}").output):
@@ -241,7 +242,7 @@ def test_jpeg_keeps_its_chroma_and_looks_the_same(tmp_path: Path, subsampling: s
     smooth().resize((180, 124), Image.Resampling.BICUBIC).save(source, quality=95, subsampling=subsampling)
     identity(source, result)
     with Image.open(source) as before, Image.open(result) as after:
-        assert after.layer[0][1:3] == told
+        assert sampling(after) == told
         difference = np.asarray(before).astype(float) - np.asarray(after)
     assert 10 * np.log10(255**2 / (difference**2).mean()) > 40
 

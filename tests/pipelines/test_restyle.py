@@ -98,6 +98,40 @@ def test_prompt_and_negative_prompt_act(model: Model, frames: torch.Tensor) -> N
     assert float((plain - negative).abs().max()) > 1e-2
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        replace(OPTIONS, batch=2, guidance=1.5),
+        replace(OPTIONS, batch=2, steps=None, quality="draft"),
+        replace(OPTIONS, start="noise", seed=3),
+        replace(OPTIONS, variation=0.6, seed=3, guidance=1.0),
+    ],
+    ids=["guided", "fast tier", "noise", "variation"],
+)
+def test_a_frame_under_several_prompts_is_what_it_is_under_each(
+    model: Model, frames: torch.Tensor, options: RestyleOptions
+) -> None:
+    restylers = [prepare(model, replace(options, prompt=prompt)) for prompt in ("night", "woodcut", "bronze")]
+    first, one = restylers[0], frames[4:5]
+    targets = [restyler.target for restyler in restylers]
+    together = restyle_frames(first, one, [4], own_guides(first)([4], one), targets=targets).data
+    assert len(together) == 3
+    for restyler, found in zip(restylers, together, strict=True):
+        torch.testing.assert_close(found[None], alone(restyler, one, [4]), rtol=0, atol=1e-4)
+
+
+def test_several_prompts_are_for_one_frame(model: Model, frames: torch.Tensor) -> None:
+    restyler = prepare(model, OPTIONS)
+    with pytest.raises(ValueError, match="a frame by itself"):
+        restyle_frames(
+            restyler,
+            frames[:2],
+            range(2),
+            own_guides(restyler)(range(2), frames[:2]),
+            targets=[restyler.target, restyler.target],
+        )
+
+
 def test_a_long_shot_comes_in_order_with_blended_seams(model: Model, frames: torch.Tensor) -> None:
     """Windows that share frames: every frame once, alone-held frames equal their window's, each window by itself."""
     options = replace(OPTIONS, window=6, overlap=2, guidance=1.0)

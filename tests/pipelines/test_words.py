@@ -74,6 +74,11 @@ def test_the_order_of_the_words_decides_nothing(one: str, other: str, render: Re
     assert difference(first, second) < 0.35 * apart
 
 
+@pytest.mark.parametrize("prompt", ["sepia zyzzyva", "zyzzyva, sepia", "sepia of a zyzzyva", "Łódź in sepia", "sepia!"])
+def test_an_unknown_word_changes_no_pixel(prompt: str, render: Render) -> None:
+    assert torch.equal(render(prompt), render("sepia" if "in" not in prompt else "in sepia"))
+
+
 def test_a_look_that_is_denied_stays_away(render: Render) -> None:
     prompt = "pencil sketch at night"
     assert float(render(prompt, "night").mean()) > float(render(prompt).mean()) + 0.05

@@ -15,12 +15,15 @@ from typing import Any
 import click
 
 from vedit import __version__
+from vedit.cli.again import again_command
 from vedit.cli.config import config_group
 from vedit.cli.console import complain, plain_messages, say, writes_events
 from vedit.cli.controls import controls_command
 from vedit.cli.doctor import doctor_command
 from vedit.cli.identity import identity_command
+from vedit.cli.inputs import WORDS
 from vedit.cli.inspect import probe_command
+from vedit.cli.looks import looks_command
 from vedit.cli.mask import mask_command
 from vedit.cli.models import models_group
 from vedit.cli.nle import nle_group
@@ -28,6 +31,7 @@ from vedit.cli.plan import edit_command, plan_command
 from vedit.cli.restyle import restyle_command
 from vedit.cli.sample import sample_command
 from vedit.cli.shots import shots_command
+from vedit.cli.starting import starting
 from vedit.cli.stopping import TERMINATED, Terminated, terminable
 from vedit.cli.timeline import timeline_command
 from vedit.cli.verify import verify_command
@@ -61,7 +65,8 @@ class Program(click.Group):
         # reads this when torch, which no command has imported yet, loads it.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
-        with plain_messages():
+        with starting(), plain_messages():
+            WORDS.set(tuple(sys.argv[1:] if args is None else args))
             try:
                 with terminable(), warnings.catch_warnings():
                     # A user of the command line can do nothing about a library's deprecations.
@@ -99,10 +104,12 @@ def main() -> None:
 
 for _command in (
     restyle_command,
+    looks_command,
     probe_command,
     shots_command,
     plan_command,
     edit_command,
+    again_command,
     controls_command,
     mask_command,
     identity_command,

@@ -9,6 +9,7 @@ import click
 
 from vedit.cli import params
 from vedit.cli.console import say, show, show_json, size
+from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options
 from vedit.cli.progress import progress
 from vedit.media.choices import Interlaced, PresetName
@@ -38,7 +39,7 @@ class KindOption(click.Option):
 
 
 @click.command("controls", short_help="Write control maps, or check what a clip offers to them.")
-@click.argument("source", metavar="INPUT", type=params.FILE, required=False)
+@input_argument(required=False)
 @click.option(
     "--kind",
     "kind_text",
@@ -56,7 +57,7 @@ class KindOption(click.Option):
 @click.option(
     "--format",
     "wanted",
-    type=click.Choice(_FORMATS),
+    type=params.Choice(_FORMATS),
     help="png: pictures; exr: floats (raw inverse depth, flow in pixels); flo, png16 (KITTI): flow.  "
     "[default: by the extension; video for a folder]",
 )

@@ -10,11 +10,12 @@ import click
 
 from vedit.cli import params
 from vedit.cli.console import count, say, show, show_json, span
+from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
 
 
 @click.command("identity", short_help="Pass a clip through unchanged, and check it.")
-@click.argument("source", metavar="INPUT", type=params.FILE)
+@input_argument()
 @click.option("-o", "--output", type=params.FILE, required=True, help="The result.")
 @params.range_option
 @params.output_options

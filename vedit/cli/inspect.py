@@ -10,13 +10,14 @@ import click
 
 from vedit.cli import params
 from vedit.cli.console import note, show, show_json, show_rows
+from vedit.cli.inputs import input_argument
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
 
 @click.command("probe", short_help="Say what a clip holds.")
-@click.argument("source", metavar="INPUT", type=params.FILE)
+@input_argument()
 @click.option("--frames", type=click.IntRange(min=0), default=0, metavar="N", help="Decode the first N frames too.")
 @params.rate_option
 @params.track_option

@@ -9,6 +9,7 @@ import click
 
 from vedit.cli import params
 from vedit.cli.console import say, show, show_json
+from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options
 from vedit.cli.progress import progress
 from vedit.media.choices import CodecName, PresetName
@@ -21,14 +22,16 @@ if TYPE_CHECKING:
 
 
 @click.command("mask", short_help="Preview a mask, or export it as a matte.")
-@click.argument("source", metavar="INPUT", type=params.FILE)
+@input_argument()
 @mask_options
 @click.option("-o", "--output", type=params.FILE, help="The matte in grey: a video, or pictures (matte_%04d.png).")
 @click.option(
     "--alpha", is_flag=True, help="Write INPUT itself with the mask as alpha: .mov (ProRes 4444) or pictures."
 )
 @click.option("--preview", type=params.FILE, metavar="FILE.png", help="A contact sheet of every shot, the mask tinted.")
-@click.option("--codec", type=click.Choice(get_args(CodecName)), help="Codec of the matte.  [default: the container's]")
+@click.option(
+    "--codec", type=params.Choice(get_args(CodecName)), help="Codec of the matte.  [default: the container's]"
+)
 @params.preset_option("edit")
 @params.overwrite_option
 @params.range_option

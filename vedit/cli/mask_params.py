@@ -8,7 +8,7 @@ from typing import Any, TypeVar, cast, get_args
 
 import click
 
-from vedit.cli.params import number
+from vedit.cli.params import Choice, number
 from vedit.masking import MaskSpec, Propagation, RegionSpec, parse_box, parse_mask, parse_point
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -62,7 +62,7 @@ _OPTIONS = (
     ),
     click.option(
         "--propagate",
-        type=click.Choice(get_args(Propagation)),
+        type=Choice(get_args(Propagation)),
         default="auto",
         show_default=True,
         help="How a mask drawn on one frame is tracked: flow (auto), sam2, or none: it stays where it is.",

@@ -9,6 +9,7 @@ from click.formatting import wrap_text
 
 from vedit.cli import params
 from vedit.cli.console import jsonable, say, show, show_json, show_rows, size
+from vedit.errors import ModelError
 
 if TYPE_CHECKING:
     from vedit.catalogue import WeightsInfo
@@ -59,11 +60,14 @@ def list_command(*, as_json: bool) -> None:
 @params.json_option
 def info_command(*, name: str, as_json: bool) -> None:
     """Say what the model or the weights NAME are; for the embedded model, the looks and words it knows."""
-    from vedit.models import describe
+    from vedit.models import describe, known_models
+    from vedit.nearest import suggest
     from vedit.weights import info, known_weights
 
-    weights = name in {entry.name for entry in known_weights()}
-    facts = cast("dict[str, object]", jsonable(_state(info(name)) if weights else describe(name)))
+    models, weights = ([entry.name for entry in listed] for listed in (known_models(), known_weights()))
+    if name not in [*models, *weights]:
+        raise ModelError(f"there is neither a model nor weights named {name!r}", remedy=suggest(name, models + weights))
+    facts = cast("dict[str, object]", jsonable(_state(info(name)) if name in weights else describe(name)))
     if as_json:
         show_json(facts)
         return
@@ -74,7 +78,13 @@ def info_command(*, name: str, as_json: bool) -> None:
         show("")
         show("looks, and how a prompt can word them:")
         found = cast("list[dict[str, Any]]", looks)
-        show_rows({f"  {look['name']}": ", ".join(dict.fromkeys(look["wordings"])) for look in found})
+        named = {look["name"]: f"  {look['name']}{' (weak)' if look.get('weak') else ''}" for look in found}
+        show_rows({named[look["name"]]: ", ".join(dict.fromkeys(look["wordings"])) for look in found})
+        weak = {f"  {look['name']}": look.get("reason", "") for look in found if look.get("weak")}
+        if weak:
+            show("")
+            show("weak looks, by what was measured:")
+            show_rows(weak)
     if isinstance(words, list):
         show("")
         show("words it knows:")

@@ -15,7 +15,7 @@ from vedit.nle_hosts.places import HOSTS
 if TYPE_CHECKING:
     from vedit.nle_hosts.install import Installed
 
-_host = click.argument("host", metavar="HOST", type=click.Choice(HOSTS))
+_host = click.argument("host", metavar="HOST", type=params.Choice(HOSTS))
 _folder = click.option(
     "--folder", type=click.Path(path_type=Path, file_okay=False), help="A folder instead of HOST's own."
 )

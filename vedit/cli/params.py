@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
@@ -13,12 +13,16 @@ import click
 
 from vedit.bounds import BOUNDS
 from vedit.cli.console import write_events
+from vedit.cli.inputs import FileType, OutputType
+from vedit.errors import InputError
 from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
+from vedit.nearest import did_you_mean
 from vedit.rationals import frame_rate
 
 if TYPE_CHECKING:
     from vedit.media.place import Stamp
+    from vedit.options import RestyleOptions
     from vedit.types import ControlSpec
 
 
@@ -34,6 +38,25 @@ class FiniteRange(click.FloatRange):
     def _describe_range(self) -> str:
         """For the help: nothing where there are no bounds, which click writes as `x<=None`."""
         return "" if self.min is None and self.max is None else super()._describe_range()
+
+
+if TYPE_CHECKING:
+    _AnyChoice = click.Choice[str]
+else:  # not generic in early releases of click 8
+    _AnyChoice = click.Choice
+
+
+class Choice(_AnyChoice):
+    """`click.Choice` that names the nearest of its words where another was typed."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter as error:
+            near = did_you_mean(str(value), self.choices)
+            if not near:
+                raise
+            raise click.BadParameter(f"{error.message.rstrip('.')}; {near}", ctx, param) from None
 
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -66,7 +89,8 @@ def switch(name: str, text: str, *short: str) -> Callable[[Command], Command]:
     return click.option(f"{name}/{opposite}", *short, called, cls=Switch, is_flag=True, default=False, help=text)
 
 
-FILE = click.Path(path_type=Path)
+FILE = FileType()
+OUTPUT = OutputType()
 NON_NEGATIVE = FiniteRange(min=0)
 
 
@@ -89,7 +113,7 @@ def _choose_messages(_context: click.Context, _param: click.Parameter, value: st
 # Eager, so that a word behind it that is not understood is told as JSON too.
 progress_option = click.option(
     "--progress",
-    type=click.Choice(["auto", "json"]),
+    type=Choice(["auto", "json"]),
     expose_value=False,
     is_eager=True,
     callback=_choose_messages,
@@ -162,6 +186,17 @@ def check_output(path: Path, *, overwrite: bool, source: Path | None = None, rep
     check_target(path, source, overwrite=overwrite, replaces=replaces)
 
 
+def check_seed(seed: int, looks: Iterable[RestyleOptions], model: str) -> None:
+    """Raises InputError where a seed that is typed decides nothing, since nothing is drawn from it."""
+    from vedit.models.recipes import by_recipe
+
+    if not any(by_recipe(look, model).draws for look in looks):
+        raise InputError(
+            f"--seed {seed} would decide nothing: the render begins at the inverted source, where nothing is drawn",
+            remedy="add --variation, 0.6 for instance, or leave --seed out",
+        )
+
+
 class RateType(click.ParamType):
     """Frames per second as a number or a fraction, exactly: 25, 23.976 (24000/1001), 30000/1001."""
 
@@ -190,14 +225,14 @@ track_option = click.option(
 
 device_option = click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    type=Choice(["auto", "cpu", "cuda", "mps"]),
     default="auto",
     show_default=True,
     help="Where to run.",
 )
 interlaced_option = click.option(
     "--interlaced",
-    type=click.Choice(get_args(Interlaced)),
+    type=Choice(get_args(Interlaced)),
     default="deinterlace",
     show_default=True,
     help="What is done with the fields of an interlaced source.",
@@ -208,7 +243,7 @@ def preset_option(default: PresetName) -> Callable[[Command], Command]:
     """`--preset`: how a written video is encoded."""
     return click.option(
         "--preset",
-        type=click.Choice(get_args(PresetName)),
+        type=Choice(get_args(PresetName)),
         default=default,
         show_default=True,
         help="web: small, plays everywhere; edit: visually lossless; archive: lossless where the codec can be.",
@@ -218,13 +253,13 @@ def preset_option(default: PresetName) -> Callable[[Command], Command]:
 _OUTPUT_OPTIONS = (
     click.option(
         "--codec",
-        type=click.Choice(get_args(CodecName)),
+        type=Choice(get_args(CodecName)),
         help="Codec of the result.  [default: the container's usual one]",
     ),
     preset_option("edit"),
     click.option(
         "--bit-depth",
-        type=click.Choice([str(depth) for depth in get_args(BitDepth)]),
+        type=Choice([str(depth) for depth in get_args(BitDepth)]),
         help="Bits per sample, or the codec's next higher.  [default: the source's]",
     ),
     switch("--hardware", "Encode with this machine's hardware encoder for the codec."),

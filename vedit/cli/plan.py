@@ -14,7 +14,9 @@ import click
 from vedit.cli import params
 from vedit.cli.configured import Configured
 from vedit.cli.console import count, estimate, note, result_line, say_plan, show, show_json
+from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
+from vedit.cli.prompts import allow_unknown_option, prompt_file_option, said_prompt
 from vedit.cli.shots import choices_of, detection_options
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError
@@ -36,9 +38,10 @@ def _print_schema(context: click.Context, _param: click.Parameter, value: bool) 
 
 
 @click.command("plan", short_help="Write a clip's shots as a file to put looks in.")
-@click.argument("source", metavar="INPUT", type=params.FILE)
+@input_argument()
 @click.option("-o", "--output", type=params.FILE, help="The plan.  [default: NAME.plan.toml beside INPUT]")
 @click.option("-p", "--prompt", default="", help="The look of every shot that says nothing else.")
+@prompt_file_option
 @click.option("--no-thumbnails", is_flag=True, help="Write no folder of pictures beside the plan.")
 @click.option(
     "--schema",
@@ -60,6 +63,7 @@ def plan_command(
     source: Path,
     output: Path | None,
     prompt: str,
+    prompt_file: Path | None,
     no_thumbnails: bool,
     overwrite: bool,
     rate: Fraction | None,
@@ -82,10 +86,13 @@ def plan_command(
     """
     from vedit.media.isolate import check_file
     from vedit.media.read import open_video
+    from vedit.options import RenderRequest, RestyleOptions
     from vedit.plan_text import plan_text, thumbnail_files, write_thumbnails
+    from vedit.prompts import word_notes
     from vedit.shot_files import write_text
     from vedit.shot_list import find_shots
 
+    prompt = said_prompt(prompt, prompt_file)
     target = output or source.with_name(f"{source.stem}.plan.toml")
     params.check_output(target, overwrite=overwrite, source=source)
     choices = choices_of(**detection)
@@ -111,6 +118,8 @@ def plan_command(
             note(warning)
     if not source.resolve().is_relative_to(folder.resolve()):
         note(f"{source.name} is outside the folder of {target.name}: 'vedit edit' asks for --allow-outside")
+    for line in word_notes(RenderRequest(source=source, options=RestyleOptions(prompt=prompt))):
+        note(line)
     write_text(target, text)
     if as_json:
         show_json({"plan": target, "shots": len(found.shots), "thumbnails": pictures})
@@ -119,17 +128,18 @@ def plan_command(
 
 
 @click.command("edit", cls=Configured, short_help="Render a plan: each shot under its own look.")
-@click.argument("plan_path", metavar="PLAN", type=params.FILE)
+@input_argument("plan_path", "PLAN")
 @click.option("-o", "--output", type=params.FILE, help="The result, instead of the plan's.")
 @click.option(
     "--preview",
-    type=click.Choice(["stills", "draft"]),
+    type=params.Choice(["stills", "draft"]),
     help="stills: a PNG with one frame of each shot; draft: the whole clip at draft quality, NAME.draft.EXT.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be rendered and stop.")
 @click.option("--side-by-side", type=params.FILE, metavar="FILE", help="Also write source and result side by side.")
 @click.option("--no-keep", is_flag=True, help="Keep nothing but locked shots: the next run renders the others anew.")
 @click.option("--allow-outside", is_flag=True, help="The plan may name files outside its own folder.")
+@allow_unknown_option
 @params.range_option
 @params.huge_option
 @params.output_options
@@ -146,6 +156,7 @@ def edit_command(
     side_by_side: Path | None,
     no_keep: bool,
     allow_outside: bool,
+    allow_unknown: bool,
     frames: str | None,
     allow_huge: bool,
     fresh: bool,
@@ -194,6 +205,9 @@ def edit_command(
         plan.source, rate=plan.rate, track=plan.track, allow_huge=allow_huge, interlaced=choices.interlaced
     ) as reader:
         resolved = resolve_plan(plan, reader)
+        if allow_unknown:
+            looks = {number: replace(look, allow_unknown=True) for number, look in resolved.looks.items()}
+            resolved = replace(resolved, looks=looks)
         request = plan_request(
             plan,
             resolved,
@@ -274,7 +288,13 @@ def _stills(request: RenderRequest, reader: VideoReader, *, as_json: bool, quiet
     from vedit.stills import middle_of, preview
 
     with progress(quiet=quiet) as report:
-        path = preview(request, reader=reader, numbers_of=middle_of, on_progress=report)
+        path = preview(
+            request,
+            reader=reader,
+            numbers_of=middle_of,
+            on_progress=report,
+            on_note=lambda line: None if quiet else note(line),
+        )
     if as_json:
         show_json({"preview": path})
     else:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
 
@@ -11,25 +10,28 @@ from click.core import ParameterSource
 
 from vedit.cli import params
 from vedit.cli.configured import ConfiguredRestyle
-from vedit.cli.console import count, estimate, jsonable, note, result_line, say_plan, show, show_json, show_rows
+from vedit.cli.console import count, show_json
+from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options, region_choices
-from vedit.cli.progress import progress
-from vedit.cli.stopping import stopping
+from vedit.cli.prompts import allow_unknown_option, prompt_file_option, said_prompt
+from vedit.cli.restyling import make_preview, run_restyle, say_plan_of
+from vedit.cli.several import Folder, failure_of, folder_made, places, run_each
 from vedit.errors import InputError
 from vedit.masking import parse_region
-from vedit.options import NO_RATE, QUALITIES, BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
+from vedit.options import QUALITIES, BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
+from vedit.output_names import look_name
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from vedit.options import RenderPlan
 
 DEFAULTS = RestyleOptions(prompt="")
 
 
 @click.command("restyle", cls=ConfiguredRestyle, short_help="Give a clip a new look.")
-@click.argument("source", metavar="INPUT", type=params.FILE)
+@input_argument("sources", several=True)
 @click.option("-p", "--prompt", default="", help="The look to give, for instance 'woodcut'.")
+@prompt_file_option
 @click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like.")
 @click.option(
     "--source-prompt",
@@ -37,6 +39,7 @@ DEFAULTS = RestyleOptions(prompt="")
     show_default=True,
     help="What the source shows, in words.",
 )
+@allow_unknown_option
 @click.option(
     "--strength",
     type=params.number("strength"),
@@ -56,7 +59,7 @@ DEFAULTS = RestyleOptions(prompt="")
     metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
     help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
 )
-@click.option("--keep", type=click.Choice(list(get_args(Keep))), help="Controls by intent, instead of --control.")
+@click.option("--keep", type=params.Choice(list(get_args(Keep))), help="Controls by intent, instead of --control.")
 @click.option(
     "--from",
     "source_texts",
@@ -76,7 +79,7 @@ DEFAULTS = RestyleOptions(prompt="")
     "--variation",
     type=params.number("variation"),
     help="How much is drawn from the seed: more gives the look's own strokes, and less of the source's detail.  "
-    "[default: 0]",
+    "[default: the look's own, mostly 0]",
 )
 @click.option(
     "--seed",
@@ -87,7 +90,7 @@ DEFAULTS = RestyleOptions(prompt="")
 )
 @click.option(
     "--quality",
-    type=click.Choice(list(QUALITIES)),
+    type=params.Choice(list(QUALITIES)),
     default=DEFAULTS.quality,
     show_default=True,
     help="Sets the steps and the size that the model works at.",
@@ -121,7 +124,7 @@ DEFAULTS = RestyleOptions(prompt="")
 )
 @click.option(
     "--upscale",
-    type=click.Choice(["guided", "lanczos"]),
+    type=params.Choice(["guided", "lanczos"]),
     default=DEFAULTS.upscale,
     show_default=True,
     help="Back to the source's size: guided by the source's edges, or plain.",
@@ -133,7 +136,12 @@ DEFAULTS = RestyleOptions(prompt="")
     show_default=True,
     help="Black bars around the picture, found in each shot: left as they are, or restyled too.",
 )
-@click.option("-o", "--output", type=params.FILE, help="The result.  [default: NAME.vedit.EXT beside the source]")
+@click.option(
+    "-o",
+    "--output",
+    type=params.OUTPUT,
+    help="The result, or FOLDER/ for NAME.LOOK.EXT in it.  [default: NAME.vedit.EXT beside the source]",
+)
 @click.option("--side-by-side", type=params.FILE, metavar="FILE", help="Also write source and result side by side.")
 @params.range_option
 @params.rate_option
@@ -151,10 +159,12 @@ DEFAULTS = RestyleOptions(prompt="")
 @params.quiet_option
 def restyle_command(
     *,
-    source: Path,
+    sources: tuple[Path, ...],
     prompt: str,
+    prompt_file: Path | None,
     negative_prompt: str,
     source_prompt: str,
+    allow_unknown: bool,
     strength: float,
     guidance: float | None,
     control_texts: tuple[str, ...],
@@ -173,7 +183,7 @@ def restyle_command(
     batch: int,
     upscale: str,
     bars: str,
-    output: Path | None,
+    output: Path | Folder | None,
     side_by_side: Path | None,
     frames: str | None,
     rate: Fraction | None,
@@ -209,6 +219,7 @@ def restyle_command(
     checked on the written file. A render that was stopped goes on when the same command is run again; the first
     Ctrl-C finishes the current unit (about a second of film), the second stops at once.
     """
+    prompt = said_prompt(prompt, prompt_file)
     regions = tuple(parse_region(text) for text in region_texts)
     if not prompt.strip() and not regions:
         raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "woodcut"')
@@ -225,6 +236,7 @@ def restyle_command(
         prompt=prompt,
         negative_prompt=negative_prompt,
         source_prompt=source_prompt,
+        allow_unknown=allow_unknown,
         strength=strength,
         guidance=guidance,
         controls=params.controls_from(source_texts, DEFAULTS.controls if chosen is None else chosen),
@@ -241,136 +253,67 @@ def restyle_command(
         upscale=cast("Upscale", upscale),
         bars=cast("BlackBars", bars),
     )
-    if not options.draws and _typed("seed"):
+    choices = params.output_choices(**writing)
+    if side_by_side is not None and len(sources) > 1:
         raise InputError(
-            f"--seed {seed} would decide nothing: the render begins at the inverted source, where nothing is drawn",
-            remedy="add --variation, 0.6 for instance, or leave --seed out",
+            f"--side-by-side names one file, for {count(len(sources), 'input')}",
+            remedy="leave it out, or name one input",
         )
-    request = RenderRequest(
-        source=source,
-        options=options,
-        output=output,
-        frames=frames,
-        model=model,
-        controlnets=params.controlnets(controlnet_texts),
-        device=device,
-        writing=params.output_choices(**writing),
-        rate=rate,
-        track=track,
-        allow_huge=allow_huge,
-        fresh=fresh,
-        keep_work=keep_work,
-    )
+
+    def run(source: Path, target: Path | None) -> object:
+        request = RenderRequest(
+            source=source,
+            options=options,
+            output=target,
+            frames=frames,
+            model=model,
+            controlnets=params.controlnets(controlnet_texts),
+            device=device,
+            writing=choices,
+            rate=rate,
+            track=track,
+            allow_huge=allow_huge,
+            fresh=fresh,
+            keep_work=keep_work,
+        )
+        _check(request, side_by_side)
+        if preview:
+            return make_preview(request, as_json=as_json, quiet=quiet)
+        if dry_run:
+            return say_plan_of(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+        return run_restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+
+    with folder_made(output):
+        jobs = places(sources, output, look_name(options), track=track, codec=choices.codec)
+        told, failed = run_each(jobs, run, quiet=quiet)
+    if as_json:
+        show_json(told[0] if len(jobs) == 1 else {"results": told, "failed": failed})
+    if failed:
+        raise failure_of(failed, len(jobs))
+
+
+def _check(request: RenderRequest, side_by_side: Path | None) -> None:
+    """Refuse what cannot be done before anything heavy is loaded."""
+    from vedit.media.isolate import check_file
+    from vedit.models import resolve
+
+    source = request.source
     if side_by_side is not None:
         from vedit.killed import beside_of
         from vedit.media.containers import default_output
 
-        left = beside_of(output or default_output(source)) if source.exists() else ()
+        left = beside_of(request.output or default_output(source)) if source.exists() else ()
         params.check_output(side_by_side, overwrite=request.writing.overwrite, source=source, replaces=left)
-    from vedit.media.isolate import check_file
-    from vedit.models import resolve
-
     # Before anything heavy is loaded or opened: what the model is takes milliseconds.
     resolve(request.model, dict(request.controlnets))
+    if _typed("seed"):
+        params.check_seed(request.options.seed, [request.options], request.model)
     # Hostile bytes can crash a decoder: a process of its own meets them first.
-    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
-    for path in options.files:
-        check_file(path, rate=None, allow_huge=allow_huge)
-    if preview:
-        _preview(request, as_json=as_json, quiet=quiet)
-    elif dry_run:
-        _dry_run(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
-    else:
-        _restyle(request, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
+    check_file(source, rate=request.rate, track=request.track, allow_huge=request.allow_huge)
+    for path in request.options.files:
+        check_file(path, rate=None, allow_huge=request.allow_huge)
 
 
 def _typed(name: str) -> bool:
     """Whether an option stands on the command line itself."""
     return click.get_current_context().get_parameter_source(name) is ParameterSource.COMMANDLINE
-
-
-def _restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
-    from vedit.render import restyle
-
-    said: list[str] = []
-
-    def tell(plan: RenderPlan) -> None:
-        if not quiet:
-            say_plan(plan)
-            _notes(plan.notes)
-            said.extend(plan.notes)
-
-    def tell_note(line: str) -> None:
-        if not quiet:
-            note(line)
-            said.append(line)
-
-    with stopping() as stop, progress(quiet=quiet) as report:
-        result = restyle(
-            request,
-            on_progress=report,
-            on_plan=tell,
-            on_note=tell_note,
-            stop=stop,
-            side_by_side=side_by_side,
-        )
-    if not quiet:
-        _notes(line for line in result.notes if line not in said)
-    if as_json:
-        beside = None if side_by_side is None else str(side_by_side)
-        show_json({**cast("dict[str, object]", jsonable(result)), "side_by_side": beside})
-    else:
-        show(result_line(result))
-
-
-def _notes(lines: Iterable[str]) -> None:
-    for line in lines:
-        note(line)
-
-
-def _dry_run(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> None:
-    from vedit.render import plan
-
-    with progress(quiet=quiet) as report:
-        planned = plan(request, on_progress=report, side_by_side=side_by_side)
-    if as_json:
-        show_json(planned)
-    else:
-        show_rows(_plan_rows(planned))
-        for line in planned.notes:
-            show(f"note      {line}")
-
-
-def _preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> None:
-    from vedit.stills import preview
-
-    with progress(quiet=quiet) as report:
-        path = preview(request, on_progress=report)
-    if as_json:
-        show_json({"preview": path})
-    else:
-        show(str(path))
-
-
-def _plan_rows(plan: RenderPlan) -> dict[str, str]:
-    """The plan of a dry run, to be read."""
-    frames = {
-        "frames": f"{plan.frames}, #{plan.first_frame}..#{plan.first_frame + plan.frames}, at {plan.rate}",
-        "shots": f"{count(len(plan.shots), 'shot')}: " + ", ".join(f"#{a}..#{b}" for a, b in plan.shots),
-    }
-    return {
-        "source": plan.source,
-        "output": plan.output,
-        **({"frames": "one, a still picture"} if plan.rate == NO_RATE else frames),
-        "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
-        "model": f"{plan.model} on {plan.device}",
-        **_drawn_row(plan),
-        "steps": f"{plan.steps}, {plan.network_evaluations_per_frame} network evaluations per frame",
-        "estimate": estimate(plan, "{time}, {memory} of memory"),
-    }
-
-
-def _drawn_row(plan: RenderPlan) -> dict[str, str]:
-    """What is drawn from the seed; nothing where nothing is."""
-    variation, seed = plan.settings.get("variation"), plan.settings.get("seed")
-    return {"variation": f"{variation:g} of seed {seed}"} if variation else {}

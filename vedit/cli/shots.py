@@ -10,6 +10,7 @@ import click
 
 from vedit.cli import params
 from vedit.cli.console import json_text, note, show, show_json
+from vedit.cli.inputs import input_argument
 from vedit.errors import InputError
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ NAMES = ("adaptive", "content", "histogram", "hash", "threshold")
 _OPTIONS = (
     click.option(
         "--detector",
-        type=click.Choice(NAMES),
+        type=params.Choice(NAMES),
         default=NAMES[0],
         show_default=True,
         help="How cuts are found: a detector of PySceneDetect; 'threshold' finds only fades through black.",
@@ -81,7 +82,7 @@ def choices_of(
 
 
 @click.command("shots", short_help="List the shots of a clip.")
-@click.argument("source", metavar="INPUT", type=params.FILE)
+@input_argument()
 @detection_options
 @click.option(
     "-o",

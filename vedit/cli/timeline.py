@@ -10,6 +10,8 @@ import click
 from vedit.cli import params
 from vedit.cli.configured import Configured
 from vedit.cli.console import CELL, count, note, printable, show, show_json
+from vedit.cli.inputs import input_argument
+from vedit.cli.prompts import allow_unknown_option
 from vedit.errors import InputError
 from vedit.options import QUALITIES
 
@@ -24,7 +26,7 @@ HANDLES = 8
 
 
 @click.command("timeline", cls=Configured, short_help="Restyle the clips of a timeline from an editing system.")
-@click.argument("source", metavar="TIMELINE", type=params.FILE)
+@input_argument("source", "TIMELINE")
 @click.option("--list", "as_list", is_flag=True, help="List the clips and what they show of their media, and stop.")
 @click.option(
     "--edits",
@@ -62,6 +64,7 @@ HANDLES = 8
 @click.option(
     "--allow-outside", is_flag=True, help="LOOKS.TOML may name masks, control videos and models outside its own folder."
 )
+@allow_unknown_option
 @click.option(
     "--results",
     type=click.Path(path_type=Path, exists=True, file_okay=False),
@@ -70,11 +73,11 @@ HANDLES = 8
 )
 @click.option(
     "--container",
-    type=click.Choice(["mov", "mp4", "mkv", "mxf"]),
+    type=params.Choice(["mov", "mp4", "mkv", "mxf"]),
     help="What the results are written as.  [default: as each source is]",
 )
 @click.option(
-    "--quality", type=click.Choice(list(QUALITIES)), help="For all clips, whatever the looks say: draft for a try."
+    "--quality", type=params.Choice(list(QUALITIES)), help="For all clips, whatever the looks say: draft for a try."
 )
 @click.option("--model", help="For all clips, whatever the looks say: listed name, folder, .safetensors file, hub id.")
 @params.device_option
@@ -98,6 +101,7 @@ def timeline_command(
     any_media: bool,
     skip_missing: bool,
     allow_outside: bool,
+    allow_unknown: bool,
     results: Path | None,
     container: str | None,
     quality: str | None,
@@ -156,6 +160,7 @@ def timeline_command(
             allow_huge=allow_huge,
             fresh=fresh,
             keep_work=keep_work,
+            allow_unknown=allow_unknown,
         ),
     )
     run = Run(wanted, quiet=quiet)

@@ -16,6 +16,7 @@ from vedit.nle.read import check_output, default_timeline, read_timeline, write_
 from vedit.nle.rendering import rehearse, render_timeline
 from vedit.nle.report import check_record, describe_render, describe_run, span_of, write_record
 from vedit.nle.results import RenderChoices, State, TimelineRender, timeline_renders
+from vedit.prompts import word_notes
 from vedit.timeline import clock_notes, media_facts, needed_media, plan_timeline, sequence_rates, skipped_clips
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ class Run:
             facts=self._facts,
             choices=wanted.choices,
         )
+        self._tell(*dict.fromkeys(line for render in self._renders for line in word_notes(render.request)))
         for path in dict.fromkeys(path for render in self._renders for path in render.request.options.files):
             check_file(path, rate=None, allow_huge=huge)
 

@@ -10,6 +10,7 @@ import click
 
 from vedit.cli import params
 from vedit.cli.console import say, show, show_json
+from vedit.cli.inputs import input_argument
 
 if TYPE_CHECKING:
     from vedit.media.contract import ContractReport
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("verify", short_help="Check a result against its source.")
 @click.argument("source", metavar="SOURCE", type=params.FILE)
-@click.argument("result", metavar="RESULT", type=params.FILE)
+@input_argument("result", "RESULT")
 @params.range_option
 @params.rate_option
 @params.track_option

@@ -47,6 +47,18 @@ def through(scheduler_config: Mapping[str, object], timesteps: Sequence[int]) ->
     )
 
 
+def thinned(path: Trajectory, whole: Sequence[int], count: int) -> tuple[int, ...]:
+    """Where an inversion in fewer steps stops: where `path` begins, then those of `count` even ones that lie below.
+
+    Args:
+        path: what is sampled; the last steps of the trajectory.
+        whole: the timesteps of all of the trajectory, the noisiest first.
+        count: stops of an inversion to its beginning, at most as many as it has steps.
+    """
+    even = [whole[number * len(whole) // count] for number in range(count)]
+    return tuple(t for step in path.steps[:1] for t in (step.timestep, *(t for t in even if t < step.timestep)))
+
+
 def counted_by(stops: Trajectory, path: Trajectory) -> Trajectory:
     """Stops of an inversion, each counted as the step of the sampling that passes its noise level.
 

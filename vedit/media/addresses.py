@@ -1,10 +1,14 @@
-"""Addresses of files as project files write them: `file:` URLs and plain paths, to and fro."""
+"""Addresses of files as project files write them, `file:` URLs and plain paths, to and fro; and those of the network,
+which are never asked for anything."""
 
 from __future__ import annotations
 
 import os
 import re
+import shlex
 from pathlib import Path
+
+from vedit.errors import MediaError
 
 _SCHEME = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):")
 DRIVE = re.compile(r"^/?[A-Za-z]:[/\\]")
@@ -15,6 +19,54 @@ _DRIVE_ALONE = re.compile(r"[A-Za-z]:")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 # RFC 3986: what may stand in a path as it is, the colon left out because Premiere escapes it.
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=@")
+
+
+_NETWORK = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/(?=/?[^/])")
+"""What begins with a scheme; a path that was made of an address has one slash less."""
+_CURL, _RECORD = "curl -fLO {}", "ffmpeg -i {} -t 60 -c copy clip.mkv"
+_FETCH = {
+    "http": _CURL,
+    "https": _CURL,
+    "ftp": _CURL,
+    "sftp": _CURL,
+    "s3": "aws s3 cp {} .",
+    "gs": "gcloud storage cp {} .",
+    "rtsp": _RECORD,
+    "rtmp": _RECORD,
+    "srt": _RECORD,
+    "udp": _RECORD,
+}
+"""What brings the film behind an address here, by its scheme."""
+
+
+def check_address(text: str, *, written: bool = False) -> None:
+    """Refuse what names a file by an address, and say how to get what is there.
+
+    Args:
+        text: as the user wrote it, or as a path has it.
+        written: it is to be written to.
+
+    Raises:
+        MediaError: it is an address, and no file has it as its name.
+    """
+    found = _NETWORK.match(text)
+    if found is None or DRIVE.match(text) or os.path.lexists(text):
+        return
+    scheme = found[1].lower()
+    whole = text if text[found.end() :].startswith("/") else f"{found[0]}/{text[found.end() :]}"
+    if scheme == "file":
+        try:
+            remedy = f"name the file itself: {path_of(whole)}"
+        except ValueError:
+            remedy = "name the file itself"
+        raise MediaError(f"{whole} is an address", remedy=remedy)
+    if written:
+        raise MediaError(f"{whole} is an address", remedy="write to a file here, and upload it from there")
+    told = _FETCH.get(scheme, "").format(shlex.quote(whole))
+    raise MediaError(
+        f"{whole} is an address, and vedit reads files only",
+        remedy=f"fetch it first: {told}" if told else "copy it to a file first",
+    )
 
 
 class RemoteError(ValueError):

@@ -55,6 +55,8 @@ def describe(
     *,
     notes: Sequence[str] = (),
     used: Mapping[str, object] | None = None,
+    asked: Mapping[str, object] | None = None,
+    frames_sha256: str | None = None,
     source_sha256: str | None = None,
 ) -> dict[str, object]:
     """Everything the sidecar holds.
@@ -65,6 +67,8 @@ def describe(
         timings: seconds by stage.
         notes: what the render was told beside what the plan says.
         used: what was used where it differs from what was asked.
+        asked: all that has to be known to render it again; see `vedit.recorded_request`.
+        frames_sha256: of the pictures as they went to the encoder, one after the other.
         source_sha256: of the source as it was when the render began, where that is known.
 
     Raises:
@@ -111,6 +115,8 @@ def describe(
         "data": plan.data,
         "recipe": plan.recipe,
         "used": dict(used or {}),
+        "asked": dict(asked) if asked is not None else None,
+        "frames_sha256": frames_sha256,
         "notes": list(dict.fromkeys([*plan.notes, *notes])),
         "not_kept": list(plan.lost),
         "contract": report.as_dict(),

@@ -14,6 +14,7 @@ from av.error import FFmpegError
 from av.video.codeccontext import VideoCodecContext
 
 from vedit.errors import MediaError
+from vedit.media.addresses import check_address
 from vedit.media.sequence import DEFAULT_RATE, SUFFIXES, find_pictures, find_sequence
 from vedit.media.webp import SUFFIX, as_film, is_animated
 
@@ -50,6 +51,7 @@ def side_data_of(frame: VideoFrame) -> tuple[SideData, ...] | None:
 
 def checked_path(path: Path | str) -> Path:
     """`path` as an absolute path of a regular file that is not empty, or of an image sequence; raises MediaError."""
+    check_address(str(path))
     file = Path(path).absolute()
     try:
         sequence = find_sequence(file)

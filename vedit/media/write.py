@@ -7,6 +7,7 @@ import errno
 import os
 import shutil
 from collections.abc import Callable, Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -60,6 +61,7 @@ class VideoWriter:
         self._passthrough: Passthrough | None = None
         self._made: list[Path] = []
         self._held: list[int | None] = []
+        self._digest = sha256()
 
     def __enter__(self) -> Self:
         self._plan.watch.check_all()
@@ -107,6 +109,7 @@ class VideoWriter:
                 if self._passthrough is not None:
                     shown = plan.index.pts[plan.frames.start + self._sent] * plan.index.time_base
                     self._passthrough.copy_until(shown)
+                self._digest.update(np.ascontiguousarray(picture).data)
                 self._sink.write(self._convert(picture), self._sent)
                 self._sent += 1
         except (FFmpegError, OSError) as error:
@@ -118,6 +121,7 @@ class VideoWriter:
         *,
         notes: Sequence[str] = (),
         used: Mapping[str, object] | None = None,
+        asked: Mapping[str, object] | None = None,
         source_sha256: str | None = None,
         journal: Callable[[ContractReport], Journal] | None = None,
         on_checked: Callable[[int], None] = ignore_frames,
@@ -128,6 +132,7 @@ class VideoWriter:
             timings: seconds by stage of the render, for the sidecar.
             notes: what the render was told beside what the plan says, for the sidecar.
             used: what was used where it differs from what was asked, for the sidecar.
+            asked: all that has to be known to render it again, for the sidecar.
             source_sha256: of the source as it was when the render began, where that is known.
             journal: by which the next run ends what a kill interrupts while the files get their names.
             on_checked: told 0 once all is written, then how many frames are decoded again, after each.
@@ -166,7 +171,16 @@ class VideoWriter:
         try:
             staged = None
             if plan.sidecar is not None:
-                told = describe(plan, report, timings, notes=notes, used=used, source_sha256=source_sha256)
+                told = describe(
+                    plan,
+                    report,
+                    timings,
+                    notes=notes,
+                    used=used,
+                    asked=asked,
+                    frames_sha256=self._digest.hexdigest(),
+                    source_sha256=source_sha256,
+                )
                 staged = stage_sidecar(plan.sidecar, told)
                 self._add(staged)
             plan.watch.check_all()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +13,11 @@ from vedit.errors import MediaError, ModelError
 from vedit.hub_cache import HubPlace, cached, hub_place, on_disk, snapshots_of
 from vedit.media.target import check_name
 from vedit.models.branches import own_controlnets
-from vedit.models.configs import read_config, read_json, texts_of
+from vedit.models.configs import read_config, read_json
 from vedit.models.identify import check_controlnet, check_model, is_few_step, notes_of, refuse_pickle
 from vedit.models.sizes import SD15_TEXT, SD15_UNET, SD15_VAE, Sizes, sizes_of
+from vedit.models.words import Vocabulary, read_vocabulary
+from vedit.nearest import suggest
 from vedit.rationals import shown
 from vedit.vision_wheel import vision_fault
 
@@ -252,22 +253,20 @@ def sizes(name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Col
     return sizes_of(resolve(name, controlnets), kinds, published=published)
 
 
-def known_words(name: str) -> frozenset[str] | None:
-    """The words that a model's looks.json lists; None where the model takes any text.
+def vocabulary(name: str) -> Vocabulary | None:
+    """The looks and words that a model's looks.json lists; None where the model takes any text.
 
     Raises:
         ModelError: as `resolve`, or the list is damaged.
     """
     looks = Path(resolve(name).on_disk.base) / LOOKS
-    return frozenset(texts_of(looks, "words")) if looks.is_file() else None
+    return read_vocabulary(looks) if looks.is_file() else None
 
 
-def unknown_words(text: str, known: frozenset[str] | None) -> tuple[str, ...]:
-    """Words of the text that are not among the known ones, in order, each once."""
-    if known is None:
-        return ()
-    spoken = (word.strip(".,;:!?\"'()[]").lower() for word in text.replace("-", " ").split())
-    return tuple(dict.fromkeys(word for word in spoken if word and word not in known))
+def known_words(name: str) -> frozenset[str] | None:
+    """The words of a model's vocabulary; None where the model takes any text. Raises ModelError as `vocabulary`."""
+    found = vocabulary(name)
+    return None if found is None else found.words
 
 
 def load(
@@ -311,10 +310,8 @@ def _in_cache(repo: str) -> bool:
 
 
 def _unknown(name: str) -> ModelError:
-    names = [info.name for info in known_models()]
-    near = get_close_matches(name, names, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    named = suggest(name, [info.name for info in known_models()], before="use one of ")
     return ModelError(
         f"there is no model {shown(name)}",
-        remedy=f"{hint}use one of {', '.join(names)}, a diffusers folder, a .safetensors file, or a hub id owner/name",
+        remedy=f"{named}, a diffusers folder, a .safetensors file, or a hub id owner/name",
     )

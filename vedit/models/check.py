@@ -13,13 +13,14 @@ from vedit.errors import ModelError
 from vedit.hub_cache import hub_place, on_disk
 from vedit.models import LOOKS, ModelSource, known_models, resolve
 from vedit.models.branches import own_controlnets
-from vedit.models.configs import Part, damaged, read_config, read_json, texts_of
+from vedit.models.configs import Part, damaged, read_config, read_json
 from vedit.models.fast import tier_of
 from vedit.models.headers import read_header
 from vedit.models.sd_configs import config_of
 from vedit.models.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.tokenizer_files import check_tokenizer
 from vedit.models.weight_files import stored_in
+from vedit.models.words import read_vocabulary
 
 
 def checked(
@@ -102,7 +103,7 @@ def _check_folder(folder: Path) -> None:
     check_tokenizer(folder / "tokenizer", vocabulary=text.get("vocab_size", 49408))
     read_config(folder / "scheduler" / "scheduler_config.json", "scheduler")
     if (folder / LOOKS).exists():
-        texts_of(folder / LOOKS, "words")
+        read_vocabulary(folder / LOOKS)
 
 
 def _check_tier(weights: Path) -> None:

@@ -17,11 +17,12 @@ from vedit.diffusion.attention import FrameMemory, cross_frame_attention
 from vedit.diffusion.regions import RegionalPrompts, regional_prompts
 from vedit.errors import ModelError
 from vedit.finite import check_weights, finite, precision_of
-from vedit.models import known_words, unknown_words
+from vedit.models import known_words
 from vedit.models.fast import SETTINGS, FastTier, tier_of
 from vedit.models.lora import Lora, read_lora
 from vedit.models.sd_controls import ControlBranches, ignores_text
 from vedit.models.sd_files import Components, Target, load_components
+from vedit.models.words import heard, unknown_words
 from vedit.ranges import from_symmetric, to_symmetric
 from vedit.types import PromptEmbeds
 
@@ -248,8 +249,9 @@ class SDTextEncoder:
 
     @torch.inference_mode()
     def __call__(self, text: str) -> PromptEmbeds:
-        """States of the last layer, (1, L, D), padded to the model's length as SD 1.x was trained."""
-        ids = token_ids(self.tokenizer, [text])
+        """States of the last layer, (1, L, D), padded to the model's length as SD 1.x was trained; of the words that
+        the model knows alone, where it knows but some."""
+        ids = token_ids(self.tokenizer, [heard(text, self.words)])
         states = self.encoder(ids.to(self.encoder.device))[0]
         precision = precision_of(self.encoder.dtype)
         return PromptEmbeds(states=finite(states, f"text encoder's states of {text[:40]!r}", precision=precision))

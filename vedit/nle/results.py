@@ -42,6 +42,8 @@ class RenderChoices:
     fresh: bool = False
     """Render again what is there, and forget what an earlier run has kept."""
     keep_work: bool = False
+    allow_unknown: bool = False
+    """Render prompts of which the model knows no word, too, whatever the looks say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +90,7 @@ def timeline_renders(
     for job in jobs:
         asked = look_options(job.look, files=files)
         options = asked.options if choices.quality is None else asked.options.at_quality(choices.quality)
+        options = replace(options, allow_unknown=options.allow_unknown or choices.allow_unknown)
         model = choices.model or asked.model
         known = facts[job.source]
         media = document.timeline.clips[job.clips[0] - 1].media
@@ -146,7 +149,8 @@ def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[object, obje
     decides = {
         "source": digest(request.source),
         "frames": request.frames,
-        "options": digest(replace(request.options, batch=1)),  # the last bits alone
+        # The one decides the last bits alone, the other nothing of what is rendered.
+        "options": digest(replace(request.options, batch=1, allow_unknown=False)),
         # What is in a model's folder is told apart by `weights_of`.
         "model": Path(request.model).name if Path(request.model).exists() else request.model,
         "device": request.device.split(":")[0],

@@ -12,7 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from vedit.models import load
+from scores.weak import marked
+from vedit.models import LOOKS, load
+from vedit.models.recipes import by_recipe
 from vedit.models.sd import Model
 from vedit.options import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
@@ -61,7 +63,9 @@ class Subject:
         }
         if own.strength is not None:
             given["strength"] = own.strength
-        return RestyleOptions(prompt=prompt, **(given | changes))
+        options, folder = RestyleOptions(prompt=prompt, **(given | changes)), self.weights.get("folder")
+        # As in a render: each look by its recipe, where nothing is said that a recipe would set.
+        return options if folder is None else by_recipe(options, str(folder))
 
     def frames(self, options: RestyleOptions, frames: torch.Tensor) -> torch.Tensor:
         """Consecutive frames (T, 3, H, W) restyled together, as the network gives them."""
@@ -105,5 +109,13 @@ def fingerprint(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         if path.suffix in {".safetensors", ".json"}:
-            digest.update(path.relative_to(folder).as_posix().encode() + path.read_bytes())
+            digest.update(path.relative_to(folder).as_posix().encode() + _measured(path))
     return f"sha256 {digest.hexdigest()[:12]}"
+
+
+def _measured(path: Path) -> bytes:
+    """What of a file decides figures: not the marks of weak looks, which follow from them."""
+    raw = path.read_bytes()
+    if path.name != LOOKS:
+        return raw
+    return (json.dumps(marked(json.loads(raw), {}), indent=1) + "\n").encode()

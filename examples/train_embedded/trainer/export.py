@@ -6,6 +6,7 @@
 import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import torch
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
@@ -80,6 +81,15 @@ def looks_document() -> dict[str, object]:
     return {"looks": looks, "words": list(known_words())}
 
 
+def with_recipes(document: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """The document with the recipes of looks (`vedit.models.recipes`) that a folder's own has: they are searched for
+    once the weights are there, and a look keeps its recipe until a search finds another."""
+    path = folder / "looks.json"
+    before: dict[str, Any] = json.loads(path.read_text("utf-8")) if path.is_file() else {"looks": []}
+    recipes = {look["name"]: {"recipe": look["recipe"]} for look in before["looks"] if "recipe" in look}
+    return {**document, "looks": [{**look, **recipes.get(look["name"], {})} for look in document["looks"]]}
+
+
 def as_pipeline(vae: AutoencoderTiny, networks: Networks) -> StableDiffusionControlNetImg2ImgPipeline:
     """The parts as diffusers' own pipeline; controls in the order tile, soft edge."""
     return StableDiffusionControlNetImg2ImgPipeline(
@@ -115,7 +125,8 @@ def export(vae: AutoencoderTiny, networks: Networks, folder: Path) -> int:
         _edit_json(new / "text_encoder" / "config.json", {"dtype": "float32"})
         # Written by AutoencoderTiny, which then warns about it when loading; it sets it again by itself.
         _edit_json(new / "vae" / "config.json", {"block_out_channels": None})
-        (new / "looks.json").write_text(json.dumps(looks_document(), indent=1) + "\n", encoding="utf-8")
+        looks = with_recipes(looks_document(), folder)
+        (new / "looks.json").write_text(json.dumps(looks, indent=1) + "\n", encoding="utf-8")
         (new / "controls.json").write_text(json.dumps(CONTROLS) + "\n", encoding="utf-8")
         files = sorted(path for path in new.rglob("*") if path.is_file())
         size = sum(path.stat().st_size for path in files)

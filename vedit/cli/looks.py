@@ -1,0 +1,282 @@
+"""`vedit looks`: the looks of a model as a list, or one frame of a clip under each of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import click
+
+from vedit.cli import params
+from vedit.cli.configured import Configured
+from vedit.cli.console import count, note, say, show, show_json, show_rows
+from vedit.cli.progress import progress
+from vedit.cli.settings import SHARED
+from vedit.options import QUALITIES, QualityName, RenderRequest, RestyleOptions
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vedit.gallery import GalleryPlan
+    from vedit.gallery_files import GalleryFiles
+    from vedit.models.looks import Look
+
+SIDE = 640
+"""Pixels of the longer side of a picture."""
+VARIATION = 0.6
+"""Of the pictures that `--seeds` asks for, where nothing else is said."""
+
+
+class ConfiguredLooks(Configured):
+    """The command shows what a render would look like: model and controls may be said once for both."""
+
+    keys = (*SHARED, "model", "controlnet", "control")
+
+
+@click.command("looks", cls=ConfiguredLooks, short_help="Show a frame under every look, or list the looks.")
+@click.argument("source", metavar="[CLIP]", type=params.FILE, required=False)
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="The frame: seconds (1.5), timecode (01:00:02:00) or frame (#36).  [default: the middle of the clip]",
+)
+@click.option(
+    "--of",
+    "asked",
+    multiple=True,
+    metavar="NAME[,NAME...]",
+    help="Which looks, by name or as a prompt; repeatable. Of a model that lists none, each is one prompt.  "
+    "[default: every look of the model]",
+)
+@click.option(
+    "--seeds",
+    type=click.IntRange(min=1, max=16),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help=f"Pictures of each look, drawn from the seeds 0, 1, 2 ...; of more than one at --variation {VARIATION:g}.",
+)
+@click.option("--variation", type=params.number("variation"), help="How much is drawn from the seed.  [default: 0]")
+@click.option(
+    "--quality",
+    type=click.Choice(list(QUALITIES)),
+    default="draft",
+    show_default=True,
+    help="Sets the steps and the size that the model works at.",
+)
+@click.option(
+    "--control",
+    "control_texts",
+    multiple=True,
+    metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
+    help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
+)
+@click.option(
+    "--model", default="embedded", show_default=True, help="Listed name, diffusers folder, .safetensors file or hub id."
+)
+@click.option(
+    "--controlnet",
+    "controlnet_texts",
+    multiple=True,
+    metavar="KIND=MODEL",
+    help="A further control branch for --model: folder, .safetensors file or hub id; repeatable.",
+)
+@params.device_option
+@click.option(
+    "-o",
+    "--output",
+    metavar="FOLDER",
+    help="Where CLIP.looks.png and CLIP.looks.html go; it is made where it is not there.  [default: beside the clip]",
+)
+@params.overwrite_option
+@params.rate_option
+@params.track_option
+@params.huge_option
+@click.option("--dry-run", is_flag=True, help="Say what would be shown and written, and stop.")
+@params.json_option
+@params.progress_option
+@params.quiet_option
+def looks_command(
+    *,
+    source: Path | None,
+    at: str | None,
+    asked: tuple[str, ...],
+    seeds: int,
+    variation: float | None,
+    quality: str,
+    control_texts: tuple[str, ...],
+    model: str,
+    controlnet_texts: tuple[str, ...],
+    device: str,
+    output: str | None,
+    overwrite: bool,
+    rate: Fraction | None,
+    track: int | None,
+    allow_huge: bool,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Show one frame of CLIP under every look of the model; without CLIP, list the looks.
+
+    \b
+    Examples:
+      vedit looks
+      vedit looks input.mp4
+      vedit looks input.mp4 --at 12.5 --of woodcut,night,bronze
+      vedit looks input.mp4 --of "oil painting" --seeds 4
+      vedit looks input.mov --quality standard -o looks/
+      vedit looks input.mp4 --model sd15 --of "claymation, soft light" --of "line art"
+
+    Two files are written: a contact sheet (PNG), and a page (HTML) that needs no other file. On the page each picture
+    has a slider to the source, and the 'vedit restyle' command that gives the whole clip this look. A picture is what
+    that command makes of this frame alone; in a render a frame also takes after the first of its shot.
+    """
+    from vedit.models.looks import choose_looks
+
+    if source is None:
+        given = {"--at": at, "--of": asked, "-o": output, "--dry-run": dry_run}
+        idle = next((name for name, value in given.items() if value), None)
+        if idle is not None:
+            raise click.UsageError(f"{idle} is for a clip: name one, or leave it out to list the looks")
+        _list(model, as_json=as_json)
+        return
+    if seeds > 1 and variation == 0:
+        raise click.UsageError("--seeds needs a --variation above 0: with 0 nothing is drawn from the seed")
+    from vedit.gallery_files import check_files, gallery_files
+
+    looks = choose_looks(model, asked)
+    controls = params.controls(control_texts)
+    base = RestyleOptions(
+        quality=cast("QualityName", quality), variation=VARIATION if variation is None and seeds > 1 else variation
+    )
+    if controls is not None:
+        base = replace(base, controls=controls)
+    request = RenderRequest(
+        source=source,
+        options=base,
+        model=model,
+        controlnets=params.controlnets(controlnet_texts),
+        device=device,
+        rate=rate,
+        track=track,
+        allow_huge=allow_huge,
+    )
+    from vedit.media.isolate import check_file
+
+    # Hostile bytes can crash a decoder: a process of its own meets them first.
+    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
+    for path in base.files:
+        check_file(path, rate=None, allow_huge=allow_huge)
+    files = gallery_files(source, output)
+    check_files(files, source, overwrite=overwrite)
+    wanted = [
+        (look.name if seeds == 1 else f"{look.name}, seed {seed}", look, replace(base, prompt=look.prompt, seed=seed))
+        for look in looks
+        for seed in range(seeds)
+    ]
+    if dry_run:
+        _dry_run(request, wanted, at, files, as_json=as_json, quiet=quiet)
+    else:
+        _gallery(request, wanted, at, files, overwrite=overwrite, as_json=as_json, quiet=quiet)
+
+
+Wanted = list[tuple[str, "Look", RestyleOptions]]
+"""What a picture is called, the look, and how it is made."""
+
+
+def _gallery(
+    request: RenderRequest,
+    wanted: Wanted,
+    at: str | None,
+    files: GalleryFiles,
+    *,
+    overwrite: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    from vedit.gallery import make_gallery
+    from vedit.gallery_files import shown_pictures, write_gallery
+
+    def tell(plan: GalleryPlan) -> None:
+        if not quiet:
+            made = f"{count(len(wanted), 'picture')} at {plan.quality} quality"
+            say(f"frame {plan.frame} at {float(plan.seconds):.3f} s, {made}")
+            for line in plan.notes:
+                note(line)
+
+    with progress(quiet=quiet) as report:
+        options = [options for _, _, options in wanted]
+        gallery = make_gallery(request, options, at, side=SIDE, on_plan=tell, on_progress=report)
+        pictures = shown_pictures(gallery, request, wanted)
+        write_gallery(gallery, pictures, files, overwrite=overwrite)
+    if as_json:
+        told = [{"name": one.name, "kind": one.kind, "prompt": one.prompt, "command": one.command} for one in pictures]
+        show_json({"sheet": files.sheet, "page": files.page, **_facts(gallery.plan), "looks": told})
+        return
+    for path in files.all:
+        show(str(path))
+
+
+def _dry_run(
+    request: RenderRequest, wanted: Wanted, at: str | None, files: GalleryFiles, *, as_json: bool, quiet: bool
+) -> None:
+    from vedit.gallery import plan_gallery
+
+    with progress(quiet=quiet) as report:
+        plan = plan_gallery(replace(request, options=wanted[0][2]), at, on_progress=report)
+    names = [name for name, _, _ in wanted]
+    if as_json:
+        show_json({"sheet": files.sheet, "page": files.page, **_facts(plan), "looks": names})
+        return
+    show_rows(
+        {
+            "source": str(plan.source),
+            "frame": f"{plan.frame}, at {float(plan.seconds):.3f} s",
+            "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
+            "model": f"{plan.model} on {plan.device}, {plan.quality} quality",
+            "pictures": f"{len(names)}: {', '.join(names)}",
+            "sheet": str(files.sheet),
+            "page": str(files.page),
+        }
+    )
+    for line in plan.notes:
+        show(f"note      {line}")
+
+
+def _facts(plan: GalleryPlan) -> dict[str, object]:
+    return {name: getattr(plan, name) for name in plan.__dataclass_fields__}
+
+
+def _list(model: str, *, as_json: bool) -> None:
+    from vedit.errors import InputError
+    from vedit.models.looks import TITLES, known_looks
+
+    found = known_looks(model)
+    if found is None:
+        raise InputError(
+            f"{model} lists no looks: it takes any prompt",
+            remedy='see some on a clip: vedit looks CLIP --of "line art"',
+        )
+    if as_json:
+        show_json({"model": model, "looks": [{**_entry(look), "prompt": look.prompt} for look in found]})
+        return
+    width = max(len(look.name) for look in found)
+    for kind in dict.fromkeys((*TITLES, *(look.kind for look in found))):
+        own = [look for look in found if look.kind == kind]
+        if own:
+            show(f"{TITLES.get(kind, kind.capitalize())}")
+            _rows(own, width)
+            show("")
+    show("The wordings are prompts: the first is what `vedit looks CLIP` shows.")
+
+
+def _rows(looks: Sequence[Look], width: int) -> None:
+    for look in looks:
+        show(f"  {look.name:<{width}}  {', '.join(look.wordings)}")
+
+
+def _entry(look: Look) -> dict[str, object]:
+    return {"name": look.name, "kind": look.kind, "wordings": look.wordings}

@@ -1,0 +1,108 @@
+"""What `vedit restyle` does with a request: renders it, says what it would do, or makes stills of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from vedit.cli.console import count, estimate, jsonable, note, result_line, say_plan, show, show_rows
+from vedit.cli.progress import progress
+from vedit.cli.starting import started
+from vedit.cli.stopping import stopping
+from vedit.options import NO_RATE, RenderRequest
+
+if TYPE_CHECKING:
+    from vedit.options import RenderPlan
+
+
+def run_restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
+    """Render; returns what --json shows."""
+    from vedit import render
+
+    start = started()
+    said: list[str] = []
+
+    def tell(plan: RenderPlan) -> None:
+        if not quiet:
+            say_plan(plan)
+            _notes(plan.notes)
+            said.extend(plan.notes)
+
+    def tell_note(line: str) -> None:
+        if not quiet:
+            note(line)
+            said.append(line)
+
+    with stopping() as stop, progress(quiet=quiet) as report:
+        result = render.restyle(
+            request,
+            on_progress=report,
+            on_plan=tell,
+            on_note=tell_note,
+            stop=stop,
+            side_by_side=side_by_side,
+        )
+    if start is not None:
+        from vedit.kept_costs import keep_start
+
+        keep_start(start)
+    if not quiet:
+        _notes(line for line in result.notes if line not in said)
+    if not as_json:
+        show(result_line(result))
+    beside = None if side_by_side is None else str(side_by_side)
+    return {**cast("dict[str, object]", jsonable(result)), "side_by_side": beside}
+
+
+def _notes(lines: Iterable[str]) -> None:
+    for line in lines:
+        note(line)
+
+
+def say_plan_of(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
+    """Say what would be done; returns what --json shows."""
+    from vedit import render
+
+    with progress(quiet=quiet) as report:
+        planned = render.plan(request, on_progress=report, side_by_side=side_by_side)
+    if not as_json:
+        show_rows(_plan_rows(planned))
+        for line in planned.notes:
+            show(f"note      {line}")
+    return planned
+
+
+def make_preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> object:
+    """Make the sheet of stills; returns what --json shows."""
+    from vedit import stills
+
+    with progress(quiet=quiet) as report:
+        path = stills.preview(request, on_progress=report, on_note=lambda line: None if quiet else note(line))
+    if not as_json:
+        show(str(path))
+    return {"preview": path}
+
+
+def _plan_rows(plan: RenderPlan) -> dict[str, str]:
+    """The plan of a dry run, to be read."""
+    frames = {
+        "frames": f"{plan.frames}, #{plan.first_frame}..#{plan.first_frame + plan.frames}, at {plan.rate}",
+        "shots": f"{count(len(plan.shots), 'shot')}: " + ", ".join(f"#{a}..#{b}" for a, b in plan.shots),
+    }
+    return {
+        "source": plan.source,
+        "output": plan.output,
+        **({"frames": "one, a still picture"} if plan.rate == NO_RATE else frames),
+        "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
+        "model": f"{plan.model} on {plan.device}",
+        **_drawn_row(plan),
+        "steps": f"{plan.steps}, {plan.network_evaluations_per_frame} network evaluations per frame",
+        "estimate": estimate(plan, "{time}, {memory} of memory"),
+    }
+
+
+def _drawn_row(plan: RenderPlan) -> dict[str, str]:
+    """What is drawn from the seed; nothing where nothing is."""
+    variation, seed = plan.settings.get("variation"), plan.settings.get("seed")
+    return {"variation": f"{variation:g} of seed {seed}"} if variation else {}

@@ -1,0 +1,172 @@
+"""How a look is best drawn with a model's weights: what its looks.json says of the look, where nothing else is asked.
+
+A look of looks.json may carry `"recipe": {QUALITY: {KEY: VALUE}}`: for a quality the keys of a plan file's look that
+say how sampling begins and goes, `RECIPE` below. It serves a render whose prompt names that look and no other, and
+which says none of these itself: then what is measured for the look takes the place of what suits most of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vedit.errors import InputError
+from vedit.look_keys import LOOK, check_table
+from vedit.look_options import look_options
+from vedit.models import LOOKS, resolve
+from vedit.models.configs import damaged, read_json
+from vedit.options import QUALITIES, RestyleOptions
+
+if TYPE_CHECKING:
+    from vedit.options import QualityName
+
+RECIPE = ("start", "variation", "inversion_steps", "fixed_point", "steps", "guidance", "controls")
+"""The keys of a plan's look that a recipe may set; what is written of any of them in a render leaves the recipe out."""
+_MODIFIERS = ("strength", "palette", "plain")
+"""Kinds of words that go with a look and are none."""
+_ARTICLES = ("a", "an", "the")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What is set for a look at a quality."""
+
+    look: str
+    """Its name."""
+    options: RestyleOptions
+    """With the recipe's keys, and all else as by default."""
+    keys: tuple[str, ...]
+
+    def over(self, options: RestyleOptions) -> RestyleOptions:
+        """Options of a render with the recipe in them."""
+        return replace(options, **{key: getattr(self.options, key) for key in self.keys})
+
+    def acts(self, options: RestyleOptions) -> bool:
+        """Whether options say what the recipe sets."""
+        return all(getattr(options, key) == getattr(self.options, key) for key in self.keys)
+
+    def __str__(self) -> str:
+        said = {key: getattr(self.options, key) for key in self.keys}
+        if "controls" in said:
+            said["controls"] = " ".join(map(str, said["controls"])) or "none"
+        told = (
+            f"{key.replace('_', ' ')} {value:g}" if isinstance(value, float) else f"{key.replace('_', ' ')} {value}"
+            for key, value in said.items()
+        )
+        return ", ".join(told)
+
+
+def by_recipe(options: RestyleOptions, model: str) -> RestyleOptions:
+    """Options with what the model's recipe for their look sets; as they are where there is none, or it does not serve.
+
+    Args:
+        options: of a render; with the recipe in them they say all of its keys, and come back as they are.
+        model: by any name that `vedit.models.resolve` takes.
+
+    Raises:
+        ModelError: as `resolve`, or the model's looks.json is damaged.
+    """
+    found = recipe_of(options, model)
+    return options if found is None or own_words(options) else found.over(options)
+
+
+def recipe_notes(asked: Iterable[RestyleOptions], model: str) -> tuple[str, ...]:
+    """What is to be said of recipes, for options as they were asked for: which one serves, or why it does not."""
+    notes: dict[str, None] = {}
+    for options in asked:
+        found, own = recipe_of(options, model), own_words(options)
+        if found is None:
+            continue
+        if own and not found.acts(options):
+            notes[f"the recipe of {found.look} ({found}) is left out, because of: {', '.join(own)}"] = None
+        else:
+            notes[f"{found.look} by its recipe: {found}"] = None
+    return tuple(notes)
+
+
+def own_words(options: RestyleOptions) -> tuple[str, ...]:
+    """What a render says itself that a recipe would set or that does not go with one, in words."""
+    plain = RestyleOptions()
+    said = [key.replace("_", " ") for key in RECIPE if getattr(options, key) != getattr(plain, key)]
+    # A negative prompt acts through a guidance that a recipe may lack; what is kept are controls.
+    other = [
+        ("a negative prompt", options.negative_prompt.strip()),
+        ("regions", options.regions),
+        ("keep", options.keep),
+    ]
+    return (*said, *(name for name, there in other if there))
+
+
+def recipe_of(options: RestyleOptions, model: str) -> Recipe | None:
+    """The recipe of a model for the one look that a prompt names, at its quality; None where there is none.
+
+    Raises:
+        ModelError: as `by_recipe`.
+    """
+    looks = Path(resolve(model).on_disk.base) / LOOKS
+    if not looks.is_file():
+        return None
+    book = _book(looks, looks.stat().st_mtime_ns)
+    named = book.named(options.prompt)
+    return book.recipes.get((named[0], options.quality)) if len(named) == 1 else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Book:
+    """What a looks.json says: which look each phrase names, None a modifier, and the recipes."""
+
+    phrases: Mapping[tuple[str, ...], str | None]
+    recipes: Mapping[tuple[str, QualityName], Recipe]
+
+    def named(self, prompt: str) -> tuple[str, ...]:
+        """The looks that a prompt names, each once; of phrases that begin at one word the longest counts."""
+        words, found = _words(prompt), dict[str, None]()
+        longest, at = max(map(len, self.phrases), default=0), 0
+        while at < len(words):
+            length = next((n for n in range(longest, 0, -1) if tuple(words[at : at + n]) in self.phrases), 0)
+            look = self.phrases[tuple(words[at : at + length])] if length else None
+            if look is not None:
+                found[look] = None
+            at += max(length, 1)
+        return tuple(found)
+
+
+@lru_cache(maxsize=8)
+def _book(path: Path, changed: int) -> _Book:
+    """What is in a looks.json as it was last changed. Raises ModelError where it is damaged."""
+    del changed
+    phrases: dict[tuple[str, ...], str | None] = {}
+    recipes: dict[tuple[str, QualityName], Recipe] = {}
+    try:
+        for look in read_json(path)["looks"]:
+            name, modifies = str(look["name"]), look["kind"] in _MODIFIERS
+            for text in (name, *look["wordings"]):
+                spoken = _words(text)
+                while spoken and spoken[0] in _ARTICLES:
+                    spoken = spoken[1:]
+                # Of a phrase that two share, the first look's counts, as in training.
+                phrases.setdefault(tuple(spoken), None if modifies else name)
+            for quality, table in look.get("recipe", {}).items():
+                recipes[name, quality] = _recipe(name, quality, table)
+    except (KeyError, TypeError, AttributeError, InputError) as error:
+        said = error.message if isinstance(error, InputError) else f"lacks {error}"
+        raise damaged(path, f"cannot be used: {said}") from error
+    phrases.pop((), None)
+    return _Book(phrases=phrases, recipes=recipes)
+
+
+def _recipe(look: str, quality: str, table: object) -> Recipe:
+    if quality not in QUALITIES:
+        raise InputError(f"the recipe of {look} is for {quality!r}, of {', '.join(QUALITIES)}")
+    where = f"the recipe of {look} for {quality}"
+    said: dict[str, Any] = {**check_table(table, {key: LOOK[key] for key in RECIPE}, where), "quality": quality}
+    options = look_options(said, place=lambda path: path, where=where)
+    return Recipe(look=look, options=options, keys=tuple(key for key in RECIPE if key in said))
+
+
+def _words(text: str) -> list[str]:
+    spoken = (word.strip(".,;:!?\"'()[]").lower() for word in text.replace("-", " ").split())
+    return [word for word in spoken if word]
