@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html.parser
-import json
 import os
 import re
 import shutil
@@ -22,13 +20,13 @@ import pytest
 import torch
 
 import vedit
-from tests.clips import FRAMES, HEIGHT, WIDTH, two_shots
-from vedit.cli import main
+from tests.clips import FRAMES, HEIGHT, WIDTH, picture, two_shots
+from tests.page import Page
 from vedit.errors import InputError, OutOfRangeError
 from vedit.gallery import Gallery, GalleryPlan, make_gallery
-from vedit.gallery_files import GalleryFiles, gallery_files, shown_pictures, write_gallery
+from vedit.gallery_files import GalleryFiles, eight_bits, gallery_files, shown_pictures, write_gallery
 from vedit.gallery_page import PICTURE_BYTES, Shown, gallery_page
-from vedit.models.looks import Look
+from vedit.models.looks import Chosen
 from vedit.models.sd import SDDenoiser
 from vedit.options import Progress, RenderRequest, RestyleOptions
 from vedit.planning import make_job
@@ -44,12 +42,23 @@ NAME = 'it\'s <b>"a" & b</b> {{NAME}}.mp4'
 
 
 @pytest.fixture(scope="module")
+def barred(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Pictures between black bars."""
+    folder = tmp_path_factory.mktemp("barred")
+    for t in range(3):
+        frame = picture(t)
+        frame[:24] = frame[-16:] = 0
+        (folder / f"shot_{t}.png").write_bytes(png(frame))
+    return folder / "shot_%d.png"
+
+
+@pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return two_shots(tmp_path_factory.mktemp("clip") / "two shots.mov")
 
 
-def request_of(clip: Path, tmp_path: Path, **more: Any) -> RenderRequest:
-    return RenderRequest(source=clip, options=DRAFT, output=tmp_path / "out.mov", **more)
+def request_of(source: Path, tmp_path: Path, **more: Any) -> RenderRequest:
+    return RenderRequest(source=source, options=DRAFT, output=tmp_path / "out.mov", **more)
 
 
 # The pictures.
@@ -60,14 +69,27 @@ def test_pictures_are_those_of_a_render_of_the_frame(clip: Path, tmp_path: Path,
     looks = [replace(DRAFT, prompt=prompt, **draws) for prompt in LOOKS]
     gallery = make_gallery(request_of(clip, tmp_path), looks, "#7")
     assert (gallery.plan.frame, gallery.source.shape) == (7, (HEIGHT, WIDTH, 3))
-    for options, picture in zip(looks, gallery.pictures, strict=True):
+    for options, shown in zip(looks, gallery.pictures, strict=True):
         job = make_job(replace(request_of(clip, tmp_path, frames="#7..#8"), options=options))
         (made,) = stills_of(job, numbers_of=lambda _: (7,))
         ((source, still),) = made.pairs
         assert np.array_equal(gallery.source, source.transpose(1, 2, 0))
-        far = np.abs(still.transpose(1, 2, 0).astype(int) - picture.astype(int))
+        far = np.abs(still.transpose(1, 2, 0).astype(int) - shown.astype(int))
         assert far.max() <= 1, "no more than another batch rounds"
-        assert np.abs(picture.astype(int) - gallery.source.astype(int)).mean() > 3, "and it is a look"
+        assert np.abs(shown.astype(int) - gallery.source.astype(int)).mean() > 3, "and it is a look"
+
+
+def test_bars_stay_as_they_are(barred: Path, tmp_path: Path) -> None:
+    options = replace(DRAFT, prompt="night")
+    gallery = make_gallery(request_of(barred, tmp_path), [options], "#1", side=160)
+    (shown,) = gallery.pictures
+    assert not shown[:20].any() and not shown[-13:].any() and shown[30:120].any()
+    job = make_job(replace(request_of(barred, tmp_path, frames="#1..#2"), options=options))
+    (made,) = stills_of(job, numbers_of=lambda _: (1,))
+    reduced = cv2.resize(
+        made.pairs[0][1].transpose(1, 2, 0).astype(np.float32), (160, 131), interpolation=cv2.INTER_AREA
+    )
+    assert np.abs(reduced - shown).max() <= 1.5
 
 
 def test_the_work_is_shared(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -84,8 +106,10 @@ def test_the_work_is_shared(clip: Path, tmp_path: Path, monkeypatch: pytest.Monk
     looks = [replace(DRAFT, prompt=prompt, batch=2) for prompt in LOOKS]
     make_gallery(request_of(clip, tmp_path), looks, on_progress=told.append)
     assert calls == [1, *[2, 1] * 4], "the frame is inverted once, then sampled under all in batches"
-    assert [step.done for step in told if step.stage == "finish"] == [1, 2, 3]
-    assert all(step.total == 3 for step in told if step.stage in ("sample", "finish"))
+    done = [step for step in told if step.stage == "preview"]
+    assert [step.done for step in done][-4:] == [3, 4, 5, 6] and {step.total for step in done} == {6}
+    shares = [step.share or 0.0 for step in told]
+    assert shares == sorted(shares) and shares[-1] == 1
 
 
 def test_small_pictures_are_the_large_ones_made_smaller(clip: Path, tmp_path: Path) -> None:
@@ -101,7 +125,7 @@ def test_from_python(clip: Path) -> None:
         pictures = video.looks(["night", "bronze"], at=-1, side=64)
         assert list(pictures) == ["night", "bronze"]
         assert all(one.dtype == np.uint8 and one.shape == (52, 64, 3) for one in pictures.values())
-        assert pictures._repr_html_().count("<figure") == 2
+        assert cast("Any", pictures)._repr_html_().count("<figure") == 2
         with pytest.raises(OutOfRangeError, match="there is no frame 10"):
             video.looks(["night"], at=FRAMES)
         with pytest.raises(InputError, match="did you mean 'night'"):
@@ -109,36 +133,6 @@ def test_from_python(clip: Path) -> None:
 
 
 # The page.
-
-
-class Page(html.parser.HTMLParser):
-    """What a page holds, as a browser would read it."""
-
-    VOID = ("meta", "input", "img", "br", "link")
-
-    def __init__(self, data: bytes) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str]]] = []
-        self.texts: dict[str, list[str]] = {}
-        self.open: list[str] = []
-        self.feed(data.decode("utf-8"))
-        assert not self.open, "every tag is closed"
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, {name: value or "" for name, value in attrs}))
-        if tag not in self.VOID:
-            self.open.append(tag)
-            self.texts.setdefault(tag, []).append("")
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-    def handle_data(self, data: str) -> None:
-        for tag in set(self.open):
-            self.texts[tag][-1] += data
-
-    def all(self, tag: str, **having: str) -> list[dict[str, str]]:
-        return [found for name, found in self.tags if name == tag and all(found.get(k) == v for k, v in having.items())]
 
 
 def a_gallery(count: int = 3, *, height: int = 36, width: int = 64, name: str = NAME) -> Gallery:
@@ -158,10 +152,10 @@ def a_gallery(count: int = 3, *, height: int = 36, width: int = 64, name: str = 
     return Gallery(plan=plan, source=pictures[0], pictures=tuple(pictures[1:]), bit_depth=8)
 
 
-def the_looks(prompts: Sequence[str] = LOOKS, **more: Any) -> list[tuple[str, Look, RestyleOptions]]:
+def the_looks(prompts: Sequence[str] = LOOKS, **more: Any) -> list[tuple[str, Chosen, RestyleOptions]]:
     kinds = ("medium", "light", "prompts")
     return [
-        (prompt, Look(name=prompt, kind=kinds[n % 3], wordings=(prompt,)), replace(DRAFT, prompt=prompt, **more))
+        (prompt, Chosen(name=prompt, kind=kinds[n % 3], prompt=prompt), replace(DRAFT, prompt=prompt, **more))
         for n, prompt in enumerate(prompts)
     ]
 
@@ -240,9 +234,10 @@ def test_the_command_says_what_was_said(tmp_path: Path) -> None:
 def test_pages_are_small_whatever_the_pictures() -> None:
     gallery = a_gallery(20, height=360, width=640)
     pictures = [
-        Shown(name="a", kind="tone", prompt="a", command="vedit", quality="", picture=one) for one in gallery.pictures
+        Shown(name="a", kind="tone", prompt="a", command="vedit", quality="", picture=eight_bits(one, 8))
+        for one in gallery.pictures
     ]
-    data = gallery_page("clip.mp4", "", gallery.source, pictures)
+    data = gallery_page("clip.mp4", "", eight_bits(gallery.source, 8), pictures)
     assert 60 * len(data) / 20 < 5_000_000 and PICTURE_BYTES * 61 * 4 / 3 < 5_000_000
     assert len(Page(data).all("img")) == 20
 
@@ -286,90 +281,3 @@ def test_where_it_goes(tmp_path: Path) -> None:
 
 
 # The command.
-
-
-def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    code = main(["looks", *words], standalone_mode=False)
-    said = capsys.readouterr()
-    return code, said.out, said.err
-
-
-def test_the_command_writes_both_files(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    folder = tmp_path / "looks"
-    words = (str(clip), "--of", "woodcut,night", "--at", "0.2", "-o", str(folder), "--json", "-q")
-    code, out, _ = run(capsys, *words)
-    assert code == 0
-    told = json.loads(out)
-    assert told["frame"] == 4 and [look["name"] for look in told["looks"]] == ["woodcut", "night"]
-    assert {Path(told[key]) for key in ("sheet", "page")} == set(folder.iterdir())
-    assert len(Page(Path(told["page"]).read_bytes()).all("figure")) == 2
-    before = Path(told["page"]).read_bytes()
-    code, _, err = run(capsys, *words)
-    assert code == 2 and "two shots.looks.png exists" in err
-    assert Path(told["page"]).read_bytes() == before
-
-
-def test_seeds_are_variations(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, str(clip), "--of", "night", "--seeds", "2", "-o", str(tmp_path), "--json", "-q")
-    assert code == 0
-    assert [
-        (look["name"], re.sub(r".* --prompt", "--prompt", look["command"])) for look in json.loads(out)["looks"]
-    ] == [
-        ("night, seed 0", "--prompt night --variation 0.6 --seed 0 --quality draft"),
-        ("night, seed 1", "--prompt night --variation 0.6 --seed 1 --quality draft"),
-    ]
-    first, second = Page((tmp_path / "two shots.looks.html").read_bytes()).all("img")
-    assert first["src"] != second["src"]
-
-
-def test_a_dry_run_writes_nothing(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys, str(clip), "--of", "night", "-o", str(tmp_path / "new"), "--dry-run")
-    assert code == 0 and "pictures  1: night" in out and "frame     5, at 0.209 s" in out
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize(
-    ("words", "told"),
-    [
-        (("--of", "woodcutt"), "did you mean 'woodcut'"),
-        (("--at", "#10"), "#10 is outside the clip"),
-        (("--at", "9"), "outside the clip"),
-        (("--seeds", "3", "--variation", "0"), "--variation above 0"),
-        (("-o", "absent/looks"), "does not exist"),
-        (("-o", "clip.html"), "is the name of a file"),
-        (("--model", "nowhere"), "there is no model"),
-        (("--control", "pose"), "no control branch for pose"),
-    ],
-)
-@pytest.mark.parametrize("dry", [True, False])
-def test_what_cannot_be_done_is_said_before_the_work(
-    words: tuple[str, ...],
-    told: str,
-    dry: bool,
-    clip: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    def load(*_: object, **__: object) -> None:
-        raise AssertionError("the model was loaded")
-
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("vedit.gallery.load_restylers", load)
-    code, _, err = run(capsys, str(clip), "--of", "night", *words, *(["--dry-run"] if dry else []))
-    assert code == 2 and told in err, err
-    assert not list(tmp_path.iterdir())
-    assert sorted(path.name for path in clip.parent.iterdir()) == ["two shots.mov"]
-
-
-def test_without_a_clip_looks_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = run(capsys)
-    assert code == 0
-    assert "  woodcut           woodcut, a woodcut print, linocut" in out and out.index("Media") < out.index("Palettes")
-    code, out, _ = run(capsys, "--json")
-    told = json.loads(out)
-    assert {"name": "night", "kind": "light", "prompt": "night"}.items() <= next(
-        look for look in told["looks"] if look["name"] == "night"
-    ).items()
-    code, _, err = run(capsys, "--of", "night")
-    assert code == 2 and "--of is for a clip" in err

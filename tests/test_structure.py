@@ -19,6 +19,7 @@ LAYERS = (
     (
         "media",
         "options",
+        "output_names",
         "course",
         "memory",
         "work",

@@ -17,23 +17,29 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
-from vedit.controls import settled
+from vedit.bars import filled
+from vedit.costs import expected_of_stills
+from vedit.course import Course
 from vedit.errors import NotFiniteError
 from vedit.finishing import decoded, full_size
 from vedit.geometry import fit, resize
 from vedit.guides import Steering
+from vedit.kept_costs import paces_of
 from vedit.map_cache import FrameCache
 from vedit.media.timecode import parse_moment
-from vedit.models import control_kinds
+from vedit.models import vocabulary
+from vedit.models.recipes import recipe_notes
 from vedit.options import OnProgress, Progress, RenderRequest, ignore_progress
 from vedit.pipelines.restyle import Restyler, restyle_frames
-from vedit.planning import Job, indexed, make_job, open_source, steered_by
+from vedit.planning import Job, indexed, make_job, open_source, settle, steered_by
+from vedit.prompts import word_notes
 from vedit.ranges import to_integer, to_unit
 from vedit.restylers import in_full, load_restylers
 from vedit.thumbnail import image_html, png, thumbnail
 from vedit.types import Clip
 
 if TYPE_CHECKING:
+    from vedit.costs import Outline
     from vedit.media.read import VideoReader
     from vedit.options import RestyleOptions
     from vedit.types import IntFrames
@@ -58,6 +64,8 @@ class GalleryPlan:
     model: str
     device: str
     quality: str
+    takes: float | None = None
+    """Seconds of wall time, roughly; None where the size of the model is not known."""
     notes: tuple[str, ...] = ()
 
 
@@ -91,6 +99,7 @@ class LookPictures(dict[str, "IntFrames"]):
 
 def plan_gallery(
     request: RenderRequest,
+    looks: Sequence[RestyleOptions],
     at: str | None = None,
     *,
     reader: VideoReader | None = None,
@@ -99,7 +108,7 @@ def plan_gallery(
     """Which frame a gallery shows, at which size; no model is loaded. It takes and raises what `make_gallery` does."""
     with tempfile.TemporaryDirectory(prefix="vedit-") as folder, ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
-        return _planned(_job_at(request, at, reader, Path(folder), on_progress))
+        return _prepared(request, looks, at, reader, Path(folder), Course(on_progress))[0]
 
 
 def make_gallery(
@@ -119,68 +128,89 @@ def make_gallery(
 
     Args:
         request: the clip and the model; its output is not written, and its range is not looked at.
-        looks: at least one.
+        looks: at least one; a look's recipe serves it, as in a render.
         at: the moment of the frame as seconds, timecode or #frame; None is the middle of the clip.
         side: pixels of the longer side of the pictures, which are made no larger than they are; None is the source's
             size. Frames of more than `LARGEST_PIXELS` are then finished at about that size.
         reader: of the source, where one is open already; it stays open.
         on_plan: told before the model is loaded.
-        on_progress: told of looks that are sampled, then finished.
+        on_progress: told of each look twice, as it is sampled and as it is finished.
 
     Raises:
         InputError: it cannot be done as asked.
     """
+    course = Course(on_progress)
     with tempfile.TemporaryDirectory(prefix="vedit-") as folder, ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
-        asked = replace(request, options=looks[0])
-        job = _job_at(asked, at, reader, Path(folder), on_progress)
-        plan = _planned(job)
+        plan, jobs = _prepared(request, looks, at, reader, Path(folder), course)
         if on_plan is not None:
             on_plan(plan)
-        clip = reader.read(job.frames)
-        jobs = [replace(job, request=replace(job.request, options=options)) for options in _settled(request, looks)]
+        clip = reader.read(jobs[0].frames)
         cache = stack.enter_context(FrameCache())
-        steering = stack.enter_context(Steering(steered_by(job), cache))
+        steering = stack.enter_context(Steering(steered_by(jobs[0]), cache))
+        course(Progress(stage="load", done=0, total=1))
         restylers, _ = load_restylers(jobs, cache)
+        course(Progress(stage="load", done=1, total=1))
         try:
-            pictures = _pictures(jobs, restylers, steering, clip, side, on_progress)
+            pictures = _pictures(jobs, restylers, steering, clip, side, course)
         except NotFiniteError as error:
             restylers, _ = load_restylers(jobs, cache, precision=in_full(error))
-            pictures = _pictures(jobs, restylers, steering, clip, side, on_progress)
+            pictures = _pictures(jobs, restylers, steering, clip, side, course)
     source = _at_side(clip.frames[0, :3], clip.bit_depth, side)
     return Gallery(plan=plan, source=source, pictures=pictures, bit_depth=clip.bit_depth)
 
 
-def _job_at(request: RenderRequest, at: str | None, reader: VideoReader, folder: Path, on_progress: OnProgress) -> Job:
-    """The render of the frame alone. Raises InputError where the moment is outside the clip."""
-    index = indexed(reader, on_progress)
+def _prepared(
+    request: RenderRequest,
+    looks: Sequence[RestyleOptions],
+    at: str | None,
+    reader: VideoReader,
+    folder: Path,
+    course: Course,
+) -> tuple[GalleryPlan, list[Job]]:
+    """The plan, and renders of the frame alone, one for each look. Raises InputError as `make_gallery`."""
+    index = indexed(reader, course)
     frame = len(index) // 2 if at is None else parse_moment(at, index, reader.metadata.timecode)
     # A plan needs a file that could be written; none is.
     writing = replace(request.writing, drop_unsupported=True, drop_alpha=True)
     alone = replace(
-        request, frames=f"#{frame}..#{frame + 1}", output=folder / "still.mkv", writing=writing, shots=None, looks=None
+        request,
+        options=looks[0],
+        frames=f"#{frame}..#{frame + 1}",
+        output=folder / "still.mkv",
+        writing=writing,
+        shots=None,
+        looks=None,
     )
-    return make_job(alone, reader=reader, on_progress=on_progress)
+    settled = settle(replace(alone, looks=dict(enumerate(looks)))).looks or {}
+    seconds: list[float] = []
 
+    def expect(outline: Outline | None) -> None:
+        if outline is None:
+            return
+        one = expected_of_stills(outline, each=1, paces=paces_of(outline))
+        legs = [replace(leg, seconds=leg.seconds * len(looks)) for leg in one["preview"]]
+        course.expect({**one, "preview": legs})
+        if all(look.sizes for look in outline.looks):
+            seconds[:] = [sum(leg.seconds for stage in (*one.values(), legs) for leg in stage)]
 
-def _planned(job: Job) -> GalleryPlan:
-    return GalleryPlan(
-        source=job.request.source,
-        frame=job.frames.start,
-        seconds=job.index.seconds(job.frames.start),
+    job = make_job(alone, reader=reader, on_progress=course, on_outline=expect)
+    # What is said of one look's words and recipe would be said of each: a gallery shows it.
+    own = {*recipe_notes(looks[:1], request.model), *word_notes(alone)}
+    told = () if vocabulary(request.model) is not None else word_notes(replace(alone, looks=dict(enumerate(looks))))
+    plan = GalleryPlan(
+        source=request.source,
+        frame=frame,
+        seconds=index.seconds(frame),
         source_size=(job.metadata.width, job.metadata.height),
         working_size=(job.fit.outer[1], job.fit.outer[0]),
-        model=job.request.model,
+        model=request.model,
         device=job.device,
-        quality=job.request.options.quality,
-        notes=job.notes,
+        quality=looks[0].quality,
+        takes=seconds[0] if seconds else None,
+        notes=(*told, *(note for note in job.notes if note not in own)),
     )
-
-
-def _settled(request: RenderRequest, looks: Sequence[RestyleOptions]) -> list[RestyleOptions]:
-    """The looks with the controls that will act."""
-    kinds = control_kinds(request.model, dict(request.controlnets))
-    return [settled(options, kinds, model=request.model) for options in looks]
+    return plan, [replace(job, request=replace(job.request, options=options)) for options in settled.values()]
 
 
 def _pictures(
@@ -189,27 +219,31 @@ def _pictures(
     steering: Steering,
     clip: Clip,
     side: int | None,
-    on_progress: OnProgress,
+    course: Course,
 ) -> tuple[IntFrames, ...]:
     """The frame under each look, in order."""
-    number, (shot,) = clip.start, jobs[0].shots
-    frames, shown = fit(clip, jobs[0].fit), _no_larger(clip, None if side is None else LARGEST_PIXELS)
+    number, (shot,), bars = clip.start, jobs[0].shots, jobs[0].bars_at(clip.start)
+    frames = fit(filled(clip, bars), jobs[0].fit)
+    # Bars are told in pixels of the source.
+    shown = _no_larger(clip, None if side is None or bars else LARGEST_PIXELS)
+    sampled = 0
     made: dict[int, IntFrames] = {}
+
+    def tell(stage: str, part: float) -> None:
+        done = sampled + int(part * len(places)) if stage == "sample" else sampled
+        course(Progress(stage="preview", done=done + len(made), total=2 * len(jobs)))
+
     for places in _alike(restylers):
         first = restylers[places[0]]
-
-        def tell(stage: str, part: float, done: int = len(made), count: int = len(places)) -> None:
-            if stage == "sample":
-                on_progress(Progress(stage="sample", done=done + int(part * count), total=len(jobs)))
-
         guides = steering.guides_of(shot, first.controls, (), drawn=first.drawn)([number], frames)
         targets = [restylers[place].target for place in places]
         latents = restyle_frames(first, frames, [number], guides, tell, targets=targets)
+        sampled += len(places)
         seen, results = decoded(jobs[places[0]], first, frames, latents)
         for place, result in zip(places, results.split(1), strict=True):
             done = full_size(jobs[place], shown, seen, result, None)
             made[place] = _at_side(done[0, :3], clip.bit_depth, side)
-            on_progress(Progress(stage="finish", done=len(made), total=len(jobs)))
+            tell("finish", 1.0)
     return tuple(made[place] for place in range(len(jobs)))
 
 

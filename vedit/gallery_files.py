@@ -17,7 +17,7 @@ from vedit.media.containers import default_output
 from vedit.media.place import check_free, put_in_place
 from vedit.media.target import check_folder, check_name, check_target
 from vedit.media.unfinished import hold, let_go, not_written, sweep, unfinished_name
-from vedit.models.looks import Look
+from vedit.models.looks import Chosen
 from vedit.options import RenderRequest, RestyleOptions
 from vedit.sheet import sheet_bytes
 from vedit.shell_words import path_word, shell_line
@@ -71,7 +71,7 @@ def check_files(files: GalleryFiles, source: Path, *, overwrite: bool) -> None:
 
 
 def shown_pictures(
-    gallery: Gallery, request: RenderRequest, looks: Sequence[tuple[str, Look, RestyleOptions]]
+    gallery: Gallery, request: RenderRequest, looks: Sequence[tuple[str, Chosen, RestyleOptions]]
 ) -> tuple[Shown, ...]:
     """The pictures of a gallery with their names and commands.
 
@@ -88,6 +88,7 @@ def shown_pictures(
             command=shell_line(_words(request, options)),
             quality=_said_quality(options),
             picture=eight_bits(picture, gallery.bit_depth),
+            remark=look.reason or "far from what its name promises" if look.weak else "",
         )
         for (name, look, options), picture in zip(looks, gallery.pictures, strict=True)
     )
@@ -135,7 +136,10 @@ def eight_bits(picture: IntFrames, bit_depth: int) -> Image:
 
 
 def _sheet(source: Image, pictures: Sequence[Shown], path: Path) -> bytes:
-    cells = [("source", source), *((shown.name, shown.picture) for shown in pictures)]
+    cells = [
+        ("source", source),
+        *((f"{shown.name} (weak)" if shown.remark else shown.name, shown.picture) for shown in pictures),
+    ]
     rows = [cells[at : at + COLUMNS] for at in range(0, len(cells), COLUMNS)]
     return sheet_bytes(
         [[picture.transpose(2, 0, 1) for _, picture in row] for row in rows],
@@ -156,8 +160,8 @@ def _words(request: RenderRequest, options: RestyleOptions) -> list[str]:
     words = ["vedit", "restyle", path_word(str(request.source)), "--prompt", options.prompt]
     if options.variation is not None:
         words += ["--variation", f"{options.variation:g}"]
-        if options.variation:
-            words += ["--seed", str(options.seed)]
+    if options.seed or options.variation:
+        words += ["--seed", str(options.seed)]
     if options.controls != RestyleOptions().controls:
         words += [text for spec in options.controls or ["none"] for text in ("--control", str(spec))]
     if request.model != "embedded":

@@ -46,6 +46,7 @@ class Shown:
     picture: Image
     """(h, w, 3)."""
     remark: str = ""
+    """What is weak about it; empty where nothing is."""
 
 
 def gallery_page(name: str, what: str, source: Image, pictures: Sequence[Shown]) -> bytes:
@@ -92,7 +93,7 @@ def _group(kind: str, figures: Sequence[str]) -> str:
 def _figure(shown: Shown, data: bytes, size: tuple[int, ...]) -> str:
     name, words = _text(shown.name), _text(f"{shown.name} {shown.prompt} {TITLES.get(shown.kind, shown.kind)}".lower())
     quality = f'<span class="quality">{_words(shown.quality)}</span>' if shown.quality else ""
-    remark = f"\n<p>{_text(shown.remark)}</p>" if shown.remark else ""
+    remark = f"\n<p>Weak: {_text(shown.remark)}.</p>" if shown.remark else ""
     return (
         f'<figure class="look" data-words="{words}">\n'
         f'<div class="pair"><img src="{_address(data)}" alt="{name}" width="{size[1]}" height="{size[0]}">'

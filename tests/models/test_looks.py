@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from vedit.embedded import FOLDER
-from vedit.errors import InputError, ModelError
-from vedit.models.looks import ADDITIONS, Look, choose_looks, known_looks
+from vedit.errors import InputError
+from vedit.models import vocabulary
+from vedit.models.looks import ADDITIONS, Chosen, choose_looks
 
 
 @pytest.fixture
@@ -25,8 +26,8 @@ def chosen(*asked: str, model: str = "embedded") -> list[tuple[str, str]]:
 
 
 def test_nothing_asked_is_every_look_and_no_addition() -> None:
-    looks, listed = choose_looks("embedded"), known_looks("embedded")
-    assert listed is not None and len(looks) == 59 < len(listed)
+    looks, known = choose_looks("embedded"), vocabulary("embedded")
+    assert known is not None and len(looks) == 59 < len(known.looks)
     assert not {look.kind for look in looks} & set(ADDITIONS)
     assert len({look.prompt for look in looks}) == len(looks)
 
@@ -39,6 +40,14 @@ def test_looks_are_chosen_by_name_wording_and_known_words() -> None:
     assert chosen("night,night", "NIGHT") == [("night", "night")]
     (look,) = choose_looks("embedded", ["a marble statue"])
     assert look.kind == "material"
+
+
+def test_what_is_weak_is_marked_however_it_is_asked_for() -> None:
+    weak = [look for look in choose_looks("embedded") if look.weak]
+    assert weak and all(look.reason for look in weak)
+    for text in (weak[0].name, weak[0].prompt, f"heavy {weak[0].name}"):
+        (look,) = choose_looks("embedded", [text])
+        assert (look.weak, look.reason) == (True, weak[0].reason)
 
 
 @pytest.mark.parametrize(
@@ -59,7 +68,6 @@ def test_what_is_like_nothing_is_refused_too() -> None:
 
 def test_a_model_without_a_list_takes_prompts(folder: Path) -> None:
     (folder / "looks.json").unlink()
-    assert known_looks(str(folder)) is None
     assert chosen("claymation, soft light", "noir", "noir", model=str(folder)) == [
         ("claymation, soft light", "claymation, soft light"),
         ("noir", "noir"),
@@ -71,13 +79,5 @@ def test_a_model_without_a_list_takes_prompts(folder: Path) -> None:
 def test_a_model_may_list_its_own(folder: Path) -> None:
     listed = [{"name": "gloom", "kind": "light", "wordings": ["in gloom, deep", "gloomy"]}]
     (folder / "looks.json").write_text(json.dumps({"looks": listed, "words": ["gloomy", "in", "gloom", "deep"]}))
-    own = Look(name="gloom", kind="light", wordings=("in gloom, deep", "gloomy"))
-    assert known_looks(str(folder)) == (own,) == choose_looks(str(folder))
+    assert choose_looks(str(folder)) == (Chosen(name="gloom", kind="light", prompt="in gloom, deep"),)
     assert chosen("in gloom, deep", model=str(folder)) == [("in gloom, deep", "in gloom, deep")], "a comma of a wording"
-
-
-@pytest.mark.parametrize("entry", ["night", {}, {"name": 3}, {"name": "a", "wordings": "b"}, {"name": "a", "kind": []}])
-def test_a_damaged_list_is_refused(folder: Path, entry: object) -> None:
-    (folder / "looks.json").write_text(json.dumps({"looks": [entry], "words": []}))
-    with pytest.raises(ModelError, match=r"looks\.json"):
-        known_looks(str(folder))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
-from vedit.cli import params
+from vedit.cli import completion, params
 from vedit.cli.console import estimate, jsonable, note, result_line, say_plan, show, show_json
+from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError, VeditError
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 
 @click.command("again", short_help="Render again what OUT.vedit.json records.")
-@click.argument("record", metavar="OUT.vedit.json", type=params.FILE)
+@input_argument("record", "OUT.vedit.json")
 @click.option("-o", "--output", type=params.FILE, help="The result.  [default: OUT beside the record]")
 @click.option("--source", type=params.FILE, help="The source, where it has moved.")
-@click.option("-p", "--prompt", help="Another look.")
+@click.option("-p", "--prompt", shell_complete=completion.looks, help="Another look.")
 @click.option("--variation", type=params.number("variation"), help="Another part that is drawn from the seed.")
 @click.option("--seed", type=params.number("seed"), help="Another seed.")
 @click.option("--strength", type=params.number("strength"), help="Another strength.")

@@ -11,17 +11,16 @@ import click
 
 from vedit.cli import params
 from vedit.cli.configured import Configured
-from vedit.cli.console import count, note, say, show, show_json, show_rows
+from vedit.cli.console import count, jsonable, note, say, show, show_json, show_rows, span
 from vedit.cli.progress import progress
 from vedit.cli.settings import SHARED
 from vedit.options import QUALITIES, QualityName, RenderRequest, RestyleOptions
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from vedit.gallery import GalleryPlan
     from vedit.gallery_files import GalleryFiles
-    from vedit.models.looks import Look
+    from vedit.models.looks import Chosen
+    from vedit.models.words import Look
 
 SIDE = 640
 """Pixels of the longer side of a picture."""
@@ -56,7 +55,8 @@ class ConfiguredLooks(Configured):
     default=1,
     show_default=True,
     metavar="N",
-    help=f"Pictures of each look, drawn from the seeds 0, 1, 2 ...; of more than one at --variation {VARIATION:g}.",
+    help="Pictures of each look, of the seeds 0, 1, 2 ...; where the look itself draws nothing from the seed, at "
+    f"--variation {VARIATION:g}.",
 )
 @click.option("--variation", type=params.number("variation"), help="How much is drawn from the seed.  [default: 0]")
 @click.option(
@@ -149,9 +149,7 @@ def looks_command(
 
     looks = choose_looks(model, asked)
     controls = params.controls(control_texts)
-    base = RestyleOptions(
-        quality=cast("QualityName", quality), variation=VARIATION if variation is None and seeds > 1 else variation
-    )
+    base = RestyleOptions(quality=cast("QualityName", quality), variation=variation)
     if controls is not None:
         base = replace(base, controls=controls)
     request = RenderRequest(
@@ -173,7 +171,7 @@ def looks_command(
     files = gallery_files(source, output)
     check_files(files, source, overwrite=overwrite)
     wanted = [
-        (look.name if seeds == 1 else f"{look.name}, seed {seed}", look, replace(base, prompt=look.prompt, seed=seed))
+        (look.name if seeds == 1 else f"{look.name}, seed {seed}", look, _drawn(base, look, seed, seeds, model))
         for look in looks
         for seed in range(seeds)
     ]
@@ -183,8 +181,16 @@ def looks_command(
         _gallery(request, wanted, at, files, overwrite=overwrite, as_json=as_json, quiet=quiet)
 
 
-Wanted = list[tuple[str, "Look", RestyleOptions]]
+Wanted = list[tuple[str, "Chosen", RestyleOptions]]
 """What a picture is called, the look, and how it is made."""
+
+
+def _drawn(base: RestyleOptions, look: Chosen, seed: int, seeds: int, model: str) -> RestyleOptions:
+    """A look from a seed; of several seeds the look's own recipe says how much, or else `VARIATION`."""
+    from vedit.models.recipes import by_recipe
+
+    options = replace(base, prompt=look.prompt, seed=seed)
+    return options if seeds == 1 or by_recipe(options, model).draws else replace(options, variation=VARIATION)
 
 
 def _gallery(
@@ -226,7 +232,7 @@ def _dry_run(
     from vedit.gallery import plan_gallery
 
     with progress(quiet=quiet) as report:
-        plan = plan_gallery(replace(request, options=wanted[0][2]), at, on_progress=report)
+        plan = plan_gallery(request, [options for _, _, options in wanted], at, on_progress=report)
     names = [name for name, _, _ in wanted]
     if as_json:
         show_json({"sheet": files.sheet, "page": files.page, **_facts(plan), "looks": names})
@@ -238,6 +244,7 @@ def _dry_run(
             "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
             "model": f"{plan.model} on {plan.device}, {plan.quality} quality",
             "pictures": f"{len(names)}: {', '.join(names)}",
+            "takes": "not known" if plan.takes is None else f"about {span(plan.takes)}",
             "sheet": str(files.sheet),
             "page": str(files.page),
         }
@@ -252,31 +259,31 @@ def _facts(plan: GalleryPlan) -> dict[str, object]:
 
 def _list(model: str, *, as_json: bool) -> None:
     from vedit.errors import InputError
-    from vedit.models.looks import TITLES, known_looks
+    from vedit.models import vocabulary
+    from vedit.models.looks import TITLES, usual_prompt
 
-    found = known_looks(model)
-    if found is None:
+    known = vocabulary(model)
+    if known is None or not known.looks:
         raise InputError(
             f"{model} lists no looks: it takes any prompt",
             remedy='see some on a clip: vedit looks CLIP --of "line art"',
         )
     if as_json:
-        show_json({"model": model, "looks": [{**_entry(look), "prompt": look.prompt} for look in found]})
+        told = [{**cast("dict[str, object]", jsonable(look)), "prompt": usual_prompt(look)} for look in known.looks]
+        show_json({"model": model, "looks": told})
         return
-    width = max(len(look.name) for look in found)
-    for kind in dict.fromkeys((*TITLES, *(look.kind for look in found))):
-        own = [look for look in found if look.kind == kind]
+    width = max(len(_marked(look)) for look in known.looks)
+    for kind in dict.fromkeys((*TITLES, *(look.kind for look in known.looks))):
+        own = [look for look in known.looks if look.kind == kind]
         if own:
-            show(f"{TITLES.get(kind, kind.capitalize())}")
-            _rows(own, width)
+            show(TITLES.get(kind, kind.capitalize()))
+            for look in own:
+                show(f"  {_marked(look):<{width}}  {', '.join(look.wordings)}".rstrip())
             show("")
-    show("The wordings are prompts: the first is what `vedit looks CLIP` shows.")
+    show("The wordings are prompts; `vedit looks CLIP` shows a frame in the first of each look.")
+    if any(look.weak for look in known.looks):
+        show("Looks that are marked as weak stay far from what their names promise.")
 
 
-def _rows(looks: Sequence[Look], width: int) -> None:
-    for look in looks:
-        show(f"  {look.name:<{width}}  {', '.join(look.wordings)}")
-
-
-def _entry(look: Look) -> dict[str, object]:
-    return {"name": look.name, "kind": look.kind, "wordings": look.wordings}
+def _marked(look: Look) -> str:
+    return f"{look.name} (weak)" if look.weak else look.name

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import click
 from click.core import ParameterSource
 
-from vedit.cli import params
+from vedit.cli import completion, params
 from vedit.cli.configured import ConfiguredRestyle
 from vedit.cli.console import count, show_json
 from vedit.cli.inputs import input_argument
@@ -30,7 +30,9 @@ DEFAULTS = RestyleOptions(prompt="")
 
 @click.command("restyle", cls=ConfiguredRestyle, short_help="Give a clip a new look.")
 @input_argument("sources", several=True)
-@click.option("-p", "--prompt", default="", help="The look to give, for instance 'woodcut'.")
+@click.option(
+    "-p", "--prompt", default="", shell_complete=completion.looks, help="The look to give, for instance 'woodcut'."
+)
 @prompt_file_option
 @click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like.")
 @click.option(
@@ -56,6 +58,7 @@ DEFAULTS = RestyleOptions(prompt="")
     "--control",
     "control_texts",
     multiple=True,
+    shell_complete=completion.controls,
     metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
     help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
 )
@@ -97,7 +100,11 @@ DEFAULTS = RestyleOptions(prompt="")
 )
 @click.option("--steps", type=params.number("steps"), help="Sampling steps, instead of the quality's.")
 @click.option(
-    "--model", default="embedded", show_default=True, help="Listed name, diffusers folder, .safetensors file or hub id."
+    "--model",
+    default="embedded",
+    show_default=True,
+    shell_complete=completion.models,
+    help="Listed name, diffusers folder, .safetensors file or hub id.",
 )
 @click.option(
     "--controlnet",

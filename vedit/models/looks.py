@@ -1,16 +1,17 @@
-"""The looks that a model was trained on, as its looks.json lists them, and the choice of some of them by name."""
+"""The looks of a gallery: those that a model lists, by name, by wording or as a prompt."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
-from pathlib import Path
-from typing import Any, cast
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
-from vedit.models import LOOKS, known_words, resolve, unknown_words
-from vedit.models.configs import damaged, read_json
+from vedit.models import DEFAULT, vocabulary
+from vedit.nearest import did_you_mean
+
+if TYPE_CHECKING:
+    from vedit.models.words import Look, Vocabulary
 
 ADDITIONS = ("plain", "strength", "palette")
 """Kinds that are no look by themselves: they are added to one, or are the photograph."""
@@ -30,36 +31,24 @@ TITLES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """A look, as it is listed and as a prompt says it."""
+class Chosen:
+    """A look, and the prompt that asks for it."""
 
     name: str
     kind: str
-    wordings: tuple[str, ...]
-    """Prompts that mean it, the usual one first."""
-
-    @property
-    def prompt(self) -> str:
-        """What is asked of the model."""
-        return self.wordings[0] if self.wordings else self.name
+    prompt: str
+    weak: bool = False
+    """The model stays far from what its name promises."""
+    reason: str = ""
+    """What it looks like instead, where it is weak."""
 
 
-def known_looks(model: str) -> tuple[Look, ...] | None:
-    """The looks that a model's looks.json lists, the additions to looks among them; None where it has no list.
-
-    Raises:
-        ModelError: as `vedit.models.resolve`, or the list is damaged.
-    """
-    path = Path(resolve(model).on_disk.base) / LOOKS
-    if not path.is_file():
-        return None
-    listed = read_json(path).get("looks", [])
-    if not isinstance(listed, list):
-        raise damaged(path, "has no list 'looks'")
-    return tuple(_look(path, entry) for entry in cast("list[object]", listed)) or None
+def usual_prompt(look: Look) -> str:
+    """The prompt by which a listed look is asked for."""
+    return look.wordings[0] if look.wordings else look.name
 
 
-def choose_looks(model: str, asked: Sequence[str] = ()) -> tuple[Look, ...]:
+def choose_looks(model: str, asked: Sequence[str] = ()) -> tuple[Chosen, ...]:
     """The looks of a gallery.
 
     Args:
@@ -69,61 +58,54 @@ def choose_looks(model: str, asked: Sequence[str] = ()) -> tuple[Look, ...]:
 
     Raises:
         InputError: a name is not known, with the nearest; or nothing is asked of a model without a list.
-        ModelError: as `known_looks`.
+        ModelError: as `vedit.models.vocabulary`.
     """
-    listed = known_looks(model)
+    known = vocabulary(model)
     told = [text.strip() for text in asked if text.strip()]
-    if listed is None:
+    if asked and not told:
+        raise InputError("no look is named", remedy="for instance --of woodcut,night; `vedit looks` lists them")
+    if known is None or not known.looks:
         if not told:
             raise InputError(
                 f"{model} lists no looks of its own",
                 remedy='name prompts, each with --of: --of "claymation, soft light"',
             )
-        return tuple(Look(name=text, kind=OTHER, wordings=(text,)) for text in dict.fromkeys(told))
+        return tuple(Chosen(name=text, kind=OTHER, prompt=text) for text in dict.fromkeys(told))
     if not told:
-        if asked:
-            raise InputError("no look is named", remedy="for instance --of woodcut,night; `vedit looks` lists them")
-        return tuple(look for look in listed if look.kind not in ADDITIONS)
-    chosen: dict[str, Look] = {}
+        return tuple(_chosen(look) for look in known.looks if look.kind not in ADDITIONS)
+    chosen: dict[str, Chosen] = {}
     for text in told:
-        whole = _listed_as(text, listed)
         # A wording may hold a comma.
-        parts = [text] if whole is not None else [part.strip() for part in text.split(",") if part.strip()]
-        for look in (_chosen(model, part, listed) for part in parts):
+        whole = _listed_as(text, known) is not None
+        for part in [text] if whole else [part.strip() for part in text.split(",") if part.strip()]:
+            look = _listed_as(part, known) or _prompt(part, known, model)
             chosen.setdefault(look.prompt, look)
     return tuple(chosen.values())
 
 
-def _chosen(model: str, text: str, listed: Sequence[Look]) -> Look:
-    """A look by its name, one of its wordings, or any prompt that the model understands."""
-    found = _listed_as(text, listed)
-    if found is not None:
-        return found
-    if not unknown_words(text, known_words(model)):
-        return Look(name=text, kind=OTHER, wordings=(text,))
-    ways = {way.casefold(): way for look in listed for way in (look.name, *look.wordings)}
-    near = get_close_matches(text.casefold(), ways, n=1, cutoff=0.5)
-    hint = f"did you mean {ways[near[0]]!r}? " if near else ""
-    command = "vedit looks" if model == "embedded" else f"vedit looks --model {model}"
-    raise InputError(f"{model} knows no look {text!r}", remedy=f"{hint}`{command}` lists those that it knows")
+def _chosen(look: Look) -> Chosen:
+    return Chosen(name=look.name, kind=look.kind, prompt=usual_prompt(look), weak=look.weak, reason=look.reason)
 
 
-def _listed_as(text: str, listed: Sequence[Look]) -> Look | None:
+def _listed_as(text: str, known: Vocabulary) -> Chosen | None:
+    """A look by its name or, as it is worded, by a wording; None where there is none."""
     said = text.casefold()
-    named = next((look for look in listed if look.name.casefold() == said), None)
+    named = next((look for look in known.looks if look.name.casefold() == said), None)
     if named is not None:
-        return named
-    for look in listed:
-        for wording in look.wordings:
-            if wording.casefold() == said:
-                return Look(name=wording, kind=look.kind, wordings=(wording,))
-    return None
+        return _chosen(named)
+    worded = ((look, way) for look in known.looks for way in look.wordings if way.casefold() == said)
+    return next((replace(_chosen(look), name=way, prompt=way) for look, way in worded), None)
 
 
-def _look(path: Path, entry: object) -> Look:
-    said = cast("dict[str, Any]", entry) if isinstance(entry, dict) else {}
-    name, kind, wordings = said.get("name"), said.get("kind", ""), said.get("wordings", [])
-    texts = [name, kind, *(cast("list[object]", wordings) if isinstance(wordings, list) else [None])]
-    if not all(isinstance(text, str) for text in texts) or not name:
-        raise damaged(path, f"has a look {str(name)[:40]!r} without a name, a kind or a list of wordings")
-    return Look(name=name, kind=kind, wordings=tuple(cast("list[str]", texts[2:])))
+def _prompt(text: str, known: Vocabulary, model: str) -> Chosen:
+    """A prompt that the model understands. Raises InputError for any other, with what was perhaps meant."""
+    if known.knows(text) and not known.unknown(text):
+        weak = next((look for look in known.named(text) if look.weak), None)
+        return Chosen(
+            name=text, kind=OTHER, prompt=text, weak=weak is not None, reason="" if weak is None else weak.reason
+        )
+    meant = known.meant(text)
+    near = did_you_mean(text, [way for look in known.looks for way in look.spoken])
+    hint = f"did you mean {meant!r}?" if meant is not None else near
+    command = "vedit looks" if model == DEFAULT else f"vedit looks --model {model}"
+    raise InputError(f"{model} knows no look {text!r}", remedy=f"{hint} `{command}` lists those that it knows".strip())
