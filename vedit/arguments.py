@@ -17,7 +17,6 @@ import os
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from difflib import get_close_matches
 from fractions import Fraction
 from functools import cache, wraps
 from pathlib import Path
@@ -26,6 +25,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from vedit.bounds import BOUNDS, bounded
 from vedit.errors import ArgumentError, SettingError
+from vedit.nearest import did_you_mean
 from vedit.rationals import shown
 
 Called = TypeVar("Called", bound=Callable[..., object])
@@ -53,8 +53,7 @@ def checked(called: Called, *, known_as: str | None = None) -> Called:
 
 def unknown_argument(called: str, name: str, known: Collection[str]) -> ArgumentError:
     """The error for an argument that there is not, with the nearest that there is."""
-    near = get_close_matches(name, list(known), n=1)
-    remedy = f"did you mean {near[0]!r}?" if near else f"it takes {_listed(known)}" if known else "it takes none"
+    remedy = did_you_mean(name, known) or f"it takes {_listed(known) or 'none'}"
     return ArgumentError(f"{called} has no argument {name!r}", remedy=remedy)
 
 
