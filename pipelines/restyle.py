@@ -102,7 +102,7 @@ class Restyler:
     @property
     def drawn(self) -> Drawn | None:
         """What is drawn from the seed; None where it decides nothing."""
-        if not (self.options.variation and self.path.steps):
+        if not (self.options.draws and self.path.steps):
             return None
         codec = self.model.codec
         return Drawn(seed=self.options.seed, channels=codec.channels, cell=codec.factor)
@@ -221,7 +221,10 @@ def restyle_frames(
             elif path.steps and restyler.inversion != path:
                 source_at = source_between(passed, restyler.inversion)
         else:
-            noise = frame_noise(source.data.shape[1:], seed=options.seed, frames=numbers).to(source.data)
+            noise = guides.noise
+            if noise is None:
+                noise = frame_noise(source.data.shape[1:], seed=options.seed, frames=numbers)
+            noise = noise.to(source.data)
             noisy, source_at = add_noise(source, noise, path), noised_source(source.data, noise)
         if targets:
             noisy = Latents(data=noisy.data.expand(len(targets), -1, -1, -1), timestep=noisy.timestep)

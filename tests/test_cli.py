@@ -62,7 +62,7 @@ class FakeRender:
             setattr(module, name, getattr(self, name))
         return module
 
-    def plan(self, request: RenderRequest, *, on_progress: OnProgress) -> RenderPlan:
+    def plan(self, request: RenderRequest, *, on_progress: OnProgress, side_by_side: Path | None = None) -> RenderPlan:
         on_progress(Progress(stage="shots", done=48, total=48))
         return a_plan(request)
 

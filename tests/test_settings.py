@@ -267,12 +267,15 @@ def test_foreign_variables_are_left_alone(config: Path, monkeypatch: pytest.Monk
 def test_what_is_asked_is_as_if_it_had_been_typed(
     config: Path, monkeypatch: pytest.MonkeyPatch, render: FakeRender, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    typed = ("--quality", "draft", "--control", "tile:0.5", "--strict", "--seed", "7", "--codec", "hevc")
+    typed = ("--quality", "draft", "--control", "tile:0.5", "--strict", "--codec", "hevc", "--variation", "0.5")
+    typed += ("--seed", "7")
     assert vedit("restyle", *WORDS, *typed) == 0
     asked = only(render)
     err = capsys.readouterr().err
     render.requests.clear()
-    config.write_text('quality = "draft"\ncontrol = "tile:0.5"\nstrict = true\ncodec = "h264"\n', "utf-8")
+    config.write_text(
+        'quality = "draft"\ncontrol = "tile:0.5"\nstrict = true\ncodec = "h264"\nvariation = 0.5\n', "utf-8"
+    )
     monkeypatch.setenv("VEDIT_SEED", "7")
     monkeypatch.setenv("VEDIT_CODEC", "hevc")
     assert vedit("restyle", *WORDS) == 0
@@ -281,7 +284,7 @@ def test_what_is_asked_is_as_if_it_had_been_typed(
     assert rest == err.splitlines()
     assert note == (
         "vedit: note: from the environment: codec = hevc, seed = 7; "
-        f"from {config}: quality = draft, control = tile:0.5, strict = true"
+        f"from {config}: quality = draft, control = tile:0.5, strict = true, variation = 0.5"
     )
 
 

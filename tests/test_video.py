@@ -96,7 +96,7 @@ def test_values_show_themselves_as_pictures(video: Video) -> None:
     assert np.array_equal(strip[:, :WIDTH], first.frames[0].transpose(1, 2, 0))
     assert decoded(first._repr_png_()).shape == (HEIGHT, WIDTH, 3)  # pyright: ignore[reportPrivateUsage]
     page = video.shots._repr_html_()  # pyright: ignore[reportPrivateUsage]
-    pictures = [base64.b64decode(data) for data in re.findall(r'src="data:image/png;base64,([^"]+)"', page)]
+    pictures = [base64.b64decode(data) for data in re.findall(r'src="data:image/jpeg;base64,([^"]+)"', page)]
     assert [decoded(data).shape for data in pictures] == [(HEIGHT, WIDTH, 3)] * 2
     assert "Shot 2: #6..#10" in page
 

@@ -147,7 +147,7 @@ def expected_of(
     count, widths = len(outline.frames), (2, 1) if beside else (1,)
     every = count * outline.pixels
     stages = {
-        **read_before(outline),
+        **_read_before(outline),
         **_loaded(outline),
         "invert": invert,
         "sample": sample,
@@ -169,7 +169,7 @@ def expected_of_stills(outline: Outline, *, each: int = 3, paces: Mapping[str, f
     together = FrameRange(start=0, stop=each)
     shots = [(shot, look) for look in outline.looks for shot in look.shots]
     stages = {
-        **read_before(outline),
+        **_read_before(outline),
         **_loaded(outline),
         "preview": [
             Leg(steps=1, seconds=each * (sum(_sampled(outline, look, together)) + _finished(outline, look)))
@@ -179,8 +179,12 @@ def expected_of_stills(outline: Outline, *, each: int = 3, paces: Mapping[str, f
     return _paced(stages, {**paces, "preview": paces.get("sample", 1.0)})
 
 
-def read_before(outline: Outline) -> Expected:
-    """The legs of what is read before anything is made: all there are of a plan that is only shown."""
+def expected_of_plan(outline: Outline, *, paces: Mapping[str, float] = AS_SHIPPED) -> Expected:
+    """The legs of a plan that is only shown: what is read before anything is made."""
+    return _paced(_read_before(outline), paces)
+
+
+def _read_before(outline: Outline) -> Expected:
     found: dict[str, Sequence[Leg]] = {}
     if outline.scanned:
         found["index"] = [Leg(steps=outline.scanned, seconds=outline.scanned * outline.pixels * _SCANNED)]

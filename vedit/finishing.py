@@ -9,6 +9,7 @@ import torch
 
 from vedit.bars import filled, with_bars
 from vedit.finish import composite, upsample_change
+from vedit.flatness import even_out
 from vedit.geometry import fit, unfit
 from vedit.guides import VISIBLE, Steering
 from vedit.memory import Ladder
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from vedit.planning import Job
     from vedit.protocols import Mattes, Reader
     from vedit.types import IntFrames
+
+FINISHING = 2
+"""Raised where the same latents become other frames: those of an earlier finishing are not joined to newer ones."""
 
 
 def finished_shot(
@@ -100,7 +104,7 @@ def decoded(job: Job, restyler: Restyler, source: torch.Tensor, latents: Latents
     result = unfit(codec.decode(latents.data.to(device)).cpu(), job.fit)
     # What the result is compared with at full size went through the autoencoder too: its blur is no part of the change.
     seen = unfit(codec.decode(codec.encode(source.to(device))).cpu(), job.fit)
-    return seen, result
+    return seen, even_out(unfit(source, job.fit), seen, result, period=codec.factor)
 
 
 def full_size(job: Job, clip: Clip, seen: torch.Tensor, result: torch.Tensor, mask: torch.Tensor | None) -> IntFrames:

@@ -18,6 +18,7 @@ from vedit.media.place import check_free, put_in_place
 from vedit.media.target import check_folder, check_name, check_target
 from vedit.media.unfinished import hold, let_go, not_written, sweep, unfinished_name
 from vedit.models.looks import Chosen
+from vedit.models.recipes import by_recipe
 from vedit.options import RenderRequest, RestyleOptions
 from vedit.sheet import sheet_bytes
 from vedit.shell_words import path_word, shell_line
@@ -160,7 +161,7 @@ def _words(request: RenderRequest, options: RestyleOptions) -> list[str]:
     words = ["vedit", "restyle", path_word(str(request.source)), "--prompt", options.prompt]
     if options.variation is not None:
         words += ["--variation", f"{options.variation:g}"]
-    if options.seed or options.variation:
+    if by_recipe(options, request.model).draws:
         words += ["--seed", str(options.seed)]
     if options.controls != RestyleOptions().controls:
         words += [text for spec in options.controls or ["none"] for text in ("--control", str(spec))]

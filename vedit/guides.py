@@ -19,8 +19,8 @@ from vedit.bars import filled
 from vedit.computed_on import computed_on
 from vedit.control_source import ControlVideo, open_control, runs
 from vedit.controls import control_maps, control_stream
+from vedit.diffusion.carried_noise import SceneNoise, first_noise
 from vedit.diffusion.conditioning import Control, Guides, RegionGuide
-from vedit.diffusion.noise import Drawn, frame_noise
 from vedit.errors import InputError, MediaError
 from vedit.geometry import fit, pad, unfit, working_fit
 from vedit.map_cache import CachedFrames, FrameCache
@@ -31,6 +31,7 @@ from vedit.types import Bars, ControlMap, ControlSpec, Fit, FrameRange, PromptEm
 from vedit.weights import identity
 
 if TYPE_CHECKING:
+    from vedit.diffusion.noise import Drawn
     from vedit.masking import MaskSpec, RegionSpec
     from vedit.protocols import Mattes
 
@@ -98,6 +99,8 @@ class Steering:
         self._videos_there: dict[Path, ControlVideo] = {}
         """The same at an anchor that lies outside the part."""
         self._maps: dict[tuple[str, FrameRange], CachedFrames] = {}
+        self._carried: tuple[tuple[Drawn, FrameRange], SceneNoise] | None = None
+        """The noise of the shot that was asked for last."""
 
     def __enter__(self) -> Self:
         steered = self._steered
@@ -118,6 +121,9 @@ class Steering:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self._carried is not None:
+            self._carried[1].close()
+        self._carried = None
         self._stack.close()
         self._maps.clear()
 
@@ -159,8 +165,8 @@ class Steering:
                 shot, and is changed as a whole: no pixel of it is written, and what a mask keeps of the source there
                 would be shown to the other shots as the look. Regions hold where their masks say so; outside the
                 source's part, where there are none, nowhere.
-            drawn: from the seed, where anything is. The noise of a frame is that of its shot's first, so that it is the
-                same in all windows and does not flicker; an anchor that shots share has its own.
+            drawn: from the seed, where anything is. A frame has its shot's noise, carried from the first on; an anchor
+                that shots share has its own.
         """
 
         def guides(numbers: Sequence[int], frames: torch.Tensor) -> Guides:
@@ -173,15 +179,25 @@ class Steering:
                     RegionGuide(prompt=prompt, mask=torch.cat([self._small(mattes, numbers) for _, numbers in groups]))
                     for prompt, mattes in zip(prompts, self._regions, strict=True)
                 ),
-                noise=None if drawn is None else self._noise(drawn, shot, len(own[1]), anchor),
+                noise=None if drawn is None else self._noise(drawn, own, anchor),
             )
 
         return guides
 
-    def _noise(self, drawn: Drawn, shot: Shot, count: int, anchor: Anchor | None) -> torch.Tensor:
-        shape = (drawn.channels, *(side // drawn.cell for side in self._steered.fit.outer))
-        firsts = [*([] if anchor is None else [anchor.frame]), *[shot.frames.start] * count]
-        return frame_noise(shape, seed=drawn.seed, frames=firsts)
+    def _noise(self, drawn: Drawn, own: Numbered, anchor: Anchor | None) -> torch.Tensor:
+        shot, numbers = own
+        if self._carried is None or self._carried[0] != (drawn, shot):
+            self._carried = ((drawn, shot), SceneNoise(drawn, shot, lambda: self._seen(shot)))
+        carried = self._carried[1](numbers)
+        if anchor is None:
+            return carried
+        alone = first_noise(drawn, self._steered.fit.outer, anchor.frame)
+        return torch.cat([alone.cells(drawn.cell)[None], carried])
+
+    def _seen(self, frames: FrameRange) -> Iterator[torch.Tensor]:
+        """Frames of the source as the model sees them, in chunks."""
+        with self._steered.source.reopen() as reader:
+            yield from (fit(clip, self._steered.fit) for clip in reader.chunks(frames, SPOOL_FRAMES))
 
     def _whole_first(self, mask: torch.Tensor, anchor: Anchor | None) -> torch.Tensor:
         return mask if anchor is None else torch.cat([torch.ones_like(mask[:1]), mask])

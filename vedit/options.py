@@ -282,6 +282,12 @@ class RenderPlan:
     """Shot number -> width in pixels of the black bars on its four sides that stay as they are; shots without bars are
     left out."""
 
+    def _repr_html_(self) -> str:
+        """What will be done, with a picture of each shot, for a notebook."""
+        from vedit.notebook import or_text, plan_html
+
+        return or_text(self, lambda: plan_html(self))
+
 
 def ignore_plan(plan: RenderPlan) -> None:
     """The caller that does not want to know."""
@@ -301,6 +307,15 @@ class RenderResult:
     """Units that an earlier run had finished."""
     timings: dict[str, float] = field(default_factory=dict[str, float])
     """Seconds by stage."""
+    source: str = ""
+    first_frame: int = 0
+    """Of the source, that the result begins with."""
+
+    def _repr_html_(self) -> str:
+        """Source and result of one moment, one over the other, for a notebook."""
+        from vedit.notebook import or_text, result_html
+
+        return or_text(self, lambda: result_html(self))
 
     def _repr_png_(self) -> bytes:
         """Frames of the written file, spread evenly, for a notebook."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vedit.estimates import describe_job
-from vedit.finishing import finished_shot
+from vedit.finishing import FINISHING, finished_shot
 from vedit.guides import Steering
 from vedit.map_cache import FrameCache
 from vedit.media.sidecar import versions
@@ -47,7 +47,14 @@ class Pass:
         """Of everything that decides the shot's finished frames."""
         facts = {"units": self.sampler.keys(shot), "upscale": self.job.request.options.upscale}
         # Units outlive a version whose finishing may be another; what was finished of them does not.
-        return unit_key({**facts, "tiled": self.ladder.footing.tiled, "vedit": dict(versions()).get("vedit")})
+        return unit_key(
+            {
+                **facts,
+                "finishing": FINISHING,
+                "tiled": self.ladder.footing.tiled,
+                "vedit": dict(versions()).get("vedit"),
+            }
+        )
 
 
 def open_passes(

@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.costs import Kept, expected_of, read_before
+from vedit.costs import Kept, expected_of, expected_of_plan
 from vedit.course import Course
 from vedit.ended_before import ended_before, journal_of
 from vedit.errors import InputError, NotFiniteError
@@ -81,7 +81,7 @@ def plan(
     course = Course(on_progress)
 
     def expect(outline: Outline | None) -> None:
-        course.expect({} if outline is None else read_before(outline))
+        course.expect({} if outline is None else expected_of_plan(outline, paces=paces_of(outline)))
 
     job = make_job(request, reader=reader, on_progress=course, on_outline=expect)
     if side_by_side is not None:
@@ -308,6 +308,8 @@ def _result(job: Job, report: ContractReport, notes: tuple[str, ...], kept: int,
         notes=notes,
         units_kept=kept,
         timings=clock.laps,
+        source=str(job.request.source),
+        first_frame=job.frames.start,
     )
 
 

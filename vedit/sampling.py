@@ -10,6 +10,7 @@ import torch
 
 from vedit.bars import filled
 from vedit.computed_on import computed_on
+from vedit.diffusion.carried_noise import FORMAT as CARRIED
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.guides import Steering, hashed, made_by
@@ -255,7 +256,7 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
     """What decides the latents of every unit of a job, but for the frames: nothing that does not is in here."""
     options = restyler.options
     inverted = options.start == "inversion"
-    variation = options.variation if restyler.path.steps else None
+    drawn = restyler.drawn
     known = known_words(job.request.model)
     regions = [replace(region, prompt=heard(region.prompt, known)) for region in options.regions]
     return {
@@ -274,6 +275,6 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
         "inverted": [[asdict(step) for step in restyler.inversion.steps], restyler.fixed_point] if inverted else None,
         "guidance": restyler.guidance,
         "cross_frame": options.cross_frame,
-        "seed": options.seed if variation or not inverted else None,
-        **({"variation": variation} if variation else {}),
+        "seed": None if drawn is None else drawn.seed,
+        **({"variation": options.variation, "noise": CARRIED} if drawn is not None else {}),
     }

@@ -26,6 +26,7 @@ from vedit.errors import OutOfRangeError, SettingError
 from vedit.media.choices import Interlaced, OutputOptions
 from vedit.media.read import Backend, VideoReader
 from vedit.media.read import open_video as open_reader
+from vedit.notebook import or_text, video_html
 from vedit.options import (
     OnProgress,
     QualityName,
@@ -122,6 +123,10 @@ class Video:
     def __repr__(self) -> str:
         metadata = self.metadata
         return f"<Video {metadata.path.name}, {metadata.width}x{metadata.height}>"
+
+    def _repr_html_(self) -> str:
+        """A frame of the clip beside what its headers say, for a notebook."""
+        return or_text(self, lambda: video_html(self.reader))
 
     def __len__(self) -> int:
         return len(self.index())

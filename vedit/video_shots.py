@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from vedit.arguments import checked
 from vedit.errors import InputError, OutOfRangeError, SettingError
+from vedit.notebook import cards, or_text
 from vedit.options import OnProgress, RestyleOptions, ignore_progress
 from vedit.rationals import shown
 from vedit.thumbnail import image_html, png, thumbnail, tiled
@@ -63,14 +64,23 @@ class Shots:
         return "\n".join(map(repr, self))
 
     def _repr_html_(self) -> str:
-        return "".join(shot.as_html(1) for shot in self)
+        return or_text(self, lambda: cards([repr(shot).strip("<>") for shot in self], self._picture_of))
+
+    def _picture_of(self, place: int) -> tuple[IntFrames, int, Fraction]:
+        from vedit.stills import middle_of
+
+        shot = self._shots[place]
+        (number,) = middle_of(self.plain[place])
+        clip = shot.video.read(FrameRange(start=number, stop=number + 1))
+        return clip.frames[0], clip.bit_depth, shot.video.metadata.sample_aspect_ratio
 
 
 class VideoShot:
     """One shot of a clip; see `Shots`."""
 
     def __init__(self, video: Video, shot: Shot) -> None:
-        self._video = video
+        self.video = video
+        """The clip that it is of."""
         self.number = shot.number
         """From 1."""
         self.frames = shot.frames
@@ -86,11 +96,11 @@ class VideoShot:
     @property
     def seconds(self) -> tuple[Fraction, Fraction]:
         """When it begins and ends, after the clip's first frame."""
-        return self._video.index().span(self.frames)
+        return self.video.index().span(self.frames)
 
     def read(self) -> Clip:
         """All its frames at once; `Video.chunks` streams them."""
-        return self._video.read(self.frames)
+        return self.video.read(self.frames)
 
     @checked
     def preview(
@@ -123,7 +133,7 @@ class VideoShot:
                 remedy=f"it has #{self.frames.start} to #{self.frames.stop - 1}",
             )
         chosen = three_of if numbers is None else lambda shot: numbers  # pyright: ignore[reportUnknownLambdaType]
-        (made,) = self._video.stills({self.number: edit}, chosen, model=model, device=device, on_progress=on_progress)
+        (made,) = self.video.stills({self.number: edit}, chosen, model=model, device=device, on_progress=on_progress)
         return made
 
     @checked
@@ -132,7 +142,7 @@ class VideoShot:
         return image_html(self._pictures(count), repr(self).strip("<>"))
 
     def _repr_html_(self) -> str:
-        return self.as_html()
+        return or_text(self, self.as_html)
 
     def _repr_png_(self) -> bytes:
         return self._pictures(3)
@@ -142,7 +152,7 @@ class VideoShot:
 
         shot = Shot(number=self.number, frames=self.frames)
         clips = [
-            self._video.read(FrameRange(start=number, stop=number + 1))
+            self.video.read(FrameRange(start=number, stop=number + 1))
             for number in (middle_of(shot) if count == 1 else three_of(shot))
         ]
         return png(tiled([[thumbnail(clip.frames[0], clip.bit_depth) for clip in clips]]))

@@ -25,6 +25,7 @@ sys.path.append(str(Path(__file__).parents[1] / "train_embedded"))
 
 from scores.data import looks_of, pairs_of, photographs
 from scores.detail import detail_table, keeping, write_sheet
+from scores.lattice import lattice_table
 from scores.motion import motion_table
 from scores.rendering import Settings, Subject, load_subject
 from scores.report import PARTS, Table, document, keep, markdown, read_figures, write_figures
@@ -45,6 +46,7 @@ from vedit.embedded import FOLDER
 
 STILL_PARTS = ("colour", "pairs", "texture", "nearest", "autoencoder")
 MOTION_LOOKS = ("watercolor", "comic", "night", "oil painting", "pencil sketch", "winter", "sepia", "neon")
+LATTICE_LOOKS = ("neon", "night", "gold", "bronze", "oil painting", "watercolor")
 STRENGTH_LOOKS = ("watercolor", "pencil sketch", "comic", "night")
 SHEET_LOOKS = ("watercolor", "pencil sketch", "night", "comic")
 
@@ -165,6 +167,11 @@ def measure_steadiness(
     args: argparse.Namespace, subject: Subject, done: Callable[[str, Table], None], log: Callable[[str], None]
 ) -> None:
     """The parts on photographs that need no rendering of every look."""
+    if "lattice" in args.only:
+        looks = chosen(args.looks, LATTICE_LOOKS)
+        candidates = photographs(args.data / "photos", split="eval", count=4 * args.photos)
+        text = f"{len(candidates.names)} held-out photographs at 256x256; {subject.settings.text()}"
+        done("lattice", lattice_table(subject, looks, candidates, count=args.photos, settings=text, log=log))
     if not set(args.only) & {"steadiness", "strength"}:
         return
     held_out = photographs(args.data / "photos", split="eval", count=args.photos)

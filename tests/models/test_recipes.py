@@ -169,7 +169,7 @@ def test_without_looks_or_recipes_nothing_is_set(plain: Path, tmp_path: Path) ->
         ({"recipe": {"standard": {"steps": 2, "inversion_steps": 3}}}, "inversion_steps is 3 of 2"),
         ({"recipe": {"standard": 5}}, "is no table"),
         ({"recipe": [1]}, "cannot be used"),
-        ({"wordings": None}, "cannot be used"),
+        ({"wordings": None, "recipe": {"standard": {"variation": 0.5}}}, "wordings"),
     ],
 )
 def test_a_recipe_that_cannot_be_is_damage(plain: Path, tmp_path: Path, look: dict[str, Any], said: str) -> None:

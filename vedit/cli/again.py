@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 
 import click
 
-from vedit.cli import params
+from vedit.cli import completion, params
 from vedit.cli.console import estimate, jsonable, note, result_line, say_plan, show, show_json
+from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError, VeditError
@@ -25,10 +26,10 @@ if TYPE_CHECKING:
 
 
 @click.command("again", short_help="Render again what OUT.vedit.json records.")
-@click.argument("record", metavar="OUT.vedit.json", type=params.FILE)
+@input_argument("record", "OUT.vedit.json")
 @click.option("-o", "--output", type=params.FILE, help="The result.  [default: OUT beside the record]")
 @click.option("--source", type=params.FILE, help="The source, where it has moved.")
-@click.option("-p", "--prompt", help="Another look.")
+@click.option("-p", "--prompt", shell_complete=completion.looks, help="Another look.")
 @click.option("--variation", type=params.number("variation"), help="Another part that is drawn from the seed.")
 @click.option("--seed", type=params.number("seed"), help="Another seed.")
 @click.option("--strength", type=params.number("strength"), help="Another strength.")
@@ -114,6 +115,8 @@ def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
     Raises:
         InputError: it has several and is given one prompt, or is given a seed of which nothing is drawn.
     """
+    from vedit.models.recipes import without_recipe
+
     if request.looks is not None and "prompt" in look:
         raise InputError(
             "the record is of a plan, with a look for each shot: --prompt would replace all of them",
@@ -121,7 +124,10 @@ def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
         )
 
     def changed(options: RestyleOptions) -> RestyleOptions:
-        at = options.at_quality(look["quality"]) if "quality" in look else options
+        if not {"prompt", "quality"} & look.keys():
+            return replace(options, **look)
+        at = without_recipe(options, request.model)
+        at = at.at_quality(look["quality"]) if "quality" in look else at
         return replace(at, **look)
 
     looks = None if request.looks is None else {number: changed(options) for number, options in request.looks.items()}

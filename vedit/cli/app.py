@@ -16,6 +16,7 @@ import click
 
 from vedit import __version__
 from vedit.cli.again import again_command
+from vedit.cli.completion import VARIABLE, completion_command, register
 from vedit.cli.config import config_group
 from vedit.cli.console import complain, plain_messages, say, writes_events
 from vedit.cli.controls import controls_command
@@ -25,6 +26,7 @@ from vedit.cli.inputs import WORDS
 from vedit.cli.inspect import probe_command
 from vedit.cli.looks import looks_command
 from vedit.cli.mask import mask_command
+from vedit.cli.mistyped import Group
 from vedit.cli.models import models_group
 from vedit.cli.nle import nle_group
 from vedit.cli.plan import edit_command, plan_command
@@ -41,7 +43,7 @@ from vedit.memory import is_out_of_memory
 DEBUG = "VEDIT_DEBUG"
 
 
-class Program(click.Group):
+class Program(Group):
     """A group that ends every error as one line on stderr and an exit code."""
 
     def main(
@@ -65,6 +67,8 @@ class Program(click.Group):
         # reads this when torch, which no command has imported yet, loads it.
         os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
         os.environ.setdefault("GOMP_SPINCOUNT", "0")
+        if VARIABLE in os.environ:
+            register()
         with starting(), plain_messages():
             WORDS.set(tuple(sys.argv[1:] if args is None else args))
             try:
@@ -120,6 +124,7 @@ for _command in (
     models_group,
     nle_group,
     config_group,
+    completion_command,
     doctor_command,
 ):
     main.add_command(_command)

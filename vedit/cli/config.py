@@ -9,6 +9,7 @@ import click
 
 from vedit.cli import params
 from vedit.cli.console import show, show_json, show_rows
+from vedit.cli.mistyped import Group
 from vedit.cli.restyle import restyle_command
 from vedit.cli.settings import SETTINGS, Setting, config_path, in_force, option_keys, shown, variable_of
 
@@ -16,7 +17,7 @@ _TOLD_DEFAULT = re.compile(r"\[default: (.+)\]$")
 """In the help of an option whose default is decided later."""
 
 
-@click.group("config", short_help="Show the options that are said once for all renders.")
+@click.group("config", cls=Group, short_help="Show the options that are said once for all renders.")
 def config_group() -> None:
     """Show the options of 'vedit restyle' that are said once for all renders, in a file or in the environment.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vedit.media.facts import span as span
 from vedit.media.sequence import is_still
 from vedit.options import NO_RATE
 
@@ -170,17 +171,6 @@ def jsonable(value: object) -> object:
     if isinstance(value, list | tuple):
         return [jsonable(item) for item in value]  # pyright: ignore[reportUnknownVariableType]
     return str(value)
-
-
-def span(seconds: float) -> str:
-    """A span of time to read: 8.4 s, 53 s, 3 min 20 s, 2 h 05 min."""
-    if seconds < 59.5:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes:02d} min"
 
 
 def size(count: int) -> str:

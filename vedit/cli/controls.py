@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from vedit.cli import params
+from vedit.cli import completion, params
 from vedit.cli.console import say, show, show_json, size
 from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options
@@ -44,6 +44,7 @@ class KindOption(click.Option):
     "--kind",
     "kind_text",
     cls=KindOption,
+    shell_complete=completion.kinds,
     metavar="KIND[,KIND...]",
     help="Which maps; with --check the default is softedge,flow,depth,pose. Known:",
 )

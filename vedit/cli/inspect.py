@@ -9,13 +9,11 @@ from typing import TYPE_CHECKING
 import click
 
 from vedit.cli import params
-from vedit.cli.console import note, show, show_json, show_rows, span
+from vedit.cli.console import note, show, show_json, show_rows
 from vedit.cli.inputs import input_argument
 
 if TYPE_CHECKING:
     from fractions import Fraction
-
-    from vedit.types import StreamInfo, VideoMetadata
 
 
 @click.command("probe", short_help="Say what a clip holds.")
@@ -40,6 +38,8 @@ def probe_command(
       vedit probe frames/shot_%04d.exr --rate 24 --frames 10
     """
     from vedit.media.color import working_space
+    from vedit.media.color_names import color_text
+    from vedit.media.facts import facts_of, stream_text
     from vedit.media.isolate import check_file
     from vedit.media.tracks import choice_note
 
@@ -52,75 +52,11 @@ def probe_command(
         told: dict[str, object] = {entry.name: getattr(metadata, entry.name) for entry in fields(metadata)}
         if frames:
             told |= {"frames_decoded": report.frames, "packets_damaged": report.damaged}
-        show_json(told | {"working_space": space})
+        show_json(told | {"color_names": color_text(metadata.color), "working_space": space})
         return
-    show_rows(_describe(metadata) | {"working": space} | ({"decoded": decoded} if frames else {}))
+    show_rows(facts_of(metadata) | {"working": space} | ({"decoded": decoded} if frames else {}))
     for stream in metadata.streams:
-        show(f"stream     {_stream(stream)}")
+        show(f"stream     {stream_text(stream)}")
     choice = choice_note(metadata) if track is None else None
     if choice is not None:
         note(choice)
-
-
-def _describe(metadata: VideoMetadata) -> dict[str, str]:
-    """The figures of a clip, to be read."""
-    from vedit.media.color_names import color_text
-    from vedit.media.sequence import is_still
-
-    rate = metadata.average_rate
-    timed = {
-        "rate": "unknown" if rate is None else _rate(rate),
-        "duration": "unknown" if metadata.duration is None else span(float(metadata.duration)),
-        "frames": "unknown" if metadata.declared_frames is None else f"{metadata.declared_frames} by the header",
-        "timecode": metadata.timecode or "none",
-        "fields": metadata.field_order,
-    }
-    return {
-        "file": str(metadata.path),
-        "container": ", ".join(metadata.container),
-        "track": f"#{metadata.stream_index}",
-        "video": f"{metadata.codec}, {metadata.pixel_format}, {metadata.bit_depth} bit"
-        + (", alpha" if metadata.has_alpha else ""),
-        "size": _size(metadata),
-        **(_of_picture(metadata.path) if is_still(metadata.path) else timed),
-        "colour": color_text(metadata.color),
-        **({} if is_still(metadata.path) else {"chapters": str(metadata.chapters)}),
-    }
-
-
-def _of_picture(path: Path) -> dict[str, str]:
-    """What a still picture says beside its pixels."""
-    from vedit.media.picture_data import picture_data
-
-    data = picture_data(path)
-    there = [name for name, held in (("Exif", data.exif), ("XMP", data.xmp)) if held is not None]
-    return {"profile": data.profile or "none", "data": " and ".join(there) or "none"}
-
-
-def _rate(rate: Fraction) -> str:
-    """25 frames/s, 24000/1001 (23.976) frames/s."""
-    return f"{rate} frames/s" if rate.denominator == 1 else f"{rate} ({float(rate):.3f}) frames/s"
-
-
-def _size(metadata: VideoMetadata) -> str:
-    notes = [f"{metadata.width}x{metadata.height}"]
-    if metadata.rotation or metadata.mirrored:
-        coded = f"coded {metadata.coded_width}x{metadata.coded_height}, turned {metadata.rotation} degrees"
-        notes.append(coded + (", mirrored" if metadata.mirrored else ""))
-    if metadata.sample_aspect_ratio != 1:
-        notes.append(f"pixel aspect {metadata.sample_aspect_ratio}")
-    return ", ".join(notes)
-
-
-def _stream(stream: StreamInfo) -> str:
-    language = f", {stream.language}" if stream.language not in (None, "und") else ""
-    facts = [stream.codec]
-    if stream.size is not None:
-        facts.append(f"{stream.size[0]}x{stream.size[1]}")
-        facts += [f"{stream.frames} frame{'' if stream.frames == 1 else 's'}"] if stream.frames else []
-        facts += ["cover picture"] if stream.picture else []
-    if stream.channels is not None:
-        count = f"{stream.channels} channel{'' if stream.channels == 1 else 's'}"
-        facts.append(count if stream.layout is None else f"{count} ({stream.layout})")
-    facts += [f"{stream.sample_rate} Hz"] if stream.sample_rate is not None else []
-    return f"#{stream.index} {stream.kind}, {', '.join(facts)}{language}"

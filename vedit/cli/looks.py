@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from vedit.cli import params
+from vedit.cli import completion, params
 from vedit.cli.configured import Configured
 from vedit.cli.console import count, jsonable, note, say, show, show_json, show_rows, span
 from vedit.cli.progress import progress
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 SIDE = 640
 """Pixels of the longer side of a picture."""
-VARIATION = 0.6
-"""Of the pictures that `--seeds` asks for, where nothing else is said."""
 
 
 class ConfiguredLooks(Configured):
@@ -45,6 +43,7 @@ class ConfiguredLooks(Configured):
     "--of",
     "asked",
     multiple=True,
+    shell_complete=completion.looks,
     metavar="NAME[,NAME...]",
     help="Which looks, by name or as a prompt; repeatable. Of a model that lists none, each is one prompt.  "
     "[default: every look of the model]",
@@ -55,8 +54,7 @@ class ConfiguredLooks(Configured):
     default=1,
     show_default=True,
     metavar="N",
-    help="Pictures of each look, of the seeds 0, 1, 2 ...; where the look itself draws nothing from the seed, at "
-    f"--variation {VARIATION:g}.",
+    help="Pictures of each look, of the seeds 0, 1, 2 ...; at --variation 0.6 where the look itself draws nothing.",
 )
 @click.option("--variation", type=params.number("variation"), help="How much is drawn from the seed.  [default: 0]")
 @click.option(
@@ -70,11 +68,16 @@ class ConfiguredLooks(Configured):
     "--control",
     "control_texts",
     multiple=True,
+    shell_complete=completion.controls,
     metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
     help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
 )
 @click.option(
-    "--model", default="embedded", show_default=True, help="Listed name, diffusers folder, .safetensors file or hub id."
+    "--model",
+    default="embedded",
+    show_default=True,
+    shell_complete=completion.models,
+    help="Listed name, diffusers folder, .safetensors file or hub id.",
 )
 @click.option(
     "--controlnet",
@@ -186,11 +189,11 @@ Wanted = list[tuple[str, "Chosen", RestyleOptions]]
 
 
 def _drawn(base: RestyleOptions, look: Chosen, seed: int, seeds: int, model: str) -> RestyleOptions:
-    """A look from a seed; of several seeds the look's own recipe says how much, or else `VARIATION`."""
-    from vedit.models.recipes import by_recipe
+    """A look from a seed; of several seeds each has something to decide."""
+    from vedit.models.recipes import drawing
 
     options = replace(base, prompt=look.prompt, seed=seed)
-    return options if seeds == 1 or by_recipe(options, model).draws else replace(options, variation=VARIATION)
+    return options if seeds == 1 else drawing(options, model)
 
 
 def _gallery(

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 from click.formatting import wrap_text
 
-from vedit.cli import params
+from vedit.cli import completion, params
 from vedit.cli.console import jsonable, say, show, show_json, show_rows, size
+from vedit.cli.mistyped import Group
 from vedit.errors import ModelError
 
 if TYPE_CHECKING:
     from vedit.catalogue import WeightsInfo
 
 
-@click.group("models", short_help="List, explain and fetch models and weights.")
+@click.group("models", cls=Group, short_help="List, explain and fetch models and weights.")
 def models_group() -> None:
     """List, explain and fetch models, and the weights of preprocessors. Only `pull` downloads anything.
 
@@ -56,7 +57,7 @@ def list_command(*, as_json: bool) -> None:
 
 
 @models_group.command("info", short_help="Say what one model can do, or what weights are.")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.pulled)
 @params.json_option
 def info_command(*, name: str, as_json: bool) -> None:
     """Say what the model or the weights NAME are; for the embedded model, the looks and words it knows."""
@@ -94,7 +95,7 @@ def info_command(*, name: str, as_json: bool) -> None:
 
 
 @models_group.command("pull", short_help="Fetch models and weights from the hub.")
-@click.argument("names", metavar="NAME...", nargs=-1, required=True)
+@click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=completion.pulled)
 @click.option("--dry-run", is_flag=True, help="Only say what would be fetched.")
 @click.option("--force", is_flag=True, help="Fetch again what is there.")
 @params.json_option

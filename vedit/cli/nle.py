@@ -9,6 +9,7 @@ import click
 
 from vedit.cli import params
 from vedit.cli.console import jsonable, note, show, show_json, show_rows
+from vedit.cli.mistyped import Group
 from vedit.errors import InputError
 from vedit.nle_hosts.places import HOSTS
 
@@ -28,7 +29,7 @@ _NEXT = {
 }
 
 
-@click.group("nle", short_help="Scripts for editing systems: install, uninstall, list, where.")
+@click.group("nle", cls=Group, short_help="Scripts for editing systems: install, uninstall, list, where.")
 def nle_group() -> None:
     """Install scripts that restyle clips from inside an editing system.
 

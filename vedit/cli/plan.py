@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from vedit.cli import params
+from vedit.cli import completion, params
 from vedit.cli.configured import Configured
 from vedit.cli.console import count, estimate, note, result_line, say_plan, show, show_json
 from vedit.cli.inputs import input_argument
@@ -40,7 +40,9 @@ def _print_schema(context: click.Context, _param: click.Parameter, value: bool) 
 @click.command("plan", short_help="Write a clip's shots as a file to put looks in.")
 @input_argument()
 @click.option("-o", "--output", type=params.FILE, help="The plan.  [default: NAME.plan.toml beside INPUT]")
-@click.option("-p", "--prompt", default="", help="The look of every shot that says nothing else.")
+@click.option(
+    "-p", "--prompt", default="", shell_complete=completion.looks, help="The look of every shot that says nothing else."
+)
 @prompt_file_option
 @click.option("--no-thumbnails", is_flag=True, help="Write no folder of pictures beside the plan.")
 @click.option(

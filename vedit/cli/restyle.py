@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import click
 from click.core import ParameterSource
 
-from vedit.cli import params
-from vedit.cli.configured import ConfiguredRestyle
+from vedit.cli import completion, params
+from vedit.cli.configured import WORDS, ConfiguredRestyle
 from vedit.cli.console import count, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options, region_choices
 from vedit.cli.prompts import allow_unknown_option, prompt_file_option, said_prompt
-from vedit.cli.restyling import make_preview, run_restyle, say_plan_of
+from vedit.cli.restyling import make_preview, make_variations, run_restyle, say_plan_of
 from vedit.cli.several import Folder, failure_of, folder_made, places, run_each
 from vedit.errors import InputError
 from vedit.masking import parse_region
@@ -30,7 +30,9 @@ DEFAULTS = RestyleOptions(prompt="")
 
 @click.command("restyle", cls=ConfiguredRestyle, short_help="Give a clip a new look.")
 @input_argument("sources", several=True)
-@click.option("-p", "--prompt", default="", help="The look to give, for instance 'woodcut'.")
+@click.option(
+    "-p", "--prompt", default="", shell_complete=completion.looks, help="The look to give, for instance 'woodcut'."
+)
 @prompt_file_option
 @click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like.")
 @click.option(
@@ -56,6 +58,7 @@ DEFAULTS = RestyleOptions(prompt="")
     "--control",
     "control_texts",
     multiple=True,
+    shell_complete=completion.controls,
     metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
     help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
 )
@@ -97,7 +100,11 @@ DEFAULTS = RestyleOptions(prompt="")
 )
 @click.option("--steps", type=params.number("steps"), help="Sampling steps, instead of the quality's.")
 @click.option(
-    "--model", default="embedded", show_default=True, help="Listed name, diffusers folder, .safetensors file or hub id."
+    "--model",
+    default="embedded",
+    show_default=True,
+    shell_complete=completion.models,
+    help="Listed name, diffusers folder, .safetensors file or hub id.",
 )
 @click.option(
     "--controlnet",
@@ -153,6 +160,18 @@ DEFAULTS = RestyleOptions(prompt="")
     "--keep-work", "Keep what the model made: the same OUT with another --codec or --upscale does not run it again."
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
+@click.option(
+    "--count",
+    "seeds",
+    type=click.IntRange(min=1, max=64),
+    metavar="N",
+    help="Make one frame under N seeds, from --seed on, as OUT.seed-S.png, and stop.",
+)
+@click.option(
+    "--at",
+    metavar="TIME",
+    help="The frame of --count: seconds, timecode or #frame.  [default: the middle]",
+)
 @click.option("--preview", is_flag=True, help="Render three stills per shot into a PNG and stop.")
 @params.json_option
 @params.progress_option
@@ -192,6 +211,8 @@ def restyle_command(
     fresh: bool,
     keep_work: bool,
     dry_run: bool,
+    seeds: int | None,
+    at: str | None,
     preview: bool,
     as_json: bool,
     quiet: bool,
@@ -205,6 +226,7 @@ def restyle_command(
       vedit restyle input.mp4 --prompt "pencil sketch" --quality draft --range 2..4
       vedit restyle input.mov --prompt "engraving" --strength 0.7 -o out.mov
       vedit restyle input.mov --prompt "oil painting" --variation 0.6 --seed 3
+      vedit restyle input.mov --prompt "stained glass" --count 4
       vedit restyle input.mp4 --prompt "night" --control softedge:0.8@0-0.6 --control tile
       vedit restyle input.mp4 --prompt "bronze" --mask person.mp4 --feather 12
       vedit restyle input.mp4 --region person.mp4="bronze statue" --region sky.png="starry night"
@@ -230,6 +252,13 @@ def restyle_command(
         raise click.UsageError("--keep and --control exclude each other")
     if dry_run and preview:
         raise click.UsageError("--dry-run and --preview exclude each other")
+    if seeds is not None and (dry_run or preview or side_by_side is not None):
+        other = "--dry-run" if dry_run else "--preview" if preview else "--side-by-side"
+        raise click.UsageError(f"--count and {other} exclude each other")
+    if at is not None and seeds is None:
+        raise click.UsageError("--at names the frame of --count: add it, or leave --at out")
+    if seeds is not None and len(sources) > 1:
+        raise click.UsageError("--count makes variations of one input: name one")
     chosen = params.controls(control_texts)
     writing, masking = params.split(more)
     options = RestyleOptions(
@@ -276,7 +305,10 @@ def restyle_command(
             fresh=fresh,
             keep_work=keep_work,
         )
-        _check(request, side_by_side)
+        _check(request, side_by_side, seeds=seeds)
+        if seeds is not None:
+            words = click.get_current_context().meta.get(WORDS, ())
+            return make_variations(request, seeds, at, words, as_json=as_json, quiet=quiet)
         if preview:
             return make_preview(request, as_json=as_json, quiet=quiet)
         if dry_run:
@@ -292,7 +324,7 @@ def restyle_command(
         raise failure_of(failed, len(jobs))
 
 
-def _check(request: RenderRequest, side_by_side: Path | None) -> None:
+def _check(request: RenderRequest, side_by_side: Path | None, *, seeds: int | None) -> None:
     """Refuse what cannot be done before anything heavy is loaded."""
     from vedit.media.isolate import check_file
     from vedit.models import resolve
@@ -306,7 +338,7 @@ def _check(request: RenderRequest, side_by_side: Path | None) -> None:
         params.check_output(side_by_side, overwrite=request.writing.overwrite, source=source, replaces=left)
     # Before anything heavy is loaded or opened: what the model is takes milliseconds.
     resolve(request.model, dict(request.controlnets))
-    if _typed("seed"):
+    if _typed("seed") and seeds is None:
         params.check_seed(request.options.seed, [request.options], request.model)
     # Hostile bytes can crash a decoder: a process of its own meets them first.
     check_file(source, rate=request.rate, track=request.track, allow_huge=request.allow_huge)

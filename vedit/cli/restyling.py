@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -11,9 +11,11 @@ from vedit.cli.progress import progress
 from vedit.cli.starting import started
 from vedit.cli.stopping import stopping
 from vedit.options import NO_RATE, RenderRequest
+from vedit.shell_words import shell_line
 
 if TYPE_CHECKING:
     from vedit.options import RenderPlan
+    from vedit.variations import Variation
 
 
 def run_restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
@@ -82,6 +84,42 @@ def make_preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> objec
     if not as_json:
         show(str(path))
     return {"preview": path}
+
+
+def make_variations(
+    request: RenderRequest, count: int, at: str | None, words: Sequence[str], *, as_json: bool, quiet: bool
+) -> object:
+    """Make one frame under several seeds and say how to render each; returns what --json shows."""
+    from vedit.variations import variations
+
+    with progress(quiet=quiet) as report:
+        made = variations(
+            request, count, at, on_job=lambda job: None if quiet else _notes(job.notes), on_progress=report
+        )
+    told = [
+        {"seed": one.seed, "picture": one.picture, "command": shell_line(["vedit", "restyle", *chosen(words, one)])}
+        for one in made
+    ]
+    if not as_json:
+        for one in told:
+            show(str(one["picture"]))
+            show(f"  {one['command']}")
+    return {"variations": told}
+
+
+def chosen(words: Sequence[str], variation: Variation) -> list[str]:
+    """What was typed for variations as what renders the clip by one of them."""
+    found: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, given, _ = word.partition("=")
+        if name in ("--count", "--at", "--seed", "--variation"):
+            if not given:
+                next(rest, None)
+        elif name != "--overwrite":  # it was for the pictures
+            found.append(word)
+    said = variation.options.variation
+    return [*found, *([] if said is None else ["--variation", f"{said:g}"]), "--seed", str(variation.seed)]
 
 
 def _plan_rows(plan: RenderPlan) -> dict[str, str]:

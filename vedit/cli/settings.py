@@ -10,7 +10,6 @@ import os
 import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -20,6 +19,7 @@ import click
 from vedit.cli import params
 from vedit.errors import InputError
 from vedit.look_keys import Key, check_table
+from vedit.nearest import nearest
 from vedit.structured import read_toml
 
 PREFIX = "VEDIT_"
@@ -239,9 +239,9 @@ def _from_environment() -> dict[str, Setting]:
             raise InputError(f"{variable} is set, and {key} belongs to one render", remedy=f"say {_option(key)} there")
         if key not in keys:
             # What is nobody's is another program's; what is nearly an option's was meant to be one.
-            near = get_close_matches(key, [*keys, *map(str.lower, OWN_VARIABLES)], n=1, cutoff=0.8)
-            if near:
-                raise InputError(f"{variable} is no setting", remedy=f"the nearest is {variable_of(near[0])}")
+            near = nearest(key, [*keys, *OWN_VARIABLES], cutoff=0.8)
+            if near is not None:
+                raise InputError(f"{variable} is no setting", remedy=f"the nearest is {variable_of(near)}")
             continue
         table[key] = _read(text, keys[key])
         fault = keys[key].fault(table[key])

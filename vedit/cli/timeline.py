@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from vedit.cli import params
+from vedit.cli import completion, params
 from vedit.cli.configured import Configured
 from vedit.cli.console import CELL, count, note, printable, show, show_json
 from vedit.cli.inputs import input_argument
@@ -79,7 +79,11 @@ HANDLES = 8
 @click.option(
     "--quality", type=params.Choice(list(QUALITIES)), help="For all clips, whatever the looks say: draft for a try."
 )
-@click.option("--model", help="For all clips, whatever the looks say: listed name, folder, .safetensors file, hub id.")
+@click.option(
+    "--model",
+    shell_complete=completion.models,
+    help="For all clips, whatever the looks say: listed name, folder, .safetensors file, hub id.",
+)
 @params.device_option
 @params.huge_option
 @params.output_options

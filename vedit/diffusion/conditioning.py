@@ -47,8 +47,8 @@ class Guides:
     """(T, 1, H, W) in [0, 1], pixels of the model's frame, 1 = edit; None is everywhere."""
     regions: tuple[RegionGuide, ...] = ()
     noise: torch.Tensor | None = None
-    """(T, C, h, w), standard normal: what is drawn of the seed for each frame. None: the first frame's for all, where
-    anything is drawn."""
+    """(T, C, h, w), standard normal: what is drawn of the seed for each frame. None: where anything is drawn, the first
+    frame's for all beside an inversion, else each frame's own."""
 
 
 @dataclass(frozen=True, kw_only=True)

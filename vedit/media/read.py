@@ -226,7 +226,7 @@ class VideoReader:
         shape = (len(frames), 4 if meta.has_alpha else 3, meta.height, meta.width)
         out: IntFrames = np.empty(shape, dtype=np.uint8) if meta.bit_depth == 8 else np.empty(shape, dtype=np.uint16)
         for number, frame in self._whole(frames, scanned) if self.deinterlaced else self._decoded(frames, scanned):
-            self._draw(frame, number, out[number - frames.start])
+            self.draw(frame, number, out[number - frames.start])
         return Clip(
             frames=out,
             bit_depth=meta.bit_depth,
@@ -267,7 +267,7 @@ class VideoReader:
                 self._watch.check_all()
         return self._scan
 
-    def _draw(self, frame: VideoFrame, number: int, target: IntFrames) -> None:
+    def draw(self, frame: VideoFrame, number: int, target: IntFrames) -> None:
         """The frame in display orientation, into (3 or 4, H, W)."""
         meta = self._metadata
         check_same_size(frame, number, meta)

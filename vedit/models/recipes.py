@@ -11,23 +11,22 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from vedit.errors import InputError
 from vedit.look_keys import LOOK, check_table
 from vedit.look_options import look_options
 from vedit.models import LOOKS, resolve
 from vedit.models.configs import damaged, read_json
+from vedit.models.words import read_vocabulary
 from vedit.options import QUALITIES, RestyleOptions
-
-if TYPE_CHECKING:
-    from vedit.options import QualityName
 
 RECIPE = ("start", "variation", "inversion_steps", "fixed_point", "steps", "guidance", "controls")
 """The keys of a plan's look that a recipe may set; what is written of any of them in a render leaves the recipe out."""
+VARIATION = 0.6
+"""Of renders that are to differ by their seeds, where neither they nor the look say one."""
 _MODIFIERS = ("strength", "palette", "plain")
 """Kinds of words that go with a look and are none."""
-_ARTICLES = ("a", "an", "the")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +72,24 @@ def by_recipe(options: RestyleOptions, model: str) -> RestyleOptions:
     return options if found is None or own_words(options) else found.over(options)
 
 
+def without_recipe(options: RestyleOptions, model: str) -> RestyleOptions:
+    """Options without what the recipe of their look has set, so that another look or quality is drawn by its own."""
+    found = recipe_of(options, model)
+    if found is None or not found.acts(options):
+        return options
+    plain = RestyleOptions()
+    return replace(options, **{key: getattr(plain, key) for key in found.keys})
+
+
+def drawing(options: RestyleOptions, model: str) -> RestyleOptions:
+    """Options under which the seed acts: as they are, where it does, else with a variation of `VARIATION`.
+
+    Raises:
+        ModelError: as `by_recipe`.
+    """
+    return options if by_recipe(options, model).draws else replace(options, variation=VARIATION)
+
+
 def recipe_notes(asked: Iterable[RestyleOptions], model: str) -> tuple[str, ...]:
     """What is to be said of recipes, for options as they were asked for: which one serves, or why it does not."""
     notes: dict[str, None] = {}
@@ -109,53 +126,26 @@ def recipe_of(options: RestyleOptions, model: str) -> Recipe | None:
     looks = Path(resolve(model).on_disk.base) / LOOKS
     if not looks.is_file():
         return None
-    book = _book(looks, looks.stat().st_mtime_ns)
-    named = book.named(options.prompt)
-    return book.recipes.get((named[0], options.quality)) if len(named) == 1 else None
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Book:
-    """What a looks.json says: which look each phrase names, None a modifier, and the recipes."""
-
-    phrases: Mapping[tuple[str, ...], str | None]
-    recipes: Mapping[tuple[str, QualityName], Recipe]
-
-    def named(self, prompt: str) -> tuple[str, ...]:
-        """The looks that a prompt names, each once; of phrases that begin at one word the longest counts."""
-        words, found = _words(prompt), dict[str, None]()
-        longest, at = max(map(len, self.phrases), default=0), 0
-        while at < len(words):
-            length = next((n for n in range(longest, 0, -1) if tuple(words[at : at + n]) in self.phrases), 0)
-            look = self.phrases[tuple(words[at : at + length])] if length else None
-            if look is not None:
-                found[look] = None
-            at += max(length, 1)
-        return tuple(found)
+    recipes = _recipes(looks, looks.stat().st_mtime_ns)
+    if not recipes:
+        return None
+    named = [look.name for look in read_vocabulary(looks).named(options.prompt) if look.kind not in _MODIFIERS]
+    return recipes.get((named[0], options.quality)) if len(named) == 1 else None
 
 
 @lru_cache(maxsize=8)
-def _book(path: Path, changed: int) -> _Book:
-    """What is in a looks.json as it was last changed. Raises ModelError where it is damaged."""
+def _recipes(path: Path, changed: int) -> Mapping[tuple[str, str], Recipe]:
+    """Of a looks.json as it was last changed, by look and quality. Raises ModelError where it is damaged."""
     del changed
-    phrases: dict[tuple[str, ...], str | None] = {}
-    recipes: dict[tuple[str, QualityName], Recipe] = {}
+    found: dict[tuple[str, str], Recipe] = {}
     try:
-        for look in read_json(path)["looks"]:
-            name, modifies = str(look["name"]), look["kind"] in _MODIFIERS
-            for text in (name, *look["wordings"]):
-                spoken = _words(text)
-                while spoken and spoken[0] in _ARTICLES:
-                    spoken = spoken[1:]
-                # Of a phrase that two share, the first look's counts, as in training.
-                phrases.setdefault(tuple(spoken), None if modifies else name)
+        for look in read_json(path).get("looks", []):
             for quality, table in look.get("recipe", {}).items():
-                recipes[name, quality] = _recipe(name, quality, table)
+                found[look["name"], quality] = _recipe(look["name"], quality, table)
     except (KeyError, TypeError, AttributeError, InputError) as error:
-        said = error.message if isinstance(error, InputError) else f"lacks {error}"
+        said = error.message if isinstance(error, InputError) else f"a recipe is no table: {error}"
         raise damaged(path, f"cannot be used: {said}") from error
-    phrases.pop((), None)
-    return _Book(phrases=phrases, recipes=recipes)
+    return found
 
 
 def _recipe(look: str, quality: str, table: object) -> Recipe:
@@ -165,8 +155,3 @@ def _recipe(look: str, quality: str, table: object) -> Recipe:
     said: dict[str, Any] = {**check_table(table, {key: LOOK[key] for key in RECIPE}, where), "quality": quality}
     options = look_options(said, place=lambda path: path, where=where)
     return Recipe(look=look, options=options, keys=tuple(key for key in RECIPE if key in said))
-
-
-def _words(text: str) -> list[str]:
-    spoken = (word.strip(".,;:!?\"'()[]").lower() for word in text.replace("-", " ").split())
-    return [word for word in spoken if word]

@@ -12,8 +12,8 @@ Cell = str | int | float
 Figures = dict[str, Any]
 
 PARTS = (
-    "colour", "pairs", "texture", "nearest", "autoencoder", "steadiness", "strength", "motion", "detail", "speed",
-    "sheet",
+    "colour", "pairs", "texture", "nearest", "autoencoder", "lattice", "steadiness", "strength", "motion", "detail",
+    "speed", "sheet",
 )  # fmt: skip
 
 
