@@ -37,7 +37,7 @@ from vedit.thumbnail import png
 CHROMIUM = os.environ.get("VEDIT_CHROMIUM") or shutil.which("chromium")
 DRAFT = RestyleOptions(quality="draft")
 LOOKS = ("woodcut", "night", "an oil painting")
-NAME = 'it\'s <b>"a" & b</b> {{NAME}}.mp4'
+NAME = 'it\'s <b>"a" & b {{NAME}}.mp4'
 """A clip that is called like this."""
 
 

@@ -99,12 +99,16 @@ def frames_of(clip: Clip) -> FrameRange:
 
 
 def decoded(job: Job, restyler: Restyler, source: torch.Tensor, latents: Latents) -> tuple[torch.Tensor, torch.Tensor]:
-    """Frames (T, 3, h, w) at the working size without padding: the source as the model sees it, and the result."""
+    """Frames (T, 3, h, w) at the working size without padding: the source as the model sees it, and the result.
+
+    A single frame of the source is that of all results.
+    """
     codec, device = restyler.model.codec, restyler.model.device
     result = unfit(codec.decode(latents.data.to(device)).cpu(), job.fit)
     # What the result is compared with at full size went through the autoencoder too: its blur is no part of the change.
     seen = unfit(codec.decode(codec.encode(source.to(device))).cpu(), job.fit)
-    return seen, even_out(unfit(source, job.fit), seen, result, period=codec.factor)
+    own = unfit(source, job.fit)
+    return seen, even_out(own.expand_as(result), seen.expand_as(result), result, period=codec.factor)
 
 
 def full_size(job: Job, clip: Clip, seen: torch.Tensor, result: torch.Tensor, mask: torch.Tensor | None) -> IntFrames:

@@ -189,7 +189,7 @@ Wanted = list[tuple[str, "Chosen", RestyleOptions]]
 
 
 def _drawn(base: RestyleOptions, look: Chosen, seed: int, seeds: int, model: str) -> RestyleOptions:
-    """A look from a seed; of several seeds each has something to decide."""
+    """A look from a seed, which acts where there are several."""
     from vedit.models.recipes import drawing
 
     options = replace(base, prompt=look.prompt, seed=seed)
