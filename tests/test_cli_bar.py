@@ -122,7 +122,7 @@ def test_the_time_left_runs_between_steps(opened: Open, monkeypatch: pytest.Monk
     bar = Bar(console)
     console.push_render_hook(bar)
     bar(step(left=100))
-    for moment, told in ((30, "1 min 10 s left"), (95, "5.0 s left"), (200, "0.0 s left")):
+    for moment, told in ((30, "1 min 10 s left"), (45, "55 s left"), (95, "50 s left"), (200, "50 s left")):
         now[0] = moment
         bar.refresh()
         assert terminal.shown[0].endswith(told)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from vedit.costs import LookOutline, Outline, expected_of, seconds_of
+from vedit.costs import START_SECONDS, LookOutline, Outline, expected_of, seconds_of
 from vedit.course import Course, Taken
 from vedit.kept_costs import ENTRIES, FARTHEST, RUNS, costs_file, keep, keep_start, paces_of
 from vedit.masking import MaskSpec
@@ -79,7 +79,7 @@ def test_the_second_estimate_is_what_the_first_render_took(outline: Outline) -> 
     told = seconds_of(outline, paces=found)
     assert told is not None
     assert shipped is not None
-    assert told == pytest.approx(took + 3.0, rel=1e-3)
+    assert told == pytest.approx(took + START_SECONDS, rel=1e-3)
     assert told > 1.3 * shipped
     # Once what is expected rests on it, the same is not counted twice.
     assert rendered(outline, {"sample": 3.0, "write": 0.25, "load": 2.0}) == pytest.approx(took)
@@ -92,7 +92,7 @@ def test_it_holds_for_renders_of_other_sizes(outline: Outline) -> None:
     one, two = seconds_of(other), seconds_of(other, paces=paces_of(other))
     assert one is not None
     assert two is not None
-    assert two - 3 == pytest.approx(2 * (one - 3), rel=1e-3)
+    assert two - START_SECONDS == pytest.approx(2 * (one - START_SECONDS), rel=1e-3)
 
 
 def test_the_middle_one_of_the_last_runs_counts(outline: Outline) -> None:
@@ -212,7 +212,7 @@ def test_a_folder_that_cannot_be_written_is_no_error(
 
 def test_the_start_is_kept_apart(outline: Outline) -> None:
     before = seconds_of(outline, paces=paces_of(outline))
-    keep_start(9.0)
+    keep_start(2 * START_SECONDS)
     after = seconds_of(outline, paces=paces_of(outline))
     assert before is not None
-    assert after == pytest.approx(before + 6)
+    assert after == pytest.approx(before + START_SECONDS)

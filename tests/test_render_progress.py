@@ -92,11 +92,10 @@ def test_a_render_that_goes_on_begins_where_the_other_ended(clip: Path, tmp_path
     before, now = work_begins(fresh), work_begins(resumed)
     assert before.share is not None
     assert now.share is not None
-    assert now.share > before.share + 0.1
-    assert now.seconds_left is not None
-    assert before.seconds_left is not None
-    # As much later, no step of the work was made yet: the rest takes what it took before, without what is kept.
-    assert 0.3 * before.seconds_left < now.seconds_left < 0.95 * before.seconds_left
+    # One of three windows, and no step of the work was made yet.
+    assert now.share > before.share + 0.05
+    kept = next(step for step in resumed if step.stage == "invert")
+    assert kept.done > 4, "what is kept is not inverted again"
 
 
 def test_shots_that_pass_through_or_are_kept_have_little_of_it(clip: Path, tmp_path: Path) -> None:

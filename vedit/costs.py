@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from math import ceil
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -28,9 +29,11 @@ EVALUATED = 13_511_008
 """Parameters of the embedded model's UNet and two ControlNets."""
 AUTOENCODER = 1_683_411
 """The same of its autoencoder."""
-_EVALUATION = 0.045
+_EVALUATION = 0.034
 """An evaluation of the networks at 256x256 pixels."""
-_CROWDED = 0.11
+_CALLED = 0.07
+"""A call of the networks, whatever the frames in its batch."""
+_CROWDED = 0.24
 """What an evaluation takes more, a pixel, for each further 256x256 pixels: attention grows faster than the picture."""
 _ENCODED, _DECODED = 0.045, 0.30
 """Before a frame is inverted (its controls, and the autoencoder once), and what finishing asks of the autoencoder, at
@@ -39,14 +42,14 @@ _LARGER_AUTOENCODER = 6.4e-8
 """The same together, for each parameter beyond the embedded model's: AutoencoderKL takes 5.7 s."""
 _FINISHED = 5e-8
 """A pixel of the source: the change is carried up to it."""
-START_SECONDS = 3.0
+START_SECONDS = 3.5
 """The libraries' import."""
-_LOADED, _LOADED_PARAMETER = 1.6, 4e-9
+_LOADED, _LOADED_PARAMETER = 2.2, 4e-9
 """The model's load, and what each of its parameters adds."""
 _SCANNED = 2e-9
 """A pixel of the source, decoded for its time alone; nothing is made of it."""
-_SEARCHED = 2e-8
-"""A pixel of the source that cuts are looked for in."""
+_LOOKED_AT, _SEARCHED = 0.005, 1e-8
+"""A frame that cuts are looked for in, and each of its pixels."""
 _READ = 1e-8
 """A pixel of the source as it is edited."""
 _WRITTEN = {
@@ -189,7 +192,9 @@ def _read_before(outline: Outline) -> Expected:
     if outline.scanned:
         found["index"] = [Leg(steps=outline.scanned, seconds=outline.scanned * outline.pixels * _SCANNED)]
     if outline.searched:
-        found["shots"] = [Leg(steps=outline.searched, seconds=outline.searched * outline.pixels * _SEARCHED)]
+        found["shots"] = [
+            Leg(steps=outline.searched, seconds=outline.searched * (_LOOKED_AT + outline.pixels * _SEARCHED))
+        ]
     return found
 
 
@@ -244,13 +249,15 @@ def _sampled(outline: Outline, look: LookOutline, shot: FrameRange) -> tuple[flo
     size = min(options.window, max(len(shot), 1))
     overlap = min(OVERLAP if options.overlap is None else options.overlap, size // 3)
     found = windows(shot, size=size, overlap=overlap)
-    beside = len(found) if options.anchor is not None else len(found) - 1
-    again = (sum(len(window.frames) for window in found) + beside) / max(len(shot), 1)
-    pixels = _working_pixels(look)
-    evaluation = _EVALUATION * sizes.network / EVALUATED * (1 + _CROWDED * (pixels - 1))
-    each = again * pixels / _speed(outline.device)
-    larger = _LARGER_AUTOENCODER * max(0, sizes.vae - AUTOENCODER)
-    return each * (look.inverting * evaluation + _ENCODED + larger / 4), each * look.sampling * evaluation
+    # The anchor is the first frame of the first window, unless it is one of another shot.
+    counts = [len(window.frames) + (number > 0 or options.anchor is not None) for number, window in enumerate(found)]
+    pixels = sum(counts) * _working_pixels(look)
+    calls = sum(ceil(count / options.batch) for count in counts)
+    crowded = 1 + _CROWDED * (_working_pixels(look) - 1)
+    evaluation = pixels * _EVALUATION * crowded * sizes.network / EVALUATED + calls * _CALLED
+    encoded = pixels * (_ENCODED + _LARGER_AUTOENCODER * max(0, sizes.vae - AUTOENCODER) / 4)
+    each = max(len(shot), 1) * _speed(outline.device)
+    return (look.inverting * evaluation + encoded) / each, look.sampling * evaluation / each
 
 
 def _finished(outline: Outline, look: LookOutline) -> float:

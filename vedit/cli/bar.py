@@ -29,6 +29,8 @@ WIDEST = 72
 LONGEST = 32
 """Columns of the bar itself."""
 _SHORTEST = 8
+_LEAST_LEFT = 0.5
+"""The part of the time left that the next step is waited for with, however long it takes."""
 
 
 @contextmanager
@@ -137,7 +139,9 @@ class Bar(RenderHook):
         share = step.share or 0.0
         told = percent(share)
         if step.seconds_left is not None:
-            told += f", {span(max(step.seconds_left - (time.monotonic() - self._told), 0.0))} left"
+            # A step that takes longer than was thought has not brought the end nearer.
+            least = step.seconds_left * _LEAST_LEFT
+            told += f", {span(max(step.seconds_left - (time.monotonic() - self._told), least))} left"
         length = min(columns - len(told) - 1, LONGEST)
         if length < _SHORTEST:
             return Text(told)
