@@ -59,17 +59,20 @@ class Recipe:
 
 
 def by_recipe(options: RestyleOptions, model: str) -> RestyleOptions:
-    """Options with what the model's recipe for their look sets; as they are where there is none, or it does not serve.
+    """Options with what the model's recipe for their look sets, where there is one and it serves.
 
     Args:
-        options: of a render; with the recipe in them they say all of its keys, and come back as they are.
+        options: of a render. They come back with a variation, 0 where none is asked for, so that what is kept of them
+            says all: neither once more nor in a later vedit does a recipe serve that was not there.
         model: by any name that `vedit.models.resolve` takes.
 
     Raises:
         ModelError: as `resolve`, or the model's looks.json is damaged.
     """
     found = recipe_of(options, model)
-    return options if found is None or own_words(options) else found.over(options)
+    if found is not None and not own_words(options):
+        options = found.over(options)
+    return replace(options, variation=options.variation or 0.0)
 
 
 def without_recipe(options: RestyleOptions, model: str) -> RestyleOptions:
