@@ -154,6 +154,7 @@ def test_every_option_arrives(render: FakeRender, tmp_path: Path) -> None:
         *("--side-by-side", str(beside), "--controlnet", "depth=some/folder", "-q"),
         *("--rate", "23.976", "--allow-huge", "--fresh", "--keep-work", "--codec", "hevc", "--bit-depth", "10"),
         *("--preset", "web", "--no-label", "--no-sidecar", "--strict", "--drop-alpha", "--interlaced", "weave"),
+        *("--bars", "paint"),
     ]
     assert vedit(words) == 0
     request = only(render)
@@ -163,7 +164,7 @@ def test_every_option_arrives(render: FakeRender, tmp_path: Path) -> None:
     assert (options.variation, options.seed) == (0.25, 7)
     assert options.controls == (ControlSpec(kind="canny", scale=0.5), ControlSpec(kind="luma", scale=0.5))
     assert (options.quality, options.upscale, options.batch) == ("high", "lanczos", 2)
-    assert options.window == 6
+    assert (options.window, options.bars) == (6, "paint")
     assert (request.model, request.device, request.frames) == ("sd15", "cpu", "#4..#9")
     assert request.controlnets == (("depth", "some/folder"),)
     assert request.output == tmp_path / "out.mp4"
