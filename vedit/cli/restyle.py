@@ -153,7 +153,7 @@ DEFAULTS = RestyleOptions(prompt="")
     "--keep-work", "Keep what the model made: the same OUT with another --codec or --upscale does not run it again."
 )
 @click.option("--dry-run", is_flag=True, help="Print the plan and stop.")
-@click.option("--preview", is_flag=True, help="Render three stills per shot into a PNG and stop.")
+@click.option("--preview", is_flag=True, help="Render three stills per shot into OUT.LOOK.preview.png and stop.")
 @params.json_option
 @params.progress_option
 @params.quiet_option

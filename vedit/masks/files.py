@@ -14,6 +14,7 @@ from vedit.media.aligned import align, goes_by_part
 from vedit.media.color import is_float
 from vedit.media.limits import check_size
 from vedit.media.read import open_video
+from vedit.media.addresses import check_address
 from vedit.media.sequence import find_sequence
 from vedit.media.source import STILLS
 from vedit.ranges import full_scale
@@ -141,6 +142,7 @@ def read_picture(path: Path, size: tuple[int, int], *, allow_huge: bool = False)
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
+        check_address(str(path))
         reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
         raise MediaError(f"{path}: {reason}", remedy="check the path") from error
     try:
