@@ -213,7 +213,12 @@ def restyle_command(
       vedit restyle input.mp4 --prompt "neon" --dry-run --json
       vedit restyle input.mp4 --prompt "anime" --model path/to/diffusers-folder
       vedit restyle input.mov --prompt "noir" --codec prores -o out.mov
+      vedit restyle photo.jpg --prompt "woodcut"
+      vedit restyle shoot/*.jpg --prompt "pencil sketch" -o sketches/
       vedit restyle "plates/shot_%04d.png" --rate 24 --prompt "poster" -o "out/shot_%04d.png"
+
+    INPUT is a film, a still picture (PNG, JPEG, TIFF, EXR), an image sequence, or several of them: these are rendered
+    one after another, past those that fail.
 
     The result has the frame count, rate, times of every frame, start timecode, size and sound of INPUT; this is
     checked on the written file. A render that was stopped goes on when the same command is run again; the first
