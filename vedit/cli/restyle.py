@@ -29,7 +29,7 @@ DEFAULTS = RestyleOptions(prompt="")
 
 
 @click.command("restyle", cls=ConfiguredRestyle, short_help="Give a clip a new look.")
-@input_argument("sources", several=True)
+@input_argument("sources", "INPUT...", several=True)
 @click.option("-p", "--prompt", default="", help="The look to give, for instance 'woodcut'.")
 @prompt_file_option
 @click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like.")
