@@ -116,7 +116,7 @@ def test_something_in_its_place(
     name = next(word for word in COMMANDS[command] if "OUT" in word).replace("OUT", "out").replace("%04d", "0001")
     if told[0] == "is a folder" and command == "controls":
         pytest.skip("a folder is where it writes to")
-    path = folder / ("out.preview.png" if command == "restyle --preview" else name)
+    path = folder / ("out.ink.preview.png" if command == "restyle --preview" else name)
     there(path)
     before = everything(folder)
     code, error = run(COMMANDS[command], "out", capsys)

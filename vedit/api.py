@@ -30,6 +30,7 @@ from vedit.options import (
     Upscale,
     ignore_progress,
 )
+from vedit.output_names import in_folder, is_folder, look_name
 from vedit.types import ControlSpec, Shot
 
 P = ParamSpec("P")
@@ -115,7 +116,8 @@ def _called(
     Args:
         source: the clip; or a request, which has its settings already: then only the last two may stand beside it.
         prompt: the look to give; it may stay empty where `regions` or `looks` have prompts.
-        output: the file to write; None is NAME.vedit.EXT beside the source.
+        output: the file to write, or a folder that is there for NAME.LOOK.EXT in it; None is NAME.vedit.EXT beside the
+            source.
         negative_prompt: what the result should not look like.
         source_prompt: what the source shows; the inversion runs under it.
         strength: 0 to 1: how much is regenerated; 0 is the source.
@@ -182,13 +184,17 @@ def _called(
         return Call(request=source, side_by_side=beside, on_progress=on_progress)
     look, job, writing = (_of(kind, given) for kind in (RestyleOptions, RenderRequest, OutputOptions))
     pairs = controlnets.items() if isinstance(controlnets, Mapping) else controlnets
+    options = plain_options(Edit(**look))
+    target = None if output is None else Path(output)
+    if output is not None and is_folder(output):
+        target = in_folder(output, Path(source), look_name(options), track=track, codec=codec)
     job |= {
         "source": Path(source),
-        "output": None if output is None else Path(output),
+        "output": target,
         "controlnets": tuple(pairs),
         "looks": None if looks is None else plain_looks(looks),
     }
-    request = RenderRequest(options=plain_options(Edit(**look)), writing=OutputOptions(**writing), **job)
+    request = RenderRequest(options=options, writing=OutputOptions(**writing), **job)
     return Call(request=request, side_by_side=beside, on_progress=on_progress)
 
 
@@ -254,7 +260,7 @@ def plan(call: Call) -> RenderPlan:
 def preview(call: Call) -> Path:
     """First, middle and last frame of each shot, before and after, as one PNG; see `vedit.stills`.
 
-    It takes the arguments of `restyle`, and writes NAME.preview.png beside its output instead of it. Raises InputError
-    where the request cannot be carried out.
+    It takes the arguments of `restyle`, and writes OUT.LOOK.preview.png beside its output instead of it. Raises
+    InputError where the request cannot be carried out.
     """
     return stills.preview(call.request, on_progress=call.on_progress)

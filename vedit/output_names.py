@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.media.sequence import find_sequence, is_still
+from vedit.media.sequence import SUFFIXES, find_sequence, is_still, split_counter
 from vedit.options import RestyleOptions
 
 if TYPE_CHECKING:
@@ -14,7 +15,33 @@ if TYPE_CHECKING:
 
 LONGEST = 60
 """Bytes of a look in a name."""
+FILMS = tuple(
+    f".{ending}"
+    for ending in [
+        "mp4",
+        "mov",
+        "mkv",
+        "webm",
+        "avi",
+        "mxf",
+        "m4v",
+        "mts",
+        "m2ts",
+        "ts",
+        "mpg",
+        "mpeg",
+        "wmv",
+        "flv",
+        "3gp",
+        "ogv",
+        "gif",
+        "webp",
+    ]
+)
+"""How the names of films end that are read."""
+
 _DEFAULTS = RestyleOptions()
+_SLASHES = tuple(filter(None, (os.sep, os.altsep)))
 
 
 def slug(text: str) -> str:
@@ -25,14 +52,22 @@ def slug(text: str) -> str:
 
 
 def look_name(options: RestyleOptions) -> str:
-    """A look as part of a file's name: its prompts, and the seed and strength where they are not the usual ones."""
+    """A look as part of a file's name: its prompts, and variation, seed and strength where they are said."""
     prompts = [options.prompt, *(region.prompt for region in options.regions)]
     told = slug(" ".join(filter(None, prompts)))
+    if options.variation is not None:
+        told += f"-variation{options.variation:g}"
     if options.seed != _DEFAULTS.seed:
         told += f"-seed{options.seed}"
     if options.strength != _DEFAULTS.strength:
-        told += f"-{options.strength:g}"
+        told += f"-strength{options.strength:g}"
     return told
+
+
+def is_folder(output: Path | str) -> bool:
+    """Whether an output names a folder: by a slash at its end, or because one is there that is not called as a film."""
+    text = os.fspath(output)
+    return text.endswith(_SLASHES) or (Path(text).is_dir() and Path(text).suffix.lower() not in (*FILMS, *SUFFIXES))
 
 
 def in_folder(
@@ -62,6 +97,20 @@ def in_folder(
     if CONTAINERS[suffix].sequence and not is_still(source):
         return Path(folder) / f"{title.replace('%', '%%')}.{name}_%0{digits}d{suffix}"
     return Path(folder) / f"{title}.{name}{suffix}"
+
+
+def preview_path(output: Path, source: Path, options: RestyleOptions | None = None) -> Path:
+    """Where the stills of a render go: OUT.LOOK.preview.png beside its result.
+
+    Args:
+        output: the result.
+        source: of the render.
+        options: the look of all shots; None names none.
+    """
+    counter = None if is_still(source) else split_counter(output.name)
+    title = output.stem if counter is None else counter[0].rstrip("_-. ") or output.absolute().parent.name
+    name = f".{look_name(options)}" if options is not None else ""
+    return output.with_name(f"{title.removesuffix(name) if name else title}{name}.preview.png")
 
 
 def _suffix(source: Path, track: int | None, codec: CodecName | None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from vedit.map_cache import FrameCache
 from vedit.media.containers import default_output
 from vedit.media.target import check_target
 from vedit.options import OnProgress, Progress, RenderRequest, RestyleOptions, ignore_progress
+from vedit.output_names import preview_path
 from vedit.planning import Job, make_job, reopen_source, steered_by
 from vedit.prompts import word_notes
 from vedit.restylers import in_full, load_restylers
@@ -55,7 +56,8 @@ def preview(
 ) -> Path:
     """A few frames of each shot, source above result, as one PNG; the clip itself is not rendered.
 
-    The picture is NAME.preview.png beside the planned output. Shots without a look are left out.
+    The picture is named after the look, so that looks can be compared: OUT.LOOK.preview.png beside the planned output,
+    OUT.preview.png where shots have looks of their own. Shots without a look are left out.
 
     Args:
         request: what would be rendered.
@@ -67,9 +69,11 @@ def preview(
     Raises:
         InputError: the request cannot be carried out, or no shot has a look.
     """
-    output = (request.output or default_output(request.source)).absolute()
-    target = output.with_suffix(".preview.png")
+    output = (request.output or default_output(request.source, request.track)).absolute()
+    target = preview_path(output, request.source, request.options if request.looks is None else None)
     check_target(target, request.source, overwrite=request.writing.overwrite)
+    # A result that is there is no hindrance: it is not touched.
+    request = replace(request, writing=replace(request.writing, overwrite=True))
     course = Course(on_progress)
 
     def expect(outline: Outline | None) -> None:

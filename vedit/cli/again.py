@@ -13,6 +13,7 @@ from vedit.cli import completion, params
 from vedit.cli.console import estimate, jsonable, note, result_line, say_plan, show, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
+from vedit.cli.several import Folder, file_of
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError, VeditError
 from vedit.media.choices import CodecName, PresetName
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 @click.command("again", short_help="Render again what OUT.vedit.json records.")
 @input_argument("record", "OUT.vedit.json")
-@click.option("-o", "--output", type=params.FILE, help="The result.  [default: OUT beside the record]")
+@click.option("-o", "--output", type=params.OUTPUT, help="The result, or FOLDER/.  [default: OUT beside the record]")
 @click.option("--source", type=params.FILE, help="The source, where it has moved.")
 @click.option("-p", "--prompt", shell_complete=completion.looks, help="Another look.")
 @click.option("--variation", type=params.number("variation"), help="Another part that is drawn from the seed.")
@@ -51,7 +52,7 @@ if TYPE_CHECKING:
 def again_command(
     *,
     record: Path,
-    output: Path | None,
+    output: Path | Folder | None,
     source: Path | None,
     prompt: str | None,
     frames: str | None,
@@ -85,7 +86,7 @@ def again_command(
     replay = read_replay(record, source=source, device=device)
     request = replace(
         _changed(replay.request, look),
-        output=output or replay.result,
+        output=file_of(output, lambda folder: folder / replay.result.name) or replay.result,
         frames=frames or replay.request.frames,
         fresh=fresh,
         writing=replace(replay.request.writing, overwrite=overwrite, **writing),

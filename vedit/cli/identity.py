@@ -12,11 +12,14 @@ from vedit.cli import params
 from vedit.cli.console import count, say, show, show_json, span
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
+from vedit.cli.several import Folder, file_of
 
 
 @click.command("identity", short_help="Pass a clip through unchanged, and check it.")
 @input_argument()
-@click.option("-o", "--output", type=params.FILE, required=True, help="The result.")
+@click.option(
+    "-o", "--output", type=params.OUTPUT, required=True, help="The result, or FOLDER/ for NAME.same.EXT in it."
+)
 @params.range_option
 @params.output_options
 @params.rate_option
@@ -27,7 +30,7 @@ from vedit.cli.progress import progress
 def identity_command(
     *,
     source: Path,
-    output: Path,
+    output: Path | Folder,
     frames: str | None,
     rate: Fraction | None,
     track: int | None,
@@ -49,14 +52,18 @@ def identity_command(
     """
     from vedit.media.identity import identity
     from vedit.media.isolate import check_file
+    from vedit.output_names import in_folder
 
     check_file(source, rate=rate, track=track, allow_huge=allow_huge)
+    choices = params.output_choices(**writing)
+    target = file_of(output, lambda folder: in_folder(folder, source, "same", track=track, codec=choices.codec))
+    assert target is not None  # it is required
     with progress(quiet=quiet) as report:
         result = identity(
             source,
-            output,
+            target,
             frames=frames,
-            options=params.output_choices(**writing),
+            options=choices,
             rate=rate,
             track=track,
             allow_huge=allow_huge,

@@ -6,7 +6,6 @@ one after another or answered with the loop that runs the command for each.
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections import Counter
@@ -21,37 +20,12 @@ from vedit.cli.several import Folder
 from vedit.errors import InputError, MediaError
 from vedit.media.addresses import check_address
 from vedit.media.sequence import SUFFIXES, find_sequence
+from vedit.output_names import FILMS, is_folder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-FILMS = tuple(
-    f".{ending}"
-    for ending in [
-        "mp4",
-        "mov",
-        "mkv",
-        "webm",
-        "avi",
-        "mxf",
-        "m4v",
-        "mts",
-        "m2ts",
-        "ts",
-        "mpg",
-        "mpeg",
-        "wmv",
-        "flv",
-        "3gp",
-        "ogv",
-        "gif",
-        "webp",
-    ]
-)
-"""How the names of films end that are looked for in a folder."""
 SHOWN = 4
 """Names that a line lists."""
-
-SLASHES = tuple(filter(None, (os.sep, os.altsep)))
 
 WORDS: ContextVar[tuple[str, ...]] = ContextVar("WORDS", default=())
 """The words behind `vedit` on this command line."""
@@ -93,11 +67,6 @@ def input_argument(
         return found[0] if found else None
 
     return click.argument(name, metavar=metavar, nargs=-1, required=required, type=FileType(), callback=settle)
-
-
-def is_folder(output: str) -> bool:
-    """Whether an output names a folder: by a slash at its end, or because it is there."""
-    return output.endswith(SLASHES) or Path(output).is_dir()
 
 
 def _expanded(value: Path) -> list[Path]:

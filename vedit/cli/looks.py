@@ -12,6 +12,7 @@ import click
 from vedit.cli import completion, params
 from vedit.cli.configured import Configured
 from vedit.cli.console import count, jsonable, note, say, show, show_json, show_rows, span
+from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
 from vedit.cli.settings import SHARED
 from vedit.options import QUALITIES, QualityName, RenderRequest, RestyleOptions
@@ -33,7 +34,7 @@ class ConfiguredLooks(Configured):
 
 
 @click.command("looks", cls=ConfiguredLooks, short_help="Show a frame under every look, or list the looks.")
-@click.argument("source", metavar="[CLIP]", type=params.FILE, required=False)
+@input_argument("source", "[CLIP]", required=False)
 @click.option(
     "--at",
     metavar="TIME",

@@ -12,6 +12,7 @@ from vedit.cli.console import say, show, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options
 from vedit.cli.progress import progress
+from vedit.cli.several import Folder, file_of
 from vedit.media.choices import CodecName, PresetName
 
 if TYPE_CHECKING:
@@ -24,7 +25,12 @@ if TYPE_CHECKING:
 @click.command("mask", short_help="Preview a mask, or export it as a matte.")
 @input_argument()
 @mask_options
-@click.option("-o", "--output", type=params.FILE, help="The matte in grey: a video, or pictures (matte_%04d.png).")
+@click.option(
+    "-o",
+    "--output",
+    type=params.OUTPUT,
+    help="The matte in grey: a video, pictures (matte_%04d.png), or FOLDER/ for NAME.matte.EXT in it.",
+)
 @click.option(
     "--alpha", is_flag=True, help="Write INPUT itself with the mask as alpha: .mov (ProRes 4444) or pictures."
 )
@@ -44,7 +50,7 @@ if TYPE_CHECKING:
 def mask_command(
     *,
     source: Path,
-    output: Path | None,
+    output: Path | Folder | None,
     alpha: bool,
     preview: Path | None,
     codec: CodecName | None,
@@ -81,13 +87,17 @@ def mask_command(
         raise click.UsageError("--alpha needs the file to write: -o OUT.mov")
     from vedit.masks.export import write_mattes
     from vedit.media.isolate import check_file
+    from vedit.media.sequence import is_still
+    from vedit.output_names import in_folder
 
     check_file(source, rate=rate, track=track, allow_huge=allow_huge)
+    held = codec or ("prores" if alpha and not is_still(source) else None)
+    target = file_of(output, lambda folder: in_folder(folder, source, "matte", track=track, codec=held))
     with progress(quiet=quiet) as report:
         done = write_mattes(
             source,
             spec,
-            output,
+            target,
             alpha=alpha,
             preview=preview,
             frames=frames,

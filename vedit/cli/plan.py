@@ -17,6 +17,7 @@ from vedit.cli.console import count, estimate, note, result_line, say_plan, show
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
 from vedit.cli.prompts import allow_unknown_option, prompt_file_option, said_prompt
+from vedit.cli.several import Folder, file_of
 from vedit.cli.shots import choices_of, detection_options
 from vedit.cli.stopping import stopping
 from vedit.errors import InputError
@@ -39,7 +40,9 @@ def _print_schema(context: click.Context, _param: click.Parameter, value: bool) 
 
 @click.command("plan", short_help="Write a clip's shots as a file to put looks in.")
 @input_argument()
-@click.option("-o", "--output", type=params.FILE, help="The plan.  [default: NAME.plan.toml beside INPUT]")
+@click.option(
+    "-o", "--output", type=params.OUTPUT, help="The plan, or FOLDER/.  [default: NAME.plan.toml beside INPUT]"
+)
 @click.option(
     "-p", "--prompt", default="", shell_complete=completion.looks, help="The look of every shot that says nothing else."
 )
@@ -63,7 +66,7 @@ def _print_schema(context: click.Context, _param: click.Parameter, value: bool) 
 def plan_command(
     *,
     source: Path,
-    output: Path | None,
+    output: Path | Folder | None,
     prompt: str,
     prompt_file: Path | None,
     no_thumbnails: bool,
@@ -95,7 +98,8 @@ def plan_command(
     from vedit.shot_list import find_shots
 
     prompt = said_prompt(prompt, prompt_file)
-    target = output or source.with_name(f"{source.stem}.plan.toml")
+    name = f"{source.stem}.plan.toml"
+    target = file_of(output, lambda folder: folder / name) or source.with_name(name)
     params.check_output(target, overwrite=overwrite, source=source)
     choices = choices_of(**detection)
     check_file(source, rate=rate, track=track, allow_huge=allow_huge)
@@ -131,7 +135,9 @@ def plan_command(
 
 @click.command("edit", cls=Configured, short_help="Render a plan: each shot under its own look.")
 @input_argument("plan_path", "PLAN")
-@click.option("-o", "--output", type=params.FILE, help="The result, instead of the plan's.")
+@click.option(
+    "-o", "--output", type=params.OUTPUT, help="The result, or FOLDER/ for NAME.PLAN.EXT in it, instead of the plan's."
+)
 @click.option(
     "--preview",
     type=params.Choice(["stills", "draft"]),
@@ -152,7 +158,7 @@ def plan_command(
 def edit_command(
     *,
     plan_path: Path,
-    output: Path | None,
+    output: Path | Folder | None,
     preview: str | None,
     dry_run: bool,
     side_by_side: Path | None,
@@ -186,16 +192,18 @@ def edit_command(
     from vedit.media.isolate import check_file
     from vedit.media.plan import check_output
     from vedit.media.read import open_video
+    from vedit.output_names import in_folder, preview_path, slug
     from vedit.plan_file import plan_request, read_plan, resolve_plan
 
     plan = read_plan(plan_path, anywhere=allow_outside)
     check_file(plan.source, rate=plan.rate, track=plan.track, allow_huge=allow_huge)
     choices = params.output_choices(**writing)
-    target = _target(output or plan.output, plan, preview)
+    named = file_of(output, lambda folder: in_folder(folder, plan.source, slug(plan_path.stem), track=plan.track))
+    target = _target(named or plan.output, plan, preview)
     if not (dry_run or preview):
         finish_killed(target)
     if preview == "stills":
-        _check_stills(target.with_suffix(".preview.png"), overwrite=choices.overwrite)
+        _check_stills(preview_path(target, plan.source), overwrite=choices.overwrite)
         allowed = replace(choices, overwrite=True)  # a look at what the plan says now touches no result
     else:
         allowed = choices if choices.overwrite else replace(choices, replaces=_own_result(target))

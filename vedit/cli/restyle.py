@@ -29,7 +29,7 @@ DEFAULTS = RestyleOptions(prompt="")
 
 
 @click.command("restyle", cls=ConfiguredRestyle, short_help="Give a clip a new look.")
-@input_argument("sources", several=True)
+@input_argument("sources", "INPUT...", several=True)
 @click.option(
     "-p", "--prompt", default="", shell_complete=completion.looks, help="The look to give, for instance 'woodcut'."
 )
@@ -172,7 +172,7 @@ DEFAULTS = RestyleOptions(prompt="")
     metavar="TIME",
     help="The frame of --count: seconds, timecode or #frame.  [default: the middle]",
 )
-@click.option("--preview", is_flag=True, help="Render three stills per shot into a PNG and stop.")
+@click.option("--preview", is_flag=True, help="Render three stills per shot into OUT.LOOK.preview.png and stop.")
 @params.json_option
 @params.progress_option
 @params.quiet_option
@@ -235,7 +235,12 @@ def restyle_command(
       vedit restyle input.mp4 --prompt "neon" --dry-run --json
       vedit restyle input.mp4 --prompt "anime" --model path/to/diffusers-folder
       vedit restyle input.mov --prompt "noir" --codec prores -o out.mov
+      vedit restyle photo.jpg --prompt "woodcut"
+      vedit restyle shoot/*.jpg --prompt "pencil sketch" -o sketches/
       vedit restyle "plates/shot_%04d.png" --rate 24 --prompt "poster" -o "out/shot_%04d.png"
+
+    INPUT is a film, a still picture (PNG, JPEG, TIFF, EXR), an image sequence, or several of them: these are rendered
+    one after another, past those that fail.
 
     The result has the frame count, rate, times of every frame, start timecode, size and sound of INPUT; this is
     checked on the written file. A render that was stopped goes on when the same command is run again; the first

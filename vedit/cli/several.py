@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import click
+
 from vedit.cli.console import count, say
 from vedit.errors import InputError, Interrupted, VeditError
 
@@ -53,6 +55,19 @@ def folder_made(output: Path | Folder | None) -> Generator[None]:
         if made and isinstance(output, Folder):
             with contextlib.suppress(OSError):
                 output.path.rmdir()  # succeeds only where nothing is in it
+
+
+def file_of(output: Path | Folder | None, name: Callable[[Path], Path]) -> Path | None:
+    """The file of a command that writes one, its folder made until the command ends.
+
+    Args:
+        output: as it was asked for.
+        name: the file in a folder.
+    """
+    if not isinstance(output, Folder):
+        return output
+    click.get_current_context().with_resource(folder_made(output))
+    return name(output.path)
 
 
 def places(

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from vedit.errors import InputError, MediaError
+from vedit.media.addresses import check_address
 from vedit.media.aligned import align, goes_by_part
 from vedit.media.color import is_float
 from vedit.media.limits import check_size
@@ -141,6 +142,7 @@ def read_picture(path: Path, size: tuple[int, int], *, allow_huge: bool = False)
     try:
         data = np.frombuffer(path.read_bytes(), np.uint8)
     except OSError as error:
+        check_address(str(path))
         reason = "no such file" if isinstance(error, FileNotFoundError) else error.strerror
         raise MediaError(f"{path}: {reason}", remedy="check the path") from error
     try:
