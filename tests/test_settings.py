@@ -362,3 +362,10 @@ def test_where_the_file_is_on_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("APPDATA", "/roaming")
     monkeypatch.setattr(sys, "platform", "win32")
     assert config_path() == Path("/roaming/vedit/config.toml")
+
+
+def test_the_page_names_every_setting_and_variable() -> None:
+    page = (ROOT / "docs" / "settings.md").read_text("utf-8")
+    assert not [key for key in SETTINGS if f"`{key}`" not in page]
+    of_tests = {"CHROMIUM", "MEDIA_SCALE", "REQUIRE_GPU", "TEST_DATA", "WRITE_DOCS"}
+    assert not [name for name in set(OWN_VARIABLES) - of_tests if f"`VEDIT_{name}`" not in page]

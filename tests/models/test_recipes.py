@@ -16,7 +16,7 @@ from vedit.errors import ModelError
 from vedit.estimates import evaluations
 from vedit.masking import KeyedBox, MaskSpec, RegionSpec
 from vedit.media.sidecar import sidecar_path
-from vedit.models.recipes import RECIPE, by_recipe, recipe_notes, recipe_of
+from vedit.models.recipes import RECIPE, by_recipe, recipe_notes, recipe_of, without_recipe
 from vedit.options import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle import prepare
 from vedit.planning import settle
@@ -217,3 +217,12 @@ def test_what_ships_can_be_read() -> None:
             assert found is not None, f"{options.prompt} names another look than {look['name']}"
             assert found.look == look["name"]
             assert by_recipe(options, "embedded") != plainly(options)
+
+
+def test_what_a_recipe_has_set_can_be_taken_out_again(model: str) -> None:
+    asked = RestyleOptions(prompt="an oil painting", seed=3)
+    served = by_recipe(asked, model)
+    assert served != asked
+    assert without_recipe(served, model) == asked
+    for own in (replace(asked, steps=7), replace(served, variation=0.1), replace(asked, prompt="night scene")):
+        assert without_recipe(own, model) == own

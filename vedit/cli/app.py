@@ -99,6 +99,7 @@ def main() -> None:
       vedit looks input.mp4
       vedit restyle input.mp4 --prompt "woodcut"
       vedit restyle input.mp4 --prompt "pencil sketch" --dry-run
+      vedit again input.vedit.mp4.vedit.json -o copy.mp4
       vedit probe input.mp4 --json
       vedit sample -o sample.mp4
 
