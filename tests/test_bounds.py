@@ -32,6 +32,8 @@ CONTROL = ("control scale", "control start", "control end")
 OF_OPTIONS = tuple(name for name in BOUNDS if name not in (*EDGE, *CONTROL))
 WINDOW = 1_000_000
 """In which any overlap has room."""
+STEPS = 1000
+"""Of which any number can be steps of the inversion."""
 
 
 def made(name: str, value: Any) -> Any:
@@ -42,7 +44,7 @@ def made(name: str, value: Any) -> Any:
         return getattr(MaskSpec(**given), field)
     if name in CONTROL:
         return getattr(ControlSpec(kind="tile", **given), field)
-    given = {"window": WINDOW} | given
+    given = {"window": WINDOW, "steps": STEPS} | given
     return getattr(RestyleOptions(**given), field)
 
 

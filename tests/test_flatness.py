@@ -106,7 +106,7 @@ def test_what_a_look_draws_is_left() -> None:
     source = sky()
     drawn = source + waves(8, 12.0).repeat(1, 3, 1, 1)
     change = (even_out(source, source, drawn, period=PERIOD) - drawn).abs() * 255
-    assert change[..., 16:-16, 16 : SIDE // 2].max() < 0.2 and change.max() < 1.5
+    assert change[..., 16:-16, 16 : SIDE // 2].max() < 0.5 and change.max() < 1.5, "of 12 levels"
     strokes = source + waves(13.0, 6.0).repeat(1, 3, 1, 1)
     kept = even_out(source, source, strokes, period=PERIOD) - source
     inner = (..., slice(16, -16), slice(16, SIDE // 2))

@@ -82,8 +82,9 @@ def test_denoiser_follows_prompt_and_controls() -> None:
     assert torch.equal(half[..., 2:], plain[..., 2:])
     with pytest.raises(ValueError, match="no control 'depth', only tile, softedge"):
         denoiser(x, 500, SILENT, [replace(white, branch="depth")])
-    with pytest.raises(ValueError, match="1 frames of the control 'tile' for 2 latents"):
-        denoiser(x, 500, SILENT, [replace(white, frames=white.frames[:1])])
+    with pytest.raises(ValueError, match="3 frames of the control 'tile' for 2 latents"):
+        denoiser(x, 500, SILENT, [replace(white, frames=torch.ones(3, 3, 32, 32))])
+    assert torch.equal(denoiser(x, 500, SILENT, [replace(white, frames=white.frames[:1])]), moved)
 
 
 def test_codec() -> None:

@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from vedit.bounds import BOUNDS, bounded
 from vedit.errors import ArgumentError, SettingError
-from vedit.nearest import did_you_mean
+from vedit.nearest import VERY_ALIKE, did_you_mean, suggest
 from vedit.rationals import shown
 
 Called = TypeVar("Called", bound=Callable[..., object])
@@ -75,7 +75,7 @@ def fitted(name: str, value: object, hint: object) -> Any:
     if isinstance(found, str | Path) and Path in options:
         _check_path(name, found)
     if found is _NO:
-        raise SettingError(f"{name} is {shown(value)}", remedy=_remedy(hint))
+        raise SettingError(f"{name} is {shown(value)}", remedy=_remedy(hint, value))
     return found
 
 
@@ -165,7 +165,7 @@ def _check_path(name: str, path: Path | str) -> None:
         os.lstat(path)
     except (ValueError, OSError) as error:  # an error of encoding is a ValueError
         if isinstance(error, ValueError) or error.errno == errno.ENAMETOOLONG:
-            remedy = "give a path that this system can have: shorter, or of other characters"
+            remedy = "give a path that this system can have: of fewer bytes, or of other characters"
             raise SettingError(f"{name} is {shown(str(path))}", remedy=remedy) from None
 
 
@@ -261,11 +261,11 @@ _WORDS: dict[object, str] = {
 }
 
 
-def _remedy(hint: object) -> str:
+def _remedy(hint: object, value: object) -> str:
     said = [option for option in _options(hint) if option not in (None, NoneType)]
     words = [str(word) for option in said if get_origin(option) is Literal for word in get_args(option)]
     if words and all(get_origin(option) is Literal for option in said):
-        return f"use one of {', '.join(words)}"
+        return suggest(value if isinstance(value, str) else "", words, before="use one of ", cutoff=VERY_ALIKE)
     return f"give {_described(hint)}"
 
 

@@ -65,9 +65,11 @@ def look_name(options: RestyleOptions) -> str:
 
 
 def is_folder(output: Path | str) -> bool:
-    """Whether an output names a folder: by a slash at its end, or because one is there that is not called as a film."""
+    """Whether an output names a folder: by a slash at its end, or because one is there that is not called as a file."""
     text = os.fspath(output)
-    return text.endswith(_SLASHES) or (Path(text).is_dir() and Path(text).suffix.lower() not in (*FILMS, *SUFFIXES))
+    # Of names that are too long this function knows that nothing is there.
+    there = os.path.isdir(text)  # noqa: PTH112
+    return text.endswith(_SLASHES) or (there and Path(text).suffix.lower() not in (*FILMS, *SUFFIXES, ".toml"))
 
 
 def in_folder(

@@ -23,6 +23,7 @@ class Checking:
 
     def __init__(self, on_progress: OnProgress, job: Job, *, files: int) -> None:
         self._on_progress, self._frames, self._total = on_progress, len(job.frames), files * len(job.frames)
+        self._written = step_of("write", job, job.shots[-1], job.frames.stop)
         self._before = -len(job.frames)
 
     def next_file(self) -> Callable[[int], None]:
@@ -33,7 +34,7 @@ class Checking:
         def tell(done: int) -> None:
             if not done and not before:
                 # What the encoder held back is written.
-                self._on_progress(Progress(stage="write", done=self._frames, total=self._frames))
+                self._on_progress(self._written)
             # Its sound is compared, and it gets its name, behind its last frame.
             self._on_progress(Progress(stage="verify", done=min(before + done, self._total - 1), total=self._total))
 

@@ -195,7 +195,7 @@ def test_ranges_outside_the_clip_are_refused(make: Make) -> None:
         for start, stop in ((0, 6), (5, 5), (7, 9)):
             with pytest.raises(InputError, match=r"frames 0\.\.5"):
                 reader.read(FrameRange(start=start, stop=stop))
-        with pytest.raises(ValueError, match="at least 1"):
+        with pytest.raises(ValueError, match="give 1 or more"):
             next(reader.chunks(FrameRange(start=0, stop=5), 0))
 
 
@@ -239,7 +239,7 @@ def test_bad_paths(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe.mp4")
     with pytest.raises(MediaError, match="not a regular file"):
         probe(tmp_path / "pipe.mp4")
-    with pytest.raises(MediaError, match="no such file"):
+    with pytest.raises(MediaError, match="is an address"):
         probe("http://127.0.0.1:9/a.mp4")
 
 

@@ -73,7 +73,8 @@ def _expanded(value: Path) -> list[Path]:
     """The files that a word of the command line stands for; a folder of one image sequence stands for itself."""
     if str(value) == "-":
         raise InputError("standard input is not read", remedy="write it to a file first")
-    if value.is_dir():
+    # A bundle is one document, though it is a folder on the disk.
+    if value.is_dir() and value.suffix.lower() != ".fcpxmld":
         return _in_folder(value)
     if not re.search(r"[*?\[]", str(value)) or value.exists():
         return [value]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 def run_restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
     """Render; returns what --json shows."""
-    from vedit import render
+    from vedit.render import restyle
 
     start = started()
     said: list[str] = []
@@ -37,7 +37,7 @@ def run_restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: b
             said.append(line)
 
     with stopping() as stop, progress(quiet=quiet) as report:
-        result = render.restyle(
+        result = restyle(
             request,
             on_progress=report,
             on_plan=tell,
@@ -64,10 +64,10 @@ def _notes(lines: Iterable[str]) -> None:
 
 def say_plan_of(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
     """Say what would be done; returns what --json shows."""
-    from vedit import render
+    from vedit.render import plan
 
     with progress(quiet=quiet) as report:
-        planned = render.plan(request, on_progress=report, side_by_side=side_by_side)
+        planned = plan(request, on_progress=report, side_by_side=side_by_side)
     if not as_json:
         show_rows(_plan_rows(planned))
         for line in planned.notes:
@@ -77,10 +77,10 @@ def say_plan_of(request: RenderRequest, *, side_by_side: Path | None, as_json: b
 
 def make_preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> object:
     """Make the sheet of stills; returns what --json shows."""
-    from vedit import stills
+    from vedit.stills import preview
 
     with progress(quiet=quiet) as report:
-        path = stills.preview(request, on_progress=report, on_note=lambda line: None if quiet else note(line))
+        path = preview(request, on_progress=report, on_note=lambda line: None if quiet else note(line))
     if not as_json:
         show(str(path))
     return {"preview": path}

@@ -21,7 +21,7 @@ _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 _PLAIN = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~/!$&'()*+,;=@")
 
 
-_NETWORK = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/(?=/?[^/])")
+_NETWORK = re.compile(r"^([A-Za-z][A-Za-z0-9+.-]+):/(?=/{0,2}[^/])")
 """What begins with a scheme; a path that was made of an address has one slash less."""
 _CURL, _RECORD = "curl -fLO {}", "ffmpeg -i {} -t 60 -c copy clip.mkv"
 _FETCH = {
@@ -55,6 +55,9 @@ def check_address(text: str, *, written: bool = False) -> None:
     scheme = found[1].lower()
     whole = text if text[found.end() :].startswith("/") else f"{found[0]}/{text[found.end() :]}"
     if scheme == "file":
+        # A path has one slash where the address had three.
+        rest = text[found.end() :].lstrip("/")
+        whole = f"file:///{rest}" if not text.startswith("file://") or text.startswith("file:///") else whole
         try:
             remedy = f"name the file itself: {path_of(whole)}"
         except ValueError:
