@@ -122,7 +122,8 @@ def test_a_look_that_draws_by_its_recipe_keeps_it(clip: Path, tmp_path: Path) ->
     made = variations(wanted, 2, on_job=lambda job: told.append(job.request.options))
     assert [one.options.variation for one in made] == [None, None], "asked for so, the recipe serves"
     assert (told[0].variation, told[0].steps) == (0.4, 2)
-    assert not np.array_equal(*(picture(one.picture) for one in made))
+    first, second = (picture(one.picture) for one in made)
+    assert not np.array_equal(first, second)
 
 
 @pytest.mark.parametrize(
