@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast, get_args
@@ -10,11 +9,12 @@ from typing import TYPE_CHECKING, Any, cast, get_args
 import click
 
 from vedit.cli import completion, params
-from vedit.cli.console import estimate, jsonable, note, result_line, say_plan, show, show_json
+from vedit.cli.console import estimate, jsonable, result_line, show, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
 from vedit.cli.several import Folder, file_of
 from vedit.cli.stopping import stopping
+from vedit.cli.telling import Telling
 from vedit.errors import InputError, VeditError
 from vedit.media.choices import CodecName, PresetName
 from vedit.options import QUALITIES
@@ -34,13 +34,13 @@ if TYPE_CHECKING:
 @click.option("--variation", type=params.number("variation"), help="Another part that is drawn from the seed.")
 @click.option("--seed", type=params.number("seed"), help="Another seed.")
 @click.option("--strength", type=params.number("strength"), help="Another strength.")
-@click.option("--quality", type=click.Choice(list(QUALITIES)), help="Another quality, with its own steps and size.")
+@click.option("--quality", type=params.Choice(list(QUALITIES)), help="Another quality, with its own steps and size.")
 @params.range_option
-@click.option("--codec", type=click.Choice(get_args(CodecName)), help="Another codec.")
-@click.option("--preset", type=click.Choice(get_args(PresetName)), help="Another preset of the codec.")
+@click.option("--codec", type=params.Choice(get_args(CodecName)), help="Another codec.")
+@click.option("--preset", type=params.Choice(get_args(PresetName)), help="Another preset of the codec.")
 @click.option(
     "--device",
-    type=click.Choice(["auto", "cpu", "cuda", "mps"]),
+    type=params.Choice(["auto", "cpu", "cuda", "mps"]),
     help="Where to run.  [default: as it was rendered]",
 )
 @params.overwrite_option
@@ -101,13 +101,22 @@ def again_command(
             allow_huge=request.allow_huge,
         )
     elsewhere = replay.elsewhere() if same else ()
-    if not quiet:
-        _notes(elsewhere)
+    telling = Telling(quiet=quiet)
+    telling.notes(elsewhere)
     with replay.on_its_threads():
         if dry_run:
             _dry_run(replay, request, same=frames is None, as_json=as_json, quiet=quiet)
         else:
-            _render(replay, request, elsewhere, same=same, whole=frames is None, as_json=as_json, quiet=quiet)
+            _render(
+                replay,
+                request,
+                telling,
+                same=same,
+                exact=not elsewhere,
+                whole=frames is None,
+                as_json=as_json,
+                quiet=quiet,
+            )
 
 
 def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
@@ -161,9 +170,10 @@ def _dry_run(replay: Replay, request: RenderRequest, *, same: bool, as_json: boo
 def _render(
     replay: Replay,
     request: RenderRequest,
-    elsewhere: tuple[str, ...],
+    telling: Telling,
     *,
     same: bool,
+    exact: bool,
     whole: bool,
     as_json: bool,
     quiet: bool,
@@ -171,45 +181,30 @@ def _render(
     from vedit.render import restyle
     from vedit.replay import check_shots, frames_of
 
-    said: list[str] = []
-
-    def tell_notes(lines: Iterable[str]) -> None:
-        new = [line for line in lines if line not in said]
-        said.extend(new)
-        if not quiet:
-            _notes(new)
-
     def tell_plan(planned: RenderPlan) -> None:
         if whole:
             check_shots(replay, planned.shots)
-        if not quiet:
-            say_plan(planned)
-        tell_notes(planned.notes)
+        telling.plan(planned)
 
     with stopping() as stop, progress(quiet=quiet) as report:
         result = restyle(
             request,
             on_progress=report,
             on_plan=tell_plan,
-            on_note=lambda line: tell_notes([line]),
+            on_note=telling.note,
             stop=stop,
         )
-    tell_notes(result.notes)
+    telling.notes(result.notes)
     equal = frames_of(Path(result.output)) == replay.frames_sha256 if same else None
     if as_json:
         show_json({**cast("dict[str, object]", jsonable(result)), "same_frames": equal})
     else:
         show(f"{result_line(result)}{', the same frames' if equal else ''}")
-    if equal is False and elsewhere:
-        tell_notes(["the frames are not those of the record to the last bit"])
+    if equal is False and not exact:
+        telling.note("the frames are not those of the record to the last bit")
     elif equal is False:
         raise VeditError(
             f"the frames of {Path(result.output).name} are not those of the record, though source, settings, weights "
             "and machine are",
             remedy="the result was kept; please report this",
         )
-
-
-def _notes(lines: Iterable[str]) -> None:
-    for line in lines:
-        note(line)

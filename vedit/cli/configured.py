@@ -13,10 +13,6 @@ from vedit.cli.settings import SETTINGS, SHARED, Setting, in_force, option_keys,
 _FOUND = "vedit.settings"
 
 
-WORDS = "vedit.words"
-"""Where a context holds what was typed behind the command's name."""
-
-
 class Configured(click.Command):
     """A command whose options may be said once for all."""
 
@@ -48,10 +44,6 @@ class ConfiguredRestyle(Configured):
     """The command whose options they are."""
 
     keys = SETTINGS
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta[WORDS] = tuple(args)
-        return super().parse_args(ctx, args)
 
 
 def _told(found: Collection[Setting]) -> str:

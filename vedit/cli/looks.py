@@ -60,33 +60,14 @@ class ConfiguredLooks(Configured):
 @click.option("--variation", type=params.number("variation"), help="How much is drawn from the seed.  [default: 0]")
 @click.option(
     "--quality",
-    type=click.Choice(list(QUALITIES)),
+    type=params.Choice(list(QUALITIES)),
     default="draft",
     show_default=True,
     help="Sets the steps and the size that the model works at.",
 )
-@click.option(
-    "--control",
-    "control_texts",
-    multiple=True,
-    shell_complete=completion.controls,
-    metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
-    help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
-)
-@click.option(
-    "--model",
-    default="embedded",
-    show_default=True,
-    shell_complete=completion.models,
-    help="Listed name, diffusers folder, .safetensors file or hub id.",
-)
-@click.option(
-    "--controlnet",
-    "controlnet_texts",
-    multiple=True,
-    metavar="KIND=MODEL",
-    help="A further control branch for --model: folder, .safetensors file or hub id; repeatable.",
-)
+@params.control_option
+@params.model_option
+@params.controlnet_option
 @params.device_option
 @click.option(
     "-o",

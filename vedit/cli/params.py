@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 import click
 
 from vedit.bounds import BOUNDS
+from vedit.cli import completion
 from vedit.cli.console import write_events
 from vedit.cli.inputs import FileType, OutputType
 from vedit.errors import InputError
@@ -223,6 +224,28 @@ track_option = click.option(
     help="The video stream to take, by the number that 'vedit probe' lists.  [default: the film]",
 )
 
+model_option = click.option(
+    "--model",
+    default="embedded",
+    show_default=True,
+    shell_complete=completion.models,
+    help="Listed name, diffusers folder, .safetensors file or hub id.",
+)
+controlnet_option = click.option(
+    "--controlnet",
+    "controlnet_texts",
+    multiple=True,
+    metavar="KIND=MODEL",
+    help="A further control branch for --model: folder, .safetensors file or hub id; repeatable.",
+)
+control_option = click.option(
+    "--control",
+    "control_texts",
+    multiple=True,
+    shell_complete=completion.controls,
+    metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
+    help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
+)
 device_option = click.option(
     "--device",
     type=Choice(["auto", "cpu", "cuda", "mps"]),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -13,20 +12,21 @@ import click
 
 from vedit.cli import completion, params
 from vedit.cli.configured import Configured
-from vedit.cli.console import count, estimate, note, result_line, say_plan, show, show_json
+from vedit.cli.console import count, estimate, note, result_line, show, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
 from vedit.cli.prompts import allow_unknown_option, prompt_file_option, said_prompt
 from vedit.cli.several import Folder, file_of
 from vedit.cli.shots import choices_of, detection_options
 from vedit.cli.stopping import stopping
+from vedit.cli.telling import Telling
 from vedit.errors import InputError
 
 if TYPE_CHECKING:
     from vedit.media.choices import Interlaced
     from vedit.media.place import Stamp
     from vedit.media.read import VideoReader
-    from vedit.options import RenderPlan, RenderRequest
+    from vedit.options import RenderRequest
     from vedit.plan_file import PlanFile
 
 
@@ -246,30 +246,18 @@ def _render(
 ) -> None:
     from vedit.render import restyle
 
-    said: list[str] = []
-
-    def tell_notes(lines: Iterable[str]) -> None:
-        for line in lines:
-            if not quiet and line not in said:
-                note(line)
-                said.append(line)
-
-    def tell_plan(planned: RenderPlan) -> None:
-        if not quiet:
-            say_plan(planned)
-        tell_notes(planned.notes)
-
+    telling = Telling(quiet=quiet)
     with stopping() as stop, progress(quiet=quiet) as report:
         result = restyle(
             request,
             reader=reader,
             on_progress=report,
-            on_plan=tell_plan,
-            on_note=lambda line: tell_notes([line]),
+            on_plan=telling.plan,
+            on_note=telling.note,
             stop=stop,
             side_by_side=side_by_side,
         )
-    tell_notes(result.notes)
+    telling.notes(result.notes)
     if as_json:
         show_json(result)
     else:

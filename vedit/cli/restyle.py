@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from vedit.cli import completion, params
-from vedit.cli.configured import WORDS, ConfiguredRestyle
+from vedit.cli.configured import ConfiguredRestyle
 from vedit.cli.console import count, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options, region_choices
@@ -54,14 +54,7 @@ DEFAULTS = RestyleOptions(prompt="")
     type=params.number("guidance"),
     help="How strictly the prompt is followed; 1 is without guidance.  [default: the model's own]",
 )
-@click.option(
-    "--control",
-    "control_texts",
-    multiple=True,
-    shell_complete=completion.controls,
-    metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
-    help="What keeps the structure; repeatable; 'none' for no control.  [default: tile, softedge]",
-)
+@params.control_option
 @click.option("--keep", type=params.Choice(list(get_args(Keep))), help="Controls by intent, instead of --control.")
 @click.option(
     "--from",
@@ -99,20 +92,8 @@ DEFAULTS = RestyleOptions(prompt="")
     help="Sets the steps and the size that the model works at.",
 )
 @click.option("--steps", type=params.number("steps"), help="Sampling steps, instead of the quality's.")
-@click.option(
-    "--model",
-    default="embedded",
-    show_default=True,
-    shell_complete=completion.models,
-    help="Listed name, diffusers folder, .safetensors file or hub id.",
-)
-@click.option(
-    "--controlnet",
-    "controlnet_texts",
-    multiple=True,
-    metavar="KIND=MODEL",
-    help="A further control branch for --model: folder, .safetensors file or hub id; repeatable.",
-)
+@params.model_option
+@params.controlnet_option
 @params.device_option
 @params.anchor_option
 @click.option(
@@ -138,7 +119,7 @@ DEFAULTS = RestyleOptions(prompt="")
 )
 @click.option(
     "--bars",
-    type=click.Choice(list(get_args(BlackBars))),
+    type=params.Choice(list(get_args(BlackBars))),
     default=DEFAULTS.bars,
     show_default=True,
     help="Black bars around the picture, found in each shot: left as they are, or restyled too.",
@@ -312,8 +293,7 @@ def restyle_command(
         )
         _check(request, side_by_side, seeds=seeds)
         if seeds is not None:
-            words = click.get_current_context().meta.get(WORDS, ())
-            return make_variations(request, seeds, at, words, as_json=as_json, quiet=quiet)
+            return make_variations(request, seeds, at, as_json=as_json, quiet=quiet)
         if preview:
             return make_preview(request, as_json=as_json, quiet=quiet)
         if dry_run:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
-from vedit.cli.console import count, estimate, jsonable, note, result_line, say_plan, show, show_rows
+from vedit.cli.console import count, estimate, jsonable, result_line, show, show_rows
+from vedit.cli.inputs import WORDS
 from vedit.cli.progress import progress
 from vedit.cli.starting import started
 from vedit.cli.stopping import stopping
+from vedit.cli.telling import Telling
 from vedit.options import NO_RATE, RenderRequest
 from vedit.shell_words import shell_line
 
@@ -23,25 +25,13 @@ def run_restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: b
     from vedit.render import restyle
 
     start = started()
-    said: list[str] = []
-
-    def tell(plan: RenderPlan) -> None:
-        if not quiet:
-            say_plan(plan)
-            _notes(plan.notes)
-            said.extend(plan.notes)
-
-    def tell_note(line: str) -> None:
-        if not quiet:
-            note(line)
-            said.append(line)
-
+    telling = Telling(quiet=quiet)
     with stopping() as stop, progress(quiet=quiet) as report:
         result = restyle(
             request,
             on_progress=report,
-            on_plan=tell,
-            on_note=tell_note,
+            on_plan=telling.plan,
+            on_note=telling.note,
             stop=stop,
             side_by_side=side_by_side,
         )
@@ -49,17 +39,11 @@ def run_restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: b
         from vedit.kept_costs import keep_start
 
         keep_start(start)
-    if not quiet:
-        _notes(line for line in result.notes if line not in said)
+    telling.notes(result.notes)
     if not as_json:
         show(result_line(result))
     beside = None if side_by_side is None else str(side_by_side)
     return {**cast("dict[str, object]", jsonable(result)), "side_by_side": beside}
-
-
-def _notes(lines: Iterable[str]) -> None:
-    for line in lines:
-        note(line)
 
 
 def say_plan_of(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
@@ -80,24 +64,21 @@ def make_preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> objec
     from vedit.stills import preview
 
     with progress(quiet=quiet) as report:
-        path = preview(request, on_progress=report, on_note=lambda line: None if quiet else note(line))
+        path = preview(request, on_progress=report, on_note=Telling(quiet=quiet).note)
     if not as_json:
         show(str(path))
     return {"preview": path}
 
 
-def make_variations(
-    request: RenderRequest, count: int, at: str | None, words: Sequence[str], *, as_json: bool, quiet: bool
-) -> object:
+def make_variations(request: RenderRequest, count: int, at: str | None, *, as_json: bool, quiet: bool) -> object:
     """Make one frame under several seeds and say how to render each; returns what --json shows."""
     from vedit.variations import variations
 
+    telling = Telling(quiet=quiet)
     with progress(quiet=quiet) as report:
-        made = variations(
-            request, count, at, on_job=lambda job: None if quiet else _notes(job.notes), on_progress=report
-        )
+        made = variations(request, count, at, on_job=lambda job: telling.notes(job.notes), on_progress=report)
     told = [
-        {"seed": one.seed, "picture": one.picture, "command": shell_line(["vedit", "restyle", *chosen(words, one)])}
+        {"seed": one.seed, "picture": one.picture, "command": shell_line(["vedit", *chosen(WORDS.get(), one)])}
         for one in made
     ]
     if not as_json:
