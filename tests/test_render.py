@@ -44,7 +44,11 @@ def pixels(path: Path) -> npt.NDArray[np.integer]:
         return reader.read(FrameRange(start=0, stop=len(reader.index()))).frames
 
 
-def test_a_render_keeps_timing_and_sound_and_tells(clip: Path, tmp_path: Path) -> None:
+def test_a_render_keeps_timing_and_sound_and_tells(
+    clip: Path, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # An inversion that another test has kept would be a stage that has nothing to tell.
+    monkeypatch.setenv("VEDIT_CACHE", str(tmp_path_factory.mktemp("cache")))
     told: list[Progress] = []
     output, pair = tmp_path / "out.mov", tmp_path / "pair.mp4"
     result = restyle(request(clip, output), on_progress=told.append, side_by_side=pair)
