@@ -210,7 +210,8 @@ def _attempt(
         outline = outline_of(job)
         paces = paces_of(outline)
         course.expect(expected_of(outline, left, beside=beside is not None, paces=paces))
-        writer = stack.enter_context(VideoWriter(_in_work(job.output, work, recipe_of(job, passes))))
+        planned = _in_work(job.output, work, recipe_of(job, passes))
+        writer = stack.enter_context(VideoWriter(planned, hash_frames=True))
         pair = None if beside is None else stack.enter_context(VideoWriter(_in_work(beside, work, {})))
         source_reader = stack.enter_context(reopen_source(job))
         keys: list[str] = []

@@ -46,13 +46,18 @@ class VideoWriter:
     Frames are appended in order with `write`; `finish` closes the file, checks it against the source and gives it its
     name. Leaving the block without `finish`, or by an error, removes the temporary file.
 
+    Args:
+        plan: of the file.
+        hash_frames: whether the sidecar is to hold the hash of all pictures, by which a render is known again; it
+            costs a twelfth of what encoding does.
+
     Raises:
         MediaError: the file cannot be opened for writing; nothing is rendered yet.
         VeditError: the encoder or the disk refuses later.
         ContractError: the written file breaks the timing or sound contract.
     """
 
-    def __init__(self, plan: OutputPlan) -> None:
+    def __init__(self, plan: OutputPlan, *, hash_frames: bool = False) -> None:
         self._plan = plan
         self._sent = 0
         self._convert = Converter(plan.encoding, plan.source.bit_depth)
@@ -61,7 +66,7 @@ class VideoWriter:
         self._passthrough: Passthrough | None = None
         self._made: list[Path] = []
         self._held: list[int | None] = []
-        self._digest = sha256()
+        self._digest = sha256() if hash_frames else None
 
     def __enter__(self) -> Self:
         self._plan.watch.check_all()
@@ -109,7 +114,8 @@ class VideoWriter:
                 if self._passthrough is not None:
                     shown = plan.index.pts[plan.frames.start + self._sent] * plan.index.time_base
                     self._passthrough.copy_until(shown)
-                self._digest.update(np.ascontiguousarray(picture).data)
+                if self._digest is not None:
+                    self._digest.update(np.ascontiguousarray(picture).data)
                 self._sink.write(self._convert(picture), self._sent)
                 self._sent += 1
         except (FFmpegError, OSError) as error:
@@ -178,7 +184,7 @@ class VideoWriter:
                     notes=notes,
                     used=used,
                     asked=asked,
-                    frames_sha256=self._digest.hexdigest(),
+                    frames_sha256=None if self._digest is None else self._digest.hexdigest(),
                     source_sha256=source_sha256,
                 )
                 staged = stage_sidecar(plan.sidecar, told)
