@@ -62,6 +62,7 @@ SAID = [
     ("no_label", "no_label", "true", "off", ("--no-label",), (True, False, True)),
     ("no_label", "no_label", "false", "on", ("--label",), (False, True, False)),
     ("keep-work", "keep_work", "true", "false", ("--keep-work",), (True, False, True)),
+    ("allow_unknown", "allow_unknown", "true", "no", ("--no-allow-unknown",), (True, False, False)),
     ("quiet", "quiet", "true", "no", ("-q",), (True, False, True)),
 ]  # fmt: skip
 

@@ -1,6 +1,7 @@
-"""One render in a process of its own: what was estimated of it, what CPU time its stages took, and its peak.
+"""One render in a process of its own: what was estimated of it, what its stages took, and its peak.
 
 python -m tests.real_clips.measured '{"clip": "a.mp4", "frames": "#0..#8", "options": {"quality": "draft"}}'
+`costs` names a file that what it cost is read from and kept in, as a user's machine keeps it.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import resource
+import shutil
 import sys
 import tempfile
 import time
@@ -15,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 BEFORE = time.process_time()
+BEGAN = time.monotonic()
 
 
 def main() -> None:
@@ -23,6 +26,7 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     asked: dict[str, Any] = json.loads(sys.argv[1])
     from vedit.controls import parse_controls
+    from vedit.kept_costs import FILE, keep_start
     from vedit.media.choices import OutputOptions
     from vedit.options import Progress, RenderPlan, RenderRequest, RestyleOptions
     from vedit.render import restyle
@@ -43,8 +47,12 @@ def main() -> None:
 
     plans: list[RenderPlan] = []
     with tempfile.TemporaryDirectory() as folder:
-        # Nothing that earlier renders have kept: neither inversions nor costs.
-        os.environ["VEDIT_CACHE"] = str(Path(folder) / "cache")
+        # Nothing that earlier renders have kept but the costs that are named: no inversions.
+        cache, costs = Path(folder) / "cache", Path(asked.get("costs") or os.devnull)
+        os.environ["VEDIT_CACHE"] = str(cache)
+        cache.mkdir()
+        if costs.is_file():
+            shutil.copy(costs, cache / FILE)
         request = RenderRequest(
             source=Path(asked["clip"]),
             output=Path(folder) / asked.get("output", "out.mp4"),
@@ -53,7 +61,12 @@ def main() -> None:
             writing=OutputOptions(codec=asked.get("codec"), drop_unsupported=True),
         )
         book("start")
+        # As the command line does: of what it took to get here.
+        started = time.monotonic() - BEGAN
         restyle(request, on_progress=tell, on_plan=plans.append)
+        if "costs" in asked:
+            keep_start(started)
+            shutil.copy(cache / FILE, costs)
     (plan,) = plans
     # Linux counts in kB, macOS in bytes.
     unit = 1 if sys.platform == "darwin" else 1024
@@ -63,6 +76,7 @@ def main() -> None:
         "seconds": plan.seconds,
         "memory": plan.peak_memory_bytes,
         "taken": taken,
+        "wall": time.monotonic() - BEGAN,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
     }
     print(json.dumps(told))

@@ -1,9 +1,13 @@
-"""Estimates beside runs: twelve renders of real clips, of which none is among those that the costs were fitted to."""
+"""Estimates beside runs: twelve renders of real clips, told by what one other render has cost on this machine.
+
+The seconds are printed beside those of the clock, and mean something where nothing else runs: no bar is on them here.
+"""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +18,7 @@ import pytest
 DATA = Path(os.environ.get("VEDIT_TEST_DATA", Path(__file__).parents[3] / "shared")) / "clips" / "real"
 SERIAL = ("start", "load", "shots", "verify")
 """Stages that run on one core; the others run on all."""
-MEMORY, TIME = 0.2, 0.3
+MEMORY = 0.2
 """How far an estimate may be off."""
 DRAFT, STANDARD = {"quality": "draft"}, {"quality": "standard"}
 RENDERS: dict[str, dict[str, Any]] = {
@@ -75,21 +79,38 @@ pytestmark = [
 ]
 
 
-@pytest.mark.parametrize("name", RENDERS)
-def test_an_estimate_is_near_what_a_render_takes(name: str) -> None:
-    asked = {**RENDERS[name], "clip": str(DATA / RENDERS[name]["clip"])}
-    words = [sys.executable, "-m", "tests.real_clips.measured", json.dumps(asked)]
+@pytest.fixture(scope="module")
+def costs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a machine keeps of its first render, of a clip that is none of the twelve."""
+    path = tmp_path_factory.mktemp("costs") / "costs.json"
+    rendered({"clip": "learning-area__rabbit320.mp4", "frames": "#0..#24", "options": DRAFT, "costs": str(path)})
+    assert path.is_file()
+    return path
+
+
+def rendered(asked: dict[str, Any]) -> dict[str, Any]:
+    words = [
+        sys.executable,
+        "-m",
+        "tests.real_clips.measured",
+        json.dumps({**asked, "clip": str(DATA / asked["clip"])}),
+    ]
     done = subprocess.run(words, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[2])
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("name", RENDERS)
+def test_an_estimate_is_near_what_a_render_takes(name: str, costs: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copy(costs, tmp_path / "costs.json"))
+    told = rendered({**RENDERS[name], "costs": str(own)})
     cores = os.cpu_count() or 1
     # By CPU time, as the clock says nothing where other things run too.
     took = sum(each if stage in SERIAL else each / cores for stage, each in told["taken"].items())
-    time_off, memory_off = told["seconds"] / took - 1, told["memory"] / told["peak"] - 1
+    off, memory_off = told["seconds"] / told["wall"] - 1, told["memory"] / told["peak"] - 1
     print(
         f"\n| {RENDERS[name]['clip']} | {told['size'][0]}x{told['size'][1]} | {told['frames']} | {name} "
-        f"| {told['seconds']:.1f} | {took:.1f} | {time_off:+.0%} "
+        f"| {told['seconds']:.1f} | {told['wall']:.1f} | {off:+.0%} | {took:.1f} "
         f"| {told['memory'] / 1e9:.2f} | {told['peak'] / 1e9:.2f} | {memory_off:+.0%} |"
     )
     assert abs(memory_off) <= MEMORY
-    assert abs(time_off) <= TIME

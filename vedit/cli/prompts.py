@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from vedit.cli import params
 from vedit.errors import InputError
 
 _MOST_BYTES = 64 * 2**10
@@ -16,9 +17,7 @@ prompt_file_option = click.option(
     metavar="FILE",
     help="Read the prompt from a text file; - is stdin.",
 )
-allow_unknown_option = click.option(
-    "--allow-unknown", is_flag=True, help="Render a prompt of which the model knows no word, too."
-)
+allow_unknown_option = params.switch("--allow-unknown", "Render a prompt of which the model knows no word, too.")
 
 
 def said_prompt(prompt: str, file: Path | None) -> str:

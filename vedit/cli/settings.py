@@ -76,6 +76,7 @@ SETTINGS = (
     "bars",
     *_WRITTEN,
     "keep_work",
+    "allow_unknown",
     "allow_huge",
     "quiet",
 )
