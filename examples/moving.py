@@ -1,7 +1,7 @@
 """A moving result: a clip and what a look makes of it, side by side, as an animated WebP that a web page plays.
 
     $ python examples/moving.py -o docs/moving.webp
-    docs/moving.webp: 24 frames of 724x240, 790 kB
+    docs/moving.webp: 24 frames of 724x240, 783 kB
 
 Without a clip it is the sample clip that `vedit sample` draws. The picture in README was made by this command.
 """
