@@ -41,7 +41,7 @@ from vedit.options import OVERLAP
 from vedit.types import ControlSpec, FrameRange, Latents, PromptEmbeds, Window
 
 if TYPE_CHECKING:
-    from vedit.models.sd import Model
+    from vedit.models.sd import Fast, Model
     from vedit.options import RestyleOptions
 
 OnStep = Callable[[str, float], None]
@@ -72,32 +72,32 @@ class Restyler:
     guidance: float
     fixed_point: int
     """Evaluations of each step of the inversion; none where it leaps."""
-    few_steps: bool = False
-    """Sampled with the fast tier's weights."""
+    fast: Fast | None = None
+    """The fast tier whose weights sample; None: the model's own do."""
     inversions: Kept | None = None
     """Where inversions are kept for later renders."""
 
     @property
     def fingerprint(self) -> dict[str, str]:
         """Of the parts of the model that the look uses: what other shots of the render need decides nothing here."""
-        fast = self.model.fast
-        return {**self.inverting, **({"fast": fast.fingerprint} if fast is not None and self.few_steps else {})}
+        return {**self.inverting, **({"fast": self.fast.fingerprint} if self.fast is not None else {})}
 
     @property
     def inverting(self) -> dict[str, str]:
         """Of the parts that invert, in the fast tier too: the model's own."""
         used = {f"controlnet:{branch(spec.kind)}" for spec in self.controls}
         parts = self.model.fingerprint
-        return {
-            name: digest
-            for name, digest in parts.items()
-            if name != "fast" and (not name.startswith("controlnet:") or name in used)
-        }
+        return {name: digest for name, digest in parts.items() if not name.startswith("controlnet:") or name in used}
+
+    @property
+    def few_steps(self) -> bool:
+        """Whether it is sampled with a fast tier's weights."""
+        return self.fast is not None
 
     @property
     def leaps(self) -> bool:
         """Inverted by `vedit.diffusion.few_steps.leap`, as the fast tier's schedule asks."""
-        return self.few_steps and self.fixed_point == 0
+        return self.fast is not None and self.fixed_point == 0
 
     @property
     def drawn(self) -> Drawn | None:
@@ -109,15 +109,14 @@ class Restyler:
 
     def sampling(self) -> AbstractContextManager[None]:
         """The weights that sample, in the UNet for as long as the context lasts."""
-        fast = self.model.fast
-        return fast.lora.merged(self.model.denoiser.unet) if fast is not None and self.few_steps else nullcontext()
+        return nullcontext() if self.fast is None else self.fast.lora.merged(self.model.denoiser.unet)
 
 
 def prepare(model: Model, options: RestyleOptions, inversions: Kept | None = None) -> Restyler:
     """Encode the prompts and lay out the trajectory. Raises InputError for a control the model has no branch for."""
     options = settled(options, model.control_kinds, model=model.name)
     quality, guidance, fixed_point = options.resolved(), options.guidance, options.resolved().fixed_point
-    schedule = None if model.fast is None else model.fast.tier.schedule(options)
+    fast, schedule = model.fast_for(options) or (None, None)
     if schedule is None:
         path = inversion = trajectory(model.scheduler_config, steps=quality.steps, strength=options.strength)
         if options.inversion_steps is not None:
@@ -143,7 +142,7 @@ def prepare(model: Model, options: RestyleOptions, inversions: Kept | None = Non
         regions=tuple(model.text(region.prompt) for region in options.regions),
         guidance=default_guidance(model.name) if guidance is None else guidance,
         fixed_point=fixed_point,
-        few_steps=schedule is not None,
+        fast=fast,
         inversions=inversions,
     )
 

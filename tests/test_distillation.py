@@ -27,7 +27,7 @@ from trainer.teacher import Teacher
 
 from vedit.errors import ModelError
 from vedit.models import load
-from vedit.models.fast import FastTier, Schedule, fast_tier, unet_digest
+from vedit.models.fast import FastTier, Schedule, fast_tiers, unet_digest
 from vedit.models.lora import read_lora, write_lora
 
 
@@ -155,15 +155,14 @@ def test_the_tier_that_comes_out_is_found_and_fits(folder: Path, tmp_path: Path)
     model = tmp_path / "model"
     shutil.copytree(folder, model)
     distilled(settings(model, model / "fast", tmp_path / "work", steps=1))
-    tier = fast_tier(str(model))
-    assert tier is not None
+    (tier,) = fast_tiers(str(model))
     assert (tier.schedules, tier.guidance) == (SCHEDULES, 2.0)
-    assert load(str(model)).fast is not None
+    assert load(str(model)).fast
     # Other weights under the same name: the tier goes as they come, or is refused and made again.
     torch.manual_seed(4)
     export(new_autoencoder(channels=16), Networks.new(widths=(16, 16, 32), norm_groups=8), model)
     assert not (model / "fast").exists()
-    assert load(str(model)).fast is None
+    assert not load(str(model)).fast
     shutil.copytree(folder, model, dirs_exist_ok=True)
     distilled(settings(model, model / "fast", tmp_path / "again", steps=1))
     export(new_autoencoder(channels=16), Networks.new(widths=(16, 16, 32), norm_groups=8), tmp_path / "other")
@@ -171,7 +170,7 @@ def test_the_tier_that_comes_out_is_found_and_fits(folder: Path, tmp_path: Path)
     with pytest.raises(ModelError, match="another UNet"):
         load(str(model))
     distilled(settings(model, model / "fast", tmp_path / "third", steps=1))
-    assert load(str(model)).fast is not None
+    assert load(str(model)).fast
 
 
 def test_a_state_of_another_teacher_or_of_other_settings_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -98,10 +98,10 @@ def restyled(
 
 
 def with_tier(model: Model, tier: FastTier) -> Model:
-    assert model.fast is not None
-    return replace(model, fast=replace(model.fast, tier=tier))
+    (fast,) = model.fast
+    return replace(model, fast=(replace(fast, tier=tier),))
 
 
 def schedule_of(model: Model, options: RestyleOptions) -> Schedule:
-    found = model.fast.tier.schedule(options) if model.fast is not None else None
-    return found if found is not None else pytest.fail("the tier serves this")
+    found = model.fast_for(options)
+    return found[1] if found is not None else pytest.fail("the tier serves this")

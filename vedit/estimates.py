@@ -11,7 +11,7 @@ from vedit.guides import plain
 from vedit.kept_costs import paces_of
 from vedit.media.sequence import is_still
 from vedit.models import default_guidance, known_models, sizes, what_to_know
-from vedit.models.fast import FastTier, Schedule, fast_tier
+from vedit.models.fast import fast_tiers, tier_for
 from vedit.options import NO_RATE, RenderPlan, RestyleOptions
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ def describe_job(job: Job) -> RenderPlan:
 
 def steps_taken(model: str, options: RestyleOptions) -> int:
     """Sampling steps: the part of the trajectory, or of the fast tier's, that the strength regenerates."""
-    served = _served(model, options)
+    served = tier_for(model, options)
     return len(served[1].taken(options.strength)) if served else _ordinary_steps(options)
 
 
@@ -74,7 +74,7 @@ def _settings(job: Job) -> dict[str, object]:
 
 def _look_settings(job: Job) -> dict[str, object]:
     model, options = job.request.model, job.request.options
-    served = _served(model, options)
+    served = tier_for(model, options)
     return {
         **plain(options),
         "variation": options.variation or 0.0,
@@ -92,7 +92,7 @@ def evaluations(model: str, options: RestyleOptions) -> int:
     Raises:
         ModelError: there is no such model, or its fast tier does not fit it.
     """
-    served = _served(model, options)
+    served = tier_for(model, options)
     return served[1].evaluations(options) if served else _ordinary_evaluations(model, options)
 
 
@@ -119,20 +119,14 @@ def _guidance(model: str, options: RestyleOptions) -> float:
     return default_guidance(model) if options.guidance is None else options.guidance
 
 
-def _served(model: str, options: RestyleOptions) -> tuple[FastTier, Schedule] | None:
-    """The fast tier and its steps, where it serves the look."""
-    tier = fast_tier(model)
-    schedule = None if tier is None else tier.schedule(options)
-    return None if tier is None or schedule is None else (tier, schedule)
-
-
 def _dear_looks(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
     """What keeps looks from the model's fast tier, where they cost more for it; a line for each cost and reason."""
-    tier = fast_tier(model)
-    if tier is None:
-        return ()
+    tiers = fast_tiers(model)
     notes: dict[str, None] = {}
     for look in looks:
+        tier = next((tier for tier in tiers if tier.draws(look)), None)
+        if tier is None:
+            continue
         schedule, why = tier.schedules.get(look.quality), tier.beyond(look)
         if schedule is None or not why:
             continue
@@ -207,7 +201,7 @@ def outline_of_look(
 def _sampling_evaluations(model: str, options: RestyleOptions) -> int:
     """Of `evaluations`, those of the sampling."""
     steps = steps_taken(model, options)
-    return steps if _served(model, options) or _guidance(model, options) == 1 else 2 * steps
+    return steps if tier_for(model, options) or _guidance(model, options) == 1 else 2 * steps
 
 
 def estimate_memory(job: Job) -> int | None:

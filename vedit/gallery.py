@@ -251,7 +251,8 @@ def _alike(restylers: Sequence[Restyler]) -> list[list[int]]:
     """Places of restylers that differ in nothing but the prompt, together."""
     groups: dict[object, list[int]] = {}
     for place, one in enumerate(restylers):
-        how = (one.path, one.inversion, one.controls, one.guidance, one.fixed_point, one.few_steps)
+        weights = None if one.fast is None else one.fast.tier.folder
+        how = (one.path, one.inversion, one.controls, one.guidance, one.fixed_point, weights)
         groups.setdefault((replace(one.options, prompt=""), how), []).append(place)
     return list(groups.values())
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 from vedit.controls import branch
 from vedit.guides import made_by
+from vedit.models import TIER_FOLDERS
 from vedit.models.digests import identity
-from vedit.models.fast import fast_tier
+from vedit.models.fast import tier_for
 from vedit.registry import needs_of
 from vedit.weights import find
 from vedit.weights import identity as identity_of_weights
@@ -23,18 +24,18 @@ if TYPE_CHECKING:
 def weights_of(request: RenderRequest) -> dict[str, object]:
     """What tells the weights behind a settled request from others of the same names, by part, as JSON has it.
 
-    A part that is not on this machine yet is None: a render asks again when it has loaded all. The fast tier is a part
+    A part that is not on this machine yet is None: a render asks again when it has loaded all. A fast tier is a part
     where a look is served by it, and there only.
 
     Raises:
-        ModelError: there is no such model, or its fast tier does not fit it.
+        ModelError: there is no such model, or a fast tier does not fit it.
     """
     looks = request.all_looks
     asked = [spec for options in looks for spec in options.controls]
     kinds = {branch(spec.kind) for spec in asked}
-    tier = fast_tier(request.model)
-    fast = tier is not None and any(tier.schedule(options) for options in looks)
-    told: dict[str, object] = dict(identity(request.model, dict(request.controlnets), kinds=kinds, fast=fast))
+    served = filter(None, (tier_for(request.model, options) for options in looks))
+    tiers = {tier.folder.name for tier, _ in served}
+    told: dict[str, object] = dict(identity(request.model, dict(request.controlnets), kinds=kinds, tiers=tiers))
     for kind in dict.fromkeys(spec.kind for spec in asked if spec.source is None):
         names = needs_of(kind).weights
         if names:
@@ -49,8 +50,8 @@ def same_weights(recorded: object, now: Mapping[str, object]) -> bool:
     if not isinstance(recorded, dict):
         return False
     told = cast("dict[str, object]", recorded)
-    if told.get("fast") != now.get("fast"):
-        # Where it is there at all, it is on this machine: with and without it are two results.
+    if any(told.get(tier) != now.get(tier) for tier in TIER_FOLDERS):
+        # Where one is there at all, it is on this machine: with and without it are two results.
         return False
     return all(told.get(part) in (None, value) for part, value in now.items() if value is not None)
 

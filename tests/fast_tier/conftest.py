@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 import torch
 
+from tests.clips import two_shots
 from tests.tiers import counted, write_tier
 from vedit.testing_sd import write_tiny_sd
 
@@ -43,3 +44,8 @@ def plain(plain_folder: Path) -> Model:
 @pytest.fixture(scope="module")
 def frames() -> torch.Tensor:
     return torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return two_shots(tmp_path_factory.mktemp("clip") / "two shots.mov")

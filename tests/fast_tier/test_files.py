@@ -13,14 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from tests.clips import CUT, FRAMES, two_shots
+from tests.clips import CUT, FRAMES
 from tests.recording import frames_written
 from tests.tiers import SCHEDULES, write_tier
 from vedit import models
 from vedit.errors import Interrupted, ModelError
 from vedit.models import load
 from vedit.models.digests import identity
-from vedit.models.fast import Schedule, fast_tier, read_tier, withdraw_other, write_settings
+from vedit.models.fast import Schedule, fast_tiers, read_tier, withdraw_other, write_settings
 from vedit.options import RenderRequest, RestyleOptions
 from vedit.render import plan, restyle
 from vedit.testing_sd import write_tiny_sd
@@ -52,11 +52,6 @@ def folder(tmp_path: Path, plain: Path) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return two_shots(tmp_path_factory.mktemp("clip") / "two shots.mov")
-
-
 def request(clip: Path, folder: Path, output: Path, options: RestyleOptions = DRAFT, **changes: Any) -> RenderRequest:
     return replace(RenderRequest(source=clip, output=output, options=options, model=str(folder)), **changes)
 
@@ -64,23 +59,23 @@ def request(clip: Path, folder: Path, output: Path, options: RestyleOptions = DR
 def test_a_tier_of_other_weights_is_refused_until_it_is_removed_or_made_again(
     folder: Path, clip: Path, tmp_path: Path
 ) -> None:
-    assert load(str(folder)).fast is not None
+    assert load(str(folder)).fast
     write_tiny_sd(folder, seed=1)
     for attempt in (
         lambda: load(str(folder)),
-        lambda: fast_tier(str(folder)),
+        lambda: fast_tiers(str(folder)),
         lambda: plan(request(clip, folder, tmp_path / "out.mov")),
     ):
         with pytest.raises(ModelError, match="distilled for another UNet") as caught:
             attempt()
         assert "\n" not in caught.value.message
         assert caught.value.remedy == f"remove {folder / 'fast'}, or distil again"
-    assert load(str(folder), fast=False).fast is None, "what distils again can load it"
+    assert not load(str(folder), fast=False).fast, "what distils again can load it"
     write_tier(folder)
-    assert load(str(folder)).fast is not None
+    assert load(str(folder)).fast
     write_tiny_sd(folder, seed=2)
     shutil.rmtree(folder / "fast")
-    assert load(str(folder)).fast is None
+    assert not load(str(folder)).fast
 
 
 def test_settings_of_others_are_gone_before_weights_change(folder: Path) -> None:
@@ -88,10 +83,10 @@ def test_settings_of_others_are_gone_before_weights_change(folder: Path) -> None
     withdraw_other(tier)
     assert read_tier(folder / "fast") == tier, "the same settings hold for the next weights"
     withdraw_other(replace(tier, schedules={"draft": Schedule(sampling=(701, 301), inversion=(1,))}))
-    assert fast_tier(str(folder)) is None
+    assert not fast_tiers(str(folder))
     assert tier.weights.is_file()
     write_settings(tier)
-    assert fast_tier(str(folder)) == tier
+    assert fast_tiers(str(folder)) == (tier,)
     assert {path.name for path in tier.folder.iterdir()} == {"fast.json", tier.weights.name}
 
 
@@ -101,7 +96,7 @@ def test_a_tier_is_part_of_the_weights_only_where_it_serves(folder: Path, plain:
     without = {options: weights_of(request(clip, plain, output, options)) for options in (DRAFT, STANDARD)}
     assert slow == without[STANDARD] == without[DRAFT]
     assert identity(str(folder)) == identity(str(plain))
-    assert fast == {**slow, "fast": identity(str(folder), fast=True)["fast"]}
+    assert fast == {**slow, "fast": identity(str(folder), tiers=["fast"])["fast"]}
     assert None not in fast.values()
     both = weights_of(request(clip, folder, output, looks={1: STANDARD, 2: DRAFT}))
     assert both == fast
@@ -226,10 +221,9 @@ def test_what_a_model_is_names_the_qualities(folder: Path, monkeypatch: pytest.M
 
 
 def test_a_model_without_the_folder_has_no_tier(plain: Path, folder: Path) -> None:
-    assert fast_tier(str(plain)) is None
-    assert load(str(plain)).fast is None
-    found = fast_tier(str(folder))
-    assert found is not None
+    assert not fast_tiers(str(plain))
+    assert not load(str(plain)).fast
+    (found,) = fast_tiers(str(folder))
     assert found.schedules["draft"].sampling == FOUR
 
 
@@ -287,7 +281,7 @@ def test_a_damaged_tier_is_refused(folder: Path) -> None:
     whole = file.read_text("utf-8")
     file.write_text("{", "utf-8")
     with pytest.raises(ModelError, match=r"fast\.json is no JSON"):
-        fast_tier(str(folder))
+        fast_tiers(str(folder))
     file.write_text(whole, "utf-8")
     (folder / "fast" / "pytorch_lora_weights.safetensors").unlink()
     with pytest.raises(ModelError, match=r"there is no file .*pytorch_lora_weights\.safetensors"):

@@ -150,9 +150,9 @@ def test_what_is_solved_for_and_sampled_is_the_ordinary_sum(
     ordinary = replace(STANDARD, steps=4, fixed_point=2, guidance=1.0)
     steps = tuple(step.timestep for step in prepare(plain, ordinary).path.steps)
     schedule = Schedule(sampling=steps, inversion=steps[1:], fixed_point=2)
-    assert model.fast is not None
-    none = replace(model.fast, lora=replace(model.fast.lora, scale=0.0))
-    same = with_tier(replace(model, fast=none), tier_for(folder, schedules={"standard": schedule}))
+    (fast,) = model.fast
+    none = replace(fast, lora=replace(fast.lora, scale=0.0))
+    same = with_tier(replace(model, fast=(none,)), tier_for(folder, schedules={"standard": schedule}))
     found, calls = restyled(same, STANDARD, frames)
     expected, expected_calls = restyled(plain, ordinary, frames)
     assert calls == expected_calls == 12

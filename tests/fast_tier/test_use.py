@@ -89,14 +89,13 @@ def test_the_fingerprint_says_which_weights(model: Model, plain: Model) -> None:
     fast, slow = prepare(model, DRAFT), prepare(model, replace(DRAFT, quality="high"))
     assert set(fast.fingerprint) - set(slow.fingerprint) == {"fast"}
     assert slow.fingerprint == prepare(plain, DRAFT).fingerprint == fast.inverting
-    assert model.fast is not None
+    (one,) = model.fast
     assert prepare(model, STANDARD).fingerprint == fast.fingerprint, "the steps are told by the trajectories"
-    lora = model.fast.lora
     others = (
-        replace(model.fast, lora=replace(lora, scale=0.5)),
-        replace(model.fast, lora=replace(lora, pairs={CONV: lora.pairs[CONV]})),
+        replace(one, lora=replace(one.lora, scale=0.5)),
+        replace(one, lora=replace(one.lora, pairs={CONV: one.lora.pairs[CONV]})),
     )
-    assert len({model.fast.fingerprint, *(one.fingerprint for one in others)}) == 3
+    assert len({one.fingerprint, *(other.fingerprint for other in others)}) == 3
 
 
 @pytest.mark.parametrize(("quality", "inverting"), [("draft", 1), ("standard", 10)])

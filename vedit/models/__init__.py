@@ -27,8 +27,10 @@ if TYPE_CHECKING:
     from vedit.models.sd import Model
 
 DEFAULT = "embedded"
-FAST_FOLDER = "fast"
-"""In a model's folder: few-step weights, which only some looks use (`vedit.models.fast`)."""
+FAST_FOLDER, DRAWN_FOLDER = "fast", "drawn"
+"""In a model's folder: few-step weights (`vedit.models.fast`), for all looks and for those that they name."""
+TIER_FOLDERS = (DRAWN_FOLDER, FAST_FOLDER)
+"""The one that serves some looks comes before the one that serves all."""
 LOOKS = "looks.json"
 """In a model's folder: the looks and words that it was trained on."""
 
@@ -118,8 +120,13 @@ def describe(name: str) -> dict[str, object]:
             looks = Path(info.location) / LOOKS
             extra = read_json(looks) if looks.is_file() else {}
             own = {key: getattr(info, key) for key in info.__dataclass_fields__}
-            tier = import_module("vedit.models.fast").fast_tier(name)
-            return {**own, "fast_tier": [] if tier is None else list(tier.schedules), **extra}
+            tiers = import_module("vedit.models.fast").fast_tiers(name)
+            return {
+                **own,
+                "fast_tier": [quality for tier in tiers if not tier.looks for quality in tier.schedules],
+                "drawn": [look for tier in tiers for look in tier.looks],
+                **extra,
+            }
     raise _unknown(name)
 
 

@@ -14,7 +14,7 @@ from vedit.hub_cache import hub_place, on_disk
 from vedit.models import LOOKS, ModelSource, known_models, resolve
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import Part, damaged, read_config, read_json
-from vedit.models.fast import tier_of
+from vedit.models.fast import tiers_of
 from vedit.models.headers import read_header
 from vedit.models.sd_configs import config_of
 from vedit.models.sd_single import CLIP_TOKENIZER, tokenizer_beside
@@ -69,8 +69,7 @@ def _check(found: ModelSource, controls: Collection[str], *, fast: bool) -> None
     base = Path(found.base)
     if base.is_dir():
         _check_folder(base)
-        tier = tier_of(base) if fast else None
-        if tier is not None:
+        for tier in tiers_of(base) if fast else ():
             _check_tier(tier.weights)
         own = {kind: str(base / sub) for kind, sub in own_controlnets(base).items() if kind in controls}
     else:

@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 
 from vedit.hub_cache import hub_place
-from vedit.models import FAST_FOLDER, resolve
+from vedit.models import TIER_FOLDERS, resolve
 from vedit.weights import digest
 
 _MODEL_FILES = frozenset((".safetensors", ".json", ".txt"))
@@ -17,7 +17,7 @@ _MODEL_FILES = frozenset((".safetensors", ".json", ".txt"))
 
 
 def identity(
-    name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Collection[str] = (), fast: bool = False
+    name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Collection[str] = (), tiers: Collection[str] = ()
 ) -> dict[str, str | None]:
     """What tells a model's files from others of the same name, JSON-able, without loading them.
 
@@ -25,20 +25,18 @@ def identity(
         name: as `resolve` takes it.
         controlnets: further control branches by kind.
         kinds: the control branches that are used, beside those that lie in the model's own folder.
-        fast: the fast tier is used.
+        tiers: the folders of the fast tiers that are used.
 
     Returns:
-        For each part by its kind, the model itself as "model", a fast tier that is used as "fast": SHA-256 of the
-        folder's files or of the file, of a hub id the commit in the local cache; None where it is not on this machine
-        yet.
+        For each part by its kind, the model itself as "model", a fast tier by its folder: SHA-256 of the folder's
+        files or of the file, of a hub id the commit in the local cache; None where it is not on this machine yet.
 
     Raises:
         ModelError: as `resolve`.
     """
     source = resolve(name, controlnets)
     parts = {"model": source.base, **{kind: place for kind, place in source.controlnets.items() if kind in kinds}}
-    if fast:
-        parts["fast"] = str(Path(source.on_disk.base) / FAST_FOLDER)
+    parts |= {tier: str(Path(source.on_disk.base) / tier) for tier in sorted(tiers)}
     return {part: _files_of(place) for part, place in parts.items()}
 
 
@@ -46,8 +44,9 @@ def _files_of(place: str) -> str | None:
     path = Path(place)
     if path.is_dir():
         files = sorted(file for file in path.rglob("*") if file.suffix in _MODEL_FILES and file.is_file())
-        # The fast tier is a part of its own: a look that does not use it is the same with and without.
-        own = [file for file in files if path / FAST_FOLDER not in file.parents]
+        # A fast tier is a part of its own: a look that does not use it is the same with and without.
+        apart = {path / tier for tier in TIER_FOLDERS}
+        own = [file for file in files if apart.isdisjoint(file.parents)]
         told = [(file.relative_to(path).as_posix(), file_digest(file)) for file in own]
         return hashlib.sha256(json.dumps(told).encode()).hexdigest()
     if path.is_file():

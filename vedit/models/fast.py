@@ -1,8 +1,9 @@
-"""The fast tier: what a model's folder says of its few-step weights, without loading them or torch.
+"""The fast tiers: what a model's folder says of its few-step weights, without loading them or torch.
 
 A folder `fast/` in a model's holds a low-rank change of the UNet (`vedit.models.lora`) and `fast.json`, which says how
-it is to be used. With the change one evaluation a step lands where a guided step of a finer trajectory would (Meng et
-al. 2023, guidance distillation; Salimans & Ho 2022, progressive distillation).
+it is to be used; a folder `drawn/` the same for the looks that its `fast.json` names, which a critic has taught
+(`examples/train_embedded/adversarial.py`). With the change one evaluation a step lands where a guided step of a finer
+trajectory would (Meng et al. 2023, guidance distillation; Salimans & Ho 2022, progressive distillation).
 """
 
 from __future__ import annotations
@@ -16,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 
 from vedit.controls import branch
 from vedit.errors import ModelError
-from vedit.models import FAST_FOLDER, resolve
+from vedit.models import LOOKS, TIER_FOLDERS, resolve
 from vedit.models.configs import read_json
 from vedit.models.digests import file_digest
+from vedit.models.words import read_vocabulary
 from vedit.options import DEFAULT_CONTROLS, QUALITIES
 
 if TYPE_CHECKING:
@@ -95,6 +97,9 @@ class FastTier:
     """The control branches that were active in all of the distillation: without one of them few steps end in mush."""
     scale: float = 1.0
     """What the low-rank change is multiplied by."""
+    looks: tuple[str, ...] = ()
+    """The looks, by their names in looks.json, that it serves where a prompt names one of them alone; none: it serves
+    every prompt."""
 
     def __post_init__(self) -> None:
         if not self.schedules or not set(self.schedules) <= set(QUALITIES):
@@ -103,6 +108,8 @@ class FastTier:
             raise ValueError("guidance and scale are finite numbers")
         if any(type(kind) is not str for kind in self.controls):
             raise ValueError(f"controls is a list of kinds, not {list(self.controls)}")
+        if any(type(look) is not str for look in self.looks):
+            raise ValueError(f"looks is a list of names, not {list(self.looks)}")
         if type(self.unet) is not str or not self.unet:
             raise ValueError("it does not say of which UNet it is")
 
@@ -120,6 +127,7 @@ class FastTier:
             },
             **{key: getattr(self, key) for key in ("guidance", "scale", "unet")},
             "controls": list(self.controls),
+            **({"looks": list(self.looks)} if self.looks else {}),
         }
         return json.dumps(said, indent=1) + "\n"
 
@@ -130,7 +138,15 @@ class FastTier:
 
     def schedule(self, options: RestyleOptions) -> Schedule | None:
         """The steps of what is asked for; None where the weights were not distilled for it."""
-        return None if self.beyond(options) else self.schedules.get(options.quality)
+        return self.schedules.get(options.quality) if self.draws(options) and not self.beyond(options) else None
+
+    def draws(self, options: RestyleOptions) -> bool:
+        """Whether the prompt's look is one that it serves."""
+        if not self.looks:
+            return True
+        listed = self.folder.parent / LOOKS
+        named = read_vocabulary(listed).named_alone(options.prompt) if listed.is_file() else None
+        return named is not None and named.name in self.looks
 
     def beyond(self, options: RestyleOptions) -> tuple[str, ...]:
         """What is asked for, beside the quality, that the weights were not distilled for, in words.
@@ -156,31 +172,42 @@ class FastTier:
         return tuple(name for name, there in asked.items() if there)
 
 
-def fast_tier(name: str) -> FastTier | None:
-    """The fast tier of a model, by any name that `vedit.models.resolve` takes; None where it has none.
+def fast_tiers(name: str) -> tuple[FastTier, ...]:
+    """The fast tiers of a model, by any name that `vedit.models.resolve` takes.
 
     Raises:
-        ModelError: as `resolve` and `tier_of`.
+        ModelError: as `resolve` and `tiers_of`.
     """
-    return tier_of(Path(resolve(name).on_disk.base))
+    return tiers_of(Path(resolve(name).on_disk.base))
 
 
-def tier_of(model: Path) -> FastTier | None:
-    """The fast tier in a model's folder; None where there is none.
+def tier_for(name: str, options: RestyleOptions) -> tuple[FastTier, Schedule] | None:
+    """The fast tier of a model that serves a look, and its steps; None where none does.
 
     Raises:
-        ModelError: its file of settings is damaged, or it was distilled for other weights than the folder's.
+        ModelError: as `fast_tiers`.
     """
-    folder = model / FAST_FOLDER
-    if not (folder / SETTINGS).is_file():
-        return None
-    tier = read_tier(folder)
-    if tier.unet != unet_digest(model):
-        raise ModelError(
-            f"{folder} was distilled for another UNet than {model / 'unet'}",
-            remedy=f"remove {folder}, or distil again",
-        )
-    return tier
+    found = ((tier, tier.schedule(options)) for tier in fast_tiers(name))
+    return next(((tier, schedule) for tier, schedule in found if schedule is not None), None)
+
+
+def tiers_of(model: Path) -> tuple[FastTier, ...]:
+    """The fast tiers in a model's folder, in the order in which they are asked whether they serve a look.
+
+    Raises:
+        ModelError: a file of settings is damaged, or a tier was made for other weights than the folder's.
+    """
+    folders = [model / name for name in TIER_FOLDERS if (model / name / SETTINGS).is_file()]
+    if not folders:
+        return ()
+    tiers, unet = tuple(map(read_tier, folders)), unet_digest(model)
+    for tier in tiers:
+        if tier.unet != unet:
+            raise ModelError(
+                f"{tier.folder} was distilled for another UNet than {model / 'unet'}",
+                remedy=f"remove {tier.folder}, or distil again",
+            )
+    return tiers
 
 
 def unet_digest(model: Path) -> str:
@@ -202,14 +229,14 @@ def read_tier(folder: Path) -> FastTier:
             schedules={quality: _schedule(quality, dict(of)) for quality, of in said.pop("schedules").items()},
             guidance=float(said.pop("guidance")),
             unet=said.pop("unet"),
-            **({"controls": tuple(said.pop("controls"))} if "controls" in said else {}),
+            **{key: tuple(said.pop(key)) for key in ("controls", "looks") if key in said},
             scale=float(said.pop("scale", 1.0)),
         )
         _nothing_left(said)
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         reason = f"no key {error}" if isinstance(error, KeyError) else str(error).splitlines()[0]
         raise ModelError(
-            f"{path} cannot be used: {reason}", remedy=f"fetch the model again, or remove its folder {FAST_FOLDER}/"
+            f"{path} cannot be used: {reason}", remedy=f"fetch the model again, or remove its folder {folder.name}/"
         ) from error
     return tier
 

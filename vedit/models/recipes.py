@@ -25,8 +25,6 @@ RECIPE = ("start", "variation", "inversion_steps", "fixed_point", "steps", "guid
 """The keys of a plan's look that a recipe may set; what is written of any of them in a render leaves the recipe out."""
 VARIATION = 0.6
 """Of renders that are to differ by their seeds, where neither they nor the look say one."""
-_MODIFIERS = ("strength", "palette", "plain")
-"""Kinds of words that go with a look and are none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,8 +130,8 @@ def recipe_of(options: RestyleOptions, model: str) -> Recipe | None:
     recipes = _recipes(looks, looks.stat().st_mtime_ns)
     if not recipes:
         return None
-    named = [look.name for look in read_vocabulary(looks).named(options.prompt) if look.kind not in _MODIFIERS]
-    return recipes.get((named[0], options.quality)) if len(named) == 1 else None
+    named = read_vocabulary(looks).named_alone(options.prompt)
+    return None if named is None else recipes.get((named.name, options.quality))
 
 
 @lru_cache(maxsize=8)

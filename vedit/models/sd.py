@@ -18,7 +18,7 @@ from vedit.diffusion.regions import RegionalPrompts, regional_prompts
 from vedit.errors import ModelError
 from vedit.finite import check_weights, finite, precision_of
 from vedit.models import known_words
-from vedit.models.fast import SETTINGS, FastTier, tier_of
+from vedit.models.fast import SETTINGS, FastTier, Schedule, tiers_of
 from vedit.models.lora import Lora, read_lora
 from vedit.models.sd_controls import ControlBranches, ignores_text
 from vedit.models.sd_files import Components, Target, load_components
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from transformers import CLIPTextModel, CLIPTokenizer
 
     from vedit.models import ModelSource
+    from vedit.options import RestyleOptions
     from vedit.types import ControlInput
 
 CODEC_BATCH = 8
@@ -64,8 +65,13 @@ class Model:
     scheduler_config: Mapping[str, object]
     control_kinds: tuple[str, ...]
     device: torch.device
-    fast: Fast | None = None
-    """The fast tier, where the model's folder has one."""
+    fast: tuple[Fast, ...] = ()
+    """The fast tiers that the model's folder has, in the order in which they are asked whether they serve a look."""
+
+    def fast_for(self, options: RestyleOptions) -> tuple[Fast, Schedule] | None:
+        """The fast tier that serves a look, and its steps; None where none does."""
+        found = ((fast, fast.tier.schedule(options)) for fast in self.fast)
+        return next(((fast, schedule) for fast, schedule in found if schedule is not None), None)
 
     def cross_frame(self) -> AbstractContextManager[FrameMemory]:
         """Cross-frame attention in the UNet for as long as the context lasts."""
@@ -77,15 +83,14 @@ class Model:
 
     @cached_property
     def fingerprint(self) -> dict[str, str]:
-        """SHA-256 of each part's weights as they are loaded, wherever they came from; of the fast tier as "fast"."""
+        """SHA-256 of each part's weights as they are loaded, wherever they came from; fast tiers have their own."""
         parts: dict[str, torch.nn.Module] = {
             "unet": self.denoiser.unet,
             "vae": self.codec.vae,
             "text_encoder": self.text.encoder,
             **{f"controlnet:{kind}": net for kind, net in self.denoiser.controlnets.items()},
         }
-        digests = {name: weights_digest(module) for name, module in parts.items()}
-        return digests if self.fast is None else {**digests, "fast": self.fast.fingerprint}
+        return {name: weights_digest(module) for name, module in parts.items()}
 
     @property
     def precision(self) -> str:
@@ -313,7 +318,7 @@ def load(
         scheduler_config=parts.scheduler_config,
         control_kinds=tuple(parts.controlnets),
         device=torch.device(device),
-        fast=_fast(Path(source.base), parts) if fast else None,
+        fast=_fast(Path(source.base), parts) if fast else (),
     )
 
 
@@ -331,15 +336,13 @@ def _check_branches(parts: Components, name: str) -> None:
                 )
 
 
-def _fast(base: Path, parts: Components) -> Fast | None:
-    """The fast tier of a model; None where it has none. Raises ModelError for one that does not fit the model."""
-    tier = tier_of(base)
-    if tier is None:
-        return None
-    count = parts.scheduler_config.get("num_train_timesteps", 1000)
-    if isinstance(count, int) and tier.noisiest >= count:
-        raise ModelError(
-            f"{tier.folder / SETTINGS} does not fit the model: it begins at timestep {tier.noisiest} of {count}",
-            remedy=f"fetch the model again, or remove its folder {tier.folder.name}/",
-        )
-    return Fast(tier=tier, lora=read_lora(tier.weights, parts.unet, scale=tier.scale))
+def _fast(base: Path, parts: Components) -> tuple[Fast, ...]:
+    """The fast tiers of a model. Raises ModelError for one that does not fit the model."""
+    tiers, count = tiers_of(base), parts.scheduler_config.get("num_train_timesteps", 1000)
+    for tier in tiers:
+        if isinstance(count, int) and tier.noisiest >= count:
+            raise ModelError(
+                f"{tier.folder / SETTINGS} does not fit the model: it begins at timestep {tier.noisiest} of {count}",
+                remedy=f"fetch the model again, or remove its folder {tier.folder.name}/",
+            )
+    return tuple(Fast(tier=tier, lora=read_lora(tier.weights, parts.unet, scale=tier.scale)) for tier in tiers)

@@ -26,6 +26,8 @@ _DIFFERENTLY_BEGUN = 0.85
 _SHORTEST = 3
 """Letters of a word that may be a misspelling: below, everything is like something."""
 _LOOKS_SHOWN = 3
+_MODIFIERS = ("strength", "palette", "plain")
+"""Kinds of words that go with a look and are none."""
 # A word, or words that a hyphen, an apostrophe or a decimal point joins: as one reads it in a message.
 _SPOKEN = re.compile(r"[^\W_]+(?:[-'.][^\W_]+)*")
 _PART = re.compile(r"[^\W_]+")
@@ -85,6 +87,11 @@ class Vocabulary:
             else:
                 at += 1
         return tuple(found.values())
+
+    def named_alone(self, text: str) -> Look | None:
+        """The look that a text names and no other; None where it names none or several."""
+        named = [look for look in self.named(text) if look.kind not in _MODIFIERS]
+        return named[0] if len(named) == 1 else None
 
     def says_a_look(self, text: str) -> bool:
         """Whether a word of the text is one of a look, and not only of a subject or of praise."""
