@@ -18,7 +18,7 @@ EXAMPLE = Path(__file__).parents[1] / "examples" / "train_embedded"
 if str(EXAMPLE) not in sys.path:
     sys.path.insert(0, str(EXAMPLE))
 
-from trainer import adversarial  # noqa: E402
+from trainer import adversarial, lessons  # noqa: E402
 from trainer.adversarial import (  # noqa: E402
     HEADS,
     LEAST,
@@ -29,17 +29,24 @@ from trainer.adversarial import (  # noqa: E402
     critic_loss,
     maker_loss,
     texture_ratio,
+    unrest,
 )
 from trainer.batches import Batch  # noqa: E402
+from trainer.checkpoint import save_state  # noqa: E402
 from trainer.courses import climbed, course_of  # noqa: E402
 from trainer.critic import Critic, gradient_penalty, hinge  # noqa: E402
+from trainer.drawn import begin_with, factors, write_drawn  # noqa: E402
 from trainer.export import Networks  # noqa: E402
 from trainer.form import new_autoencoder, new_scheduler  # noqa: E402
+from trainer.lessons import lesson_of  # noqa: E402
 from trainer.looks import LOOKS, look_named  # noqa: E402
 from trainer.loop import LoopOptions, run_loop  # noqa: E402
 from trainer.prompts import Outfit  # noqa: E402
+from trainer.starting import MisfitError  # noqa: E402
 
 from vedit.diffusion.trajectory import Step  # noqa: E402
+from vedit.models.fast import FastTier, read_tier  # noqa: E402
+from vedit.models.lora import low_rank, read_lora  # noqa: E402
 
 
 @pytest.fixture(autouse=True)
@@ -76,9 +83,65 @@ def test_each_look_has_a_head_of_its_own() -> None:
 
 
 def test_every_look_is_taken_and_the_strong_ones_always() -> None:
-    assert set(adversarial.STRONG) | set(adversarial.EFFORT) == set(adversarial.HEADS)
-    assert not set(adversarial.STRONG) & set(adversarial.EFFORT)
-    assert all(0 < share < 1 for share in adversarial.EFFORT.values())
+    assert set(lessons.STRONG) | set(lessons.EFFORT) == set(HEADS)
+    assert not set(lessons.STRONG) & set(lessons.EFFORT)
+    assert all(0 < share < 1 for share in lessons.EFFORT.values())
+
+
+def test_a_lesson_of_some_looks_takes_these_always_and_the_others_seldom() -> None:
+    lesson = lesson_of(["clay", "ink"])
+    assert set(HEADS) - set(lesson.effort) == {"clay", "ink"}
+    assert all(0 < share < 0.1 for share in lesson.effort.values())
+    assert sum(lesson.shares.values()) == 1
+
+
+def test_flat_parts_of_the_target_are_where_unrest_counts() -> None:
+    flat = torch.zeros(1, 3, 32, 32)
+    noise = 0.05 * torch.randn(1, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    drawn_target = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    assert unrest(flat, flat) == 0
+    assert unrest(flat + noise, flat) > 20 * unrest(drawn_target + noise, drawn_target)
+    assert unrest(flat + 0.3, flat) < 1e-6, "a wash of another colour is calm"
+
+
+def test_the_factors_of_a_change_give_it_back() -> None:
+    """Of full rank all of it, of a lower one the nearest there is: numpy's truncated decomposition."""
+    for shape in ((6, 4, 3, 3), (5, 7)):
+        change = torch.randn(shape, generator=torch.Generator().manual_seed(2))
+        torch.testing.assert_close(low_rank(*factors(change, 64), change.shape), change, atol=1e-5, rtol=1e-4)
+        left, values, right = np.linalg.svd(change.flatten(1).numpy(), full_matrices=False)
+        nearest = torch.from_numpy((left[:, :2] * values[:2]) @ right[:2]).view(shape)
+        torch.testing.assert_close(low_rank(*factors(change, 2), change.shape), nearest, atol=1e-5, rtol=1e-4)
+
+
+def test_a_change_that_is_written_leads_to_what_was_learnt(tmp_path: Path) -> None:
+    own, learnt = (Networks.new(widths=(8, 16, 16), norm_groups=4).unet for _ in range(2))
+    tier = FastTier(folder=tmp_path / "drawn", schedules=WAYS, guidance=1.0, unet="its own", looks=("clay",))
+    size = write_drawn(tier, own, dict(learnt.state_dict()), rank=512)
+    assert size == tier.weights.stat().st_size
+    assert read_tier(tier.folder) == tier
+    change = read_lora(tier.weights, own)
+    with change.merged(own):
+        for name, value in learnt.named_parameters():
+            if name.endswith(".weight") and value.ndim >= 2:
+                torch.testing.assert_close(own.get_parameter(name), value, atol=2e-3, rtol=2e-3)
+
+
+def test_a_run_begins_with_the_unet_and_the_critic_of_another(tmp_path: Path) -> None:
+    other, mine = players(), players()
+    before = {name: value.clone() for name, value in mine.networks.tile.state_dict().items()}
+    other.texture.fill_(0.5)
+    optimizer = torch.optim.AdamW(other.parameters())
+    ema = {name: value + 1 if value.is_floating_point() else value for name, value in other.state_dict().items()}
+    save_state(tmp_path, modules=other, ema=ema, optimizer=optimizer, facts={"step": 1})
+    begin_with(mine, tmp_path)
+    for name, value in other.networks.unet.state_dict().items():
+        torch.testing.assert_close(mine.networks.unet.state_dict()[name], value + 1)
+    torch.testing.assert_close(mine.critic.state_dict(), other.critic.state_dict())
+    torch.testing.assert_close(mine.texture, other.texture)
+    torch.testing.assert_close(mine.networks.tile.state_dict(), before)
+    with pytest.raises(MisfitError, match="no saved state"):
+        begin_with(mine, tmp_path / "nowhere")
 
 
 def test_a_held_critic_passes_gradients_on_and_takes_none() -> None:

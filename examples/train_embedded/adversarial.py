@@ -4,20 +4,33 @@
 
 Needs the packed pictures that train.py leaves in its --work. Stopped and started again with the same --work it goes on
 where the last saved state was; the minutes count over all runs. On a CUDA device it uses that, else the CPU.
+
+With --looks only these are taught, to the UNet alone, and what comes out is a folder with the change of its weights, to
+be laid beside the model's other parts as drawn/: the model uses it for these looks, and is what it was for all others.
+
+    python examples/train_embedded/adversarial.py --weights vedit/embedded --out build/drawn --minutes 120 \\
+        --looks "stained glass" clay --begin build/train_embedded/adversarial
 """
 
 import argparse
+import copy
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import Tensor
 from train import CUDA_SCALE, place, show
-from trainer.adversarial import Players, adversarial_loss
+from trainer.adversarial import WAYS, Players, adversarial_loss
+from trainer.drawn import begin_with, write_drawn
 from trainer.export import Networks, export
 from trainer.form import new_autoencoder
+from trainer.lessons import ALL, lesson_of
 from trainer.looks import LOOKS
 from trainer.loop import LoopOptions, run_loop
 from trainer.starting import KEY, MisfitError, load_autoencoder, load_networks, start_of
+
+from vedit.models.fast import FastTier, unet_digest
 
 CRITIC_TIMES = 6.0
 """How much faster than the networks the critic learns: it begins from nothing."""
@@ -35,7 +48,17 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--workers", type=int, default=1, help="processes that make data")
     parser.add_argument("--rate", type=float, default=4e-5, help="peak learning rate of the networks")
     parser.add_argument("--batch-scale", type=int, help=f"times the 6 pictures of a batch; on a GPU {CUDA_SCALE}")
+    parser.add_argument("--looks", nargs="+", metavar="LOOK", help="teach these alone, as a change of the UNet")
+    parser.add_argument(
+        "--begin", type=Path, help="with --looks: the --work of a run whose UNet and critic to begin with"
+    )
+    parser.add_argument("--rank", type=int, default=32, help="with --looks: of the change of each layer")
     args = parser.parse_args()
+    unknown = sorted(set(args.looks or ()) - {look.name for look in LOOKS})
+    if unknown:
+        parser.error(f"no look {unknown[0]!r}; they are {', '.join(look.name for look in LOOKS)}")
+    if args.begin is not None and not args.looks:
+        parser.error("--begin goes with --looks")
     if args.out.resolve() == args.weights.resolve():
         parser.error("--out is a folder of its own: the weights that are begun from stay")
     return args
@@ -59,22 +82,36 @@ def run(args: argparse.Namespace, device: torch.device) -> None:
     vae, networks = new_autoencoder(), Networks.new()
     load_autoencoder(vae, args.weights)
     load_networks(networks, args.weights)
+    own = copy.deepcopy(networks).requires_grad_(False)
     players = Players(networks)
-    place(vae, device)
-    place(players, device)
+    if args.looks:
+        for part in (networks.tile, networks.soft_edge):
+            part.requires_grad_(False)
+        if args.begin is not None and begin.load is not None:
+            begin_with(players, args.begin)
+    for module in (vae, own, players):
+        place(module, device)
+    write = drawn_writer(args, own) if args.looks else whole_writer(args, vae, networks)
 
     def on_save(ema: dict[str, Tensor], step: int) -> None:
         mine = {name.removeprefix("networks."): v for name, v in ema.items() if name.startswith("networks.")}
-        copy = new_autoencoder()
-        copy.load_state_dict(vae.state_dict())
-        size = export(copy, networks.averaged(mine), args.out)
+        size = write(mine)
         print(f"exported step {step} to {args.out}: {size / 1e6:.1f} MB", flush=True)
         textures: list[float] = players.texture.tolist()
         far = sorted(zip(textures, (look.name for look in LOOKS), strict=True), reverse=True)
         print("farthest: " + ", ".join(f"{name} {value:.2f}" for value, name in far[:8]), flush=True)
 
     scale = args.batch_scale or (CUDA_SCALE if device.type == "cuda" else 1)
-    start = adversarial_loss(players, vae, packs=args.packs, seed=args.seed, workers=args.workers, scale=scale)
+    start = adversarial_loss(
+        players,
+        vae,
+        packs=args.packs,
+        seed=args.seed,
+        workers=args.workers,
+        scale=scale,
+        lesson=lesson_of(args.looks) if args.looks else ALL,
+        inverting=own if args.looks else None,
+    )
     options = LoopOptions(
         minutes=args.minutes,
         steps=args.steps,
@@ -90,6 +127,32 @@ def run(args: argparse.Namespace, device: torch.device) -> None:
         players, start, folder=args.work, options=options, on_save=on_save, kept={KEY: begin.facts[KEY]}
     ):
         show("adversarial", row)
+
+
+def whole_writer(
+    args: argparse.Namespace, vae: AutoencoderTiny, networks: Networks
+) -> Callable[[dict[str, Tensor]], int]:
+    """Writes averaged weights of the networks as a model; returns its size in bytes."""
+
+    def write(mine: dict[str, Tensor]) -> int:
+        same = new_autoencoder()
+        same.load_state_dict(vae.state_dict())
+        return export(same, networks.averaged(mine), args.out)
+
+    return write
+
+
+def drawn_writer(args: argparse.Namespace, own: Networks) -> Callable[[dict[str, Tensor]], int]:
+    """Writes what the UNet's averaged weights differ by from the model's own; returns its size in bytes."""
+    tier = FastTier(
+        folder=args.out, schedules=WAYS, guidance=1.0, unet=unet_digest(args.weights), looks=tuple(args.looks)
+    )
+
+    def write(mine: dict[str, Tensor]) -> int:
+        unet = {name.removeprefix("unet."): value for name, value in mine.items() if name.startswith("unet.")}
+        return write_drawn(tier, own.unet, unet, rank=args.rank)
+
+    return write
 
 
 if __name__ == "__main__":

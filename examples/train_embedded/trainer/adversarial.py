@@ -24,6 +24,7 @@ from trainer.critic import Critic, gradient_penalty, hinge
 from trainer.export import Networks
 from trainer.finishing import Take
 from trainer.form import new_scheduler
+from trainer.lessons import ALL, Lesson
 from trainer.looks import LOOKS
 from trainer.loop import Loss
 from trainer.pairs import make_pairs
@@ -37,20 +38,8 @@ WAYS = {
     "draft": SCHEDULES["draft"],
     "standard": Schedule(sampling=(901, 789, 676, 563, 451, 338, 226, 113), inversion=(601, 301, 81), fixed_point=1),
 }
-SHARES = {"draft": 0.75, "standard": 0.25}
-"""Of the batches, by quality."""
-NOISE, INVERTED = 0.3, 0.3
-"""Shares of the batches that begin at noise alone and at the inverted source alone; the others mix them."""
 SIZES = ((128, 128, 6),)
 """(height, width, pictures) of a batch: a critic judges patches, so many small crops teach it most."""
-STRONG = (
-    *("watercolor", "gouache", "oil painting", "impressionism", "charcoal", "pastel", "ink", "comic", "anime"),
-    *("pixel art", "stained glass", "low poly", "pointillism", "risograph", "graffiti"),
-    *("clay", "paper cut", "embroidery"),
-)
-"""The looks whose strokes squares and sliced distances leave undrawn."""
-EFFORT = {look.name: 0.3 if look.kind in ("medium", "material") else 0.12 for look in LOOKS if look.name not in STRONG}
-"""How often a picture of another look is taken, against 1 for the strong ones: they are to stay as they are."""
 DROP_WORDS = (0.0, 0.0)
 """Nothing but the words says which head judges."""
 SCORE, FEATURES, PLACES, SQUARES, FLICKER = 0.3, 2.0, 10.0, 1.0, 8.0
@@ -62,6 +51,9 @@ PENALTY, PENALTY_EVERY = 1.0, 8
 MEMORY, LEAST, MEASURED_EVERY = 0.1, 0.1, 4
 """How fast a look's texture distance is averaged, the least that its score may weigh, and how rarely the distance is
 taken: sorting so many patches is a third of a step on a CPU."""
+CALM, FLAT = 40.0, 0.03
+"""Weight of fine differences where the target is flat, and the local deviation, of a range of 2, that ends flatness:
+patches that all bear the same lattice of cells fool a critic, skies and skin show it."""
 HEADS = {look.name: number for number, look in enumerate(LOOKS)}
 
 
@@ -111,7 +103,15 @@ class Drawn:
 
 
 def adversarial_loss(
-    players: Players, vae: AutoencoderTiny, *, packs: Path, seed: int, workers: int, scale: int = 1
+    players: Players,
+    vae: AutoencoderTiny,
+    *,
+    packs: Path,
+    seed: int,
+    workers: int,
+    scale: int = 1,
+    lesson: Lesson = ALL,
+    inverting: Networks | None = None,
 ) -> Callable[[int], Loss]:
     """For `run_loop`: pairs in, the errors of both players out; neither's reaches the other's weights.
 
@@ -121,15 +121,23 @@ def adversarial_loss(
         packs: of `train.py`.
         seed, workers: of the data.
         scale: times the pictures of a batch.
+        lesson: what is taught.
+        inverting: what inverts the sources, where it is not what learns.
     """
     config = new_scheduler().config
-    ways = [course_of(WAYS[quality], config) for quality in SHARES]
-    odds = torch.tensor(list(SHARES.values()))
+    ways = [course_of(WAYS[quality], config) for quality in lesson.shares]
+    odds = torch.tensor(list(lesson.shares.values()))
     vae.requires_grad_(False).eval()
 
     def start(first: int) -> Loss:
         pairs = partial(
-            make_pairs, seed=seed + 2, packs=packs, scale=scale, sizes=SIZES, drop_words=DROP_WORDS, effort=EFFORT
+            make_pairs,
+            seed=seed + 2,
+            packs=packs,
+            scale=scale,
+            sizes=SIZES,
+            drop_words=DROP_WORDS,
+            effort=lesson.effort,
         )
         batches = iterate_batches(pairs, start=first, workers=workers)
 
@@ -137,9 +145,9 @@ def adversarial_loss(
             # Every draw is a function of (seed, number): a resumed run draws the same.
             generator = torch.Generator().manual_seed((seed + 2) * 1_000_003 + number)
             batch = next(batches)
-            take = Take.of(players.networks, vae, batch, generator)
+            take = Take.of(players.networks, vae, batch, generator, inverting=inverting)
             way = ways[int(torch.multinomial(odds, 1, generator=generator))]
-            foreseen = view(take, way, beginning(take, way, generator), generator)
+            foreseen = view(take, way, beginning(take, way, lesson, generator), generator)
             device = foreseen.device
             drawn = Drawn(
                 made=shown(vae, foreseen),
@@ -160,14 +168,16 @@ def adversarial_loss(
 
 
 @torch.no_grad()
-def beginning(take: Take, way: Course, generator: torch.Generator) -> Tensor:
+def beginning(take: Take, way: Course, lesson: Lesson, generator: torch.Generator) -> Tensor:
     """Latents (N, C, h, w) where a render begins: sqrt(1 - a^2) of the inverted sources and a of noise of their spread.
 
-    `a` is one for the batch: 1 in a share `NOISE` of them, 0 in a share `INVERTED`, else anything between. The twins
-    have the noise of the first of the batch.
+    `a` is one for the batch, as the lesson says. The twins have the noise of the first of the batch.
     """
     share, mixed = torch.rand(2, generator=generator).tolist()
-    amount = 1.0 if share < NOISE else 0.0 if share < NOISE + INVERTED else mixed
+    least, most = lesson.mixed
+    amount = least + (most - least) * mixed
+    if share < lesson.noise + lesson.inverted:
+        amount = 1.0 if share < lesson.noise else 0.0
     inverted = take.inverted(way)
     if amount == 0:
         return inverted
@@ -205,17 +215,32 @@ def maker_loss(players: Players, drawn: Drawn) -> tuple[Tensor, dict[str, float]
     features = torch.stack([F.l1_loss(a, b) for a, b in zip(seen, wanted, strict=True)]).sum()
     places = F.l1_loss(F.avg_pool2d(drawn.made, PLACE), F.avg_pool2d(drawn.target, PLACE)) / 2
     apart = F.l1_loss(drawn.made, drawn.target) / 2
+    calm = unrest(drawn.made, drawn.target)
     twins = len(drawn.motion)
     flicker = disagreement(drawn.made[:twins], drawn.made[len(drawn.made) - twins :], drawn.motion)
-    total = SCORE * fooled + FEATURES * features + PLACES * places + SQUARES * apart + FLICKER * flicker
+    total = SCORE * fooled + FEATURES * features + PLACES * places + SQUARES * apart + FLICKER * flicker + CALM * calm
     return total, {
         "score": score.mean().item(),
         "features": features.item(),
         "places": places.item(),
         "apart": apart.item(),
         "flicker": flicker.item(),
+        "calm": calm.item(),
         "texture": players.texture.mean().item(),
     }
+
+
+def unrest(made: Tensor, target: Tensor) -> Tensor:
+    """The mean absolute difference of fine detail, weighed by how flat the target is; () of [-1, 1] pictures."""
+    found, wanted = high_pass(made), high_pass(target)
+    spread = F.avg_pool2d(wanted.square().mean(1, keepdim=True), 9, stride=1, padding=4).sqrt()
+    flat = (-(spread / FLAT).square()).exp()
+    return (flat * (found - wanted).abs()).mean() / 2
+
+
+def high_pass(picture: Tensor) -> Tensor:
+    """What is finer than 9 pixels, (N, 3, H, W)."""
+    return picture - F.avg_pool2d(picture, 9, stride=1, padding=4, count_include_pad=False)
 
 
 def critic_loss(critic: Critic, drawn: Drawn, *, penalised: bool) -> Tensor:
@@ -234,10 +259,7 @@ def texture_ratio(drawn: Drawn, generator: torch.Generator) -> Tensor:
 
     Where a look leaves the photograph's texture as it is, both are near 0: the ratio is drawn to 1 there.
     """
-    fine = [
-        picture - F.avg_pool2d(picture, 9, stride=1, padding=4, count_include_pad=False)
-        for picture in (drawn.made, drawn.target, drawn.source)
-    ]
+    fine = [high_pass(picture) for picture in (drawn.made, drawn.target, drawn.source)]
     seed = int(torch.randint(2**31, (), generator=generator))
 
     def distance(a: Tensor, b: Tensor) -> Tensor:

@@ -35,10 +35,9 @@ def load_state(
     folder: Path, *, modules: nn.Module, ema: dict[str, Tensor], optimizer: torch.optim.Optimizer | None
 ) -> dict[str, Any] | None:
     """Load what `save_state` wrote into the given objects; None where there is no state yet."""
-    head_file = folder / "state.json"
-    if not head_file.is_file():
+    head = read_head(folder)
+    if head is None:
         return None
-    head = json.loads(head_file.read_text(encoding="utf-8"))
     tensors = load_file(folder / Path(head["tensors"]).name)
     modules.load_state_dict({k.removeprefix("model."): v for k, v in tensors.items() if k.startswith("model.")})
     for key, value in tensors.items():
@@ -55,7 +54,13 @@ def load_state(
     return head["facts"]
 
 
+def read_head(folder: Path) -> dict[str, Any] | None:
+    """What the state in `folder` says: the name of its file of tensors, and its facts; None where there is none."""
+    head_file = folder / "state.json"
+    return json.loads(head_file.read_text(encoding="utf-8")) if head_file.is_file() else None
+
+
 def read_facts(folder: Path) -> dict[str, Any] | None:
     """The facts of the state in `folder`, without its tensors; None where there is none."""
-    head_file = folder / "state.json"
-    return json.loads(head_file.read_text(encoding="utf-8"))["facts"] if head_file.is_file() else None
+    head = read_head(folder)
+    return None if head is None else head["facts"]

@@ -20,7 +20,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from trainer import form
 from trainer.looks import LOOKS, PALETTES, STRENGTHS
 from trainer.prompts import known_words
-from vedit.models import FAST_FOLDER
+from vedit.models import TIER_FOLDERS
 
 LIMIT_BYTES = 32_000_000
 CONTROLS = {"tile": "controlnet", "softedge": "controlnet_1"}
@@ -132,8 +132,9 @@ def export(vae: AutoencoderTiny, networks: Networks, folder: Path) -> int:
         size = sum(path.stat().st_size for path in files)
         if size > LIMIT_BYTES:
             raise ValueError(f"the checkpoint has {size} bytes, {LIMIT_BYTES} are allowed: use narrower networks")
-        if (folder / FAST_FOLDER).is_dir():
-            (folder / FAST_FOLDER).replace(new / FAST_FOLDER)
+        for tier in TIER_FOLDERS:
+            if (folder / tier).is_dir():
+                (folder / tier).replace(new / tier)
         # The index last: it names the parts.
         for path in sorted(files, key=lambda p: p.name == "model_index.json"):
             target = folder / path.relative_to(new)

@@ -28,7 +28,7 @@ from trainer.pairs import make_pairs
 from trainer.sliced import sliced_distance
 from trainer.twins import disagreement
 from vedit.diffusion.few_steps import implied_noise
-from vedit.diffusion.trajectory import cleaner
+from vedit.diffusion.trajectory import Step, cleaner
 from vedit.models.sd import token_ids
 from vedit.options import RestyleOptions
 from vedit.preprocessors.softedge import soft_edges
@@ -118,6 +118,7 @@ class Take:
         controls: tile and soft edges, each (N, 3, H, W) in [0, 1].
         keep: (2, N, 1, 1, 1), what each control is weighed by.
         motion: (K, 2, 3), how each twin moved.
+        inverting: the networks that invert the sources, where they are not those that learn.
     """
 
     networks: Networks
@@ -129,9 +130,18 @@ class Take:
     controls: tuple[Tensor, Tensor]
     keep: Tensor
     motion: Tensor
+    inverting: Networks | None = None
 
     @classmethod
-    def of(cls, networks: Networks, vae: AutoencoderTiny, batch: Batch, generator: torch.Generator) -> "Take":
+    def of(
+        cls,
+        networks: Networks,
+        vae: AutoencoderTiny,
+        batch: Batch,
+        generator: torch.Generator,
+        *,
+        inverting: Networks | None = None,
+    ) -> "Take":
         """From a batch of `make_pairs`."""
         device = next(networks.parameters()).device
         source = torch.from_numpy(batch["source"]).to(device).float() / 255
@@ -152,19 +162,24 @@ class Take:
             controls=(tile(source), soft_edges(source)),
             keep=keep.to(device),
             motion=torch.from_numpy(batch["motion"]).to(device),
+            inverting=inverting,
         )
 
-    def say(self, x: Tensor, timestep: int | Tensor, words: Tensor) -> Tensor:
-        """v (N, C, h, w), float32, at one timestep or one for each picture."""
+    def say(self, x: Tensor, timestep: int | Tensor, words: Tensor, by: Networks | None = None) -> Tensor:
+        """v (N, C, h, w), float32, at one timestep or one for each picture; `by` others than what learns."""
         at = timestep if isinstance(timestep, Tensor) else torch.full((len(x),), timestep, device=x.device)
         with torch.autocast(x.device.type, torch.bfloat16):
             x = x.contiguous(memory_format=torch.channels_last)
-            return predict(self.networks, x, at, words, self.controls, self.keep).float()
+            return predict(by or self.networks, x, at, words, self.controls, self.keep).float()
 
     @torch.no_grad()
     def inverted(self, way: Course) -> Tensor:
         """The sources where a render of that way begins (N, C, h, w)."""
-        return climbed(lambda x, step: self.say(x, step.timestep, self.nothing), self.filmed, way.up, leaping=way.leaps)
+
+        def said(x: Tensor, step: Step) -> Tensor:
+            return self.say(x, step.timestep, self.nothing, self.inverting)
+
+        return climbed(said, self.filmed, way.up, leaping=way.leaps)
 
     def flicker(self, view: Tensor) -> Tensor:
         """What the twins of a view disagree by, once decoded."""
