@@ -267,7 +267,7 @@ def _fresh() -> dict[str, torch.Tensor]:
     return players().state_dict()
 
 
-@pytest.mark.parametrize(("quality", "most"), [("draft", 5), ("standard", 12)])
+@pytest.mark.parametrize(("quality", "most"), [("draft", 5), ("standard", 6)])
 def test_renders_are_walked_with_as_many_evaluations_as_they_may_cost(quality: str, most: int) -> None:
     way = course_of(WAYS[quality], new_scheduler().config)
     evaluated: list[int] = []
