@@ -17,6 +17,7 @@ from vedit.finish import upsample_change
 from vedit.geometry import fit, unfit, working_fit
 from vedit.media.read import open_video
 from vedit.models import load, size_multiple
+from vedit.models.recipes import by_recipe
 from vedit.models.sd import Model
 from vedit.options import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
@@ -50,7 +51,8 @@ def main() -> None:
     for path in args.clips:
         with open_video(path) as reader:
             clip = reader.read(FrameRange(start=args.frame, stop=args.frame + 1))
-        cells = [to_eight_bits(clip), *(restyled(model, clip, replace(options, prompt=look)) for look in looks)]
+        asked = (by_recipe(replace(options, prompt=look), args.model) for look in looks)
+        cells = [to_eight_bits(clip), *(restyled(model, clip, each) for each in asked)]
         columns: int = args.columns or len(cells)
         for first in range(0, len(cells), columns):
             rows.append(cells[first : first + columns])
