@@ -91,7 +91,7 @@ def test_inverted_sources_lie_where_a_render_begins(folder: Path, schedule: Sche
 
     once = replace(schedule, fixed_point=min(schedule.fixed_point, 1))
     tier = FastTier(folder=Path(), schedules={"standard": once}, guidance=2.0, unet="its own")
-    model = replace(model, fast=Fast(tier=tier, lora=Lora(pairs={}, scale=1.0)))
+    model = replace(model, fast=(Fast(tier=tier, lora=Lora(pairs={}, scale=1.0)),))
     restyler = prepare(model, RestyleOptions(cross_frame=False))
     describe = Conditioning(prompt=restyler.source, controls=own_guides(restyler)((0, 1), frames).controls)
     denoise = bind(model.denoiser, describe, batch=2, memory=None)
