@@ -71,7 +71,7 @@ def again_command(
       vedit again input.vedit.mp4.vedit.json -o copy.mp4
       vedit again input.vedit.mp4.vedit.json --variation 0.6 --seed 7 -o seed7.mp4
       vedit again out.mov.vedit.json --source /footage/input.mov --codec prores -o master.mov
-      vedit again out.mov.vedit.json --dry-run
+      vedit again out.mov.vedit.json -o copy.mov --dry-run
 
     The source, masks and weights are checked by their hashes first, and the frames of the result in the end. Neither a
     config file nor VEDIT_* variables decide anything here: all settings are the record's, or typed.
