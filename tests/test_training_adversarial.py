@@ -3,6 +3,8 @@
 # The example is a script with its package beside it, on no checker's path.
 # pyright: reportMissingImports=false
 
+import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -278,3 +280,19 @@ def test_renders_are_walked_with_as_many_evaluations_as_they_may_cost(quality: s
 
     climbed(denoise, torch.zeros(1, 4, 8, 8), way.up, leaping=way.leaps)
     assert len(evaluated) + len(way.coarse.steps) == most
+
+
+def test_a_run_of_some_looks_is_not_gone_on_with_as_one_of_others(tmp_path: Path) -> None:
+    import adversarial as script
+    from trainer.starting import KEY
+
+    packs, work, weights = tmp_path / "packs", tmp_path / "work", tmp_path / "weights"
+    for folder in (packs, work, weights):
+        folder.mkdir()
+    (packs / "photos.json").write_text("{}", "utf-8")
+    facts = {"step": 1, KEY: str(weights.resolve()), script.TAUGHT: "clay, ink"}
+    (work / "state.json").write_text(json.dumps({"tensors": "none", "facts": facts}), "utf-8")
+    for looks in (["clay"], None):
+        asked = argparse.Namespace(packs=packs, work=work, weights=weights, looks=looks)
+        with pytest.raises(MisfitError, match="other looks"):
+            script.run(asked, torch.device("cpu"))

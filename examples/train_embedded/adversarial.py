@@ -22,6 +22,7 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import Tensor
 from train import CUDA_SCALE, place, show
 from trainer.adversarial import WAYS, Players, adversarial_loss
+from trainer.checkpoint import read_facts
 from trainer.drawn import begin_with, write_drawn
 from trainer.export import Networks, export
 from trainer.form import new_autoencoder
@@ -32,6 +33,8 @@ from trainer.starting import KEY, MisfitError, load_autoencoder, load_networks, 
 
 from vedit.models.fast import FastTier, unet_digest
 
+TAUGHT = "looks"
+"""What a state says of the looks that its run teaches alone; nothing where it teaches all."""
 CRITIC_TIMES = 6.0
 """How much faster than the networks the critic learns: it begins from nothing."""
 
@@ -77,21 +80,25 @@ def run(args: argparse.Namespace, device: torch.device) -> None:
     """Train, export at every saved state and at the end. Raises MisfitError for weights or a state that do not fit."""
     if not (args.packs / "photos.json").is_file():
         raise MisfitError(f"no packed pictures in {args.packs}: run train.py first, or give its folder to --packs")
-    begin = start_of(args.work, args.weights)
+    begin, taught = start_of(args.work, args.weights), ", ".join(sorted(args.looks or ()))
+    facts = read_facts(args.work)
+    if facts is not None and facts.get(TAUGHT, "") != taught:
+        raise MisfitError(f"{args.work} holds a run of other looks: remove it or give another --work")
     torch.manual_seed(args.seed)
     vae, networks = new_autoencoder(), Networks.new()
     load_autoencoder(vae, args.weights)
     load_networks(networks, args.weights)
-    own = copy.deepcopy(networks).requires_grad_(False)
-    players = Players(networks)
+    players, own = Players(networks), None
     if args.looks:
+        own = copy.deepcopy(networks).requires_grad_(False)
+        place(own, device)
         for part in (networks.tile, networks.soft_edge):
             part.requires_grad_(False)
         if args.begin is not None and begin.load is not None:
             begin_with(players, args.begin)
-    for module in (vae, own, players):
-        place(module, device)
-    write = drawn_writer(args, own) if args.looks else whole_writer(args, vae, networks)
+    place(vae, device)
+    place(players, device)
+    write = whole_writer(args, vae, networks) if own is None else drawn_writer(args, own)
 
     def on_save(ema: dict[str, Tensor], step: int) -> None:
         mine = {name.removeprefix("networks."): v for name, v in ema.items() if name.startswith("networks.")}
@@ -110,7 +117,7 @@ def run(args: argparse.Namespace, device: torch.device) -> None:
         workers=args.workers,
         scale=scale,
         lesson=lesson_of(args.looks) if args.looks else ALL,
-        inverting=own if args.looks else None,
+        inverting=own,
     )
     options = LoopOptions(
         minutes=args.minutes,
@@ -124,7 +131,7 @@ def run(args: argparse.Namespace, device: torch.device) -> None:
         log_every=20 if device.type == "cpu" else 100,
     )
     for row in run_loop(
-        players, start, folder=args.work, options=options, on_save=on_save, kept={KEY: begin.facts[KEY]}
+        players, start, folder=args.work, options=options, on_save=on_save, kept={KEY: begin.facts[KEY], TAUGHT: taught}
     ):
         show("adversarial", row)
 

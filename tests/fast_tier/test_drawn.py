@@ -144,10 +144,11 @@ def test_what_a_model_is_names_its_drawn_looks(both: Path, monkeypatch: pytest.M
     assert (told["drawn"], told["fast_tier"]) == (["comic", "ink"], list(SCHEDULES))
 
 
-def test_looks_that_are_no_names_are_refused(both: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("looks", [[1], "comic", []])
+def test_looks_that_are_no_names_are_refused(both: Path, tmp_path: Path, looks: object) -> None:
     folder = tmp_path / "drawn"
     shutil.copytree(both / "drawn", folder)
     said = json.loads((folder / "fast.json").read_text("utf-8"))
-    (folder / "fast.json").write_text(json.dumps({**said, "looks": [1]}), "utf-8")
+    (folder / "fast.json").write_text(json.dumps({**said, "looks": looks}), "utf-8")
     with pytest.raises(ModelError, match="looks is a list of names"):
         read_tier(folder)

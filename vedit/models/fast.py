@@ -9,11 +9,11 @@ trajectory would (Meng et al. 2023, guidance distillation; Salimans & Ho 2022, p
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from math import isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from vedit.controls import branch
 from vedit.errors import ModelError
@@ -106,10 +106,6 @@ class FastTier:
             raise ValueError(f"it serves {', '.join(self.schedules) or 'nothing'}, of {', '.join(QUALITIES)}")
         if not (isfinite(self.guidance) and isfinite(self.scale)):
             raise ValueError("guidance and scale are finite numbers")
-        if any(type(kind) is not str for kind in self.controls):
-            raise ValueError(f"controls is a list of kinds, not {list(self.controls)}")
-        if any(type(look) is not str for look in self.looks):
-            raise ValueError(f"looks is a list of names, not {list(self.looks)}")
         if type(self.unet) is not str or not self.unet:
             raise ValueError("it does not say of which UNet it is")
 
@@ -187,7 +183,12 @@ def tier_for(name: str, options: RestyleOptions) -> tuple[FastTier, Schedule] | 
     Raises:
         ModelError: as `fast_tiers`.
     """
-    found = ((tier, tier.schedule(options)) for tier in fast_tiers(name))
+    return serving(fast_tiers(name), options)
+
+
+def serving(tiers: Iterable[FastTier], options: RestyleOptions) -> tuple[FastTier, Schedule] | None:
+    """The first of some tiers that serves a look, and its steps; None where none does."""
+    found = ((tier, tier.schedule(options)) for tier in tiers)
     return next(((tier, schedule) for tier, schedule in found if schedule is not None), None)
 
 
@@ -229,7 +230,7 @@ def read_tier(folder: Path) -> FastTier:
             schedules={quality: _schedule(quality, dict(of)) for quality, of in said.pop("schedules").items()},
             guidance=float(said.pop("guidance")),
             unet=said.pop("unet"),
-            **{key: tuple(said.pop(key)) for key in ("controls", "looks") if key in said},
+            **{key: _names(key, said.pop(key)) for key in ("controls", "looks") if key in said},
             scale=float(said.pop("scale", 1.0)),
         )
         _nothing_left(said)
@@ -239,6 +240,14 @@ def read_tier(folder: Path) -> FastTier:
             f"{path} cannot be used: {reason}", remedy=f"fetch the model again, or remove its folder {folder.name}/"
         ) from error
     return tier
+
+
+def _names(key: str, said: object) -> tuple[str, ...]:
+    """A list of names. Raises ValueError for anything else; an empty list of looks would stand for all of them."""
+    names = cast("list[object]", said) if isinstance(said, list) else []
+    if any(type(name) is not str for name in names) or (not names and (said != [] or key == "looks")):
+        raise ValueError(f"{key} is a list of names, not {said!r}")
+    return tuple(map(str, names))
 
 
 def _schedule(quality: str, said: dict[str, Any]) -> Schedule:

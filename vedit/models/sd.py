@@ -18,7 +18,7 @@ from vedit.diffusion.regions import RegionalPrompts, regional_prompts
 from vedit.errors import ModelError
 from vedit.finite import check_weights, finite, precision_of
 from vedit.models import known_words
-from vedit.models.fast import SETTINGS, FastTier, Schedule, tiers_of
+from vedit.models.fast import SETTINGS, FastTier, Schedule, serving, tiers_of
 from vedit.models.lora import Lora, read_lora
 from vedit.models.sd_controls import ControlBranches, ignores_text
 from vedit.models.sd_files import Components, Target, load_components
@@ -70,8 +70,8 @@ class Model:
 
     def fast_for(self, options: RestyleOptions) -> tuple[Fast, Schedule] | None:
         """The fast tier that serves a look, and its steps; None where none does."""
-        found = ((fast, fast.tier.schedule(options)) for fast in self.fast)
-        return next(((fast, schedule) for fast, schedule in found if schedule is not None), None)
+        found = serving((fast.tier for fast in self.fast), options)
+        return None if found is None else (next(fast for fast in self.fast if fast.tier is found[0]), found[1])
 
     def cross_frame(self) -> AbstractContextManager[FrameMemory]:
         """Cross-frame attention in the UNet for as long as the context lasts."""

@@ -6,6 +6,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
@@ -77,9 +78,8 @@ class Vocabulary:
     def named(self, text: str) -> tuple[Look, ...]:
         """The looks that a text names by their names or wordings, in its order; of two at one place the longer."""
         said, found, at = tuple(_parts(text)), dict[str, Look](), 0
-        ways = [(tuple(_parts(_told(way))), look) for look in self.looks for way in look.spoken]
         while at < len(said):
-            here = [(way, look) for way, look in ways if way and said[at : at + len(way)] == way]
+            here = [(way, look) for way, look in self._ways if way and said[at : at + len(way)] == way]
             if here:
                 way, look = max(here, key=lambda pair: len(pair[0]))
                 found.setdefault(look.name, look)
@@ -87,6 +87,10 @@ class Vocabulary:
             else:
                 at += 1
         return tuple(found.values())
+
+    @cached_property
+    def _ways(self) -> list[tuple[tuple[str, ...], Look]]:
+        return [(tuple(_parts(_told(way))), look) for look in self.looks for way in look.spoken]
 
     def named_alone(self, text: str) -> Look | None:
         """The look that a text names and no other; None where it names none or several."""
@@ -168,9 +172,18 @@ class Vocabulary:
 def read_vocabulary(path: Path) -> Vocabulary:
     """The vocabulary in a model's looks.json; a file that lists words alone has no looks.
 
+    It is remembered for as long as the file's size and its time of change are the same: every look of a plan asks.
+
     Raises:
         ModelError: it is damaged.
     """
+    state = path.stat() if path.is_file() else None
+    return _vocabulary(path, (state.st_size, state.st_mtime_ns) if state is not None else None)
+
+
+@lru_cache(maxsize=8)
+def _vocabulary(path: Path, state: tuple[int, int] | None) -> Vocabulary:
+    del state
     words, listed = texts_of(path, "words"), read_json(path).get("looks", [])
     if not isinstance(listed, list):
         raise damaged(path, "has no list 'looks'")
