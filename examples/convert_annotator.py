@@ -17,7 +17,7 @@ from typing import Any
 import torch
 from safetensors.torch import save_file
 
-from vedit.weights import info
+from vedit.weights.store import info
 
 
 def tensors(loaded: Any) -> dict[str, torch.Tensor]:

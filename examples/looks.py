@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vedit.finish import upsample_change
+from vedit.display.contact_sheet import contact_sheet
+from vedit.finishing.upsample import upsample_change
 from vedit.geometry import fit, unfit, working_fit
-from vedit.media.read import open_video
+from vedit.media.reading.read import open_video
 from vedit.models import load, size_multiple
+from vedit.models.families.sd import Model
 from vedit.models.recipes import by_recipe
-from vedit.models.sd import Model
-from vedit.options import RestyleOptions
+from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.ranges import to_integer
-from vedit.sheet import contact_sheet
 from vedit.types import Clip, FrameRange
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 import vedit
-from vedit.sample import write_sample
+from vedit.sample_clip.clip import write_sample
 
 if TYPE_CHECKING:
     from vedit.types import IntFrames

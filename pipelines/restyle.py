@@ -7,8 +7,8 @@
 Shots under one look can share an anchor: a frame of the source, wherever it lies, that is sampled with every window and
 whose change of colours all of them take. Nothing else ever crosses a cut.
 
-Where a model has a fast tier that can do what is asked (`vedit.models.fast`), the source is inverted in fewer steps,
-with the model's own weights, and sampled with the few-step ones.
+Where a model has a fast tier that can do what is asked (`vedit.models.distilled`), the source is inverted in fewer
+steps, with the model's own weights, and sampled with the few-step ones.
 
 Both passes see the same controls and the same cross-frame attention, so that sampling under the source's own
 description and no guidance retraces the inversion (DDIM inversion, Song et al. 2021; with ControlNet as in RAVE,
@@ -24,25 +24,25 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vedit.controls import branch, control_maps, settled
+from vedit.checks.finite import finite
 from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask, source_between
+from vedit.diffusion.color_match import share_change
 from vedit.diffusion.conditioning import Conditioning, Control, Guides, bind
-from vedit.diffusion.few_steps import counted_by, implied_noise, leap, thinned, through
-from vedit.diffusion.kept_inversion import Kept, inversion_facts, kept_inversion
+from vedit.diffusion.distilled import counted_by, implied_noise, leap, thinned, through
+from vedit.diffusion.inversion_cache import Kept, inversion_facts, kept_inversion
 from vedit.diffusion.noise import Drawn, frame_noise
 from vedit.diffusion.samplers import Denoise, invert, sample
-from vedit.diffusion.shared_look import share_change
 from vedit.diffusion.trajectory import Trajectory, add_noise, trajectory
 from vedit.diffusion.variation import varied
 from vedit.diffusion.windows import windows
-from vedit.finite import finite
 from vedit.models import default_guidance
-from vedit.options import OVERLAP
+from vedit.options.controls import branch, control_maps, settled
+from vedit.options.request import OVERLAP
 from vedit.types import ControlSpec, FrameRange, Latents, PromptEmbeds, Window
 
 if TYPE_CHECKING:
-    from vedit.models.sd import Fast, Model
-    from vedit.options import RestyleOptions
+    from vedit.models.families.sd import Fast, Model
+    from vedit.options.request import RestyleOptions
 
 OnStep = Callable[[str, float], None]
 """Called with the stage's name and the part of it that is done, in (0, 1]."""
@@ -96,7 +96,7 @@ class Restyler:
 
     @property
     def leaps(self) -> bool:
-        """Inverted by `vedit.diffusion.few_steps.leap`, as the fast tier's schedule asks."""
+        """Inverted by `vedit.diffusion.distilled.leap`, as the fast tier's schedule asks."""
         return self.fast is not None and self.fixed_point == 0
 
     @property

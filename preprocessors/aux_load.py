@@ -2,8 +2,8 @@
 
 controlnet-aux imports all its detectors at once, and with them torchvision, timm and scikit-image, and fills them from
 pickles. Here only the module that defines a network is imported, under a name of its own, so that none of the three is
-needed; the weights are safetensors, listed in `vedit.weights`; sizes and scaling are done here. What each network is
-fed and how its output is read follows its detector in controlnet-aux 0.0.10, without the rounding to bytes.
+needed; the weights are safetensors, listed in `vedit.weights.store`; sizes and scaling are done here. What each network
+is fed and how its output is read follows its detector in controlnet-aux 0.0.10, without the rounding to bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from vedit.errors import InputError
-from vedit.weights import load_from, local
+from vedit.weights.store import load_from, local
 
 PACKAGE = "controlnet_aux"
 SHORT_SIDE = 512

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import torch
 
-from vedit.flow import grey_levels
+from vedit.flow.estimate import grey_levels
 
 SIGMA = 0.8
 """Pixels of the blur that keeps single noisy pixels from being edges."""

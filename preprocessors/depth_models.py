@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch.nn import functional as F
 
-from vedit.weights import load_pretrained, local
+from vedit.weights.store import load_pretrained, local
 
 _IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
@@ -24,7 +24,7 @@ class DepthModel:
     """A depth estimator of transformers: its weights, the frames it takes, the depth it gives."""
 
     weights: str
-    """Name of the weights, see `vedit.weights`."""
+    """Name of the weights, see `vedit.weights.store`."""
     short_side: int
     """Pixels of the shorter side that it was trained at; the longer one keeps the aspect."""
     multiple: int

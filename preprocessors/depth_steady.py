@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch.nn import functional as F
 
-from vedit.flow import estimate_flow, warp
+from vedit.flow.estimate import estimate_flow, warp
 
 _BLEND = 0.6
 """Weight of the past where it is certain: halves the shimmer (by 1 - 0.6 over the square root of 1 - 0.36)."""

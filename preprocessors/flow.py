@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vedit.flow import flow_pairs
+from vedit.flow.estimate import flow_pairs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

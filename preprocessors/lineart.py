@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import torch
 
-from vedit.flow import grey_levels
+from vedit.flow.estimate import grey_levels
 
 SIGMA = 1.2
 """Pixels; half the width of a line."""

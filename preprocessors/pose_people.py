@@ -18,7 +18,7 @@ import torch
 from torch.nn import functional as F
 
 from vedit.errors import ModelError
-from vedit.weights import load_pretrained, local
+from vedit.weights.store import load_pretrained, local
 
 DETECTOR = "rtdetr-r18"
 ESTIMATOR = "vitpose-base"

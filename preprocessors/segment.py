@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import torch
 from torch.nn import functional as F
 
-from vedit.flow import estimate_flow, warp
+from vedit.flow.estimate import estimate_flow, warp
 from vedit.preprocessors.batches import rebatch
 from vedit.preprocessors.segment_models import load_classifier
 from vedit.preprocessors.segment_palette import paint

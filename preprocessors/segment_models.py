@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from vedit.errors import ModelError
 from vedit.preprocessors.segment_palette import CLASSES
-from vedit.weights import load_pretrained, local
+from vedit.weights.store import load_pretrained, local
 
 _STRIDE = 32
 """Sides of what the networks see are multiples of it: the coarsest of their four feature maps."""

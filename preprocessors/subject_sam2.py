@@ -15,7 +15,7 @@ import torch
 from torch.nn import functional as F
 
 from vedit.preprocessors.segment_models import PictureFormat
-from vedit.weights import load_pretrained, local
+from vedit.weights.store import load_pretrained, local
 
 WEIGHTS = "sam2.1-hiera-tiny"
 

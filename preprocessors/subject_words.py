@@ -13,7 +13,7 @@ import torch
 from torch.nn import functional as F
 
 from vedit.preprocessors.segment_models import PictureFormat
-from vedit.weights import load_from, load_pretrained
+from vedit.weights.store import load_from, load_pretrained
 
 WEIGHTS = "owlv2-base-patch16"
 _MEAN, _SPREAD = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)

@@ -12,42 +12,42 @@ if TYPE_CHECKING:
     from vedit.api import plan as plan
     from vedit.api import preview as preview
     from vedit.api import restyle as restyle
-    from vedit.edits import Edit as Edit
+    from vedit.edits.edit import Edit as Edit
     from vedit.errors import VeditError as VeditError
-    from vedit.media.choices import OutputOptions as OutputOptions
-    from vedit.media.probe import probe as probe
-    from vedit.options import RenderRequest as RenderRequest
-    from vedit.options import RestyleOptions as RestyleOptions
-    from vedit.shots import detect_shots as detect_shots
+    from vedit.media.output import OutputOptions as OutputOptions
+    from vedit.media.reading.probe import probe as probe
+    from vedit.options.request import RenderRequest as RenderRequest
+    from vedit.options.request import RestyleOptions as RestyleOptions
+    from vedit.session.shots import Preview as Preview
+    from vedit.session.video import Video as Video
+    from vedit.session.video import open_video as open_video
+    from vedit.shots.detect import detect_shots as detect_shots
     from vedit.types import Clip as Clip
     from vedit.types import ControlSpec as ControlSpec
     from vedit.types import FrameRange as FrameRange
     from vedit.types import Shot as Shot
     from vedit.types import VideoMetadata as VideoMetadata
-    from vedit.video import Video as Video
-    from vedit.video import open_video as open_video
-    from vedit.video_shots import Preview as Preview
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Clip": "vedit.types",
     "ControlSpec": "vedit.types",
-    "Edit": "vedit.edits",
+    "Edit": "vedit.edits.edit",
     "FrameRange": "vedit.types",
-    "OutputOptions": "vedit.media.choices",
-    "Preview": "vedit.video_shots",
-    "RenderRequest": "vedit.options",
-    "RestyleOptions": "vedit.options",
+    "OutputOptions": "vedit.media.output",
+    "Preview": "vedit.session.shots",
+    "RenderRequest": "vedit.options.request",
+    "RestyleOptions": "vedit.options.request",
     "Shot": "vedit.types",
     "VeditError": "vedit.errors",
-    "Video": "vedit.video",
+    "Video": "vedit.session.video",
     "VideoMetadata": "vedit.types",
-    "detect_shots": "vedit.shots",
-    "open_video": "vedit.video",
+    "detect_shots": "vedit.shots.detect",
+    "open_video": "vedit.session.video",
     "plan": "vedit.api",
     "preview": "vedit.api",
-    "probe": "vedit.media.probe",
+    "probe": "vedit.media.reading.probe",
     "restyle": "vedit.api",
 }
 

@@ -10,14 +10,13 @@ from inspect import cleandoc, signature
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
-from vedit import render, stills
-from vedit.arguments import checked
-from vedit.edits import Edit, plain_looks, plain_options
+from vedit.checks.arguments import checked
+from vedit.edits.edit import Edit, plain_looks, plain_options
 from vedit.errors import ArgumentError
-from vedit.masking import MaskSpec, RegionSpec
-from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
-from vedit.media.place import Stamp
-from vedit.options import (
+from vedit.media.output import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
+from vedit.media.writing.atomic import Stamp
+from vedit.options.masks import MaskSpec, RegionSpec
+from vedit.options.request import (
     BlackBars,
     Keep,
     OnProgress,
@@ -30,7 +29,9 @@ from vedit.options import (
     Upscale,
     ignore_progress,
 )
-from vedit.output_names import in_folder, is_folder, look_name
+from vedit.render import preview as stills
+from vedit.render import run as render
+from vedit.render.output_names import in_folder, is_folder, look_name
 from vedit.types import ControlSpec, Shot
 
 P = ParamSpec("P")
@@ -49,8 +50,8 @@ class Call:
     on_progress: OnProgress
 
 
-# The one place of the settings of `restyle`, `plan`, `preview` and `request`: tests/test_signatures.py compares it with
-# the dataclasses that the settings belong to. An underscore keeps it out of the API.
+# The one place of the settings of `restyle`, `plan`, `preview` and `request`: tests/api/test_signatures.py compares it
+# with the dataclasses that the settings belong to. An underscore keeps it out of the API.
 def _called(
     source: RenderRequest | Path | str,
     *,
@@ -258,7 +259,7 @@ def plan(call: Call) -> RenderPlan:
 
 @_with_settings(_called)
 def preview(call: Call) -> Path:
-    """First, middle and last frame of each shot, before and after, as one PNG; see `vedit.stills`.
+    """First, middle and last frame of each shot, before and after, as one PNG; see `vedit.render.preview`.
 
     It takes the arguments of `restyle`, and writes OUT.LOOK.preview.png beside its output instead of it. Raises
     InputError where the request cannot be carried out.

@@ -20,9 +20,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Literal
 
-from vedit import __version__, vision_wheel
+from vedit import __version__
 from vedit.errors import ModelError
-from vedit.weights import FOLDER_VARIABLE, altered, find, known_weights, remedy, revision, terms
+from vedit.weights import torchvision as vision_wheel
+from vedit.weights.store import FOLDER_VARIABLE, altered, find, known_weights, remedy, revision, terms
 
 State = Literal["ok", "note", "broken"]
 
@@ -196,7 +197,7 @@ def _controlnet_aux() -> Iterator[Finding]:
 def _encoders() -> Iterator[Finding]:
     code = (
         "import json\n"
-        "from vedit.media.codecs import CODECS, available, opens\n"
+        "from vedit.media.writing.codecs import CODECS, available, opens\n"
         "hardware = sorted({e.name for c in CODECS.values() for e in c.hardware if opens(e)})\n"
         "print(json.dumps({'all': list(CODECS), 'here': list(available()), 'hardware': hardware}))"
     )

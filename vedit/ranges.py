@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from vedit.finite import finite
+from vedit.checks.finite import finite
 
 if TYPE_CHECKING:
     from vedit.types import IntFrames

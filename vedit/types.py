@@ -11,8 +11,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from vedit.arguments import checked
-from vedit.bounds import bounded
+from vedit.checks.arguments import checked
+from vedit.checks.bounds import bounded
 from vedit.errors import SettingError
 
 if TYPE_CHECKING:
@@ -295,7 +295,7 @@ class ControlSpec:
     """`--control KIND[:SCALE[@START-END]][,mask=FILE]`: which control acts, how strongly, when, and where.
 
     Raises:
-        SettingError: a number is out of its bounds (`vedit.bounds`).
+        SettingError: a number is out of its bounds (`vedit.checks.bounds`).
     """
 
     kind: str

@@ -30,9 +30,9 @@ import cv2
 import numpy as np
 import torch
 
-from vedit.flow import FLOW_SIDE, flow_pairs
+from vedit.flow.estimate import FLOW_SIDE, flow_pairs
 from vedit.preprocessors.canny import SIGMA, canny
-from vedit.sample import sample_frames
+from vedit.sample_clip.clip import sample_frames
 
 if TYPE_CHECKING:
     import numpy.typing as npt

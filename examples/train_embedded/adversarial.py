@@ -31,7 +31,7 @@ from trainer.looks import LOOKS
 from trainer.loop import LoopOptions, run_loop
 from trainer.starting import KEY, MisfitError, load_autoencoder, load_networks, start_of
 
-from vedit.models.fast import FastTier, unet_digest
+from vedit.models.distilled import FastTier, unet_digest
 
 TAUGHT = "looks"
 """What a state says of the looks that its run teaches alone; nothing where it teaches all."""

@@ -24,7 +24,7 @@ from trainer.lora import Changes
 from trainer.teacher import Teacher
 
 from vedit.models import FAST_FOLDER, default_guidance, load
-from vedit.models.fast import FastTier, Schedule, unet_digest, withdraw_other, write_settings
+from vedit.models.distilled import FastTier, Schedule, unet_digest, withdraw_other, write_settings
 from vedit.models.lora import lora_bytes, write_lora
 
 LIMIT_BYTES = 550_000

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask, source_between
-from vedit.diffusion.few_steps import through
+from vedit.diffusion.distilled import through
 from vedit.diffusion.samplers import sample
 from vedit.diffusion.trajectory import add_noise, trajectory
 from vedit.types import Latents

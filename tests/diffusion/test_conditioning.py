@@ -10,7 +10,7 @@ import torch
 
 from vedit.diffusion.conditioning import Conditioning, Control, RegionGuide, bind
 from vedit.diffusion.trajectory import Step
-from vedit.testing import FakeDenoiser, FakeTextEncoder
+from vedit.testing.fakes import FakeDenoiser, FakeTextEncoder
 from vedit.types import ControlInput, ControlMap, ControlSpec, PromptEmbeds
 
 FRAMES = 5

@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from vedit.models import load
-from vedit.options import RestyleOptions
+from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 
 OPTIONS = RestyleOptions(prompt="night", steps=4, fixed_point=2)

@@ -13,16 +13,16 @@ import numpy as np
 import pytest
 
 from tests.masks import shapes
-from vedit.masking import KeyedFile, MaskSpec
 from vedit.masks import MatteSource
-from vedit.testing import FakeReader
+from vedit.options.masks import KeyedFile, MaskSpec
+from vedit.testing.fakes import FakeReader
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     from av.video.stream import VideoStream
 
-    from vedit.media.read import VideoReader
+    from vedit.media.reading.read import VideoReader
 
 
 @pytest.fixture

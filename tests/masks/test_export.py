@@ -16,10 +16,10 @@ from click.testing import CliRunner
 from vedit.cli import main
 from vedit.cli.mask_params import mask_choices, region_choices
 from vedit.errors import InputError
-from vedit.masking import KeyedBox, MaskSpec, parse_region
 from vedit.masks.export import write_mattes
-from vedit.media.read import open_video
-from vedit.media.sequence import find_sequence
+from vedit.media.reading.read import open_video
+from vedit.media.reading.sequence import find_sequence
+from vedit.options.masks import KeyedBox, MaskSpec, parse_region
 from vedit.types import FrameRange
 
 TIMES = (0, 40, 80, 130, 160, 240)

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from vedit.errors import InputError, MediaError
-from vedit.masking import KeyedFile, MaskSpec
 from vedit.masks import MatteSource, open_mattes
+from vedit.options.masks import KeyedFile, MaskSpec
 from vedit.types import FrameRange
 
 MILLISECONDS = Fraction(1, 1000)

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from vedit.errors import InputError, ModelError
-from vedit.masking import KeyedBox, KeyedFile, KeyedPoint, MaskSpec
 from vedit.masks import MatteSource, area, open_mattes
+from vedit.options.masks import KeyedBox, KeyedFile, KeyedPoint, MaskSpec
 from vedit.types import FrameRange
 
 ALL = FrameRange(start=0, stop=12)

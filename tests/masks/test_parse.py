@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from vedit.errors import InputError
-from vedit.masking import (
+from vedit.options.masks import (
     KeyedBox,
     KeyedFile,
     KeyedPoint,

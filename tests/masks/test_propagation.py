@@ -12,10 +12,10 @@ import pytest
 import torch
 
 from tests.masks import shapes
-from vedit.masking import MaskSpec
 from vedit.masks import MatteSource, open_mattes
 from vedit.masks.propagated import Key, PropagatedLayer, blended
 from vedit.masks.propagation import MaskTracker
+from vedit.options.masks import MaskSpec
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import numpy as np
 import pytest
 
 from vedit.errors import VeditError
-from vedit.masking import KeyedBox, KeyedPoint, MaskSpec
 from vedit.masks import MatteSource, SourceMattes
 from vedit.masks.store import ShotStore
+from vedit.options.masks import KeyedBox, KeyedPoint, MaskSpec
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:

@@ -20,15 +20,15 @@ from PIL import Image, ImageCms, ImageOps, PngImagePlugin
 
 from vedit.cli import main
 from vedit.errors import InputError, MediaError
-from vedit.media.choices import OutputOptions
+from vedit.media.contract.identity import identity
+from vedit.media.contract.verify import verify
 from vedit.media.exif import orientation_of, upright
 from vedit.media.exr import encode_exr, read_exr
-from vedit.media.identity import identity
-from vedit.media.label import SOURCE_TYPE
-from vedit.media.picture_data import picture_data
-from vedit.media.probe import probe
-from vedit.media.read import open_video
-from vedit.media.verify import verify
+from vedit.media.output import OutputOptions
+from vedit.media.reading.picture_data import picture_data
+from vedit.media.reading.probe import probe
+from vedit.media.reading.read import open_video
+from vedit.media.writing.label import SOURCE_TYPE
 from vedit.types import FrameRange
 
 SIZE = (45, 31)
@@ -328,7 +328,7 @@ def test_exif_is_changed_in_place() -> None:
 
 
 def test_the_label_takes_the_place_of_the_sources(tmp_path: Path) -> None:
-    from vedit.media.picture_parts import parts_of
+    from vedit.media.writing.picture_parts import parts_of
 
     source = tmp_path / "in.jpg"
     packet = (

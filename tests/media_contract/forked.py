@@ -119,7 +119,7 @@ def bare_decode(path: str, frames: int) -> int:
 
 
 class _ForkedPython:
-    """Stands in for `subprocess` where a command runs `python -m vedit.media.isolate`."""
+    """Stands in for `subprocess` where a command runs `python -m vedit.media.reading.isolate`."""
 
     DEVNULL = subprocess.DEVNULL
     TimeoutExpired = subprocess.TimeoutExpired
@@ -127,7 +127,7 @@ class _ForkedPython:
     @staticmethod
     def run(words: list[str], *, timeout: float, **ignored: Any) -> subprocess.CompletedProcess[bytes]:
         """As `subprocess.run` with captured output; a child that is killed has minus its signal as its code."""
-        from vedit.media import isolate
+        from vedit.media.reading import isolate
 
         with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
             child = os.fork()
@@ -137,7 +137,7 @@ class _ForkedPython:
                     os.dup2(out.fileno(), 1)
                     os.dup2(err.fileno(), 2)
                     entry = isolate._child  # pyright: ignore[reportPrivateUsage]
-                    code = entry(words[words.index("vedit.media.isolate") + 1 :])
+                    code = entry(words[words.index("vedit.media.reading.isolate") + 1 :])
                     sys.stdout.flush()
                 finally:
                     os._exit(code)
@@ -219,7 +219,7 @@ def _child(call: dict[str, Any], out: int, err: int) -> NoReturn:
             from vedit.cli import main
 
             if not call["start"]:
-                from vedit.media import isolate
+                from vedit.media.reading import isolate
 
                 isolate.subprocess = _ForkedPython  # pyright: ignore[reportAttributeAccessIssue]
             code = main(call["words"], standalone_mode=False)

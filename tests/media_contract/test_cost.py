@@ -17,9 +17,9 @@ from av.video.frame import VideoFrame
 from tests.media_contract.conftest import FULL, Results
 from tests.media_contract.forked import ROOT
 from tests.media_contract.test_exactness import Coded, scene, write_source
-from vedit.media.identity import identity
-from vedit.media.plan import plan_output
-from vedit.media.read import open_video
+from vedit.media.contract.identity import identity
+from vedit.media.reading.read import open_video
+from vedit.media.writing.output_plan import plan_output
 
 if TYPE_CHECKING:
     from av.video.stream import VideoStream
@@ -38,7 +38,7 @@ LEAST = 0.8
 PROGRAM = """
 import json, re, resource, sys
 from pathlib import Path
-from vedit.media.identity import identity
+from vedit.media.contract.identity import identity
 done = identity(sys.argv[1], sys.argv[2])
 status = Path("/proc/self/status")
 if status.exists():

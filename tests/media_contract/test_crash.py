@@ -16,10 +16,10 @@ import pytest
 
 from tests.media_contract.conftest import Results
 from tests.media_contract.crash import Killed, killed_runs
-from vedit.media.read import open_video
-from vedit.media.verify import verify
+from vedit.media.contract.verify import verify
+from vedit.media.reading.read import open_video
+from vedit.store.units import work_folder
 from vedit.types import FrameRange
-from vedit.work import work_folder
 
 pytestmark = pytest.mark.media
 

@@ -16,7 +16,7 @@ import pytest
 from tests.media_contract.clips import Measured, Timed, measure, write_timed
 from tests.media_contract.conftest import FULL, Results
 from tests.media_contract.peer import peer_drift
-from vedit.media.identity import identity
+from vedit.media.contract.identity import identity
 
 pytestmark = pytest.mark.media
 

@@ -15,10 +15,10 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace
 
 from tests.media_contract.conftest import Results
-from vedit.media.choices import CodecName, OutputOptions, PresetName
-from vedit.media.identity import identity
-from vedit.media.probe import probe
-from vedit.media.read import open_video
+from vedit.media.contract.identity import identity
+from vedit.media.output import CodecName, OutputOptions, PresetName
+from vedit.media.reading.probe import probe
+from vedit.media.reading.read import open_video
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:

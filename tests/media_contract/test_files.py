@@ -15,9 +15,9 @@ import pytest
 from tests.media_contract.clips import Presented, present
 from tests.media_contract.conftest import FULL, Results
 from tests.media_contract.forked import ROOT, Ended, Forked
-from vedit.media.containers import default_output
-from vedit.media.read import open_video
-from vedit.media.sidecar import sidecar_path
+from vedit.media.reading.read import open_video
+from vedit.media.writing.containers import default_output
+from vedit.media.writing.sidecar import sidecar_path
 
 pytestmark = pytest.mark.media
 

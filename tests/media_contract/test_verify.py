@@ -14,14 +14,14 @@ import pytest
 from tests.media_contract.clips import Timed, write_timed
 from tests.media_contract.forked import Forked
 from vedit.errors import InputError, MediaError
-from vedit.media.choices import OutputOptions
-from vedit.media.contract import ContractReport
-from vedit.media.identity import identity, pad, unpad
-from vedit.media.plan import plan_output
-from vedit.media.read import open_video
-from vedit.media.sidecar import sidecar_path
-from vedit.media.verify import verify
-from vedit.media.write import VideoWriter
+from vedit.media.contract.identity import identity, pad, unpad
+from vedit.media.contract.report import ContractReport
+from vedit.media.contract.verify import verify
+from vedit.media.output import OutputOptions
+from vedit.media.reading.read import open_video
+from vedit.media.writing.output_plan import plan_output
+from vedit.media.writing.sidecar import sidecar_path
+from vedit.media.writing.write import VideoWriter
 
 pytestmark = pytest.mark.media
 

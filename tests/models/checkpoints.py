@@ -19,7 +19,7 @@ from tests.models.layouts import (
     sdxl_checkpoint,
     write_sparse,
 )
-from vedit.models.sd_configs import SD1, SD2
+from vedit.models.families.sd_configs import SD1, SD2
 
 Make = Callable[[Path], Path]
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.clips import two_shots
 from tests.models.layouts import write_sparse
+from tests.support.clips import two_shots
 from vedit.cli import main
 from vedit.errors import ModelError
 from vedit.models import resolve

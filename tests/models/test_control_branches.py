@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 import torch
 
-from vedit.controls import control_maps, parse_control
 from vedit.diffusion.conditioning import Conditioning, Control, bind
 from vedit.diffusion.trajectory import trajectory
 from vedit.models import load
-from vedit.models.sd import Model
-from vedit.models.sd_controls import ControlBranches, ignores_text
+from vedit.models.families.sd import Model
+from vedit.models.families.sd_controls import ControlBranches, ignores_text
+from vedit.options.controls import control_maps, parse_control
 from vedit.types import ControlInput
 
 

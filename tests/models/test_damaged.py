@@ -12,15 +12,15 @@ from typing import Any
 
 import pytest
 
-from tests.clips import two_shots
-from vedit import planning
+from tests.support.clips import two_shots
 from vedit.cli import main
 from vedit.errors import ModelError
 from vedit.models import load
 from vedit.models.check import checked
-from vedit.options import RenderRequest, RestyleOptions
-from vedit.render import plan
-from vedit.testing_sd import LENGTH, write_tiny_sd
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.render import job as planning
+from vedit.render.run import plan
+from vedit.testing.tiny_sd import LENGTH, write_tiny_sd
 
 UNET, VAE, TEXT, BRANCH = (f"{part}/config.json" for part in ("unet", "vae", "text_encoder", "controlnet"))
 SCHEDULER = "scheduler/scheduler_config.json"

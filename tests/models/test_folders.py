@@ -15,7 +15,7 @@ from vedit.errors import ModelError
 from vedit.models import load
 from vedit.models.branches import own_controlnets, unnamed_controlnets
 from vedit.models.weight_files import stored_in
-from vedit.testing_sd import write_tiny_sd
+from vedit.testing.tiny_sd import write_tiny_sd
 
 UNET = Path("unet", "diffusion_pytorch_model.safetensors")
 

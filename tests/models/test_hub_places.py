@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-from tests.clips import two_shots
-from vedit import api, pulling
+from tests.support.clips import two_shots
+from vedit import api
 from vedit.cli import main
+from vedit.edits.confined_paths import NamedFiles
 from vedit.errors import InputError, ModelError
-from vedit.hub import OFFLINE_VARIABLES
-from vedit.hub_cache import hub_place, snapshots_of
 from vedit.models import load, resolve, size_multiple
+from vedit.models import pull as pulling
 from vedit.models.digests import identity
-from vedit.named_files import NamedFiles
-from vedit.testing_sd import write_tiny_sd
+from vedit.testing.tiny_sd import write_tiny_sd
+from vedit.weights.hub import OFFLINE_VARIABLES
+from vedit.weights.hub_cache import hub_place, snapshots_of
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NEVER_PULLED = "somebody/something"

@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from vedit.errors import ModelError
 from vedit.models import describe, known_models, load, resolve, size_multiple
-from vedit.testing_sd import write_tiny_sd
+from vedit.testing.tiny_sd import write_tiny_sd
 
 
 @pytest.fixture(scope="module")

@@ -10,11 +10,11 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from tests.tiers import CONV, LINEAR, random_pairs, write_tier
+from tests.support.tiers import CONV, LINEAR, random_pairs, write_tier
 from vedit.errors import ModelError
 from vedit.models import load
 from vedit.models.lora import Lora, read_lora
-from vedit.testing_sd import write_tiny_sd
+from vedit.testing.tiny_sd import write_tiny_sd
 
 
 @pytest.fixture(scope="module")

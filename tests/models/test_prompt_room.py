@@ -13,7 +13,7 @@ from vedit.embedded import FOLDER
 from vedit.models import LOOKS
 from vedit.models.prompt_room import tokens_read, words_cut
 from vedit.models.words import heard, read_vocabulary
-from vedit.testing_sd import LENGTH, write_tiny_sd
+from vedit.testing.tiny_sd import LENGTH, write_tiny_sd
 
 KNOWN = read_vocabulary(FOLDER / LOOKS)
 LONG = ", ".join(look.name for look in KNOWN.looks[:30]) + ", 8-bit game, 1970s film of a zebra at night"

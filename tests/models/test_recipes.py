@@ -9,18 +9,18 @@ from typing import Any
 
 import pytest
 
-from tests.clips import two_shots
+from tests.support.clips import two_shots
 from vedit import api
 from vedit.embedded import FOLDER
 from vedit.errors import ModelError
-from vedit.estimates import evaluations
-from vedit.masking import KeyedBox, MaskSpec, RegionSpec
-from vedit.media.sidecar import sidecar_path
+from vedit.media.writing.sidecar import sidecar_path
 from vedit.models.recipes import RECIPE, by_recipe, recipe_notes, recipe_of, without_recipe
-from vedit.options import QUALITIES, RestyleOptions
+from vedit.options.masks import KeyedBox, MaskSpec, RegionSpec
+from vedit.options.request import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle import prepare
-from vedit.planning import settle
-from vedit.testing_sd import write_tiny_sd
+from vedit.render.estimate import evaluations
+from vedit.render.job import settle
+from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.types import ControlSpec
 
 OIL = {

@@ -14,13 +14,14 @@ import cv2
 import numpy as np
 import pytest
 
-from tests.loaded import load_once
 from tests.nle.cuts import Cut, fcpxml
-from vedit import render as renderer
+from tests.support.loaded import load_once
 from vedit.cli import main
 from vedit.embedded import FOLDER
-from vedit.media import isolate, recorded
-from vedit.media.sidecar import sidecar_path
+from vedit.media.contract import recorded
+from vedit.media.reading import isolate
+from vedit.media.writing.sidecar import sidecar_path
+from vedit.render import run as renderer
 
 LOOKS = """
 [default]
@@ -57,7 +58,7 @@ def cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     project.write_media()
     (tmp_path / "cut.fcpxml").write_text(fcpxml(project), "utf-8")
     (tmp_path / "looks.toml").write_text(LOOKS)
-    monkeypatch.setattr("vedit.restylers.load", load_once)
+    monkeypatch.setattr("vedit.render.prepare.load", load_once)
     assert recorded.check_file is isolate.check_file, "it has its own name of the check, which stays"
     monkeypatch.setattr(isolate, "check_file", trusted)
     return tmp_path

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from vedit.media.addresses import address_of, path_of
+from vedit.media.reading.addresses import address_of, path_of
 from vedit.nle.media_paths import MediaRules
 
 

@@ -11,10 +11,10 @@ import pytest
 
 from tests.nle.fcpxml_rules import violations
 from tests.nle.structure import canonical, changes, leaf, resolved_files, without_items
+from vedit.nle.formats.xml_tree import parse_xml
 from vedit.nle.media_paths import MediaRules
 from vedit.nle.model import NewMedia, TimelineDocument
 from vedit.nle.read import read_timeline
-from vedit.nle.xml_tree import parse_xml
 
 XML = (
     "dawfilekit__24.fcpxml",

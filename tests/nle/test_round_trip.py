@@ -17,11 +17,11 @@ import pytest
 
 from vedit.errors import InputError
 from vedit.media.timecode import add_frames, format_timecode, parse_timecode
+from vedit.nle.jobs import media_facts, plan_timeline, relink
 from vedit.nle.looks import parse_looks
 from vedit.nle.model import TimelineDocument
 from vedit.nle.ranges import used_range
 from vedit.nle.read import read_timeline, write_timeline
-from vedit.timeline import media_facts, plan_timeline, relink
 
 FRAMES = 60
 LOOKS = parse_looks('[[look]]\nname = "ink"\nprompt = "ink"\nclip = "*two*"\n')
@@ -209,7 +209,7 @@ def trusted(monkeypatch: pytest.MonkeyPatch) -> None:
     def passes(path: Path, *, rate: Fraction | None = None, allow_huge: bool = False) -> None:
         assert path.is_file() and rate is None and not allow_huge
 
-    monkeypatch.setattr("vedit.media.isolate.check_file", passes)
+    monkeypatch.setattr("vedit.media.reading.isolate.check_file", passes)
 
 
 def shown(document: TimelineDocument) -> list[tuple[Fraction, int, int]]:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vedit.media import isolate
+from vedit.media.reading import isolate
+from vedit.nle.jobs import media_facts, plan_timeline, sequence_rates
 from vedit.nle.looks import parse_looks
 from vedit.nle.media_paths import MediaRules, run_from
 from vedit.nle.read import read_timeline
-from vedit.timeline import media_facts, plan_timeline, sequence_rates
 from vedit.types import FrameRange
 
 RATE = Fraction(24000, 1001)

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from vedit.edits.confined_paths import NamedFiles
 from vedit.errors import InputError
-from vedit.masking import KeyedBox, KeyedFile, KeyedPoint, MaskSpec, RegionSpec
-from vedit.named_files import NamedFiles
 from vedit.nle.looks import SETTINGS, parse_looks, read_looks
 from vedit.nle.settings import LookOptions, look_options
-from vedit.options import RestyleOptions
+from vedit.options.masks import KeyedBox, KeyedFile, KeyedPoint, MaskSpec, RegionSpec
+from vedit.options.request import RestyleOptions
 from vedit.types import ControlSpec
 
 FOLDER = Path("/looks")

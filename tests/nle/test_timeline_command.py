@@ -16,11 +16,12 @@ from tests.nle.cuts import SHOTS, Cut, fcpxml
 from tests.nle.footage import timecode_of, write_footage
 from vedit.cli import main
 from vedit.errors import Interrupted, VeditError
-from vedit.media import isolate, recorded
-from vedit.media.sidecar import sidecar_path, source_hash
+from vedit.media.contract import recorded
+from vedit.media.reading import isolate
 from vedit.media.timecode import add_frames
-from vedit.options import QUALITIES, Progress, RenderRequest, RenderResult
-from vedit.used_weights import weights_of
+from vedit.media.writing.sidecar import sidecar_path, source_hash
+from vedit.options.request import QUALITIES, Progress, RenderRequest, RenderResult
+from vedit.render.provenance import weights_of
 
 RATE = Fraction(25)
 TWO = '[[look]]\nname = "wash"\nprompt = "watercolor"\nclip = "two"\n'
@@ -29,7 +30,7 @@ RESULTS = ("a.wash.12-33.vedit.mov", "b.ink.0-12.vedit.mov")
 
 
 class StandIn:
-    """In place of `vedit.render.restyle`: cuts the stretch out of numbered footage."""
+    """In place of `vedit.render.run.restyle`: cuts the stretch out of numbered footage."""
 
     def __init__(self) -> None:
         self.requests: list[RenderRequest] = []
@@ -84,7 +85,7 @@ def trusted(path: Path, **_: object) -> None:
 @pytest.fixture
 def renders(monkeypatch: pytest.MonkeyPatch) -> StandIn:
     found = StandIn()
-    monkeypatch.setattr("vedit.render.restyle", found)
+    monkeypatch.setattr("vedit.render.run.restyle", found)
     assert recorded.check_file is isolate.check_file, "it has its own name of the check, which stays"
     monkeypatch.setattr(isolate, "check_file", trusted)
     return found

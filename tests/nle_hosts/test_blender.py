@@ -78,7 +78,7 @@ def test_a_strip_is_restyled_in_blender(blender: str, home: Path, clip: Path) ->
     assert added["scale"] == 0.5
     result = clip.with_name("moving clip.vedit_v001.mp4")
     assert Path(added["file"]) == result
-    from vedit.media.read import open_video
+    from vedit.media.reading.read import open_video
 
     with open_video(result) as reader:
         assert len(reader.index()) == STOP - FIRST + 2 * HANDLES

@@ -15,14 +15,14 @@ import pytest
 from vedit.cli import main
 from vedit.cli.progress import Events
 from vedit.errors import InputError, Interrupted
-from vedit.options import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult
+from vedit.options.request import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult
 
 RESTYLE = ["restyle", "in.mp4", "--prompt", "ink", "--progress", "json"]
 
 
 @pytest.fixture
 def render(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException | None], None]:
-    """A stand-in for `vedit.render` that tells a plan, a note and four steps; then it fails, where told to."""
+    """A stand-in for `vedit.render.run` that tells a plan, a note and four steps; then it fails, where told to."""
 
     def put(error: BaseException | None) -> None:
         def restyle(
@@ -61,12 +61,12 @@ def render(monkeypatch: pytest.MonkeyPatch) -> Callable[[BaseException | None], 
                 raise error
             return RenderResult(output="out.mp4", frames=2, seconds=1.0, contract={}, notes=("late",))
 
-        module = types.ModuleType("vedit.render")
+        module = types.ModuleType("vedit.render.run")
         module.restyle = restyle  # type: ignore[attr-defined]
-        isolate = types.ModuleType("vedit.media.isolate")
+        isolate = types.ModuleType("vedit.media.reading.isolate")
         isolate.check_file = lambda source, **_: None  # type: ignore[attr-defined]
-        monkeypatch.setitem(sys.modules, "vedit.render", module)
-        monkeypatch.setitem(sys.modules, "vedit.media.isolate", isolate)
+        monkeypatch.setitem(sys.modules, "vedit.render.run", module)
+        monkeypatch.setitem(sys.modules, "vedit.media.reading.isolate", isolate)
 
     return put
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from vedit.models import load
-from vedit.models.sd import Model
-from vedit.options import RestyleOptions
+from vedit.models.families.sd import Model
+from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import Restyler, own_guides, prepare, restyle_frames, restyle_window, shot_windows
 from vedit.types import FrameRange
 

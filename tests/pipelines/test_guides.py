@@ -13,8 +13,8 @@ from vedit.diffusion.blending import pool_mask
 from vedit.diffusion.conditioning import Control, Guides, RegionGuide
 from vedit.errors import InputError
 from vedit.models import load
-from vedit.models.sd import Model
-from vedit.options import RestyleOptions
+from vedit.models.families.sd import Model
+from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames, restyle_window
 from vedit.types import ControlInput, ControlMap, ControlSpec, FrameRange
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from vedit.models import load
-from vedit.models.sd import Model
-from vedit.options import RestyleOptions
+from vedit.models.families.sd import Model
+from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import (
     Restyler,
     join_windows,

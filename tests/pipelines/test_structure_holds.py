@@ -13,11 +13,11 @@ import torch
 
 from vedit.geometry import resize
 from vedit.models import load
-from vedit.options import RestyleOptions
+from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.preprocessors.softedge import soft_edges
 from vedit.ranges import to_unit
-from vedit.sample import sample_frames
+from vedit.sample_clip.clip import sample_frames
 from vedit.types import ControlSpec
 
 SIZE = (256, 384)

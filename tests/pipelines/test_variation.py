@@ -9,13 +9,13 @@ from math import sqrt
 import pytest
 import torch
 
-from vedit.diffusion.few_steps import implied_noise
+from vedit.diffusion.distilled import implied_noise
 from vedit.diffusion.noise import frame_noise
 from vedit.diffusion.trajectory import Step
 from vedit.diffusion.variation import varied
 from vedit.models import load
-from vedit.models.sd import Model
-from vedit.options import RestyleOptions
+from vedit.models.families.sd import Model
+from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 
 OWN = RestyleOptions(prompt="oil painting", steps=2, fixed_point=1, guidance=1.0)

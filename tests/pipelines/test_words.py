@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from vedit.models import load
-from vedit.options import RestyleOptions
+from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
-from vedit.sample import sample_frames
+from vedit.sample_clip.clip import sample_frames
 
 Render = Callable[..., torch.Tensor]
 

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 import torch
 
-from tests.motion import as_frames, texture
-from vedit.registry import Entry, load_preprocessor, preprocessors
-from vedit.weights import find
+from tests.support.motion import as_frames, texture
+from vedit.registry.entry import Entry, load_preprocessor, preprocessors
+from vedit.weights.store import find
 
 ENTRIES = tuple(preprocessors())
 NETWORK_TOLERANCE = 2e-3

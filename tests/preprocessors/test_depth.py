@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tests.tiny.depth import save_depth
+from tests.support.tiny.depth import save_depth
 from vedit.errors import InputError
 from vedit.preprocessors import depth as module
 from vedit.preprocessors.depth import depth, depth_dpt, depth_values, depth_zoe
 from vedit.preprocessors.depth_models import DEPTH_ANYTHING, DPT, NEAREST_METRES, ZOE, DepthModel
 from vedit.preprocessors.depth_steady import Steady
-from vedit.weights import FOLDER_VARIABLE
+from vedit.weights.store import FOLDER_VARIABLE
 
 Maps = Callable[[Iterable[torch.Tensor]], Iterator[torch.Tensor]]
 SMALL = 56
@@ -127,7 +127,7 @@ def test_values_are_not_normalised() -> None:
 def test_metric_depth_is_inverted() -> None:
     """What the model puts farther must come out darker."""
     from vedit.preprocessors.depth_models import _load  # pyright: ignore[reportPrivateUsage]
-    from vedit.weights import local
+    from vedit.weights.store import local
 
     frames = noise(1, 3, 64, 64)
     network = _load(ZOE.weights, local(ZOE.weights), "cpu")

@@ -8,12 +8,12 @@ from functools import partial
 import pytest
 import torch
 
-from tests.tiny.pose import save_pose
+from tests.support.tiny.pose import save_pose
 from vedit.preprocessors.pose import pose, pose_confidence
 from vedit.preprocessors.pose_draw import COLORS
 from vedit.preprocessors.pose_people import Boxes, People, detect_people
 from vedit.preprocessors.pose_track import TrackSettings
-from vedit.registry import load_preprocessor
+from vedit.registry.entry import load_preprocessor
 
 ANYBODY = TrackSettings(begin=0.0, show=-1.0, hide=-1.0)
 

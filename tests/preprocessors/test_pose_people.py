@@ -14,7 +14,7 @@ from transformers import RTDetrForObjectDetection
 from transformers.models.rt_detr.image_processing_pil_rt_detr import RTDetrImageProcessorPil
 from transformers.models.vitpose.image_processing_pil_vitpose import VitPoseImageProcessorPil
 
-from tests.tiny.pose import save_pose
+from tests.support.tiny.pose import save_pose
 from vedit.errors import ModelError
 from vedit.preprocessors.pose_people import (
     Boxes,

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.motion import as_frames, texture
+from tests.support.motion import as_frames, texture
 from vedit.preprocessors.canny import canny
 from vedit.preprocessors.lineart import lineart
 from vedit.preprocessors.luma import luma

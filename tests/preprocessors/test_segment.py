@@ -20,8 +20,8 @@ from vedit.preprocessors.foreground import foreground
 from vedit.preprocessors.segment import MEMORY, segment, segment_mask2former, segment_segformer, steady_classes
 from vedit.preprocessors.segment_models import Classify, load_classifier, picture_format, working_size
 from vedit.preprocessors.segment_palette import MOVERS, paint, palette
-from vedit.registry import load_preprocessor, preprocessors
-from vedit.weights import info, load_pretrained
+from vedit.registry.entry import load_preprocessor, preprocessors
+from vedit.weights.store import info, load_pretrained
 
 NAMES = ("segment", "segment-mask2former", "segment-segformer", "foreground")
 FAMILIES = ("upernet-convnext-tiny", "mask2former-swin-small-ade", "segformer-b0-ade")

@@ -13,13 +13,13 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from tests.tiny.segment import SAM_SIDE
+from tests.support.tiny.segment import SAM_SIDE
 from vedit.errors import InputError, ModelError
 from vedit.preprocessors import subject as tracking
 from vedit.preprocessors import subject_words as words
 from vedit.preprocessors.subject import SubjectPrompt, track_subject
 from vedit.preprocessors.subject_sam2 import WEIGHTS, ObjectPrompt, Tracker, picture_of, picture_side
-from vedit.weights import load_pretrained
+from vedit.weights.store import load_pretrained
 
 BOX = SubjectPrompt(boxes=((5, 5, 30, 20),))
 

@@ -25,11 +25,11 @@ def main() -> None:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     asked: dict[str, Any] = json.loads(sys.argv[1])
-    from vedit.controls import parse_controls
-    from vedit.kept_costs import FILE, keep_start
-    from vedit.media.choices import OutputOptions
-    from vedit.options import Progress, RenderPlan, RenderRequest, RestyleOptions
-    from vedit.render import restyle
+    from vedit.media.output import OutputOptions
+    from vedit.options.controls import parse_controls
+    from vedit.options.request import Progress, RenderPlan, RenderRequest, RestyleOptions
+    from vedit.render.measured_costs import FILE, keep_start
+    from vedit.render.run import restyle
 
     options = dict(asked.get("options", {}))
     if "controls" in options:

@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from vedit.media.containers import default_output
-from vedit.media.plan import plan_output
-from vedit.media.read import VideoReader, open_video
-from vedit.media.sidecar import sidecar_path
-from vedit.media.verify import verify
-from vedit.media.write import VideoWriter
+from vedit.media.contract.verify import verify
+from vedit.media.reading.read import VideoReader, open_video
+from vedit.media.writing.containers import default_output
+from vedit.media.writing.output_plan import plan_output
+from vedit.media.writing.sidecar import sidecar_path
+from vedit.media.writing.write import VideoWriter
 from vedit.types import FrameRange
 
 DATA = Path(os.environ.get("VEDIT_TEST_DATA", Path(__file__).parents[3] / "shared")) / "clips"

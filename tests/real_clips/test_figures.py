@@ -17,11 +17,11 @@ import torch
 from click.testing import CliRunner
 
 from vedit.cli import main
-from vedit.finish import upsample_change
+from vedit.finishing.upsample import upsample_change
 from vedit.geometry import fit, unfit, working_fit
-from vedit.media.read import open_video
+from vedit.media.reading.read import open_video
 from vedit.models import load
-from vedit.options import QUALITIES, RestyleOptions
+from vedit.options.request import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.ranges import to_integer
 from vedit.types import FrameRange

@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from tests.real_clips.test_render import real_clips
-from tests.recording import frames_written
+from tests.support.recording import frames_written
 from vedit import api
-from vedit.masking import KeyedBox, KeyedFile, MaskSpec
-from vedit.media.read import open_video
+from vedit.media.reading.read import open_video
+from vedit.options.masks import KeyedBox, KeyedFile, MaskSpec
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from vedit.cli import main
-from vedit.media.read import open_video
-from vedit.media.sidecar import sidecar_path
-from vedit.media.verify import verify
+from vedit.media.contract.verify import verify
+from vedit.media.reading.read import open_video
+from vedit.media.writing.sidecar import sidecar_path
 from vedit.types import FrameRange
 
 WHOLE = 120

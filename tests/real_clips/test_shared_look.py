@@ -12,12 +12,12 @@ import torch
 from torch.nn import functional as F
 
 from vedit.models import load
-from vedit.models.sd import Model
-from vedit.options import RestyleOptions
+from vedit.models.families.sd import Model
+from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import Restyler, own_guides, prepare, restyle_frames
 from vedit.ranges import to_unit
+from vedit.session.video import open_video
 from vedit.types import FrameRange
-from vedit.video import open_video
 
 DATA = Path(os.environ.get("VEDIT_TEST_DATA", Path(__file__).parents[3] / "shared")) / "clips" / "real"
 HEIGHT, WIDTH = 192, 256

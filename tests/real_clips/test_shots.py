@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from vedit.media.read import open_video
-from vedit.shots import ContentShotDetector, DetectorName
-from vedit.small_frames import small_bgr
+from vedit.media.reading.read import open_video
+from vedit.shots.detect import ContentShotDetector, DetectorName
+from vedit.shots.small_frames import small_bgr
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:

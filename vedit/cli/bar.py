@@ -20,7 +20,7 @@ from vedit.cli.console import span
 from vedit.cli.progress import PlainLines, in_words, percent
 
 if TYPE_CHECKING:
-    from vedit.options import OnProgress, Progress
+    from vedit.options.request import OnProgress, Progress
 
 INTERVAL = 1.0
 """Seconds between two drawings: a slow line, a log or a recorded session holds all of them."""

@@ -45,7 +45,7 @@ def models(_: click.Context, begun: str) -> Found:
 def pulled(_: click.Context, begun: str) -> Found:
     """Models and weights by name."""
     from vedit.models import known_models
-    from vedit.weights import known_weights
+    from vedit.weights.store import known_weights
 
     for entry in (*known_models(), *known_weights()):
         if entry.name.startswith(begun):
@@ -69,9 +69,9 @@ def looks(context: click.Context, begun: str) -> Found:
 def controls(context: click.Context, begun: str) -> Found:
     """The controls that the model has branches for."""
     from vedit.cli.params import controlnets
-    from vedit.controls import branch
     from vedit.models import control_kinds
-    from vedit.registry import preprocessors
+    from vedit.options.controls import branch
+    from vedit.registry.entry import preprocessors
 
     own = controlnets(tuple(context.params.get("controlnet_texts") or ()))
     branches = control_kinds(context.params.get("model") or DEFAULT, dict(own))
@@ -85,7 +85,7 @@ def controls(context: click.Context, begun: str) -> Found:
 @completed
 def kinds(_: click.Context, begun: str) -> Found:
     """Kinds of control maps, the last of a list with commas."""
-    from vedit.registry import preprocessors
+    from vedit.registry.entry import preprocessors
 
     before, comma, last = begun.rpartition(",")
     for entry in preprocessors():

@@ -12,17 +12,17 @@ from vedit.cli.console import say, show, show_json, size
 from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options
 from vedit.cli.progress import progress
-from vedit.media.choices import Interlaced, PresetName
+from vedit.media.output import Interlaced, PresetName
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
-    from vedit.control_list import KindInfo
-    from vedit.control_output import Format
-    from vedit.control_report import CheckReport, ShotReport
-    from vedit.masking import MaskSpec
+    from vedit.control_maps.export_paths import Format
+    from vedit.control_maps.listing import KindInfo
+    from vedit.control_maps.report import CheckReport, ShotReport
+    from vedit.options.masks import MaskSpec
 
-# `vedit.control_output.FORMATS`, which this may not import before a command runs.
+# `vedit.control_maps.export_paths.FORMATS`, which this may not import before a command runs.
 _FORMATS = ("video", "png", "png16", "exr", "flo")
 
 
@@ -31,7 +31,7 @@ class KindOption(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The option and its help, as click shows it."""
-        from vedit.registry import preprocessors
+        from vedit.registry.entry import preprocessors
 
         record = super().get_help_record(ctx)
         names = ", ".join(entry.name for entry in preprocessors())
@@ -135,8 +135,8 @@ def controls_command(
         raise click.UsageError("a mask is measured with --check; maps are of the whole picture")
     if kind_text is None or output is None:
         raise click.UsageError("name the maps and where they go: --kind KIND -o DIR|FILE; --list says which there are")
-    from vedit.control_video import write_controls
-    from vedit.media.isolate import check_file
+    from vedit.control_maps.export import write_controls
+    from vedit.media.reading.isolate import check_file
 
     kinds = params.kinds(kind_text)
     check_file(source, rate=rate, track=track, allow_huge=allow_huge)
@@ -174,8 +174,8 @@ def _check(
     quiet: bool,
     **common: Any,
 ) -> int:
-    from vedit.control_report import DEFAULT_KINDS, check_controls
-    from vedit.media.isolate import check_file
+    from vedit.control_maps.report import DEFAULT_KINDS, check_controls
+    from vedit.media.reading.isolate import check_file
 
     check_file(source, rate=common["rate"], track=common["track"], allow_huge=common["allow_huge"])
     with progress(quiet=quiet) as report:
@@ -259,7 +259,7 @@ def _as_json(report: CheckReport) -> dict[str, object]:
 
 
 def _list(*, as_json: bool) -> None:
-    from vedit.control_list import control_kinds
+    from vedit.control_maps.listing import control_kinds
 
     kinds = control_kinds()
     if as_json:

@@ -50,9 +50,9 @@ def identity_command(
     No model is loaded and no picture is resampled, so what differs is the codec's doing. The result is checked as
     after every render; `vedit verify INPUT RESULT` checks it again.
     """
-    from vedit.media.identity import identity
-    from vedit.media.isolate import check_file
-    from vedit.output_names import in_folder
+    from vedit.media.contract.identity import identity
+    from vedit.media.reading.isolate import check_file
+    from vedit.render.output_names import in_folder
 
     check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     choices = params.output_choices(**writing)

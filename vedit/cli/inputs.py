@@ -18,9 +18,9 @@ import click
 
 from vedit.cli.several import Folder
 from vedit.errors import InputError, MediaError
-from vedit.media.addresses import check_address
-from vedit.media.sequence import SUFFIXES, find_sequence
-from vedit.output_names import FILMS, is_folder
+from vedit.media.reading.addresses import check_address
+from vedit.media.reading.sequence import SUFFIXES, find_sequence
+from vedit.render.output_names import FILMS, is_folder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -37,11 +37,11 @@ def probe_command(
       vedit probe input.mov --json
       vedit probe frames/shot_%04d.exr --rate 24 --frames 10
     """
-    from vedit.media.color import working_space
-    from vedit.media.color_names import color_text
-    from vedit.media.facts import facts_of, stream_text
-    from vedit.media.isolate import check_file
-    from vedit.media.tracks import choice_note
+    from vedit.media.color.convert import working_space
+    from vedit.media.color.names import color_text
+    from vedit.media.reading.facts import facts_of, stream_text
+    from vedit.media.reading.isolate import check_file
+    from vedit.media.reading.tracks import choice_note
 
     report = check_file(source, frames=frames, rate=rate, track=track, allow_huge=allow_huge)
     metadata, space = report.metadata, working_space(report.metadata)

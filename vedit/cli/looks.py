@@ -15,11 +15,11 @@ from vedit.cli.console import count, jsonable, note, say, show, show_json, show_
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
 from vedit.cli.settings import SHARED
-from vedit.options import QUALITIES, QualityName, RenderRequest, RestyleOptions
+from vedit.options.request import QUALITIES, QualityName, RenderRequest, RestyleOptions
 
 if TYPE_CHECKING:
-    from vedit.gallery import GalleryPlan
-    from vedit.gallery_files import GalleryFiles
+    from vedit.gallery.files import GalleryFiles
+    from vedit.gallery.pictures import GalleryPlan
     from vedit.models.looks import Chosen
     from vedit.models.words import Look
 
@@ -130,7 +130,7 @@ def looks_command(
         return
     if seeds > 1 and variation == 0:
         raise click.UsageError("--seeds needs a --variation above 0: with 0 nothing is drawn from the seed")
-    from vedit.gallery_files import check_files, gallery_files
+    from vedit.gallery.files import check_files, gallery_files
 
     looks = choose_looks(model, asked)
     controls = params.controls(control_texts)
@@ -147,7 +147,7 @@ def looks_command(
         track=track,
         allow_huge=allow_huge,
     )
-    from vedit.media.isolate import check_file
+    from vedit.media.reading.isolate import check_file
 
     # Hostile bytes can crash a decoder: a process of its own meets them first.
     check_file(source, rate=rate, track=track, allow_huge=allow_huge)
@@ -188,8 +188,8 @@ def _gallery(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    from vedit.gallery import make_gallery
-    from vedit.gallery_files import shown_pictures, write_gallery
+    from vedit.gallery.files import shown_pictures, write_gallery
+    from vedit.gallery.pictures import make_gallery
 
     def tell(plan: GalleryPlan) -> None:
         if not quiet:
@@ -214,7 +214,7 @@ def _gallery(
 def _dry_run(
     request: RenderRequest, wanted: Wanted, at: str | None, files: GalleryFiles, *, as_json: bool, quiet: bool
 ) -> None:
-    from vedit.gallery import plan_gallery
+    from vedit.gallery.pictures import plan_gallery
 
     with progress(quiet=quiet) as report:
         plan = plan_gallery(request, [options for _, _, options in wanted], at, on_progress=report)

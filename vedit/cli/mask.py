@@ -13,13 +13,13 @@ from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options
 from vedit.cli.progress import progress
 from vedit.cli.several import Folder, file_of
-from vedit.media.choices import CodecName, PresetName
+from vedit.media.output import CodecName, PresetName
 
 if TYPE_CHECKING:
     from fractions import Fraction
 
     from vedit.masks.export import MatteReport
-    from vedit.media.choices import Interlaced
+    from vedit.media.output import Interlaced
 
 
 @click.command("mask", short_help="Preview a mask, or export it as a matte.")
@@ -86,9 +86,9 @@ def mask_command(
     if alpha and output is None:
         raise click.UsageError("--alpha needs the file to write: -o OUT.mov")
     from vedit.masks.export import write_mattes
-    from vedit.media.isolate import check_file
-    from vedit.media.sequence import is_still
-    from vedit.output_names import in_folder
+    from vedit.media.reading.isolate import check_file
+    from vedit.media.reading.sequence import is_still
+    from vedit.render.output_names import in_folder
 
     check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     held = codec or ("prores" if alpha and not is_still(source) else None)

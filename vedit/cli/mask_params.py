@@ -9,7 +9,7 @@ from typing import Any, TypeVar, cast, get_args
 import click
 
 from vedit.cli.params import Choice, number
-from vedit.masking import MaskSpec, Propagation, RegionSpec, parse_box, parse_mask, parse_point
+from vedit.options.masks import MaskSpec, Propagation, RegionSpec, parse_box, parse_mask, parse_point
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
+from vedit.checks.nearest import nearest
 from vedit.errors import InputError
-from vedit.nearest import nearest
 
 _MEANT = {
     "convert": "restyle",

@@ -13,7 +13,7 @@ from vedit.cli.mistyped import Group
 from vedit.errors import ModelError
 
 if TYPE_CHECKING:
-    from vedit.catalogue import WeightsInfo
+    from vedit.registry.weights import WeightsInfo
 
 
 @click.group("models", cls=Group, short_help="List, explain and fetch models and weights.")
@@ -34,7 +34,7 @@ def models_group() -> None:
 def list_command(*, as_json: bool) -> None:
     """List the models that --model knows by name, then the weights that preprocessors can be given."""
     from vedit.models import known_models
-    from vedit.weights import known_weights
+    from vedit.weights.store import known_weights
 
     models = known_models()
     weights = [_state(entry) for entry in known_weights()]
@@ -61,9 +61,9 @@ def list_command(*, as_json: bool) -> None:
 @params.json_option
 def info_command(*, name: str, as_json: bool) -> None:
     """Say what the model or the weights NAME are; for the embedded model, the looks and words it knows."""
+    from vedit.checks.nearest import suggest
     from vedit.models import describe, known_models
-    from vedit.nearest import suggest
-    from vedit.weights import info, known_weights
+    from vedit.weights.store import info, known_weights
 
     models, weights = ([entry.name for entry in listed] for listed in (known_models(), known_weights()))
     if name not in [*models, *weights]:
@@ -114,7 +114,7 @@ def pull_command(*, names: tuple[str, ...], dry_run: bool, force: bool, as_json:
     They go into $VEDIT_MODEL_DIR/NAME where that is set, else into the hub's cache (HF_HOME); models always into the
     latter. VEDIT_OFFLINE=1 forbids it.
     """
-    from vedit.pulling import plan, pull
+    from vedit.models.pull import plan, pull
 
     plans = [plan(name, force=force) for name in dict.fromkeys(names)]  # an unknown name ends it before any download
     for each in plans:
@@ -138,7 +138,7 @@ def where_command(*, as_json: bool) -> None:
       vedit models where
       VEDIT_MODEL_DIR=/mnt/weights vedit models where --json
     """
-    from vedit.pulling import places
+    from vedit.models.pull import places
 
     found = places()
     if as_json:
@@ -151,7 +151,7 @@ def where_command(*, as_json: bool) -> None:
 
 def _state(entry: WeightsInfo) -> dict[str, object]:
     """What is known of weights, and what of them is on this machine."""
-    from vedit.weights import find, revision
+    from vedit.weights.store import find, revision
 
     folder = find(entry.name)
     return {

@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import click
 
-from vedit.bounds import BOUNDS
+from vedit.checks.bounds import BOUNDS
+from vedit.checks.nearest import VERY_ALIKE, did_you_mean
+from vedit.checks.rationals import frame_rate
 from vedit.cli import completion
 from vedit.cli.console import write_events
 from vedit.cli.inputs import FileType, OutputType
 from vedit.errors import InputError
-from vedit.media.choices import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
+from vedit.media.output import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
-from vedit.nearest import VERY_ALIKE, did_you_mean
-from vedit.rationals import frame_rate
 
 if TYPE_CHECKING:
-    from vedit.media.place import Stamp
-    from vedit.options import RestyleOptions
+    from vedit.media.writing.atomic import Stamp
+    from vedit.options.request import RestyleOptions
     from vedit.types import ControlSpec
 
 
@@ -139,7 +139,7 @@ def controls(texts: tuple[str, ...]) -> tuple[ControlSpec, ...] | None:
     """The values of `--control`; None where it was not given, an empty tuple for `--control none`."""
     if not texts:
         return None
-    from vedit.controls import parse_controls
+    from vedit.options.controls import parse_controls
 
     return parse_controls(texts)
 
@@ -148,7 +148,7 @@ def controls_from(texts: tuple[str, ...], specs: tuple[ControlSpec, ...]) -> tup
     """The values of `--from`, KIND=FILE each, laid over the controls."""
     if not texts:
         return specs
-    from vedit.controls import parse_source, with_sources
+    from vedit.options.controls import parse_source, with_sources
 
     return with_sources(specs, [parse_source(text) for text in texts])
 
@@ -182,7 +182,7 @@ def check_output(path: Path, *, overwrite: bool, source: Path | None = None, rep
     Raises:
         InputError: the folder is absent or closed, the path is a folder or the source, or a file is in the way.
     """
-    from vedit.media.target import check_target
+    from vedit.media.writing.target import check_target
 
     check_target(path, source, overwrite=overwrite, replaces=replaces)
 

@@ -23,16 +23,16 @@ from vedit.cli.telling import Telling
 from vedit.errors import InputError
 
 if TYPE_CHECKING:
-    from vedit.media.choices import Interlaced
-    from vedit.media.place import Stamp
-    from vedit.media.read import VideoReader
-    from vedit.options import RenderRequest
-    from vedit.plan_file import PlanFile
+    from vedit.edits.plan_file import PlanFile
+    from vedit.media.output import Interlaced
+    from vedit.media.reading.read import VideoReader
+    from vedit.media.writing.atomic import Stamp
+    from vedit.options.request import RenderRequest
 
 
 def _print_schema(context: click.Context, _param: click.Parameter, value: bool) -> None:
     if value:
-        from vedit.plan_keys import plan_schema
+        from vedit.edits.plan_schema import plan_schema
 
         show_json(plan_schema())
         context.exit()
@@ -89,13 +89,13 @@ def plan_command(
       vedit plan input.mp4 --detector content --add-cut 12.4 -o plan.toml
       vedit plan --schema > plan.schema.json
     """
-    from vedit.media.isolate import check_file
-    from vedit.media.read import open_video
-    from vedit.options import RenderRequest, RestyleOptions
-    from vedit.plan_text import plan_text, thumbnail_files, write_thumbnails
-    from vedit.prompts import word_notes
-    from vedit.shot_files import write_text
-    from vedit.shot_list import find_shots
+    from vedit.edits.plan_template import plan_text, thumbnail_files, write_thumbnails
+    from vedit.media.reading.isolate import check_file
+    from vedit.media.reading.read import open_video
+    from vedit.options.request import RenderRequest, RestyleOptions
+    from vedit.render.prompts import word_notes
+    from vedit.shots.corrections import find_shots
+    from vedit.shots.formats import write_text
 
     prompt = said_prompt(prompt, prompt_file)
     name = f"{source.stem}.plan.toml"
@@ -188,12 +188,12 @@ def edit_command(
       vedit edit plan.toml
       vedit edit plan.toml -o out.mov --codec prores
     """
-    from vedit.killed import beside_of, finish_killed
-    from vedit.media.isolate import check_file
-    from vedit.media.plan import check_output
-    from vedit.media.read import open_video
-    from vedit.output_names import in_folder, preview_path, slug
-    from vedit.plan_file import plan_request, read_plan, resolve_plan
+    from vedit.edits.plan_file import plan_request, read_plan, resolve_plan
+    from vedit.media.reading.isolate import check_file
+    from vedit.media.reading.read import open_video
+    from vedit.media.writing.output_plan import check_output
+    from vedit.render.killed import beside_of, finish_killed
+    from vedit.render.output_names import in_folder, preview_path, slug
 
     plan = read_plan(plan_path, anywhere=allow_outside)
     check_file(plan.source, rate=plan.rate, track=plan.track, allow_huge=allow_huge)
@@ -244,7 +244,7 @@ def edit_command(
 def _render(
     request: RenderRequest, reader: VideoReader, *, side_by_side: Path | None, as_json: bool, quiet: bool
 ) -> None:
-    from vedit.render import restyle
+    from vedit.render.run import restyle
 
     telling = Telling(quiet=quiet)
     with stopping() as stop, progress(quiet=quiet) as report:
@@ -265,7 +265,7 @@ def _render(
 
 
 def _dry_run(request: RenderRequest, reader: VideoReader, *, as_json: bool, quiet: bool) -> None:
-    from vedit.render import plan
+    from vedit.render.run import plan
 
     with progress(quiet=quiet) as report:
         planned = plan(request, reader=reader, on_progress=report)
@@ -283,7 +283,7 @@ def _dry_run(request: RenderRequest, reader: VideoReader, *, as_json: bool, quie
 
 
 def _stills(request: RenderRequest, reader: VideoReader, *, as_json: bool, quiet: bool) -> None:
-    from vedit.stills import middle_of, preview
+    from vedit.render.preview import middle_of, preview
 
     with progress(quiet=quiet) as report:
         path = preview(
@@ -300,7 +300,7 @@ def _stills(request: RenderRequest, reader: VideoReader, *, as_json: bool, quiet
 
 
 def _target(named: Path | None, plan: PlanFile, preview: str | None) -> Path:
-    from vedit.media.containers import default_output
+    from vedit.media.writing.containers import default_output
 
     target = named or default_output(plan.source, plan.track)
     return target.with_name(f"{target.stem}.draft{target.suffix}") if preview == "draft" else target
@@ -308,7 +308,7 @@ def _target(named: Path | None, plan: PlanFile, preview: str | None) -> Path:
 
 def _check_stills(picture: Path, *, overwrite: bool) -> None:
     """Raises InputError where something else than the stills of an earlier run has their name."""
-    from vedit.sheet import is_sheet
+    from vedit.display.contact_sheet import is_sheet
 
     if (picture.is_symlink() or picture.exists()) and not (overwrite or is_sheet(picture)):
         raise InputError(
@@ -323,7 +323,7 @@ def _own_result(target: Path) -> tuple[Stamp, ...]:
     Raises:
         InputError: it was rendered from a plan and is another file now.
     """
-    from vedit.media.sidecar import own_files, own_record, read_record, sidecar_path
+    from vedit.media.writing.sidecar import own_files, own_record, read_record, sidecar_path
 
     recipe = (read_record(sidecar_path(target)) or {}).get("recipe")
     if not (isinstance(recipe, dict) and "looks" in recipe):

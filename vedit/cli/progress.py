@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from vedit.cli.console import say, span, tell, writes_events
 
 if TYPE_CHECKING:
-    from vedit.options import OnProgress, Progress
+    from vedit.options.request import OnProgress, Progress
 
 PLAIN_INTERVAL = 60.0
 """Seconds between plain lines, at least."""
@@ -46,7 +46,7 @@ def progress(*, quiet: bool = False, each: str = "shot") -> Generator[OnProgress
         each: what the parts are called that a step is one of.
     """
     if quiet:
-        from vedit.options import ignore_progress
+        from vedit.options.request import ignore_progress
 
         yield ignore_progress
     elif writes_events():

@@ -17,9 +17,9 @@ from vedit.cli.prompts import allow_unknown_option, prompt_file_option, said_pro
 from vedit.cli.restyling import make_preview, make_variations, run_restyle, say_plan_of
 from vedit.cli.several import Folder, failure_of, folder_made, places, run_each
 from vedit.errors import InputError
-from vedit.masking import parse_region
-from vedit.options import QUALITIES, BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
-from vedit.output_names import look_name
+from vedit.options.masks import parse_region
+from vedit.options.request import QUALITIES, BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
+from vedit.render.output_names import look_name
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -311,13 +311,13 @@ def restyle_command(
 
 def _check(request: RenderRequest, side_by_side: Path | None, *, seeds: int | None) -> None:
     """Refuse what cannot be done before anything heavy is loaded."""
-    from vedit.media.isolate import check_file
+    from vedit.media.reading.isolate import check_file
     from vedit.models import resolve
 
     source = request.source
     if side_by_side is not None:
-        from vedit.killed import beside_of
-        from vedit.media.containers import default_output
+        from vedit.media.writing.containers import default_output
+        from vedit.render.killed import beside_of
 
         left = beside_of(request.output or default_output(source)) if source.exists() else ()
         params.check_output(side_by_side, overwrite=request.writing.overwrite, source=source, replaces=left)

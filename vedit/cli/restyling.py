@@ -12,17 +12,17 @@ from vedit.cli.progress import progress
 from vedit.cli.starting import started
 from vedit.cli.stopping import stopping
 from vedit.cli.telling import Telling
-from vedit.options import NO_RATE, RenderRequest
-from vedit.shell_words import shell_line
+from vedit.display.shell_words import shell_line
+from vedit.options.request import NO_RATE, RenderRequest
 
 if TYPE_CHECKING:
-    from vedit.options import RenderPlan
-    from vedit.variations import Variation
+    from vedit.options.request import RenderPlan
+    from vedit.render.variations import Variation
 
 
 def run_restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
     """Render; returns what --json shows."""
-    from vedit.render import restyle
+    from vedit.render.run import restyle
 
     start = started()
     telling = Telling(quiet=quiet)
@@ -36,7 +36,7 @@ def run_restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: b
             side_by_side=side_by_side,
         )
     if start is not None:
-        from vedit.kept_costs import keep_start
+        from vedit.render.measured_costs import keep_start
 
         keep_start(start)
     telling.notes(result.notes)
@@ -48,7 +48,7 @@ def run_restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: b
 
 def say_plan_of(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
     """Say what would be done; returns what --json shows."""
-    from vedit.render import plan
+    from vedit.render.run import plan
 
     with progress(quiet=quiet) as report:
         planned = plan(request, on_progress=report, side_by_side=side_by_side)
@@ -61,7 +61,7 @@ def say_plan_of(request: RenderRequest, *, side_by_side: Path | None, as_json: b
 
 def make_preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> object:
     """Make the sheet of stills; returns what --json shows."""
-    from vedit.stills import preview
+    from vedit.render.preview import preview
 
     with progress(quiet=quiet) as report:
         path = preview(request, on_progress=report, on_note=Telling(quiet=quiet).note)
@@ -72,7 +72,7 @@ def make_preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> objec
 
 def make_variations(request: RenderRequest, count: int, at: str | None, *, as_json: bool, quiet: bool) -> object:
     """Make one frame under several seeds and say how to render each; returns what --json shows."""
-    from vedit.variations import variations
+    from vedit.render.variations import variations
 
     telling = Telling(quiet=quiet)
     with progress(quiet=quiet) as report:

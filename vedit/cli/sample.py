@@ -24,7 +24,7 @@ def sample_command(*, output: Path, frames: int, overwrite: bool, as_json: bool)
       vedit sample -o demo/sample.mp4 --frames 24
     """
     params.check_output(output, overwrite=overwrite)
-    from vedit.sample import write_sample
+    from vedit.sample_clip.clip import write_sample
 
     write_sample(output, frames=frames)
     if as_json:

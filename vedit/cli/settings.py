@@ -16,11 +16,11 @@ from typing import Any, Literal, cast
 
 import click
 
+from vedit.checks.nearest import nearest
+from vedit.checks.structured import read_toml
 from vedit.cli import params
 from vedit.errors import InputError
-from vedit.look_keys import Key, check_table
-from vedit.nearest import nearest
-from vedit.structured import read_toml
+from vedit.options.look_schema import Key, check_table
 
 PREFIX = "VEDIT_"
 VARIABLE = "VEDIT_CONFIG"
@@ -219,8 +219,8 @@ def _placed_branch(text: str, said: str) -> str:
 
 def _anywhere(text: str, said: str) -> str:
     """A model by a name that holds wherever the command is run. Raises InputError where it is none."""
-    from vedit.hub_cache import hub_place
     from vedit.models import known_models
+    from vedit.weights.hub_cache import hub_place
 
     path = Path(text).expanduser()
     if path.is_absolute() or text in {model.name for model in known_models()}:

@@ -16,12 +16,12 @@ from vedit.errors import InputError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from vedit.media.choices import Interlaced
-    from vedit.shot_list import ShotChoices
-    from vedit.shots import DetectorName
+    from vedit.media.output import Interlaced
+    from vedit.shots.corrections import ShotChoices
+    from vedit.shots.detect import DetectorName
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
-# The keys of `vedit.shots.DETECTORS`, which would load OpenCV.
+# The keys of `vedit.shots.detect.DETECTORS`, which would load OpenCV.
 NAMES = ("adaptive", "content", "histogram", "hash", "threshold")
 
 _OPTIONS = (
@@ -69,7 +69,7 @@ def choices_of(
     split_transitions: bool,
 ) -> ShotChoices:
     """The values of the options that `detection_options` adds."""
-    from vedit.shot_list import ShotChoices
+    from vedit.shots.corrections import ShotChoices
 
     return ShotChoices(
         detector=cast("DetectorName", detector),
@@ -119,10 +119,10 @@ def shots_command(
       vedit shots input.mp4 --add-cut 12.4 --remove-cut "#310" -o shots.html -o shots.edl
       vedit shots input.mp4 --json
     """
-    from vedit.media.isolate import check_file
-    from vedit.media.read import open_video
-    from vedit.shot_files import SUFFIXES, ListedShots, write_shots
-    from vedit.shot_list import find_shots, span_text
+    from vedit.media.reading.isolate import check_file
+    from vedit.media.reading.read import open_video
+    from vedit.shots.corrections import find_shots, span_text
+    from vedit.shots.formats import SUFFIXES, ListedShots, write_shots
 
     for path in outputs:
         if path.suffix.lower() not in SUFFIXES:

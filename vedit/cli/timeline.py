@@ -13,14 +13,14 @@ from vedit.cli.console import CELL, count, note, printable, show, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.prompts import allow_unknown_option
 from vedit.errors import InputError
-from vedit.options import QUALITIES
+from vedit.options.request import QUALITIES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from fractions import Fraction
 
     from vedit.nle.model import Timeline, TimelineClip
-    from vedit.options import QualityName
+    from vedit.options.request import QualityName
 
 HANDLES = 8
 

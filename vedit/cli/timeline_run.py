@@ -10,18 +10,18 @@ from typing import TYPE_CHECKING
 from vedit.cli.console import count, note, say, say_plan, show, show_json
 from vedit.cli.progress import progress
 from vedit.cli.stopping import stopping
-from vedit.named_files import NamedFiles
+from vedit.edits.confined_paths import NamedFiles
+from vedit.nle.jobs import clock_notes, media_facts, needed_media, plan_timeline, sequence_rates, skipped_clips
 from vedit.nle.looks import Looks, read_looks
 from vedit.nle.read import check_output, default_timeline, read_timeline, write_timeline
 from vedit.nle.rendering import rehearse, render_timeline
 from vedit.nle.report import check_record, describe_render, describe_run, span_of, write_record
 from vedit.nle.results import RenderChoices, State, TimelineRender, timeline_renders
-from vedit.prompts import word_notes
-from vedit.timeline import clock_notes, media_facts, needed_media, plan_timeline, sequence_rates, skipped_clips
+from vedit.render.prompts import word_notes
 
 if TYPE_CHECKING:
     from vedit.nle.model import TimelineDocument
-    from vedit.options import RenderPlan
+    from vedit.options.request import RenderPlan
 
 _PLANNED: dict[State, str] = {"missing": "render", "there": "kept", "other": "in the way"}
 
@@ -56,7 +56,7 @@ class Run:
     """
 
     def __init__(self, wanted: Wanted, *, quiet: bool) -> None:
-        from vedit.media.isolate import check_file
+        from vedit.media.reading.isolate import check_file
 
         self._wanted = wanted
         self._quiet = quiet

@@ -13,7 +13,7 @@ from vedit.cli.console import say, show, show_json
 from vedit.cli.inputs import input_argument
 
 if TYPE_CHECKING:
-    from vedit.media.contract import ContractReport
+    from vedit.media.contract.report import ContractReport
 
 
 @click.command("verify", short_help="Check a result against its source.")
@@ -45,9 +45,9 @@ def verify_command(
     RESULT.vedit.json, if it lies beside RESULT, tells which part of SOURCE was rendered and what was left out on
     request. Exit codes: 0 all holds, 1 something does not, 2 a file cannot be read.
     """
-    from vedit.media.agreed import is_sequence
-    from vedit.media.isolate import check_file
-    from vedit.media.verify import verify
+    from vedit.media.contract.expected import is_sequence
+    from vedit.media.contract.verify import verify
+    from vedit.media.reading.isolate import check_file
 
     for path, number in ((source, track), (result, None)):
         check_file(path, rate=rate if is_sequence(path) else None, track=number, allow_huge=allow_huge)

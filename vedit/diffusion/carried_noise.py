@@ -21,7 +21,7 @@ import numpy as np
 import torch
 
 from vedit.diffusion.noise import Drawn, frame_noise
-from vedit.flow import estimate_flow
+from vedit.flow.estimate import estimate_flow
 
 if TYPE_CHECKING:
     import numpy.typing as npt

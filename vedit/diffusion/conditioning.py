@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import torch
 
-from vedit.controls import branch
 from vedit.diffusion.guiders import classifier_free
+from vedit.options.controls import branch
 from vedit.types import ControlInput
 
 if TYPE_CHECKING:
@@ -69,13 +69,14 @@ Parts = Sequence[torch.Tensor]
 
 
 class Memory(Protocol):
-    """What remembers frames between network calls (`vedit.diffusion.attention.FrameMemory`)."""
+    """What remembers frames between network calls (`vedit.diffusion.adapters.cross_frame.FrameMemory`)."""
 
     def clear(self) -> None: ...
 
 
 class Regional(Protocol):
-    """What gives parts of the picture a prompt of their own (`vedit.diffusion.regions.RegionalPrompts`)."""
+    """What gives parts of the picture a prompt of their own
+    (`vedit.diffusion.adapters.regional_prompts.RegionalPrompts`)."""
 
     def show(self, regions: Sequence[RegionGuide]) -> None:
         """The regions of the frames in the next network call; none leave the call's own prompt everywhere."""

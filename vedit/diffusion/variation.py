@@ -11,7 +11,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from vedit.diffusion.few_steps import implied_noise
+from vedit.diffusion.distilled import implied_noise
 
 if TYPE_CHECKING:
     import torch

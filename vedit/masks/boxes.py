@@ -11,8 +11,8 @@ import numpy as np
 from vedit.errors import InputError
 
 if TYPE_CHECKING:
-    from vedit.masking import KeyedBox
     from vedit.masks.source import MatteSource, Plane
+    from vedit.options.masks import KeyedBox
     from vedit.types import FrameRange
 
 

@@ -12,36 +12,36 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from vedit.course import Course, evenly
+from vedit.display.contact_sheet import check_sheet, contact_sheet, is_sheet
 from vedit.errors import InputError, MediaError
 from vedit.masks.mattes import area, open_mattes
 from vedit.masks.source import MatteSource
-from vedit.media.choices import CodecName, Interlaced, OutputOptions, PresetName
-from vedit.media.color import BT709
-from vedit.media.containers import container_for
-from vedit.media.encode import choose_encoding
-from vedit.media.made import carriers, key_of_making, recipe_of
-from vedit.media.numbered import numbered
-from vedit.media.place import stamp
-from vedit.media.plan import OutputPlan, check_output, plan_output
-from vedit.media.read import VideoReader, open_video
-from vedit.media.sequence import split_counter
-from vedit.media.sidecar import source_hash
-from vedit.media.source import checked_path
-from vedit.media.target import check_target
+from vedit.media.color.convert import BT709
+from vedit.media.output import CodecName, Interlaced, OutputOptions, PresetName
+from vedit.media.reading.read import VideoReader, open_video
+from vedit.media.reading.sequence import split_counter
+from vedit.media.reading.source import checked_path
 from vedit.media.timecode import parse_range
-from vedit.media.write import VideoWriter
-from vedit.options import OnProgress, Progress, ignore_progress
+from vedit.media.writing.atomic import stamp
+from vedit.media.writing.containers import container_for
+from vedit.media.writing.encode import choose_encoding
+from vedit.media.writing.made import carriers, key_of_making, recipe_of
+from vedit.media.writing.numbered import numbered
+from vedit.media.writing.output_plan import OutputPlan, check_output, plan_output
+from vedit.media.writing.sidecar import source_hash
+from vedit.media.writing.target import check_target
+from vedit.media.writing.write import VideoWriter
+from vedit.options.request import OnProgress, Progress, ignore_progress
+from vedit.progress.course import Course, evenly
 from vedit.ranges import full_scale, to_integer
-from vedit.sheet import check_sheet, contact_sheet, is_sheet
-from vedit.shots import detect_shots
+from vedit.shots.detect import detect_shots
 from vedit.types import ColorTags, FrameRange, Shot
 
 if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
-    from vedit.masking import MaskSpec
+    from vedit.options.masks import MaskSpec
     from vedit.types import Clip, FrameIndex, IntFrames, VideoMetadata
 
 _SHOWN = 4
@@ -101,7 +101,7 @@ def write_mattes(
         preset: of the video.
         rate: frames per second of an image sequence; None is 25.
         track: number of the video stream, as `vedit probe` lists them; None is the film.
-        allow_huge: read frames and clips beyond the limits of `vedit.media.limits`.
+        allow_huge: read frames and clips beyond the limits of `vedit.media.reading.limits`.
         interlaced: what is done with interlaced material.
         on_progress: told as mattes are made.
 

@@ -10,13 +10,13 @@ import cv2
 import numpy as np
 
 from vedit.errors import InputError, MediaError
-from vedit.media.addresses import check_address
 from vedit.media.aligned import align, goes_by_part
-from vedit.media.color import is_float
-from vedit.media.limits import check_size
-from vedit.media.read import open_video
-from vedit.media.sequence import find_sequence
-from vedit.media.source import STILLS
+from vedit.media.color.convert import is_float
+from vedit.media.reading.addresses import check_address
+from vedit.media.reading.limits import check_size
+from vedit.media.reading.read import open_video
+from vedit.media.reading.sequence import find_sequence
+from vedit.media.reading.source import STILLS
 from vedit.ranges import full_scale
 from vedit.types import FrameRange
 

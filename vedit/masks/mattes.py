@@ -20,8 +20,8 @@ from vedit.masks.propagated import Key, PropagatedLayer
 from vedit.masks.subjects import SubjectLayer
 
 if TYPE_CHECKING:
-    from vedit.masking import MaskSpec
     from vedit.masks.source import Layer, MatteSource
+    from vedit.options.masks import MaskSpec
     from vedit.types import FrameRange
 
 

@@ -15,7 +15,7 @@ from vedit.media.timecode import parse_moment
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from vedit.media.read import VideoReader
+    from vedit.media.reading.read import VideoReader
     from vedit.types import Clip, FrameIndex, FrameRange, Shot, VideoMetadata
 
     Plane = npt.NDArray[np.floating[Any]]
@@ -38,7 +38,7 @@ class MatteSource:
     reopen: Callable[[], VideoReader]
     """Opens a further reader of the clip; whoever calls it closes it."""
     allow_huge: bool = False
-    """Masks may be larger than `vedit.media.limits`, as the clip is."""
+    """Masks may be larger than `vedit.media.reading.limits`, as the clip is."""
 
     @property
     def size(self) -> tuple[int, int]:

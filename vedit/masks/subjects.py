@@ -14,14 +14,14 @@ import numpy as np
 from vedit.errors import InputError, MediaError, ModelError
 from vedit.masks.store import ShotStore, name_of
 from vedit.ranges import to_unit
-from vedit.weights import find, identity, local
+from vedit.weights.store import find, identity, local
 
 if TYPE_CHECKING:
     import torch
 
-    from vedit.masking import KeyedBox, KeyedPoint
     from vedit.masks.propagated import Key
     from vedit.masks.source import MatteSource, Plane
+    from vedit.options.masks import KeyedBox, KeyedPoint
     from vedit.preprocessors.subject import SubjectPrompt
     from vedit.types import FrameRange, Shot
 

@@ -1,6 +1,7 @@
 """Data as OpenEXR pictures: float samples written and read as they are, with no curve, no clipping and no rounding.
 
-The rest of vedit takes an EXR for a picture in linear light (`vedit.media.color`); depth and motion are no light.
+The rest of vedit takes an EXR for a picture in linear light (`vedit.media.color.convert`); depth and motion are no
+light.
 """
 
 from __future__ import annotations
@@ -16,9 +17,9 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 
 from vedit.errors import MediaError
-from vedit.media.color import GBR_PLANES
-from vedit.media.limits import MAX_PIXELS, check_size
-from vedit.media.planes import plane_of
+from vedit.media.color.convert import GBR_PLANES
+from vedit.media.color.planes import plane_of
+from vedit.media.reading.limits import MAX_PIXELS, check_size
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -61,7 +62,7 @@ def read_exr(path: Path, *, allow_huge: bool = False) -> npt.NDArray[np.float32]
     """The samples of an EXR file as they are: (1, H, W) of a grey one, else (3, H, W) RGB; alpha is left out.
 
     Raises:
-        MediaError: it cannot be read, or is larger than `vedit.media.limits` allows.
+        MediaError: it cannot be read, or is larger than `vedit.media.reading.limits` allows.
     """
     context = CodecContext.create("exr", "r")
     context.thread_type, context.thread_count = "SLICE", 1

@@ -6,8 +6,8 @@ import re
 from bisect import bisect_left, bisect_right
 from fractions import Fraction
 
+from vedit.checks.rationals import is_whole, rational, shown, whole
 from vedit.errors import InputError
-from vedit.rationals import is_whole, rational, shown, whole
 from vedit.types import FrameIndex, FrameRange
 
 _TIMECODE = re.compile(r"^(\d{1,2}):(\d{2}):(\d{2})([:;.,])(\d{2,3})$")

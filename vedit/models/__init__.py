@@ -8,27 +8,27 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vedit.checks.nearest import suggest
+from vedit.checks.rationals import shown
 from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import MediaError, ModelError
-from vedit.hub_cache import HubPlace, cached, hub_place, on_disk, snapshots_of
-from vedit.media.target import check_name
+from vedit.media.writing.target import check_name
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import read_config, read_json
 from vedit.models.identify import check_controlnet, check_model, is_few_step, notes_of, refuse_pickle
 from vedit.models.sizes import SD15_TEXT, SD15_UNET, SD15_VAE, Sizes, sizes_of
 from vedit.models.words import Vocabulary, read_vocabulary
-from vedit.nearest import suggest
-from vedit.rationals import shown
-from vedit.vision_wheel import vision_fault
+from vedit.weights.hub_cache import HubPlace, cached, hub_place, on_disk, snapshots_of
+from vedit.weights.torchvision import vision_fault
 
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-    from vedit.models.sd import Model
+    from vedit.models.families.sd import Model
 
 DEFAULT = "embedded"
 FAST_FOLDER, DRAWN_FOLDER = "fast", "drawn"
-"""In a model's folder: few-step weights (`vedit.models.fast`), for all looks and for those that they name."""
+"""In a model's folder: few-step weights (`vedit.models.distilled`), for all looks and for those that they name."""
 TIER_FOLDERS = (DRAWN_FOLDER, FAST_FOLDER)
 """The one that serves some looks comes before the one that serves all."""
 LOOKS = "looks.json"
@@ -120,7 +120,7 @@ def describe(name: str) -> dict[str, object]:
             looks = Path(info.location) / LOOKS
             extra = read_json(looks) if looks.is_file() else {}
             own = {key: getattr(info, key) for key in info.__dataclass_fields__}
-            tiers = import_module("vedit.models.fast").fast_tiers(name)
+            tiers = import_module("vedit.models.distilled").fast_tiers(name)
             return {
                 **own,
                 "fast_tier": [quality for tier in tiers if not tier.looks for quality in tier.schedules],
@@ -288,7 +288,7 @@ def load(
     """Load a model for a device, with the control branches that are asked for and that it has.
 
     Args:
-        name: as `resolve` takes it; a hub id has to be in the hub's cache: `vedit.pulling.pull` fetches it.
+        name: as `resolve` takes it; a hub id has to be in the hub's cache: `vedit.models.pull.pull` fetches it.
         device: a torch device.
         controls: the kinds wanted; kinds the model lacks are left out of `Model.control_kinds`.
         controlnets: further control branches by kind.
@@ -303,7 +303,7 @@ def load(
 
     source = checked(name, controlnets, controls=controls, fast=fast)
     try:
-        family = import_module("vedit.models.sd")
+        family = import_module("vedit.models.families.sd")
     except Exception as error:  # what diffusers and transformers die of with it depends on their version
         fault = vision_fault()
         if fault is None:

@@ -10,17 +10,17 @@ from pathlib import Path
 from typing import Any
 
 from vedit.errors import ModelError
-from vedit.hub_cache import hub_place, on_disk
 from vedit.models import LOOKS, ModelSource, known_models, resolve
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import Part, damaged, read_config, read_json
-from vedit.models.fast import tiers_of
+from vedit.models.distilled import tiers_of
+from vedit.models.families.sd_configs import config_of
+from vedit.models.families.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.headers import read_header
-from vedit.models.sd_configs import config_of
-from vedit.models.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.tokenizer_files import check_tokenizer
 from vedit.models.weight_files import stored_in
 from vedit.models.words import read_vocabulary
+from vedit.weights.hub_cache import hub_place, on_disk
 
 
 def checked(

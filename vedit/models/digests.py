@@ -8,9 +8,9 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 
-from vedit.hub_cache import hub_place
 from vedit.models import TIER_FOLDERS, resolve
-from vedit.weights import digest
+from vedit.weights.hub_cache import hub_place
+from vedit.weights.store import digest
 
 _MODEL_FILES = frozenset((".safetensors", ".json", ".txt"))
 """Weights, configs and the vocabulary of a tokenizer: what decides what a model does."""

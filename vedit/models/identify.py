@@ -13,10 +13,10 @@ from typing import Any
 from vedit.errors import ModelError
 from vedit.models.branches import unnamed_controlnets
 from vedit.models.configs import read_json
+from vedit.models.families.sd_configs import has_scheduler_beside, prediction_of
 from vedit.models.folder_kinds import component_kind, pipeline_kind
 from vedit.models.headers import SUFFIX, gguf_architecture, read_header
 from vedit.models.kinds import SD2, Kind, kind_of
-from vedit.models.sd_configs import has_scheduler_beside, prediction_of
 
 INDEX, CONFIG = "model_index.json", "config.json"
 _INSTEAD = "use a Stable Diffusion 1.x or 2.x model, or --model embedded"

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from vedit.models.sd_keys import CLIP, CONTROLNET, OPEN_CLIP, UNET, VAE
+from vedit.models.families.sd_keys import CLIP, CONTROLNET, OPEN_CLIP, UNET, VAE
 
 Part = Literal["model", "controlnet", "lora", "adapter", "network", "other"]
 Shapes = Mapping[str, tuple[int, ...]]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from vedit.checks.nearest import did_you_mean
 from vedit.errors import InputError
 from vedit.models import DEFAULT, vocabulary
-from vedit.nearest import did_you_mean
 
 if TYPE_CHECKING:
     from vedit.models.words import Look, Vocabulary

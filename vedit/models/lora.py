@@ -18,8 +18,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from vedit.checks.finite import is_finite
 from vedit.errors import ModelError
-from vedit.finite import is_finite
 
 PREFIX, DOWN, UP = "unet.", ".lora_A.weight", ".lora_B.weight"
 

@@ -6,12 +6,12 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from vedit.hub_cache import on_disk
 from vedit.models import resolve, vocabulary
 from vedit.models.configs import read_config, read_json
-from vedit.models.sd_configs import config_of
-from vedit.models.sd_single import CLIP_TOKENIZER, tokenizer_beside
+from vedit.models.families.sd_configs import config_of
+from vedit.models.families.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.words import heard
+from vedit.weights.hub_cache import on_disk
 
 _ENDS = 2
 """Tokens that begin and end every prompt."""

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from vedit.errors import InputError
-from vedit.look_keys import LOOK, check_table
-from vedit.look_options import look_options
 from vedit.models import LOOKS, resolve
 from vedit.models.configs import damaged, read_json
 from vedit.models.words import read_vocabulary
-from vedit.options import QUALITIES, RestyleOptions
+from vedit.options.look_parser import look_options
+from vedit.options.look_schema import LOOK, check_table
+from vedit.options.request import QUALITIES, RestyleOptions
 
 RECIPE = ("start", "variation", "inversion_steps", "fixed_point", "steps", "guidance", "controls")
 """The keys of a plan's look that a recipe may set; what is written of any of them in a render leaves the recipe out."""

@@ -8,11 +8,11 @@ from math import prod
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.hub_cache import cached
 from vedit.models.branches import own_controlnets
+from vedit.models.families.sd_keys import UNET, VAE
 from vedit.models.headers import SUFFIX, read_header
-from vedit.models.sd_keys import UNET, VAE
 from vedit.models.weight_files import stored_in
+from vedit.weights.hub_cache import cached
 
 if TYPE_CHECKING:
     from vedit.models import ModelSource

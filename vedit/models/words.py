@@ -10,9 +10,9 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, cast
 
+from vedit.checks.nearest import nearest
 from vedit.models.configs import damaged, read_json, texts_of
 from vedit.models.spellings import bare, meanings
-from vedit.nearest import nearest
 
 _CONJUNCTIONS = frozenset(("and", "or"))
 _PREPOSITIONS = frozenset(("at", "by", "for", "from", "in", "of", "on", "to", "under", "with"))

@@ -23,10 +23,10 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import cast
 
+from vedit.checks.structured import parse_toml, read_toml
 from vedit.errors import InputError
-from vedit.look_keys import LOOK, MODEL, Key, check_table, over, unknown_key
 from vedit.nle.model import Marker, TimelineClip
-from vedit.structured import parse_toml, read_toml
+from vedit.options.look_schema import LOOK, MODEL, Key, check_table, over, unknown_key
 
 SELECTORS = ("clip", "track", "marker", "color", "reel", "sequence")
 SETTINGS = {**LOOK, "model": MODEL}

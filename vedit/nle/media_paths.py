@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
 from vedit.errors import MediaError
-from vedit.media.addresses import DRIVE, RemoteError, path_of
-from vedit.media.sequence import SUFFIXES, find_sequence, split_counter
+from vedit.media.reading.addresses import DRIVE, RemoteError, path_of
+from vedit.media.reading.sequence import SUFFIXES, find_sequence, split_counter
 
 _TRAILING_PARTS = 8
 _TRAILING_NUMBER = re.compile(r"^(.*?)([0-9]{1,9})$")

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
-from vedit.media.target import check_folder, check_name
-from vedit.media.unfinished import sweep, unfinished_name
+from vedit.media.writing.target import check_folder, check_name
+from vedit.media.writing.unfinished import sweep, unfinished_name
 from vedit.nle.media_paths import MediaRules
 
 if TYPE_CHECKING:
+    from vedit.nle.formats.xml_tree import XmlDocument
     from vedit.nle.model import TimelineDocument
-    from vedit.nle.xml_tree import XmlDocument
 
 BUNDLE = ".fcpxmld"
 _INFO = "Info.fcpxml"
@@ -50,7 +50,7 @@ def read_timeline(
     content = path / _INFO if suffix in (BUNDLE, ".fcpxml") and path.is_dir() else path
     rules = MediaRules(base=base, folders=tuple(folder.absolute() for folder in folders), anywhere=anywhere)
     if suffix == ".aaf":
-        from vedit.nle.aaf import AafDocument
+        from vedit.nle.formats.aaf import AafDocument
 
         return AafDocument(path, rules)
     try:
@@ -58,14 +58,14 @@ def read_timeline(
     except OSError as error:
         raise InputError(f"{content} cannot be read: {error.strerror}") from None
     if suffix == ".edl":
-        from vedit.nle.edl import EdlDocument
+        from vedit.nle.formats.edl import EdlDocument
 
         return EdlDocument(data, path.name, rules, rate)
     if suffix == ".otio":
-        from vedit.nle.otio import OtioDocument
+        from vedit.nle.formats.otio import OtioDocument
 
         return OtioDocument(data, path.name, rules)
-    from vedit.nle.xml_tree import parse_xml
+    from vedit.nle.formats.xml_tree import parse_xml
 
     if content is not path:
         # A bundle's own media lies beside its Info.fcpxml.
@@ -78,15 +78,15 @@ def _xml_kind(document: XmlDocument) -> Callable[[XmlDocument, MediaRules], Time
     """An XML timeline is known by its root element, whatever the file is called."""
     root = document.root.name
     if root == "fcpxml":
-        from vedit.nle.fcpxml import FcpxmlDocument
+        from vedit.nle.formats.fcpxml import FcpxmlDocument
 
         return FcpxmlDocument
     if root == "xmeml":
-        from vedit.nle.xmeml import XmemlDocument
+        from vedit.nle.formats.xmeml import XmemlDocument
 
         return XmemlDocument
     if root == "mlt":
-        from vedit.nle.mlt import MltDocument
+        from vedit.nle.formats.mlt import MltDocument
 
         return MltDocument
     raise document.fault(document.root, "not a timeline", remedy="it may be fcpxml, xmeml or mlt")

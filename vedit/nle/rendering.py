@@ -6,17 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from vedit.costs import Outline, expected_of
-from vedit.course import Overall
 from vedit.errors import ContractError, InputError, Interrupted
-from vedit.estimates import outline_of_look
-from vedit.foreseen import fit_of
+from vedit.nle.jobs import relink
 from vedit.nle.model import NewMedia, TimelineDocument
 from vedit.nle.ranges import MediaFacts
 from vedit.nle.results import TimelineRender
-from vedit.options import OnProgress, RenderPlan, ignore_plan, ignore_progress
-from vedit.sampling import OnNote, Stop, ignore_note, never
-from vedit.timeline import relink
+from vedit.options.request import OnProgress, RenderPlan, ignore_plan, ignore_progress
+from vedit.progress.course import Overall
+from vedit.render.costs import Outline, expected_of
+from vedit.render.estimate import outline_of_look
+from vedit.render.foreseen import fit_of
+from vedit.render.sample_shot import OnNote, Stop, ignore_note, never
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ def rehearse(document: TimelineDocument, renders: Sequence[TimelineRender], fact
     Raises:
         InputError: a result would not fit its clips.
     """
-    from vedit.media.containers import container_for
+    from vedit.media.writing.containers import container_for
 
     for render in renders:
         # Beside pictures alone the sound lies in a file of its own, which no clip names.
@@ -81,7 +81,7 @@ def render_timeline(
         ContractError: a result is not what the timeline needs.
         Interrupted: `stop` said so.
     """
-    from vedit.render import restyle
+    from vedit.render.run import restyle
 
     _check_free(renders)
     due = [render for render in renders if render.due]
@@ -155,11 +155,11 @@ def _check_free(renders: Sequence[TimelineRender]) -> None:
 
 def _media(render: TimelineRender, facts: MediaFacts, *, decode: bool) -> NewMedia:
     """A result as clips are relinked to it; what a render has just written was checked by the render."""
-    from vedit.media.probe import probe
+    from vedit.media.reading.probe import probe
 
     job = render.job
     if decode:
-        from vedit.timeline import media_facts
+        from vedit.nle.jobs import media_facts
 
         found = media_facts(job.output, allow_huge=True)
         if (found.frames, found.rate) != (len(job.frames), job.rate):

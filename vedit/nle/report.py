@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
-from vedit.media.sidecar import FORMAT, is_record, sidecar_path, source_hash, stage_sidecar
-from vedit.media.target import check_name
+from vedit.media.writing.sidecar import FORMAT, is_record, sidecar_path, source_hash, stage_sidecar
+from vedit.media.writing.target import check_name
 from vedit.nle.clock import span_timecodes
 
 if TYPE_CHECKING:
+    from vedit.nle.jobs import TimelineJob
     from vedit.nle.model import Timeline, TimelineClip
     from vedit.nle.results import TimelineRender
-    from vedit.timeline import TimelineJob
 
 
 def describe_render(timeline: Timeline, render: TimelineRender, *, done: str) -> dict[str, object]:

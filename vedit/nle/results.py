@@ -7,23 +7,23 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
+from vedit.edits.confined_paths import NamedFiles
 from vedit.errors import InputError
-from vedit.guides import hashed, plain
-from vedit.killed import finish_killed
-from vedit.media.choices import OutputOptions
-from vedit.media.recorded import recorded_recipe
-from vedit.media.sequence import find_sequence
-from vedit.media.sidecar import versions
+from vedit.media.contract.recorded import recorded_recipe
+from vedit.media.output import OutputOptions
+from vedit.media.reading.sequence import find_sequence
 from vedit.media.timecode import add_frames, can_drop, format_timecode
-from vedit.named_files import NamedFiles
+from vedit.media.writing.sidecar import versions
+from vedit.nle.jobs import TimelineJob
 from vedit.nle.model import TimelineDocument
 from vedit.nle.ranges import MediaFacts
 from vedit.nle.settings import look_options
-from vedit.options import QualityName, RenderRequest, RestyleOptions
-from vedit.planning import pick_device, settle
-from vedit.timeline import TimelineJob
-from vedit.used_weights import same_weights, weights_of
-from vedit.work import unit_key
+from vedit.options.request import QualityName, RenderRequest, RestyleOptions
+from vedit.render.conditioning import hashed, plain
+from vedit.render.job import pick_device, settle
+from vedit.render.killed import finish_killed
+from vedit.render.provenance import same_weights, weights_of
+from vedit.store.units import unit_key
 
 State = Literal["missing", "there", "other"]
 """Of a result: not rendered yet; there, as it would be rendered again; there, of other settings, weights or another

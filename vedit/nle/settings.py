@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vedit.edits.confined_paths import NamedFiles
 from vedit.errors import InputError
-from vedit.look_options import look_options as options_of
 from vedit.models import DEFAULT
-from vedit.named_files import NamedFiles
 from vedit.nle.looks import Look
-from vedit.options import RestyleOptions
+from vedit.options.look_parser import look_options as options_of
+from vedit.options.request import RestyleOptions
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,7 @@ from trainer.photos import find_photos, read_photo
 from trainer.styles import dress
 
 from vedit.geometry import fit, unfit, working_fit
-from vedit.media.read import open_video
+from vedit.media.reading.read import open_video
 from vedit.types import Clip, FrameRange
 
 SIDE = 256

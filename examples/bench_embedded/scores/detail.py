@@ -15,11 +15,11 @@ from scores.data import SEED, prompt_of, read_frames
 from scores.metrics import gradient_energy, luma_variance
 from scores.rendering import Subject
 from scores.report import Bar, Cell, Table
-from vedit.finish import upsample_change
+from vedit.display.contact_sheet import contact_sheet
+from vedit.finishing.upsample import upsample_change
 from vedit.geometry import fit, unfit, working_fit
 from vedit.models import size_multiple
 from vedit.ranges import to_integer, to_unit
-from vedit.sheet import contact_sheet
 from vedit.types import Clip
 
 CLIPS = (("sam2__01_dog.mp4", 37), ("sam2__03_blocks.mp4", 37), ("sam2__04_coffee.mp4", 37))
@@ -99,7 +99,7 @@ def keeping(looks: Sequence[Look]) -> tuple[Look, ...]:
 
 
 def _small(subject: Subject, clip: Clip, prompt: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Source as the autoencoder returns it, and result, both at the working size: what `vedit.render` finishes."""
+    """Source as the autoencoder returns it, and result, both at the working size: what `vedit.render.run` finishes."""
     options = subject.options(prompt)
     size = (clip.frames.shape[-2], clip.frames.shape[-1])
     multiple = size_multiple(str(subject.weights["folder"]))

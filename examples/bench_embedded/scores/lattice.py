@@ -13,7 +13,7 @@ from trainer.looks import Look
 from scores.data import Photographs, prompt_of
 from scores.rendering import Subject
 from scores.report import Bar, Cell, Table
-from vedit.flatness import even_out
+from vedit.finishing.flatness import even_out
 
 LIMIT = 2.0
 FLAT = 2.5

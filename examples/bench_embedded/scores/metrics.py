@@ -9,7 +9,7 @@ import torch
 from kornia.filters import gaussian_blur2d
 from torch.nn import functional as F
 
-from vedit.flow import estimate_flow, warp
+from vedit.flow.estimate import estimate_flow, warp
 
 PATCH = 8
 STRIDE = 4

@@ -17,8 +17,8 @@ from scores.data import prompt_of, read_frames, small_square
 from scores.metrics import motion_error, moving_share, warp_error
 from scores.rendering import Subject
 from scores.report import Bar, Cell, Table
+from vedit.finishing.deflicker import steady
 from vedit.ranges import to_integer
-from vedit.steady import steady
 
 CLIPS = (
     ("tokenflow__woman-running.mp4", 20),

@@ -14,9 +14,9 @@ import torch
 
 from scores.weak import marked
 from vedit.models import LOOKS, load
+from vedit.models.families.sd import Model
 from vedit.models.recipes import by_recipe
-from vedit.models.sd import Model
-from vedit.options import RestyleOptions
+from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.ranges import to_integer
 from vedit.types import ControlSpec

@@ -16,12 +16,12 @@ from diffusers.pipelines.controlnet.pipeline_controlnet_img2img import StableDif
 
 from scores.rendering import Subject
 from scores.report import Bar, Cell, Table
-from vedit.controls import control_maps
 from vedit.diffusion.trajectory import ddim_scheduler
-from vedit.estimates import evaluations
 from vedit.models import load
-from vedit.options import QUALITIES, RestyleOptions
+from vedit.options.controls import control_maps
+from vedit.options.request import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle import prepare
+from vedit.render.estimate import evaluations
 
 PROMPT = "watercolor painting"
 LIMITS = {"draft": (0.6, 5), "standard": (2.0, 20)}

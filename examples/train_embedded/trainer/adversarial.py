@@ -31,7 +31,7 @@ from trainer.pairs import make_pairs
 from trainer.sliced import sliced_distance
 from trainer.twins import disagreement
 from vedit.diffusion.trajectory import cleaner
-from vedit.models.fast import Schedule
+from vedit.models.distilled import Schedule
 
 WAYS = {
     # 5 evaluations with the one of its inversion, and 6: eight steps and finer inversions came out farther off.

@@ -6,10 +6,10 @@ from math import sqrt
 
 from torch import Tensor
 
-from vedit.diffusion.few_steps import leap, through
+from vedit.diffusion.distilled import leap, through
 from vedit.diffusion.samplers import Denoise, invert
 from vedit.diffusion.trajectory import Step, Trajectory
-from vedit.models.fast import Schedule
+from vedit.models.distilled import Schedule
 from vedit.types import Latents
 
 SCHEDULES = {
@@ -31,7 +31,7 @@ class Course:
         coarse: the student's steps.
         fine: the teacher's, `parts` to each of the student's.
         up: of the inversion.
-        leaps: how that is walked (`vedit.models.fast.Schedule`).
+        leaps: how that is walked (`vedit.models.distilled.Schedule`).
     """
 
     coarse: Trajectory

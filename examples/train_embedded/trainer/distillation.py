@@ -25,7 +25,7 @@ from trainer.loop import Loss
 from trainer.pairs import make_pairs
 from trainer.teacher import Teacher, velocity
 from vedit.diffusion.trajectory import cleaner
-from vedit.models.fast import FastTier
+from vedit.models.distilled import FastTier
 
 DROP_CONTROL = 0.08
 """How often each ControlNet alone is silenced: more rarely than the teacher learnt, whose steps only are copied."""

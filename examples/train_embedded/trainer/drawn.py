@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from trainer.adversarial import Players
 from trainer.checkpoint import read_head
 from trainer.starting import MisfitError
-from vedit.models.fast import FastTier, withdraw_other, write_settings
+from vedit.models.distilled import FastTier, withdraw_other, write_settings
 from vedit.models.lora import write_lora
 
 

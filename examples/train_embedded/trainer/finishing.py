@@ -27,10 +27,10 @@ from trainer.loop import Loss
 from trainer.pairs import make_pairs
 from trainer.sliced import sliced_distance
 from trainer.twins import disagreement
-from vedit.diffusion.few_steps import implied_noise
+from vedit.diffusion.distilled import implied_noise
 from vedit.diffusion.trajectory import Step, cleaner
-from vedit.models.sd import token_ids
-from vedit.options import RestyleOptions
+from vedit.models.families.sd import token_ids
+from vedit.options.request import RestyleOptions
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile
 

@@ -12,8 +12,8 @@ from trainer.batches import Batch
 from trainer.courses import Course, climbed
 from vedit.diffusion.guiders import classifier_free
 from vedit.diffusion.trajectory import Step, cleaner
-from vedit.models.sd import Model, token_ids
-from vedit.options import RestyleOptions
+from vedit.models.families.sd import Model, token_ids
+from vedit.options.request import RestyleOptions
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile
 

@@ -1,0 +1,168 @@
+"""The prompts of a render, looked at before anything is done: unknown words, words cut off, and no look at all."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import pytest
+
+from tests.support.clips import two_shots
+from tests.support.recording import frames_written, shots_sampled
+from vedit.embedded import FOLDER
+from vedit.errors import InputError
+from vedit.media.output import OutputOptions
+from vedit.models import LOOKS, vocabulary
+from vedit.options.masks import parse_region
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.render.job import settle
+from vedit.render.preview import preview
+from vedit.render.prompts import check_words, word_notes
+from vedit.render.run import plan, restyle
+from vedit.testing.tiny_sd import write_tiny_sd
+
+NIGHT = RestyleOptions(prompt="night", quality="draft")
+REGION = parse_region("box:0,0,50%,50%=zyzzyva")
+WRONG = {
+    "the prompt": replace(NIGHT, prompt="zyzzyva"),
+    "the negative prompt": replace(NIGHT, negative_prompt="zyzzyva"),
+    "the source prompt": replace(NIGHT, source_prompt="zyzzyva"),
+    "a region's prompt": replace(NIGHT, regions=(REGION,)),
+}
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return two_shots(tmp_path_factory.mktemp("prompts") / "in.mov")
+
+
+def request(look: RestyleOptions, clip: Path = Path("in.mov"), **changes: Any) -> RenderRequest:
+    return RenderRequest(source=clip, options=look, output=clip.parent / "out" / "out.mov", **changes)
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_each_prompt_needs_a_word_that_is_known(what: str) -> None:
+    with pytest.raises(InputError, match=f"knows no word of {what} 'zyzzyva'"):
+        check_words(request(WRONG[what]))
+    check_words(request(replace(WRONG[what], allow_unknown=True)))
+    for looks in ({1: NIGHT, 2: WRONG[what]}, {7: WRONG[what]}):
+        with pytest.raises(InputError, match=what):
+            check_words(request(NIGHT, looks=looks))
+        check_words(request(NIGHT, looks=looks, locked=frozenset({2, 7})))
+
+
+def test_it_ends_a_render_a_plan_and_a_preview_before_anything_is_left(clip: Path) -> None:
+    asked = request(WRONG["the prompt"], clip)
+    assert asked.output is not None
+    asked.output.parent.mkdir(exist_ok=True)
+    for call in cast("list[Callable[[RenderRequest], object]]", [plan, restyle, preview, settle]):
+        with pytest.raises(InputError, match="knows no word of the prompt") as told:
+            call(asked)
+        assert told.value.exit_code == 2
+    assert list(asked.output.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "told"),
+    [
+        ("paintng", "did you mean 'painting'? The nearest looks are oil painting, watercolor and gouache."),
+        ("Ölgemälde", "did you mean 'oil painting'? `vedit models info embedded`"),
+        ("dessin", "did you mean 'drawing'? The nearest looks are"),
+        ("zyzzyva", "name one of its looks, "),
+        ("in the style of Rembrandt", "name one of its looks, "),
+    ],
+)
+def test_the_remedy_says_what_to_write(prompt: str, told: str) -> None:
+    with pytest.raises(InputError) as error:
+        check_words(request(replace(NIGHT, prompt=prompt)))
+    assert told in error.value.remedy
+    assert "`vedit models info embedded` lists what it knows; --allow-unknown" in error.value.remedy
+
+
+def test_a_long_prompt_is_told_in_part() -> None:
+    with pytest.raises(InputError) as error:
+        check_words(request(replace(NIGHT, prompt="zyzzyva\n" * 99)))
+    assert len(error.value.message) < 160
+    assert "\n" not in str(error.value)
+
+
+def test_single_unknown_words_are_noted_with_their_nearest() -> None:
+    look = replace(NIGHT, prompt="woodcut of a zebra", regions=(replace(REGION, prompt="watercolr sky, zebra"),))
+    notes = word_notes(request(replace(look, negative_prompt="blurry night")))
+    listing = "`vedit models info embedded` lists what it knows"
+    assert notes == (
+        f"the model does not know, of a region's prompt: watercolr (did you mean 'watercolor'?), zebra; they change "
+        f"nothing; {listing}",
+        f"the model does not know: zebra; it changes nothing; {listing}",
+        f"the model does not know, of the negative prompt: blurry; it changes nothing; {listing}",
+    )
+    assert word_notes(request(NIGHT)) == ()
+    # Of all looks in one line, and of the shots that are made alone.
+    looks = {1: replace(NIGHT, prompt="night zebra"), 2: replace(NIGHT, prompt="night yak"), 3: WRONG["the prompt"]}
+    (line,) = word_notes(request(NIGHT, looks=looks, locked=frozenset({3})))
+    assert line.startswith("the model does not know: zebra, yak; they change nothing")
+
+
+def test_a_prompt_without_a_look_is_noted() -> None:
+    (line,) = word_notes(request(replace(NIGHT, prompt="a beautiful dog", negative_prompt="dog", source_prompt="dog")))
+    assert line.startswith("'a beautiful dog' names no look, so the picture changes little")
+    assert word_notes(request(replace(NIGHT, prompt="a photograph"))) == ()
+
+
+def test_words_that_are_cut_off_are_noted_of_each_prompt() -> None:
+    long = ("night " * 31 + "sepia").strip()
+    look = replace(
+        NIGHT, prompt=long, negative_prompt=long, source_prompt=long, regions=(replace(REGION, prompt=long),)
+    )
+    notes = word_notes(request(look))
+    assert [note.partition(" is too long")[0] for note in notes] == [*WRONG][-1:] + [*WRONG][:-1]
+    assert all(note.endswith("reads 30 tokens of it, and not: night sepia") for note in notes)
+    (line,) = word_notes(request(replace(NIGHT, prompt="night " * 90)))
+    assert line.endswith("night ... (48 more)")
+
+
+def test_a_model_that_takes_any_text_takes_any(tmp_path: Path) -> None:
+    model = str(write_tiny_sd(tmp_path / "tiny"))
+    assert vocabulary(model) is None
+    for look in WRONG.values():
+        settle(request(look, model=model))
+        assert word_notes(request(look, model=model)) == ()
+    (line,) = word_notes(request(replace(NIGHT, prompt="zebra " * 40), model=model))
+    assert "the prompt is too long: the model reads 14 tokens of it, and not: zebra" in line
+
+
+def test_a_folder_that_lists_its_words_is_asked_for_them(tmp_path: Path) -> None:
+    folder = write_tiny_sd(tmp_path / "tiny")
+    shutil.copyfile(FOLDER / LOOKS, folder / LOOKS)
+    with pytest.raises(InputError, match=rf"did you mean 'painting'.* {LOOKS} in {folder} lists what it knows"):
+        settle(request(replace(NIGHT, prompt="paintng"), model=str(folder)))
+    (folder / LOOKS).write_text(json.dumps({"words": ["ink"]}), "utf-8")
+    # The source's usual prompt is nobody's mistake.
+    settle(request(replace(NIGHT, prompt="ink"), model=str(folder)))
+    with pytest.raises(InputError, match="say it in words that the model knows, or leave it out"):
+        settle(request(NIGHT, model=str(folder)))
+
+
+def test_an_unknown_word_changes_no_frame_and_makes_nothing_anew(clip: Path, tmp_path: Path) -> None:
+    look = replace(NIGHT, prompt="woodcut, night", steps=1)
+    asked = replace(request(look, clip), output=tmp_path / "out.mov", frames="#0..#2", keep_work=True)
+    with frames_written() as plain, shots_sampled() as first:
+        restyle(asked)
+    assert first
+    again = OutputOptions(overwrite=True)
+    for prompt in ("woodcut of a zyzzyva, 東京 night", "Łódź, woodcut, night!"):
+        other = replace(asked, options=replace(look, prompt=prompt), writing=again)
+        with frames_written() as seen, shots_sampled() as made:
+            result = restyle(replace(other, fresh=True))
+            assert made == first
+            restyle(other)
+            assert made == first  # its units are found under the words that are heard
+        assert [np.array_equal(a, b) for a, b in zip(plain * 2, seen, strict=True)] == [True] * (2 * len(plain))
+        assert any("the model does not know: " in note for note in result.notes)
+        recipe = json.loads((tmp_path / "out.mov.vedit.json").read_text("utf-8"))
+        assert prompt in json.dumps(recipe, ensure_ascii=False)  # what was asked for is recorded

@@ -1,0 +1,79 @@
+"""The process that `tests.support.killing` forks its runs from."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import signal
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+
+def main() -> None:
+    from vedit.cli.app import main as command
+
+    for name in ("vedit.render.run", "vedit.control_maps.export", "vedit.masks.export"):
+        importlib.import_module(name)
+
+    found: list[dict[str, Any]] = []
+    for run in json.load(sys.stdin):
+        with tempfile.TemporaryFile("w+") as errors:
+            child = os.fork()
+            if child == 0:
+                os.chdir(run["folder"])
+                os.dup2(errors.fileno(), 2)
+                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+                # No process of its own for each file that is opened: a fork of this one is quicker.
+                setattr(importlib.import_module("vedit.media.reading.isolate"), "check_file", unchecked)  # noqa: B010
+                if run["kill_at"] is not None:
+                    arm(run["armed"], run["kill_at"], getattr(signal, run["signal"]))
+                code = command(run["words"], standalone_mode=False)
+                sys.stderr.flush()
+                os._exit(code)
+            _, status = os.waitpid(child, 0)
+            errors.seek(0)
+            names = sorted(str(path.relative_to(run["folder"])) for path in Path(run["folder"]).rglob("*"))
+            found.append({"code": os.waitstatus_to_exitcode(status), "error": errors.read(), "names": names})
+    json.dump(found, sys.stdout)
+
+
+def unchecked(*_: object, **__: object) -> None:
+    """In place of `check_file`."""
+
+
+def arm(name: str, at: int, number: int) -> None:
+    """Count changes of names from the first call of a function on, and send the signal before change `at`."""
+    module, function = name.split(":")
+    owner: Any = importlib.import_module(module)
+    *outer, last = function.split(".")
+    for part in outer:
+        owner = getattr(owner, part)
+    counting, count = [False], [0]
+    original = getattr(owner, last)
+
+    def begins(*words: Any, **more: Any) -> Any:
+        counting[0] = True
+        return original(*words, **more)
+
+    for holder in [owner, *(m for m in list(sys.modules.values()) if getattr(m, last, None) is original)]:
+        setattr(holder, last, begins)
+
+    def counted(call: Any) -> Any:
+        def change(*words: Any, **more: Any) -> Any:
+            if counting[0]:
+                count[0] += 1
+                if count[0] == at:
+                    os.kill(os.getpid(), number)
+            return call(*words, **more)
+
+        return change
+
+    for entry in ("rename", "replace", "link", "unlink", "remove", "rmdir", "mkdir"):
+        setattr(os, entry, counted(getattr(os, entry)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,45 @@
+"""What a render does, written down as it happens."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from vedit.media.writing.write import VideoWriter
+from vedit.render import sample_shot as sampling
+
+if TYPE_CHECKING:
+    from vedit.types import FrameRange, IntFrames
+
+
+@contextmanager
+def frames_written() -> Generator[list[IntFrames]]:
+    """The frames that go to the encoder, in the parts in which they come."""
+    seen: list[IntFrames] = []
+    write = VideoWriter.write
+
+    def record(self: VideoWriter, frames: IntFrames) -> None:
+        seen.append(frames.copy())
+        write(self, frames)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(VideoWriter, "write", record)
+        yield seen
+
+
+@contextmanager
+def shots_sampled() -> Generator[list[int]]:
+    """The first frames of the shots that are sampled, in order, once for each window."""
+    seen: list[int] = []
+    before = sampling.restyle_window
+
+    def record(restyler: Any, shot: FrameRange, *rest: Any, **more: Any) -> Any:
+        seen.append(shot.start)
+        return before(restyler, shot, *rest, **more)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sampling, "restyle_window", record)
+        yield seen

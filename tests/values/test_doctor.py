@@ -1,0 +1,200 @@
+"""`vedit doctor`: what it finds on a healthy installation, and on ones broken on purpose by fakes on the path."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+import torch
+
+from vedit import doctor, models
+from vedit.cli.doctor import doctor_command
+from vedit.doctor import Finding
+from vedit.errors import ModelError
+from vedit.registry.entry import preprocessors
+from vedit.weights import store as weights
+from vedit.weights import torchvision as vision_wheel
+
+BROKEN = "raise RuntimeError('operator torchvision::nms does not exist')"
+
+
+@pytest.fixture(autouse=True)
+def no_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv(weights.FOLDER_VARIABLE, str(tmp_path / "weights"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+
+
+def put_package(folder: Path, name: str, code: str, *, number: str, metadata: str | None = None) -> None:
+    """A package that says a version, its metadata that of the wheel on PyPI: without the build tag."""
+    package = folder / name
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(code, "utf-8")
+    (package / "version.py").write_text(f"__version__ = {number!r}\ngit_version = 'abc'\n", "utf-8")
+    information = folder / f"{name}-{metadata or number}.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text(
+        f"Metadata-Version: 2.1\nName: {name}\nVersion: {metadata or number}\n", "utf-8"
+    )
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder in front of the module path."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.syspath_prepend(str(folder))
+    return folder
+
+
+def matching(build: str) -> str:
+    """The torchvision that belongs to the installed torch, as a wheel of another build."""
+    minor = int(torch.__version__.split(".")[1])
+    return f"0.{minor + 15}.0+{build}"
+
+
+def other_build() -> str:
+    return "cu130" if torch.version.cuda is None else "cpu"
+
+
+def found(part: Iterator[Finding]) -> Finding:
+    [finding] = part
+    return finding
+
+
+def test_this_installation_is_healthy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert doctor_command.main(["--json"], standalone_mode=False) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert told["healthy"] is True
+    states = {finding["name"]: finding for finding in told["findings"]}
+    assert states["torch build"]["found"].startswith(torch.__version__)
+    for name in ("python", "diffusers", "transformers", "av", "cv2", "torchvision", "decord", "encoders", "weights"):
+        assert states[name]["state"] == "ok", states[name]
+    assert states["diffusers"]["found"] == version("diffusers")
+    assert "h264" in states["encoders"]["found"]
+    assert states[weights.FOLDER_VARIABLE]["state"] == "note"
+
+
+def test_torchvision_of_another_build_is_named_with_the_fix(path: Path) -> None:
+    number = matching(other_build())
+    put_package(path, "torchvision", BROKEN, number=number, metadata=number.partition("+")[0])
+    finding = found(doctor._torchvision())  # pyright: ignore[reportPrivateUsage]
+    assert finding.state == "broken"
+    for part in (number, torch.__version__, "torchvision::nms does not exist"):
+        assert part in finding.found
+    assert "pip uninstall torchvision" in finding.remedy
+    build = torch.__version__.partition("+")[2]
+    assert not build or f"https://download.pytorch.org/whl/{build}" in finding.remedy
+    assert number.rpartition(".")[0] in finding.remedy, "the wheel that fits"
+
+
+def test_a_broken_torchvision_is_told_by_exit_code_1(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put_package(path, "torchvision", BROKEN, number=matching(other_build()))
+    monkeypatch.setattr(doctor, "examine", lambda: tuple(doctor._torchvision()))  # pyright: ignore[reportPrivateUsage]
+    assert doctor_command.main([], standalone_mode=False) == 1
+    told = capsys.readouterr()
+    assert told.out.startswith("BROKEN  torchvision") and "-> run: pip uninstall torchvision" in told.out
+    assert told.err == "vedit: 1 thing broken: torchvision\n"
+
+
+def test_versions_alone_tell_the_trap(path: Path) -> None:
+    assert vision_wheel.vision_fault() is None, "it is not installed"
+    put_package(path, "torchvision", BROKEN, number=matching(other_build()))
+    fault = vision_wheel.vision_fault()
+    assert fault is not None and other_build() in fault.message
+
+
+@pytest.mark.parametrize("number", ["0.1.0", "0.1.0+cpu"])
+def test_torchvision_of_another_release_is_a_fault(number: str, path: Path) -> None:
+    put_package(path, "torchvision", "", number=number)
+    assert vision_wheel.vision_fault() is not None
+
+
+def test_a_torchvision_that_fits_is_healthy(path: Path) -> None:
+    build = torch.__version__.partition("+")[2]
+    put_package(path, "torchvision", "", number=matching(build) if build else matching("")[:-1])
+    assert vision_wheel.vision_fault() is None
+    assert found(doctor._torchvision()).state == "ok"  # pyright: ignore[reportPrivateUsage]
+
+
+def test_loading_says_it_in_one_line(path: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What transformers and diffusers die of, at whatever import, is told as what it is."""
+    put_package(path, "torchvision", BROKEN, number=matching(other_build()))
+
+    def die(name: str) -> None:
+        raise ModuleNotFoundError("Could not import module 'X'. Are this object's requirements defined correctly?")
+
+    folder = tmp_path / "weights" / "dpt-large"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").touch()
+    with pytest.raises(ModelError) as told:
+        weights.load_from("dpt-large", lambda _: die("transformers"))
+    assert "pip uninstall torchvision" in str(told.value) and "\n" not in str(told.value)
+    monkeypatch.setattr(models, "import_module", die)
+    with pytest.raises(ModelError, match="pip uninstall torchvision"):
+        models.load("embedded")
+
+
+def test_other_import_errors_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    def die(name: str) -> None:
+        raise ModuleNotFoundError("no module")
+
+    monkeypatch.setattr(models, "import_module", die)
+    with pytest.raises(ModuleNotFoundError):
+        models.load("embedded")
+
+
+def test_two_flavours_of_opencv_are_noted(path: Path) -> None:
+    information = path / "opencv_contrib_python-5.0.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: opencv-contrib-python\nVersion: 5.0.0\n")
+    finding = found(doctor._opencv())  # pyright: ignore[reportPrivateUsage]
+    assert finding.state == "note" and "opencv-contrib-python" in finding.found
+    assert "pip install opencv-python-headless" in finding.remedy
+    put_package(path, "cv2", "raise ImportError('libGL.so.1: cannot open shared object file')", number="5.0.0")
+    assert found(doctor._opencv()).state == "broken"  # pyright: ignore[reportPrivateUsage]
+
+
+def test_a_dependency_that_is_too_old_is_broken(path: Path) -> None:
+    information = path / "diffusers-0.1.0.dist-info"
+    information.mkdir()
+    (information / "METADATA").write_text("Metadata-Version: 2.1\nName: diffusers\nVersion: 0.1.0\n")
+    findings = {finding.name: finding for finding in doctor._requirements()}  # pyright: ignore[reportPrivateUsage]
+    assert findings["diffusers"].state == "broken" and "0.1.0" in findings["diffusers"].found
+    assert "pip install 'diffusers" in findings["diffusers"].remedy
+    assert findings["transformers"].state == "ok"
+
+
+def test_controlnet_aux_by_detector(path: Path) -> None:
+    """One part of it is there, the others lack what they import."""
+    put_package(path, "controlnet_aux", "raise ImportError('timm')", number="0.0.10")
+    (path / "controlnet_aux" / "hed.py").write_text("", "utf-8")
+    (path / "controlnet_aux" / "lineart.py").write_text("import a_package_that_is_absent", "utf-8")
+    findings = {finding.name: finding for finding in doctor._controlnet_aux()}  # pyright: ignore[reportPrivateUsage]
+    assert findings["controlnet-aux"].state == "ok"
+    assert findings["controlnet-aux"].found == "works for softedge-hed"
+    assert findings["lineart-aux"].state == "note" and "a_package_that_is_absent" in findings["lineart-aux"].found
+
+
+def test_every_preprocessor_of_the_extra_is_tried() -> None:
+    assert {e.name for e in preprocessors() if e.needs.extra == "controlnet-aux"} == set(doctor.DETECTORS)
+
+
+def test_altered_weights_are_broken(tmp_path: Path) -> None:
+    folder = tmp_path / "weights" / "dpt-large"
+    folder.mkdir(parents=True)
+    (folder / "model.safetensors").write_bytes(b"weights")
+    record = {"revision": "a" * 40, "files": {"model.safetensors": {"size": 7, "sha256": "0" * 64}}}
+    (folder / weights.RECORD).write_text(json.dumps(record), "utf-8")
+    findings = {finding.name: finding for finding in doctor._weights()}  # pyright: ignore[reportPrivateUsage]
+    assert findings["dpt-large"].state == "broken" and "--force" in findings["dpt-large"].remedy
+
+
+def test_little_space_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "_LITTLE_SPACE", 10**18)
+    for finding in doctor._space():  # pyright: ignore[reportPrivateUsage]
+        assert finding.state == "note" and "GB free at" in finding.found

@@ -1,0 +1,1 @@
+"""What comes from outside, checked: arguments, bounds, names, numbers, and text with a structure."""

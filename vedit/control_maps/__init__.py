@@ -1,0 +1,1 @@
+"""Control maps as files: exported, read back, listed, and measured against a clip."""

@@ -1,0 +1,128 @@
+"""How one shot changes, as a user of the Python API writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vedit.checks.arguments import checked
+from vedit.options.masks import MaskSpec, RegionSpec, parse_mask, parse_region
+from vedit.options.request import DEFAULT_CONTROLS, BlackBars, Keep, QualityName, RestyleOptions, Start, Upscale
+from vedit.types import ControlSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@checked
+class Edit(RestyleOptions):
+    """How a shot changes: `Edit("engraving", controls=["tile", "depth:0.8"], strength=0.7)`.
+
+    `RestyleOptions` that are pleasant to write; whatever takes those takes an edit.
+    """
+
+    # Beside the fields of `RestyleOptions` the one place of these settings: tests/api/test_signatures.py compares them.
+    def __init__(
+        self,
+        prompt: str = "",
+        *,
+        negative_prompt: str = "",
+        source_prompt: str = "a photograph",
+        strength: float = 1.0,
+        guidance: float | None = None,
+        controls: Sequence[ControlSpec | str] | None = None,
+        keep: Keep | None = None,
+        mask: MaskSpec | Path | str | None = None,
+        regions: Sequence[RegionSpec | str] = (),
+        variation: float | None = None,
+        seed: int = 0,
+        quality: QualityName = "standard",
+        steps: int | None = None,
+        inversion_steps: int | None = None,
+        fixed_point: int | None = None,
+        short_side: int | None = None,
+        start: Start = "inversion",
+        cross_frame: bool = True,
+        anchor: str | None = None,
+        batch: int = 8,
+        window: int = 24,
+        overlap: int | None = None,
+        upscale: Upscale = "guided",
+        bars: BlackBars = "keep",
+        allow_unknown: bool = False,
+    ) -> None:
+        """Make it; all but the prompt is given by name.
+
+        Args:
+            prompt: the look to give; it may stay empty where `regions` have prompts.
+            negative_prompt: what the result should not look like.
+            source_prompt: what the source shows; the inversion runs under it.
+            strength: 0 to 1: how much is regenerated; 0 is the source.
+            guidance: 0 to 100: how strictly the prompt is followed; 1 is without guidance, None the model's own.
+            controls: what keeps the structure, as specifications or as `--control` has them ("softedge:0.8@0-0.6"); ()
+                is none, None is tile and softedge.
+            keep: "structure", "motion" or "faces": controls by intent, instead of `controls`.
+            mask: where the picture changes: a specification, or a file as `--mask` has it; None is everywhere.
+            regions: parts of the picture with prompts of their own, as specifications or as `--region` has them
+                (MASK=PROMPT).
+            variation: 0 to 1: how much of the noise where sampling begins is drawn from the seed; None is none.
+            seed: 0 to 9223372036854775807: same seed, same frames; it acts where variation is above 0.
+            quality: "draft", "standard" or "high": sets the steps and the working size.
+            steps: 1 to 1000: sampling steps, instead of the quality's.
+            inversion_steps: 1 to 1000: steps of the inversion, at most those of the sampling; None is as many.
+            fixed_point: 1 to 100: fixed-point iterations of each inversion step, instead of the quality's.
+            short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
+            start: "inversion" or "noise": where the trajectory begins.
+            cross_frame: frames attend to the shot's first.
+            anchor: the moment of the frame whose look the shots share, as seconds ("12.5"), timecode or "#48"; None:
+                each shot has a look to itself.
+            batch: 1 to 1000000: frames per network call.
+            window: 1 to 1000000: frames sampled together.
+            overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or
+                that third where it is less.
+            upscale: "guided" or "lanczos": back to the source's size.
+            bars: "keep" or "paint": whether black bars around the picture stay as they are.
+            allow_unknown: render a prompt of which the model knows no word, too.
+
+        Raises:
+            InputError: a mask, region or control that is not understood, or a value that is not allowed.
+        """
+        given = locals()
+        said: dict[str, Any] = {entry.name: given[entry.name] for entry in fields(RestyleOptions)}
+        said["controls"] = DEFAULT_CONTROLS if controls is None else tuple(map(_control, controls))
+        said["regions"] = tuple(parse_region(one) if isinstance(one, str) else one for one in regions)
+        if isinstance(mask, Path | str):
+            said["mask"] = MaskSpec(files=(parse_mask(str(mask)),))
+        super().__init__(**said)
+
+    def __repr__(self) -> str:
+        plain = RestyleOptions()
+        told = [
+            f"{entry.name}={getattr(self, entry.name)!r}"
+            for entry in fields(self)
+            if entry.name == "prompt" or getattr(self, entry.name) != getattr(plain, entry.name)
+        ]
+        return f"Edit({', '.join(told)})"
+
+
+def plain_options(edit: RestyleOptions) -> RestyleOptions:
+    """The same as a plain `RestyleOptions`, so that two edits that say the same are one look."""
+    said: dict[str, Any] = {entry.name: getattr(edit, entry.name) for entry in fields(RestyleOptions)}
+    # Lists are as good as tuples to a caller, but looks are compared by hash.
+    said |= {key: tuple(said[key]) for key in ("controls", "regions")}
+    return RestyleOptions(**said)
+
+
+def plain_looks(edits: Mapping[int, RestyleOptions]) -> dict[int, RestyleOptions]:
+    """`plain_options` of each, by shot number."""
+    return {number: plain_options(edit) for number, edit in edits.items()}
+
+
+def _control(value: ControlSpec | str) -> ControlSpec:
+    if not isinstance(value, str):
+        return value
+    from vedit.options.controls import parse_control
+
+    return parse_control(value)

@@ -1,0 +1,1 @@
+"""From the model's frames to the source's size: upsampling, deflickering, flat parts."""

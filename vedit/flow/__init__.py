@@ -1,0 +1,1 @@
+"""Optical flow: estimated, warped by, and kept in files."""

@@ -1,0 +1,1 @@
+"""One frame of a clip under many looks: pictures, a contact sheet and a page."""

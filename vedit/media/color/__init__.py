@@ -1,0 +1,1 @@
+"""Colours: YUV and RGB, matrices, and the names of colour tags."""

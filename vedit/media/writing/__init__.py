@@ -1,0 +1,1 @@
+"""Frames to files: what will be written, encoders, containers, copied streams, records."""

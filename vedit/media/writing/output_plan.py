@@ -1,0 +1,325 @@
+"""What will be written, decided and checked before anything is rendered."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from pathlib import Path
+
+from vedit.errors import MediaError
+from vedit.media.contract.expected import first_frame_of
+from vedit.media.contract.watch import Watch
+from vedit.media.output import OutputOptions
+from vedit.media.reading.extras import lost_extras
+from vedit.media.reading.picture_data import PictureData, picture_data
+from vedit.media.reading.sequence import find_pictures, is_still
+from vedit.media.reading.source import open_input
+from vedit.media.timecode import parse_timecode
+from vedit.media.writing.containers import Container, container_for, track_time_base
+from vedit.media.writing.copied_streams import (
+    KeptStreams,
+    check_order,
+    check_timing,
+    first_timecode,
+    kept_streams,
+    start_of,
+    written_timecode,
+)
+from vedit.media.writing.encode import Encoding, choose_encoding
+from vedit.media.writing.hdr import HdrMetadata, read_hdr
+from vedit.media.writing.label import holds_tag, mxf_tags
+from vedit.media.writing.numbered import NumberedFiles, first_number, numbered
+from vedit.media.writing.picture_parts import lost_parts, parts_of
+from vedit.media.writing.sidecar import is_record, sidecar_path
+from vedit.media.writing.stream_copy import kept_tags
+from vedit.media.writing.target import check_name, check_target
+from vedit.media.writing.unfinished import unfinished_name
+from vedit.types import FrameIndex, FrameRange, VideoMetadata
+
+DEFAULTS = OutputOptions()
+RECORD_NAME = 220
+"""Bytes of a record's name that leave room for what it is written under."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutputPlan:
+    """One file to write. `notes` are what the user should be told, one line each."""
+
+    path: Path
+    """Of the file, or the pattern of an image sequence."""
+    temporary: Path
+    """On the same file system, so that it can be renamed into place; a folder for an image sequence."""
+    source: VideoMetadata
+    watch: Watch
+    """Of the source's files, since it was planned."""
+    index: FrameIndex
+    frames: FrameRange
+    """Of the source; the file holds these."""
+    container: Container
+    encoding: Encoding
+    time_base: Fraction
+    """Of the video track."""
+    start: Fraction
+    """Seconds of the source that become second 0 of the result."""
+    copied: tuple[int, ...]
+    """Streams of the source that are copied packet by packet."""
+    covers: tuple[int, ...] = ()
+    """Cover pictures of the source that are copied."""
+    dropped: tuple[int, ...]
+    audio_rates: tuple[int, ...]
+    """Samples per second of the copied sound tracks."""
+    timecode: str | None
+    """In the file itself."""
+    first_timecode: str | None = None
+    """Of the first written frame, whether the file can say it or not."""
+    pictures: NumberedFiles | None = None
+    """The files of an image sequence."""
+    beside: Path | None = None
+    """The Matroska file of the sound, where the pictures' format holds none."""
+    sidecar: Path | None = None
+    orphans: tuple[Path, ...] = ()
+    """Of those two, what a run left that was killed before the pictures had their name; they are replaced."""
+    recipe: Mapping[str, object] | None = None
+    data: bool = False
+    """What is written are measurements: what source pictures say of their colours and making is not true of them."""
+    options: OutputOptions = DEFAULTS
+    overwrite: bool
+    notes: tuple[str, ...]
+    lost: tuple[str, ...] = ()
+    """What of the source is not kept; `notes` says it in one line."""
+    tags: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Of the source, as the pictures' own file takes them where it is no container that keeps tags of itself."""
+
+    @property
+    def whole(self) -> bool:
+        """The result holds the whole source."""
+        return len(self.frames) == len(self.index)
+
+    @property
+    def unnamed(self) -> Path:
+        """What is written, before it gets its name: the file, or the pattern of an image sequence."""
+        return self.temporary if self.pictures is None else self.temporary / self.path.name
+
+    @property
+    def unnamed_sound(self) -> Path | None:
+        """The same of the sound beside it; None where there is none."""
+        return self.temporary.with_suffix(".mka") if self.beside is not None else None
+
+    @property
+    def finals(self) -> tuple[Path, ...]:
+        """Names that the result takes; of its pictures the first, which stands for all."""
+        pictures = [self.pictures.folder / self.pictures.names[0]] if self.pictures is not None else []
+        return (self.path, *pictures, *filter(None, (self.beside, self.sidecar)))
+
+    def takes(self, path: Path) -> bool:
+        """Whether a file has a name that the result takes or clears: its own, or any number of its pictures."""
+        place = path.absolute()
+        if self.pictures is not None and place.parent == self.pictures.folder and self.pictures.holds(place.name):
+            return True
+        return place in self.finals
+
+    @property
+    def pts(self) -> tuple[int, ...]:
+        """Presentation times of the frames to write, in ticks of the source's time base."""
+        shift = self.start / self.index.time_base
+        return tuple(round(pts - shift) for pts in self.index.pts[self.frames.start : self.frames.stop])
+
+
+def check_output(path: Path | str, source: Path | str, options: OutputOptions = DEFAULTS) -> None:
+    """Refuse an output by its name alone, before the source is opened; `plan_output` looks again.
+
+    Args:
+        path: of the file to write.
+        source: the clip.
+        options: what the user chose of the written file.
+
+    Raises:
+        MediaError: the output is the source, a link, a folder, exists, or lies where nothing can be written; a name is
+            too long; or its extension is not a container that is written.
+    """
+    target, container = _target(path)
+    pictures = numbered(target, first=0, count=0, still=is_still(source)) if container.sequence else None
+    check_target(target, Path(source), pictures, overwrite=options.overwrite, replaces=options.replaces)
+    _check_record(target, Path(source), pictures, options)
+
+
+def _target(path: Path | str) -> tuple[Path, Container]:
+    target = Path(path).absolute()
+    check_name(target)
+    if target.is_dir():
+        raise MediaError(f"{path} is a folder", remedy="name a file in it")
+    return target, container_for(target)
+
+
+def _check_record(target: Path, source: Path, pictures: NumberedFiles | None, options: OutputOptions) -> list[Path]:
+    """The record that may be replaced since it belongs to no pictures; raises MediaError where one is in the way."""
+    record = sidecar_path(target)
+    if not options.sidecar and len(os.fsencode(record.name)) > RECORD_NAME:
+        return []  # there can be none
+    orphans = [record] if _orphaned(target, pictures) and is_record(record) else []
+    # Where none is written too: `verify` would take what another render left for this one's.
+    free = options.overwrite or bool(orphans)
+    check_target(record, source, overwrite=free, replaces=options.replaces)
+    return orphans
+
+
+def plan_output(
+    path: Path | str,
+    metadata: VideoMetadata,
+    index: FrameIndex,
+    *,
+    frames: FrameRange | None = None,
+    options: OutputOptions = DEFAULTS,
+    recipe: Mapping[str, object] | None = None,
+    data: bool = False,
+) -> OutputPlan:
+    """Check an output and decide all about it.
+
+    Args:
+        path: of the file to write; its extension names the container. `shot_%04d.png` is an image sequence.
+        metadata: of the source.
+        index: of the source.
+        frames: the part to write; None is the whole clip.
+        options: what the user chose of the written file.
+        recipe: how the frames were made, as values that JSON holds; written in the metadata and the sidecar.
+        data: the frames are measurements, as masks and maps are.
+
+    Raises:
+        MediaError: the output is the source, a link, a folder, exists, or lies where nothing can be written; its
+            extension is not a container that is written; the container cannot hold the codec or a stream that must be
+            copied; or, with `strict`, something of the source cannot be kept.
+        InputError: there is no encoder for the codec, or a timecode that is none.
+    """
+    if options.timecode is not None:
+        # A variable rate counts by none: there any that is written as one will do.
+        parse_timecode(options.timecode, index.rate or Fraction(60))
+    if metadata.timecode is None:
+        metadata = replace(metadata, timecode=options.timecode)
+    target, container = _target(path)
+    watch = Watch(metadata.path)
+    part = frames if frames is not None else FrameRange(start=0, stop=len(index))
+    if not part or part.stop > len(index):
+        raise MediaError(f"frames {part.start}..{part.stop} are not in the clip", remedy=f"it has 0..{len(index)}")
+    pictures = None
+    if container.sequence:
+        first = first_number(metadata.path, part.start)
+        pictures = numbered(target, first=first, count=len(part), still=is_still(metadata.path))
+    replaces = options.replaces
+    check_target(target, metadata.path, pictures, overwrite=options.overwrite, replaces=replaces)
+    json.dumps(recipe)  # a recipe that cannot be written is the caller's fault, and is found before hours of work
+    found = find_pictures(metadata.path)
+    sequence = found is not None
+    hdr = HdrMetadata() if sequence else read_hdr(metadata.path, metadata.stream_index)
+    encoding = choose_encoding(metadata, container, options, hdr)
+    notes, lost = list(encoding.notes), list(encoding.lost)
+    streams = KeptStreams()
+    start = index.pts[part.start] * index.time_base
+    if not sequence:
+        with open_input(metadata.path) as source:
+            whole = len(part) == len(index)
+            lost += lost_extras(metadata, muxer=container.muxer)
+            streams = kept_streams(source, metadata, container, options, whole=whole, lost=lost)
+            start = start_of(source, metadata, index, part, container, streams.copied, whole=whole)
+        with open_input(metadata.path) as source:
+            check_order(source, container, streams.copied, notes, lost)
+    if found is not None and not data:
+        lost += _lost_of(picture_data(found.files[part.start]), encoding, tags=metadata.metadata)
+        if found.still and not container.sequence:
+            notes.append(f"{metadata.path.name} is a still picture: the result is a film of one frame")
+    first = first_timecode(metadata, index, part)
+    tags = _own_tags(metadata, container, lost, beside=bool(streams.copied))
+    timecode = written_timecode(metadata, index, part, container, first, options, lost, notes)
+    check_timing(container, index)
+    beside = None
+    orphans: list[Path] = []
+    if container.beside and streams.copied:
+        beside = target.with_name(f"{pictures.title if pictures else target.stem}.mka")
+        if _orphaned(target, pictures) and first_frame_of(beside) is not None:
+            orphans.append(beside)
+        free = options.overwrite or beside in orphans
+        check_target(beside, metadata.path, None, overwrite=free, replaces=replaces)
+        notes.append(f"the sound is in {beside.name}")
+    orphans += _check_record(target, metadata.path, pictures, options)
+    sidecar = sidecar_path(target) if options.sidecar else None
+    if options.interlaced == "weave" and metadata.field_order not in ("progressive", "unknown"):
+        notes.append("the source is interlaced: its fields are kept woven and the result is marked progressive")
+    if lost:
+        notes.append(f"not kept: {'; '.join(lost)}")
+    if lost and options.strict:
+        raise MediaError(
+            f"--strict: not kept: {'; '.join(lost)}", remedy="write another container or codec, or leave out --strict"
+        )
+    return OutputPlan(
+        path=target,
+        temporary=temporary_for(target),
+        source=metadata,
+        watch=watch,
+        index=index,
+        frames=part,
+        container=container,
+        encoding=encoding,
+        time_base=track_time_base(container, index.time_base),
+        start=start,
+        copied=tuple(streams.copied),
+        covers=tuple(streams.covers),
+        dropped=tuple(streams.dropped),
+        audio_rates=tuple(streams.rates),
+        timecode=timecode,
+        first_timecode=first,
+        pictures=pictures,
+        beside=beside,
+        sidecar=sidecar,
+        orphans=tuple(orphans),
+        recipe=recipe,
+        data=data,
+        options=options,
+        overwrite=options.overwrite,
+        notes=tuple(notes),
+        lost=tuple(lost),
+        tags=tags,
+    )
+
+
+def _own_tags(metadata: VideoMetadata, container: Container, lost: list[str], *, beside: bool) -> dict[str, str]:
+    """The source's tags for a picture file or MXF, without those that it has no place for.
+
+    Args:
+        metadata: of the source.
+        container: to write.
+        lost: is told of tags without a place.
+        beside: a Matroska file with the sound will lie beside the pictures, and holds every tag.
+    """
+    if not container.beside:
+        return {}
+    wanted = kept_tags(metadata.metadata)
+    if "mxf" in metadata.container:
+        wanted = mxf_tags(wanted)
+    found = {key: value for key, value in wanted.items() if holds_tag(container.only or container.muxer, key, value)}
+    refused = [key for key in wanted if key not in found]
+    if refused and not beside:
+        names = ", ".join(refused)
+        lost.append(f"the {'tags' if len(refused) > 1 else 'tag'} {names} ({container.suffix} cannot hold them)")
+    return found
+
+
+def _lost_of(data: PictureData, encoding: Encoding, *, tags: Mapping[str, str]) -> list[str]:
+    """What a source picture says beside its pixels and the result will not."""
+    size = encoding.width, encoding.height
+    parts = parts_of(data, encoding.name, size=size, aspect=Fraction(1), label=False, tags=tags)
+    return lost_parts(data, parts, alpha=encoding.alpha, codec=encoding.name)
+
+
+def _orphaned(target: Path, pictures: NumberedFiles | None) -> bool:
+    """Whether record and sound of this name, if there are any, belong to no pictures."""
+    return not (pictures.present() if pictures is not None else target.exists())
+
+
+def temporary_for(target: Path, work: Path | None = None) -> Path:
+    """Where the file grows: in `work`, if a rename from there is atomic, which takes one file system."""
+    folder = target.parent
+    if work is not None and work.is_dir() and work.stat().st_dev == folder.stat().st_dev:
+        folder = work.absolute()
+    return folder / unfinished_name(target)

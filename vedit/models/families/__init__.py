@@ -1,0 +1,1 @@
+"""The families of models, each wrapped once for the stages."""

@@ -1,0 +1,1 @@
+"""The formats of timelines, each read and written in place."""

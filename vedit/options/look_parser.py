@@ -1,0 +1,160 @@
+"""The settings of a look, as plan files and looks files have them, as the options of a render.
+
+prompt = "ink drawing"
+strength = 0.8
+controls = ["softedge:0.8@0-0.6", "tile"]     # as --control has them; "none" for no control
+from = "depth=maps/depth.mp4"                 # as --from has it: a control video made elsewhere
+keep = "faces"                                # instead of controls
+mask = "person.mp4"                           # or box:25%,10%,50%,80%, subject:the dog, ...; or a list of these
+mask = { subject = "the dog", feather = 12 }  # or a table: file, box, point, subject, background, invert, grow, ...
+regions = ["sky.png=starry night", { mask = "subject:the dog", prompt = "bronze" }]
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+from vedit.errors import InputError, SettingError
+from vedit.options.controls import parse_controls, parse_source, with_sources
+from vedit.options.masks import MaskSpec, RegionSpec, parse_box, parse_mask, parse_mask_spec, parse_point, parse_region
+from vedit.options.request import RestyleOptions
+from vedit.types import ControlSpec
+
+Table = Mapping[str, object]
+Place = Callable[[Path], Path]
+_READ_HERE = ("controls", "from", "mask", "invert_mask", "grow", "feather", "regions")
+
+
+def look_options(look: Table, *, place: Place, where: str) -> RestyleOptions:
+    """The settings of one look as options.
+
+    Args:
+        look: keys of `vedit.options.look_schema.LOOK`, their values checked by it.
+        place: a file that the look names -> where it lies.
+        where: of the look, for messages.
+
+    Raises:
+        InputError: a control, mask or region is not understood, or names a file that may not be named.
+    """
+    values: dict[str, Any] = {key: value for key, value in look.items() if key not in _READ_HERE}
+    values |= {key: float(values[key]) for key in ("strength", "guidance", "variation") if key in values}
+    if {"keep", "controls"} <= look.keys():
+        raise InputError(f"{where}: keep and controls exclude each other", remedy="leave one of them out")
+    for key, option, read in _READERS:
+        if key in look:
+            try:
+                values[option] = read(look, place)
+            except InputError as error:
+                raise InputError(f"{where}, {key}: {error.message}", remedy=error.remedy) from None
+    try:
+        return RestyleOptions(**values)
+    except SettingError as error:  # what only shows in two keys together
+        raise InputError(f"{where}: {error.message}", remedy=error.remedy) from None
+
+
+def _several(value: object) -> list[object]:
+    return cast("list[object]", value) if isinstance(value, list) else [value]
+
+
+def _texts(value: object) -> list[str]:
+    return [str(item) for item in _several(value)]
+
+
+def _controls(look: Table, place: Place) -> tuple[ControlSpec, ...]:
+    specs = parse_controls(_texts(look["controls"])) if "controls" in look else RestyleOptions().controls
+    specs = tuple(replace(spec, mask=place(spec.mask)) if spec.mask is not None else spec for spec in specs)
+    sources = [(kind, place(path)) for kind, path in map(parse_source, _texts(look.get("from", [])))]
+    return with_sources(specs, sources)
+
+
+def _mask(look: Table, place: Place) -> MaskSpec:
+    spec = _one_mask(look["mask"], place)
+    return replace(spec, invert=cast("bool", look.get("invert_mask", spec.invert)), **_edge(look, spec))
+
+
+def _regions(look: Table, place: Place) -> tuple[RegionSpec, ...]:
+    found: list[RegionSpec] = []
+    for entry in _several(look["regions"]):
+        region = _region(entry, place)
+        found.append(replace(region, mask=replace(region.mask, **_edge(look, region.mask))))
+    return tuple(found)
+
+
+# A control that is not understood is found before what is laid over the controls.
+_READERS: tuple[tuple[str, str, Callable[[Table, Place], object]], ...] = (
+    ("controls", "controls", _controls),
+    ("from", "controls", _controls),
+    ("mask", "mask", _mask),
+    ("regions", "regions", _regions),
+)
+
+
+def _region(entry: object, place: Place) -> RegionSpec:
+    if not isinstance(entry, dict):
+        spec = parse_region(str(entry))
+        return replace(spec, mask=_placed(spec.mask, place))
+    table = cast("dict[str, object]", entry)
+    if not {"mask", "prompt"} <= table.keys():
+        raise InputError(
+            "a region needs mask and prompt", remedy='write { mask = "subject:the dog", prompt = "bronze" }'
+        )
+    if not str(table["prompt"]).strip():
+        raise InputError("a region has an empty prompt", remedy="say what the picture becomes there")
+    return RegionSpec(mask=_one_mask(table["mask"], place), prompt=str(table["prompt"]).strip())
+
+
+def _edge(look: Table, spec: MaskSpec) -> dict[str, Any]:
+    """What the look says of the edges of all its masks, over what a mask says itself."""
+    return {key: float(cast("float", look.get(key, getattr(spec, key)))) for key in ("grow", "feather")}
+
+
+def _one_mask(value: object, place: Place) -> MaskSpec:
+    if isinstance(value, dict):
+        return _mask_table(cast("dict[str, object]", value), place)
+    entries = _several(value)
+    if any(isinstance(entry, dict) for entry in entries):
+        raise InputError("a mask that is a table stands alone", remedy="write all of it in one table")
+    return _placed(_union([parse_mask_spec(str(entry)) for entry in entries]), place)
+
+
+def _mask_table(table: Table, place: Place) -> MaskSpec:
+    spec = MaskSpec(
+        files=tuple(map(parse_mask, _texts(table.get("file", [])))),
+        boxes=tuple(map(parse_box, _texts(table.get("box", [])))),
+        points=tuple(map(parse_point, _texts(table.get("point", [])))),
+        **{key: _words(table, key) for key in ("subject", "background") if key in table},
+        **{key: cast("Any", table[key]) for key in ("invert", "propagate") if key in table},
+    )
+    if not spec:
+        raise InputError("it says no place", remedy="give file, box, point, subject or background")
+    return replace(_placed(spec, place), **_edge(table, spec))
+
+
+def _words(table: Table, key: str) -> Any:
+    if not str(table[key]).strip():
+        raise InputError(f"{key} is empty", remedy="name one, or leave the key out")
+    return str(table[key]).strip()
+
+
+def _union(specs: Sequence[MaskSpec]) -> MaskSpec:
+    subjects = [spec.subject for spec in specs if spec.subject]
+    backgrounds = [spec.background for spec in specs if spec.background]
+    if len(subjects) > 1 or len(backgrounds) > 1:
+        raise InputError("it names two subjects", remedy="name them together: subject:the dog and the cat")
+    found = MaskSpec(
+        files=tuple(file for spec in specs for file in spec.files),
+        boxes=tuple(box for spec in specs for box in spec.boxes),
+        points=tuple(point for spec in specs for point in spec.points),
+        subject=subjects[0] if subjects else None,
+        background=backgrounds[0] if backgrounds else None,
+    )
+    if not found:
+        raise InputError("it says no place", remedy="leave the key out to change all of the picture")
+    return found
+
+
+def _placed(spec: MaskSpec, place: Place) -> MaskSpec:
+    return replace(spec, files=tuple(replace(file, path=place(file.path)) for file in spec.files))

@@ -1,0 +1,219 @@
+"""The keys of a look, in plan files and in looks files: what each takes, checked one by one, and as JSON schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, cast, get_args
+
+from vedit.checks.bounds import BOUNDS, end_text
+from vedit.checks.nearest import VERY_ALIKE, did_you_mean, nearest
+from vedit.errors import InputError
+from vedit.options.masks import Propagation
+from vedit.options.request import QUALITIES, BlackBars, Keep, Start, Upscale
+
+Kind = Literal["text", "integer", "number", "boolean"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """One key: its type, its bounds, and what it says."""
+
+    kind: Kind
+    about: str
+    minimum: float | None = None
+    maximum: float | None = None
+    choices: tuple[str, ...] = ()
+    several: bool = False
+    """A list of such values is one too."""
+    table: Mapping[str, Key] = field(default_factory=dict[str, "Key"])
+    """What a table in the place of a value may say; without any there is no such table."""
+
+    def fault(self, value: object) -> str | None:
+        """What is wrong with a value, or None."""
+        items = cast("list[object]", value) if self.several and isinstance(value, list) else [value]
+        return next(filter(None, map(self._fault, items)), None)
+
+    def _fault(self, item: object) -> str | None:
+        if self.table and isinstance(item, dict):
+            return _fault_in(cast("dict[str, object]", item), self.table)
+        if not _is(item, self.kind):
+            return f"is {self._word}"
+        if self.choices and item not in self.choices:
+            near = did_you_mean(str(item), self.choices, cutoff=VERY_ALIKE)
+            return f"is one of {', '.join(self.choices)}{f': {near}' if near else ''}"
+        if isinstance(item, int | float) and not self._within(item):
+            if self.maximum is not None:
+                return f"lies between {end_text(self.minimum or 0)} and {end_text(self.maximum)}"
+            return "is a finite number" if self.minimum is None else f"is at least {self.minimum:g}, and not infinite"
+        return None
+
+    @property
+    def _word(self) -> str:
+        one, list_of = _WORDS[self.kind]
+        forms = [one, *([f"a list of {list_of}"] if self.several else []), *(["a table"] if self.table else [])]
+        return " or ".join(forms)
+
+    def schema(self) -> dict[str, object]:
+        """As JSON schema."""
+        item: dict[str, object] = {"type": "string" if self.kind == "text" else self.kind}
+        if self.choices:
+            item["enum"] = list(self.choices)
+        if self.minimum is not None:
+            item["minimum"] = self.minimum
+        if self.maximum is not None:
+            item["maximum"] = self.maximum
+        if self.table:
+            item = {"anyOf": [item, table_schema(self.table)]}
+        if self.several:
+            item = {"anyOf": [item, {"type": "array", "items": item}]}
+        return {**item, "description": self.about}
+
+    def _within(self, value: float) -> bool:
+        # Written so that NaN is outside; what is no 64-bit number is as good as infinite.
+        return (
+            abs(value) < 2**63
+            and (self.minimum is None or value >= self.minimum)
+            and (self.maximum is None or value <= self.maximum)
+        )
+
+
+_WORDS: dict[Kind, tuple[str, str]] = {
+    "text": ("a text", "texts"),
+    "integer": ("a whole number", "whole numbers"),
+    "number": ("a number", "numbers"),
+    "boolean": ("true or false", "true and false"),
+}
+
+
+def _is(value: object, kind: Kind) -> bool:
+    if kind == "text":
+        return isinstance(value, str)
+    if kind == "boolean":
+        return isinstance(value, bool)
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return whole or (kind == "number" and isinstance(value, float))
+
+
+def _bounded(name: str, about: str) -> Key:
+    """The key of a number that is in the table of bounds."""
+    bound = BOUNDS[name]
+    return Key(kind=bound.kind, minimum=bound.low, maximum=bound.high, about=about)
+
+
+MASK: dict[str, Key] = {
+    "file": Key(kind="text", several=True, about="FILE[@TIME]: white where the picture changes."),
+    "box": Key(kind="text", several=True, about="X,Y,W,H[@TIME], in pixels or %."),
+    "point": Key(kind="text", several=True, about="X,Y[@TIME] in the subject; !X,Y outside it."),
+    "subject": Key(kind="text", about="What is changed, in words."),
+    "background": Key(kind="text", about="A subject in words; everything but it is changed."),
+    "invert": Key(kind="boolean", about="Change what is outside."),
+    "grow": _bounded("grow", "Pixels by which the edge moves outwards."),
+    "feather": _bounded("feather", "Pixels over which the edge fades."),
+    "propagate": Key(kind="text", choices=get_args(Propagation), about="How a mask of one moment follows the shot."),
+}
+"""What a mask that is written as a table may say."""
+REGION: dict[str, Key] = {
+    "mask": Key(kind="text", several=True, table=MASK, about="Where: as the mask of a look."),
+    "prompt": Key(kind="text", about="What the picture becomes there."),
+}
+"""What a region that is written as a table says."""
+
+LOOK: dict[str, Key] = {
+    "prompt": Key(kind="text", about="The look to give; a shot without a prompt passes through untouched."),
+    "negative_prompt": Key(kind="text", about="What the result should not look like."),
+    "source_prompt": Key(kind="text", about="What the source shows."),
+    "strength": _bounded("strength", "How much is regenerated; 0 is the source."),
+    "guidance": _bounded("guidance", "How strictly the prompt is followed; 1 is without guidance."),
+    "controls": Key(
+        kind="text", several=True, about="What keeps the structure: KIND[:SCALE[@START-END]][,mask=FILE] each, or none."
+    ),
+    "from": Key(kind="text", several=True, about="Control videos made elsewhere, for the controls: KIND=FILE each."),
+    "keep": Key(kind="text", choices=get_args(Keep), about="Controls by intent."),
+    "mask": Key(
+        kind="text",
+        several=True,
+        table=MASK,
+        about="Where the picture changes: FILE[@TIME], box:X,Y,W,H, subject:WORDS ...",
+    ),
+    "invert_mask": Key(kind="boolean", about="Change what is outside the mask."),
+    "grow": _bounded("grow", "Pixels by which the mask's edge moves outwards."),
+    "feather": _bounded("feather", "Pixels over which the mask's edge fades."),
+    "regions": Key(
+        kind="text",
+        several=True,
+        table=REGION,
+        about="Parts of the picture with prompts of their own: MASK=PROMPT each.",
+    ),
+    "allow_unknown": Key(kind="boolean", about="Render a prompt of which the model knows no word, too."),
+    "variation": _bounded("variation", "How much is drawn from the seed, rather than from the source's own detail."),
+    "seed": _bounded("seed", "Same seed, same frames; it acts where variation is above 0."),
+    "quality": Key(kind="text", choices=tuple(QUALITIES), about="Sets the steps and the working size."),
+    "steps": _bounded("steps", "Sampling steps, instead of the quality's."),
+    "inversion_steps": _bounded("inversion_steps", "Steps of the inversion, at most those of the sampling."),
+    "fixed_point": _bounded("fixed_point", "Fixed-point iterations of the inversion."),
+    "short_side": _bounded("short_side", "Pixels of the shorter side that the model works at."),
+    "start": Key(kind="text", choices=get_args(Start), about="Where the trajectory begins."),
+    "cross_frame": Key(kind="boolean", about="Frames attend to the shot's first."),
+    "anchor": Key(kind="text", about="A frame in whatever shot, as #48, 12.5 or timecode, whose look the shots share."),
+    "window": _bounded("window", "Frames sampled together."),
+    "overlap": _bounded("overlap", "Frames that neighbouring windows share."),
+    "batch": _bounded("batch", "Frames per network call."),
+    "upscale": Key(kind="text", choices=get_args(Upscale), about="Back to the source's size."),
+    "bars": Key(kind="text", choices=get_args(BlackBars), about="Black bars stay as they are, or are painted too."),
+}
+"""What a look may say of its render."""
+MODEL = Key(kind="text", about="A listed name, diffusers folder, .safetensors file or hub id.")
+_OTHER_WAY = {"keep": "controls", "controls": "keep"}
+
+
+def check_table(table: object, known: Mapping[str, Key], where: str) -> Mapping[str, object]:
+    """A table whose keys and values are as they should be.
+
+    Raises:
+        InputError: a key that is not known, named with the nearest one, or a value of another type or out of bounds.
+    """
+    if not isinstance(table, dict):
+        raise InputError(f"{where} is no table")
+    found = cast("dict[str, object]", table)
+    for name, value in found.items():
+        if name not in known:
+            raise unknown_key(name, known, where)
+        fault = known[name].fault(value)
+        if fault is not None:
+            raise InputError(f"{where}: {name} = {value!r}", remedy=f"{name} {fault}")
+    return found
+
+
+def over(below: Mapping[str, object], above: Mapping[str, object]) -> dict[str, object]:
+    """One look laid over another: what says one way what is kept takes the place of the other way, too."""
+    return {**{key: value for key, value in below.items() if _OTHER_WAY.get(key) not in above}, **above}
+
+
+def unknown_key(name: str, known: Mapping[str, object] | Sequence[str], where: str) -> InputError:
+    """The error for a key that is not known."""
+    return InputError(f"{where}: there is no key {name!r}", remedy=f"the nearest is {_nearest(name, list(known))!r}")
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = nearest(name, known, cutoff=0)
+    assert near is not None  # there is no table without keys
+    return near
+
+
+def table_schema(known: Mapping[str, Key], required: Sequence[str] = ()) -> dict[str, object]:
+    """A table of keys as JSON schema."""
+    properties = {name: key.schema() for name, key in known.items()}
+    told: dict[str, object] = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**told, "required": list(required)} if required else told
+
+
+def _fault_in(table: Mapping[str, object], known: Mapping[str, Key]) -> str | None:
+    """What is wrong with a table, or None."""
+    for name, value in table.items():
+        if name not in known:
+            return f"has no key {name!r}; the nearest is {_nearest(name, list(known))!r}"
+        fault = known[name].fault(value)
+        if fault is not None:
+            return f"has {name} = {value!r}; {name} {fault}"
+    return None

@@ -1,0 +1,1 @@
+"""A render from the request to the verified file."""

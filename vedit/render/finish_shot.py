@@ -1,0 +1,119 @@
+"""The cheap half of a render: latents -> frames at the source's size and depth, a few at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from vedit.finishing.deflicker import Steadied, steady
+from vedit.finishing.flatness import even_out
+from vedit.finishing.upsample import composite, upsample_change
+from vedit.geometry import fit, unfit
+from vedit.memory import Ladder
+from vedit.pipelines.restyle import Restyler, restyle_frames
+from vedit.render.conditioning import VISIBLE, Steering
+from vedit.shots.bars import filled, with_bars
+from vedit.types import Clip, FrameRange, Latents, Shot
+
+if TYPE_CHECKING:
+    from vedit.protocols import Mattes, Reader
+    from vedit.render.job import Job
+    from vedit.types import IntFrames
+
+FINISHING = 2
+"""Raised where the same latents become other frames: those of an earlier finishing are not joined to newer ones."""
+
+
+def finished_shot(
+    job: Job,
+    restyler: Restyler,
+    mattes: Mattes | None,
+    ladder: Ladder,
+    reader: Reader,
+    pieces: Iterator[tuple[FrameRange, Latents]],
+) -> Iterator[tuple[Clip, IntFrames]]:
+    """The source's clips and their finished frames (T, 3 or 4, H, W), in order.
+
+    Args:
+        job: what is rendered.
+        restyler: from `prepare`.
+        mattes: where the picture changes; None is everywhere.
+        ladder: the render's.
+        reader: of the source, at full size.
+        pieces: the clean latents of a shot, each frame once.
+    """
+    before: Steadied | None = None
+    for frames, latents in pieces:
+        for clip in reader.chunks(frames, job.frames_at_once):
+            mask = None if mattes is None else mattes(frames_of(clip))
+            if mask is not None and float(mask.amax()) <= VISIBLE:
+                before = None
+                yield clip, clip.frames
+                continue
+            own = slice(clip.start - frames.start, clip.start - frames.start + len(clip))
+            small = fit(filled(clip, job.bars_at(clip.start)), job.fit)
+            part = Latents(data=latents.data[own])
+            seen, result = ladder.run("decode", lambda small=small, part=part: decoded(job, restyler, small, part))
+            result, before = steady(unfit(small, job.fit), result, before)
+            yield clip, full_size(job, clip, seen, result, mask)
+
+
+def untouched_shot(job: Job, shot: Shot, reader: Reader) -> Iterator[tuple[Clip, IntFrames]]:
+    """As `finished_shot` without a look, or at strength 0: the source's own integers."""
+    for clip in reader.chunks(shot.frames, job.frames_at_once):
+        yield clip, clip.frames
+
+
+def finished_stills(
+    job: Job, restyler: Restyler, steering: Steering, reader: Reader, shot: Shot, numbers: Sequence[int]
+) -> list[tuple[IntFrames, IntFrames]]:
+    """Single frames of a shot, restyled together: pairs of source and result, (3, H, W)."""
+    clips = [reader.read(FrameRange(start=n, stop=n + 1)) for n in numbers]
+    frames = torch.cat([fit(filled(clip, job.bars_at(clip.start)), job.fit) for clip in clips])
+    if not restyler.path.steps:
+        return [(clip.frames[0, :3], clip.frames[0, :3]) for clip in clips]
+    anchor = job.anchor_of(shot)
+    shown, together = frames, list(numbers)
+    if anchor is not None:
+        clip = reader.read(FrameRange(start=anchor.frame, stop=anchor.frame + 1))
+        first = fit(filled(clip, job.bars_at(anchor.frame)), job.fit)
+        shown, together = torch.cat([first, frames]), [anchor.frame, *numbers]
+    guides_of = steering.guides_of(shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
+    guides = guides_of(together, shown)
+    latents = restyle_frames(restyler, shown, together, guides, shared=anchor is not None)
+    own = Latents(data=latents.data[len(together) - len(numbers) :])
+    seen, result = decoded(job, restyler, frames, own)
+    pairs: list[tuple[IntFrames, IntFrames]] = []
+    for i, clip in enumerate(clips):
+        mask = None if steering.mattes is None else steering.mattes(frames_of(clip))
+        done = full_size(job, clip, seen[i : i + 1], result[i : i + 1], mask)
+        pairs.append((clip.frames[0, :3], done[0, :3]))
+    return pairs
+
+
+def frames_of(clip: Clip) -> FrameRange:
+    """Where a clip's frames lie in the source."""
+    return FrameRange(start=clip.start, stop=clip.start + len(clip))
+
+
+def decoded(job: Job, restyler: Restyler, source: torch.Tensor, latents: Latents) -> tuple[torch.Tensor, torch.Tensor]:
+    """Frames (T, 3, h, w) at the working size without padding: the source as the model sees it, and the result.
+
+    A single frame of the source is that of all results.
+    """
+    codec, device = restyler.model.codec, restyler.model.device
+    result = unfit(codec.decode(latents.data.to(device)).cpu(), job.fit)
+    # What the result is compared with at full size went through the autoencoder too: its blur is no part of the change.
+    seen = unfit(codec.decode(codec.encode(source.to(device))).cpu(), job.fit)
+    own = unfit(source, job.fit)
+    return seen, even_out(own.expand_as(result), seen.expand_as(result), result, period=codec.factor)
+
+
+def full_size(job: Job, clip: Clip, seen: torch.Tensor, result: torch.Tensor, mask: torch.Tensor | None) -> IntFrames:
+    """The change carried up to the source's size and laid over it, within the mask and the black bars."""
+    bars = job.bars_at(clip.start)
+    source = filled(clip, bars).frames[:, :3]
+    upsampled = upsample_change(source, seen, result, method=job.request.options.upscale, bit_depth=clip.bit_depth)
+    return with_bars(clip.frames, composite(clip.frames, upsampled, mask, clip.bit_depth), bars)

@@ -1,0 +1,144 @@
+"""What the stages of renders have taken on this machine, kept for what is expected of later ones.
+
+Of each stage it is kept how many times as long it took as `vedit.render.costs` says, apart for each model and each
+codec, in `costs.json` in the folder for caches. Nothing in there is ever needed: what is absent or damaged is not used,
+and is written anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import platform
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from vedit.render.costs import START_SECONDS
+from vedit.store.computed import cache_root, keeps_nothing
+from vedit.store.computed_on import computed_on
+
+if TYPE_CHECKING:
+    from vedit.progress.course import Taken
+    from vedit.render.costs import Outline
+
+FILE = "costs.json"
+FORMAT = 1
+"""Raised where what is shipped in `vedit.render.costs` has changed, so that what was measured is of other figures."""
+RUNS = 5
+"""Of each stage so many are kept, the newest, and their median counts: a run beside others misleads for a while."""
+ENTRIES = 200
+"""Of stages by model and codec, the newest."""
+LEAST_SECONDS = 0.5
+"""What took less, and was expected to, says nothing."""
+FARTHEST = 100.0
+"""How many times as long or as short as expected a stage may take to be believed."""
+_NETWORKS = ("invert", "sample", "finish")
+_LARGEST_FILE = 2**20
+
+
+def paces_of(outline: Outline) -> dict[str, float]:
+    """How many times as long as `vedit.render.costs` says each stage takes here: as it did with the same model or
+    codec, else as with others. Stages that have never run here are left out."""
+    runs = _read()
+    found: dict[str, float] = {}
+    for stage, what in _subjects(outline).items():
+        machine = _machine("cpu" if stage == "start" else outline.device)
+        own = runs.get(f"{machine} {stage} {what}")
+        alike = own or [pace for key, paces in runs.items() if key.startswith(f"{machine} {stage} ") for pace in paces]
+        if alike:
+            found[stage] = median(alike)
+    return found
+
+
+def keep(outline: Outline, taken: Mapping[str, Taken], paces: Mapping[str, float]) -> None:
+    """Keep what a render's stages have taken. Not to be able to is no error.
+
+    Args:
+        outline: of the render.
+        taken: by stage; those that say too little are left out.
+        paces: what was expected rested on, from `paces_of`.
+    """
+    subjects = _subjects(outline)
+    if any(look.options.mask is not None or look.options.regions for look in outline.looks):
+        # Masks take time of their own, and save some where nothing changes.
+        subjects = {stage: what for stage, what in subjects.items() if stage not in _NETWORKS}
+    machine = _machine(outline.device)
+    new = {
+        f"{machine} {stage} {subjects[stage]}": one.seconds / one.expected * paces.get(stage, 1.0)
+        for stage, one in taken.items()
+        if stage in subjects and one.expected > 0 and max(one.seconds, one.expected) >= LEAST_SECONDS
+    }
+    _add({key: pace for key, pace in new.items() if _believed(pace)})
+
+
+def keep_start(seconds: float) -> None:
+    """Keep what the libraries' import has taken, on the way to whatever device."""
+    pace = seconds / START_SECONDS
+    if _believed(pace):
+        _add({f"{_machine('cpu')} start ": pace})
+
+
+def costs_file() -> Path:
+    """Where it is kept."""
+    return cache_root() / FILE
+
+
+def _subjects(outline: Outline) -> dict[str, str]:
+    """Stage -> what it goes by beside the machine."""
+    return {
+        "start": "",
+        **dict.fromkeys(("index", "shots"), outline.source_codec),
+        **dict.fromkeys(("load", *_NETWORKS), outline.model),
+        **dict.fromkeys(("write", "verify"), outline.codec),
+    }
+
+
+def _machine(device: str) -> str:
+    """What tells machines apart that share a folder, and ways to run on one: name, processor, device and threads."""
+    told = {"name": platform.node(), "cores": os.cpu_count(), **computed_on(torch.device(device))}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _read() -> dict[str, list[float]]:
+    """The paces of each entry, the oldest entry first."""
+    path = costs_file()
+    try:
+        if path.stat().st_size > _LARGEST_FILE:
+            return {}
+        told: dict[str, Any] = json.loads(path.read_text("utf-8"))
+        if told["format"] != FORMAT:
+            return {}
+        runs = {str(key): [float(pace) for pace in paces] for key, paces in told["runs"].items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return {}
+    return {key: paces[-RUNS:] for key, paces in runs.items() if paces and all(map(_believed, paces))}
+
+
+def _believed(pace: float) -> bool:
+    return math.isfinite(pace) and 1 / FARTHEST <= pace <= FARTHEST
+
+
+def _add(new: Mapping[str, float]) -> None:
+    if not new or keeps_nothing():
+        return
+    runs = _read()
+    for key, pace in new.items():
+        runs[key] = [*runs.pop(key, []), round(pace, 4)][-RUNS:]
+    newest = dict(list(runs.items())[-ENTRIES:])
+    path = costs_file()
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{FILE}-", delete=False) as file:
+            json.dump({"format": FORMAT, "runs": newest}, file, indent=1)
+        try:
+            Path(file.name).replace(path)
+        except OSError:
+            Path(file.name).unlink(missing_ok=True)

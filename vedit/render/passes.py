@@ -1,0 +1,138 @@
+"""What renders the shots of one look, one for each look of a job, and what a record tells of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from vedit.media.writing.sidecar import versions
+from vedit.memory import Footing, Ladder
+from vedit.options.request import OnProgress
+from vedit.pipelines.restyle import Restyler
+from vedit.render.conditioning import Steering
+from vedit.render.estimate import describe_job
+from vedit.render.finish_shot import FINISHING, finished_shot
+from vedit.render.job import Job, steered_by
+from vedit.render.prepare import load_restylers
+from vedit.render.provenance import weights_of
+from vedit.render.recorded_request import as_recorded, hashes_of
+from vedit.render.sample_shot import OnNote, Sampler, Stop
+from vedit.store.computed import FrameCache
+from vedit.store.units import Work, unit_key
+from vedit.types import Shot
+
+if TYPE_CHECKING:
+    from vedit.protocols import Reader
+    from vedit.types import Clip, IntFrames
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """What renders the shots of one look."""
+
+    job: Job
+    restyler: Restyler
+    steering: Steering
+    ladder: Ladder
+    sampler: Sampler
+
+    def finished(self, shot: Shot, reader: Reader) -> Iterator[tuple[Clip, IntFrames]]:
+        """The shot, sampled now where it is not on disk, and finished as it is asked for."""
+        pieces = self.sampler.latents(self.sampler.sample(shot, reader))
+        return finished_shot(self.job, self.restyler, self.steering.mattes, self.ladder, reader, pieces)
+
+    def shelf_key(self, shot: Shot) -> str:
+        """Of everything that decides the shot's finished frames."""
+        facts = {"units": self.sampler.keys(shot), "upscale": self.job.request.options.upscale}
+        # Units outlive a version whose finishing may be another; what was finished of them does not.
+        return unit_key(
+            {
+                **facts,
+                "finishing": FINISHING,
+                "tiled": self.ladder.footing.tiled,
+                "vedit": dict(versions()).get("vedit"),
+            }
+        )
+
+
+def open_passes(
+    job: Job, work: Work, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
+) -> tuple[tuple[Pass, ...], tuple[str, ...]]:
+    """One pass for each look, over one model, and what to tell of its precision; none where no shot has a look."""
+    looks = job.looks()
+    cache = stack.enter_context(FrameCache())
+    # Files are checked before the model is loaded.
+    steered = [stack.enter_context(Steering(steered_by(look), cache)) for look in looks]
+    if not looks:
+        return (), ()
+    restylers, notes = load_restylers(looks, cache, precision=work.precision)
+    passes: list[Pass] = []
+    for look, restyler, steering in zip(looks, restylers, steered, strict=True):
+        options = restyler.options
+        footing = Footing(batch=options.batch, window=options.window, tiled=work.tiled)
+        ladder = Ladder(footing, restyler.model, on_note=on_note)
+        sampler = Sampler(look, restyler, steering, work, ladder, on_progress=on_progress, stop=stop)
+        passes.append(Pass(job=look, restyler=restyler, steering=steering, ladder=ladder, sampler=sampler))
+    return tuple(passes), notes
+
+
+def recipe_of(job: Job, passes: Sequence[Pass]) -> dict[str, object]:
+    """Everything that decides the frames, for the file's metadata and the sidecar."""
+    described = describe_job(job)
+    alike = {
+        "frames": [job.frames.start, job.frames.stop],
+        "shots": [list(shot) for shot in described.shots],
+        "model": job.request.model,
+        "weights": weights_of(job.request) if passes else {},
+        "device": job.device,
+        "interlaced": job.request.writing.interlaced,
+        **({"bars": {str(number): sides for number, sides in described.bars.items()}} if described.bars else {}),
+        **({"purpose": dict(job.request.purpose)} if job.request.purpose is not None else {}),
+    }
+    if job.request.looks is None:
+        return {**described.settings, **_made_with(passes[0]), **alike}
+    told = described.settings["looks"]
+    assert isinstance(told, list)
+    looks = [{**settings, **_made_with(one)} for settings, one in zip(told, passes, strict=True)]
+    kept = {key: described.settings[key] for key in ("untouched", "locked")}
+    return {"looks": looks, **kept, **alike}
+
+
+def asked_of(job: Job) -> dict[str, object] | None:
+    """All that has to be known to render a job again, for a record; None where none is written."""
+    if job.output.sidecar is None:
+        return None
+    folder = job.output.path.parent
+    return {"request": as_recorded(job.request, folder), "files": hashes_of(job.request, folder)}
+
+
+def _made_with(one: Pass) -> dict[str, object]:
+    return {
+        "steps": len(one.restyler.path.steps),
+        **({"fast": _few_steps(one.restyler)} if one.restyler.few_steps else {}),
+        "controls": [str(spec) for spec in one.restyler.controls],
+        "working_size": [one.job.fit.outer[1], one.job.fit.outer[0]],
+        "model_sha256": one.restyler.fingerprint,
+    }
+
+
+def _few_steps(restyler: Restyler) -> dict[str, object]:
+    """The steps of a fast tier, which `--steps` does not ask for."""
+    return {
+        "sampling": [step.timestep for step in restyler.path.steps],
+        "inversion": [step.timestep for step in restyler.inversion.steps],
+        "fixed_point": restyler.fixed_point,
+    }
+
+
+def used_by(passes: Sequence[Pass]) -> dict[str, object]:
+    """What memory and machine have made of the settings, beside the recipe, which says what was asked for."""
+    sampled = [pair for one in passes for pair in sorted(one.sampler.sampled_in.items())]
+    return {
+        "windows": {str(start): window for start, (window, _) in sampled},
+        "batches": {str(start): batch for start, (_, batch) in sampled},
+        "computed on": [one.sampler.computed_on for one in passes[:1]],
+        "tiled": any(one.ladder.footing.tiled for one in passes),
+    }

@@ -1,0 +1,67 @@
+"""Which weights are behind a render: what tells them from others of the same names, before a model is loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, cast
+
+from vedit.models import TIER_FOLDERS
+from vedit.models.digests import identity
+from vedit.models.distilled import tier_for
+from vedit.options.controls import branch
+from vedit.registry.entry import needs_of
+from vedit.render.conditioning import made_by
+from vedit.weights.store import find
+from vedit.weights.store import identity as identity_of_weights
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from vedit.options.masks import MaskSpec
+    from vedit.options.request import RenderRequest, RestyleOptions
+
+
+def weights_of(request: RenderRequest) -> dict[str, object]:
+    """What tells the weights behind a settled request from others of the same names, by part, as JSON has it.
+
+    A part that is not on this machine yet is None: a render asks again when it has loaded all. A fast tier is a part
+    where a look is served by it, and there only.
+
+    Raises:
+        ModelError: there is no such model, or a fast tier does not fit it.
+    """
+    looks = request.all_looks
+    asked = [spec for options in looks for spec in options.controls]
+    kinds = {branch(spec.kind) for spec in asked}
+    served = filter(None, (tier_for(request.model, options) for options in looks))
+    tiers = {tier.folder.name for tier, _ in served}
+    told: dict[str, object] = dict(identity(request.model, dict(request.controlnets), kinds=kinds, tiers=tiers))
+    for kind in dict.fromkeys(spec.kind for spec in asked if spec.source is None):
+        names = needs_of(kind).weights
+        if names:
+            told[f"maps of {kind}"] = made_by(kind) if all(map(find, names)) else None
+    for name in dict.fromkeys(name for options in looks for name in _segmenters(options)):
+        told[f"masks by {name}"] = identity_of_weights(name)
+    return told
+
+
+def same_weights(recorded: object, now: Mapping[str, object]) -> bool:
+    """Whether what a render recorded of `weights_of` is what there is now, as far as that is on this machine."""
+    if not isinstance(recorded, dict):
+        return False
+    told = cast("dict[str, object]", recorded)
+    if any(told.get(tier) != now.get(tier) for tier in TIER_FOLDERS):
+        # Where one is there at all, it is on this machine: with and without it are two results.
+        return False
+    return all(told.get(part) in (None, value) for part, value in now.items() if value is not None)
+
+
+def _segmenters(options: RestyleOptions) -> Sequence[str]:
+    """The weights that find and follow the subjects of masks."""
+    masks: list[MaskSpec] = [*([options.mask] if options.mask else []), *(region.mask for region in options.regions)]
+    if not any(mask.subject or mask.background or mask.points for mask in masks):
+        return ()
+    from vedit.preprocessors import subject_sam2, subject_words
+
+    worded = any(mask.subject or mask.background for mask in masks)
+    return (subject_sam2.WEIGHTS, *([subject_words.WEIGHTS] if worded else []))

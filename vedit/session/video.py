@@ -1,0 +1,383 @@
+"""A clip and its shots, to be edited shot by shot from Python:
+
+    video = vedit.open_video("in.mp4")
+    len(video), video[100], video[100:200:10]         # frames are numpy arrays, (H, W, 3), and are read when used
+    video.shots                                       # shows itself as pictures in a notebook
+    night = vedit.Edit("night", strength=0.8)
+    video.shots[2].preview(night)
+    video.render("out.mp4", {2: night})               # every other shot passes through, to the last bit
+
+Frames are numbered from 0. Shots are numbered from 1: `video.shots[2]` is the shot that the key 2 of `render` means.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, overload
+
+from vedit.checks.arguments import checked
+from vedit.display.notebook import or_text, video_html
+from vedit.edits.edit import plain_looks
+from vedit.errors import OutOfRangeError, SettingError
+from vedit.media.output import Interlaced, OutputOptions
+from vedit.media.reading.read import Backend, VideoReader
+from vedit.media.reading.read import open_video as open_reader
+from vedit.options.request import (
+    OnProgress,
+    QualityName,
+    RenderPlan,
+    RenderRequest,
+    RestyleOptions,
+    ignore_plan,
+    ignore_progress,
+)
+from vedit.session.frames import Frames
+from vedit.session.shots import Preview, Shots, VideoShot
+from vedit.shots.detect import detect_shots
+from vedit.types import FrameRange, Shot
+
+if TYPE_CHECKING:
+    from vedit.gallery.pictures import LookPictures
+    from vedit.options.request import RenderResult
+    from vedit.types import Clip, FrameIndex, IntFrames, VideoMetadata
+
+Edits = Mapping[int, RestyleOptions] | Mapping[VideoShot, RestyleOptions]
+"""A shot, or its number from 1 -> how it changes."""
+
+
+@checked
+def open_video(
+    path: Path | str,
+    *,
+    seek: bool = True,
+    rate: Fraction | int | None = None,
+    track: int | None = None,
+    allow_huge: bool = False,
+    interlaced: Interlaced = "deinterlace",
+    backend: Backend = "pyav",
+    shots: Sequence[Shot] | None = None,
+) -> Video:
+    """Open a clip, to read exact frames and to edit its shots. Raises MediaError where it cannot be read.
+
+    It may be used as a context manager; without one it is closed when it is no longer used.
+
+    Args:
+        path: of the file, a still picture included; or `shot_%04d.png`, `shot_####.png`, or a folder of one image
+            sequence.
+        seek: reach frames by seeking; False always decodes from the first frame on.
+        rate: frames per second of an image sequence, above 0 up to 1000; None is 25.
+        track: number of the video stream, from 0, as `vedit probe` lists them; None is the film.
+        allow_huge: read frames and clips beyond the limits of `vedit.media.reading.limits`.
+        interlaced: "deinterlace" or "weave": what is done with the fields of interlaced material.
+        backend: "pyav", "decord" or "auto": what decodes; see `vedit.media.reading.read.open_video`.
+        shots: of the whole clip, without gap or overlap; None detects them when they are first asked for.
+    """
+    rate = None if rate is None else Fraction(rate)
+    reader = open_reader(
+        path, seek=seek, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced, backend=backend
+    )
+    request = RenderRequest(
+        source=Path(path),
+        options=RestyleOptions(),
+        rate=rate,
+        track=track,
+        allow_huge=allow_huge,
+        writing=OutputOptions(interlaced=interlaced),
+    )
+    return Video(reader, request, shots)
+
+
+@checked
+class Video:
+    """A clip: exact frames by number as `vedit.protocols.Reader` has them, its shots, and renders of them.
+
+    Args:
+        reader: of the clip.
+        request: how it is read; its source, rate and limits hold for every render.
+        shots: of the whole clip; None detects them.
+
+    Raises:
+        SettingError: the shots leave a gap or overlap.
+    """
+
+    def __init__(self, reader: VideoReader, request: RenderRequest, shots: Sequence[Shot] | None = None) -> None:
+        self.reader = reader
+        self._request = request
+        if shots is not None:
+            _check_shots(shots)
+        self._shots = None if shots is None else Shots(self, shots)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        metadata = self.metadata
+        return f"<Video {metadata.path.name}, {metadata.width}x{metadata.height}>"
+
+    def _repr_html_(self) -> str:
+        """A frame of the clip beside what its headers say, for a notebook."""
+        return or_text(self, lambda: video_html(self.reader))
+
+    def __len__(self) -> int:
+        return len(self.index())
+
+    def __bool__(self) -> bool:
+        return True  # a clip has frames; to count them would decode it
+
+    def __iter__(self) -> Iterator[IntFrames]:
+        return iter(self._frames())
+
+    @overload
+    def __getitem__(self, number: int) -> IntFrames: ...
+    @overload
+    def __getitem__(self, number: slice) -> Frames: ...
+
+    def __getitem__(self, number: int | slice) -> IntFrames | Frames:
+        """A frame as an array, (H, W, 3), or a slice of frames; see `Frames`. The first call decodes the whole file.
+
+        Raises:
+            OutOfRangeError: there is no such frame; an IndexError too.
+        """
+        return self._frames()[number]
+
+    def _frames(self) -> Frames:
+        return Frames(self, range(len(self)))
+
+    def close(self) -> None:
+        """Close the file; index and shots stay, and reading opens it again."""
+        self.reader.close()
+
+    @property
+    def metadata(self) -> VideoMetadata:
+        """What the headers say."""
+        return self.reader.metadata
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know about the file."""
+        return self.reader.warnings
+
+    def index(self) -> FrameIndex:
+        """The times of all frames; the first call decodes the whole file."""
+        return self.reader.index()
+
+    @checked
+    def read(self, frames: FrameRange) -> Clip:
+        """The frames of the range, exactly; see `VideoReader.read`."""
+        return self.reader.read(frames)
+
+    @checked
+    def chunks(self, frames: FrameRange, size: int) -> Iterator[Clip]:
+        """The range in clips of at most `size` frames."""
+        return self.reader.chunks(frames, size)
+
+    @property
+    def shots(self) -> Shots:
+        """The shots, by number from 1; the first call decodes the clip."""
+        if self._shots is None:
+            self._shots = Shots(self, detect_shots(self.reader))
+        return self._shots
+
+    @checked
+    def plan(self, edits: Edits, output: Path | str | None = None) -> RenderPlan:
+        """What `render` would do, with rough estimates; nothing is written."""
+        from vedit.render import run as render
+
+        return render.plan(self._with(edits, output), reader=self.reader)
+
+    @checked
+    def render(
+        self,
+        output: Path | str | None,
+        edits: Edits,
+        *,
+        model: str = "embedded",
+        controlnets: Mapping[str, str] | None = None,
+        device: str = "auto",
+        frames: str | None = None,
+        writing: OutputOptions | None = None,
+        overwrite: bool = False,
+        keep_work: bool = False,
+        keep_frames: bool = False,
+        fresh: bool = False,
+        side_by_side: Path | str | None = None,
+        on_progress: OnProgress = ignore_progress,
+        on_plan: Callable[[RenderPlan], None] = ignore_plan,
+        on_note: Callable[[str], None] | None = None,
+        stop: Callable[[], bool] | None = None,
+    ) -> RenderResult:
+        """Render the clip with an edit for some of its shots; the others equal the source's pixels before encoding.
+
+        Args:
+            output: the file to write; None is NAME.vedit.EXT beside the source.
+            edits: a shot, or its number from 1 -> edit.
+            model: a name from the list of models, a diffusers folder, a .safetensors file, or a hub id.
+            controlnets: further control branches: kind -> folder, file or hub id.
+            device: "auto", "cpu", "cuda" or "mps".
+            frames: START..END in seconds, timecode or #frame; None is the whole clip.
+            writing: the written file: codec, preset, what may be left out.
+            overwrite: replace a file that is there.
+            keep_work: keep the sampled units, so that other output settings are quick.
+            keep_frames: keep every shot's finished frames, so that changing one shot is quick.
+            fresh: do not go on from what an earlier call has kept.
+            side_by_side: also write source and result beside each other to this file.
+            on_progress: told as frames pass the stages.
+            on_plan: told what will be done before a model is loaded.
+            on_note: told of what happens on the way.
+            stop: asked between units; True ends the render there, and the same call goes on.
+
+        Raises:
+            InputError: it cannot be done; nothing was written.
+            ContractError: the written file broke the timing or sound contract; it was removed.
+            Interrupted: `stop` said so; what is finished is kept.
+        """
+        from vedit.render import run as render
+        from vedit.render.sample_shot import ignore_note, never
+
+        options = writing or self._request.writing
+        request = replace(
+            self._with(edits, output),
+            model=model,
+            controlnets=tuple((controlnets or {}).items()),
+            device=device,
+            frames=frames,
+            writing=replace(
+                options,
+                overwrite=overwrite or options.overwrite,
+                interlaced=self._request.writing.interlaced,
+            ),
+            keep_work=keep_work,
+            keep_frames=keep_frames,
+            fresh=fresh,
+        )
+        return render.restyle(
+            request,
+            reader=self.reader,
+            on_progress=on_progress,
+            on_plan=on_plan,
+            on_note=on_note or ignore_note,
+            stop=stop or never,
+            side_by_side=None if side_by_side is None else Path(side_by_side),
+        )
+
+    @checked
+    def stills(
+        self,
+        edits: Edits,
+        numbers_of: Callable[[Shot], Sequence[int]],
+        *,
+        model: str = "embedded",
+        device: str = "auto",
+        on_progress: OnProgress = ignore_progress,
+    ) -> Iterator[Preview]:
+        """Single frames of the edited shots, before and after, shot by shot; nothing is written.
+
+        Args:
+            edits: a shot, or its number from 1 -> edit.
+            numbers_of: which frames of a shot, in ascending order.
+            model: as for `render`.
+            device: as for `render`.
+            on_progress: told before each shot.
+        """
+        from vedit.progress.course import Course
+        from vedit.render.costs import expected_of_stills
+        from vedit.render.estimate import outline_of
+        from vedit.render.job import make_job
+        from vedit.render.preview import stills_of
+
+        with tempfile.TemporaryDirectory(prefix="vedit-") as folder:
+            # A plan needs a file that could be written; none is.
+            writing = replace(self._request.writing, drop_unsupported=True, drop_alpha=True)
+            request = replace(
+                self._with(edits, Path(folder) / "still.mkv"), model=model, device=device, writing=writing
+            )
+            course = Course(on_progress)
+            job = make_job(request, reader=self.reader)
+            known = expected_of_stills(outline_of(job))
+            course.expect({name: known[name] for name in ("load", "preview") if name in known})
+            for made in stills_of(job, numbers_of=numbers_of, on_progress=course):
+                yield Preview(
+                    shot=made.shot,
+                    options=made.options,
+                    numbers=made.numbers,
+                    pairs=made.pairs,
+                    bit_depth=self.metadata.bit_depth,
+                )
+
+    @checked
+    def looks(
+        self,
+        of: Sequence[str] | str = (),
+        *,
+        at: int | str | None = None,
+        quality: QualityName = "draft",
+        model: str = "embedded",
+        device: str = "auto",
+        side: int | None = None,
+        on_progress: OnProgress = ignore_progress,
+    ) -> LookPictures:
+        """One frame under many looks: `video.looks(["woodcut", "night"], at=100)["night"]` is an array (H, W, 3).
+
+        Args:
+            of: names of looks, or prompts; nothing is every look that the model lists.
+            at: the number of the frame, or its moment as seconds, timecode or #frame; None is the middle of the clip.
+            quality: "draft", "standard" or "high".
+            model: as for `render`.
+            device: as for `render`.
+            side: pixels of the pictures' longer side; None is the clip's size.
+            on_progress: told of looks that are sampled, then finished.
+
+        Raises:
+            InputError: a look is not known, the frame is not in the clip, or it cannot be rendered.
+        """
+        from vedit.gallery.pictures import LookPictures, make_gallery
+        from vedit.models.looks import choose_looks
+
+        if isinstance(at, int) and not -len(self) <= at < len(self):
+            raise OutOfRangeError(f"there is no frame {at}", remedy=f"they are numbered from 0 to {len(self) - 1}")
+        moment = f"#{at % len(self)}" if isinstance(at, int) else at
+        chosen = choose_looks(model, [of] if isinstance(of, str) else of)
+        options = [RestyleOptions(prompt=look.prompt, quality=quality) for look in chosen]
+        request = replace(self._request, model=model, device=device)
+        made = make_gallery(request, options, moment, side=side, reader=self.reader, on_progress=on_progress)
+        pictures = {look.name: picture for look, picture in zip(chosen, made.pictures, strict=True)}
+        return LookPictures(pictures, bit_depth=made.bit_depth)
+
+    def _with(self, edits: Edits, output: Path | str | None) -> RenderRequest:
+        return replace(
+            self._request,
+            looks=plain_looks(self._by_number(edits)),
+            shots=self.shots.plain,
+            output=None if output is None else Path(output),
+        )
+
+    def _by_number(self, edits: Edits) -> dict[int, RestyleOptions]:
+        """The edits by numbers of shots. Raises SettingError for a shot of another clip or one that has two."""
+        found: dict[int, RestyleOptions] = {}
+        for key, edit in edits.items():
+            if isinstance(key, VideoShot) and key not in list(self.shots):
+                raise SettingError(f"{key!r} is no shot of this clip", remedy="take it from video.shots")
+            number = key.number if isinstance(key, VideoShot) else key
+            if number in found:
+                raise SettingError(f"shot {number} has two edits", remedy="give it one")
+            found[number] = edit
+        return found
+
+
+def _check_shots(shots: Sequence[Shot]) -> None:
+    # Where the clip ends is only known when it was decoded: a plan looks there.
+    starts = [0, *(shot.frames.stop for shot in shots[:-1])]
+    if not shots or starts != [shot.frames.start for shot in shots] or not all(len(shot.frames) for shot in shots):
+        raise SettingError("the shots do not cover the clip from frame 0 on", remedy="leave no gap and no overlap")
+    if [shot.number for shot in shots] != list(range(1, len(shots) + 1)):
+        raise SettingError("the shots are not numbered 1, 2, 3 ...", remedy="number them in their order")

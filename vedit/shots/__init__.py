@@ -1,0 +1,1 @@
+"""Where shots begin and end, and the black bars they have."""
