@@ -17,8 +17,9 @@ from vedit.display.contact_sheet import contact_sheet
 from vedit.finishing.upsample import upsample_change
 from vedit.geometry import fit, unfit, working_fit
 from vedit.media.reading.read import open_video
-from vedit.models import load, size_multiple
+from vedit.models.facts import size_multiple
 from vedit.models.families.sd import Model
+from vedit.models.load import load
 from vedit.models.recipes import by_recipe
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames

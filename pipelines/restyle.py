@@ -35,7 +35,7 @@ from vedit.diffusion.samplers import Denoise, invert, sample
 from vedit.diffusion.trajectory import Trajectory, add_noise, trajectory
 from vedit.diffusion.variation import varied
 from vedit.diffusion.windows import windows
-from vedit.models import default_guidance
+from vedit.models.facts import default_guidance
 from vedit.options.controls import branch, control_maps, settled
 from vedit.options.request import OVERLAP
 from vedit.types import ControlSpec, FrameRange, Latents, PromptEmbeds, Window

@@ -16,21 +16,11 @@ from vedit.errors import ArgumentError
 from vedit.media.output import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.writing.atomic import Stamp
 from vedit.options.masks import MaskSpec, RegionSpec
-from vedit.options.request import (
-    BlackBars,
-    Keep,
-    OnProgress,
-    QualityName,
-    RenderPlan,
-    RenderRequest,
-    RenderResult,
-    RestyleOptions,
-    Start,
-    Upscale,
-    ignore_progress,
-)
+from vedit.options.request import BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Start, Upscale
+from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render import preview as stills
 from vedit.render import run as render
+from vedit.render.outcome import RenderPlan, RenderResult
 from vedit.render.output_names import in_folder, is_folder, look_name
 from vedit.types import ControlSpec, Shot
 

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
+    import numpy as np
+    import numpy.typing as npt
     import torch
 
     from vedit.types import Clip, ControlInput, FrameIndex, FrameRange, PromptEmbeds, Shot, VideoMetadata
@@ -97,3 +99,9 @@ class TextEncoder(Protocol):
     def unknown_words(self, text: str) -> tuple[str, ...]:
         """Words that the model was not trained on; empty where it knows any text."""
         ...
+
+
+class FlowMatcher(Protocol):
+    """The flow of one pair: RGB in [0, 1], (3, h, w) -> (h, w, 2) pixels, x then y, from the first to the second."""
+
+    def __call__(self, first: torch.Tensor, second: torch.Tensor) -> npt.NDArray[np.float32]: ...

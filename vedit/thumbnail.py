@@ -16,8 +16,6 @@ if TYPE_CHECKING:
 
     import numpy.typing as npt
 
-    from vedit.types import IntFrames
-
     Image = npt.NDArray[np.uint8]
 
 SIDE = 200
@@ -27,7 +25,7 @@ _HEAD = 8 + 25
 """Bytes of a PNG's signature and header, before which no other chunk may stand."""
 
 
-def thumbnail(frame: IntFrames, bit_depth: int = 8, *, side: int = SIDE) -> Image:
+def thumbnail(frame: npt.NDArray[np.integer], bit_depth: int = 8, *, side: int = SIDE) -> Image:
     """One frame, (3 or 4, H, W) integers -> (h, w, 3) uint8, its longer side at most `side`, averaged over areas."""
     height, width = frame.shape[1:]
     step = max(1, -(-max(height, width) // side))

@@ -15,7 +15,7 @@ from pathlib import Path
 from scores.rendering import fingerprint
 from scores.weak import marked, weak_looks
 
-from vedit.models import LOOKS
+from vedit.models.source import LOOKS
 
 ROOT = Path(__file__).resolve().parents[2]
 

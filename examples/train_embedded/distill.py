@@ -23,9 +23,11 @@ from trainer.loop import LoopOptions, run_loop
 from trainer.lora import Changes
 from trainer.teacher import Teacher
 
-from vedit.models import FAST_FOLDER, default_guidance, load
 from vedit.models.distilled import FastTier, Schedule, unet_digest, withdraw_other, write_settings
+from vedit.models.facts import default_guidance
+from vedit.models.load import load
 from vedit.models.lora import lora_bytes, write_lora
+from vedit.models.source import FAST_FOLDER
 
 LIMIT_BYTES = 550_000
 

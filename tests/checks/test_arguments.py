@@ -19,9 +19,10 @@ from vedit.checks import arguments
 from vedit.checks.arguments import checked, fitted
 from vedit.errors import ArgumentError, SettingError, VeditError
 from vedit.options.masks import KeyedBox, KeyedFile, KeyedPoint, MaskSpec, RegionSpec
-from vedit.options.request import RenderPlan, RenderRequest
+from vedit.options.request import RenderRequest
 from vedit.render import preview as stills
 from vedit.render import run as render
+from vedit.render.outcome import RenderPlan
 from vedit.types import FrameRange, Shot
 
 

@@ -23,9 +23,9 @@ from vedit.errors import ModelError, NotFiniteError
 from vedit.finishing.upsample import composite, upsample_change
 from vedit.media.reading.read import open_video
 from vedit.media.writing.sidecar import sidecar_path
-from vedit.models import load
 from vedit.models.families import sd
 from vedit.models.families.sd import Model, SDCodec
+from vedit.models.load import load
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.ranges import to_integer

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from vedit.cli.bar import WIDEST, Bar, on_terminal
 from vedit.cli.console import say
-from vedit.options.request import Progress
+from vedit.progress.callbacks import Progress
 
 
 class Terminal(io.StringIO):

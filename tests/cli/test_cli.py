@@ -16,7 +16,9 @@ import pytest
 from vedit.cli import main
 from vedit.errors import ContractError, InputError, Interrupted, MissingExtraError, VeditError
 from vedit.media.output import OutputOptions
-from vedit.options.request import DEFAULT_CONTROLS, OnProgress, Progress, RenderPlan, RenderRequest, RenderResult
+from vedit.options.request import DEFAULT_CONTROLS, RenderRequest
+from vedit.progress.callbacks import OnProgress, Progress
+from vedit.render.outcome import RenderPlan, RenderResult
 from vedit.types import ControlSpec
 
 RESTYLE = ["restyle", "in.mp4", "--prompt", "watercolor painting"]

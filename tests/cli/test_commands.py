@@ -15,13 +15,13 @@ import click
 import pytest
 
 from vedit.cli import main
-from vedit.cli.progress import PlainLines
+from vedit.cli.plain_lines import PlainLines
 from vedit.control_maps.measure import ShotFigures
 from vedit.control_maps.report import CheckReport, ShotReport
 from vedit.control_maps.suitability import ControlWarning
 from vedit.media.reading.isolate import FileReport
 from vedit.options.masks import MaskSpec, parse_box
-from vedit.options.request import Progress
+from vedit.progress.callbacks import Progress
 from vedit.registry.entry import preprocessors
 from vedit.types import ColorTags, FrameRange, Shot, StreamInfo, VideoMetadata
 

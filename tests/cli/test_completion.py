@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem, ShellComplete
 from vedit.cli import main
 from vedit.cli.completion import SHELLS, VARIABLE
 from vedit.embedded import FOLDER
-from vedit.models import known_models
+from vedit.models.resolve import known_models
 from vedit.options.request import QUALITIES
 from vedit.registry.entry import preprocessors
 from vedit.weights.store import known_weights

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.cli.test_cli import FakeRender, only
 from tests.cli.test_cli import render as render
-
 from vedit.checks.bounds import BOUNDS
 from vedit.cli import main
 from vedit.cli.plan import edit_command

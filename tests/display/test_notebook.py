@@ -19,8 +19,8 @@ from vedit.api import request
 from vedit.display import notebook
 from vedit.display.notebook import LARGEST, MOST_SHOTS, cards, or_text, slider
 from vedit.media.reading.glance import glance
-from vedit.options.request import RenderPlan
 from vedit.render import run as render
+from vedit.render.outcome import RenderPlan
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_pages_stay_small() -> None:
     assert len(page) < LARGEST
     assert page.count("<figure") == MOST_SHOTS
     assert "and 76 more shots" in page
-    one = notebook._picture(noise, 8, 480, 270)  # pyright: ignore[reportPrivateUsage]
+    one = notebook.picture_address(noise, 8, 480, 270)
     assert len(slider(one, one, width=480, height=270)) < LARGEST
     assert or_text("name", lambda: "x" * LARGEST) == "<pre>&#x27;name&#x27;</pre>"
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.edits.test_edit_again import PLAN, Frames, change, edit, folder, one_model, sampled, shown, source_of
 
+from tests.edits.test_edit_again import PLAN, Frames, change, edit, folder, one_model, sampled, shown, source_of
 from tests.support.clips import CUT, FRAMES
 from vedit.cli import main
 from vedit.edits.confined_paths import NamedFiles

@@ -36,7 +36,7 @@ from trainer.looks import look_named  # noqa: E402
 from tests.support.tiers import write_tier  # noqa: E402
 from vedit.embedded import FOLDER  # noqa: E402
 from vedit.pipelines.restyle import prepare  # noqa: E402
-from vedit.render.estimate import evaluations  # noqa: E402
+from vedit.render.evaluations import evaluations  # noqa: E402
 from vedit.testing.tiny_sd import write_tiny_sd  # noqa: E402
 
 

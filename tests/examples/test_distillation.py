@@ -26,8 +26,8 @@ from trainer.lora import Changes
 from trainer.teacher import Teacher
 
 from vedit.errors import ModelError
-from vedit.models import load
 from vedit.models.distilled import FastTier, Schedule, fast_tiers, unet_digest
+from vedit.models.load import load
 from vedit.models.lora import read_lora, write_lora
 
 

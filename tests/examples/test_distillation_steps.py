@@ -19,9 +19,9 @@ from trainer.teacher import Teacher, velocity
 from vedit.diffusion.conditioning import Conditioning, bind
 from vedit.diffusion.distilled import through
 from vedit.diffusion.trajectory import cleaner
-from vedit.models import load
 from vedit.models.distilled import FastTier, Schedule
 from vedit.models.families.sd import Fast
+from vedit.models.load import load
 from vedit.models.lora import Lora
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import (

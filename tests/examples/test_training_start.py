@@ -33,9 +33,9 @@ from trainer.loop import LoopOptions, run_loop  # noqa: E402
 from trainer.objectives import HALF_MIN_SNR  # noqa: E402
 from trainer.starting import MisfitError, load_autoencoder, load_networks, start_of  # noqa: E402
 
-from vedit import models  # noqa: E402
 from vedit.cli.models import models_group  # noqa: E402
-from vedit.models import words  # noqa: E402
+from vedit.models import facts, words  # noqa: E402
+from vedit.models import resolve as resolving  # noqa: E402
 
 WIDTHS = (16, 16, 32)
 FEW = ("a", "comic", "night", "painting")
@@ -91,9 +91,9 @@ def test_weights_are_carried_over_and_words_found_by_their_string(
 
 
 def test_the_package_copes_with_materials_and_modifiers(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = models.known_words(str(finished))
+    known = facts.known_words(str(finished))
     assert words.unknown_words("a subtle bronze statue in teal and orange, qwxz", known) == ("qwxz",)
-    monkeypatch.setattr(models, "EMBEDDED", finished)
+    monkeypatch.setattr(resolving, "EMBEDDED", finished)
     shown = CliRunner().invoke(models_group, ["info", "embedded"], catch_exceptions=False).output
     for name in ("bronze", "aurora", "subtle", "heavy", "teal and orange", "pastel colors"):
         assert re.search(rf"^  {name} +.", shown, re.MULTILINE), name

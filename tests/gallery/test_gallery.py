@@ -29,9 +29,10 @@ from vedit.gallery.page import PICTURE_BYTES, Shown, gallery_page
 from vedit.gallery.pictures import Gallery, GalleryPlan, make_gallery
 from vedit.models.families.sd import SDDenoiser
 from vedit.models.looks import Chosen
-from vedit.options.request import Progress, RenderRequest, RestyleOptions
-from vedit.render.job import make_job
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.progress.callbacks import Progress
 from vedit.render.preview import stills_of
+from vedit.render.settle import make_job
 from vedit.thumbnail import png
 
 CHROMIUM = os.environ.get("VEDIT_CHROMIUM") or shutil.which("chromium")

@@ -12,7 +12,7 @@ from typing import Literal
 import pytest
 import torch
 
-from vedit.models import load
+from vedit.models.load import load
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 

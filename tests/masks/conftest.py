@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from av.video.stream import VideoStream
 
-    from vedit.media.reading.read import VideoReader
+    from vedit.media.reading.reader import VideoReader
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from tests.models.layouts import write_sparse
 from tests.support.clips import two_shots
 from vedit.cli import main
 from vedit.errors import ModelError
-from vedit.models import resolve
+from vedit.models.resolve import resolve
 
 
 @pytest.mark.parametrize(

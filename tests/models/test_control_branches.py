@@ -10,9 +10,9 @@ import torch
 
 from vedit.diffusion.conditioning import Conditioning, Control, bind
 from vedit.diffusion.trajectory import trajectory
-from vedit.models import load
 from vedit.models.families.sd import Model
 from vedit.models.families.sd_controls import ControlBranches, ignores_text
+from vedit.models.load import load
 from vedit.options.controls import control_maps, parse_control
 from vedit.types import ControlInput
 

@@ -15,8 +15,8 @@ import pytest
 from tests.support.clips import two_shots
 from vedit.cli import main
 from vedit.errors import ModelError
-from vedit.models import load
 from vedit.models.check import checked
+from vedit.models.load import load
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render import job as planning
 from vedit.render.run import plan

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from vedit.embedded import FOLDER
-from vedit.models import DRAWN_FOLDER
+from vedit.models.source import DRAWN_FOLDER
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile
 

@@ -12,8 +12,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vedit.errors import ModelError
-from vedit.models import load
 from vedit.models.branches import own_controlnets, unnamed_controlnets
+from vedit.models.load import load
 from vedit.models.weight_files import stored_in
 from vedit.testing.tiny_sd import write_tiny_sd
 

@@ -15,9 +15,11 @@ from vedit import api
 from vedit.cli import main
 from vedit.edits.confined_paths import NamedFiles
 from vedit.errors import InputError, ModelError
-from vedit.models import load, resolve, size_multiple
 from vedit.models import pull as pulling
 from vedit.models.digests import identity
+from vedit.models.facts import size_multiple
+from vedit.models.load import load
+from vedit.models.resolve import resolve
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.weights.hub import OFFLINE_VARIABLES
 from vedit.weights.hub_cache import hub_place, snapshots_of

@@ -14,11 +14,13 @@ from diffusers.models.controlnets.controlnet import ControlNetModel
 from tests.models.checkpoints import REFUSED, file_of, gguf, pipeline_of
 from tests.models.layouts import controlnet, prefixed, sd1_checkpoint, sd2_checkpoint, write_sparse
 from vedit.errors import ModelError
-from vedit.models import default_guidance, load, resolve, sizes, what_to_know
+from vedit.models.facts import default_guidance, sizes, what_to_know
 from vedit.models.families.sd_configs import SD1, SD2
 from vedit.models.identify import identify
+from vedit.models.load import load
+from vedit.models.resolve import resolve
 from vedit.options.request import RenderRequest, RestyleOptions
-from vedit.render.job import make_job
+from vedit.render.settle import make_job
 from vedit.testing.tiny_sd import write_tiny_sd
 
 REQUEST = RestyleOptions(prompt="night")

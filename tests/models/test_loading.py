@@ -10,7 +10,9 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vedit.errors import ModelError
-from vedit.models import describe, known_models, load, resolve, size_multiple
+from vedit.models.facts import describe, size_multiple
+from vedit.models.load import load
+from vedit.models.resolve import known_models, resolve
 from vedit.testing.tiny_sd import write_tiny_sd
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from vedit.embedded import FOLDER
 from vedit.errors import InputError
-from vedit.models import vocabulary
+from vedit.models.facts import vocabulary
 from vedit.models.looks import ADDITIONS, Chosen, choose_looks
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.support.tiers import CONV, LINEAR, random_pairs, write_tier
 from vedit.errors import ModelError
-from vedit.models import load
+from vedit.models.load import load
 from vedit.models.lora import Lora, read_lora
 from vedit.testing.tiny_sd import write_tiny_sd
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from vedit.embedded import FOLDER
-from vedit.models import LOOKS
 from vedit.models.prompt_room import tokens_read, words_cut
+from vedit.models.source import LOOKS
 from vedit.models.words import heard, read_vocabulary
 from vedit.testing.tiny_sd import LENGTH, write_tiny_sd
 

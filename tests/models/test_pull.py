@@ -10,8 +10,8 @@ import pytest
 
 from vedit.cli.models import models_group
 from vedit.errors import ModelError
-from vedit.models import SD15
 from vedit.models import pull as pulling
+from vedit.models.source import SD15
 from vedit.weights import hub
 from vedit.weights import store as weights
 

@@ -18,8 +18,8 @@ from vedit.models.recipes import RECIPE, by_recipe, recipe_notes, recipe_of, wit
 from vedit.options.masks import KeyedBox, MaskSpec, RegionSpec
 from vedit.options.request import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle import prepare
-from vedit.render.estimate import evaluations
-from vedit.render.job import settle
+from vedit.render.evaluations import evaluations
+from vedit.render.settle import settle
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.types import ControlSpec
 
@@ -192,7 +192,7 @@ def test_a_recipe_that_cannot_be_is_damage(plain: Path, tmp_path: Path, look: di
 
 
 def test_an_inversion_of_fewer_steps_stops_where_the_sampling_does(model: str) -> None:
-    from vedit.models import load
+    from vedit.models.load import load
 
     loaded = load(model, controls=("tile", "softedge"))
     for strength in (0.0, 0.25, 0.5, 1.0):

@@ -27,10 +27,10 @@ from tests.models.layouts import (
     write_sparse,
 )
 from vedit.errors import ModelError
-from vedit.models import ModelSource
 from vedit.models.families.sd_configs import SD1, SD2
 from vedit.models.families.sd_files import Components, Target, load_components
 from vedit.models.families.sd_keys import unet_key, vae_key
+from vedit.models.source import ModelSource
 
 NOWHERE = Target(device=torch.device("meta"), dtype=torch.float16)
 SD1_NUMBERS = {"unet": 859_520_964, "vae": 83_653_863, "text_encoder": 123_060_480}

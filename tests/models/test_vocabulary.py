@@ -10,7 +10,8 @@ import pytest
 
 from vedit.embedded import FOLDER
 from vedit.errors import ModelError
-from vedit.models import LOOKS, known_words, vocabulary
+from vedit.models.facts import known_words, vocabulary
+from vedit.models.source import LOOKS
 from vedit.models.spellings import meanings
 from vedit.models.words import FILLERS, Look, Vocabulary, heard, read_vocabulary, unknown_words
 

@@ -13,7 +13,8 @@ import pytest
 
 from vedit.cli import main
 from vedit.embedded import FOLDER
-from vedit.models import LOOKS, vocabulary
+from vedit.models.facts import vocabulary
+from vedit.models.source import LOOKS
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render.prompts import word_notes
 

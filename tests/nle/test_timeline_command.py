@@ -20,7 +20,9 @@ from vedit.media.contract import recorded
 from vedit.media.reading import isolate
 from vedit.media.timecode import add_frames
 from vedit.media.writing.sidecar import sidecar_path, source_hash
-from vedit.options.request import QUALITIES, Progress, RenderRequest, RenderResult
+from vedit.options.request import QUALITIES, RenderRequest
+from vedit.progress.callbacks import Progress
+from vedit.render.outcome import RenderResult
 from vedit.render.provenance import weights_of
 
 RATE = Fraction(25)

@@ -15,7 +15,9 @@ import pytest
 from vedit.cli import main
 from vedit.cli.progress import Events
 from vedit.errors import InputError, Interrupted
-from vedit.options.request import OnProgress, Progress, RenderPlan, RenderRequest, RenderResult
+from vedit.options.request import RenderRequest
+from vedit.progress.callbacks import OnProgress, Progress
+from vedit.render.outcome import RenderPlan, RenderResult
 
 RESTYLE = ["restyle", "in.mp4", "--prompt", "ink", "--progress", "json"]
 

@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vedit.models import load
 from vedit.models.families.sd import Model
+from vedit.models.load import load
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import Restyler, own_guides, prepare, restyle_frames, restyle_window, shot_windows
 from vedit.types import FrameRange

@@ -12,8 +12,8 @@ import torch
 from vedit.diffusion.blending import pool_mask
 from vedit.diffusion.conditioning import Control, Guides, RegionGuide
 from vedit.errors import InputError
-from vedit.models import load
 from vedit.models.families.sd import Model
+from vedit.models.load import load
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames, restyle_window
 from vedit.types import ControlInput, ControlMap, ControlSpec, FrameRange

@@ -12,8 +12,8 @@ import torch
 
 from vedit.diffusion.conditioning import Guides
 from vedit.diffusion.inversion_cache import kept_inversion
-from vedit.models import load
 from vedit.models.families.sd import Model
+from vedit.models.load import load
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.store.computed import FrameCache

@@ -12,7 +12,7 @@ from diffusers.pipelines.controlnet.pipeline_controlnet_img2img import StableDif
 
 from vedit.diffusion.noise import frame_seed
 from vedit.embedded import FOLDER
-from vedit.models import load
+from vedit.models.load import load
 from vedit.options.controls import control_maps
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vedit.models import load
 from vedit.models.families.sd import Model
+from vedit.models.load import load
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import (
     Restyler,

@@ -12,7 +12,7 @@ from __future__ import annotations
 import torch
 
 from vedit.geometry import resize
-from vedit.models import load
+from vedit.models.load import load
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.preprocessors.softedge import soft_edges

@@ -13,8 +13,8 @@ from vedit.diffusion.distilled import implied_noise
 from vedit.diffusion.noise import frame_noise
 from vedit.diffusion.trajectory import Step
 from vedit.diffusion.variation import varied
-from vedit.models import load
 from vedit.models.families.sd import Model
+from vedit.models.load import load
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 

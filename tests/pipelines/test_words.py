@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from vedit.models import load
+from vedit.models.load import load
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.sample_clip.clip import sample_frames

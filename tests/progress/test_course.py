@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 import pytest
 
-from vedit.options.request import Progress
+from vedit.progress.callbacks import Progress
 from vedit.progress.course import Course, Expected, Leg, Overall, evenly
 
 

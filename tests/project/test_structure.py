@@ -12,21 +12,17 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Low to high: a package or a file of the root imports from its own line and those before it. DESIGN's arrow line.
+# Low to high: a package, or a file of the root, imports from itself and from what stands before it.
 LAYERS = (
-    ("errors", "checks", "thumbnail", "types"),
-    ("ranges", "protocols", "geometry", "memory"),
-    ("media", "weights", "registry", "options", "progress", "display"),
-    ("shots", "flow", "embedded", "store", "diffusion", "finishing"),
-    ("models", "preprocessors"),
-    ("masks", "control_maps", "edits", "testing", "sample_clip", "doctor"),
-    ("pipelines",),
-    ("render",),
-    ("gallery", "session"),
-    ("api",),
-    ("cli", "nle", "nle_hosts", "__main__"),
+    *("errors", "checks", "thumbnail", "types", "ranges", "protocols", "geometry", "memory"),
+    *("progress", "media", "registry", "weights", "options", "display"),
+    *("shots", "flow", "embedded", "store", "diffusion", "finishing"),
+    *("models", "preprocessors", "masks", "control_maps", "edits", "pipelines"),
+    *("testing", "sample_clip", "doctor"),
+    *("render", "gallery", "session", "api"),
+    *("nle", "nle_hosts", "cli", "__main__"),
 )
-RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
+RANK = {name: rank for rank, name in enumerate(LAYERS)}
 ROOT_MODULE = "__init__"
 # The root names where each public name lives, and the registry where each entry does: both load them when asked.
 LAZY_HOMES = {ROOT_MODULE, "registry"}
@@ -138,6 +134,53 @@ def test_imports_point_one_way(module: str, path: Path) -> None:
         if rank(top(target)) > rank(name)
     ]
     assert not upward, "\n".join(upward)
+
+
+def test_no_file_imports_itself_round_a_corner() -> None:
+    """Tarjan's strongly connected components (1972) of the graph of imports, those for type checkers included."""
+    arrows = {
+        module: {target for target, _ in own_imports(parse(path)) if target != module and top(module) not in LAZY_HOMES}
+        for module, path in FILES
+    }
+    circles = [found for found in components(arrows) if len(found) > 1]
+    assert not circles, "\n".join(" -> ".join(sorted(found)) for found in circles)
+
+
+def components(arrows: dict[str, set[str]]) -> list[list[str]]:
+    """The strongly connected components of a graph: node -> where its arrows lead."""
+    number: dict[str, int] = {}
+    lowest: dict[str, int] = {}
+    stack: list[str] = []
+    found: list[list[str]] = []
+
+    def visit(node: str) -> None:
+        number[node] = lowest[node] = len(number)
+        stack.append(node)
+        for target in sorted(arrows.get(node, ())):
+            if target not in number:
+                visit(target)
+                lowest[node] = min(lowest[node], lowest[target])
+            elif target in stack:
+                lowest[node] = min(lowest[node], number[target])
+        if lowest[node] == number[node]:
+            place = stack.index(node)
+            found.append(stack[place:])
+            del stack[place:]
+
+    for node in sorted(arrows):
+        if node not in number:
+            visit(node)
+    return found
+
+
+def test_the_search_for_circles_sees() -> None:
+    arrows = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set[str](), "e": {"d"}}
+    assert sorted(map(sorted, components(arrows))) == [["a", "b", "c"], ["d"], ["e"]]
+
+
+def test_tests_lie_in_rooms() -> None:
+    flat = {path.name for path in (ROOT / "tests").glob("*.py")} - {"conftest.py"}
+    assert not flat, f"put {sorted(flat)} beside the tests of what they test"
 
 
 def test_the_root_loads_lazily() -> None:

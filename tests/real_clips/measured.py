@@ -27,8 +27,10 @@ def main() -> None:
     asked: dict[str, Any] = json.loads(sys.argv[1])
     from vedit.media.output import OutputOptions
     from vedit.options.controls import parse_controls
-    from vedit.options.request import Progress, RenderPlan, RenderRequest, RestyleOptions
+    from vedit.options.request import RenderRequest, RestyleOptions
+    from vedit.progress.callbacks import Progress
     from vedit.render.measured_costs import FILE, keep_start
+    from vedit.render.outcome import RenderPlan
     from vedit.render.run import restyle
 
     options = dict(asked.get("options", {}))

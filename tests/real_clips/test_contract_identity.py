@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 from vedit.media.contract.verify import verify
-from vedit.media.reading.read import VideoReader, open_video
+from vedit.media.reading.read import open_video
+from vedit.media.reading.reader import VideoReader
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.output_plan import plan_output
 from vedit.media.writing.sidecar import sidecar_path

@@ -20,7 +20,7 @@ from vedit.cli import main
 from vedit.finishing.upsample import upsample_change
 from vedit.geometry import fit, unfit, working_fit
 from vedit.media.reading.read import open_video
-from vedit.models import load
+from vedit.models.load import load
 from vedit.options.request import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.ranges import to_integer

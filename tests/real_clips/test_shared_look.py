@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vedit.models import load
 from vedit.models.families.sd import Model
+from vedit.models.load import load
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import Restyler, own_guides, prepare, restyle_frames
 from vedit.ranges import to_unit

@@ -22,8 +22,9 @@ from vedit.errors import InputError
 from vedit.options.masks import KeyedBox, MaskSpec, RegionSpec
 from vedit.options.request import RenderRequest
 from vedit.render.conditioning import Anchor, Steering
-from vedit.render.job import make_job, steered_by
+from vedit.render.job import steered_by
 from vedit.render.preview import stills_of
+from vedit.render.settle import make_job
 from vedit.session.video import open_video
 from vedit.store.computed import FrameCache
 from vedit.types import ControlSpec, FrameRange, PromptEmbeds, Shot

@@ -10,7 +10,8 @@ import pytest
 from tests.support.clips import CUT, FRAMES, two_shots
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render.estimate import describe_job, estimate_memory, estimate_seconds
-from vedit.render.job import Job, make_job
+from vedit.render.job import Job
+from vedit.render.settle import make_job
 from vedit.types import Fit, FrameRange, Shot
 
 OPTIONS = RestyleOptions(prompt="watercolor painting", quality="draft")

@@ -121,7 +121,8 @@ def test_a_render_goes_on_only_with_the_same_mask(
 
 def test_whole_shot_maps_steer_and_stop_at_the_cut(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from vedit.render.conditioning import Steering
-    from vedit.render.job import make_job, steered_by
+    from vedit.render.job import steered_by
+    from vedit.render.settle import make_job
     from vedit.store.computed import FrameCache
 
     request = api.request(clip, prompt=LOOK, output=tmp_path / "out.mov", controls=(ControlSpec(kind="flow"),))
@@ -165,7 +166,8 @@ def test_each_control_has_its_own_mask(clip: Path, tmp_path: Path) -> None:
     import torch
 
     from vedit.render.conditioning import Steering
-    from vedit.render.job import make_job, steered_by
+    from vedit.render.job import steered_by
+    from vedit.render.settle import make_job
     from vedit.store.computed import FrameCache
 
     masks = [tmp_path / f"{level}.png" for level in (0, 255)]

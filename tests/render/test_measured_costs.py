@@ -12,7 +12,8 @@ import pytest
 
 from vedit.models.sizes import Sizes
 from vedit.options.masks import MaskSpec
-from vedit.options.request import Progress, RestyleOptions
+from vedit.options.request import RestyleOptions
+from vedit.progress.callbacks import Progress
 from vedit.progress.course import Course, Taken
 from vedit.render.costs import START_SECONDS, LookOutline, Outline, expected_of, seconds_of
 from vedit.render.measured_costs import ENTRIES, FARTHEST, RUNS, costs_file, keep, keep_start, paces_of

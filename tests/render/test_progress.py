@@ -14,7 +14,8 @@ import pytest
 from tests.support.clips import CUT, FRAMES, two_shots
 from tests.support.loaded import load_once
 from vedit.errors import Interrupted
-from vedit.options.request import Progress, RenderRequest, RestyleOptions
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.progress.callbacks import Progress
 from vedit.progress.course import Course
 from vedit.render.measured_costs import costs_file
 from vedit.render.preview import preview

@@ -17,13 +17,14 @@ from tests.support.recording import frames_written, shots_sampled
 from vedit.embedded import FOLDER
 from vedit.errors import InputError
 from vedit.media.output import OutputOptions
-from vedit.models import LOOKS, vocabulary
+from vedit.models.facts import vocabulary
+from vedit.models.source import LOOKS
 from vedit.options.masks import parse_region
 from vedit.options.request import RenderRequest, RestyleOptions
-from vedit.render.job import settle
 from vedit.render.preview import preview
 from vedit.render.prompts import check_words, word_notes
 from vedit.render.run import plan, restyle
+from vedit.render.settle import settle
 from vedit.testing.tiny_sd import write_tiny_sd
 
 NIGHT = RestyleOptions(prompt="night", quality="draft")

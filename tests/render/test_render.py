@@ -21,7 +21,8 @@ from vedit.finishing.upsample import composite
 from vedit.media.contract.verify import verify
 from vedit.media.reading.probe import probe
 from vedit.media.reading.read import open_video
-from vedit.options.request import Progress, RenderRequest, RestyleOptions
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.progress.callbacks import Progress
 from vedit.render.preview import preview
 from vedit.render.run import plan, restyle
 from vedit.testing.tiny_sd import write_tiny_sd

@@ -16,8 +16,8 @@ from vedit.media.output import OutputOptions
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.pipelines import restyle as pipeline
 from vedit.render import run as render
-from vedit.render.job import make_job
 from vedit.render.preview import middle_of, stills_of
+from vedit.render.settle import make_job
 from vedit.testing.fakes import moving_frames
 from vedit.types import FrameRange, Shot
 

@@ -27,13 +27,15 @@ from vedit.media.reading.read import open_video
 from vedit.media.writing.sidecar import sidecar_path
 from vedit.memory import Footing, Ladder
 from vedit.options.masks import KeyedFile, MaskSpec, RegionSpec
-from vedit.options.request import RenderRequest, RestyleOptions, ignore_progress
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.progress.callbacks import ignore_progress
 from vedit.render import finish_shot as finishing
 from vedit.render import sample_shot as sampling
 from vedit.render.conditioning import Steering
-from vedit.render.job import make_job, steered_by
+from vedit.render.job import steered_by
 from vedit.render.prepare import load_restylers
 from vedit.render.run import restyle
+from vedit.render.settle import make_job
 from vedit.store.computed import FrameCache
 from vedit.store.units import Work, work_folder
 from vedit.types import ControlSpec, FrameRange, Shot
@@ -317,7 +319,7 @@ def test_a_full_disk_keeps_what_is_finished(
 
 def test_tiles_and_offloading_change_little() -> None:
     """The lower rungs really run: one picture, with the autoencoder tiled and resting on the host."""
-    from vedit.models import load
+    from vedit.models.load import load
 
     model = load("embedded")
     noise = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0))

@@ -19,9 +19,9 @@ from vedit.errors import Interrupted, SettingError
 from vedit.media.reading.read import open_video
 from vedit.options.masks import KeyedBox, MaskSpec
 from vedit.options.request import RestyleOptions
-from vedit.render.job import make_job
 from vedit.render.preview import stills_of
 from vedit.render.run import restyle
+from vedit.render.settle import make_job
 from vedit.store.units import work_folder
 from vedit.types import ControlSpec, FrameRange, Shot
 

@@ -20,7 +20,8 @@ from tests.support.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
 from vedit.edits.edit import Edit, plain_options
 from vedit.errors import InputError, Interrupted, OutOfRangeError, SettingError
 from vedit.options.masks import KeyedFile, MaskSpec
-from vedit.options.request import Progress, RestyleOptions
+from vedit.options.request import RestyleOptions
+from vedit.progress.callbacks import Progress
 from vedit.session.shots import Preview
 from vedit.session.video import Video
 from vedit.types import ControlSpec, FrameRange, Shot

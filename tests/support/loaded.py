@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 
-from vedit.models import load
 from vedit.models.families.sd import Model
+from vedit.models.load import load
 
 
 def load_once(name: str, *, device: str, controls: tuple[str, ...], controlnets: Mapping[str, str]) -> Model:
-    """In place of `vedit.models.load`: the embedded model, under whatever name it goes."""
+    """In place of `vedit.models.load.load`: the embedded model, under whatever name it goes."""
     assert not controlnets
     return _loaded(device, controls)
 

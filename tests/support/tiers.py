@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from vedit.models import load
 from vedit.models.distilled import FastTier, Schedule, unet_digest, withdraw_other, write_settings
+from vedit.models.load import load
 from vedit.models.lora import write_lora
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames

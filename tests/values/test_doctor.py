@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from vedit import doctor, models
+from vedit import doctor
 from vedit.cli.doctor import doctor_command
 from vedit.doctor import Finding
 from vedit.errors import ModelError
+from vedit.models import load as loading
 from vedit.registry.entry import preprocessors
 from vedit.weights import store as weights
 from vedit.weights import torchvision as vision_wheel
@@ -134,18 +135,18 @@ def test_loading_says_it_in_one_line(path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ModelError) as told:
         weights.load_from("dpt-large", lambda _: die("transformers"))
     assert "pip uninstall torchvision" in str(told.value) and "\n" not in str(told.value)
-    monkeypatch.setattr(models, "import_module", die)
+    monkeypatch.setattr(loading, "import_module", die)
     with pytest.raises(ModelError, match="pip uninstall torchvision"):
-        models.load("embedded")
+        loading.load("embedded")
 
 
 def test_other_import_errors_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     def die(name: str) -> None:
         raise ModuleNotFoundError("no module")
 
-    monkeypatch.setattr(models, "import_module", die)
+    monkeypatch.setattr(loading, "import_module", die)
     with pytest.raises(ModuleNotFoundError):
-        models.load("embedded")
+        loading.load("embedded")
 
 
 def test_two_flavours_of_opencv_are_noted(path: Path) -> None:

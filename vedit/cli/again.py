@@ -22,7 +22,8 @@ from vedit.options.request import QUALITIES
 _LOOK = ("variation", "seed", "strength", "quality")
 
 if TYPE_CHECKING:
-    from vedit.options.request import RenderPlan, RenderRequest, RestyleOptions
+    from vedit.options.request import RenderRequest, RestyleOptions
+    from vedit.render.outcome import RenderPlan
     from vedit.render.replay import Replay
 
 

@@ -17,10 +17,10 @@ from rich.segment import ControlType
 from rich.text import Text
 
 from vedit.cli.console import span
-from vedit.cli.progress import PlainLines, in_words, percent
+from vedit.cli.plain_lines import PlainLines, in_words, percent
 
 if TYPE_CHECKING:
-    from vedit.options.request import OnProgress, Progress
+    from vedit.progress.callbacks import OnProgress, Progress
 
 INTERVAL = 1.0
 """Seconds between two drawings: a slow line, a log or a recorded session holds all of them."""

@@ -33,7 +33,7 @@ def completed(find: Callable[[click.Context, str], Found]) -> Complete:
 @completed
 def models(_: click.Context, begun: str) -> Found:
     """Models by name, or a folder or file."""
-    from vedit.models import known_models
+    from vedit.models.resolve import known_models
 
     yield CompletionItem(begun, type="file")  # first: a shell that meets it forgets what came before
     for model in known_models():
@@ -44,7 +44,7 @@ def models(_: click.Context, begun: str) -> Found:
 @completed
 def pulled(_: click.Context, begun: str) -> Found:
     """Models and weights by name."""
-    from vedit.models import known_models
+    from vedit.models.resolve import known_models
     from vedit.weights.store import known_weights
 
     for entry in (*known_models(), *known_weights()):
@@ -55,7 +55,7 @@ def pulled(_: click.Context, begun: str) -> Found:
 @completed
 def looks(context: click.Context, begun: str) -> Found:
     """The looks that the model was trained on, as a prompt, or as one more behind a comma."""
-    from vedit.models import vocabulary
+    from vedit.models.facts import vocabulary
 
     before, comma, last = begun.rpartition(",")
     gap = " " * (len(last) - len(last.lstrip()))
@@ -68,8 +68,8 @@ def looks(context: click.Context, begun: str) -> Found:
 @completed
 def controls(context: click.Context, begun: str) -> Found:
     """The controls that the model has branches for."""
-    from vedit.cli.params import controlnets
-    from vedit.models import control_kinds
+    from vedit.cli.controlnets import controlnets
+    from vedit.models.facts import control_kinds
     from vedit.options.controls import branch
     from vedit.registry.entry import preprocessors
 

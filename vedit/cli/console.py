@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from vedit.media.rates import NO_RATE
 from vedit.media.reading.facts import span as span
 from vedit.media.reading.sequence import is_still
-from vedit.options.request import NO_RATE
 
 if TYPE_CHECKING:
-    from vedit.options.request import RenderPlan, RenderResult
+    from vedit.render.outcome import RenderPlan, RenderResult
 
 
 LONGEST = 6000

@@ -12,6 +12,7 @@ import click
 from vedit.cli import completion, params
 from vedit.cli.configured import Configured
 from vedit.cli.console import count, jsonable, note, say, show, show_json, show_rows, span
+from vedit.cli.controlnets import controlnets
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
 from vedit.cli.settings import SHARED
@@ -141,7 +142,7 @@ def looks_command(
         source=source,
         options=base,
         model=model,
-        controlnets=params.controlnets(controlnet_texts),
+        controlnets=controlnets(controlnet_texts),
         device=device,
         rate=rate,
         track=track,
@@ -244,7 +245,7 @@ def _facts(plan: GalleryPlan) -> dict[str, object]:
 
 def _list(model: str, *, as_json: bool) -> None:
     from vedit.errors import InputError
-    from vedit.models import vocabulary
+    from vedit.models.facts import vocabulary
     from vedit.models.looks import TITLES, usual_prompt
 
     known = vocabulary(model)

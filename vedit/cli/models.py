@@ -33,7 +33,7 @@ def models_group() -> None:
 @params.json_option
 def list_command(*, as_json: bool) -> None:
     """List the models that --model knows by name, then the weights that preprocessors can be given."""
-    from vedit.models import known_models
+    from vedit.models.resolve import known_models
     from vedit.weights.store import known_weights
 
     models = known_models()
@@ -62,7 +62,8 @@ def list_command(*, as_json: bool) -> None:
 def info_command(*, name: str, as_json: bool) -> None:
     """Say what the model or the weights NAME are; for the embedded model, the looks and words it knows."""
     from vedit.checks.nearest import suggest
-    from vedit.models import describe, known_models
+    from vedit.models.facts import describe
+    from vedit.models.resolve import known_models
     from vedit.weights.store import info, known_weights
 
     models, weights = ([entry.name for entry in listed] for listed in (known_models(), known_weights()))

@@ -25,7 +25,7 @@ from vedit.errors import InputError
 if TYPE_CHECKING:
     from vedit.edits.plan_file import PlanFile
     from vedit.media.output import Interlaced
-    from vedit.media.reading.read import VideoReader
+    from vedit.media.reading.reader import VideoReader
     from vedit.media.writing.atomic import Stamp
     from vedit.options.request import RenderRequest
 

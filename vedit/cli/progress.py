@@ -8,33 +8,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from vedit.cli.console import say, span, tell, writes_events
+from vedit.cli.console import tell, writes_events
+from vedit.cli.plain_lines import PlainLines
 
 if TYPE_CHECKING:
-    from vedit.options.request import OnProgress, Progress
+    from vedit.progress.callbacks import OnProgress, Progress
 
-PLAIN_INTERVAL = 60.0
-"""Seconds between plain lines, at least."""
-PLAIN_SHARE = 0.05
-"""Of the whole command between plain lines, at least."""
 EVENT_INTERVAL = 0.1
 """Seconds between events of one stage; its first and its last step are always told."""
-STAGES = {
-    "index": "reading the times of all frames",
-    "shots": "looking for cuts",
-    "load": "loading the model",
-    "invert": "inverting",
-    "sample": "sampling",
-    "finish": "bringing to full size",
-    "write": "encoding",
-    "verify": "checking the written file",
-    "preview": "rendering stills",
-    "mask": "drawing mattes",
-    "check": "measuring controls",
-}
-"""What a user reads for the names of stages that programs read."""
-_UNCOUNTED = ("load", "preview")
-"""Stages whose steps are no frames."""
 
 
 @contextmanager
@@ -46,7 +27,7 @@ def progress(*, quiet: bool = False, each: str = "shot") -> Generator[OnProgress
         each: what the parts are called that a step is one of.
     """
     if quiet:
-        from vedit.options.request import ignore_progress
+        from vedit.progress.callbacks import ignore_progress
 
         yield ignore_progress
     elif writes_events():
@@ -58,40 +39,6 @@ def progress(*, quiet: bool = False, each: str = "shot") -> Generator[OnProgress
             yield report
     else:
         yield PlainLines(each=each)
-
-
-def in_words(step: Progress, *, each: str = "shot") -> str:
-    """Where a command is: `sampling, frame 120 of 240, shot 2 of 5`."""
-    told = [STAGES.get(step.stage, step.stage)]
-    if step.stage not in _UNCOUNTED:
-        told.append(f"frame {step.done} of {step.total}")
-    if step.shots > 1:
-        told.append(f"{each} {step.shot} of {step.shots}")
-    return ", ".join(told)
-
-
-def percent(share: float) -> str:
-    """A share of the whole: 100 % is said of nothing that is not done."""
-    return f"{int(share * 100 + 1e-9)} %"
-
-
-class PlainLines:
-    """Says where a long command is, not more often than once a minute and each twentieth of it."""
-
-    def __init__(self, *, interval: float = PLAIN_INTERVAL, each: str = "shot") -> None:
-        self._interval, self._each = interval, each
-        self._last, self._share = time.monotonic(), 0.0
-
-    def __call__(self, step: Progress) -> None:
-        now = time.monotonic()
-        share = self._share + PLAIN_SHARE if step.share is None else step.share
-        if now - self._last < self._interval or share - self._share < PLAIN_SHARE - 1e-9:
-            return
-        self._last = now
-        text = in_words(step, each=self._each)
-        if step.share is not None:
-            self._share, text = step.share, f"{percent(step.share)}, {text}"
-        say(text if not step.seconds_left else f"{text}, {span(step.seconds_left)} left")
 
 
 class Events:

@@ -13,10 +13,11 @@ from vedit.cli.starting import started
 from vedit.cli.stopping import stopping
 from vedit.cli.telling import Telling
 from vedit.display.shell_words import shell_line
-from vedit.options.request import NO_RATE, RenderRequest
+from vedit.media.rates import NO_RATE
+from vedit.options.request import RenderRequest
 
 if TYPE_CHECKING:
-    from vedit.options.request import RenderPlan
+    from vedit.render.outcome import RenderPlan
     from vedit.render.variations import Variation
 
 

@@ -19,6 +19,7 @@ import click
 from vedit.checks.nearest import nearest
 from vedit.checks.structured import read_toml
 from vedit.cli import params
+from vedit.cli.controlnets import controlnets
 from vedit.errors import InputError
 from vedit.options.look_schema import Key, check_table
 
@@ -159,10 +160,14 @@ def shown(value: object) -> str:
 @cache
 def restyle_keys() -> tuple[dict[str, Key], frozenset[str]]:
     """What may be said once for all, as the options have it; and the keys of what belongs to one render."""
-    from vedit.cli.restyle import restyle_command  # which is made with this module
+    from vedit.cli.restyle_options import restyle_options
 
-    options = option_keys(restyle_command)
+    options = option_keys(click.command()(restyle_options(_nothing)))
     return {key: _key_of(options[key]) for key in SETTINGS}, frozenset(options) - set(SETTINGS)
+
+
+def _nothing(**_: object) -> None:
+    """What has the options alone."""
 
 
 def _key_of(option: click.Option) -> Key:
@@ -219,7 +224,7 @@ def _placed_branch(text: str, said: str) -> str:
 
 def _anywhere(text: str, said: str) -> str:
     """A model by a name that holds wherever the command is run. Raises InputError where it is none."""
-    from vedit.models import known_models
+    from vedit.models.resolve import known_models
     from vedit.weights.hub_cache import hub_place
 
     path = Path(text).expanduser()
@@ -287,9 +292,9 @@ def _check_meaning(setting: Setting) -> None:
         if setting.key == "control":
             params.controls(_texts(setting.value))
         elif setting.key == "controlnet":
-            params.controlnets(_texts(setting.value))
+            controlnets(_texts(setting.value))
         elif setting.key == "model":
-            from vedit.models import resolve
+            from vedit.models.resolve import resolve
 
             resolve(setting.value)
     except InputError as error:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from vedit.cli.console import note, say_plan
 
 if TYPE_CHECKING:
-    from vedit.options.request import RenderPlan
+    from vedit.render.outcome import RenderPlan
 
 
 class Telling:

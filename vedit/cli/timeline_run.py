@@ -21,7 +21,7 @@ from vedit.render.prompts import word_notes
 
 if TYPE_CHECKING:
     from vedit.nle.model import TimelineDocument
-    from vedit.options.request import RenderPlan
+    from vedit.render.outcome import RenderPlan
 
 _PLANNED: dict[State, str] = {"missing": "render", "there": "kept", "other": "in the way"}
 

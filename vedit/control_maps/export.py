@@ -22,7 +22,8 @@ from vedit.errors import InputError
 from vedit.geometry import fit, unfit, working_fit
 from vedit.media.color.convert import BT709
 from vedit.media.output import Interlaced, OutputOptions, PresetName
-from vedit.media.reading.read import VideoReader, open_video
+from vedit.media.reading.read import open_video
+from vedit.media.reading.reader import VideoReader
 from vedit.media.reading.sequence import DEFAULT_RATE, split_counter
 from vedit.media.reading.source import checked_path
 from vedit.media.timecode import parse_range
@@ -30,11 +31,12 @@ from vedit.media.writing.atomic import Stamp, stamp
 from vedit.media.writing.encode import choose_encoding
 from vedit.media.writing.made import carriers, key_of_making, recipe_of, tags_of
 from vedit.media.writing.numbered import numbered
-from vedit.media.writing.output_plan import OutputPlan, check_output, plan_output
+from vedit.media.writing.output_plan import check_output, plan_output
+from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.target import check_folder, check_name, check_target
 from vedit.media.writing.write import VideoWriter
 from vedit.options.controls import control_stream
-from vedit.options.request import OnProgress, Progress, ignore_progress
+from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course, evenly
 from vedit.ranges import to_integer, to_unit
 from vedit.registry.entry import Needs, needs_of, preprocessors
@@ -221,7 +223,7 @@ class PictureMaps:
         plan: of the file, by `plan_maps`.
     """
 
-    def __init__(self, kind: str, plan: OutputPlan) -> None:
+    def __init__(self, kind: str, plan: OutputSpec) -> None:
         self._kind = kind
         self._size = (plan.source.height, plan.source.width)
         self._writer = VideoWriter(plan)
@@ -280,7 +282,7 @@ def plan_maps(
     options: OutputOptions,
     *,
     recipe: Mapping[str, object] | None = None,
-) -> OutputPlan:
+) -> OutputSpec:
     """A file of maps: the source's timing and sound, but 8 bits of full range, BT.709, and colour as sharp as luma.
 
     Maps are data: a source's subsampled colour, range, HDR curve or transparency would only bend them. Numbered

@@ -16,7 +16,8 @@ from vedit.errors import MediaError
 from vedit.media.aligned import align, goes_by_part
 from vedit.media.exr import read_exr
 from vedit.media.reading.limits import check_size
-from vedit.media.reading.read import VideoReader, open_video
+from vedit.media.reading.read import open_video
+from vedit.media.reading.reader import VideoReader
 from vedit.media.reading.sequence import SUFFIXES, ImageSequence, find_sequence
 from vedit.ranges import to_unit
 from vedit.types import FrameIndex, FrameRange, VideoMetadata

@@ -15,10 +15,11 @@ from vedit.control_maps.suitability import ControlWarning, warnings_of
 from vedit.geometry import fit, working_fit
 from vedit.masks import MatteSource, area, open_mattes
 from vedit.media.output import Interlaced
-from vedit.media.reading.read import VideoReader, open_video
+from vedit.media.reading.read import open_video
+from vedit.media.reading.reader import VideoReader
 from vedit.media.timecode import parse_range
 from vedit.options.masks import MaskSpec
-from vedit.options.request import OnProgress, Progress, ignore_progress
+from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course, evenly
 from vedit.registry.entry import described
 from vedit.shots.detect import detect_shots

@@ -10,19 +10,16 @@ import base64
 import html
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
 from fractions import Fraction
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import cv2
 import numpy as np
 
-from vedit.media.reading.facts import facts_of, span, stream_text
+from vedit.media.reading.facts import facts_of, stream_text
 from vedit.media.reading.glance import glance
-from vedit.media.reading.read import VideoReader, open_video
+from vedit.media.reading.reader import VideoReader
 from vedit.media.reading.sequence import is_still
-from vedit.options.request import NO_RATE, RenderPlan, RenderResult, RestyleOptions
 from vedit.thumbnail import thumbnail
 
 if TYPE_CHECKING:
@@ -36,7 +33,7 @@ MOST_SHOTS = 24
 SECONDS = 3.0
 """Of wall time for the pictures of a plan; the shots behind have none."""
 
-_SIDE, _SMALL = 480, 200
+SIDE, _SMALL = 480, 200
 _PICTURE_BYTES = 300_000
 _CARD_BYTES = 30_000
 _TEXT = 300
@@ -67,54 +64,15 @@ def video_html(reader: VideoReader) -> str:
     rows |= {"sound": "; ".join(sound) or "none"} if sound or not is_still(metadata.path) else {}
     rows |= {"other tracks": "; ".join(others)} if others else {}
     frame, _ = glance(reader, (metadata.duration or Fraction(0)) / 4)
-    return _beside(_image(frame, metadata.bit_depth, _aspect(reader), _SIDE), table(rows))
-
-
-def plan_html(plan: RenderPlan) -> str:
-    """What a render will do, with a picture of each shot where that takes little time."""
-    estimate = "unknown" if plan.seconds is None else f"about {span(plan.seconds)}"
-    memory = "" if plan.peak_memory_bytes is None else f", {plan.peak_memory_bytes / 1e9:.1f} GB of memory"
-    rows = {
-        "source": plan.source,
-        "output": plan.output,
-        "frames": "one, a still picture"
-        if plan.rate == NO_RATE
-        else f"{plan.frames} from #{plan.first_frame}, rate {plan.rate}",
-        "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
-        "model": f"{plan.model} on {plan.device}",
-        "steps": f"{plan.steps}, {plan.network_evaluations_per_frame} network evaluations per frame",
-        "estimate": estimate + memory,
-        **_looks(plan.settings),
-        **{f"note {number}": note for number, note in enumerate(plan.notes, 1)},
-    }
-    return table(rows) + _shots(plan)
-
-
-def result_html(result: RenderResult) -> str:
-    """Source and result of one moment, one over the other, and what the render did."""
-    rows = {
-        "output": result.output,
-        "frames": f"{result.frames} in {span(result.seconds)}",
-        "timing and sound": "checked, as in the source" if result.contract.get("ok") else "not as in the source",
-        **{f"note {number}": note for number, note in enumerate(result.notes, 1)},
-    }
-    with open_video(Path(result.output)) as made:
-        metadata = made.metadata
-        after, moment = glance(made, (metadata.duration or Fraction(0)) / 2)
-        width, height = _shown_size(after, _aspect(made), _SIDE)
-        pictures = [_picture(after, metadata.bit_depth, width, height)]
-    before = _source_frame(result, moment)
-    if before is None:
-        return _img(pictures[0], width) + table(rows)
-    return slider(_picture(*before, width, height), pictures[0], width=width, height=height) + table(rows)
+    return _beside(_shown_image(frame, metadata.bit_depth, aspect_of(reader), SIDE), table(rows))
 
 
 def table(rows: Mapping[str, object]) -> str:
     """Names and values as a table, escaped, long values cut."""
     cell = "text-align:left;vertical-align:top;padding:1px 8px"
     lines = [
-        f'<tr><th style="{cell}">{_escaped(name)}</th>'
-        f'<td style="{cell};overflow-wrap:anywhere">{_escaped(value)}</td></tr>'
+        f'<tr><th style="{cell}">{escaped(name)}</th>'
+        f'<td style="{cell};overflow-wrap:anywhere">{escaped(value)}</td></tr>'
         for name, value in rows.items()
     ]
     return f"<table>{''.join(lines)}</table>"
@@ -143,19 +101,6 @@ def slider(before: str, after: str, *, width: int, height: int) -> str:
     )
 
 
-def _source_frame(result: RenderResult, moment: Fraction) -> tuple[IntFrames, int] | None:
-    """What the source shows where the result shows a moment; None where it is gone or does not tell."""
-    try:
-        with open_video(Path(result.source)) as reader:
-            rate = reader.metadata.average_rate
-            if result.first_frame and rate is None:
-                return None
-            begin = result.first_frame / rate if rate else Fraction(0)
-            return glance(reader, begin + moment)[0], reader.metadata.bit_depth
-    except Exception:  # the result is worth a look without it
-        return None
-
-
 def cards(captions: Sequence[str], picture_of: Callable[[int], tuple[IntFrames, int, Fraction]]) -> str:
     """The first shots of many with their pictures, as many as there is time for.
 
@@ -169,58 +114,13 @@ def cards(captions: Sequence[str], picture_of: Callable[[int], tuple[IntFrames, 
         picture = ""
         if time.monotonic() < until:
             frame, bit_depth, aspect = picture_of(number)
-            picture = _img(_picture(frame, bit_depth, *_shown_size(frame, aspect, _SMALL), budget=_CARD_BYTES), None)
-        words = f"<figcaption>{_escaped(caption)}</figcaption>"
+            picture = image(
+                picture_address(frame, bit_depth, *shown_size(frame, aspect, _SMALL), budget=_CARD_BYTES), None
+            )
+        words = f"<figcaption>{escaped(caption)}</figcaption>"
         shown.append(f'<figure style="display:inline-block;margin:4px">{picture}{words}</figure>')
     more = len(captions) - MOST_SHOTS
     return "".join(shown) + (f"<div>and {more} more shots</div>" if more > 0 else "")
-
-
-def _shots(plan: RenderPlan) -> str:
-    """The shots of a plan; without pictures where its frames cannot be found by their times."""
-    still = plan.rate == NO_RATE
-    captions = [f"Shot {number}: #{start}..#{stop}" for number, (start, stop) in enumerate(plan.shots, 1)]
-    if plan.rate == "variable":
-        return "".join(f"<div>{_escaped(caption)}</div>" for caption in captions[:MOST_SHOTS])
-    with open_video(Path(plan.source), rate=_sequence_rate(plan)) as reader:
-
-        def picture_of(number: int) -> tuple[IntFrames, int, Fraction]:
-            start, stop = plan.shots[number]
-            frame, _ = glance(reader, Fraction(0) if still else (start + stop - 1) // 2 / Fraction(plan.rate))
-            return frame, reader.metadata.bit_depth, _aspect(reader)
-
-        return cards(captions, picture_of)
-
-
-def _sequence_rate(plan: RenderPlan) -> Fraction | None:
-    """For an image sequence, which says none itself."""
-    path = Path(plan.source)
-    if plan.rate == NO_RATE:
-        return None
-    return Fraction(plan.rate) if path.is_dir() or "%" in path.name or "#" in path.name else None
-
-
-def _looks(settings: Mapping[str, object]) -> dict[str, str]:
-    """The settings of each look, as far as they are not the usual ones."""
-    looks = cast("list[Mapping[str, object]]", settings["looks"]) if "looks" in settings else [settings]
-    usual = {entry.name: getattr(RestyleOptions(), entry.name) for entry in fields(RestyleOptions)}
-    rows: dict[str, str] = {}
-    for look in looks:
-        shots = cast("list[int]", look.get("shots", []))
-        name = f"look of shot{'' if len(shots) == 1 else 's'} {', '.join(map(str, shots))}" if shots else "look"
-        said = {key: value for key, value in look.items() if key not in ("prompt", "shots") and value not in (None, "")}
-        told = [f"{key} {_plain(value)}" for key, value in said.items() if key in usual and _differs(value, usual[key])]
-        rows[name] = "; ".join([str(look.get("prompt", "")), *told])
-    return rows
-
-
-def _differs(value: object, usual: object) -> bool:
-    """Whether a setting, as JSON has it, is another one than the usual."""
-    return bool(value) and not isinstance(value, list) and value != usual
-
-
-def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _beside(picture: str, words: str) -> str:
@@ -230,11 +130,11 @@ def _beside(picture: str, words: str) -> str:
     )
 
 
-def _aspect(reader: VideoReader) -> Fraction:
+def aspect_of(reader: VideoReader) -> Fraction:
     return reader.metadata.sample_aspect_ratio or Fraction(1)
 
 
-def _shown_size(frame: IntFrames, aspect: Fraction, side: int) -> tuple[int, int]:
+def shown_size(frame: IntFrames, aspect: Fraction, side: int) -> tuple[int, int]:
     """Width and height in pixels that are square, the longer side at most `side`."""
     height, width = frame.shape[1:]
     across = float(width * aspect)
@@ -242,17 +142,17 @@ def _shown_size(frame: IntFrames, aspect: Fraction, side: int) -> tuple[int, int
     return max(1, round(across * scale)), max(1, round(height * scale))
 
 
-def _image(frame: IntFrames, bit_depth: int, aspect: Fraction, side: int) -> str:
-    width, height = _shown_size(frame, aspect, side)
-    return _img(_picture(frame, bit_depth, width, height), width)
+def _shown_image(frame: IntFrames, bit_depth: int, aspect: Fraction, side: int) -> str:
+    width, height = shown_size(frame, aspect, side)
+    return image(picture_address(frame, bit_depth, width, height), width)
 
 
-def _img(address: str, width: int | None) -> str:
+def image(address: str, width: int | None) -> str:
     across = "" if width is None else f' width="{width}"'
     return f'<img alt=""{across} src="{address}" style="max-width:none">'
 
 
-def _picture(frame: IntFrames, bit_depth: int, width: int, height: int, *, budget: int = _PICTURE_BYTES) -> str:
+def picture_address(frame: IntFrames, bit_depth: int, width: int, height: int, *, budget: int = _PICTURE_BYTES) -> str:
     """A frame as the address of a JPEG that holds it, of at most `budget` letters."""
     small = thumbnail(frame, bit_depth, side=2 * max(width, height))
     image = np.asarray(cv2.resize(small, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
@@ -270,7 +170,7 @@ def _jpeg(image: Image, quality: int) -> bytes:
     return cast("Any", data).tobytes()
 
 
-def _escaped(value: object) -> str:
+def escaped(value: object) -> str:
     text = str(value)
     return html.escape(text if len(text) <= _TEXT else f"{text[:_TEXT]} ...")
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from vedit.errors import InputError, MediaError
 from vedit.media.reading.sequence import SUFFIXES, counted, split_counter
-from vedit.models import known_models
+from vedit.models.resolve import known_models
 from vedit.weights.hub_cache import WEIGHT_ENDINGS, hub_place
 
 _OPTION = "--allow-outside"

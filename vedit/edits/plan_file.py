@@ -31,7 +31,7 @@ from vedit.edits.plan_schema import EDIT, SHOT, TABLES, TOP
 from vedit.errors import InputError
 from vedit.media.rates import snap
 from vedit.media.timecode import parse_range
-from vedit.models import DEFAULT
+from vedit.models.source import DEFAULT
 from vedit.options.look_parser import Table, look_options
 from vedit.options.look_schema import LOOK, check_table, over, unknown_key
 from vedit.options.request import RenderRequest, RestyleOptions

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from vedit.errors import InputError
 from vedit.media.reading.chapters import read_chapters
 from vedit.media.writing.atomic import write_whole
-from vedit.models import default_guidance
+from vedit.models.facts import default_guidance
 from vedit.options.look_schema import LOOK
 from vedit.options.request import RestyleOptions
 from vedit.shots.corrections import span_text

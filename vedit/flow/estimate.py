@@ -16,6 +16,8 @@ from vedit.types import OpticalFlow
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from vedit.protocols import FlowMatcher
+
     Floats = npt.NDArray[np.float32]
     Bytes = npt.NDArray[np.uint8]
     Size = tuple[int, int]
@@ -39,12 +41,6 @@ _MARGIN_LEVELS = 1
 _LUMA = torch.tensor([[0.299, 0.587, 0.114]])
 _CELL, _BAND = 4, 32
 """Pixels: the grid on which motion edges are looked for, and the height of the bands that are then worked on."""
-
-
-class Matcher(Protocol):
-    """The flow of one pair: RGB in [0, 1], (3, h, w) -> (h, w, 2) pixels, x then y, from the first to the second."""
-
-    def __call__(self, first: torch.Tensor, second: torch.Tensor) -> Floats: ...
 
 
 def estimate_flow(frames: torch.Tensor, *, short_side: int | None = FLOW_SIDE, backend: Backend = "dis") -> OpticalFlow:
@@ -248,7 +244,7 @@ def _dis_pair() -> _Pair:
     return both
 
 
-def _matcher_pair(match: Matcher) -> _Pair:
+def _matcher_pair(match: FlowMatcher) -> _Pair:
     def both(first: Bytes | torch.Tensor, second: Bytes | torch.Tensor) -> tuple[Floats, Floats]:
         here, there = cast("torch.Tensor", first), cast("torch.Tensor", second)
         return match(here, there), match(there, here)
@@ -256,7 +252,7 @@ def _matcher_pair(match: Matcher) -> _Pair:
     return both
 
 
-def _load_raft() -> Matcher:
+def _load_raft() -> FlowMatcher:
     from vedit.flow.raft import load_raft
 
     return load_raft()

@@ -12,7 +12,12 @@ from torch.nn import functional as F
 from vedit.errors import ModelError
 
 if TYPE_CHECKING:
-    from vedit.flow.estimate import Floats, Matcher
+    import numpy as np
+    import numpy.typing as npt
+
+    from vedit.protocols import FlowMatcher
+
+    Floats = npt.NDArray[np.float32]
 
 VARIABLE = "VEDIT_RAFT_MODEL"
 """Environment variable that names the weights: a safetensors file, or a folder with model.safetensors."""
@@ -21,7 +26,7 @@ _MULTIPLE, _SMALLEST = 8, 128
 _UPDATES = 12
 
 
-def load_raft(weights: Path | None = None) -> Matcher:
+def load_raft(weights: Path | None = None) -> FlowMatcher:
     """RAFT, large or small as the weights are, on the CPU.
 
     torchvision publishes its weights as pickles on a server of its own; those are neither fetched nor read. A state

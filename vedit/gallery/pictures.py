@@ -20,26 +20,28 @@ import torch
 from vedit.errors import NotFiniteError
 from vedit.geometry import fit, resize
 from vedit.media.timecode import parse_moment
-from vedit.models import vocabulary
+from vedit.models.facts import vocabulary
 from vedit.models.recipes import recipe_notes
-from vedit.options.request import OnProgress, Progress, RenderRequest, ignore_progress
+from vedit.options.request import RenderRequest
 from vedit.pipelines.restyle import Restyler, restyle_frames
+from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course
 from vedit.ranges import to_integer, to_unit
 from vedit.render.conditioning import Steering
 from vedit.render.costs import expected_of_stills
 from vedit.render.finish_shot import decoded, full_size
-from vedit.render.job import Job, indexed, make_job, open_source, settle, steered_by
+from vedit.render.job import Job, steered_by
 from vedit.render.measured_costs import paces_of
 from vedit.render.prepare import in_full, load_restylers
 from vedit.render.prompts import word_notes
+from vedit.render.settle import indexed, make_job, open_source, settle
 from vedit.shots.bars import filled
 from vedit.store.computed import FrameCache
 from vedit.thumbnail import image_html, png, thumbnail
 from vedit.types import Clip
 
 if TYPE_CHECKING:
-    from vedit.media.reading.read import VideoReader
+    from vedit.media.reading.reader import VideoReader
     from vedit.options.request import RestyleOptions
     from vedit.render.costs import Outline
     from vedit.types import IntFrames

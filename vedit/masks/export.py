@@ -18,7 +18,8 @@ from vedit.masks.mattes import area, open_mattes
 from vedit.masks.source import MatteSource
 from vedit.media.color.convert import BT709
 from vedit.media.output import CodecName, Interlaced, OutputOptions, PresetName
-from vedit.media.reading.read import VideoReader, open_video
+from vedit.media.reading.read import open_video
+from vedit.media.reading.reader import VideoReader
 from vedit.media.reading.sequence import split_counter
 from vedit.media.reading.source import checked_path
 from vedit.media.timecode import parse_range
@@ -27,11 +28,12 @@ from vedit.media.writing.containers import container_for
 from vedit.media.writing.encode import choose_encoding
 from vedit.media.writing.made import carriers, key_of_making, recipe_of
 from vedit.media.writing.numbered import numbered
-from vedit.media.writing.output_plan import OutputPlan, check_output, plan_output
+from vedit.media.writing.output_plan import check_output, plan_output
+from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.sidecar import source_hash
 from vedit.media.writing.target import check_target
 from vedit.media.writing.write import VideoWriter
-from vedit.options.request import OnProgress, Progress, ignore_progress
+from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course, evenly
 from vedit.ranges import full_scale, to_integer
 from vedit.shots.detect import detect_shots
@@ -206,7 +208,7 @@ def plan_mattes(
     *,
     alpha: bool,
     recipe: Mapping[str, object] | None = None,
-) -> OutputPlan:
+) -> OutputSpec:
     """The file of mattes: the clip's times and sound, and 8 bits of BT.709 grey, or its picture with alpha."""
     if alpha:
         container = container_for(path)
@@ -226,7 +228,7 @@ def plan_mattes(
     return plan
 
 
-def _count(plan: OutputPlan) -> int:
+def _count(plan: OutputSpec) -> int:
     """Files of the output, where no other of its pattern is there."""
     if plan.pictures is None:
         return 1

@@ -15,7 +15,7 @@ from vedit.media.timecode import parse_moment
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from vedit.media.reading.read import VideoReader
+    from vedit.media.reading.reader import VideoReader
     from vedit.types import Clip, FrameIndex, FrameRange, Shot, VideoMetadata
 
     Plane = npt.NDArray[np.floating[Any]]

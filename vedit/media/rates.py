@@ -14,6 +14,8 @@ from itertools import pairwise
 NTSC = tuple(Fraction(n * 1000, 1001) for n in (12, 15, 24, 30, 48, 60, 72, 90, 96, 120, 144, 240))
 WHOLE = tuple(Fraction(n) for n in (5, 10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 72, 75, 90, 96, 100, 120, 144, 200, 240))
 STANDARD = NTSC + WHOLE
+NO_RATE = "none"
+"""What is said of a still picture, which has no rate."""
 
 HALF = Fraction(1, 2)
 COARSE = 4

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from vedit.errors import ModelError
-from vedit.models import LOOKS, ModelSource, known_models, resolve
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import Part, damaged, read_config, read_json
 from vedit.models.distilled import tiers_of
 from vedit.models.families.sd_configs import config_of
 from vedit.models.families.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.headers import read_header
+from vedit.models.resolve import known_models, resolve
+from vedit.models.source import LOOKS, ModelSource
 from vedit.models.tokenizer_files import check_tokenizer
 from vedit.models.weight_files import stored_in
 from vedit.models.words import read_vocabulary
@@ -33,7 +34,7 @@ def checked(
     """Where a model's parts are on this machine, each found whole.
 
     Args:
-        name: as `vedit.models.resolve` takes it.
+        name: as `vedit.models.resolve.resolve` takes it.
         controlnets: further control branches by kind.
         controls: the kinds of the branches that are wanted; the others need not be there.
         fast: its fast tier too, where it has one.

@@ -8,7 +8,8 @@ from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
 
-from vedit.models import TIER_FOLDERS, resolve
+from vedit.models.resolve import resolve
+from vedit.models.source import TIER_FOLDERS
 from vedit.weights.hub_cache import hub_place
 from vedit.weights.store import digest
 

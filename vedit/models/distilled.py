@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from vedit.errors import ModelError
-from vedit.models import LOOKS, TIER_FOLDERS, resolve
 from vedit.models.configs import read_json
 from vedit.models.digests import file_digest
+from vedit.models.resolve import resolve
+from vedit.models.source import LOOKS, TIER_FOLDERS
 from vedit.models.words import read_vocabulary
 from vedit.options.controls import branch
 from vedit.options.request import DEFAULT_CONTROLS, QUALITIES
@@ -169,7 +170,7 @@ class FastTier:
 
 
 def fast_tiers(name: str) -> tuple[FastTier, ...]:
-    """The fast tiers of a model, by any name that `vedit.models.resolve` takes.
+    """The fast tiers of a model, by any name that `vedit.models.resolve.resolve` takes.
 
     Raises:
         ModelError: as `resolve` and `tiers_of`.

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from vedit.checks.nearest import did_you_mean
 from vedit.errors import InputError
-from vedit.models import DEFAULT, vocabulary
+from vedit.models.facts import vocabulary
+from vedit.models.source import DEFAULT
 
 if TYPE_CHECKING:
     from vedit.models.words import Look, Vocabulary
@@ -52,13 +53,13 @@ def choose_looks(model: str, asked: Sequence[str] = ()) -> tuple[Chosen, ...]:
     """The looks of a gallery.
 
     Args:
-        model: by any name that `vedit.models.resolve` takes.
+        model: by any name that `vedit.models.resolve.resolve` takes.
         asked: names of looks and wordings of them, or prompts of words that the model knows; one text may hold
             several between commas. Of a model without a list, each text is one prompt. Nothing is every look.
 
     Raises:
         InputError: a name is not known, with the nearest; or nothing is asked of a model without a list.
-        ModelError: as `vedit.models.vocabulary`.
+        ModelError: as `vedit.models.facts.vocabulary`.
     """
     known = vocabulary(model)
     told = [text.strip() for text in asked if text.strip()]

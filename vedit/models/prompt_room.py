@@ -6,10 +6,11 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from vedit.models import resolve, vocabulary
 from vedit.models.configs import read_config, read_json
+from vedit.models.facts import vocabulary
 from vedit.models.families.sd_configs import config_of
 from vedit.models.families.sd_single import CLIP_TOKENIZER, tokenizer_beside
+from vedit.models.resolve import resolve
 from vedit.models.words import heard
 from vedit.weights.hub_cache import on_disk
 

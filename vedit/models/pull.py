@@ -12,7 +12,8 @@ from pathlib import Path
 
 from vedit.checks.nearest import suggest
 from vedit.errors import ModelError
-from vedit.models import SD15, known_models
+from vedit.models.resolve import known_models
+from vedit.models.source import SD15
 from vedit.weights import hub
 from vedit.weights.hub_cache import hub_place, on_disk
 from vedit.weights.store import FOLDER_VARIABLE, find, info, known_weights, terms

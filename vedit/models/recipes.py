@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from vedit.errors import InputError
-from vedit.models import LOOKS, resolve
 from vedit.models.configs import damaged, read_json
+from vedit.models.resolve import resolve
+from vedit.models.source import LOOKS
 from vedit.models.words import read_vocabulary
 from vedit.options.look_parser import look_options
 from vedit.options.look_schema import LOOK, check_table
@@ -62,7 +63,7 @@ def by_recipe(options: RestyleOptions, model: str) -> RestyleOptions:
     Args:
         options: of a render. They come back with a variation, 0 where none is asked for, so that what is kept of them
             says all: neither once more nor in a later vedit does a recipe serve that was not there.
-        model: by any name that `vedit.models.resolve` takes.
+        model: by any name that `vedit.models.resolve.resolve` takes.
 
     Raises:
         ModelError: as `resolve`, or the model's looks.json is damaged.

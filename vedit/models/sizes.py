@@ -15,7 +15,7 @@ from vedit.models.weight_files import stored_in
 from vedit.weights.hub_cache import cached
 
 if TYPE_CHECKING:
-    from vedit.models import ModelSource
+    from vedit.models.source import ModelSource
 
 SD15_UNET, SD15_VAE, SD15_TEXT, SD15_CONTROLNET = 859_520_964, 83_653_863, 123_060_480, 361_279_120
 """Parameters of the published networks, for the model of that name while it is not on this machine."""
@@ -46,7 +46,7 @@ def sizes_of(source: ModelSource, kinds: Collection[str], *, published: Mapping[
     """How large a model and the ControlNets of the kinds that it has are; None where that is not known.
 
     Args:
-        source: as `vedit.models.resolve` gives it.
+        source: as `vedit.models.resolve.resolve` gives it.
         kinds: of the controls that are used.
         published: sizes by location, of models that need not be on this machine.
 

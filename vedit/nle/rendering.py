@@ -11,11 +11,12 @@ from vedit.nle.jobs import relink
 from vedit.nle.model import NewMedia, TimelineDocument
 from vedit.nle.ranges import MediaFacts
 from vedit.nle.results import TimelineRender
-from vedit.options.request import OnProgress, RenderPlan, ignore_plan, ignore_progress
+from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.progress.course import Overall
 from vedit.render.costs import Outline, expected_of
-from vedit.render.estimate import outline_of_look
-from vedit.render.foreseen import fit_of
+from vedit.render.evaluations import outline_of_look
+from vedit.render.fitting import fit_of
+from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.render.sample_shot import OnNote, Stop, ignore_note, never
 
 

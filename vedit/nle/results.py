@@ -20,9 +20,9 @@ from vedit.nle.ranges import MediaFacts
 from vedit.nle.settings import look_options
 from vedit.options.request import QualityName, RenderRequest, RestyleOptions
 from vedit.render.conditioning import hashed, plain
-from vedit.render.job import pick_device, settle
 from vedit.render.killed import finish_killed
 from vedit.render.provenance import same_weights, weights_of
+from vedit.render.settle import pick_device, settle
 from vedit.store.units import unit_key
 
 State = Literal["missing", "there", "other"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from vedit.edits.confined_paths import NamedFiles
 from vedit.errors import InputError
-from vedit.models import DEFAULT
+from vedit.models.source import DEFAULT
 from vedit.nle.looks import Look
 from vedit.options.look_parser import look_options as options_of
 from vedit.options.request import RestyleOptions

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -227,105 +227,3 @@ class RenderRequest:
             json.dumps(self.purpose, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:
             raise SettingError(f"purpose is not JSON: {error}", remedy="give plain texts, numbers and lists") from None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """One step of a command; `done` of `total` frames of this stage in the whole job (`load` has one step)."""
-
-    stage: str
-    done: int
-    total: int
-    shot: int = 1
-    shots: int = 1
-    share: float | None = None
-    """How much of the whole command is done, all stages together, in [0, 1]; it never falls. None: nobody knows."""
-    seconds_left: float | None = None
-    """Of the whole command, by what its stages have taken so far; None where nobody knows."""
-
-
-OnProgress = Callable[[Progress], None]
-
-
-def ignore_progress(progress: Progress) -> None:
-    """The caller that does not want to know."""
-
-
-NO_RATE = "none"
-"""The rate of a still picture."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RenderPlan:
-    """What a render will do, known before a model is loaded; `as_json` is what `--dry-run --json` prints."""
-
-    source: str
-    output: str
-    frames: int
-    first_frame: int
-    shots: tuple[tuple[int, int], ...]
-    rate: str
-    """Frames per second as a fraction, "variable", or "none" of a still picture."""
-    source_size: tuple[int, int]
-    working_size: tuple[int, int]
-    """(width, height), padding included."""
-    model: str
-    device: str
-    steps: int
-    network_evaluations_per_frame: int
-    peak_memory_bytes: int | None
-    """A rough estimate; None where the model is not on this machine, so that its size is not known."""
-    seconds: float | None
-    """A rough estimate of the wall time on this machine; None as above."""
-    notes: tuple[str, ...] = ()
-    settings: dict[str, object] = field(default_factory=dict[str, object])
-    bars: dict[int, dict[str, int]] = field(default_factory=dict[int, dict[str, int]])
-    """Shot number -> width in pixels of the black bars on its four sides that stay as they are; shots without bars are
-    left out."""
-
-    def _repr_html_(self) -> str:
-        """What will be done, with a picture of each shot, for a notebook."""
-        from vedit.display.notebook import or_text, plan_html
-
-        return or_text(self, lambda: plan_html(self))
-
-
-def ignore_plan(plan: RenderPlan) -> None:
-    """The caller that does not want to know."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RenderResult:
-    """What a render did."""
-
-    output: str
-    frames: int
-    seconds: float
-    contract: dict[str, object]
-    """The checked figures of the timing and sound contract."""
-    notes: tuple[str, ...] = ()
-    units_kept: int = 0
-    """Units that an earlier run had finished."""
-    timings: dict[str, float] = field(default_factory=dict[str, float])
-    """Seconds by stage."""
-    source: str = ""
-    first_frame: int = 0
-    """Of the source, that the result begins with."""
-
-    def _repr_html_(self) -> str:
-        """Source and result of one moment, one over the other, for a notebook."""
-        from vedit.display.notebook import or_text, result_html
-
-        return or_text(self, lambda: result_html(self))
-
-    def _repr_png_(self) -> bytes:
-        """Frames of the written file, spread evenly, for a notebook."""
-        from vedit.media.reading.read import open_video
-        from vedit.thumbnail import png, thumbnail, tiled
-        from vedit.types import FrameRange
-
-        with open_video(Path(self.output)) as reader:
-            last = len(reader.index()) - 1
-            shown = sorted({round(n * last / 4) for n in range(5)})
-            clips = [reader.read(FrameRange(start=n, stop=n + 1)) for n in shown]
-        return png(tiled([[thumbnail(clip.frames[0], clip.bit_depth) for clip in clips]]))

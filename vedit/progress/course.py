@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
 
-from vedit.options.request import OnProgress, Progress, ignore_progress
+from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 
 _TRUST = 0.05
 """The part of a stage after which what it took counts as much as what was expected of it."""

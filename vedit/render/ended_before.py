@@ -13,11 +13,12 @@ from vedit.errors import VeditError
 from vedit.media.writing.commit import Journal
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.sidecar import source_hash, versions
-from vedit.options.request import RenderRequest, RenderResult
+from vedit.options.request import RenderRequest
 from vedit.render.conditioning import hashed, plain
-from vedit.render.job import settle
 from vedit.render.killed import finish_killed
+from vedit.render.outcome import RenderResult
 from vedit.render.provenance import weights_of
+from vedit.render.settle import settle
 from vedit.types import FrameRange
 
 

@@ -1,27 +1,22 @@
-"""What a render will cost and what its user should know of it before a model is loaded."""
+"""What a render will cost, before a model is loaded."""
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING
 
+from vedit.media.rates import NO_RATE
 from vedit.media.reading.sequence import is_still
-from vedit.models import default_guidance, known_models, sizes, what_to_know
-from vedit.models.distilled import fast_tiers, tier_for
-from vedit.options.controls import branch
-from vedit.options.request import NO_RATE, RenderPlan, RestyleOptions
+from vedit.models.distilled import tier_for
 from vedit.render.conditioning import plain
-from vedit.render.costs import AUTOENCODER, LookOutline, Outline, seconds_of
+from vedit.render.costs import AUTOENCODER, Outline, seconds_of
+from vedit.render.evaluations import evaluations, guidance_of, outline_of_look, sizes_of_look, steps_taken
 from vedit.render.measured_costs import paces_of
+from vedit.render.notes import dear_looks
+from vedit.render.outcome import RenderPlan
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from vedit.media.writing.output_plan import OutputPlan
     from vedit.models.sizes import Sizes
-    from vedit.options.request import RenderRequest
     from vedit.render.job import Job
-    from vedit.types import Fit, FrameRange
 
 
 def describe_job(job: Job) -> RenderPlan:
@@ -45,21 +40,10 @@ def describe_job(job: Job) -> RenderPlan:
         network_evaluations_per_frame=max((_evaluations(look) for look in looks), default=0),
         peak_memory_bytes=estimate_memory(job),
         seconds=estimate_seconds(job),
-        notes=(*job.notes, *_dear_looks(job.request.model, (look.request.options for look in looks))),
+        notes=(*job.notes, *dear_looks(job.request.model, (look.request.options for look in looks))),
         settings=_settings(job),
         bars={number: bars.sides for number, bars in job.bars.items()},
     )
-
-
-def steps_taken(model: str, options: RestyleOptions) -> int:
-    """Sampling steps: the part of the trajectory, or of the fast tier's, that the strength regenerates."""
-    served = tier_for(model, options)
-    return len(served[1].taken(options.strength)) if served else _ordinary_steps(options)
-
-
-def _ordinary_steps(options: RestyleOptions) -> int:
-    steps = options.resolved().steps
-    return min(int(steps * options.strength), steps)
 
 
 def _settings(job: Job) -> dict[str, object]:
@@ -78,63 +62,12 @@ def _look_settings(job: Job) -> dict[str, object]:
     return {
         **plain(options),
         "variation": options.variation or 0.0,
-        "guidance": served[0].guidance if served else _guidance(model, options),
+        "guidance": served[0].guidance if served else guidance_of(model, options),
     }
-
-
-def evaluations(model: str, options: RestyleOptions) -> int:
-    """Network evaluations a frame, inversion included; a guided step is two.
-
-    Args:
-        model: by any name that `vedit.models.resolve` takes.
-        options: of the look.
-
-    Raises:
-        ModelError: there is no such model, or its fast tier does not fit it.
-    """
-    served = tier_for(model, options)
-    return served[1].evaluations(options) if served else _ordinary_evaluations(model, options)
 
 
 def _evaluations(job: Job) -> int:
     return evaluations(job.request.model, job.request.options)
-
-
-def _ordinary_evaluations(model: str, options: RestyleOptions) -> int:
-    """Of the model's own trajectory."""
-    steps, fixed_point = _ordinary_steps(options), options.resolved().fixed_point
-    inverting = fixed_point * _inversion_steps(options) if options.start == "inversion" else 0
-    return inverting + steps * (2 if _guidance(model, options) != 1 else 1)
-
-
-def _inversion_steps(options: RestyleOptions) -> int:
-    """Of the model's own trajectory: as many as are sampled, or the part of those asked for that lies below."""
-    taken, whole, count = _ordinary_steps(options), options.resolved().steps, options.inversion_steps
-    if count is None or not taken:
-        return taken
-    return 1 + sum(number * whole // count > whole - taken for number in range(count))
-
-
-def _guidance(model: str, options: RestyleOptions) -> float:
-    return default_guidance(model) if options.guidance is None else options.guidance
-
-
-def _dear_looks(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
-    """What keeps looks from the model's fast tier, where they cost more for it; a line for each cost and reason."""
-    tiers = fast_tiers(model)
-    notes: dict[str, None] = {}
-    for look in looks:
-        tier = next((tier for tier in tiers if tier.draws(look)), None)
-        if tier is None:
-            continue
-        schedule, why = tier.schedules.get(look.quality), tier.beyond(look)
-        if schedule is None or not why:
-            continue
-        cost, fewer = _ordinary_evaluations(model, look), schedule.evaluations(look)
-        if cost > fewer:
-            told = f"{look.quality} quality takes {cost} network evaluations a frame, not the {fewer} of the fast tier"
-            notes[f"{told}, because of: {', '.join(why)}"] = None
-    return tuple(notes)
 
 
 _BASE_BYTES = 520 * 10**6
@@ -183,27 +116,6 @@ def outline_of(job: Job, *, is_scanned: bool = False) -> Outline:
     )
 
 
-def outline_of_look(
-    request: RenderRequest, options: RestyleOptions, fit: Fit, shots: tuple[FrameRange, ...]
-) -> LookOutline:
-    """What the costs of one look of a request go by."""
-    every, sampling = evaluations(request.model, options), _sampling_evaluations(request.model, options)
-    return LookOutline(
-        options=options,
-        fit=fit,
-        sizes=_sizes(request, options),
-        inverting=every - sampling,
-        sampling=sampling,
-        shots=shots,
-    )
-
-
-def _sampling_evaluations(model: str, options: RestyleOptions) -> int:
-    """Of `evaluations`, those of the sampling."""
-    steps = steps_taken(model, options)
-    return steps if tier_for(model, options) or _guidance(model, options) == 1 else 2 * steps
-
-
 def estimate_memory(job: Job) -> int | None:
     """Peak host memory (device memory for weights on a GPU): libraries, weights, one batch, one window, a few full-size
     frames, none of them of more frames than the longest shot has; None where the size of the model is not known."""
@@ -214,7 +126,7 @@ def estimate_memory(job: Job) -> int | None:
 
 def _memory_of_look(job: Job) -> int | None:
     """The peak of a job of one look, or of one whose shots all pass through."""
-    found = _sizes(job.request, job.request.options)
+    found = sizes_of_look(job.request, job.request.options)
     if found is None:
         return None
     full = job.metadata.width * job.metadata.height
@@ -240,58 +152,3 @@ def _sampling_bytes(job: Job, found: Sizes) -> int:
 def _changes(job: Job) -> bool:
     """Whether the strength of the job's look regenerates anything."""
     return steps_taken(job.request.model, job.request.options) > 0
-
-
-def _sizes(request: RenderRequest, options: RestyleOptions) -> Sizes | None:
-    """Of the model that is asked for, with the control branches that a look uses."""
-    kinds = {branch(spec.kind) for spec in options.controls}
-    return sizes(request.model, dict(request.controlnets), kinds=kinds)
-
-
-def what_it_is(model: str) -> tuple[str, ...]:
-    """Lines on what is particular about a model, and where nothing is known of its size."""
-    unknown = (
-        ()
-        if sizes(model) is not None
-        else (f"nothing is known of the size of {model}, so neither of the memory and time that it takes",)
-    )
-    return (*what_to_know(model), *unknown)
-
-
-# Of latents kept per frame: 16 channels of 4 bytes in cells of 8 x 8 pixels, the most of the families there are.
-_UNIT_BYTES_PER_PIXEL = 1.0
-# Of the written file: 1080p at CRF 14 comes to 0.02 to 0.2; a lossless or intermediate codec to more.
-_FILE_BYTES_PER_PIXEL = {"h264": 0.2, "hevc": 0.2, "av1": 0.2, "vp9": 0.2}
-_LARGE_FILE_BYTES_PER_PIXEL = 3.0
-# Of frames kept losslessly: FFV1 takes a half to three quarters of the 3 bytes of a pixel, more at a larger depth.
-_KEPT_BYTES_PER_PIXEL = 3.0
-
-
-def little_space(output: OutputPlan, fit: Fit, *, keep_frames: bool) -> tuple[str, ...]:
-    """A warning where the disk may be full before the render is done; what is finished would be kept."""
-    frames = len(output.frames)
-    units = frames * fit.outer[0] * fit.outer[1] * _UNIT_BYTES_PER_PIXEL
-    rate = _FILE_BYTES_PER_PIXEL.get(output.encoding.name, _LARGE_FILE_BYTES_PER_PIXEL)
-    rate += _KEPT_BYTES_PER_PIXEL if keep_frames else 0
-    needed = units + frames * output.encoding.width * output.encoding.height * rate
-    free = shutil.disk_usage(output.path.parent).free
-    if needed < free:
-        return ()
-    return (f"{output.path.parent} has {free / 1e9:.1f} GB free, the render may need {needed / 1e9:.1f} GB",)
-
-
-def idle_seeds(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
-    """A line for each seed that is given and decides nothing."""
-    idle = dict.fromkeys(options.seed for options in looks if options.seed and not options.draws)
-    return tuple(
-        f"the seed {seed} decides nothing: nothing is drawn from it without a variation, of 0.6 for instance"
-        for seed in idle
-    )
-
-
-def larger_model(request: RenderRequest, device: str) -> tuple[str, ...]:
-    """A line that names a model for this machine's GPU, where one is there and was not asked for."""
-    if device != "cuda" or request.model != "embedded":
-        return ()
-    larger = [info.name for info in known_models() if info.present and info.name != "embedded"]
-    return tuple(f"a larger model is on this machine: add --model {name} to use it" for name in larger[:1])

@@ -7,18 +7,16 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
-from vedit.geometry import working_fit
 from vedit.media.timecode import parse_range
-from vedit.models import size_multiple
 from vedit.render.costs import Outline
-from vedit.render.estimate import outline_of_look
+from vedit.render.evaluations import outline_of_look
+from vedit.render.fitting import fit_of
 from vedit.types import FrameIndex, FrameRange
 
 if TYPE_CHECKING:
     from vedit.options.request import RenderRequest, RestyleOptions
-    from vedit.types import Fit, VideoMetadata
+    from vedit.types import VideoMetadata
 
-MINIMUM_SIDE = 128
 _USUAL_CODEC = "h264"
 
 OnOutline = Callable[[Outline | None], None]
@@ -27,16 +25,6 @@ OnOutline = Callable[[Outline | None], None]
 
 def ignore_outline(outline: Outline | None) -> None:
     """The caller that does not want to know."""
-
-
-def fit_of(size: tuple[int, int], options: RestyleOptions, model: str) -> Fit:
-    """How a source of a size (width, height) lies in the model's frame under a look."""
-    return working_fit(
-        (size[1], size[0]),
-        short_side=options.resolved().short_side,
-        multiple_of=size_multiple(model),
-        minimum=MINIMUM_SIDE,
-    )
 
 
 def foreseen(

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from vedit.media.writing.sidecar import versions
 from vedit.memory import Footing, Ladder
-from vedit.options.request import OnProgress
 from vedit.pipelines.restyle import Restyler
+from vedit.progress.callbacks import OnProgress
 from vedit.render.conditioning import Steering
 from vedit.render.estimate import describe_job
 from vedit.render.finish_shot import FINISHING, finished_shot

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from vedit.errors import FULL, NotFiniteError
-from vedit.models import load
+from vedit.models.load import load
 from vedit.options.controls import branch
 from vedit.pipelines.restyle import Restyler, prepare
 

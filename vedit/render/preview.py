@@ -12,23 +12,25 @@ from vedit.display.contact_sheet import contact_sheet
 from vedit.errors import InputError, NotFiniteError
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.target import check_target
-from vedit.options.request import OnProgress, Progress, RenderRequest, RestyleOptions, ignore_progress
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course
 from vedit.render.conditioning import Steering
 from vedit.render.costs import expected_of_stills
 from vedit.render.finish_shot import finished_stills
-from vedit.render.job import Job, make_job, reopen_source, steered_by
+from vedit.render.job import Job, reopen_source, steered_by
 from vedit.render.measured_costs import paces_of
 from vedit.render.output_names import preview_path
 from vedit.render.prepare import in_full, load_restylers
 from vedit.render.prompts import word_notes
 from vedit.render.sample_shot import OnNote, ignore_note
+from vedit.render.settle import make_job
 from vedit.store.computed import FrameCache
 from vedit.thumbnail import thumbnail
 from vedit.types import Shot
 
 if TYPE_CHECKING:
-    from vedit.media.reading.read import VideoReader
+    from vedit.media.reading.reader import VideoReader
     from vedit.render.costs import Outline
     from vedit.types import IntFrames
 

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
-from vedit.models import LOOKS, known_models, vocabulary
+from vedit.models.facts import vocabulary
 from vedit.models.prompt_room import tokens_read, words_cut
+from vedit.models.resolve import known_models
+from vedit.models.source import LOOKS
 from vedit.options.request import RestyleOptions
 
 if TYPE_CHECKING:

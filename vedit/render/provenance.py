@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
-from vedit.models import TIER_FOLDERS
 from vedit.models.digests import identity
 from vedit.models.distilled import tier_for
+from vedit.models.source import TIER_FOLDERS
 from vedit.options.controls import branch
 from vedit.registry.entry import needs_of
 from vedit.render.conditioning import made_by

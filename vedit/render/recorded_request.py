@@ -17,7 +17,7 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 from vedit.errors import InputError, SettingError
 from vedit.media.writing.atomic import Stamp
 from vedit.media.writing.sidecar import source_hash
-from vedit.models import known_models
+from vedit.models.resolve import known_models
 from vedit.options.request import RenderRequest
 from vedit.types import Shot
 

@@ -14,9 +14,9 @@ from vedit.checks.structured import parse_json
 from vedit.errors import InputError, MediaError, ModelError, VeditError
 from vedit.media.writing.sidecar import FORMAT, read_record, sidecar_path, source_hash, versions
 from vedit.options.request import RenderRequest, RestyleOptions
-from vedit.render.job import pick_device, settle
 from vedit.render.provenance import weights_of
 from vedit.render.recorded_request import as_asked, placed
+from vedit.render.settle import pick_device, settle
 from vedit.store.computed_on import computed_on, in_words, threads_of, with_threads
 
 _ANEW = "render it with `vedit restyle`: its settings are in the record"

@@ -18,28 +18,23 @@ from typing import TYPE_CHECKING
 from vedit.errors import InputError, NotFiniteError
 from vedit.finishing.upsample import side_by_side as compare
 from vedit.media.writing.containers import default_output
-from vedit.media.writing.output_plan import OutputPlan, check_output, plan_output, temporary_for
+from vedit.media.writing.output_plan import check_output, plan_output, temporary_for
+from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.target import check_target
 from vedit.media.writing.write import VideoWriter
-from vedit.options.request import (
-    OnProgress,
-    Progress,
-    RenderPlan,
-    RenderRequest,
-    RenderResult,
-    ignore_plan,
-    ignore_progress,
-)
+from vedit.options.request import RenderRequest
+from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course
 from vedit.render.conditioning import Steering
 from vedit.render.costs import Kept, expected_of, expected_of_plan
 from vedit.render.ended_before import ended_before, journal_of
 from vedit.render.estimate import describe_job, outline_of
 from vedit.render.finish_shot import untouched_shot
-from vedit.render.job import Job, make_job, reopen_source, steered_by
+from vedit.render.job import Job, reopen_source, steered_by
 from vedit.render.killed import BesideJournal, beside_of
 from vedit.render.measured_costs import keep as keep_costs
 from vedit.render.measured_costs import paces_of
+from vedit.render.outcome import RenderPlan, RenderResult, ignore_plan
 from vedit.render.passes import Pass, asked_of, open_passes, recipe_of, used_by
 from vedit.render.prepare import in_full, said_of
 from vedit.render.resumed import same_threads, units_kept
@@ -50,6 +45,7 @@ from vedit.render.sample_shot import (
     never,
     stop_if_asked,
 )
+from vedit.render.settle import make_job
 from vedit.render.steps import Checking, step_of
 from vedit.store.computed import FrameCache
 from vedit.store.frames import UNTOUCHED, FinishedFrames, KeptShot
@@ -59,7 +55,7 @@ from vedit.types import FrameRange
 if TYPE_CHECKING:
     from vedit.media.contract.report import ContractReport
     from vedit.media.output import OutputOptions
-    from vedit.media.reading.read import VideoReader
+    from vedit.media.reading.reader import VideoReader
     from vedit.media.writing.commit import Journal
     from vedit.render.costs import Outline
 
@@ -169,7 +165,7 @@ def restyle(
 def _attempt(
     job: Job,
     *,
-    beside: OutputPlan | None,
+    beside: OutputSpec | None,
     side_by_side: Path | None,
     clock: _Clock,
     course: Course,
@@ -360,12 +356,12 @@ def _locked(job: Job, shelf: FinishedFrames) -> dict[int, KeptShot]:
     return found
 
 
-def _in_work(plan: OutputPlan, work: Work, recipe: dict[str, object]) -> OutputPlan:
+def _in_work(plan: OutputSpec, work: Work, recipe: dict[str, object]) -> OutputSpec:
     """The plan with its unfinished file in the work folder, where a killed run's is found and removed."""
     return replace(plan, temporary=temporary_for(plan.path, work.path), recipe=recipe)
 
 
-def _beside(job: Job, path: Path) -> OutputPlan:
+def _beside(job: Job, path: Path) -> OutputSpec:
     """The plan of the comparison video: the source's timing and sound, twice its width."""
     width = 2 * job.metadata.width + DIVIDER
     planned = plan_output(

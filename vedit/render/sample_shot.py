@@ -12,10 +12,10 @@ from vedit.diffusion.carried_noise import FORMAT as CARRIED
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.memory import Ladder
-from vedit.models import known_words
+from vedit.models.facts import known_words
 from vedit.models.words import heard
-from vedit.options.request import OnProgress, Progress
 from vedit.pipelines.restyle import Restyler, join_windows, restyle_window, shot_windows
+from vedit.progress.callbacks import OnProgress, Progress
 from vedit.registry.entry import needs_of
 from vedit.render.conditioning import Steering, hashed, made_by
 from vedit.shots.bars import filled

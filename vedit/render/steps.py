@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from vedit.options.request import OnProgress, Progress
+from vedit.progress.callbacks import OnProgress, Progress
 
 if TYPE_CHECKING:
     from vedit.render.job import Job

@@ -15,16 +15,18 @@ from vedit.media.writing.atomic import write_whole
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.target import check_target
 from vedit.models.recipes import drawing
-from vedit.options.request import OnProgress, Progress, RenderRequest, ignore_progress
+from vedit.options.request import RenderRequest
+from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.render.conditioning import Steering
 from vedit.render.finish_shot import finished_stills
-from vedit.render.job import Job, make_job, reopen_source, steered_by
+from vedit.render.job import Job, reopen_source, steered_by
 from vedit.render.prepare import in_full, load_restylers
+from vedit.render.settle import make_job
 from vedit.store.computed import FrameCache
 from vedit.thumbnail import png, thumbnail
 
 if TYPE_CHECKING:
-    from vedit.media.reading.read import VideoReader
+    from vedit.media.reading.reader import VideoReader
     from vedit.options.request import RestyleOptions
     from vedit.pipelines.restyle import Restyler
     from vedit.types import IntFrames, Shot

@@ -13,7 +13,7 @@ from vedit.errors import OutOfRangeError, SettingError
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:
-    from vedit.session.video import Video
+    from vedit.protocols import Reader
     from vedit.types import IntFrames
 
 
@@ -23,12 +23,12 @@ class Frames(Sequence["IntFrames"]):
     Arrays are uint8, or uint16 for clips of more than 8 bits, as in `Clip`. Each belongs to the caller.
 
     Args:
-        video: the clip.
+        clip: that they are of.
         numbers: of the frames in the clip.
     """
 
-    def __init__(self, video: Video, numbers: range) -> None:
-        self._video = video
+    def __init__(self, clip: Reader, numbers: range) -> None:
+        self._clip = clip
         self.numbers = numbers
         """Of the frames in the clip."""
 
@@ -43,7 +43,7 @@ class Frames(Sequence["IntFrames"]):
     def __getitem__(self, index: int | slice) -> IntFrames | Frames:
         """One frame, or the frames of a slice. Raises OutOfRangeError, an IndexError, where there is no such frame."""
         if isinstance(index, slice):
-            return Frames(self._video, self.numbers[_checked(index)])
+            return Frames(self._clip, self.numbers[_checked(index)])
         place = _integer(index)
         if not -len(self) <= place < len(self):
             raise OutOfRangeError(f"there is no frame {place}", remedy=self._allowed())
@@ -53,16 +53,16 @@ class Frames(Sequence["IntFrames"]):
         return map(self._read, self.numbers)
 
     def __repr__(self) -> str:
-        return f"<Frames {self.numbers} of {self._video.metadata.path.name}>"
+        return f"<Frames {self.numbers} of {self._clip.metadata.path.name}>"
 
     def array(self) -> IntFrames:
         """All of them at once, (T, H, W, 3 or 4). Raises OutOfRangeError where there is none."""
         if not self.numbers:
-            raise OutOfRangeError("the slice holds no frames", remedy=f"the clip has {len(self._video)}")
+            raise OutOfRangeError("the slice holds no frames", remedy=f"the clip has {len(self._clip.index())}")
         return cast("IntFrames", np.stack(list(self)))
 
     def _read(self, number: int) -> IntFrames:
-        clip = self._video.read(FrameRange(start=number, stop=number + 1))
+        clip = self._clip.read(FrameRange(start=number, stop=number + 1))
         return np.ascontiguousarray(clip.frames[0].transpose(1, 2, 0))
 
     def _allowed(self) -> str:

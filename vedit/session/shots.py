@@ -2,26 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from vedit.checks.arguments import checked
 from vedit.checks.rationals import shown
 from vedit.display.notebook import cards, or_text
 from vedit.errors import InputError, OutOfRangeError, SettingError
-from vedit.options.request import OnProgress, RestyleOptions, ignore_progress
+from vedit.options.request import RestyleOptions
+from vedit.progress.callbacks import OnProgress, ignore_progress
+from vedit.protocols import Reader
 from vedit.thumbnail import image_html, png, thumbnail, tiled
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
-    from vedit.session.video import Video
     from vedit.types import Clip, IntFrames
 
 _PREVIEW_SIDE = 360
+
+
+class ShownClip(Reader, Protocol):
+    """A clip of which single frames can be shown under an edit: a `vedit.Video`."""
+
+    def stills(
+        self,
+        edits: Edits,
+        numbers_of: Callable[[Shot], Sequence[int]],
+        *,
+        model: str = "embedded",
+        device: str = "auto",
+        on_progress: OnProgress = ignore_progress,
+    ) -> Iterator[Preview]:
+        """As `vedit.Video.stills`."""
+        ...
 
 
 class Shots:
@@ -35,7 +52,7 @@ class Shots:
         shots: all of it, without gap or overlap.
     """
 
-    def __init__(self, video: Video, shots: Sequence[Shot]) -> None:
+    def __init__(self, video: ShownClip, shots: Sequence[Shot]) -> None:
         self.plain = tuple(shots)
         """As values that hold no clip."""
         self._shots = tuple(VideoShot(video, shot) for shot in shots)
@@ -78,7 +95,7 @@ class Shots:
 class VideoShot:
     """One shot of a clip; see `Shots`."""
 
-    def __init__(self, video: Video, shot: Shot) -> None:
+    def __init__(self, video: ShownClip, shot: Shot) -> None:
         self.video = video
         """The clip that it is of."""
         self.number = shot.number
@@ -202,3 +219,7 @@ def _number(number: object) -> int:
         return index(number)  # pyright: ignore[reportArgumentType]
     except TypeError:
         raise SettingError(f"a shot has no number {shown(number)}", remedy="give a whole number from 1") from None
+
+
+Edits = Mapping[int, RestyleOptions] | Mapping[VideoShot, RestyleOptions]
+"""A shot, or its number from 1 -> how it changes."""

@@ -25,29 +25,21 @@ from vedit.display.notebook import or_text, video_html
 from vedit.edits.edit import plain_looks
 from vedit.errors import OutOfRangeError, SettingError
 from vedit.media.output import Interlaced, OutputOptions
-from vedit.media.reading.read import Backend, VideoReader
+from vedit.media.reading.read import Backend
 from vedit.media.reading.read import open_video as open_reader
-from vedit.options.request import (
-    OnProgress,
-    QualityName,
-    RenderPlan,
-    RenderRequest,
-    RestyleOptions,
-    ignore_plan,
-    ignore_progress,
-)
+from vedit.media.reading.reader import VideoReader
+from vedit.options.request import QualityName, RenderRequest, RestyleOptions
+from vedit.progress.callbacks import OnProgress, ignore_progress
+from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.session.frames import Frames
-from vedit.session.shots import Preview, Shots, VideoShot
+from vedit.session.shots import Edits, Preview, Shots, VideoShot
 from vedit.shots.detect import detect_shots
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
     from vedit.gallery.pictures import LookPictures
-    from vedit.options.request import RenderResult
+    from vedit.render.outcome import RenderResult
     from vedit.types import Clip, FrameIndex, IntFrames, VideoMetadata
-
-Edits = Mapping[int, RestyleOptions] | Mapping[VideoShot, RestyleOptions]
-"""A shot, or its number from 1 -> how it changes."""
 
 
 @checked
@@ -292,8 +284,8 @@ class Video:
         from vedit.progress.course import Course
         from vedit.render.costs import expected_of_stills
         from vedit.render.estimate import outline_of
-        from vedit.render.job import make_job
         from vedit.render.preview import stills_of
+        from vedit.render.settle import make_job
 
         with tempfile.TemporaryDirectory(prefix="vedit-") as folder:
             # A plan needs a file that could be written; none is.

@@ -29,7 +29,7 @@ def write_tiny_sd(folder: Path, *, seed: int = 0, controls: tuple[str, ...] = ("
         controls: kinds of the control branches, in order.
 
     Returns:
-        The folder, which `vedit.models.load` and diffusers itself can load.
+        The folder, which `vedit.models.load.load` and diffusers itself can load.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)

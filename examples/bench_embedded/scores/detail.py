@@ -18,7 +18,7 @@ from scores.report import Bar, Cell, Table
 from vedit.display.contact_sheet import contact_sheet
 from vedit.finishing.upsample import upsample_change
 from vedit.geometry import fit, unfit, working_fit
-from vedit.models import size_multiple
+from vedit.models.facts import size_multiple
 from vedit.ranges import to_integer, to_unit
 from vedit.types import Clip
 

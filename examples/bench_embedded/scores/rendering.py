@@ -13,9 +13,10 @@ import numpy as np
 import torch
 
 from scores.weak import marked
-from vedit.models import LOOKS, load
 from vedit.models.families.sd import Model
+from vedit.models.load import load
 from vedit.models.recipes import by_recipe
+from vedit.models.source import LOOKS
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.ranges import to_integer

@@ -17,11 +17,11 @@ from diffusers.pipelines.controlnet.pipeline_controlnet_img2img import StableDif
 from scores.rendering import Subject
 from scores.report import Bar, Cell, Table
 from vedit.diffusion.trajectory import ddim_scheduler
-from vedit.models import load
+from vedit.models.load import load
 from vedit.options.controls import control_maps
 from vedit.options.request import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle import prepare
-from vedit.render.estimate import evaluations
+from vedit.render.evaluations import evaluations
 
 PROMPT = "watercolor painting"
 LIMITS = {"draft": (0.6, 5), "standard": (2.0, 20)}

@@ -20,7 +20,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 from trainer import form
 from trainer.looks import LOOKS, PALETTES, STRENGTHS
 from trainer.prompts import known_words
-from vedit.models import TIER_FOLDERS
+from vedit.models.source import TIER_FOLDERS
 
 LIMIT_BYTES = 32_000_000
 CONTROLS = {"tile": "controlnet", "softedge": "controlnet_1"}

@@ -40,7 +40,7 @@ class Teacher:
     """A finished model as the teacher, in float32 on a device.
 
     Args:
-        model: from `vedit.models.load` on the CPU, v-prediction, with its tile and soft-edge ControlNets.
+        model: from `vedit.models.load.load` on the CPU, v-prediction, with its tile and soft-edge ControlNets.
         guidance: what its steps are guided with.
     """
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from vedit.diffusion.adapters.cross_frame import cross_frame_attention
-from vedit.models import load
 from vedit.models.families.sd import Model
+from vedit.models.load import load
 from vedit.testing.tiny_sd import write_tiny_sd
 
 

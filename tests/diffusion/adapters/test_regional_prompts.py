@@ -12,8 +12,8 @@ import torch
 from vedit.diffusion.adapters.regional_prompts import RegionalPrompts
 from vedit.diffusion.conditioning import RegionGuide
 from vedit.embedded import FOLDER
-from vedit.models import load
 from vedit.models.families.sd import Model
+from vedit.models.load import load
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.types import ControlInput, PromptEmbeds
 

@@ -16,7 +16,7 @@ from vedit.media.contract.identity import identity
 from vedit.media.contract.verify import verify
 from vedit.media.reading.index import Mispredicted, ScannedIndex, predict, scan
 from vedit.media.reading.probe import probe
-from vedit.media.reading.read import VideoReader
+from vedit.media.reading.reader import VideoReader
 from vedit.types import FrameRange
 
 

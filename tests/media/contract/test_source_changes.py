@@ -15,7 +15,7 @@ from vedit.media.contract.identity import identity
 from vedit.media.reading.read import open_video
 from vedit.media.writing.output_plan import plan_output
 from vedit.media.writing.write import VideoWriter
-from vedit.options.request import Progress
+from vedit.progress.callbacks import Progress
 from vedit.types import FrameRange
 
 Make = Callable[..., Path]

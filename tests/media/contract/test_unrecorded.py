@@ -15,7 +15,8 @@ from vedit.media.output import OutputOptions
 from vedit.media.reading.probe import probe
 from vedit.media.reading.read import open_video
 from vedit.media.writing.label import holds_tag
-from vedit.media.writing.output_plan import OutputPlan, plan_output
+from vedit.media.writing.output_plan import plan_output
+from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.write import VideoWriter
 from vedit.types import FrameRange
 
@@ -23,7 +24,7 @@ Make = Callable[..., Path]
 Sound = Callable[..., object]
 
 
-def write(source: Path, name: str, part: FrameRange | None = None, *, strict: bool = False) -> OutputPlan:
+def write(source: Path, name: str, part: FrameRange | None = None, *, strict: bool = False) -> OutputSpec:
     with open_video(source) as reader:
         options = OutputOptions(sidecar=False, strict=strict, label=False)
         plan = plan_output(source.with_name(name), reader.metadata, reader.index(), frames=part, options=options)

@@ -16,8 +16,9 @@ from vedit.errors import MediaError
 from vedit.media.reading import limits
 from vedit.media.reading.limits import check_declared
 from vedit.media.reading.probe import probe
-from vedit.options.request import Progress, RenderRequest, RestyleOptions
-from vedit.render.job import make_job
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.progress.callbacks import Progress
+from vedit.render.settle import make_job
 
 
 def gif(path: Path, side: int, frames: int) -> Path:

@@ -8,10 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.media.reading.decord_table import table
 from vedit.errors import InputError, MediaError, MissingExtraError
 from vedit.media.reading import decord_reader
-from vedit.media.reading.decord_reader import FAR, Agreement, DecordReader, Verdict, judge, may_be_same, table
-from vedit.media.reading.read import Backend, VideoReader, open_video
+from vedit.media.reading.decord_reader import FAR, Agreement, DecordReader, Verdict, judge, may_be_same
+from vedit.media.reading.read import Backend, open_video
+from vedit.media.reading.reader import VideoReader
 from vedit.protocols import Reader
 from vedit.types import FrameRange
 

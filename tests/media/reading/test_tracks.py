@@ -179,7 +179,7 @@ def test_a_plan_names_the_track(tmp_path: Path) -> None:
 
 def test_frames_of_one_track_are_never_taken_for_anothers(tmp_path: Path) -> None:
     from vedit.options.request import RenderRequest, RestyleOptions
-    from vedit.render.job import make_job
+    from vedit.render.settle import make_job
 
     path = write(tmp_path / "in.mp4", [Track(frames=24, grey=30), Track(frames=24, grey=120)])
     looks = RestyleOptions(prompt="night")

@@ -15,7 +15,8 @@ from vedit.media.contract.verify import verify
 from vedit.media.output import OutputOptions
 from vedit.media.reading.read import open_video
 from vedit.media.writing.atomic import put_in_place
-from vedit.media.writing.output_plan import OutputPlan, plan_output
+from vedit.media.writing.output_plan import plan_output
+from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.sidecar import sidecar_path
 from vedit.media.writing.write import VideoWriter
 from vedit.types import FrameRange
@@ -24,7 +25,7 @@ Make = Callable[..., Path]
 Sound = Callable[..., object]
 
 
-def write(source: Path, name: str, part: FrameRange | None = None, **asked: Any) -> OutputPlan:
+def write(source: Path, name: str, part: FrameRange | None = None, **asked: Any) -> OutputSpec:
     with open_video(source) as reader:
         options = OutputOptions(**asked)
         plan = plan_output(source.with_name(name), reader.metadata, reader.index(), frames=part, options=options)

@@ -21,7 +21,8 @@ from vedit.media.output import OutputOptions
 from vedit.media.reading.probe import probe
 from vedit.media.reading.read import open_video
 from vedit.media.writing.label import SOURCE_TYPE, XMP_BOX
-from vedit.media.writing.output_plan import OutputPlan, plan_output, temporary_for
+from vedit.media.writing.output_plan import plan_output, temporary_for
+from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.sidecar import sidecar_path
 from vedit.media.writing.write import VideoWriter
 from vedit.types import FrameRange
@@ -36,7 +37,7 @@ RECIPE = {"prompt": 'oil "painting" — ümlaut', "seed": 7, "steps": [1, 2]}
 
 def write(
     source: Path, name: str, part: FrameRange | None = None, work: Path | None = None, **asked: Any
-) -> OutputPlan:
+) -> OutputSpec:
     with open_video(source) as reader:
         plan = plan_output(
             source.with_name(name),

@@ -52,8 +52,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         raise AssertionError("the clip was decoded")
 
     for name in (
-        "vedit.media.reading.read.scan",
-        "vedit.media.reading.read.predict",
+        "vedit.media.reading.reader.scan",
+        "vedit.media.reading.reader.predict",
         "vedit.media.reading.decode.Decoder.__init__",
     ):
         monkeypatch.setattr(name, decode)

@@ -18,7 +18,8 @@ from vedit.media.output import OutputOptions
 from vedit.media.reading.probe import probe
 from vedit.media.reading.read import open_video
 from vedit.media.writing.containers import default_output
-from vedit.media.writing.output_plan import OutputPlan, plan_output
+from vedit.media.writing.output_plan import plan_output
+from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.stream_copy import Passthrough
 from vedit.media.writing.write import VideoWriter
 from vedit.types import FrameRange
@@ -51,7 +52,7 @@ def found(report: ContractReport, name: str) -> str:
     return next(check.found for check in report.checks if check.name == name)
 
 
-def plan_of(source: Path, output: Path, **asked: Any) -> OutputPlan:
+def plan_of(source: Path, output: Path, **asked: Any) -> OutputSpec:
     with open_video(source) as reader:
         frames = asked.pop("frames", None)
         return plan_output(output, reader.metadata, reader.index(), frames=frames, options=OutputOptions(**asked))

@@ -18,7 +18,8 @@ from vedit.media.reading.read import open_video
 from vedit.media.writing import codecs
 from vedit.media.writing.codecs import CODECS, Encoder, find_encoder, layout, pick_format
 from vedit.media.writing.hdr import read_hdr
-from vedit.media.writing.output_plan import OutputPlan, plan_output
+from vedit.media.writing.output_plan import plan_output
+from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.write import VideoWriter
 
 Make = Callable[..., Path]
@@ -27,7 +28,7 @@ Sound = Callable[..., object]
 MASTERING = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
 
 
-def write(source: Path, name: str, **asked: Any) -> OutputPlan:
+def write(source: Path, name: str, **asked: Any) -> OutputSpec:
     """An identity edit; the writer checks the contract."""
     with open_video(source) as reader:
         options = OutputOptions(overwrite=True, **asked)
@@ -39,7 +40,7 @@ def write(source: Path, name: str, **asked: Any) -> OutputPlan:
     return plan
 
 
-def plan_of(source: Path, name: str, **asked: Any) -> OutputPlan:
+def plan_of(source: Path, name: str, **asked: Any) -> OutputSpec:
     with open_video(source) as reader:
         return plan_output(source.with_name(name), reader.metadata, reader.index(), options=OutputOptions(**asked))
 

@@ -16,7 +16,8 @@ from vedit.media.output import OutputOptions
 from vedit.media.reading.probe import probe
 from vedit.media.reading.read import open_video
 from vedit.media.writing.label import SOURCE_TYPE
-from vedit.media.writing.output_plan import OutputPlan, plan_output
+from vedit.media.writing.output_plan import plan_output
+from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.stream_copy import source_packets
 from vedit.media.writing.write import FIRST_FRAME, VideoWriter
 from vedit.types import FrameRange
@@ -27,7 +28,7 @@ Sound = Callable[..., object]
 
 def write(
     source: Path, output: Path, part: FrameRange | None = None, rate: Fraction | None = None, **asked: Any
-) -> OutputPlan:
+) -> OutputSpec:
     with open_video(source, rate=rate) as reader:
         options = OutputOptions(**asked)
         plan = plan_output(

@@ -13,10 +13,10 @@ import torch
 
 from tests.support.tiers import DRAFT, SCHEDULES, counted, random_pairs, restyled, tier_for
 from vedit.errors import ModelError
-from vedit.models import describe
 from vedit.models.digests import identity
 from vedit.models.distilled import Schedule, fast_tiers, read_tier, write_settings
 from vedit.models.distilled import tier_for as serving
+from vedit.models.facts import describe
 from vedit.models.lora import write_lora
 from vedit.options.request import RenderRequest
 from vedit.pipelines.restyle import prepare
@@ -137,9 +137,9 @@ def test_one_of_other_weights_is_refused(both: Path, tmp_path: Path) -> None:
 
 
 def test_what_a_model_is_names_its_drawn_looks(both: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vedit import models
+    from vedit.models import resolve as resolving
 
-    monkeypatch.setattr(models, "EMBEDDED", both)
+    monkeypatch.setattr(resolving, "EMBEDDED", both)
     told = describe("embedded")
     assert (told["drawn"], told["fast_tier"]) == (["comic", "ink"], list(SCHEDULES))
 

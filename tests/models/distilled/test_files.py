@@ -16,11 +16,12 @@ import pytest
 from tests.support.clips import CUT, FRAMES
 from tests.support.recording import frames_written
 from tests.support.tiers import SCHEDULES, write_tier
-from vedit import models
 from vedit.errors import Interrupted, ModelError
-from vedit.models import load
+from vedit.models import resolve as resolving
 from vedit.models.digests import identity
 from vedit.models.distilled import Schedule, fast_tiers, read_tier, withdraw_other, write_settings
+from vedit.models.facts import describe
+from vedit.models.load import load
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render.provenance import same_weights, weights_of
 from vedit.render.run import plan, restyle
@@ -214,10 +215,10 @@ def test_qualities_of_one_render_are_not_taken_for_each_other(
 
 
 def test_what_a_model_is_names_the_qualities(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(models, "EMBEDDED", folder)
-    assert models.describe("embedded")["fast_tier"] == ["draft", "standard"]
+    monkeypatch.setattr(resolving, "EMBEDDED", folder)
+    assert describe("embedded")["fast_tier"] == ["draft", "standard"]
     shutil.rmtree(folder / "fast")
-    assert models.describe("embedded")["fast_tier"] == []
+    assert describe("embedded")["fast_tier"] == []
 
 
 def test_a_model_without_the_folder_has_no_tier(plain: Path, folder: Path) -> None:

@@ -11,8 +11,8 @@ import numpy as np
 import opentimelineio as otio
 import pytest
 from PIL import Image
-from tests.nle.formats.test_otio import clip, read, span, time
 
+from tests.nle.formats.test_otio import clip, read, span, time
 from vedit.errors import InputError
 from vedit.nle.jobs import media_facts, needed_media, plan_timeline, sequence_rates
 from vedit.nle.looks import Look, LookRule, Looks

@@ -28,7 +28,7 @@ from vedit.media.writing.sidecar import sidecar_path, source_hash
 from vedit.types import FrameIndex, FrameRange, VideoMetadata
 
 if TYPE_CHECKING:
-    from vedit.media.writing.output_plan import OutputPlan
+    from vedit.media.writing.output_spec import OutputSpec
 
 FIRST_FRAME = "VEDIT_FIRST_FRAME"
 """Tag of a sound file beside pictures: the second of its clock at which the first picture is shown."""
@@ -69,7 +69,7 @@ class Agreed:
     """What is not held against the result, and why."""
 
 
-def agreed_by_plan(plan: OutputPlan) -> Agreed:
+def agreed_by_plan(plan: OutputSpec) -> Agreed:
     """What the plan of a file that is being written says."""
     return Agreed(
         frames=plan.frames,

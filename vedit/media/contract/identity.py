@@ -22,16 +22,17 @@ from vedit.media.output import OutputOptions
 from vedit.media.reading.index import Mispredicted
 from vedit.media.reading.read import open_video
 from vedit.media.timecode import parse_range
-from vedit.media.writing.output_plan import OutputPlan, check_output, plan_output
+from vedit.media.writing.output_plan import check_output, plan_output
+from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.write import VideoWriter
-from vedit.options.request import Progress, ignore_progress
+from vedit.progress.callbacks import Progress, ignore_progress
 from vedit.progress.course import Course, evenly
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:
     from vedit.media.contract.verify import ContractReport
-    from vedit.media.reading.read import VideoReader
-    from vedit.options.request import OnProgress
+    from vedit.media.reading.reader import VideoReader
+    from vedit.progress.callbacks import OnProgress
     from vedit.types import IntFrames
 
 MULTIPLE = 64
@@ -105,7 +106,7 @@ def _written(
     frames: FrameRange | str | None,
     options: OutputOptions,
     on_progress: OnProgress,
-) -> tuple[OutputPlan, ContractReport, tuple[str, ...]]:
+) -> tuple[OutputSpec, ContractReport, tuple[str, ...]]:
     # A whole clip is decoded from first to last anyway, which proves what its packets tell of its frames, or not.
     trusting = reader.predicted() if frames is None else None
     if trusting is not None:
@@ -119,7 +120,7 @@ def _written(
 
 def _render(
     reader: VideoReader, output: Path | str, part: FrameRange | None, options: OutputOptions, on_progress: OnProgress
-) -> tuple[OutputPlan, ContractReport]:
+) -> tuple[OutputSpec, ContractReport]:
     plan = plan_output(
         output,
         reader.metadata,

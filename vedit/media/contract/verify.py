@@ -28,7 +28,7 @@ from vedit.media.writing.stream_copy import span
 from vedit.types import ColorTags, FrameIndex, FrameRange, VideoMetadata
 
 if TYPE_CHECKING:
-    from vedit.media.writing.output_plan import OutputPlan
+    from vedit.media.writing.output_spec import OutputSpec
 
 __all__ = ["Check", "ContractReport", "verify"]
 
@@ -41,7 +41,7 @@ def verify(
     *,
     frames: FrameRange | str | None = None,
     source_index: FrameIndex | None = None,
-    plan: OutputPlan | None = None,
+    plan: OutputSpec | None = None,
     sound: Path | None = None,
     rate: Fraction | None = None,
     track: int | None = None,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -22,7 +21,7 @@ import numpy as np
 from vedit.errors import MediaError, MissingExtraError, VeditError
 from vedit.media.color.convert import is_rgb
 from vedit.media.reading.deinterlace import is_interlaced
-from vedit.media.reading.read import VideoReader, open_video
+from vedit.media.reading.reader import VideoReader
 from vedit.types import Clip, FrameRange
 
 if TYPE_CHECKING:
@@ -143,19 +142,6 @@ class DecordReader(VideoReader):
         """Close the file; the index stays."""
         self._source = None
         super().close()
-
-
-def table(paths: Iterable[Path]) -> str:
-    """Where decord may be used, as a Markdown table: one row per file, judged on every frame."""
-    rows = ["| file | decord | why |", "|---|---|---|"]
-    for path in paths:
-        try:
-            with open_video(path, backend="pyav") as reader:
-                verdict = judge(reader, every_frame=may_be_same(reader.metadata))
-        except MediaError:
-            verdict = Verdict(agreement=Agreement.NO, reason="not readable at all")
-        rows.append(f"| {path.name} | {verdict.agreement.value} | {verdict.reason} |")
-    return "\n".join(rows) + "\n"
 
 
 def _barred(metadata: VideoMetadata) -> str | None:

@@ -11,7 +11,7 @@ from vedit.errors import MediaError
 from vedit.media.reading.decode import Decoder
 
 if TYPE_CHECKING:
-    from vedit.media.reading.read import VideoReader
+    from vedit.media.reading.reader import VideoReader
     from vedit.types import IntFrames
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-    from vedit.media.writing.output_plan import OutputPlan
+    from vedit.media.writing.output_spec import OutputSpec
 
 # SVT-AV1 prints its settings on stderr unless its own variable says errors only.
 os.environ.setdefault("SVT_LOG", "1")
@@ -39,7 +39,7 @@ os.environ.setdefault("SVT_LOG", "1")
 class TrackSink:
     """A video track of a container that the copied streams share."""
 
-    def __init__(self, plan: OutputPlan) -> None:
+    def __init__(self, plan: OutputSpec) -> None:
         self._plan = plan
         # MXF counts frames from 0; where the others begin is the plan's.
         zero = plan.pts[0] if plan.container.muxer == "mxf" else 0
@@ -93,7 +93,7 @@ class TrackSink:
 class GifSink:
     """An animated GIF: every frame has a palette of its own, of the 256 colours that stand for it best."""
 
-    def __init__(self, plan: OutputPlan) -> None:
+    def __init__(self, plan: OutputSpec) -> None:
         self._plan = plan
         index, part = plan.index, plan.frames
         begin, end = span(index, part)
@@ -145,7 +145,7 @@ class GifSink:
 class FilesSink:
     """One image file per frame, in a folder that the writer moves in place."""
 
-    def __init__(self, plan: OutputPlan) -> None:
+    def __init__(self, plan: OutputSpec) -> None:
         assert plan.pictures is not None
         self._plan = plan
         self._names = plan.pictures.names
@@ -196,14 +196,14 @@ class FilesSink:
         self._written += 1
 
 
-def open_sink(plan: OutputPlan) -> TrackSink | GifSink | FilesSink:
+def open_sink(plan: OutputSpec) -> TrackSink | GifSink | FilesSink:
     """The sink of a plan. Raises FFmpegError, OSError or ValueError where the encoder or the disk refuses."""
     if plan.pictures is not None:
         return FilesSink(plan)
     return GifSink(plan) if plan.container.muxer == "gif" else TrackSink(plan)
 
 
-def configure(context: VideoCodecContext, plan: OutputPlan) -> None:
+def configure(context: VideoCodecContext, plan: OutputSpec) -> None:
     """Size, format, colour and shape of pixels, as planned."""
     encoding = plan.encoding
     context.width, context.height, context.pix_fmt = encoding.width, encoding.height, encoding.pixel_format

@@ -21,7 +21,7 @@ from vedit.media.writing.label import SOURCE_TYPE
 
 if TYPE_CHECKING:
     from vedit.media.contract.report import ContractReport
-    from vedit.media.writing.output_plan import OutputPlan
+    from vedit.media.writing.output_spec import OutputSpec
 
 FORMAT = 1
 """Of the file; a change of the meaning of a key raises it."""
@@ -49,7 +49,7 @@ def read_record(path: Path) -> dict[str, Any] | None:
 
 
 def describe(
-    plan: OutputPlan,
+    plan: OutputSpec,
     report: ContractReport,
     timings: Mapping[str, float] | None,
     *,

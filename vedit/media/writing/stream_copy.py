@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from av.container.output import OutputContainer
     from av.stream import Stream
 
-    from vedit.media.writing.output_plan import OutputPlan
+    from vedit.media.writing.output_spec import OutputSpec
     from vedit.types import FrameIndex, FrameRange
 
 COVER_FILES = {"mjpeg": ("jpg", "jpeg"), "png": ("png", "png"), "bmp": ("bmp", "bmp"), "webp": ("webp", "webp")}
@@ -101,7 +101,7 @@ def source_packets(
 class Passthrough:
     """Copies the planned streams into an output, keeping pace with the picture so that little is held in memory."""
 
-    def __init__(self, plan: OutputPlan, output: OutputContainer) -> None:
+    def __init__(self, plan: OutputSpec, output: OutputContainer) -> None:
         self._plan = plan
         self._source = open_input(plan.source.path)
         self._output = output

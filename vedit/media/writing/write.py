@@ -26,7 +26,7 @@ from vedit.media.writing.atomic import check_free, put_in_place, stands, sync
 from vedit.media.writing.label import MXF_COMMENT, append_boxes, append_extensions, own_tags
 from vedit.media.writing.muxers import FilesSink, GifSink, TrackSink, discard, open_sink
 from vedit.media.writing.numbered import move_in_place
-from vedit.media.writing.output_plan import OutputPlan
+from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.sidecar import describe, sidecar_path, stage_sidecar
 from vedit.media.writing.stream_copy import Passthrough, kept_tags
 from vedit.media.writing.to_frames import Converter
@@ -57,7 +57,7 @@ class VideoWriter:
         ContractError: the written file breaks the timing or sound contract.
     """
 
-    def __init__(self, plan: OutputPlan, *, hash_frames: bool = False) -> None:
+    def __init__(self, plan: OutputSpec, *, hash_frames: bool = False) -> None:
         self._plan = plan
         self._sent = 0
         self._convert = Converter(plan.encoding, plan.source.bit_depth)

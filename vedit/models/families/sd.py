@@ -17,8 +17,8 @@ from vedit.checks.finite import check_weights, finite, precision_of
 from vedit.diffusion.adapters.cross_frame import FrameMemory, cross_frame_attention
 from vedit.diffusion.adapters.regional_prompts import RegionalPrompts, regional_prompts
 from vedit.errors import ModelError
-from vedit.models import known_words
 from vedit.models.distilled import SETTINGS, FastTier, Schedule, serving, tiers_of
+from vedit.models.facts import known_words
 from vedit.models.families.sd_controls import ControlBranches, ignores_text
 from vedit.models.families.sd_files import Components, Target, load_components
 from vedit.models.lora import Lora, read_lora
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
 
-    from vedit.models import ModelSource
+    from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
     from vedit.types import ControlInput
 
@@ -291,7 +291,7 @@ def load(
     fast: bool = True,
     precision: str | None = None,
 ) -> Model:
-    """Load a model of this family; see `vedit.models.load`."""
+    """Load a model of this family; see `vedit.models.load.load`."""
     dtype: torch.dtype = usual_precision(device) if precision is None else getattr(torch, precision)
     target = Target(device=torch.device(device), dtype=dtype)
     parts: Components = load_components(source, controls=controls, target=target)

@@ -30,7 +30,7 @@ from vedit.weights.hub_cache import on_disk
 from vedit.weights.store import first_line
 
 if TYPE_CHECKING:
-    from vedit.models import ModelSource
+    from vedit.models.source import ModelSource
 
 T = TypeVar("T")
 _CLASSES = {"unet": UNet2DConditionModel, "controlnet": ControlNetModel}

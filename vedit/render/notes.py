@@ -1,0 +1,86 @@
+"""What a user should know of a render before it begins, in lines."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from vedit.models.distilled import fast_tiers
+from vedit.models.facts import sizes, what_to_know
+from vedit.models.resolve import known_models
+from vedit.options.request import RestyleOptions
+from vedit.render.evaluations import ordinary_evaluations
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from vedit.media.writing.output_spec import OutputSpec
+    from vedit.options.request import RenderRequest
+    from vedit.types import Fit
+
+
+def dear_looks(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
+    """What keeps looks from the model's fast tier, where they cost more for it; a line for each cost and reason."""
+    tiers = fast_tiers(model)
+    notes: dict[str, None] = {}
+    for look in looks:
+        tier = next((tier for tier in tiers if tier.draws(look)), None)
+        if tier is None:
+            continue
+        schedule, why = tier.schedules.get(look.quality), tier.beyond(look)
+        if schedule is None or not why:
+            continue
+        cost, fewer = ordinary_evaluations(model, look), schedule.evaluations(look)
+        if cost > fewer:
+            told = f"{look.quality} quality takes {cost} network evaluations a frame, not the {fewer} of the fast tier"
+            notes[f"{told}, because of: {', '.join(why)}"] = None
+    return tuple(notes)
+
+
+def what_it_is(model: str) -> tuple[str, ...]:
+    """Lines on what is particular about a model, and where nothing is known of its size."""
+    unknown = (
+        ()
+        if sizes(model) is not None
+        else (f"nothing is known of the size of {model}, so neither of the memory and time that it takes",)
+    )
+    return (*what_to_know(model), *unknown)
+
+
+# Of latents kept per frame: 16 channels of 4 bytes in cells of 8 x 8 pixels, the most of the families there are.
+_UNIT_BYTES_PER_PIXEL = 1.0
+# Of the written file: 1080p at CRF 14 comes to 0.02 to 0.2; a lossless or intermediate codec to more.
+_FILE_BYTES_PER_PIXEL = {"h264": 0.2, "hevc": 0.2, "av1": 0.2, "vp9": 0.2}
+_LARGE_FILE_BYTES_PER_PIXEL = 3.0
+# Of frames kept losslessly: FFV1 takes a half to three quarters of the 3 bytes of a pixel, more at a larger depth.
+_KEPT_BYTES_PER_PIXEL = 3.0
+
+
+def little_space(output: OutputSpec, fit: Fit, *, keep_frames: bool) -> tuple[str, ...]:
+    """A warning where the disk may be full before the render is done; what is finished would be kept."""
+    frames = len(output.frames)
+    units = frames * fit.outer[0] * fit.outer[1] * _UNIT_BYTES_PER_PIXEL
+    rate = _FILE_BYTES_PER_PIXEL.get(output.encoding.name, _LARGE_FILE_BYTES_PER_PIXEL)
+    rate += _KEPT_BYTES_PER_PIXEL if keep_frames else 0
+    needed = units + frames * output.encoding.width * output.encoding.height * rate
+    free = shutil.disk_usage(output.path.parent).free
+    if needed < free:
+        return ()
+    return (f"{output.path.parent} has {free / 1e9:.1f} GB free, the render may need {needed / 1e9:.1f} GB",)
+
+
+def idle_seeds(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
+    """A line for each seed that is given and decides nothing."""
+    idle = dict.fromkeys(options.seed for options in looks if options.seed and not options.draws)
+    return tuple(
+        f"the seed {seed} decides nothing: nothing is drawn from it without a variation, of 0.6 for instance"
+        for seed in idle
+    )
+
+
+def larger_model(request: RenderRequest, device: str) -> tuple[str, ...]:
+    """A line that names a model for this machine's GPU, where one is there and was not asked for."""
+    if device != "cuda" or request.model != "embedded":
+        return ()
+    larger = [info.name for info in known_models() if info.present and info.name != "embedded"]
+    return tuple(f"a larger model is on this machine: add --model {name} to use it" for name in larger[:1])

@@ -1,0 +1,273 @@
+"""What a render will do, settled before any model is loaded: range, shots, looks, sizes and output."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from functools import cache, partial
+from itertools import pairwise
+
+from vedit.checks.rationals import shown
+from vedit.errors import InputError
+from vedit.media.reading.index import ignore_frames
+from vedit.media.reading.read import open_video
+from vedit.media.reading.reader import VideoReader
+from vedit.media.timecode import parse_moment, parse_range
+from vedit.media.writing.containers import default_output
+from vedit.media.writing.output_plan import check_output, plan_output
+from vedit.media.writing.sidecar import source_hash
+from vedit.media.writing.target import check_name
+from vedit.models.check import checked, located
+from vedit.models.facts import control_kinds
+from vedit.models.recipes import by_recipe, recipe_notes
+from vedit.options.controls import branch, keeping, settled
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
+from vedit.registry.entry import needs_of
+from vedit.render.estimate import outline_of
+from vedit.render.fitting import fit_of
+from vedit.render.foreseen import OnOutline, foreseen, ignore_outline
+from vedit.render.job import Job
+from vedit.render.notes import idle_seeds, larger_model, little_space, what_it_is
+from vedit.render.prompts import check_words, made_looks, word_notes
+from vedit.shots.detect import detect_shots
+from vedit.shots.shot_bars import kept_bars, told_of_bars
+from vedit.store.units import LONGEST_NAME, work_folder
+from vedit.types import FrameIndex, FrameRange, Shot, VideoMetadata
+from vedit.weights.store import local
+
+
+def open_source(request: RenderRequest) -> VideoReader:
+    """A reader of the request's source; use it as a context manager."""
+    return open_video(
+        request.source,
+        rate=request.rate,
+        track=request.track,
+        allow_huge=request.allow_huge,
+        interlaced=request.writing.interlaced,
+    )
+
+
+def check_prompts(options: RestyleOptions) -> None:
+    """Raises InputError where nothing says what the picture shall become."""
+    if any(not region.prompt.strip() for region in options.regions):
+        raise InputError("a region has an empty prompt", remedy='write --region MASK="bronze statue"')
+    if not options.prompt.strip() and not options.regions:
+        raise InputError("the prompt is empty", remedy='describe the look, for instance --prompt "woodcut"')
+
+
+def make_job(
+    request: RenderRequest,
+    *,
+    reader: VideoReader | None = None,
+    on_progress: OnProgress = ignore_progress,
+    on_outline: OnOutline = ignore_outline,
+) -> Job:
+    """Look at the source and settle the render; nothing is written and no model is loaded.
+
+    Args:
+        request: what to render.
+        reader: of the source, where one is open already: its index is not made again. It stays open.
+        on_progress: told of the stage.
+        on_outline: told what is known of the render's size, before each stage: of its frames what the header says,
+            then of its shots that they may be one.
+
+    Raises:
+        InputError: the request cannot be carried out; the message says why and what to do.
+    """
+    looks = request.all_looks
+    for options in looks:
+        check_prompts(options)
+    check_place(request)
+    by_recipes = recipe_notes(looks, request.model)
+    request = settle(request)
+    looks = request.all_looks
+    device = pick_device(request.device)
+    with ExitStack() as stack:
+        reader = reader or stack.enter_context(open_source(request))
+        metadata, is_scanned = reader.metadata, reader.is_scanned
+        outline = partial(foreseen, request, metadata, device, is_scanned=is_scanned)
+        on_outline(outline())
+        index = indexed(reader, on_progress)
+        scanned, warnings = reader.scanned(), reader.warnings
+        whole = FrameRange(start=0, stop=len(index))
+        frames = whole if request.frames is None else parse_range(request.frames, index, metadata.timecode)
+        output = plan_output(
+            request.output or default_output(request.source, request.track),
+            metadata,
+            index,
+            frames=None if frames == whole else frames,
+            options=request.writing,
+        )
+        on_outline(outline(count=len(index), frames=frames))
+        if request.shots is None:
+            shots = _detected(reader, frames, on_progress)
+        else:
+            shots = _known_shots(request.shots, len(index), frames)
+        check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
+        made = {shot.number for shot in shots} - request.locked
+        for options in looks:
+            used = request.looks is None or any(request.looks.get(number) == options for number in made)
+            _check_anchor(options, index, metadata, frames if used else None)
+        bars, anchor_bars = kept_bars(request, reader, shots)
+    fits = [
+        fit_of((metadata.width, metadata.height), options, request.model) for options in looks or (request.options,)
+    ]
+    fit = max(fits, key=lambda fit: fit.outer)
+    job = Job(
+        request=request,
+        metadata=metadata,
+        index=index,
+        scanned=scanned,
+        frames=frames,
+        shots=shots,
+        fit=fit,
+        output=output,
+        device=device,
+        notes=(
+            *warnings,
+            *output.notes,
+            *_untouched(request.looks, shots),
+            *told_of_bars(bars, shots),
+            *dict.fromkeys(note for options in looks for note in keeping(options)),
+            *by_recipes,
+            *little_space(output, fit, keep_frames=request.keep_frames),
+            *what_it_is(request.model),
+            *word_notes(request),
+            *idle_seeds(looks),
+            *larger_model(request, device),
+        ),
+        hash_source=cache(lambda: source_hash(metadata.path)[0]),
+        bars=bars,
+        anchor_bars=anchor_bars,
+    )
+    on_outline(outline_of(job, is_scanned=is_scanned))
+    return job
+
+
+def _detected(reader: VideoReader, frames: FrameRange, on_progress: OnProgress) -> tuple[Shot, ...]:
+    def tell(done: int) -> None:
+        on_progress(Progress(stage="shots", done=done, total=len(frames)))
+
+    tell(0)
+    return detect_shots(reader, frames=frames, on_frames=tell)
+
+
+def check_place(request: RenderRequest) -> None:
+    """Raises InputError where the result cannot be written as it is named; the source is not decoded for it."""
+    output = request.output or default_output(request.source)
+    check_output(output, request.source, request.writing)
+    check_name(work_folder(output) / "units" / LONGEST_NAME)
+
+
+def settle(request: RenderRequest) -> RenderRequest:
+    """The request with the recipes of its looks and the controls that will act; settled once more it is the same.
+
+    Raises:
+        InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, the
+            weights that a control's maps are made with are absent, or the model knows no word of a prompt.
+    """
+    located(request.model)
+    kinds = control_kinds(request.model, dict(request.controlnets))
+    if request.looks is None:
+        asked = by_recipe(request.options, request.model)
+        request = replace(request, options=settled(asked, kinds, model=request.model))
+    else:
+        asked = {number: by_recipe(look, request.model) for number, look in request.looks.items()}
+        chosen = {number: settled(look, kinds, model=request.model) for number, look in asked.items()}
+        request = replace(request, looks=chosen)
+    used = [spec for look in made_looks(request) for spec in look.controls]
+    checked(request.model, dict(request.controlnets), controls=[branch(spec.kind) for spec in used])
+    for kind in dict.fromkeys(spec.kind for spec in used if spec.source is None):
+        for name in needs_of(kind).weights:
+            local(name)
+    check_words(request)
+    return request
+
+
+def indexed(reader: VideoReader, on_progress: OnProgress) -> FrameIndex:
+    """The times of all frames, for which a long clip is decoded for minutes."""
+    declared = reader.metadata.declared_frames or 0
+
+    def tell(done: int) -> None:
+        on_progress(Progress(stage="index", done=done, total=max(declared, done + 1)))
+
+    tell(0)
+    reader.on_scanned = tell
+    index = reader.index()
+    reader.on_scanned = ignore_frames
+    on_progress(Progress(stage="index", done=len(index), total=len(index)))
+    return index
+
+
+def _check_anchor(options: RestyleOptions, index: FrameIndex, metadata: VideoMetadata, part: FrameRange | None) -> None:
+    """Raises InputError where the anchor is no moment of the clip, or shows nothing of a look made in the part."""
+    if options.anchor is None:
+        return
+    try:
+        frame = parse_moment(options.anchor, index, metadata.timecode)
+    except InputError as error:
+        raise InputError(f"the anchor: {error.message}", remedy=error.remedy) from None
+    if part is not None and not options.prompt.strip() and frame not in part:
+        raise InputError(
+            f"the anchor {options.anchor} is outside the part, where the regions have no masks",
+            remedy="widen --range, or give a --prompt for the whole picture",
+        )
+
+
+def check_numbers(numbers: Sequence[int], shots: Sequence[Shot]) -> None:
+    """Raises InputError where a shot is named that there is not."""
+    there = [shot.number for shot in shots]
+    absent = [number for number in numbers if number not in there]
+    if absent:
+        raise InputError(
+            f"there is no shot {absent[0]}",
+            remedy=f"the clip has shots {min(there)} to {max(there)}: see `vedit shots`",
+        )
+
+
+def _known_shots(shots: Sequence[Shot], count: int, frames: FrameRange) -> tuple[Shot, ...]:
+    """The shots, cut to the part. Raises InputError where they do not cover the clip without gap or overlap."""
+    gaps = any(a.frames.stop != b.frames.start for a, b in pairwise(shots))
+    if not shots or gaps or shots[0].frames.start != 0 or shots[-1].frames.stop != count:
+        raise InputError(
+            f"the shots do not cover the clip's {count} frames without gap or overlap",
+            remedy="detect them again: the clip may have changed",
+        )
+    cut = (
+        replace(
+            shot,
+            frames=FrameRange(
+                start=min(max(shot.frames.start, frames.start), frames.stop),
+                stop=max(min(shot.frames.stop, frames.stop), frames.start),
+            ),
+        )
+        for shot in shots
+    )
+    return tuple(shot for shot in cut if len(shot.frames))
+
+
+def _untouched(looks: Mapping[int, RestyleOptions] | None, shots: Sequence[Shot]) -> tuple[str, ...]:
+    count = 0 if looks is None else sum(shot.number not in looks for shot in shots)
+    return (f"{count} of {len(shots)} shots have no look and pass through",) if count else ()
+
+
+def pick_device(name: str) -> str:
+    """`auto` -> the best device there is; any other name is checked.
+
+    Raises:
+        InputError: the device is not there.
+    """
+    import torch
+
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        return next(device for device in ("cuda", "mps", "cpu") if there[device])
+    kind = name.split(":")[0]
+    if not there.get(kind, False):
+        raise InputError(
+            f"there is no device {shown(name)} on this machine",
+            remedy=f"use --device {' or '.join(d for d in there if there[d])}, or leave it out",
+        )
+    return name
