@@ -25,11 +25,11 @@ from typing import TYPE_CHECKING
 import torch
 
 from vedit.checks.finite import finite
-from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask, source_between
-from vedit.diffusion.color_match import share_change
-from vedit.diffusion.conditioning import Conditioning, Control, Guides, bind
-from vedit.diffusion.distilled import counted_by, implied_noise, leap, thinned, through
-from vedit.diffusion.inversion_cache import Kept, inversion_facts, kept_inversion
+from vedit.diffusion.blending import blend_outside, inverted_source, noised_source, pool_mask, source_between
+from vedit.diffusion.color_match import match_to_anchor
+from vedit.diffusion.conditioning import Conditioning, Control, FrameConditioning, bind
+from vedit.diffusion.distilled import aligned_to, from_timesteps, implied_noise, single_pass_inversion, thinned
+from vedit.diffusion.inversion_cache import TensorCache, inversion_facts, kept_inversion
 from vedit.diffusion.noise import Drawn, frame_noise
 from vedit.diffusion.samplers import Denoise, invert, sample
 from vedit.diffusion.trajectory import Trajectory, add_noise, trajectory
@@ -41,12 +41,12 @@ from vedit.options.request import OVERLAP
 from vedit.types import ControlSpec, FrameRange, Latents, PromptEmbeds, Window
 
 if TYPE_CHECKING:
-    from vedit.models.families.sd import Fast, Model
+    from vedit.models.families.sd import LoadedDistilled, Model
     from vedit.options.request import RestyleOptions
 
 OnStep = Callable[[str, float], None]
 """Called with the stage's name and the part of it that is done, in (0, 1]."""
-GuidesOf = Callable[[Sequence[int], torch.Tensor], Guides]
+GuidesOf = Callable[[Sequence[int], torch.Tensor], FrameConditioning]
 """What steers frames that are sampled together, by their indices in the source and themselves, (T, 3, H, W)."""
 
 
@@ -55,35 +55,35 @@ def ignore_step(stage: str, part: float) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Restyler:
+class PreparedRestyle:
     """A model and options made ready: prompts encoded, trajectory laid out."""
 
     model: Model
     options: RestyleOptions
-    path: Trajectory
+    trajectory: Trajectory
     """What is sampled."""
     inversion: Trajectory
     """What is inverted: `path`, or where a fast tier or fewer steps of the inversion stop on the way to its begin."""
-    source: PromptEmbeds
-    target: PromptEmbeds
+    source_prompt: PromptEmbeds
+    prompt: PromptEmbeds
     negative: PromptEmbeds
     controls: tuple[ControlSpec, ...]
     regions: tuple[PromptEmbeds, ...]
     guidance: float
     fixed_point: int
     """Evaluations of each step of the inversion; none where it leaps."""
-    fast: Fast | None = None
+    fast: LoadedDistilled | None = None
     """The fast tier whose weights sample; None: the model's own do."""
-    inversions: Kept | None = None
+    inversions: TensorCache | None = None
     """Where inversions are kept for later renders."""
 
     @property
     def fingerprint(self) -> dict[str, str]:
         """Of the parts of the model that the look uses: what other shots of the render need decides nothing here."""
-        return {**self.inverting, **({"fast": self.fast.fingerprint} if self.fast is not None else {})}
+        return {**self.inversion_fingerprint, **({"fast": self.fast.fingerprint} if self.fast is not None else {})}
 
     @property
-    def inverting(self) -> dict[str, str]:
+    def inversion_fingerprint(self) -> dict[str, str]:
         """Of the parts that invert, in the fast tier too: the model's own."""
         used = {f"controlnet:{branch(spec.kind)}" for spec in self.controls}
         parts = self.model.fingerprint
@@ -95,14 +95,14 @@ class Restyler:
         return self.fast is not None
 
     @property
-    def leaps(self) -> bool:
-        """Inverted by `vedit.diffusion.distilled.leap`, as the fast tier's schedule asks."""
+    def uses_single_pass_inversion(self) -> bool:
+        """Inverted by `vedit.diffusion.distilled.single_pass_inversion`, as the fast tier's schedule asks."""
         return self.fast is not None and self.fixed_point == 0
 
     @property
     def drawn(self) -> Drawn | None:
         """What is drawn from the seed; None where it decides nothing."""
-        if not (self.options.draws and self.path.steps):
+        if not (self.options.draws and self.trajectory.steps):
             return None
         codec = self.model.codec
         return Drawn(seed=self.options.seed, channels=codec.channels, cell=codec.factor)
@@ -112,7 +112,7 @@ class Restyler:
         return nullcontext() if self.fast is None else self.fast.lora.merged(self.model.denoiser.unet)
 
 
-def prepare(model: Model, options: RestyleOptions, inversions: Kept | None = None) -> Restyler:
+def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | None = None) -> PreparedRestyle:
     """Encode the prompts and lay out the trajectory. Raises InputError for a control the model has no branch for."""
     options = settled(options, model.control_kinds, model=model.name)
     quality, guidance, fixed_point = options.resolved(), options.guidance, options.resolved().fixed_point
@@ -122,21 +122,21 @@ def prepare(model: Model, options: RestyleOptions, inversions: Kept | None = Non
         if options.inversion_steps is not None:
             whole = [step.timestep for step in trajectory(model.scheduler_config, steps=quality.steps).steps]
             stops = thinned(path, whole, options.inversion_steps)
-            inversion = counted_by(through(model.scheduler_config, stops), path)
+            inversion = aligned_to(from_timesteps(model.scheduler_config, stops), path)
     else:
         path, inversion = (
-            through(model.scheduler_config, steps)
+            from_timesteps(model.scheduler_config, steps)
             for steps in (schedule.taken(options.strength), schedule.stops(options.strength))
         )
-        inversion, guidance, fixed_point = counted_by(inversion, path), 1.0, schedule.fixed_point
-    return Restyler(
+        inversion, guidance, fixed_point = aligned_to(inversion, path), 1.0, schedule.fixed_point
+    return PreparedRestyle(
         model=model,
         options=options,
-        path=path,
+        trajectory=path,
         inversion=inversion,
-        source=model.text(options.source_prompt),
+        source_prompt=model.text(options.source_prompt),
         # Where only regions change, the rest is described as what it is.
-        target=model.text(options.prompt or options.source_prompt),
+        prompt=model.text(options.prompt or options.source_prompt),
         negative=model.text(options.negative_prompt),
         controls=options.controls,
         regions=tuple(model.text(region.prompt) for region in options.regions),
@@ -147,21 +147,23 @@ def prepare(model: Model, options: RestyleOptions, inversions: Kept | None = Non
     )
 
 
-def own_guides(restyler: Restyler) -> GuidesOf:
+def own_guides(restyler: PreparedRestyle) -> GuidesOf:
     """The guides that come from the frames alone: the control maps, computed from those sampled together."""
 
-    def guides(numbers: Sequence[int], frames: torch.Tensor) -> Guides:
+    def guides(numbers: Sequence[int], frames: torch.Tensor) -> FrameConditioning:
         maps = control_maps(restyler.controls, frames)
-        return Guides(controls=tuple(Control(spec=s, map=m) for s, m in zip(restyler.controls, maps, strict=True)))
+        return FrameConditioning(
+            controls=tuple(Control(spec=s, map=m) for s, m in zip(restyler.controls, maps, strict=True))
+        )
 
     return guides
 
 
 def restyle_frames(
-    restyler: Restyler,
+    restyler: PreparedRestyle,
     frames: torch.Tensor,
     numbers: Sequence[int],
-    guides: Guides,
+    guides: FrameConditioning,
     on_step: OnStep = ignore_step,
     *,
     shared: bool = False,
@@ -187,12 +189,12 @@ def restyle_frames(
         ValueError: several frames or regions with `targets`.
         NotFiniteError: NaN or infinity came up, in the step that it names.
     """
-    model, options, path = restyler.model, restyler.options, restyler.path
+    model, options, path = restyler.model, restyler.options, restyler.trajectory
     if targets and (len(frames) != 1 or guides.regions or shared):
         raise ValueError("several prompts are for a frame by itself and without regions")
-    describe = Conditioning(prompt=restyler.source, controls=guides.controls)
+    describe = Conditioning(prompt=restyler.source_prompt, controls=guides.controls)
     change = Conditioning(
-        prompt=PromptEmbeds(states=torch.cat([one.states for one in targets])) if targets else restyler.target,
+        prompt=PromptEmbeds(states=torch.cat([one.states for one in targets])) if targets else restyler.prompt,
         negative=restyler.negative,
         guidance=restyler.guidance,
         controls=guides.controls,
@@ -208,14 +210,14 @@ def restyle_frames(
         if options.start == "inversion":
             denoise = bind(model.denoiser, describe, batch=options.batch, memory=memory)
             amount = (options.variation or 0.0) if path.steps else 0.0
-            whole = guides.mask is not None and not restyler.leaps and not amount
+            whole = guides.mask is not None and not restyler.uses_single_pass_inversion and not amount
             passed = _inverted(restyler, denoise, source, describe, on_step, whole=whole)
             noisy, source_at = Latents(data=passed[-1]), inverted_source(passed)
             if amount:
                 noise = _drawn(restyler, guides, source, numbers)
                 noisy = Latents(data=varied(noisy.data, source.data, noise, path.steps[0], amount=amount))
             # In fewer steps the inversion does not stop where sampling does, and with variation not at the source's.
-            if path.steps and (restyler.leaps or amount):
+            if path.steps and (restyler.uses_single_pass_inversion or amount):
                 source_at = noised_source(source.data, implied_noise(noisy.data, source.data, path.steps[0]))
             elif path.steps and restyler.inversion != path:
                 source_at = source_between(passed, restyler.inversion)
@@ -230,7 +232,7 @@ def restyle_frames(
         adapters.enter_context(restyler.sampling())
         regional = adapters.enter_context(model.regional()) if guides.regions else None
         denoise = bind(model.denoiser, change, batch=options.batch, memory=memory, regional=regional)
-        keep = None if cells is None else keep_outside(cells, source_at)
+        keep = None if cells is None else blend_outside(cells, source_at)
         clean = noisy
         for done, latents in enumerate(sample(denoise, noisy, path, keep=keep), start=1):
             finite(latents.data, f"latents of sampling step {done} of {len(path.steps)}", precision=model.precision)
@@ -242,7 +244,7 @@ def restyle_frames(
     for region in guides.regions:
         outside = 1 - pool_mask(region.mask, space=model.codec.factor)
         cells = outside if cells is None else cells * outside
-    return Latents(data=share_change(clean.data, source.data, cells), timestep=clean.timestep)
+    return Latents(data=match_to_anchor(clean.data, source.data, cells), timestep=clean.timestep)
 
 
 def shot_windows(options: RestyleOptions, shot: FrameRange, *, size: int | None = None) -> tuple[Window, ...]:
@@ -253,7 +255,7 @@ def shot_windows(options: RestyleOptions, shot: FrameRange, *, size: int | None 
 
 
 def restyle_window(
-    restyler: Restyler,
+    restyler: PreparedRestyle,
     shot: FrameRange,
     window: FrameRange,
     frames_of: Callable[[FrameRange], torch.Tensor],
@@ -306,7 +308,9 @@ def join_windows(
         yield FrameRange(start=start, stop=stop), Latents(data=data[: stop - start])
 
 
-def _drawn(restyler: Restyler, guides: Guides, source: Latents, numbers: Sequence[int]) -> torch.Tensor:
+def _drawn(
+    restyler: PreparedRestyle, guides: FrameConditioning, source: Latents, numbers: Sequence[int]
+) -> torch.Tensor:
     """The noise of these frames, (T, C, h, w): as steered, or the first one's for all, so that it does not flicker."""
     if guides.noise is not None:
         return guides.noise.to(source.data)
@@ -315,7 +319,7 @@ def _drawn(restyler: Restyler, guides: Guides, source: Latents, numbers: Sequenc
 
 
 def _inverted(
-    restyler: Restyler,
+    restyler: PreparedRestyle,
     denoise: Denoise,
     source: Latents,
     describe: Conditioning,
@@ -327,8 +331,8 @@ def _inverted(
     path, precision = restyler.inversion, restyler.model.precision
 
     def walk() -> list[torch.Tensor]:
-        if restyler.leaps:
-            led = finite(leap(denoise, source.data, path), "inverted latents", precision=precision)
+        if restyler.uses_single_pass_inversion:
+            led = finite(single_pass_inversion(denoise, source.data, path), "inverted latents", precision=precision)
             on_step("invert", 1.0)
             return [led]
         passed: list[torch.Tensor] = []
@@ -349,7 +353,7 @@ def _inverted(
         fixed_point=restyler.fixed_point,
         cross_frame=restyler.options.cross_frame,
         batch=restyler.options.batch,
-        fingerprint=restyler.inverting,
+        fingerprint=restyler.inversion_fingerprint,
     )
-    count = 1 if restyler.leaps else len(path.steps)
+    count = 1 if restyler.uses_single_pass_inversion else len(path.steps)
     return [source.data, *kept_inversion(restyler.inversions, facts, source.data, count, walk, whole=whole)]

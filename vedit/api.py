@@ -16,7 +16,7 @@ from vedit.errors import ArgumentError
 from vedit.media.output import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.writing.atomic import Stamp
 from vedit.options.masks import MaskSpec, RegionSpec
-from vedit.options.request import BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Start, Upscale
+from vedit.options.request import BlackBars, Preserve, QualityName, RenderRequest, RestyleOptions, Start, Upscale
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render import preview as stills
 from vedit.render import run as render
@@ -52,7 +52,7 @@ def _called(
     strength: float = 1.0,
     guidance: float | None = None,
     controls: Sequence[ControlSpec | str] | None = None,
-    keep: Keep | None = None,
+    keep: Preserve | None = None,
     mask: MaskSpec | Path | str | None = None,
     regions: Sequence[RegionSpec | str] = (),
     variation: float | None = None,

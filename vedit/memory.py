@@ -30,7 +30,7 @@ Made = TypeVar("Made")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Footing:
+class MemoryBudget:
     """How much is held at once.
 
     Attributes:
@@ -50,7 +50,7 @@ class Footing:
         return ", ".join([f"batch {self.batch}", f"window {self.window}", *extras])
 
 
-def smaller(footing: Footing, *, stage: Stage, can_offload: bool) -> Footing | None:
+def smaller(footing: MemoryBudget, *, stage: Stage, can_offload: bool) -> MemoryBudget | None:
     """The next rung down; None at the bottom.
 
     The batch first, which costs little but speed; then what changes the frames least and helps where memory ran out:
@@ -84,7 +84,7 @@ class Adjustable(Protocol):
     def set_memory(self, *, batch: int, tiled: bool, offloaded: bool) -> None: ...
 
 
-class Ladder:
+class MemoryLadder:
     """Where a render stands, and the way down; every step is told.
 
     Args:
@@ -93,7 +93,7 @@ class Ladder:
         on_note: told of each step in a line.
     """
 
-    def __init__(self, footing: Footing, model: Adjustable, *, on_note: Callable[[str], None]) -> None:
+    def __init__(self, footing: MemoryBudget, model: Adjustable, *, on_note: Callable[[str], None]) -> None:
         self.footing = footing
         self.notes: list[str] = []
         self._model, self._on_note = model, on_note
@@ -128,7 +128,7 @@ class Ladder:
         self.footing = replace(self.footing, window=window, batch=batch)
         self._tell_model()
 
-    def join(self, others: Iterable[Ladder]) -> None:
+    def join(self, others: Iterable[MemoryLadder]) -> None:
         """Go on where others have left the model that is theirs too; called as this one's turn comes."""
         told = [ladder.footing for ladder in others if ladder is not self and ladder.notes]
         own = self.footing

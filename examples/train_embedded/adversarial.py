@@ -31,7 +31,7 @@ from trainer.looks import LOOKS
 from trainer.loop import LoopOptions, run_loop
 from trainer.starting import KEY, MisfitError, load_autoencoder, load_networks, start_of
 
-from vedit.models.distilled import FastTier, unet_digest
+from vedit.models.distilled import DistilledWeights, unet_digest
 
 TAUGHT = "looks"
 """What a state says of the looks that its run teaches alone; nothing where it teaches all."""
@@ -151,7 +151,7 @@ def whole_writer(
 
 def drawn_writer(args: argparse.Namespace, own: Networks) -> Callable[[dict[str, Tensor]], int]:
     """Writes what the UNet's averaged weights differ by from the model's own; returns its size in bytes."""
-    tier = FastTier(
+    tier = DistilledWeights(
         folder=args.out, schedules=WAYS, guidance=1.0, unet=unet_digest(args.weights), looks=tuple(args.looks)
     )
 

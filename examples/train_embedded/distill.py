@@ -23,7 +23,7 @@ from trainer.loop import LoopOptions, run_loop
 from trainer.lora import Changes
 from trainer.teacher import Teacher
 
-from vedit.models.distilled import FastTier, Schedule, unet_digest, withdraw_other, write_settings
+from vedit.models.distilled import DistilledWeights, Schedule, unet_digest, withdraw_other, write_settings
 from vedit.models.facts import default_guidance
 from vedit.models.load import load
 from vedit.models.lora import lora_bytes, write_lora
@@ -67,7 +67,7 @@ def main() -> None:
     args = arguments()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        tier = FastTier(
+        tier = DistilledWeights(
             folder=args.out or args.weights / FAST_FOLDER,
             schedules=schedules_of(args),
             guidance=default_guidance(str(args.weights)) if args.guidance is None else args.guidance,
@@ -89,7 +89,7 @@ def schedules_of(args: argparse.Namespace) -> dict[str, Schedule]:
     }
 
 
-def distil(args: argparse.Namespace, tier: FastTier, device: torch.device) -> Iterator[dict[str, float]]:
+def distil(args: argparse.Namespace, tier: DistilledWeights, device: torch.device) -> Iterator[dict[str, float]]:
     """Train, export at every saved state and at the end; yields rows of the log."""
     # Without a tier that is there already: it is replaced, and may be of other weights.
     model = load(str(args.weights), controls=("tile", "softedge"), fast=False)
@@ -136,7 +136,7 @@ def distil(args: argparse.Namespace, tier: FastTier, device: torch.device) -> It
     yield from run_loop(changes, start, folder=args.work, options=options, on_save=on_save, kept=kept)
 
 
-def decides(args: argparse.Namespace, tier: FastTier, fingerprint: Mapping[str, str]) -> dict[str, str]:
+def decides(args: argparse.Namespace, tier: DistilledWeights, fingerprint: Mapping[str, str]) -> dict[str, str]:
     """What a saved state must have in common with a run that goes on from it, by name."""
     settings = {
         "schedules": {quality: asdict(schedule) for quality, schedule in tier.schedules.items()},

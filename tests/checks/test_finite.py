@@ -17,7 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.support.clips import two_shots
 from vedit.checks.finite import is_finite
-from vedit.diffusion.distilled import through
+from vedit.diffusion.distilled import from_timesteps
 from vedit.diffusion.trajectory import trajectory
 from vedit.errors import ModelError, NotFiniteError
 from vedit.finishing.upsample import composite, upsample_change
@@ -31,7 +31,7 @@ from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.ranges import to_integer
 from vedit.render.preview import preview
 from vedit.render.run import restyle
-from vedit.store.units import Work, work_folder
+from vedit.store.units import UnitStore, work_folder
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.types import FrameRange
 
@@ -133,7 +133,7 @@ def test_an_autoencoder_has_a_scaling(folder: Path, scaling: float) -> None:
 def test_a_scheduler_has_noise_levels(config: dict[str, Any]) -> None:
     if "trained_betas" in config:
         config = {**config, "num_train_timesteps": 3}
-    for make in (lambda: trajectory(config, steps=2), lambda: through(config, [2, 1])):
+    for make in (lambda: trajectory(config, steps=2), lambda: from_timesteps(config, [2, 1])):
         with pytest.raises(ModelError, match="the scheduler's config"):
             make()
 
@@ -245,7 +245,7 @@ def test_what_overflows_is_tried_again_in_float32(clip: Path, folder: Path, tmp_
     assert pixels.std() > 1, "a picture"
     assert not work_folder(tmp_path / "out.mkv").exists()
     # The same as a render that never tried less.
-    with Work(tmp_path / "straight.mkv") as work:
+    with UnitStore(tmp_path / "straight.mkv") as work:
         work.set_precision("float32")
         work.put("a" * 64, torch.zeros(1), frames=(0, 1), computed_on={})
     restyle(replace(request, output=tmp_path / "straight.mkv"))

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vedit.diffusion.blending import inverted_source, keep_outside, noised_source, pool_mask, source_between
-from vedit.diffusion.distilled import through
+from vedit.diffusion.blending import blend_outside, inverted_source, noised_source, pool_mask, source_between
+from vedit.diffusion.distilled import from_timesteps
 from vedit.diffusion.samplers import sample
 from vedit.diffusion.trajectory import add_noise, trajectory
 from vedit.types import Latents
@@ -92,7 +92,7 @@ def test_outside_follows_the_noised_source_at_every_step() -> None:
     path = trajectory(CONFIG, steps=5)
     noisy = add_noise(Latents(data=clean), noise, path)
     plain = list(sample(lambda x, _: torch.tanh(x), noisy, path))
-    kept = list(sample(lambda x, _: torch.tanh(x), noisy, path, keep=keep_outside(mask, noised_source(clean, noise))))
+    kept = list(sample(lambda x, _: torch.tanh(x), noisy, path, keep=blend_outside(mask, noised_source(clean, noise))))
     for step, after in zip(path.steps[:-1], kept[:-1], strict=True):
         source = sqrt(step.alpha_cleaner) * clean + sqrt(1 - step.alpha_cleaner) * noise
         torch.testing.assert_close(after.data[..., 3], source[..., 3])
@@ -115,7 +115,7 @@ def test_the_inverted_source_is_walked_backwards() -> None:
 
 def test_between_stops_the_source_goes_where_ddim_leads() -> None:
     """With one picture and one noise to each part of the way, as a step of the inversion has it."""
-    stops, path = through(CONFIG, (901, 451)), through(CONFIG, (901, 721, 541, 451, 361, 181, 1))
+    stops, path = from_timesteps(CONFIG, (901, 451)), from_timesteps(CONFIG, (901, 721, 541, 451, 361, 181, 1))
     generator = torch.Generator().manual_seed(0)
     clean, low_noise, high_picture, high_noise = torch.randn(4, 1, 2, 3, 3, generator=generator, dtype=torch.float64)
 

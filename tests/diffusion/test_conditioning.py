@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from vedit.diffusion.conditioning import Conditioning, Control, RegionGuide, bind
+from vedit.diffusion.conditioning import Conditioning, Control, RegionConditioning, bind
 from vedit.diffusion.trajectory import Step
 from vedit.testing.fakes import FakeDenoiser, FakeTextEncoder
 from vedit.types import ControlInput, ControlMap, ControlSpec, PromptEmbeds
@@ -25,7 +25,7 @@ class Recorder:
     calls: list[tuple[PromptEmbeds, list[torch.Tensor], tuple[ControlInput, ...]]] = field(default_factory=list)  # pyright: ignore[reportUnknownVariableType]
     shown: list[torch.Tensor] = field(default_factory=list[torch.Tensor])
 
-    def show(self, regions: Sequence[RegionGuide]) -> None:
+    def show(self, regions: Sequence[RegionConditioning]) -> None:
         self.shown = [region.mask for region in regions]
 
     def __call__(
@@ -53,7 +53,7 @@ def test_every_call_gets_its_frames_and_the_negative_no_region() -> None:
         negative=negative,
         guidance=2.0,
         controls=(control, control, late),
-        regions=(RegionGuide(prompt=TEXT("oil"), mask=numbered(1, 16, 16)),),
+        regions=(RegionConditioning(prompt=TEXT("oil"), mask=numbered(1, 16, 16)),),
     )
     denoise = bind(recorder, conditioning, batch=2, regional=recorder)
     denoise(torch.zeros(FRAMES, 4, 2, 2), STEP)
@@ -94,7 +94,7 @@ def test_what_cannot_be_bound() -> None:
     plain = Conditioning(prompt=TEXT("ink"))
     with pytest.raises(ValueError, match="batch must be at least 1"):
         bind(FakeDenoiser(), plain, batch=0)
-    regions = (RegionGuide(prompt=TEXT("oil"), mask=torch.ones(1, 1, 8, 8)),)
+    regions = (RegionConditioning(prompt=TEXT("oil"), mask=torch.ones(1, 1, 8, 8)),)
     with pytest.raises(ValueError, match="regional prompts"):
         bind(FakeDenoiser(), Conditioning(prompt=TEXT("ink"), regions=regions), batch=1)
 

@@ -18,7 +18,7 @@ from vedit.edits.confined_paths import NamedFiles
 from vedit.media.writing.write import VideoWriter
 from vedit.options.request import RestyleOptions
 from vedit.render import run as render
-from vedit.store.frames import UNTOUCHED, FinishedFrames, KeptShot
+from vedit.store.frames import UNTOUCHED, FinishedFrames, FinishedShot
 from vedit.types import FrameRange
 
 __all__ = ["folder", "one_model", "sampled", "shown"]
@@ -35,8 +35,8 @@ def shots(folder: Path, *told: str) -> None:
     (folder / "plan.toml").write_text(lines)
 
 
-def kept(first: int, stop: int, key: str, begins: int | None = None) -> KeptShot:
-    return KeptShot(frames=FrameRange(start=first, stop=stop), key=key, first=first if begins is None else begins)
+def kept(first: int, stop: int, key: str, begins: int | None = None) -> FinishedShot:
+    return FinishedShot(frames=FrameRange(start=first, stop=stop), key=key, first=first if begins is None else begins)
 
 
 def test_the_comparison_replaces_nothing_though_the_result_is_replaced(

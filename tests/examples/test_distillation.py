@@ -26,7 +26,7 @@ from trainer.lora import Changes
 from trainer.teacher import Teacher
 
 from vedit.errors import ModelError
-from vedit.models.distilled import FastTier, Schedule, fast_tiers, unet_digest
+from vedit.models.distilled import DistilledWeights, Schedule, distilled_weights, unet_digest
 from vedit.models.load import load
 from vedit.models.lora import read_lora, write_lora
 
@@ -70,9 +70,9 @@ def settings(folder: Path, out: Path, work: Path, **changes: Any) -> Any:
     return SimpleNamespace(**{**defaults, **changes})
 
 
-def tier_of(args: Any, **changes: Any) -> FastTier:
+def tier_of(args: Any, **changes: Any) -> DistilledWeights:
     given: dict[str, Any] = {"schedules": SCHEDULES, "guidance": 2.0, **changes}
-    return FastTier(folder=args.out, unet=unet_digest(args.weights), **given)
+    return DistilledWeights(folder=args.out, unet=unet_digest(args.weights), **given)
 
 
 def distilled(args: Any, **changes: Any) -> dict[str, torch.Tensor]:
@@ -136,7 +136,7 @@ def test_steps_on_one_batch_lower_its_loss(folder: Path, monkeypatch: pytest.Mon
     changes = Changes(student, rank=4)
     optimizer = torch.optim.Adam(changes.parameters(), lr=3e-3)
     one_step = {"draft": Schedule(sampling=(751,), inversion=(1,))}
-    tier = FastTier(folder=Path(), schedules=one_step, guidance=4.0, unet="of the teacher")
+    tier = DistilledWeights(folder=Path(), schedules=one_step, guidance=4.0, unet="of the teacher")
     start = distillation.distillation_loss(
         teacher, student, tier, span=375, inverted=1.0, packs=Path(), seed=0, workers=0
     )
@@ -155,7 +155,7 @@ def test_the_tier_that_comes_out_is_found_and_fits(folder: Path, tmp_path: Path)
     model = tmp_path / "model"
     shutil.copytree(folder, model)
     distilled(settings(model, model / "fast", tmp_path / "work", steps=1))
-    (tier,) = fast_tiers(str(model))
+    (tier,) = distilled_weights(str(model))
     assert (tier.schedules, tier.guidance) == (SCHEDULES, 2.0)
     assert load(str(model)).fast
     # Other weights under the same name: the tier goes as they come, or is refused and made again.

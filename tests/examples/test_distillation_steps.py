@@ -17,10 +17,10 @@ from trainer.form import new_scheduler
 from trainer.teacher import Teacher, velocity
 
 from vedit.diffusion.conditioning import Conditioning, bind
-from vedit.diffusion.distilled import through
+from vedit.diffusion.distilled import from_timesteps
 from vedit.diffusion.trajectory import cleaner
-from vedit.models.distilled import FastTier, Schedule
-from vedit.models.families.sd import Fast
+from vedit.models.distilled import DistilledWeights, Schedule
+from vedit.models.families.sd import LoadedDistilled
 from vedit.models.load import load
 from vedit.models.lora import Lora
 from vedit.options.request import RestyleOptions
@@ -40,7 +40,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_target_is_where_two_explicit_steps_lead() -> None:
     """By Song et al.'s equation 12 in x0 and epsilon, against one rotation by the v that is asked for."""
-    coarse, fine = (through(new_scheduler().config, steps) for steps in (SAMPLING, refined(SAMPLING, 2)))
+    coarse, fine = (from_timesteps(new_scheduler().config, steps) for steps in (SAMPLING, refined(SAMPLING, 2)))
     assert refined(SAMPLING, 2) == (751, 576, 401, 200)
     assert refined((751, 501, 251), 3) == (751, 668, 584, 501, 418, 334, 251, 167, 84)
     generator = torch.Generator().manual_seed(0)
@@ -90,10 +90,10 @@ def test_inverted_sources_lie_where_a_render_begins(folder: Path, schedule: Sche
     found = teacher.inverted(clean, course, scene)
 
     once = replace(schedule, fixed_point=min(schedule.fixed_point, 1))
-    tier = FastTier(folder=Path(), schedules={"standard": once}, guidance=2.0, unet="its own")
-    model = replace(model, fast=(Fast(tier=tier, lora=Lora(pairs={}, scale=1.0)),))
+    tier = DistilledWeights(folder=Path(), schedules={"standard": once}, guidance=2.0, unet="its own")
+    model = replace(model, fast=(LoadedDistilled(tier=tier, lora=Lora(pairs={}, scale=1.0)),))
     restyler = prepare(model, RestyleOptions(cross_frame=False))
-    describe = Conditioning(prompt=restyler.source, controls=own_guides(restyler)((0, 1), frames).controls)
+    describe = Conditioning(prompt=restyler.source_prompt, controls=own_guides(restyler)((0, 1), frames).controls)
     denoise = bind(model.denoiser, describe, batch=2, memory=None)
     *_, expected = _inverted(restyler, denoise, Latents(data=clean), describe, ignore_step, whole=False)
     # The trainer's is in bfloat16, of which noise that is made whole makes more.
@@ -105,7 +105,7 @@ def test_a_guided_teacher_moves_away_from_no_words(folder: Path) -> None:
     model = load(str(folder), controls=("tile", "softedge"))
     teacher = Teacher(model, guidance=3.0, device=CPU)
     scene = teacher.scene(small_pairs(0, seed=0, packs=Path()), torch.ones(2, 2, 1, 1, 1))
-    x, step = torch.randn(2, 16, 4, 4), through(model.scheduler_config, SAMPLING).steps[0]
+    x, step = torch.randn(2, 16, 4, 4), from_timesteps(model.scheduler_config, SAMPLING).steps[0]
     added = teacher.residuals(x, step.timestep, scene)
     with torch.no_grad():
         told, untold = (

@@ -47,7 +47,7 @@ from trainer.prompts import Outfit  # noqa: E402
 from trainer.starting import MisfitError  # noqa: E402
 
 from vedit.diffusion.trajectory import Step  # noqa: E402
-from vedit.models.distilled import FastTier, read_tier  # noqa: E402
+from vedit.models.distilled import DistilledWeights, read_distilled  # noqa: E402
 from vedit.models.lora import low_rank, read_lora  # noqa: E402
 
 
@@ -118,10 +118,10 @@ def test_the_factors_of_a_change_give_it_back() -> None:
 
 def test_a_change_that_is_written_leads_to_what_was_learnt(tmp_path: Path) -> None:
     own, learnt = (Networks.new(widths=(8, 16, 16), norm_groups=4).unet for _ in range(2))
-    tier = FastTier(folder=tmp_path / "drawn", schedules=WAYS, guidance=1.0, unet="its own", looks=("clay",))
+    tier = DistilledWeights(folder=tmp_path / "drawn", schedules=WAYS, guidance=1.0, unet="its own", looks=("clay",))
     size = write_drawn(tier, own, dict(learnt.state_dict()), rank=512)
     assert size == tier.weights.stat().st_size
-    assert read_tier(tier.folder) == tier
+    assert read_distilled(tier.folder) == tier
     change = read_lora(tier.weights, own)
     with change.merged(own):
         for name, value in learnt.named_parameters():

@@ -25,7 +25,7 @@ from trainer.form import new_scheduler  # noqa: E402
 from trainer.loop import append_row, mean_row  # noqa: E402
 from trainer.sliced import sliced_distance  # noqa: E402
 
-from vedit.diffusion.distilled import through  # noqa: E402
+from vedit.diffusion.distilled import from_timesteps  # noqa: E402
 from vedit.diffusion.trajectory import Step, cleaner  # noqa: E402
 
 
@@ -106,7 +106,7 @@ def test_what_stands_between_source_and_target_is_less_of_the_source_the_less_no
 
 @pytest.mark.parametrize("leaping", [False, True])
 def test_an_inverted_source_is_at_the_noise_level_where_its_render_begins(leaping: bool) -> None:
-    up = through(new_scheduler().config, (901, 671, 451, 251, 81))
+    up = from_timesteps(new_scheduler().config, (901, 671, 451, 251, 81))
     clean, noise, met = draws(1, 4, 12, 12), draws(1, 4, 12, 12, seed=3), list[int]()
 
     def knows(x: torch.Tensor, step: Step) -> torch.Tensor:

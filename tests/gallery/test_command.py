@@ -85,7 +85,7 @@ def test_what_cannot_be_done_is_said_before_the_work(
         raise AssertionError("the model was loaded")
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("vedit.gallery.pictures.load_restylers", load)
+    monkeypatch.setattr("vedit.gallery.pictures.load_prepared", load)
     code, _, err = run(capsys, str(clip), "--of", "night", *words, *(["--dry-run"] if dry else []))
     assert code == 2 and told in err, err
     assert not list(tmp_path.iterdir())

@@ -198,14 +198,14 @@ def test_an_inversion_of_fewer_steps_stops_where_the_sampling_does(model: str) -
     for strength in (0.0, 0.25, 0.5, 1.0):
         options = RestyleOptions(prompt="x", steps=8, inversion_steps=4, fixed_point=2, guidance=1.0, strength=strength)
         restyler = prepare(loaded, options)
-        sampled, stops = ([step.timestep for step in one.steps] for one in (restyler.path, restyler.inversion))
+        sampled, stops = ([step.timestep for step in one.steps] for one in (restyler.trajectory, restyler.inversion))
         assert len(sampled) == int(8 * strength)
         assert stops[:1] == sampled[:1]
         assert set(stops) <= set(sampled)
         assert len(stops) == {0.0: 0, 0.25: 1, 0.5: 2, 1.0: 4}[strength]
         assert evaluations(model, options) == 2 * len(stops) + len(sampled)
     whole = prepare(loaded, RestyleOptions(prompt="x", steps=8, inversion_steps=8))
-    assert whole.inversion == whole.path
+    assert whole.inversion == whole.trajectory
 
 
 def test_what_ships_can_be_read() -> None:

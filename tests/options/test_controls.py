@@ -8,7 +8,15 @@ import torch
 
 from vedit.errors import InputError
 from vedit.options import controls
-from vedit.options.controls import KEEPS, control_maps, keeping, kept, parse_control, settled, with_sources
+from vedit.options.controls import (
+    KEEPS,
+    control_maps,
+    controls_for_intent,
+    keeping,
+    parse_control,
+    settled,
+    with_sources,
+)
 from vedit.options.request import DEFAULT_CONTROLS, RestyleOptions
 from vedit.types import ControlSpec
 
@@ -54,12 +62,12 @@ def test_a_control_acts_within_a_mask() -> None:
 
 
 def test_what_is_kept_takes_the_controls_that_the_model_has() -> None:
-    assert [spec.kind for spec in kept("structure", ["tile", "softedge"])] == ["softedge", "tile"]
-    assert [spec.kind for spec in kept("motion", ["pose"])] == ["pose"]
+    assert [spec.kind for spec in controls_for_intent("structure", ["tile", "softedge"])] == ["softedge", "tile"]
+    assert [spec.kind for spec in controls_for_intent("motion", ["pose"])] == ["pose"]
     for intent in KEEPS:
-        assert kept(intent, ["tile", "softedge", "depth", "pose", "lineart"])
+        assert controls_for_intent(intent, ["tile", "softedge", "depth", "pose", "lineart"])
     with pytest.raises(InputError, match="branches for softedge, depth, tile"):
-        kept("structure", ["openpose"])
+        controls_for_intent("structure", ["openpose"])
 
 
 def test_control_videos_replace_preprocessors_or_join_them() -> None:

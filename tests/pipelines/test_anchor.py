@@ -10,7 +10,7 @@ import torch
 from vedit.models.families.sd import Model
 from vedit.models.load import load
 from vedit.options.request import RestyleOptions
-from vedit.pipelines.restyle import Restyler, own_guides, prepare, restyle_frames, restyle_window, shot_windows
+from vedit.pipelines.restyle import PreparedRestyle, own_guides, prepare, restyle_frames, restyle_window, shot_windows
 from vedit.types import FrameRange
 
 OPTIONS = RestyleOptions(prompt="watercolor painting", steps=3, fixed_point=1, batch=3, window=4, overlap=1)
@@ -23,7 +23,7 @@ def model() -> Model:
 
 
 @pytest.fixture(scope="module")
-def restyler(model: Model) -> Restyler:
+def restyler(model: Model) -> PreparedRestyle:
     return prepare(model, OPTIONS)
 
 
@@ -39,7 +39,7 @@ def frames() -> torch.Tensor:
 
 
 def window(
-    restyler: Restyler, frames: torch.Tensor, shot: FrameRange, part: FrameRange, anchor: int | None
+    restyler: PreparedRestyle, frames: torch.Tensor, shot: FrameRange, part: FrameRange, anchor: int | None
 ) -> torch.Tensor:
     def frames_of(wanted: FrameRange) -> torch.Tensor:
         return frames[wanted.start : wanted.stop]
@@ -48,7 +48,7 @@ def window(
 
 
 def test_an_anchor_elsewhere_changes_every_window_and_each_stands_alone(
-    restyler: Restyler, frames: torch.Tensor
+    restyler: PreparedRestyle, frames: torch.Tensor
 ) -> None:
     """The windows of a shot are made in any order, twice, to the same bits, and each has the anchor in it."""
     parts = [part.frames for part in shot_windows(OPTIONS, SECOND)]
@@ -61,7 +61,7 @@ def test_an_anchor_elsewhere_changes_every_window_and_each_stands_alone(
         assert float((again - window(restyler, frames, SECOND, part, None)).abs().max()) > 0.05
 
 
-def test_all_windows_see_the_same_anchor(restyler: Restyler, frames: torch.Tensor) -> None:
+def test_all_windows_see_the_same_anchor(restyler: PreparedRestyle, frames: torch.Tensor) -> None:
     found: list[torch.Tensor] = []
     for part in (range(3, 7), range(6, 10), range(3, 4)):
         numbers = [1, *part]
@@ -72,13 +72,13 @@ def test_all_windows_see_the_same_anchor(restyler: Restyler, frames: torch.Tenso
         torch.testing.assert_close(other, found[0], rtol=0, atol=1e-4)
 
 
-def test_the_shots_own_first_frame_is_no_other_anchor(restyler: Restyler, frames: torch.Tensor) -> None:
+def test_the_shots_own_first_frame_is_no_other_anchor(restyler: PreparedRestyle, frames: torch.Tensor) -> None:
     for part in (part.frames for part in shot_windows(OPTIONS, SECOND)):
         own = window(restyler, frames, SECOND, part, SECOND.start)
         assert torch.equal(own, window(restyler, frames, SECOND, part, None))
 
 
-def test_what_other_shots_show_is_nothing_without_an_anchor(restyler: Restyler, frames: torch.Tensor) -> None:
+def test_what_other_shots_show_is_nothing_without_an_anchor(restyler: PreparedRestyle, frames: torch.Tensor) -> None:
     """Never attend across a cut: the first shot can be anything, the second is the same to the last bit."""
     other = frames.clone()
     other[:3] = 1 - other[:3]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vedit.diffusion.blending import pool_mask
-from vedit.diffusion.conditioning import Control, Guides, RegionGuide
+from vedit.diffusion.conditioning import Control, FrameConditioning, RegionConditioning
 from vedit.errors import InputError
 from vedit.models.families.sd import Model
 from vedit.models.load import load
@@ -42,7 +42,7 @@ def restyled(
     frames: torch.Tensor,
     *,
     mask: torch.Tensor | None = None,
-    regions: tuple[RegionGuide, ...] = (),
+    regions: tuple[RegionConditioning, ...] = (),
 ) -> torch.Tensor:
     restyler = prepare(model, options)
     numbers = range(len(frames))
@@ -79,7 +79,7 @@ def test_a_feathered_mask_lies_between(model: Model, frames: torch.Tensor) -> No
 
 def test_a_region_that_is_everything_is_the_prompt(model: Model, frames: torch.Tensor) -> None:
     """Through inversion, sampling, guidance, controls and cross-frame attention."""
-    regions = (RegionGuide(prompt=model.text("night"), mask=torch.ones(FRAMES, 1, *frames.shape[-2:])),)
+    regions = (RegionConditioning(prompt=model.text("night"), mask=torch.ones(FRAMES, 1, *frames.shape[-2:])),)
     found = restyled(model, OPTIONS, frames, regions=regions)
     torch.testing.assert_close(found, restyled(model, replace(OPTIONS, prompt="night"), frames), rtol=0, atol=1e-3)
     assert float((found - restyled(model, OPTIONS, frames)).abs().max()) > 0.1
@@ -89,7 +89,7 @@ def test_a_window_s_guides_are_those_of_the_anchor_and_its_frames(model: Model, 
     restyler = prepare(model, OPTIONS)
     asked: list[tuple[list[int], torch.Tensor]] = []
 
-    def guides_of(numbers: Sequence[int], small: torch.Tensor) -> Guides:
+    def guides_of(numbers: Sequence[int], small: torch.Tensor) -> FrameConditioning:
         asked.append((list(numbers), small))
         return replace(own_guides(restyler)(numbers, small), mask=torch.zeros(len(small), 1, *small.shape[-2:]))
 
@@ -142,7 +142,7 @@ def test_a_map_acts_through_the_branch_it_is_for(
 
     def steered(kind: str) -> torch.Tensor:
         control = Control(spec=ControlSpec(kind=kind), map=ControlMap(kind=kind, frames=frames))
-        return restyle_frames(restyler, frames, range(FRAMES), Guides(controls=(control,))).data
+        return restyle_frames(restyler, frames, range(FRAMES), FrameConditioning(controls=(control,))).data
 
     assert torch.equal(steered("softedge-other"), steered("softedge"))
     assert not torch.equal(steered("softedge"), steered("tile"))

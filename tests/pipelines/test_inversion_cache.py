@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 import torch
 
-from vedit.diffusion.conditioning import Guides
+from vedit.diffusion.conditioning import FrameConditioning
 from vedit.diffusion.inversion_cache import kept_inversion
 from vedit.models.families.sd import Model
 from vedit.models.load import load
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
-from vedit.store.computed import FrameCache
+from vedit.store.computed import ComputedCache
 from vedit.types import ControlSpec
 
 STEPS, FIXED_POINT, BATCHES = 2, 2, 2
@@ -54,27 +54,29 @@ def frames() -> torch.Tensor:
 
 
 @pytest.fixture
-def cache(tmp_path: Path) -> FrameCache:
-    return FrameCache(tmp_path / "cache").__enter__()
+def cache(tmp_path: Path) -> ComputedCache:
+    return ComputedCache(tmp_path / "cache").__enter__()
 
 
 def restyled(
     model: Model,
     options: RestyleOptions,
     frames: torch.Tensor,
-    kept: FrameCache | None,
+    kept: ComputedCache | None,
     *,
     mask: torch.Tensor | None = None,
 ) -> tuple[torch.Tensor, int]:
     """The latents, and how often the network was called for them."""
     restyler = prepare(model, options, kept)
-    guides: Guides = replace(own_guides(restyler)(NUMBERS, frames), mask=mask)
+    guides: FrameConditioning = replace(own_guides(restyler)(NUMBERS, frames), mask=mask)
     counted: Any = model.denoiser
     counted.calls = 0
     return restyle_frames(restyler, frames, NUMBERS, guides).data, counted.calls
 
 
-def test_another_prompt_goes_on_from_the_kept_inversion(model: Model, frames: torch.Tensor, cache: FrameCache) -> None:
+def test_another_prompt_goes_on_from_the_kept_inversion(
+    model: Model, frames: torch.Tensor, cache: ComputedCache
+) -> None:
     _, calls = restyled(model, OPTIONS, frames, cache)
     assert calls == INVERTED + SAMPLED
     for changes in ({"prompt": "night"}, {"negative_prompt": "noise"}, {"guidance": 3.0}, {"seed": 5}):
@@ -87,7 +89,7 @@ def test_another_prompt_goes_on_from_the_kept_inversion(model: Model, frames: to
 
 
 def test_a_mask_needs_all_steps_and_finds_them_the_next_time(
-    model: Model, frames: torch.Tensor, cache: FrameCache
+    model: Model, frames: torch.Tensor, cache: ComputedCache
 ) -> None:
     """What an unmasked render kept is not enough; what a masked one kept is enough for both and for other masks."""
     mask = torch.zeros(3, 1, 64, 64)
@@ -120,16 +122,18 @@ def test_a_mask_needs_all_steps_and_finds_them_the_next_time(
     ids=lambda changes: "-".join(map(str, changes)),
 )
 def test_what_an_inversion_depends_on_makes_another(
-    model: Model, frames: torch.Tensor, cache: FrameCache, changes: dict[str, Any]
+    model: Model, frames: torch.Tensor, cache: ComputedCache, changes: dict[str, Any]
 ) -> None:
     restyled(model, OPTIONS, frames, cache)
     options = replace(OPTIONS, **changes)
     _, calls = restyled(model, options, frames, cache)
-    steps, batches = len(prepare(model, options).path.steps), -(-len(frames) // options.batch)
+    steps, batches = len(prepare(model, options).trajectory.steps), -(-len(frames) // options.batch)
     assert calls == steps * batches * ((options.fixed_point or 0) + 2)
 
 
-def test_frames_and_weights_are_told_by_what_is_in_them(model: Model, frames: torch.Tensor, cache: FrameCache) -> None:
+def test_frames_and_weights_are_told_by_what_is_in_them(
+    model: Model, frames: torch.Tensor, cache: ComputedCache
+) -> None:
     """A pixel, the frame that stands first, and weights of the same name."""
     restyled(model, OPTIONS, frames, cache)
     dotted = frames.clone()
@@ -166,7 +170,7 @@ def _empty(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [_cut, _flip, _empty, Path.unlink])
 def test_damage_is_noticed_and_made_good(
-    model: Model, frames: torch.Tensor, tmp_path: Path, cache: FrameCache, damage: Any
+    model: Model, frames: torch.Tensor, tmp_path: Path, cache: ComputedCache, damage: Any
 ) -> None:
     expected, _ = restyled(model, OPTIONS, frames, cache)
     (file,) = (tmp_path / "cache").rglob("*.safetensors")
@@ -182,14 +186,14 @@ def test_what_is_kept_lies_in_memory_as_what_was_made(tmp_path: Path, layout: to
     """The network's last bits depend on it."""
     source = torch.randn(2, 4, 6, 5).to(memory_format=layout)
     made = [source + step for step in (1, 2)]
-    with FrameCache(tmp_path) as cache:
+    with ComputedCache(tmp_path) as cache:
         assert kept_inversion(cache, {"n": 1}, source, 2, lambda: made, whole=True) == made
         found = kept_inversion(cache, {"n": 1}, source, 2, list, whole=True)
     assert [data.stride() for data in found] == [source.stride()] * 2
     assert all(map(torch.equal, found, made))
 
 
-def test_progress_is_told_where_nothing_is_inverted(model: Model, frames: torch.Tensor, cache: FrameCache) -> None:
+def test_progress_is_told_where_nothing_is_inverted(model: Model, frames: torch.Tensor, cache: ComputedCache) -> None:
     seen: list[Sequence[object]] = []
     for _ in range(2):
         seen.clear()
@@ -199,6 +203,6 @@ def test_progress_is_told_where_nothing_is_inverted(model: Model, frames: torch.
     assert seen == [("sample", (n + 1) / STEPS) for n in range(STEPS)]
 
 
-def test_no_step_no_entry(model: Model, frames: torch.Tensor, tmp_path: Path, cache: FrameCache) -> None:
+def test_no_step_no_entry(model: Model, frames: torch.Tensor, tmp_path: Path, cache: ComputedCache) -> None:
     restyled(model, replace(OPTIONS, strength=0.0), frames, cache)
     assert list((tmp_path / "cache").iterdir()) == []

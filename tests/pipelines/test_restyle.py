@@ -12,7 +12,7 @@ from vedit.models.families.sd import Model
 from vedit.models.load import load
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import (
-    Restyler,
+    PreparedRestyle,
     join_windows,
     own_guides,
     prepare,
@@ -38,7 +38,7 @@ def frames() -> torch.Tensor:
     return torch.stack([picture[:, 8:136, 2 * t : 2 * t + 128] for t in range(10)])
 
 
-def alone(restyler: Restyler, frames: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
+def alone(restyler: PreparedRestyle, frames: torch.Tensor, numbers: Sequence[int]) -> torch.Tensor:
     """Latents of frames that nothing but themselves and the prompt steers."""
     return restyle_frames(restyler, frames, numbers, own_guides(restyler)(numbers, frames)).data
 
@@ -113,7 +113,7 @@ def test_a_frame_under_several_prompts_is_what_it_is_under_each(
 ) -> None:
     restylers = [prepare(model, replace(options, prompt=prompt)) for prompt in ("night", "woodcut", "bronze")]
     first, one = restylers[0], frames[4:5]
-    targets = [restyler.target for restyler in restylers]
+    targets = [restyler.prompt for restyler in restylers]
     together = restyle_frames(first, one, [4], own_guides(first)([4], one), targets=targets).data
     assert len(together) == 3
     for restyler, found in zip(restylers, together, strict=True):
@@ -128,7 +128,7 @@ def test_several_prompts_are_for_one_frame(model: Model, frames: torch.Tensor) -
             frames[:2],
             range(2),
             own_guides(restyler)(range(2), frames[:2]),
-            targets=[restyler.target, restyler.target],
+            targets=[restyler.prompt, restyler.prompt],
         )
 
 

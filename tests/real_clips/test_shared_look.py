@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from vedit.models.families.sd import Model
 from vedit.models.load import load
 from vedit.options.request import RestyleOptions
-from vedit.pipelines.restyle import Restyler, own_guides, prepare, restyle_frames
+from vedit.pipelines.restyle import PreparedRestyle, own_guides, prepare, restyle_frames
 from vedit.ranges import to_unit
 from vedit.session.video import open_video
 from vedit.types import FrameRange
@@ -67,7 +67,7 @@ def apart(sources: list[torch.Tensor], results: list[torch.Tensor]) -> float:
     return float(np.linalg.norm(off.reshape(len(sources), -1, 3).mean(1), axis=1).mean())
 
 
-def restyled(restyler: Restyler, frames: torch.Tensor) -> torch.Tensor:
+def restyled(restyler: PreparedRestyle, frames: torch.Tensor) -> torch.Tensor:
     """The last of the frames; of two, the first is the anchor of another shot."""
     numbers = range(len(frames))
     guides = own_guides(restyler)(numbers, frames)

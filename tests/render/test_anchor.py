@@ -21,16 +21,16 @@ from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import InputError
 from vedit.options.masks import KeyedBox, MaskSpec, RegionSpec
 from vedit.options.request import RenderRequest
-from vedit.render.conditioning import Anchor, Steering
-from vedit.render.job import steered_by
+from vedit.render.conditioning import Anchor, ConditioningSource
+from vedit.render.job import conditioning_of
 from vedit.render.preview import stills_of
 from vedit.render.settle import make_job
 from vedit.session.video import open_video
-from vedit.store.computed import FrameCache
+from vedit.store.computed import ComputedCache
 from vedit.types import ControlSpec, FrameRange, PromptEmbeds, Shot
 
 if TYPE_CHECKING:
-    from vedit.diffusion.conditioning import Guides
+    from vedit.diffusion.conditioning import FrameConditioning
     from vedit.types import IntFrames
 
 LOOK = "night"
@@ -79,14 +79,14 @@ def request(clip: Path, output: Path, **settings: Any) -> RenderRequest:
     return replace(asked, controlnets=FLOW_BRANCH) if flow else asked
 
 
-def guides_at(wanted: RenderRequest, folder: Path, number: int) -> Guides:
+def guides_at(wanted: RenderRequest, folder: Path, number: int) -> FrameConditioning:
     """What steers the anchor and a frame of the second shot that are sampled together."""
     job = make_job(wanted)
     shot = next(shot for shot in job.shots if number in shot.frames)
     anchor = job.anchor_of(shot)
     assert anchor is not None
     prompts = [PromptEmbeds(states=torch.zeros(1, 1, 1)) for _ in wanted.options.regions]
-    with FrameCache(folder) as cache, Steering(steered_by(job), cache) as steering:
+    with ComputedCache(folder) as cache, ConditioningSource(conditioning_of(job), cache) as steering:
         made = steering.guides_of(shot, wanted.options.controls, prompts, anchor)
         return made([anchor.frame, number], torch.rand(2, 3, *job.fit.outer))
 
@@ -162,7 +162,7 @@ def test_the_anchor_is_steered_by_what_holds_in_its_own_shot(clip: Path, tmp_pat
     assert guides.regions[0].mask[0].max() == 1
     assert torch.equal(guides.regions[0].mask[0], guides.regions[0].mask[1])
     job = make_job(request(clip, tmp_path / "out.mov", **settings))
-    with FrameCache(tmp_path / "cache") as cache, Steering(steered_by(job), cache) as steering:
+    with ComputedCache(tmp_path / "cache") as cache, ConditioningSource(conditioning_of(job), cache) as steering:
         own = steering.guides_of(job.shots[0], settings["controls"][:1], [PromptEmbeds(states=torch.zeros(1, 1, 1))])
         maps = own([1], torch.zeros(1, 3, *job.fit.outer)).controls[0].map.frames
     assert torch.equal(guides.controls[0].map.frames[:1], maps)
@@ -252,9 +252,9 @@ def test_a_control_of_the_part_alone_does_not_reach_the_anchor(clip: Path, tmp_p
     controls = (ControlSpec(kind="tile", source=folder / "%04d.png"),)
     wanted = request(clip, tmp_path / "out.mov", anchor="#0", frames=SECOND_PART, controls=controls)
     with (
-        FrameCache(tmp_path / "cache") as cache,
+        ComputedCache(tmp_path / "cache") as cache,
         pytest.raises(InputError, match="does not reach to the anchor #0"),
-        Steering(steered_by(make_job(wanted)), cache),
+        ConditioningSource(conditioning_of(make_job(wanted)), cache),
     ):
         pass
 

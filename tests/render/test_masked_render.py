@@ -120,16 +120,16 @@ def test_a_render_goes_on_only_with_the_same_mask(
 
 
 def test_whole_shot_maps_steer_and_stop_at_the_cut(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from vedit.render.conditioning import Steering
-    from vedit.render.job import steered_by
+    from vedit.render.conditioning import ConditioningSource
+    from vedit.render.job import conditioning_of
     from vedit.render.settle import make_job
-    from vedit.store.computed import FrameCache
+    from vedit.store.computed import ComputedCache
 
     request = api.request(clip, prompt=LOOK, output=tmp_path / "out.mov", controls=(ControlSpec(kind="flow"),))
     # Any branch will do, since nothing is sampled with it.
     job = make_job(replace(request, controlnets=(("flow", str(EMBEDDED / "controlnet_1")),)))
     assert [shot.frames.stop for shot in job.shots] == [CUT, FRAMES]
-    with FrameCache(tmp_path / "cache") as cache, Steering(steered_by(job), cache) as steering:
+    with ComputedCache(tmp_path / "cache") as cache, ConditioningSource(conditioning_of(job), cache) as steering:
         import torch
 
         shown = torch.zeros(2, 3, *job.fit.outer)
@@ -165,10 +165,10 @@ def test_each_control_has_its_own_mask(clip: Path, tmp_path: Path) -> None:
     """Also where two are of one kind."""
     import torch
 
-    from vedit.render.conditioning import Steering
-    from vedit.render.job import steered_by
+    from vedit.render.conditioning import ConditioningSource
+    from vedit.render.job import conditioning_of
     from vedit.render.settle import make_job
-    from vedit.store.computed import FrameCache
+    from vedit.store.computed import ComputedCache
 
     masks = [tmp_path / f"{level}.png" for level in (0, 255)]
     for path in masks:
@@ -179,7 +179,7 @@ def test_each_control_has_its_own_mask(clip: Path, tmp_path: Path) -> None:
         ControlSpec(kind="tile"),
     )
     job = make_job(api.request(clip, prompt=LOOK, output=tmp_path / "out.mov", controls=controls))
-    with FrameCache(tmp_path / "cache") as cache, Steering(steered_by(job), cache) as steering:
+    with ComputedCache(tmp_path / "cache") as cache, ConditioningSource(conditioning_of(job), cache) as steering:
         made = steering.guides_of(job.shots[0], controls, ())([0], torch.zeros(1, 3, *job.fit.outer))
         levels = [None if control.mask is None else float(control.mask.max()) for control in made.controls]
     assert levels == [0.0, 1.0, None]

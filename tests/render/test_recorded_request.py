@@ -15,7 +15,7 @@ import pytest
 from vedit.errors import InputError
 from vedit.media.output import CodecName, OutputOptions, PresetName
 from vedit.options.masks import KeyedBox, KeyedFile, KeyedPoint, MaskSpec, Propagation, RegionSpec
-from vedit.options.request import QUALITIES, Keep, QualityName, RenderRequest, RestyleOptions, Start, Upscale
+from vedit.options.request import QUALITIES, Preserve, QualityName, RenderRequest, RestyleOptions, Start, Upscale
 from vedit.render.recorded_request import as_asked, as_recorded, hashes_of
 from vedit.types import ControlSpec, FrameRange, Shot
 
@@ -57,7 +57,7 @@ def some_look(rng: random.Random, folder: Path) -> RestyleOptions:
             )
             for kind in ("tile", "softedge")[: rng.randrange(3)]
         ),
-        keep=rng.choice([None, *get_args(Keep)]),
+        keep=rng.choice([None, *get_args(Preserve)]),
         mask=rng.choice([None, some_mask(rng, folder)]),
         regions=tuple(RegionSpec(mask=some_mask(rng, folder), prompt=f"look {n}") for n in range(rng.randrange(3))),
         seed=rng.randrange(2**63),

@@ -168,7 +168,7 @@ def test_a_plan_writes_nothing_and_estimates(clip: Path, tmp_path: Path) -> None
 
 def test_a_disk_that_is_nearly_full_is_said_first(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert not any("free" in note for note in plan(request(clip, tmp_path / "out.mov")).notes)
-    monkeypatch.setattr("vedit.render.estimate.shutil.disk_usage", lambda path: SimpleNamespace(free=100_000))  # pyright: ignore[reportUnknownLambdaType]
+    monkeypatch.setattr("vedit.render.notes.shutil.disk_usage", lambda path: SimpleNamespace(free=100_000))  # pyright: ignore[reportUnknownLambdaType]
     (note,) = (note for note in plan(request(clip, tmp_path / "out.mov")).notes if "free" in note)
     assert note.startswith(f"{tmp_path} has 0.0 GB free, the render may need ")
 

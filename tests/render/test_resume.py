@@ -25,19 +25,19 @@ from vedit.media.contract.verify import verify
 from vedit.media.output import OutputOptions
 from vedit.media.reading.read import open_video
 from vedit.media.writing.sidecar import sidecar_path
-from vedit.memory import Footing, Ladder
+from vedit.memory import MemoryBudget, MemoryLadder
 from vedit.options.masks import KeyedFile, MaskSpec, RegionSpec
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.progress.callbacks import ignore_progress
 from vedit.render import finish_shot as finishing
 from vedit.render import sample_shot as sampling
-from vedit.render.conditioning import Steering
-from vedit.render.job import steered_by
-from vedit.render.prepare import load_restylers
+from vedit.render.conditioning import ConditioningSource
+from vedit.render.job import conditioning_of
+from vedit.render.prepare import load_prepared
 from vedit.render.run import restyle
 from vedit.render.settle import make_job
-from vedit.store.computed import FrameCache
-from vedit.store.units import Work, work_folder
+from vedit.store.computed import ComputedCache
+from vedit.store.units import UnitStore, work_folder
 from vedit.types import ControlSpec, FrameRange, Shot
 
 OPTIONS = RestyleOptions(prompt="watercolor painting", quality="draft", steps=1, window=4, overlap=1)
@@ -193,12 +193,12 @@ def test_a_file_that_goes_with_the_part_is_another_one_under_another_part(
         job = make_job(request(clip, tmp_path / "out.mov", options=options, shots=shots, frames=part))
         (shot,) = (shot for shot in job.shots if shot.number == 2)
         with ExitStack() as stack:
-            work = stack.enter_context(Work(job.output.path))
-            cache = stack.enter_context(FrameCache(tmp_path / "cache"))
-            steering = stack.enter_context(Steering(steered_by(job), cache))
-            ((restyler,), _) = load_restylers((job,))
-            ladder = Ladder(Footing(batch=1, window=4), restyler.model, on_note=sampling.ignore_note)
-            sampler = sampling.Sampler(
+            work = stack.enter_context(UnitStore(job.output.path))
+            cache = stack.enter_context(ComputedCache(tmp_path / "cache"))
+            steering = stack.enter_context(ConditioningSource(conditioning_of(job), cache))
+            ((restyler,), _) = load_prepared((job,))
+            ladder = MemoryLadder(MemoryBudget(batch=1, window=4), restyler.model, on_note=sampling.ignore_note)
+            sampler = sampling.ShotSampler(
                 job, restyler, steering, work, ladder, on_progress=ignore_progress, stop=sampling.never
             )
             names.append(sampler.keys(shot))

@@ -12,7 +12,7 @@ import torch
 from safetensors import safe_open
 
 from vedit.errors import InputError
-from vedit.store.units import Work, unit_key, work_folder
+from vedit.store.units import UnitStore, unit_key, work_folder
 
 LATENTS = torch.randn(3, 4, 5, 6, generator=torch.Generator().manual_seed(0))
 MACHINE = {"device": "cpu", "threads": 3}
@@ -21,14 +21,14 @@ KEY = unit_key({"source": "a", "frames": [0, 3]})
 
 def kept(output: Path) -> Path:
     """A work folder with one unit in it, as a killed render leaves it."""
-    with Work(output) as work:
+    with UnitStore(output) as work:
         work.put(KEY, LATENTS, frames=(0, 3), computed_on=MACHINE)
     return work_folder(output)
 
 
 def test_a_unit_comes_back_to_the_last_bit(tmp_path: Path) -> None:
     kept(tmp_path / "out.mp4")
-    with Work(tmp_path / "out.mp4") as work:
+    with UnitStore(tmp_path / "out.mp4") as work:
         assert work.kept == 1
         found = work.get(KEY)
         assert found is not None
@@ -37,21 +37,21 @@ def test_a_unit_comes_back_to_the_last_bit(tmp_path: Path) -> None:
 
 
 def test_a_result_leaves_nothing_and_a_failure_before_the_first_unit_neither(tmp_path: Path) -> None:
-    with Work(tmp_path / "out.mp4") as work:
+    with UnitStore(tmp_path / "out.mp4") as work:
         work.put(KEY, LATENTS, frames=(0, 3), computed_on=MACHINE)
         work.done()
-    with pytest.raises(ZeroDivisionError), Work(tmp_path / "other.mp4"):
+    with pytest.raises(ZeroDivisionError), UnitStore(tmp_path / "other.mp4"):
         _ = 1 / 0
     assert list(tmp_path.iterdir()) == []
 
 
 def test_units_can_outlive_the_result(tmp_path: Path) -> None:
     stale = unit_key({"source": "old"})
-    with Work(tmp_path / "out.mp4") as work:
+    with UnitStore(tmp_path / "out.mp4") as work:
         work.put(KEY, LATENTS, frames=(0, 3), computed_on=MACHINE)
         work.put(stale, LATENTS, frames=(3, 6), computed_on=MACHINE)
         work.done(keep=frozenset([KEY]))
-    with Work(tmp_path / "out.mp4") as work:
+    with UnitStore(tmp_path / "out.mp4") as work:
         assert work.has(KEY)
         assert not work.has(stale)
     assert len(list((work_folder(tmp_path / "out.mp4") / "units").iterdir())) == 1
@@ -78,7 +78,7 @@ def test_a_damaged_unit_is_absent(tmp_path: Path, harm: str) -> None:
             told = json.loads(manifest.read_text())
             told["units"][KEY]["file"] = "../../elsewhere.safetensors"
             manifest.write_text(json.dumps(told))
-    with Work(tmp_path / "out.mp4") as work:
+    with UnitStore(tmp_path / "out.mp4") as work:
         assert work.get(KEY) is None
         work.put(KEY, LATENTS, frames=(0, 3), computed_on=MACHINE)
         again = work.get(KEY)
@@ -90,7 +90,7 @@ def test_what_a_killed_run_was_writing_is_cleared(tmp_path: Path) -> None:
     folder = kept(tmp_path / "out.mp4")
     (folder / ".out.1234.part.mp4").write_bytes(b"half a film")
     (folder / "units" / "0000003-abc.safetensors.part").write_bytes(b"half a unit")
-    with Work(tmp_path / "out.mp4") as work:
+    with UnitStore(tmp_path / "out.mp4") as work:
         assert work.kept == 1
         (unit,) = (folder / "units").iterdir()
         assert unit.suffix == ".safetensors"
@@ -99,7 +99,7 @@ def test_what_a_killed_run_was_writing_is_cleared(tmp_path: Path) -> None:
 
 def test_fresh_forgets(tmp_path: Path) -> None:
     kept(tmp_path / "out.mp4")
-    with Work(tmp_path / "out.mp4", fresh=True) as work:
+    with UnitStore(tmp_path / "out.mp4", fresh=True) as work:
         assert work.kept == 0
         assert work.get(KEY) is None
 
@@ -115,11 +115,11 @@ def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> 
     ) as holder:
         assert holder.stdout is not None
         assert holder.stdout.readline().strip() == "held"
-        with pytest.raises(InputError, match="another vedit is rendering"), Work(output):
+        with pytest.raises(InputError, match="another vedit is rendering"), UnitStore(output):
             pass
         holder.kill()  # as `kill -9`: the lock dies with its process
         holder.wait()
-    with Work(output):
+    with UnitStore(output):
         pass
 
 
@@ -127,12 +127,12 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path: Path) -> None:
     folder = work_folder(tmp_path / "out.mp4")
     folder.mkdir()
     (folder / "holiday.jpg").write_bytes(b"mine")
-    with pytest.raises(InputError, match="not a work folder"), Work(tmp_path / "out.mp4"):
+    with pytest.raises(InputError, match="not a work folder"), UnitStore(tmp_path / "out.mp4"):
         pass
     assert (folder / "holiday.jpg").read_bytes() == b"mine"
     link = work_folder(tmp_path / "linked.mp4")
     link.symlink_to(tmp_path)
-    with pytest.raises(InputError, match="in the way"), Work(tmp_path / "linked.mp4"):
+    with pytest.raises(InputError, match="in the way"), UnitStore(tmp_path / "linked.mp4"):
         pass
 
 
@@ -145,17 +145,17 @@ def test_links_inside_the_folder_are_not_followed(tmp_path: Path) -> None:
     (folder / "lock").touch()
     (folder / "units").symlink_to(victim)
     for fresh in (False, True):
-        with pytest.raises(InputError, match="in the way"), Work(tmp_path / "out.mp4", fresh=fresh):
+        with pytest.raises(InputError, match="in the way"), UnitStore(tmp_path / "out.mp4", fresh=fresh):
             pass
     assert (victim / "mine.txt").read_text() == "mine"
 
 
 def test_a_window_that_memory_made_smaller_is_remembered(tmp_path: Path) -> None:
-    with Work(tmp_path / "out.mp4") as work:
+    with UnitStore(tmp_path / "out.mp4") as work:
         work.set_sizes(0, asked=(24, 8), used=(12, 2))
         work.set_tiled()
         work.put(KEY, LATENTS, frames=(0, 3), computed_on=MACHINE)
-    with Work(tmp_path / "out.mp4") as work:
+    with UnitStore(tmp_path / "out.mp4") as work:
         assert work.sizes(0, (24, 8)) == (12, 2)
         assert work.tiled
         assert work.sizes(0, (16, 8)) == (16, 8), "another window was asked for"
@@ -163,7 +163,7 @@ def test_a_window_that_memory_made_smaller_is_remembered(tmp_path: Path) -> None
 
 
 def test_what_units_were_computed_on_is_in_them_and_in_the_list(tmp_path: Path) -> None:
-    with Work(tmp_path / "out.mp4") as work:
+    with UnitStore(tmp_path / "out.mp4") as work:
         assert work.computed_on is None
         assert work.precision is None
         work.put(KEY, LATENTS, frames=(0, 3), computed_on=MACHINE)
@@ -171,14 +171,14 @@ def test_what_units_were_computed_on_is_in_them_and_in_the_list(tmp_path: Path) 
     (unit,) = (work_folder(tmp_path / "out.mp4") / "units").iterdir()
     with safe_open(unit, "pt") as file:
         assert json.loads(file.metadata()["computed on"]) == MACHINE
-    with Work(tmp_path / "out.mp4") as work:
+    with UnitStore(tmp_path / "out.mp4") as work:
         assert work.computed_on == MACHINE
         assert work.precision == "float32"
     manifest = work_folder(tmp_path / "out.mp4") / "manifest.json"
     for key, value in (("computed on", "cpu"), ("precision", "float8"), ("sampled in", {"0": [[1], [2]]})):
         told = json.loads(manifest.read_text("utf-8"))
         manifest.write_text(json.dumps({**told, key: value}), "utf-8")
-        with Work(tmp_path / "out.mp4") as work:
+        with UnitStore(tmp_path / "out.mp4") as work:
             found = {"computed on": work.computed_on, "precision": work.precision, "sampled in": None}
             assert found[key] is None, "what a user wrote there is not believed"
             assert work.sizes(0, (24, 8)) == (24, 8)

@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from vedit.models.distilled import FastTier, Schedule, unet_digest, withdraw_other, write_settings
+from vedit.models.distilled import DistilledWeights, Schedule, unet_digest, withdraw_other, write_settings
 from vedit.models.load import load
 from vedit.models.lora import write_lora
 from vedit.options.request import RestyleOptions
@@ -18,7 +18,7 @@ from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 
 if TYPE_CHECKING:
     from vedit.models.families.sd import Model
-    from vedit.store.computed import FrameCache
+    from vedit.store.computed import ComputedCache
 
 SAMPLING, INVERSION = (751, 501, 251), (1,)
 TEN, STOPS = (901, 811, 721, 631, 541, 451, 361, 271, 181, 81), (671, 451, 251, 81)
@@ -43,7 +43,7 @@ def random_pairs(folder: Path, *, rank: int = 3, seed: int = 7) -> dict[str, tup
     return pairs
 
 
-def tier_for(folder: Path, **changes: Any) -> FastTier:
+def tier_for(folder: Path, **changes: Any) -> DistilledWeights:
     """A tier of the model's own weights with `SCHEDULES`, where `changes` has no others.
 
     `sampling`, `inversion` and `fixed_point` change the draft's.
@@ -51,10 +51,10 @@ def tier_for(folder: Path, **changes: Any) -> FastTier:
     steps = {key: changes.pop(key) for key in ("sampling", "inversion", "fixed_point") if key in changes}
     schedules = SCHEDULES | {"draft": replace(SCHEDULES["draft"], **steps)}
     given: dict[str, Any] = {"schedules": schedules, "guidance": 2.0, **changes}
-    return FastTier(folder=folder / "fast", unet=unet_digest(folder), **given)
+    return DistilledWeights(folder=folder / "fast", unet=unet_digest(folder), **given)
 
 
-def write_tier(folder: Path, *, seed: int = 7, **changes: Any) -> FastTier:
+def write_tier(folder: Path, *, seed: int = 7, **changes: Any) -> DistilledWeights:
     """A tier that is loaded with the model; it takes the place of one that is there."""
     tier = tier_for(folder, **changes)
     withdraw_other(tier)
@@ -86,7 +86,7 @@ def counted(folder: Path) -> Model:
 
 
 def restyled(
-    model: Model, options: RestyleOptions, frames: torch.Tensor, kept: FrameCache | None = None, **guides: Any
+    model: Model, options: RestyleOptions, frames: torch.Tensor, kept: ComputedCache | None = None, **guides: Any
 ) -> tuple[torch.Tensor, int]:
     """Latents, and how often the network was evaluated for them."""
     restyler = prepare(model, options, kept)
@@ -97,7 +97,7 @@ def restyled(
     return restyle_frames(restyler, frames, (0, 1), steered).data, denoiser.calls
 
 
-def with_tier(model: Model, tier: FastTier) -> Model:
+def with_tier(model: Model, tier: DistilledWeights) -> Model:
     (fast,) = model.fast
     return replace(model, fast=(replace(fast, tier=tier),))
 

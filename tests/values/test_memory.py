@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from vedit.errors import VeditError
-from vedit.memory import Footing, Ladder, Stage, is_out_of_memory, smaller
+from vedit.memory import MemoryBudget, MemoryLadder, Stage, is_out_of_memory, smaller
 
 
 @pytest.mark.parametrize(
@@ -17,7 +17,7 @@ from vedit.memory import Footing, Ladder, Stage, is_out_of_memory, smaller
     ],
 )
 def test_the_ladder_goes_down_one_thing_at_a_time_and_ends(stage: Stage, rest: list[str]) -> None:
-    footing: Footing | None = Footing(batch=8, window=24)
+    footing: MemoryBudget | None = MemoryBudget(batch=8, window=24)
     told: list[str] = []
     while footing is not None:
         told.append(str(footing))
@@ -26,8 +26,8 @@ def test_the_ladder_goes_down_one_thing_at_a_time_and_ends(stage: Stage, rest: l
 
 
 def test_a_cpu_does_not_offload_to_itself() -> None:
-    assert smaller(Footing(batch=1, window=4), stage="sample", can_offload=False) is None
-    assert smaller(Footing(batch=1, window=4, tiled=True), stage="decode", can_offload=False) is None
+    assert smaller(MemoryBudget(batch=1, window=4), stage="sample", can_offload=False) is None
+    assert smaller(MemoryBudget(batch=1, window=4, tiled=True), stage="decode", can_offload=False) is None
 
 
 class FakeModel:
@@ -42,7 +42,7 @@ class FakeModel:
 
 def test_a_call_is_tried_again_on_each_rung() -> None:
     model, notes = FakeModel(), list[str]()
-    ladder = Ladder(Footing(batch=4, window=8), model, on_note=notes.append)
+    ladder = MemoryLadder(MemoryBudget(batch=4, window=8), model, on_note=notes.append)
 
     def decode() -> str:
         if not ladder.footing.tiled:

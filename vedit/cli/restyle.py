@@ -19,7 +19,7 @@ from vedit.cli.restyling import make_preview, make_variations, run_restyle, say_
 from vedit.cli.several import Folder, failure_of, folder_made, places, run_each
 from vedit.errors import InputError
 from vedit.options.masks import parse_region
-from vedit.options.request import BlackBars, Keep, QualityName, RenderRequest, RestyleOptions, Upscale
+from vedit.options.request import BlackBars, Preserve, QualityName, RenderRequest, RestyleOptions, Upscale
 from vedit.render.output_names import look_name
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def restyle_command(
         strength=strength,
         guidance=guidance,
         controls=params.controls_from(source_texts, DEFAULTS.controls if chosen is None else chosen),
-        keep=cast("Keep | None", keep),
+        keep=cast("Preserve | None", keep),
         mask=mask_choices(**masking),
         regions=region_choices(regions, **masking),
         variation=variation,

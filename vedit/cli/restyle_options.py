@@ -11,7 +11,7 @@ from vedit.cli import completion, params
 from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_options
 from vedit.cli.prompts import allow_unknown_option, prompt_file_option
-from vedit.options.request import QUALITIES, BlackBars, Keep, RestyleOptions
+from vedit.options.request import QUALITIES, BlackBars, Preserve, RestyleOptions
 
 DEFAULTS = RestyleOptions(prompt="")
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -43,7 +43,9 @@ _OPTIONS: tuple[Callable[[Any], Any], ...] = (
         help="How strictly the prompt is followed; 1 is without guidance.  [default: the model's own]",
     ),
     params.control_option,
-    click.option("--keep", type=params.Choice(list(get_args(Keep))), help="Controls by intent, instead of --control."),
+    click.option(
+        "--keep", type=params.Choice(list(get_args(Preserve))), help="Controls by intent, instead of --control."
+    ),
     click.option(
         "--from",
         "source_texts",

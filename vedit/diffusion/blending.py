@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SourceAt = Callable[["Step"], torch.Tensor]
 """The source's latents (T, C, h, w) at a step's clean end."""
-Keep = Callable[[torch.Tensor, "Step"], torch.Tensor]
+LatentBlend = Callable[[torch.Tensor, "Step"], torch.Tensor]
 """Latents (T, C, h, w) at a step's clean end -> the same with what is outside the mask put back."""
 
 
@@ -50,7 +50,7 @@ def pool_mask(mask: torch.Tensor, *, space: int, time: int = 1, first_alone: boo
     return torch.cat([group.amax(0, keepdim=True) for group in groups if len(group)])
 
 
-def keep_outside(mask: torch.Tensor, source_at: SourceAt) -> Keep:
+def blend_outside(mask: torch.Tensor, source_at: SourceAt) -> LatentBlend:
     """For `vedit.diffusion.samplers.sample`: the source at the step's noise level where the mask is 0.
 
     Args:

@@ -15,7 +15,7 @@ FLAT = 0.05
 """Latent variance below which a channel of the anchor says little of contrast: its change is taken for an offset."""
 
 
-def share_change(result: torch.Tensor, source: torch.Tensor, where: torch.Tensor | None = None) -> torch.Tensor:
+def match_to_anchor(result: torch.Tensor, source: torch.Tensor, where: torch.Tensor | None = None) -> torch.Tensor:
     """Move each frame's mean to where the anchor's change takes the mean of its own source, channel by channel.
 
     The change is the line of least squares from the anchor's source to its result. A frame is moved by itself, so it

@@ -30,7 +30,7 @@ class Control:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RegionGuide:
+class RegionConditioning:
     """A part of the picture with a prompt of its own."""
 
     prompt: PromptEmbeds
@@ -39,13 +39,13 @@ class RegionGuide:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Guides:
+class FrameConditioning:
     """Everything but prompts that steers one set of frames sampled together; T of each tensor is theirs."""
 
     controls: tuple[Control, ...] = ()
     mask: torch.Tensor | None = None
     """(T, 1, H, W) in [0, 1], pixels of the model's frame, 1 = edit; None is everywhere."""
-    regions: tuple[RegionGuide, ...] = ()
+    regions: tuple[RegionConditioning, ...] = ()
     noise: torch.Tensor | None = None
     """(T, C, h, w), standard normal: what is drawn of the seed for each frame. None: where anything is drawn, the first
     frame's for all beside an inversion, else each frame's own."""
@@ -60,7 +60,7 @@ class Conditioning:
     negative: PromptEmbeds | None = None
     guidance: float = 1.0
     controls: tuple[Control, ...] = ()
-    regions: tuple[RegionGuide, ...] = ()
+    regions: tuple[RegionConditioning, ...] = ()
     """Where another prompt holds; the negative is shared by all."""
 
 
@@ -78,7 +78,7 @@ class Regional(Protocol):
     """What gives parts of the picture a prompt of their own
     (`vedit.diffusion.adapters.regional_prompts.RegionalPrompts`)."""
 
-    def show(self, regions: Sequence[RegionGuide]) -> None:
+    def show(self, regions: Sequence[RegionConditioning]) -> None:
         """The regions of the frames in the next network call; none leave the call's own prompt everywhere."""
         ...
 
@@ -107,7 +107,7 @@ def bind(
     # Cut once: a model may keep what it made of a tensor for as long as it meets the same one again.
     inputs = [_inputs(control, batch) for control in conditioning.controls]
 
-    def run(parts: Parts, step: Step, prompt: PromptEmbeds, regions: tuple[RegionGuide, ...]) -> torch.Tensor:
+    def run(parts: Parts, step: Step, prompt: PromptEmbeds, regions: tuple[RegionConditioning, ...]) -> torch.Tensor:
         if memory is not None:
             memory.clear()
         active = [

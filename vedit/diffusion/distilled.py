@@ -23,7 +23,7 @@ FLOOR = 0.1
 """Standard deviation of the found noise below which it counts for little; in photographs it is 0.1 to 1, mostly 0.3."""
 
 
-def through(scheduler_config: Mapping[str, object], timesteps: Sequence[int]) -> Trajectory:
+def from_timesteps(scheduler_config: Mapping[str, object], timesteps: Sequence[int]) -> Trajectory:
     """Steps whose noisy ends are `timesteps`, the noisiest first; the last one ends clean.
 
     Args:
@@ -59,7 +59,7 @@ def thinned(path: Trajectory, whole: Sequence[int], count: int) -> tuple[int, ..
     return tuple(t for step in path.steps[:1] for t in (step.timestep, *(t for t in even if t < step.timestep)))
 
 
-def counted_by(stops: Trajectory, path: Trajectory) -> Trajectory:
+def aligned_to(stops: Trajectory, path: Trajectory) -> Trajectory:
     """Stops of an inversion, each counted as the step of the sampling that passes its noise level.
 
     A control that acts over a part of the sampling (`Step.active`) then acts at a stop as it does there, however few
@@ -79,7 +79,7 @@ def counted_by(stops: Trajectory, path: Trajectory) -> Trajectory:
     )
 
 
-def leap(denoise: Denoise, clean: torch.Tensor, path: Trajectory) -> torch.Tensor:
+def single_pass_inversion(denoise: Denoise, clean: torch.Tensor, path: Trajectory) -> torch.Tensor:
     """DDIM inversion in very few steps, each evaluated at its clean end (Song et al. 2021), with its noise made whole.
 
     A step that long finds the mean of the noises that there may be, which has a fraction of their variance and more of

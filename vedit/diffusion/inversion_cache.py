@@ -24,8 +24,8 @@ FORMAT = 1
 """Raised where inversions of an older vedit must not be used any more."""
 
 
-class Kept(Protocol):
-    """Tensors on disk by what decides them (`vedit.store.computed.FrameCache`)."""
+class TensorCache(Protocol):
+    """Tensors on disk by what decides them (`vedit.store.computed.ComputedCache`)."""
 
     def tensors(self, facts: Mapping[str, object]) -> Mapping[str, torch.Tensor] | None:
         """Those of an entry, to the last bit; None where there is none or it is damaged."""
@@ -80,7 +80,7 @@ def inversion_facts(
 
 
 def kept_inversion(
-    kept: Kept,
+    kept: TensorCache,
     facts: Mapping[str, object],
     source: torch.Tensor,
     count: int,

@@ -15,15 +15,17 @@ from vedit.diffusion.trajectory import Step, Trajectory, cleaner, noisier
 from vedit.types import Latents
 
 if TYPE_CHECKING:
-    from vedit.diffusion.blending import Keep
+    from vedit.diffusion.blending import LatentBlend
 
 Denoise = Callable[[torch.Tensor, Step], torch.Tensor]
 
 
-def sample(denoise: Denoise, latents: Latents, path: Trajectory, *, keep: Keep | None = None) -> Iterator[Latents]:
+def sample(
+    denoise: Denoise, latents: Latents, path: Trajectory, *, keep: LatentBlend | None = None
+) -> Iterator[Latents]:
     """DDIM with eta 0 (Song et al. 2021, eq. 12): yields the latents after each step, the last one clean.
 
-    `keep` puts back, after each step, what is not to change (`vedit.diffusion.blending.keep_outside`).
+    `keep` puts back, after each step, what is not to change (`vedit.diffusion.blending.blend_outside`).
     """
     x = latents.data
     for step in path.steps:

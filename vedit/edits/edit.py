@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vedit.checks.arguments import checked
 from vedit.options.masks import MaskSpec, RegionSpec, parse_mask, parse_region
-from vedit.options.request import DEFAULT_CONTROLS, BlackBars, Keep, QualityName, RestyleOptions, Start, Upscale
+from vedit.options.request import DEFAULT_CONTROLS, BlackBars, Preserve, QualityName, RestyleOptions, Start, Upscale
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class Edit(RestyleOptions):
         strength: float = 1.0,
         guidance: float | None = None,
         controls: Sequence[ControlSpec | str] | None = None,
-        keep: Keep | None = None,
+        keep: Preserve | None = None,
         mask: MaskSpec | Path | str | None = None,
         regions: Sequence[RegionSpec | str] = (),
         variation: float | None = None,

@@ -23,20 +23,20 @@ from vedit.media.timecode import parse_moment
 from vedit.models.facts import vocabulary
 from vedit.models.recipes import recipe_notes
 from vedit.options.request import RenderRequest
-from vedit.pipelines.restyle import Restyler, restyle_frames
+from vedit.pipelines.restyle import PreparedRestyle, restyle_frames
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course
 from vedit.ranges import to_integer, to_unit
-from vedit.render.conditioning import Steering
+from vedit.render.conditioning import ConditioningSource
 from vedit.render.costs import expected_of_stills
 from vedit.render.finish_shot import decoded, full_size
-from vedit.render.job import Job, steered_by
+from vedit.render.job import Job, conditioning_of
 from vedit.render.measured_costs import paces_of
-from vedit.render.prepare import in_full, load_restylers
+from vedit.render.prepare import in_full, load_prepared
 from vedit.render.prompts import word_notes
 from vedit.render.settle import indexed, make_job, open_source, settle
 from vedit.shots.bars import filled
-from vedit.store.computed import FrameCache
+from vedit.store.computed import ComputedCache
 from vedit.thumbnail import image_html, png, thumbnail
 from vedit.types import Clip
 
@@ -148,15 +148,15 @@ def make_gallery(
         if on_plan is not None:
             on_plan(plan)
         clip = reader.read(jobs[0].frames)
-        cache = stack.enter_context(FrameCache())
-        steering = stack.enter_context(Steering(steered_by(jobs[0]), cache))
+        cache = stack.enter_context(ComputedCache())
+        steering = stack.enter_context(ConditioningSource(conditioning_of(jobs[0]), cache))
         course(Progress(stage="load", done=0, total=1))
-        restylers, _ = load_restylers(jobs, cache)
+        restylers, _ = load_prepared(jobs, cache)
         course(Progress(stage="load", done=1, total=1))
         try:
             pictures = _pictures(jobs, restylers, steering, clip, side, course)
         except NotFiniteError as error:
-            restylers, _ = load_restylers(jobs, cache, precision=in_full(error))
+            restylers, _ = load_prepared(jobs, cache, precision=in_full(error))
             pictures = _pictures(jobs, restylers, steering, clip, side, course)
     source = _at_side(clip.frames[0, :3], clip.bit_depth, side)
     return Gallery(plan=plan, source=source, pictures=pictures, bit_depth=clip.bit_depth)
@@ -217,8 +217,8 @@ def _prepared(
 
 def _pictures(
     jobs: Sequence[Job],
-    restylers: Sequence[Restyler],
-    steering: Steering,
+    restylers: Sequence[PreparedRestyle],
+    steering: ConditioningSource,
     clip: Clip,
     side: int | None,
     course: Course,
@@ -238,7 +238,7 @@ def _pictures(
     for places in _alike(restylers):
         first = restylers[places[0]]
         guides = steering.guides_of(shot, first.controls, (), drawn=first.drawn)([number], frames)
-        targets = [restylers[place].target for place in places]
+        targets = [restylers[place].prompt for place in places]
         latents = restyle_frames(first, frames, [number], guides, tell, targets=targets)
         sampled += len(places)
         seen, results = decoded(jobs[places[0]], first, frames, latents)
@@ -249,12 +249,12 @@ def _pictures(
     return tuple(made[place] for place in range(len(jobs)))
 
 
-def _alike(restylers: Sequence[Restyler]) -> list[list[int]]:
+def _alike(restylers: Sequence[PreparedRestyle]) -> list[list[int]]:
     """Places of restylers that differ in nothing but the prompt, together."""
     groups: dict[object, list[int]] = {}
     for place, one in enumerate(restylers):
         weights = None if one.fast is None else one.fast.tier.folder
-        how = (one.path, one.inversion, one.controls, one.guidance, one.fixed_point, weights)
+        how = (one.trajectory, one.inversion, one.controls, one.guidance, one.fixed_point, weights)
         groups.setdefault((replace(one.options, prompt=""), how), []).append(place)
     return list(groups.values())
 

@@ -12,7 +12,7 @@ from typing import Any
 from vedit.errors import ModelError
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import Part, damaged, read_config, read_json
-from vedit.models.distilled import tiers_of
+from vedit.models.distilled import distilled_in
 from vedit.models.families.sd_configs import config_of
 from vedit.models.families.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.headers import read_header
@@ -70,7 +70,7 @@ def _check(found: ModelSource, controls: Collection[str], *, fast: bool) -> None
     base = Path(found.base)
     if base.is_dir():
         _check_folder(base)
-        for tier in tiers_of(base) if fast else ():
+        for tier in distilled_in(base) if fast else ():
             _check_tier(tier.weights)
         own = {kind: str(base / sub) for kind, sub in own_controlnets(base).items() if kind in controls}
     else:

@@ -44,7 +44,7 @@ class Schedule:
     """Where the inversion stops on its way to where sampling begins; what is noisier than that is left out."""
     fixed_point: int = 0
     """Evaluations of each step of the inversion, which is solved for as any other (`vedit.diffusion.samplers.invert`);
-    0 where it leaps (`vedit.diffusion.distilled.leap`) and evaluates each stop but the last once."""
+    0 where it leaps (`vedit.diffusion.distilled.single_pass_inversion`) and evaluates each stop but the last once."""
 
     def __post_init__(self) -> None:
         if not self.sampling:
@@ -80,7 +80,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FastTier:
+class DistilledWeights:
     """How a model's few-step weights are used.
 
     Raises:
@@ -169,31 +169,31 @@ class FastTier:
         return tuple(name for name, there in asked.items() if there)
 
 
-def fast_tiers(name: str) -> tuple[FastTier, ...]:
+def distilled_weights(name: str) -> tuple[DistilledWeights, ...]:
     """The fast tiers of a model, by any name that `vedit.models.resolve.resolve` takes.
 
     Raises:
-        ModelError: as `resolve` and `tiers_of`.
+        ModelError: as `resolve` and `distilled_in`.
     """
-    return tiers_of(Path(resolve(name).on_disk.base))
+    return distilled_in(Path(resolve(name).on_disk.base))
 
 
-def tier_for(name: str, options: RestyleOptions) -> tuple[FastTier, Schedule] | None:
+def distilled_for(name: str, options: RestyleOptions) -> tuple[DistilledWeights, Schedule] | None:
     """The fast tier of a model that serves a look, and its steps; None where none does.
 
     Raises:
-        ModelError: as `fast_tiers`.
+        ModelError: as `distilled_weights`.
     """
-    return serving(fast_tiers(name), options)
+    return serving(distilled_weights(name), options)
 
 
-def serving(tiers: Iterable[FastTier], options: RestyleOptions) -> tuple[FastTier, Schedule] | None:
+def serving(tiers: Iterable[DistilledWeights], options: RestyleOptions) -> tuple[DistilledWeights, Schedule] | None:
     """The first of some tiers that serves a look, and its steps; None where none does."""
     found = ((tier, tier.schedule(options)) for tier in tiers)
     return next(((tier, schedule) for tier, schedule in found if schedule is not None), None)
 
 
-def tiers_of(model: Path) -> tuple[FastTier, ...]:
+def distilled_in(model: Path) -> tuple[DistilledWeights, ...]:
     """The fast tiers in a model's folder, in the order in which they are asked whether they serve a look.
 
     Raises:
@@ -202,7 +202,7 @@ def tiers_of(model: Path) -> tuple[FastTier, ...]:
     folders = [model / name for name in TIER_FOLDERS if (model / name / SETTINGS).is_file()]
     if not folders:
         return ()
-    tiers, unet = tuple(map(read_tier, folders)), unet_digest(model)
+    tiers, unet = tuple(map(read_distilled, folders)), unet_digest(model)
     for tier in tiers:
         if tier.unet != unet:
             raise ModelError(
@@ -217,7 +217,7 @@ def unet_digest(model: Path) -> str:
     return " ".join(file_digest(file) for file in sorted((model / "unet").glob("*.safetensors")))
 
 
-def read_tier(folder: Path) -> FastTier:
+def read_distilled(folder: Path) -> DistilledWeights:
     """What `fast.json` in `folder` says.
 
     Raises:
@@ -226,7 +226,7 @@ def read_tier(folder: Path) -> FastTier:
     path = folder / SETTINGS
     try:
         said = read_json(path)
-        tier = FastTier(
+        tier = DistilledWeights(
             folder=folder,
             schedules={quality: _schedule(quality, dict(of)) for quality, of in said.pop("schedules").items()},
             guidance=float(said.pop("guidance")),
@@ -271,7 +271,7 @@ def _nothing_left(said: Mapping[str, Any]) -> None:
         raise ValueError(f"unknown key {next(iter(said))!r}")
 
 
-def withdraw_other(tier: FastTier) -> None:
+def withdraw_other(tier: DistilledWeights) -> None:
     """Remove a `fast.json` that says anything else, so that the tier's weights may be written: without the file there
     is no tier, and no weights are read under the settings of others."""
     path = tier.folder / SETTINGS
@@ -279,7 +279,7 @@ def withdraw_other(tier: FastTier) -> None:
         path.unlink()
 
 
-def write_settings(tier: FastTier) -> None:
+def write_settings(tier: DistilledWeights) -> None:
     """Write `fast.json` into the tier's folder, in one step; its weights are there already."""
     part = tier.folder / f"{SETTINGS}.part"
     part.write_text(tier.text, "utf-8")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import read_config, read_json
-from vedit.models.distilled import fast_tiers
+from vedit.models.distilled import distilled_weights
 from vedit.models.identify import is_few_step, notes_of
 from vedit.models.resolve import known_models, resolve, unknown
 from vedit.models.sizes import SD15_TEXT, SD15_UNET, SD15_VAE, Sizes, sizes_of
@@ -28,7 +28,7 @@ def describe(name: str) -> dict[str, object]:
             looks = Path(info.location) / LOOKS
             extra = read_json(looks) if looks.is_file() else {}
             own = {key: getattr(info, key) for key in info.__dataclass_fields__}
-            tiers = fast_tiers(name)
+            tiers = distilled_weights(name)
             return {
                 **own,
                 "fast_tier": [quality for tier in tiers if not tier.looks for quality in tier.schedules],

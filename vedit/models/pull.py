@@ -47,7 +47,7 @@ _CONTROLNET_BYTES = 723_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Plan:
+class PullPlan:
     """Something that can be fetched."""
 
     name: str
@@ -60,7 +60,7 @@ class Plan:
     present: bool
 
 
-def plan(name: str, *, force: bool = False) -> Plan:
+def plan(name: str, *, force: bool = False) -> PullPlan:
     """What fetching a name would mean; touches no network.
 
     Raises:
@@ -71,7 +71,7 @@ def plan(name: str, *, force: bool = False) -> Plan:
         entry = info(name)
         if entry.pickle and (find(name) is None or force):
             hub.refuse_pickle(entry)
-        return Plan(
+        return PullPlan(
             name=name,
             source=f"{entry.repo}@{entry.revision}" if entry.revision else entry.repo,
             terms=terms(entry),
@@ -82,7 +82,7 @@ def plan(name: str, *, force: bool = False) -> Plan:
     model = next((model for model in known_models() if model.name == name), None)
     on_hub = hub_place(name) if model is None else None
     if on_hub is not None:
-        return Plan(
+        return PullPlan(
             name=name,
             source=on_hub.repo if on_hub.revision is None else f"{on_hub.repo}@{on_hub.revision}",
             terms="size and licence as the hub says",
@@ -99,7 +99,7 @@ def plan(name: str, *, force: bool = False) -> Plan:
     if model.location != SD15.base:
         raise ModelError(f"{name!r} ships with vedit", remedy="there is nothing to fetch")
     download = _SD15_BYTES + len(SD15.controlnets) * _CONTROLNET_BYTES
-    return Plan(
+    return PullPlan(
         name=name,
         source=", ".join(dict.fromkeys([SD15.base, *(_repo(place) for place in SD15.controlnets.values())])),
         terms=f"{download / 1e9:.1f} GB, {model.licence}",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, get_args
 
 from vedit.checks.rationals import rational, shown
 from vedit.errors import InputError, SettingError
-from vedit.options.request import DEFAULT_CONTROLS, Keep
+from vedit.options.request import DEFAULT_CONTROLS, Preserve
 from vedit.ranges import TOLERANCE
 from vedit.registry.entry import described, load_preprocessor, preprocessors
 from vedit.types import ControlMap, ControlSpec
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
     from vedit.options.request import RestyleOptions
 
-KEEPS: tuple[Keep, ...] = get_args(Keep)
-_PRESETS: dict[Keep, tuple[ControlSpec, ...]] = {
+KEEPS: tuple[Preserve, ...] = get_args(Preserve)
+_PRESETS: dict[Preserve, tuple[ControlSpec, ...]] = {
     # Outlines and distance hold the geometry; colour is let go early, so that the look is free.
     "structure": (
         ControlSpec(kind="softedge"),
@@ -121,14 +121,16 @@ def parse_source(text: str) -> tuple[str, Path]:
     return preprocessors()[kind].name, Path(file)
 
 
-def preset(intent: Keep) -> tuple[ControlSpec, ...]:
+def preset(intent: Preserve) -> tuple[ControlSpec, ...]:
     """The controls of `--keep INTENT`. Raises InputError for an intent that is not one of `KEEPS`."""
     if intent not in _PRESETS:
         raise InputError(f"nothing is known of keeping {intent!r}", remedy=f"use one of {', '.join(KEEPS)}")
     return _PRESETS[intent]
 
 
-def kept(intent: Keep, kinds: Collection[str], *, model: str = "the model") -> tuple[ControlSpec, ...]:
+def controls_for_intent(
+    intent: Preserve, kinds: Collection[str], *, model: str = "the model"
+) -> tuple[ControlSpec, ...]:
     """The controls of `--keep INTENT`, those of them that a model has a branch for.
 
     Args:
@@ -167,7 +169,7 @@ def settled(options: RestyleOptions, kinds: Collection[str], *, model: str = "th
     if options.keep is None:
         specs = options.controls
     else:
-        held = kept(options.keep, kinds, model=model)
+        held = controls_for_intent(options.keep, kinds, model=model)
         specs = with_sources(held, _videos(options))
     lacking = [spec.kind for spec in specs if branch(spec.kind) not in kinds]
     if not lacking:

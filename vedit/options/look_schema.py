@@ -10,7 +10,7 @@ from vedit.checks.bounds import BOUNDS, end_text
 from vedit.checks.nearest import VERY_ALIKE, did_you_mean, nearest
 from vedit.errors import InputError
 from vedit.options.masks import Propagation
-from vedit.options.request import QUALITIES, BlackBars, Keep, Start, Upscale
+from vedit.options.request import QUALITIES, BlackBars, Preserve, Start, Upscale
 
 Kind = Literal["text", "integer", "number", "boolean"]
 
@@ -129,7 +129,7 @@ LOOK: dict[str, Key] = {
         kind="text", several=True, about="What keeps the structure: KIND[:SCALE[@START-END]][,mask=FILE] each, or none."
     ),
     "from": Key(kind="text", several=True, about="Control videos made elsewhere, for the controls: KIND=FILE each."),
-    "keep": Key(kind="text", choices=get_args(Keep), about="Controls by intent."),
+    "keep": Key(kind="text", choices=get_args(Preserve), about="Controls by intent."),
     "mask": Key(
         kind="text",
         several=True,

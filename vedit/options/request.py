@@ -18,7 +18,7 @@ from vedit.options.masks import MaskSpec, RegionSpec
 from vedit.types import ControlSpec, Shot
 
 QualityName = Literal["draft", "standard", "high"]
-Keep = Literal["structure", "motion", "faces"]
+Preserve = Literal["structure", "motion", "faces"]
 Start = Literal["inversion", "noise"]
 Upscale = Literal["guided", "lanczos"]
 BlackBars = Literal["keep", "paint"]
@@ -78,7 +78,7 @@ class RestyleOptions:
     guidance: float | None = None
     """Classifier-free guidance scale; 1 is none, None the model's own."""
     controls: tuple[ControlSpec, ...] = DEFAULT_CONTROLS
-    keep: Keep | None = None
+    keep: Preserve | None = None
     """What the result holds on to: sets the controls, of those that the model has."""
     mask: MaskSpec | None = None
     """Where the picture changes; outside it the source's pixels stay. None is everywhere."""
@@ -123,7 +123,7 @@ class RestyleOptions:
         one_of("upscale", self.upscale, get_args(Upscale))
         one_of("bars", self.bars, get_args(BlackBars))
         if self.keep is not None:
-            one_of("keep", self.keep, get_args(Keep))
+            one_of("keep", self.keep, get_args(Preserve))
         if self.inversion_steps is not None and self.inversion_steps > self.resolved().steps:
             raise SettingError(
                 f"inversion_steps is {self.inversion_steps} of {self.resolved().steps} sampling steps",

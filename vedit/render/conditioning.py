@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from vedit.control_maps.prerendered import ControlVideo, open_control, runs
 from vedit.diffusion.carried_noise import SceneNoise, first_noise
-from vedit.diffusion.conditioning import Control, Guides, RegionGuide
+from vedit.diffusion.conditioning import Control, FrameConditioning, RegionConditioning
 from vedit.errors import InputError, MediaError
 from vedit.geometry import fit, pad, unfit, working_fit
 from vedit.masks import MatteSource, open_mattes
@@ -25,7 +25,7 @@ from vedit.media.writing.sidecar import source_hash
 from vedit.options.controls import control_maps, control_stream
 from vedit.registry.entry import Needs, needs_of, preprocessors
 from vedit.shots.bars import filled
-from vedit.store.computed import CachedFrames, FrameCache
+from vedit.store.computed import CachedFrames, ComputedCache
 from vedit.store.computed_on import computed_on
 from vedit.types import Bars, ControlMap, ControlSpec, Fit, FrameRange, PromptEmbeds, Shot
 from vedit.weights.store import identity
@@ -54,7 +54,7 @@ class Anchor:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Steered:
+class ConditioningSpec:
     """What a render is steered by, as files and words: everything but the model."""
 
     source: MatteSource
@@ -75,8 +75,8 @@ class Steered:
     """What decides the source's frames: part of the name of what is kept on disk."""
 
 
-class Steering:
-    """Opens everything that steers a render and hands out `Guides`; use it as a context manager.
+class ConditioningSource:
+    """Opens everything that steers a render and hands out `FrameConditioning`; use it as a context manager.
 
     Files are checked when the block is entered, before a model is loaded.
 
@@ -88,7 +88,7 @@ class Steering:
         InputError: a file does not fit the source, or weights are absent.
     """
 
-    def __init__(self, steered: Steered, cache: FrameCache) -> None:
+    def __init__(self, steered: ConditioningSpec, cache: ComputedCache) -> None:
         self._steered, self._cache = steered, cache
         self._stack = ExitStack()
         self.mattes: Mattes | None = None
@@ -154,7 +154,7 @@ class Steering:
         prompts: Sequence[PromptEmbeds],
         anchor: Anchor | None = None,
         drawn: Drawn | None = None,
-    ) -> Callable[[Sequence[int], torch.Tensor], Guides]:
+    ) -> Callable[[Sequence[int], torch.Tensor], FrameConditioning]:
         """Of a shot: (frame numbers, their frames at the model's size) -> what steers them.
 
         Args:
@@ -169,14 +169,16 @@ class Steering:
                 that shots share has its own.
         """
 
-        def guides(numbers: Sequence[int], frames: torch.Tensor) -> Guides:
+        def guides(numbers: Sequence[int], frames: torch.Tensor) -> FrameConditioning:
             own: Numbered = (shot.frames, numbers if anchor is None else numbers[1:])
             groups = [own] if anchor is None else [(anchor.shot, numbers[:1]), own]
-            return Guides(
+            return FrameConditioning(
                 controls=tuple(self._control(spec, groups, frames) for spec in controls),
                 mask=None if self.mattes is None else self._whole_first(self._influence(self.mattes, own[1]), anchor),
                 regions=tuple(
-                    RegionGuide(prompt=prompt, mask=torch.cat([self._small(mattes, numbers) for _, numbers in groups]))
+                    RegionConditioning(
+                        prompt=prompt, mask=torch.cat([self._small(mattes, numbers) for _, numbers in groups])
+                    )
                     for prompt, mattes in zip(prompts, self._regions, strict=True)
                 ),
                 noise=None if drawn is None else self._noise(drawn, own, anchor),

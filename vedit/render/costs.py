@@ -117,7 +117,7 @@ class Outline:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Kept:
+class CachedWork:
     """The frames that earlier runs have sampled, and those that they have finished."""
 
     sampled: tuple[FrameRange, ...] = ()
@@ -125,7 +125,7 @@ class Kept:
 
 
 def expected_of(
-    outline: Outline, kept: Kept | None = None, *, beside: bool = False, paces: Mapping[str, float] = AS_SHIPPED
+    outline: Outline, kept: CachedWork | None = None, *, beside: bool = False, paces: Mapping[str, float] = AS_SHIPPED
 ) -> Expected:
     """The legs of every stage of a render, in the order in which frames pass them.
 
@@ -135,7 +135,7 @@ def expected_of(
         beside: a second file is written, of twice the width, and checked first.
         paces: stage -> how many times as long it takes here (`vedit.render.measured_costs`).
     """
-    kept = kept or Kept()
+    kept = kept or CachedWork()
     invert: list[Leg] = []
     sample: list[Leg] = []
     finish: list[Leg] = []

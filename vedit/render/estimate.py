@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from vedit.media.rates import NO_RATE
 from vedit.media.reading.sequence import is_still
-from vedit.models.distilled import tier_for
+from vedit.models.distilled import distilled_for
 from vedit.render.conditioning import plain
 from vedit.render.costs import AUTOENCODER, Outline, seconds_of
 from vedit.render.evaluations import evaluations, guidance_of, outline_of_look, sizes_of_look, steps_taken
@@ -58,7 +58,7 @@ def _settings(job: Job) -> dict[str, object]:
 
 def _look_settings(job: Job) -> dict[str, object]:
     model, options = job.request.model, job.request.options
-    served = tier_for(model, options)
+    served = distilled_for(model, options)
     return {
         **plain(options),
         "variation": options.variation or 0.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vedit.models.distilled import tier_for
+from vedit.models.distilled import distilled_for
 from vedit.models.facts import default_guidance, sizes
 from vedit.options.controls import branch
 from vedit.options.request import RestyleOptions
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def steps_taken(model: str, options: RestyleOptions) -> int:
     """Sampling steps: the part of the trajectory, or of the fast tier's, that the strength regenerates."""
-    served = tier_for(model, options)
+    served = distilled_for(model, options)
     return len(served[1].taken(options.strength)) if served else _ordinary_steps(options)
 
 
@@ -37,7 +37,7 @@ def evaluations(model: str, options: RestyleOptions) -> int:
     Raises:
         ModelError: there is no such model, or its fast tier does not fit it.
     """
-    served = tier_for(model, options)
+    served = distilled_for(model, options)
     return served[1].evaluations(options) if served else ordinary_evaluations(model, options)
 
 
@@ -79,7 +79,7 @@ def outline_of_look(
 def _sampling_evaluations(model: str, options: RestyleOptions) -> int:
     """Of `evaluations`, those of the sampling."""
     steps = steps_taken(model, options)
-    return steps if tier_for(model, options) or guidance_of(model, options) == 1 else 2 * steps
+    return steps if distilled_for(model, options) or guidance_of(model, options) == 1 else 2 * steps
 
 
 def sizes_of_look(request: RenderRequest, options: RestyleOptions) -> Sizes | None:

@@ -11,9 +11,9 @@ from vedit.finishing.deflicker import Steadied, steady
 from vedit.finishing.flatness import even_out
 from vedit.finishing.upsample import composite, upsample_change
 from vedit.geometry import fit, unfit
-from vedit.memory import Ladder
-from vedit.pipelines.restyle import Restyler, restyle_frames
-from vedit.render.conditioning import VISIBLE, Steering
+from vedit.memory import MemoryLadder
+from vedit.pipelines.restyle import PreparedRestyle, restyle_frames
+from vedit.render.conditioning import VISIBLE, ConditioningSource
 from vedit.shots.bars import filled, with_bars
 from vedit.types import Clip, FrameRange, Latents, Shot
 
@@ -28,9 +28,9 @@ FINISHING = 2
 
 def finished_shot(
     job: Job,
-    restyler: Restyler,
+    restyler: PreparedRestyle,
     mattes: Mattes | None,
-    ladder: Ladder,
+    ladder: MemoryLadder,
     reader: Reader,
     pieces: Iterator[tuple[FrameRange, Latents]],
 ) -> Iterator[tuple[Clip, IntFrames]]:
@@ -67,12 +67,17 @@ def untouched_shot(job: Job, shot: Shot, reader: Reader) -> Iterator[tuple[Clip,
 
 
 def finished_stills(
-    job: Job, restyler: Restyler, steering: Steering, reader: Reader, shot: Shot, numbers: Sequence[int]
+    job: Job,
+    restyler: PreparedRestyle,
+    steering: ConditioningSource,
+    reader: Reader,
+    shot: Shot,
+    numbers: Sequence[int],
 ) -> list[tuple[IntFrames, IntFrames]]:
     """Single frames of a shot, restyled together: pairs of source and result, (3, H, W)."""
     clips = [reader.read(FrameRange(start=n, stop=n + 1)) for n in numbers]
     frames = torch.cat([fit(filled(clip, job.bars_at(clip.start)), job.fit) for clip in clips])
-    if not restyler.path.steps:
+    if not restyler.trajectory.steps:
         return [(clip.frames[0, :3], clip.frames[0, :3]) for clip in clips]
     anchor = job.anchor_of(shot)
     shown, together = frames, list(numbers)
@@ -98,7 +103,9 @@ def frames_of(clip: Clip) -> FrameRange:
     return FrameRange(start=clip.start, stop=clip.start + len(clip))
 
 
-def decoded(job: Job, restyler: Restyler, source: torch.Tensor, latents: Latents) -> tuple[torch.Tensor, torch.Tensor]:
+def decoded(
+    job: Job, restyler: PreparedRestyle, source: torch.Tensor, latents: Latents
+) -> tuple[torch.Tensor, torch.Tensor]:
     """Frames (T, 3, h, w) at the working size without padding: the source as the model sees it, and the result.
 
     A single frame of the source is that of all results.

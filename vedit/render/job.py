@@ -11,7 +11,7 @@ from vedit.media.reading.reader import VideoReader
 from vedit.media.timecode import parse_moment
 from vedit.media.writing.output_spec import OutputSpec
 from vedit.options.request import RenderRequest, RestyleOptions
-from vedit.render.conditioning import Anchor, Steered
+from vedit.render.conditioning import Anchor, ConditioningSpec
 from vedit.render.fitting import fit_of
 from vedit.types import Bars, Fit, FrameIndex, FrameRange, Shot, VideoMetadata
 
@@ -115,11 +115,11 @@ def reopen_source(job: Job) -> VideoReader:
     )
 
 
-def steered_by(job: Job) -> Steered:
+def conditioning_of(job: Job) -> ConditioningSpec:
     """Everything beside the prompt that steers the frames of a job of one look, for
-    `vedit.render.conditioning.Steering`."""
+    `vedit.render.conditioning.ConditioningSource`."""
     options = job.request.options
-    return Steered(
+    return ConditioningSpec(
         source=MatteSource(
             metadata=job.metadata,
             index=job.index,

@@ -13,7 +13,7 @@ from vedit.checks.structured import parse_json
 from vedit.errors import InputError
 from vedit.media.writing.atomic import Pairs, Stamp, stamp
 from vedit.media.writing.commit import JOURNAL, end_commit
-from vedit.store.units import BESIDE, Work, is_ours, work_folder, write_whole
+from vedit.store.units import BESIDE, UnitStore, is_ours, work_folder, write_whole
 from vedit.types import FrameRange
 
 
@@ -78,7 +78,7 @@ def finish_killed(output: Path) -> Mapping[str, Any] | None:
     if told is None:
         (folder / JOURNAL).unlink(missing_ok=True)
         return None
-    with Work(output.absolute()) as work:
+    with UnitStore(output.absolute()) as work:
         keep, rendered = told.get("keep"), told.get("rendered")
         work.done(
             keep=frozenset(map(str, keep)) if isinstance(keep, list) else frozenset(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from vedit.models.distilled import fast_tiers
+from vedit.models.distilled import distilled_weights
 from vedit.models.facts import sizes, what_to_know
 from vedit.models.resolve import known_models
 from vedit.options.request import RestyleOptions
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def dear_looks(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
     """What keeps looks from the model's fast tier, where they cost more for it; a line for each cost and reason."""
-    tiers = fast_tiers(model)
+    tiers = distilled_weights(model)
     notes: dict[str, None] = {}
     for look in looks:
         tier = next((tier for tier in tiers if tier.draws(look)), None)

@@ -8,19 +8,19 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from vedit.media.writing.sidecar import versions
-from vedit.memory import Footing, Ladder
-from vedit.pipelines.restyle import Restyler
+from vedit.memory import MemoryBudget, MemoryLadder
+from vedit.pipelines.restyle import PreparedRestyle
 from vedit.progress.callbacks import OnProgress
-from vedit.render.conditioning import Steering
+from vedit.render.conditioning import ConditioningSource
 from vedit.render.estimate import describe_job
 from vedit.render.finish_shot import FINISHING, finished_shot
-from vedit.render.job import Job, steered_by
-from vedit.render.prepare import load_restylers
+from vedit.render.job import Job, conditioning_of
+from vedit.render.prepare import load_prepared
 from vedit.render.provenance import weights_of
 from vedit.render.recorded_request import as_recorded, hashes_of
-from vedit.render.sample_shot import OnNote, Sampler, Stop
-from vedit.store.computed import FrameCache
-from vedit.store.units import Work, unit_key
+from vedit.render.sample_shot import OnNote, ShotSampler, Stop
+from vedit.store.computed import ComputedCache
+from vedit.store.units import UnitStore, unit_key
 from vedit.types import Shot
 
 if TYPE_CHECKING:
@@ -33,10 +33,10 @@ class Pass:
     """What renders the shots of one look."""
 
     job: Job
-    restyler: Restyler
-    steering: Steering
-    ladder: Ladder
-    sampler: Sampler
+    restyler: PreparedRestyle
+    steering: ConditioningSource
+    ladder: MemoryLadder
+    sampler: ShotSampler
 
     def finished(self, shot: Shot, reader: Reader) -> Iterator[tuple[Clip, IntFrames]]:
         """The shot, sampled now where it is not on disk, and finished as it is asked for."""
@@ -58,22 +58,22 @@ class Pass:
 
 
 def open_passes(
-    job: Job, work: Work, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
+    job: Job, work: UnitStore, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
 ) -> tuple[tuple[Pass, ...], tuple[str, ...]]:
     """One pass for each look, over one model, and what to tell of its precision; none where no shot has a look."""
     looks = job.looks()
-    cache = stack.enter_context(FrameCache())
+    cache = stack.enter_context(ComputedCache())
     # Files are checked before the model is loaded.
-    steered = [stack.enter_context(Steering(steered_by(look), cache)) for look in looks]
+    steered = [stack.enter_context(ConditioningSource(conditioning_of(look), cache)) for look in looks]
     if not looks:
         return (), ()
-    restylers, notes = load_restylers(looks, cache, precision=work.precision)
+    restylers, notes = load_prepared(looks, cache, precision=work.precision)
     passes: list[Pass] = []
     for look, restyler, steering in zip(looks, restylers, steered, strict=True):
         options = restyler.options
-        footing = Footing(batch=options.batch, window=options.window, tiled=work.tiled)
-        ladder = Ladder(footing, restyler.model, on_note=on_note)
-        sampler = Sampler(look, restyler, steering, work, ladder, on_progress=on_progress, stop=stop)
+        footing = MemoryBudget(batch=options.batch, window=options.window, tiled=work.tiled)
+        ladder = MemoryLadder(footing, restyler.model, on_note=on_note)
+        sampler = ShotSampler(look, restyler, steering, work, ladder, on_progress=on_progress, stop=stop)
         passes.append(Pass(job=look, restyler=restyler, steering=steering, ladder=ladder, sampler=sampler))
     return tuple(passes), notes
 
@@ -110,7 +110,7 @@ def asked_of(job: Job) -> dict[str, object] | None:
 
 def _made_with(one: Pass) -> dict[str, object]:
     return {
-        "steps": len(one.restyler.path.steps),
+        "steps": len(one.restyler.trajectory.steps),
         **({"fast": _few_steps(one.restyler)} if one.restyler.few_steps else {}),
         "controls": [str(spec) for spec in one.restyler.controls],
         "working_size": [one.job.fit.outer[1], one.job.fit.outer[0]],
@@ -118,10 +118,10 @@ def _made_with(one: Pass) -> dict[str, object]:
     }
 
 
-def _few_steps(restyler: Restyler) -> dict[str, object]:
+def _few_steps(restyler: PreparedRestyle) -> dict[str, object]:
     """The steps of a fast tier, which `--steps` does not ask for."""
     return {
-        "sampling": [step.timestep for step in restyler.path.steps],
+        "sampling": [step.timestep for step in restyler.trajectory.steps],
         "inversion": [step.timestep for step in restyler.inversion.steps],
         "fixed_point": restyler.fixed_point,
     }

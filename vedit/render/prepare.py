@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 from vedit.errors import FULL, NotFiniteError
 from vedit.models.load import load
 from vedit.options.controls import branch
-from vedit.pipelines.restyle import Restyler, prepare
+from vedit.pipelines.restyle import PreparedRestyle, prepare
 
 if TYPE_CHECKING:
-    from vedit.diffusion.inversion_cache import Kept
+    from vedit.diffusion.inversion_cache import TensorCache
     from vedit.render.job import Job
 
 
-def load_restylers(
-    looks: Sequence[Job], inversions: Kept | None = None, *, precision: str | None = None
-) -> tuple[tuple[Restyler, ...], tuple[str, ...]]:
+def load_prepared(
+    looks: Sequence[Job], inversions: TensorCache | None = None, *, precision: str | None = None
+) -> tuple[tuple[PreparedRestyle, ...], tuple[str, ...]]:
     """One model on its device with everything encoded for each look, and what the user should know of another try.
 
     Args:
@@ -47,7 +47,9 @@ def said_of(error: NotFiniteError) -> str:
     return f"{error.message}: again in {FULL}, which takes more memory"
 
 
-def _load_restylers(looks: Sequence[Job], inversions: Kept | None, precision: str | None) -> tuple[Restyler, ...]:
+def _load_restylers(
+    looks: Sequence[Job], inversions: TensorCache | None, precision: str | None
+) -> tuple[PreparedRestyle, ...]:
     request = looks[0].request
     asked = [spec for look in looks for spec in look.request.options.controls]
     chosen: dict[str, Any] = {} if precision is None else {"precision": precision}

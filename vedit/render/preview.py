@@ -15,17 +15,17 @@ from vedit.media.writing.target import check_target
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course
-from vedit.render.conditioning import Steering
+from vedit.render.conditioning import ConditioningSource
 from vedit.render.costs import expected_of_stills
 from vedit.render.finish_shot import finished_stills
-from vedit.render.job import Job, reopen_source, steered_by
+from vedit.render.job import Job, conditioning_of, reopen_source
 from vedit.render.measured_costs import paces_of
 from vedit.render.output_names import preview_path
-from vedit.render.prepare import in_full, load_restylers
+from vedit.render.prepare import in_full, load_prepared
 from vedit.render.prompts import word_notes
 from vedit.render.sample_shot import OnNote, ignore_note
 from vedit.render.settle import make_job
-from vedit.store.computed import FrameCache
+from vedit.store.computed import ComputedCache
 from vedit.thumbnail import thumbnail
 from vedit.types import Shot
 
@@ -125,11 +125,11 @@ def stills_of(
     if not looks:
         return
     with ExitStack() as stack:
-        cache = stack.enter_context(FrameCache())
-        steered = [stack.enter_context(Steering(steered_by(look), cache)) for look in looks]
+        cache = stack.enter_context(ComputedCache())
+        steered = [stack.enter_context(ConditioningSource(conditioning_of(look), cache)) for look in looks]
         reader = stack.enter_context(reopen_source(job))
         on_progress(Progress(stage="load", done=0, total=1))
-        restylers, _ = load_restylers(looks, cache)
+        restylers, _ = load_prepared(looks, cache)
         on_progress(Progress(stage="load", done=1, total=1))
         shots = sorted(
             ((shot, n) for n, look in enumerate(looks) for shot in look.own_shots), key=lambda pair: pair[0].number
@@ -140,7 +140,7 @@ def stills_of(
             try:
                 pairs = finished_stills(looks[n], restylers[n], steered[n], reader, shot, numbers)
             except NotFiniteError as error:
-                restylers, _ = load_restylers(looks, cache, precision=in_full(error))
+                restylers, _ = load_prepared(looks, cache, precision=in_full(error))
                 pairs = finished_stills(looks[n], restylers[n], steered[n], reader, shot, numbers)
             yield ShotStills(shot=shot, options=looks[n].request.options, numbers=numbers, pairs=tuple(pairs))
         on_progress(Progress(stage="preview", done=len(shots), total=len(shots)))

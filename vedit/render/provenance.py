@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
 from vedit.models.digests import identity
-from vedit.models.distilled import tier_for
+from vedit.models.distilled import distilled_for
 from vedit.models.source import TIER_FOLDERS
 from vedit.options.controls import branch
 from vedit.registry.entry import needs_of
@@ -33,7 +33,7 @@ def weights_of(request: RenderRequest) -> dict[str, object]:
     looks = request.all_looks
     asked = [spec for options in looks for spec in options.controls]
     kinds = {branch(spec.kind) for spec in asked}
-    served = filter(None, (tier_for(request.model, options) for options in looks))
+    served = filter(None, (distilled_for(request.model, options) for options in looks))
     tiers = {tier.folder.name for tier, _ in served}
     told: dict[str, object] = dict(identity(request.model, dict(request.controlnets), kinds=kinds, tiers=tiers))
     for kind in dict.fromkeys(spec.kind for spec in asked if spec.source is None):

@@ -11,12 +11,12 @@ import torch
 from vedit.store.computed_on import in_words, threads_of, with_threads
 
 if TYPE_CHECKING:
-    from vedit.render.sample_shot import OnNote, Sampler
-    from vedit.store.units import Work
+    from vedit.render.sample_shot import OnNote, ShotSampler
+    from vedit.store.units import UnitStore
 
 
 @contextmanager
-def same_threads(device: str, work: Work, on_note: OnNote) -> Generator[tuple[str, ...]]:
+def same_threads(device: str, work: UnitStore, on_note: OnNote) -> Generator[tuple[str, ...]]:
     """As many CPU threads as what is finished was computed on, for as long as the context lasts; yields what is said.
 
     Sums that are cut by another count of threads differ in their last bits, and units of two counts would be joined in
@@ -37,7 +37,9 @@ def same_threads(device: str, work: Work, on_note: OnNote) -> Generator[tuple[st
         yield (note,)
 
 
-def units_kept(samplers: Sequence[Sampler], work: Work, before: Mapping[str, object] | None, on_note: OnNote) -> int:
+def units_kept(
+    samplers: Sequence[ShotSampler], work: UnitStore, before: Mapping[str, object] | None, on_note: OnNote
+) -> int:
     """How many units of a render an earlier run has kept, said where there are any, or why none of them is of use.
 
     Args:

@@ -25,12 +25,12 @@ from vedit.media.writing.write import VideoWriter
 from vedit.options.request import RenderRequest
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course
-from vedit.render.conditioning import Steering
-from vedit.render.costs import Kept, expected_of, expected_of_plan
+from vedit.render.conditioning import ConditioningSource
+from vedit.render.costs import CachedWork, expected_of, expected_of_plan
 from vedit.render.ended_before import ended_before, journal_of
 from vedit.render.estimate import describe_job, outline_of
 from vedit.render.finish_shot import untouched_shot
-from vedit.render.job import Job, reopen_source, steered_by
+from vedit.render.job import Job, conditioning_of, reopen_source
 from vedit.render.killed import BesideJournal, beside_of
 from vedit.render.measured_costs import keep as keep_costs
 from vedit.render.measured_costs import paces_of
@@ -47,9 +47,9 @@ from vedit.render.sample_shot import (
 )
 from vedit.render.settle import make_job
 from vedit.render.steps import Checking, step_of
-from vedit.store.computed import FrameCache
-from vedit.store.frames import UNTOUCHED, FinishedFrames, KeptShot
-from vedit.store.units import Work
+from vedit.store.computed import ComputedCache
+from vedit.store.frames import UNTOUCHED, FinishedFrames, FinishedShot
+from vedit.store.units import UnitStore
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:
@@ -91,9 +91,9 @@ def plan(
     if side_by_side is not None:
         _beside(job, side_by_side)
     with ExitStack() as stack:
-        cache = stack.enter_context(FrameCache())
+        cache = stack.enter_context(ComputedCache())
         for look in job.looks():
-            stack.enter_context(Steering(steered_by(look), cache))
+            stack.enter_context(ConditioningSource(conditioning_of(look), cache))
         return describe_job(job)
 
 
@@ -180,7 +180,7 @@ def _attempt(
     """
     request = job.request
     with ExitStack() as stack:
-        work = stack.enter_context(Work(job.output.path, fresh=request.fresh))
+        work = stack.enter_context(UnitStore(job.output.path, fresh=request.fresh))
         if precision is not None:
             work.set_precision(precision)
         before = work.computed_on
@@ -200,14 +200,14 @@ def _attempt(
         passes, notes = open_passes(job, work, stack, on_progress=course, on_note=on_note, stop=stop)
         course(Progress(stage="load", done=1, total=1))
         clock.lap("load")
-        sampling = [one.sampler for one in passes if one.restyler.path.steps]
+        sampling = [one.sampler for one in passes if one.restyler.trajectory.steps]
         kept = units_kept(sampling, work, before, on_note)
         # A locked shot is not made anew, whatever is asked: what is kept of it is all there is.
         # Under one look for all shots nothing is kept or locked: what a plan's renders have kept here is theirs.
         shelving = request.looks is not None or request.keep_frames
         shelf = FinishedFrames(work.path, fresh=request.fresh and shelving and not request.locked)
         locked = _locked(job, shelf)
-        left = Kept(
+        left = CachedWork(
             sampled=tuple(frames for sampler in sampling for frames in sampler.kept()),
             finished=tuple(_shelved(job, passes, shelf, locked)),
         )
@@ -223,7 +223,7 @@ def _attempt(
         for shot in job.shots:
             held = locked.get(shot.number)
             able = () if held is not None else passes
-            own = next((one for one in able if shot in one.job.own_shots and one.restyler.path.steps), None)
+            own = next((one for one in able if shot in one.job.own_shots and one.restyler.trajectory.steps), None)
             if own is not None:
                 own.ladder.join(one.ladder for one in passes)
             at = held.path if held is not None else None
@@ -257,7 +257,7 @@ def _attempt(
                 keys += own.sampler.keys(shot)
             if held is None and request.keep_frames:
                 key = UNTOUCHED if own is None else own.shelf_key(shot)
-                shelved.append(KeptShot(frames=shot.frames, key=key, first=shot.frames.start))
+                shelved.append(FinishedShot(frames=shot.frames, key=key, first=shot.frames.start))
             clock.lap("finish")
         checking = Checking(course, job, files=1 if pair is None else 2)
         if pair is not None:
@@ -336,9 +336,9 @@ class _Clock:
         return time.monotonic() - self._began
 
 
-def _locked(job: Job, shelf: FinishedFrames) -> dict[int, KeptShot]:
+def _locked(job: Job, shelf: FinishedFrames) -> dict[int, FinishedShot]:
     """What the last render left of the locked shots. Raises InputError where one has a look and was never rendered."""
-    found: dict[int, KeptShot] = {}
+    found: dict[int, FinishedShot] = {}
     rendered = {shot.number: shot for shot in job.shots}
     whole = {shot.number: shot for shot in job.request.shots or ()}
     for number in sorted(job.request.locked):
@@ -356,7 +356,7 @@ def _locked(job: Job, shelf: FinishedFrames) -> dict[int, KeptShot]:
     return found
 
 
-def _in_work(plan: OutputSpec, work: Work, recipe: dict[str, object]) -> OutputSpec:
+def _in_work(plan: OutputSpec, work: UnitStore, recipe: dict[str, object]) -> OutputSpec:
     """The plan with its unfinished file in the work folder, where a killed run's is found and removed."""
     return replace(plan, temporary=temporary_for(plan.path, work.path), recipe=recipe)
 
@@ -383,11 +383,11 @@ def _beside_options(request: RenderRequest) -> OutputOptions:
 
 
 def _shelved(
-    job: Job, passes: Sequence[Pass], shelf: FinishedFrames, locked: Mapping[int, KeptShot]
+    job: Job, passes: Sequence[Pass], shelf: FinishedFrames, locked: Mapping[int, FinishedShot]
 ) -> Iterator[FrameRange]:
     """The shots whose finished frames are kept, and will be used."""
     for shot in job.shots:
-        own = next((one for one in passes if shot in one.job.own_shots and one.restyler.path.steps), None)
+        own = next((one for one in passes if shot in one.job.own_shots and one.restyler.trajectory.steps), None)
         able = own is not None and job.request.keep_frames and not job.request.fresh
         if shot.number in locked or (able and own is not None and shelf.has(own.shelf_key(shot))):
             yield shot.frames

@@ -11,16 +11,16 @@ import torch
 from vedit.diffusion.carried_noise import FORMAT as CARRIED
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
-from vedit.memory import Ladder
+from vedit.memory import MemoryLadder
 from vedit.models.facts import known_words
 from vedit.models.words import heard
-from vedit.pipelines.restyle import Restyler, join_windows, restyle_window, shot_windows
+from vedit.pipelines.restyle import PreparedRestyle, join_windows, restyle_window, shot_windows
 from vedit.progress.callbacks import OnProgress, Progress
 from vedit.registry.entry import needs_of
-from vedit.render.conditioning import Steering, hashed, made_by
+from vedit.render.conditioning import ConditioningSource, hashed, made_by
 from vedit.shots.bars import filled
 from vedit.store.computed_on import computed_on
-from vedit.store.units import Sizes, Work, unit_key
+from vedit.store.units import Sizes, UnitStore, unit_key
 from vedit.types import FrameRange, Latents, Shot, Window
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def never() -> bool:
     return False
 
 
-def stop_if_asked(stop: Stop, work: Work) -> None:
+def stop_if_asked(stop: Stop, work: UnitStore) -> None:
     """Raises Interrupted where the user wants to stop."""
     if stop():
         raise Interrupted(
@@ -60,7 +60,7 @@ class SampledShot:
     keys: tuple[str, ...]
 
 
-class Sampler:
+class ShotSampler:
     """Samples shots into a work folder; what is there already is not done again.
 
     Where memory runs out it goes down the ladder. A smaller batch or window begins the shot anew: the window decides
@@ -79,10 +79,10 @@ class Sampler:
     def __init__(
         self,
         job: Job,
-        restyler: Restyler,
-        steering: Steering,
-        work: Work,
-        ladder: Ladder,
+        restyler: PreparedRestyle,
+        steering: ConditioningSource,
+        work: UnitStore,
+        ladder: MemoryLadder,
         *,
         on_progress: OnProgress,
         stop: Stop,
@@ -252,7 +252,7 @@ class _SmallFrames:
         return torch.cat(parts) if parts else torch.empty(0, 3, *self._job.fit.outer)
 
 
-def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
+def _facts(job: Job, restyler: PreparedRestyle) -> dict[str, object]:
     """What decides the latents of every unit of a job, but for the frames: nothing that does not is in here."""
     options = restyler.options
     inverted = options.start == "inversion"
@@ -270,7 +270,7 @@ def _facts(job: Job, restyler: Restyler) -> dict[str, object]:
         "maps": [made_by(spec.kind) for spec in restyler.controls if spec.source is None],
         "mask": hashed(options.mask),
         "regions": hashed(regions),
-        "sampled": [asdict(step) for step in restyler.path.steps],
+        "sampled": [asdict(step) for step in restyler.trajectory.steps],
         # Without variation an inversion draws no noise, and a start from noise has no inversion.
         "inverted": [[asdict(step) for step in restyler.inversion.steps], restyler.fixed_point] if inverted else None,
         "guidance": restyler.guidance,

@@ -17,18 +17,18 @@ from vedit.media.writing.target import check_target
 from vedit.models.recipes import drawing
 from vedit.options.request import RenderRequest
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
-from vedit.render.conditioning import Steering
+from vedit.render.conditioning import ConditioningSource
 from vedit.render.finish_shot import finished_stills
-from vedit.render.job import Job, reopen_source, steered_by
-from vedit.render.prepare import in_full, load_restylers
+from vedit.render.job import Job, conditioning_of, reopen_source
+from vedit.render.prepare import in_full, load_prepared
 from vedit.render.settle import make_job
-from vedit.store.computed import FrameCache
+from vedit.store.computed import ComputedCache
 from vedit.thumbnail import png, thumbnail
 
 if TYPE_CHECKING:
     from vedit.media.reading.reader import VideoReader
     from vedit.options.request import RestyleOptions
-    from vedit.pipelines.restyle import Restyler
+    from vedit.pipelines.restyle import PreparedRestyle
     from vedit.types import IntFrames, Shot
 
 
@@ -116,14 +116,14 @@ def _pictures(jobs: Sequence[Job], frame: int, on_progress: OnProgress) -> list[
     job = jobs[0]
     shot = next(shot for shot in job.shots if frame in shot.frames)
     with ExitStack() as stack:
-        cache = stack.enter_context(FrameCache())
-        steering = stack.enter_context(Steering(steered_by(job), cache))
+        cache = stack.enter_context(ComputedCache())
+        steering = stack.enter_context(ConditioningSource(conditioning_of(job), cache))
         reader = stack.enter_context(reopen_source(job))
         on_progress(Progress(stage="load", done=0, total=1))
-        restylers, _ = load_restylers(jobs, cache)
+        restylers, _ = load_prepared(jobs, cache)
         on_progress(Progress(stage="load", done=1, total=1))
 
-        def made(restylers: Sequence[Restyler]) -> list[IntFrames]:
+        def made(restylers: Sequence[PreparedRestyle]) -> list[IntFrames]:
             found: list[IntFrames] = []
             for one, restyler in zip(jobs, restylers, strict=True):
                 on_progress(Progress(stage="preview", done=len(found), total=len(jobs)))
@@ -135,7 +135,7 @@ def _pictures(jobs: Sequence[Job], frame: int, on_progress: OnProgress) -> list[
         try:
             return made(restylers)
         except NotFiniteError as error:
-            restylers, _ = load_restylers(jobs, cache, precision=in_full(error))
+            restylers, _ = load_prepared(jobs, cache, precision=in_full(error))
             return made(restylers)
 
 

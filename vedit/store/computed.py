@@ -84,7 +84,7 @@ def entry_key(facts: Mapping[str, object]) -> str:
     return hashlib.sha256(told.encode()).hexdigest()[:32]
 
 
-class FrameCache:
+class ComputedCache:
     """Entries on disk; use it as a context manager. A folder that cannot be written is replaced by a temporary one.
 
     The oldest entries beyond the limit are removed on leaving the block, and in it those that are not in use.
@@ -99,7 +99,7 @@ class FrameCache:
         self._written = 0
         """Bytes of tensors since the oldest entries were removed last."""
 
-    def __enter__(self) -> FrameCache:
+    def __enter__(self) -> ComputedCache:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self._folder):

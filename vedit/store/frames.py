@@ -38,7 +38,7 @@ _CHECK_LETTERS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptShot:
+class FinishedShot:
     """A shot, or a part of one, as the last render left it."""
 
     frames: FrameRange
@@ -55,7 +55,7 @@ class FinishedFrames:
     """The finished shots in one work folder.
 
     Args:
-        folder: of the work; see `vedit.store.units.Work.path`.
+        folder: of the work; see `vedit.store.units.UnitStore.path`.
         fresh: forget what an earlier run has kept.
 
     Raises:
@@ -165,7 +165,7 @@ class FinishedFrames:
                         frames,
                     )
 
-    def remembered(self, frames: FrameRange, *, source: str) -> KeptShot | None:
+    def remembered(self, frames: FrameRange, *, source: str) -> FinishedShot | None:
         """What the last render left of the shot that these frames are of, whatever decided it; None: nothing.
 
         Args:
@@ -180,7 +180,7 @@ class FinishedFrames:
                     return replace(kept, frames=frames, path=path)
         return None
 
-    def keep_only(self, shots: Iterable[KeptShot], *, source: str, rendered: FrameRange) -> None:
+    def keep_only(self, shots: Iterable[FinishedShot], *, source: str, rendered: FrameRange) -> None:
         """The render is done: forget what was kept of its part of the clip but these, and remember which is which.
 
         Args:
@@ -209,14 +209,14 @@ class FinishedFrames:
         if not kept:
             self._folder.rmdir()
 
-    def _last(self, source: str) -> list[KeptShot]:
+    def _last(self, source: str) -> list[FinishedShot]:
         """What the clip consists of as the last renders left it, without overlap."""
         try:
             told: dict[str, Any] = parse_json((self._folder / _LAST).read_text("utf-8"), _LAST.name)
             shots: dict[str, Any] = dict(told["shots"]) if told["source"] == source else {}
         except (OSError, ValueError, KeyError, TypeError, InputError):
             return []  # absent or damaged: nothing in it is believed
-        found: list[KeptShot] = []
+        found: list[FinishedShot] = []
         for shot in filter(None, (_read(span, key) for span, key in shots.items())):
             found = [*_without(found, shot.frames), shot]
         return found
@@ -227,13 +227,13 @@ def key_of(path: Path) -> str:
     return path.stem.partition("-")[0]
 
 
-def _told(shot: KeptShot) -> tuple[str, str]:
+def _told(shot: FinishedShot) -> tuple[str, str]:
     """As the list has it: `6-10` -> key, and `@` the first frame of the finished ones where that is another."""
     at = "" if shot.first == shot.frames.start or shot.key == UNTOUCHED else f"@{shot.first}"
     return f"{shot.frames.start}-{shot.frames.stop}", f"{shot.key}{at}"
 
 
-def _read(span: str, told: object) -> KeptShot | None:
+def _read(span: str, told: object) -> FinishedShot | None:
     start, _, stop = span.partition("-")
     key, at, first = str(told).partition("@")
     first = first if at else start
@@ -241,12 +241,12 @@ def _read(span: str, told: object) -> KeptShot | None:
         return None
     if not whole(first) <= whole(start) < whole(stop):
         return None
-    return KeptShot(frames=FrameRange(start=whole(start), stop=whole(stop)), key=key, first=whole(first))
+    return FinishedShot(frames=FrameRange(start=whole(start), stop=whole(stop)), key=key, first=whole(first))
 
 
-def _without(shots: Iterable[KeptShot], gone: FrameRange) -> list[KeptShot]:
+def _without(shots: Iterable[FinishedShot], gone: FrameRange) -> list[FinishedShot]:
     """What is left of them where frames are taken away."""
-    left: list[KeptShot] = []
+    left: list[FinishedShot] = []
     for shot in shots:
         before = shot.frames.start, min(shot.frames.stop, gone.start)
         behind = max(shot.frames.start, gone.stop), shot.frames.stop
@@ -255,9 +255,9 @@ def _without(shots: Iterable[KeptShot], gone: FrameRange) -> list[KeptShot]:
     return left
 
 
-def _joined(shots: Iterable[KeptShot]) -> list[KeptShot]:
+def _joined(shots: Iterable[FinishedShot]) -> list[FinishedShot]:
     """In order, parts of the same finished frames that follow on each other as one."""
-    found: list[KeptShot] = []
+    found: list[FinishedShot] = []
     for shot in sorted(shots, key=lambda shot: shot.frames.start):
         last = found[-1] if found else None
         alike = last is not None and last.key == shot.key and (shot.key == UNTOUCHED or last.first == shot.first)

@@ -76,7 +76,7 @@ class _Manifest:
     """The autoencoder had to decode in tiles, which shows in the pixels: a render that goes on does so too."""
 
 
-class Work:
+class UnitStore:
     """The work folder of one render, held by one process; use it as a context manager.
 
     Leaving the block without `done` keeps the units there are; a folder without any is removed.

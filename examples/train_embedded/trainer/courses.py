@@ -6,7 +6,7 @@ from math import sqrt
 
 from torch import Tensor
 
-from vedit.diffusion.distilled import leap, through
+from vedit.diffusion.distilled import from_timesteps, single_pass_inversion
 from vedit.diffusion.samplers import Denoise, invert
 from vedit.diffusion.trajectory import Step, Trajectory
 from vedit.models.distilled import Schedule
@@ -54,10 +54,10 @@ def course_of(schedule: Schedule, config: Mapping[str, object], *, span: int | N
     """
     parts = 1 if span is None else parts_of(schedule.sampling, span)
     return Course(
-        coarse=through(config, schedule.sampling),
-        fine=through(config, refined(schedule.sampling, parts)),
+        coarse=from_timesteps(config, schedule.sampling),
+        fine=from_timesteps(config, refined(schedule.sampling, parts)),
         parts=parts,
-        up=through(config, schedule.stops(1.0)),
+        up=from_timesteps(config, schedule.stops(1.0)),
         leaps=schedule.fixed_point == 0,
     )
 
@@ -80,7 +80,7 @@ def parts_of(timesteps: Sequence[int], span: int) -> int:
 def climbed(denoise: Denoise, clean: Tensor, up: Trajectory, *, leaping: bool) -> Tensor:
     """Where an inversion leads, (N, C, h, w), as at inference; but one that is solved for is evaluated once a step."""
     if leaping:
-        return leap(denoise, clean, up)
+        return single_pass_inversion(denoise, clean, up)
     *_, last = invert(denoise, Latents(data=clean), up, fixed_point=1)
     return last.data
 

@@ -25,7 +25,7 @@ from trainer.loop import Loss
 from trainer.pairs import make_pairs
 from trainer.teacher import Teacher, velocity
 from vedit.diffusion.trajectory import cleaner
-from vedit.models.distilled import FastTier
+from vedit.models.distilled import DistilledWeights
 
 DROP_CONTROL = 0.08
 """How often each ControlNet alone is silenced: more rarely than the teacher learnt, whose steps only are copied."""
@@ -34,7 +34,7 @@ DROP_CONTROL = 0.08
 def distillation_loss(
     teacher: Teacher,
     student: UNet2DConditionModel,
-    tier: FastTier,
+    tier: DistilledWeights,
     *,
     span: int,
     inverted: float,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from trainer.adversarial import Players
 from trainer.checkpoint import read_head
 from trainer.starting import MisfitError
-from vedit.models.distilled import FastTier, withdraw_other, write_settings
+from vedit.models.distilled import DistilledWeights, withdraw_other, write_settings
 from vedit.models.lora import write_lora
 
 
@@ -39,7 +39,7 @@ def begin_with(players: Players, folder: Path) -> None:
         raise MisfitError(f"{folder} is of other networks: {str(error).splitlines()[0]}") from error
 
 
-def write_drawn(tier: FastTier, own: nn.Module, learnt: dict[str, Tensor], *, rank: int) -> int:
+def write_drawn(tier: DistilledWeights, own: nn.Module, learnt: dict[str, Tensor], *, rank: int) -> int:
     """Write a fast tier whose change leads from the model's own weights to those that were learnt.
 
     Args:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from vedit.diffusion.adapters.regional_prompts import RegionalPrompts
-from vedit.diffusion.conditioning import RegionGuide
+from vedit.diffusion.conditioning import RegionConditioning
 from vedit.embedded import FOLDER
 from vedit.models.families.sd import Model
 from vedit.models.load import load
@@ -41,8 +41,8 @@ def run(model: Model, x: torch.Tensor, prompt: str) -> torch.Tensor:
     return model.denoiser(x, 400, model.text(prompt), [ControlInput(branch="tile", frames=frames, scale=0.8)])
 
 
-def region(model: Model, prompt: str, mask: torch.Tensor) -> RegionGuide:
-    return RegionGuide(prompt=model.text(prompt), mask=mask)
+def region(model: Model, prompt: str, mask: torch.Tensor) -> RegionConditioning:
+    return RegionConditioning(prompt=model.text(prompt), mask=mask)
 
 
 def everywhere(value: float = 1.0) -> torch.Tensor:
@@ -130,7 +130,7 @@ def test_shares_sum_to_one_on_every_grid() -> None:
     masks = (torch.rand(3, FRAMES, 1, HEIGHT, WIDTH, generator=generator) * 1.5).clamp(0, 1)
     prompts = RegionalPrompts()
     text = torch.zeros(1, 4, 8)
-    prompts.show([RegionGuide(prompt=PromptEmbeds(states=text), mask=mask) for mask in masks])
+    prompts.show([RegionConditioning(prompt=PromptEmbeds(states=text), mask=mask) for mask in masks])
     like = torch.zeros(1)
     for halvings in range(3, 8):
         height, width = (-(-side // 2**halvings) for side in (HEIGHT, WIDTH))

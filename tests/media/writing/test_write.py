@@ -20,7 +20,7 @@ from vedit.media.reading.read import open_video
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.output_plan import plan_output
 from vedit.media.writing.output_spec import OutputSpec
-from vedit.media.writing.stream_copy import Passthrough
+from vedit.media.writing.stream_copy import StreamCopy
 from vedit.media.writing.write import VideoWriter
 from vedit.types import FrameRange
 
@@ -288,7 +288,7 @@ def test_a_breach_of_the_contract_is_an_error_and_keeps_nothing(
 ) -> None:
     source = make(frames=6, sounds=(sound(),))
     before = sorted(tmp_path.iterdir())
-    monkeypatch.setattr(Passthrough, "copy_until", nothing)
+    monkeypatch.setattr(StreamCopy, "copy_until", nothing)
     with pytest.raises(ContractError, match="audio tracks: expected 1, found 0"):
         rewrite(source, tmp_path / "out.mp4")
     assert sorted(tmp_path.iterdir()) == before
@@ -340,14 +340,14 @@ def test_sound_is_not_held_in_memory(make: Make, sound: Sound, monkeypatch: pyte
     with open_video(source) as reader:
         plan = plan_output(source.with_name("out.mp4"), reader.metadata, reader.index())
         with VideoWriter(plan) as writer:
-            mux = Passthrough._mux  # pyright: ignore[reportPrivateUsage]
+            mux = StreamCopy._mux  # pyright: ignore[reportPrivateUsage]
             count = [0]
 
-            def counted(self: Passthrough, packet: Any) -> None:
+            def counted(self: StreamCopy, packet: Any) -> None:
                 count[0] += 1
                 mux(self, packet)
 
-            monkeypatch.setattr(Passthrough, "_mux", counted)
+            monkeypatch.setattr(StreamCopy, "_mux", counted)
             for clip in reader.chunks(plan.frames, 10):
                 writer.write(clip.frames)
                 held.append(count[0])

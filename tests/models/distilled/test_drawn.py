@@ -14,8 +14,8 @@ import torch
 from tests.support.tiers import DRAFT, SCHEDULES, counted, random_pairs, restyled, tier_for
 from vedit.errors import ModelError
 from vedit.models.digests import identity
-from vedit.models.distilled import Schedule, fast_tiers, read_tier, write_settings
-from vedit.models.distilled import tier_for as serving
+from vedit.models.distilled import Schedule, distilled_weights, read_distilled, write_settings
+from vedit.models.distilled import distilled_for as serving
 from vedit.models.facts import describe
 from vedit.models.lora import write_lora
 from vedit.options.request import RenderRequest
@@ -62,10 +62,10 @@ def folder_of(found: Any) -> str:
 
 
 def test_settings_come_back_as_they_were_written(both: Path) -> None:
-    first, second = fast_tiers(str(both))
+    first, second = distilled_weights(str(both))
     assert (first.folder.name, first.looks) == ("drawn", ("comic", "ink"))
     assert (second.folder.name, second.looks) == ("fast", ())
-    assert read_tier(both / "drawn") == first
+    assert read_distilled(both / "drawn") == first
     assert '"looks"' not in (both / "fast" / "fast.json").read_text("utf-8")
 
 
@@ -88,7 +88,7 @@ def test_a_prompt_of_one_of_its_looks_alone_is_served_by_it(both: Path, prompt: 
 @pytest.mark.parametrize("changes", [{"quality": "standard"}, {"quality": "high"}, {"steps": 4}, {"controls": ()}])
 def test_what_it_cannot_do_is_left_to_the_others(both: Path, changes: dict[str, Any]) -> None:
     asked = replace(COMIC, **changes)
-    general = fast_tiers(str(both))[1].schedule(asked)
+    general = distilled_weights(str(both))[1].schedule(asked)
     found = serving(str(both), asked)
     assert (found is None) == (general is None)
     assert found is None or found[0].folder.name == "fast"
@@ -99,7 +99,7 @@ def test_its_weights_sample_and_nothing_of_them_stays(drawing: Model, model: Mod
     drawn, calls = restyled(drawing, COMIC, frames)
     served = drawing.fast_for(COMIC)
     assert served is not None and calls == served[1].evaluations(COMIC) == len(THREE) + 1
-    assert [step.timestep for step in prepare(drawing, COMIC).path.steps] == list(THREE)
+    assert [step.timestep for step in prepare(drawing, COMIC).trajectory.steps] == list(THREE)
     assert torch.equal(restyled(drawing, BRONZE, frames)[0], other)
     # The model whose tier serves all alone makes the same of the other look, and something else of this one.
     assert torch.equal(restyled(model, BRONZE, frames)[0], other)
@@ -108,7 +108,7 @@ def test_its_weights_sample_and_nothing_of_them_stays(drawing: Model, model: Mod
 
 def test_the_fingerprint_and_the_inversion_say_whose_weights(drawing: Model) -> None:
     comic, bronze = prepare(drawing, COMIC), prepare(drawing, BRONZE)
-    assert comic.inverting == bronze.inverting
+    assert comic.inversion_fingerprint == bronze.inversion_fingerprint
     assert comic.fingerprint["fast"] != bronze.fingerprint["fast"]
 
 
@@ -130,9 +130,9 @@ def test_it_is_a_part_of_the_weights_only_where_it_serves(both: Path, clip: Path
 def test_one_of_other_weights_is_refused(both: Path, tmp_path: Path) -> None:
     other = tmp_path / "model"
     shutil.copytree(both, other)
-    write_settings(replace(read_tier(other / "drawn"), unet="another"))
+    write_settings(replace(read_distilled(other / "drawn"), unet="another"))
     with pytest.raises(ModelError, match=r"drawn was distilled for another UNet") as raised:
-        fast_tiers(str(other))
+        distilled_weights(str(other))
     assert "remove" in raised.value.remedy
 
 
@@ -151,4 +151,4 @@ def test_looks_that_are_no_names_are_refused(both: Path, tmp_path: Path, looks: 
     said = json.loads((folder / "fast.json").read_text("utf-8"))
     (folder / "fast.json").write_text(json.dumps({**said, "looks": looks}), "utf-8")
     with pytest.raises(ModelError, match="looks is a list of names"):
-        read_tier(folder)
+        read_distilled(folder)

@@ -19,7 +19,7 @@ from tests.support.tiers import SCHEDULES, write_tier
 from vedit.errors import Interrupted, ModelError
 from vedit.models import resolve as resolving
 from vedit.models.digests import identity
-from vedit.models.distilled import Schedule, fast_tiers, read_tier, withdraw_other, write_settings
+from vedit.models.distilled import Schedule, distilled_weights, read_distilled, withdraw_other, write_settings
 from vedit.models.facts import describe
 from vedit.models.load import load
 from vedit.options.request import RenderRequest, RestyleOptions
@@ -64,7 +64,7 @@ def test_a_tier_of_other_weights_is_refused_until_it_is_removed_or_made_again(
     write_tiny_sd(folder, seed=1)
     for attempt in (
         lambda: load(str(folder)),
-        lambda: fast_tiers(str(folder)),
+        lambda: distilled_weights(str(folder)),
         lambda: plan(request(clip, folder, tmp_path / "out.mov")),
     ):
         with pytest.raises(ModelError, match="distilled for another UNet") as caught:
@@ -80,14 +80,14 @@ def test_a_tier_of_other_weights_is_refused_until_it_is_removed_or_made_again(
 
 
 def test_settings_of_others_are_gone_before_weights_change(folder: Path) -> None:
-    tier = read_tier(folder / "fast")
+    tier = read_distilled(folder / "fast")
     withdraw_other(tier)
-    assert read_tier(folder / "fast") == tier, "the same settings hold for the next weights"
+    assert read_distilled(folder / "fast") == tier, "the same settings hold for the next weights"
     withdraw_other(replace(tier, schedules={"draft": Schedule(sampling=(701, 301), inversion=(1,))}))
-    assert not fast_tiers(str(folder))
+    assert not distilled_weights(str(folder))
     assert tier.weights.is_file()
     write_settings(tier)
-    assert fast_tiers(str(folder)) == (tier,)
+    assert distilled_weights(str(folder)) == (tier,)
     assert {path.name for path in tier.folder.iterdir()} == {"fast.json", tier.weights.name}
 
 
@@ -222,9 +222,9 @@ def test_what_a_model_is_names_the_qualities(folder: Path, monkeypatch: pytest.M
 
 
 def test_a_model_without_the_folder_has_no_tier(plain: Path, folder: Path) -> None:
-    assert not fast_tiers(str(plain))
+    assert not distilled_weights(str(plain))
     assert not load(str(plain)).fast
-    (found,) = fast_tiers(str(folder))
+    (found,) = distilled_weights(str(folder))
     assert found.schedules["draft"].sampling == FOUR
 
 
@@ -282,7 +282,7 @@ def test_a_damaged_tier_is_refused(folder: Path) -> None:
     whole = file.read_text("utf-8")
     file.write_text("{", "utf-8")
     with pytest.raises(ModelError, match=r"fast\.json is no JSON"):
-        fast_tiers(str(folder))
+        distilled_weights(str(folder))
     file.write_text(whole, "utf-8")
     (folder / "fast" / "pytorch_lora_weights.safetensors").unlink()
     with pytest.raises(ModelError, match=r"there is no file .*pytorch_lora_weights\.safetensors"):

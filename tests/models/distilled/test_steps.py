@@ -148,7 +148,7 @@ def test_what_is_solved_for_and_sampled_is_the_ordinary_sum(
 ) -> None:
     """Over the model's own timesteps and with weights that change nothing, it is its own unguided result."""
     ordinary = replace(STANDARD, steps=4, fixed_point=2, guidance=1.0)
-    steps = tuple(step.timestep for step in prepare(plain, ordinary).path.steps)
+    steps = tuple(step.timestep for step in prepare(plain, ordinary).trajectory.steps)
     schedule = Schedule(sampling=steps, inversion=steps[1:], fixed_point=2)
     (fast,) = model.fast
     none = replace(fast, lora=replace(fast.lora, scale=0.0))

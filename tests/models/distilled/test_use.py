@@ -11,11 +11,11 @@ import pytest
 import torch
 
 from tests.support.tiers import CONV, DRAFT, SCHEDULES, STANDARD, restyled, schedule_of, tier_for, with_tier
-from vedit.diffusion.conditioning import RegionGuide
-from vedit.models.distilled import read_tier
+from vedit.diffusion.conditioning import RegionConditioning
+from vedit.models.distilled import read_distilled
 from vedit.options.masks import MaskSpec, RegionSpec
 from vedit.pipelines.restyle import prepare
-from vedit.store.computed import FrameCache
+from vedit.store.computed import ComputedCache
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -68,7 +68,7 @@ def test_what_the_tier_cannot_do_goes_the_ordinary_way(
     mask = torch.ones(2, 1, 64, 64)
     guides: dict[str, Any] = {}
     if options.regions:
-        guides = {"regions": (RegionGuide(prompt=model.text("night"), mask=mask),)}
+        guides = {"regions": (RegionConditioning(prompt=model.text("night"), mask=mask),)}
     found, calls = restyled(model, options, frames, **guides)
     expected, expected_calls = restyled(plain, options, frames, **guides)
     assert calls == expected_calls > 0
@@ -88,7 +88,7 @@ def test_nothing_leaks_between_qualities(model: Model, plain: Model, frames: tor
 def test_the_fingerprint_says_which_weights(model: Model, plain: Model) -> None:
     fast, slow = prepare(model, DRAFT), prepare(model, replace(DRAFT, quality="high"))
     assert set(fast.fingerprint) - set(slow.fingerprint) == {"fast"}
-    assert slow.fingerprint == prepare(plain, DRAFT).fingerprint == fast.inverting
+    assert slow.fingerprint == prepare(plain, DRAFT).fingerprint == fast.inversion_fingerprint
     (one,) = model.fast
     assert prepare(model, STANDARD).fingerprint == fast.fingerprint, "the steps are told by the trajectories"
     others = (
@@ -105,7 +105,7 @@ def test_an_inversion_is_kept_apart_from_the_ordinary_one(
 ) -> None:
     options = replace(DRAFT, quality=quality)
     guides: dict[str, Any] = {"mask": torch.ones(2, 1, 64, 64)} if masked else {}
-    with FrameCache(tmp_path / "cache") as cache:
+    with ComputedCache(tmp_path / "cache") as cache:
         made, calls = restyled(model, options, frames, cache, **guides)
         again, fewer = restyled(model, replace(options, prompt="day"), frames, cache, **guides)
         assert calls - fewer == inverting
@@ -154,8 +154,8 @@ def test_the_tier_takes_the_controls_that_it_was_distilled_with(model: Model, fo
 def test_what_a_tier_was_distilled_with_is_kept_in_its_file(folder: Path, tmp_path: Path) -> None:
     tier = tier_for(folder, controls=("softedge",))
     (tmp_path / "fast.json").write_text(tier.text, "utf-8")
-    assert read_tier(tmp_path).controls == ("softedge",)
+    assert read_distilled(tmp_path).controls == ("softedge",)
     older = json.loads(tier.text)
     del older["controls"]
     (tmp_path / "fast.json").write_text(json.dumps(older), "utf-8")
-    assert read_tier(tmp_path).controls == ("tile", "softedge")
+    assert read_distilled(tmp_path).controls == ("tile", "softedge")

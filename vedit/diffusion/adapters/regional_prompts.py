@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from diffusers.models.controlnets.controlnet import ControlNetModel
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    from vedit.diffusion.conditioning import RegionGuide
+    from vedit.diffusion.conditioning import RegionConditioning
 
     Network = UNet2DConditionModel | ControlNetModel
 
@@ -41,7 +41,7 @@ class RegionalPrompts:
         self._masks = torch.empty(0)
         self._weights: dict[tuple[int, int], torch.Tensor] = {}
 
-    def show(self, regions: Sequence[RegionGuide]) -> None:
+    def show(self, regions: Sequence[RegionConditioning]) -> None:
         """The regions of the frames in the next network call; none leave the call's own prompt everywhere."""
         self.prompts = tuple(region.prompt.states for region in regions)
         self._masks = torch.cat([region.mask for region in regions], dim=1) if regions else torch.empty(0)

@@ -38,7 +38,7 @@ RECORD_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Agreed:
+class ExpectedOutput:
     """What a result is held to."""
 
     frames: FrameRange
@@ -69,9 +69,9 @@ class Agreed:
     """What is not held against the result, and why."""
 
 
-def agreed_by_plan(plan: OutputSpec) -> Agreed:
+def expected_by_spec(plan: OutputSpec) -> ExpectedOutput:
     """What the plan of a file that is being written says."""
-    return Agreed(
+    return ExpectedOutput(
         frames=plan.frames,
         size=(plan.encoding.width, plan.encoding.height),
         copied=frozenset(plan.copied),
@@ -84,9 +84,9 @@ def agreed_by_plan(plan: OutputSpec) -> Agreed:
     )
 
 
-def agreed_by_files(
+def expected_by_files(
     before: VideoMetadata, index: FrameIndex, result: Path, *, frames: FrameRange | str | None = None
-) -> Agreed:
+) -> ExpectedOutput:
     """What the record beside a result says, else what its container can hold.
 
     Raises:
@@ -107,7 +107,7 @@ def agreed_by_files(
         sound = result.absolute().with_name(f"{title}.mka")
     if sound is not None and not sound.is_file():
         sound = None
-    return Agreed(
+    return ExpectedOutput(
         frames=part,
         size=(before.width, before.height),
         copied=_all_copied(before),
@@ -142,7 +142,7 @@ def _by_record(
     result: Path,
     part: FrameRange | None,
     container: Container | None,
-) -> Agreed:
+) -> ExpectedOutput:
     try:
         frames = cast("Mapping[str, int]", record["frames"])
         recorded = FrameRange(start=frames["start"], stop=frames["stop"])
@@ -152,7 +152,7 @@ def _by_record(
         times = cast("list[str] | None", record["times"])
         rate = cast("str | None", record["rate"])
         digest = cast("Mapping[str, str]", record["source"])["sha256"]
-        agreed = Agreed(
+        agreed = ExpectedOutput(
             frames=part or recorded,
             size=(width, height),
             copied=frozenset(streams["copied"]) & _all_copied(before),

@@ -9,7 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.media.color.convert import is_rgb
-from vedit.media.contract.expected import Agreed, agreed_by_files, agreed_by_plan, is_sequence, recorded_track
+from vedit.media.contract.expected import (
+    ExpectedOutput,
+    expected_by_files,
+    expected_by_spec,
+    is_sequence,
+    recorded_track,
+)
 from vedit.media.contract.report import Check, ContractReport, check, milliseconds
 from vedit.media.contract.verify_tracks import read_tracks, track_checks
 from vedit.media.rates import fits
@@ -74,7 +80,7 @@ def verify(
     else:
         before = _probe(Path(source), rate, track if track is not None else recorded_track(file), allow_huge)
     index = source_index or scan(before.path, before, allow_huge=allow_huge).frames
-    agreed = agreed_by_plan(plan) if plan is not None else agreed_by_files(before, index, file, frames=frames)
+    agreed = expected_by_spec(plan) if plan is not None else expected_by_files(before, index, file, frames=frames)
     part = frames if isinstance(frames, FrameRange) else agreed.frames
     if sound is not None:
         agreed = replace(agreed, sound=sound)
@@ -104,7 +110,7 @@ def _probe(path: Path, rate: Fraction | None, track: int | None, allow_huge: boo
     return probe(path, rate=rate if is_sequence(path) else None, track=track, allow_huge=allow_huge)
 
 
-def _source(agreed: Agreed) -> list[Check]:
+def _source(agreed: ExpectedOutput) -> list[Check]:
     """Whether the source is the one that the record names."""
     if agreed.source_digest is None:
         return []
@@ -113,7 +119,7 @@ def _source(agreed: Agreed) -> list[Check]:
 
 
 def _timing(
-    index: FrameIndex, written: FrameIndex, part: FrameRange, after: VideoMetadata, agreed: Agreed
+    index: FrameIndex, written: FrameIndex, part: FrameRange, after: VideoMetadata, agreed: ExpectedOutput
 ) -> list[Check]:
     checks = [check("frame count", len(part), len(written))]
     exact = (index.time_base / written.time_base).denominator == 1
@@ -149,7 +155,9 @@ def _timing(
     return checks
 
 
-def _images(index: FrameIndex, written: FrameIndex, part: FrameRange, agreed: Agreed, *, still: bool) -> list[Check]:
+def _images(
+    index: FrameIndex, written: FrameIndex, part: FrameRange, agreed: ExpectedOutput, *, still: bool
+) -> list[Check]:
     """Images have a number and no time: one for each frame; times that no rate tells are in the record."""
     checks = [check("frame count", len(part), len(written))]
     if agreed.rate is not None and not still:
@@ -168,7 +176,7 @@ def _images(index: FrameIndex, written: FrameIndex, part: FrameRange, agreed: Ag
     return checks
 
 
-def _picture(before: VideoMetadata, after: VideoMetadata, agreed: Agreed) -> list[Check]:
+def _picture(before: VideoMetadata, after: VideoMetadata, agreed: ExpectedOutput) -> list[Check]:
     checks = [
         check("display size", f"{agreed.size[0]}x{agreed.size[1]}", f"{after.width}x{after.height}"),
         check("sample aspect ratio", before.sample_aspect_ratio, after.sample_aspect_ratio),
@@ -180,7 +188,7 @@ def _picture(before: VideoMetadata, after: VideoMetadata, agreed: Agreed) -> lis
     return checks
 
 
-def _profile(source: Path, result: Path, part: FrameRange, agreed: Agreed) -> list[Check]:
+def _profile(source: Path, result: Path, part: FrameRange, agreed: ExpectedOutput) -> list[Check]:
     """Whether pictures made of pictures are in the same colour space, where their format can say it."""
     sources, results = find_pictures(source), find_pictures(result)
     codec = agreed.container.only if agreed.container is not None else None
@@ -194,7 +202,7 @@ def _profile(source: Path, result: Path, part: FrameRange, agreed: Agreed) -> li
 
 
 def _chapters(
-    before: VideoMetadata, after: VideoMetadata, index: FrameIndex, part: FrameRange, agreed: Agreed
+    before: VideoMetadata, after: VideoMetadata, index: FrameIndex, part: FrameRange, agreed: ExpectedOutput
 ) -> list[Check]:
     """How many of the source's chapters the part touches."""
     if agreed.container is not None and (agreed.container.beside or agreed.container.muxer == "mxf"):
@@ -216,7 +224,7 @@ def _tracks(
     index: FrameIndex,
     written: FrameIndex,
     part: FrameRange,
-    agreed: Agreed,
+    agreed: ExpectedOutput,
 ) -> list[Check]:
     begin, end = span(index, part)
     whole = len(part) == len(index)
@@ -233,7 +241,7 @@ def _tracks(
     return track_checks(expected, found, tick=index.time_base, muxer=muxer)
 
 
-def _label(result: Path, before: VideoMetadata, after: VideoMetadata, agreed: Agreed) -> list[Check]:
+def _label(result: Path, before: VideoMetadata, after: VideoMetadata, agreed: ExpectedOutput) -> list[Check]:
     """Whether the file says of itself that a trained model made part of it."""
     if agreed.label is None or (not agreed.label and _labelled(before)):
         return []  # what the source says of its own making is metadata like any other

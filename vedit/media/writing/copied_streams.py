@@ -33,7 +33,7 @@ MXF_RATES = tuple(Fraction(n) for n in (24, 25, 30, 48, 50, 60)) + tuple(
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptStreams:
+class CopiedStreams:
     """Numbers of the source's streams, by what becomes of them."""
 
     copied: list[int] = field(default_factory=list[int])
@@ -42,7 +42,7 @@ class KeptStreams:
     rates: list[int] = field(default_factory=list[int])
 
 
-def kept_streams(
+def streams_to_copy(
     source: InputContainer,
     metadata: VideoMetadata,
     container: Container,
@@ -50,9 +50,9 @@ def kept_streams(
     *,
     whole: bool,
     lost: list[str],
-) -> KeptStreams:
+) -> CopiedStreams:
     """Which streams are copied and which are not; sound and subtitles must be, unless `drop_unsupported`."""
-    found = KeptStreams()
+    found = CopiedStreams()
     refused: list[Stream] = []
     wanted = [stream for stream in source.streams if stream.index != metadata.stream_index]
     for stream in wanted:

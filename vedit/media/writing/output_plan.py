@@ -20,12 +20,12 @@ from vedit.media.reading.source import open_input
 from vedit.media.timecode import parse_timecode
 from vedit.media.writing.containers import Container, container_for, track_time_base
 from vedit.media.writing.copied_streams import (
-    KeptStreams,
+    CopiedStreams,
     check_order,
     check_timing,
     first_timecode,
-    kept_streams,
     start_of,
+    streams_to_copy,
     written_timecode,
 )
 from vedit.media.writing.encode import Encoding, choose_encoding
@@ -131,13 +131,13 @@ def plan_output(
     hdr = HdrMetadata() if sequence else read_hdr(metadata.path, metadata.stream_index)
     encoding = choose_encoding(metadata, container, options, hdr)
     notes, lost = list(encoding.notes), list(encoding.lost)
-    streams = KeptStreams()
+    streams = CopiedStreams()
     start = index.pts[part.start] * index.time_base
     if not sequence:
         with open_input(metadata.path) as source:
             whole = len(part) == len(index)
             lost += lost_extras(metadata, muxer=container.muxer)
-            streams = kept_streams(source, metadata, container, options, whole=whole, lost=lost)
+            streams = streams_to_copy(source, metadata, container, options, whole=whole, lost=lost)
             start = start_of(source, metadata, index, part, container, streams.copied, whole=whole)
         with open_input(metadata.path) as source:
             check_order(source, container, streams.copied, notes, lost)

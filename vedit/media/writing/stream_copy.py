@@ -98,7 +98,7 @@ def source_packets(
             yield packet
 
 
-class Passthrough:
+class StreamCopy:
     """Copies the planned streams into an output, keeping pace with the picture so that little is held in memory."""
 
     def __init__(self, plan: OutputSpec, output: OutputContainer) -> None:

@@ -28,7 +28,7 @@ from vedit.media.writing.muxers import FilesSink, GifSink, TrackSink, discard, o
 from vedit.media.writing.numbered import move_in_place
 from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.sidecar import describe, sidecar_path, stage_sidecar
-from vedit.media.writing.stream_copy import Passthrough, kept_tags
+from vedit.media.writing.stream_copy import StreamCopy, kept_tags
 from vedit.media.writing.to_frames import Converter
 from vedit.media.writing.unfinished import hold, let_go, not_written, sweep
 
@@ -63,7 +63,7 @@ class VideoWriter:
         self._convert = Converter(plan.encoding, plan.source.bit_depth)
         self._sink: TrackSink | GifSink | FilesSink | None = None
         self._sound: OutputContainer | None = None
-        self._passthrough: Passthrough | None = None
+        self._passthrough: StreamCopy | None = None
         self._made: list[Path] = []
         self._held: list[int | None] = []
         self._digest = sha256() if hash_frames else None
@@ -226,7 +226,7 @@ class VideoWriter:
                 tags = {f"{MXF_COMMENT}{key}": value for key, value in ({**plan.tags, **tags}).items()}
             pictures.metadata.update(tags)
         if find_pictures(plan.source.path) is None:
-            self._passthrough = Passthrough(plan, output)
+            self._passthrough = StreamCopy(plan, output)
             chapters = self._passthrough.chapters()
             if chapters:
                 output.set_chapters(chapters)

@@ -17,7 +17,7 @@ from vedit.checks.finite import check_weights, finite, precision_of
 from vedit.diffusion.adapters.cross_frame import FrameMemory, cross_frame_attention
 from vedit.diffusion.adapters.regional_prompts import RegionalPrompts, regional_prompts
 from vedit.errors import ModelError
-from vedit.models.distilled import SETTINGS, FastTier, Schedule, serving, tiers_of
+from vedit.models.distilled import SETTINGS, DistilledWeights, Schedule, distilled_in, serving
 from vedit.models.facts import known_words
 from vedit.models.families.sd_controls import ControlBranches, ignores_text
 from vedit.models.families.sd_files import Components, Target, load_components
@@ -42,10 +42,10 @@ CODEC_BATCH = 8
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fast:
+class LoadedDistilled:
     """Few-step weights and how they are used."""
 
-    tier: FastTier
+    tier: DistilledWeights
     lora: Lora
 
     @cached_property
@@ -65,10 +65,10 @@ class Model:
     scheduler_config: Mapping[str, object]
     control_kinds: tuple[str, ...]
     device: torch.device
-    fast: tuple[Fast, ...] = ()
+    fast: tuple[LoadedDistilled, ...] = ()
     """The fast tiers that the model's folder has, in the order in which they are asked whether they serve a look."""
 
-    def fast_for(self, options: RestyleOptions) -> tuple[Fast, Schedule] | None:
+    def fast_for(self, options: RestyleOptions) -> tuple[LoadedDistilled, Schedule] | None:
         """The fast tier that serves a look, and its steps; None where none does."""
         found = serving((fast.tier for fast in self.fast), options)
         return None if found is None else (next(fast for fast in self.fast if fast.tier is found[0]), found[1])
@@ -103,16 +103,16 @@ class Model:
         return self.device.type != "cpu"
 
     def set_memory(self, *, batch: int, tiled: bool, offloaded: bool) -> None:
-        """Do with less memory; see `vedit.memory.Footing`."""
+        """Do with less memory; see `vedit.memory.MemoryBudget`."""
         self.codec.batch = min(CODEC_BATCH, batch)
         self.codec.tiled = tiled
-        turns = Turns(self.device, self.denoiser.modules, (self.codec.vae,)) if offloaded else None
+        turns = ModuleOffload(self.device, self.denoiser.modules, (self.codec.vae,)) if offloaded else None
         self.denoiser.turns = self.codec.turns = turns
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
 
 
-class Turns:
+class ModuleOffload:
     """Groups of modules that are in device memory one at a time; the others wait in host memory."""
 
     def __init__(self, device: torch.device, *groups: tuple[torch.nn.Module, ...]) -> None:
@@ -141,7 +141,7 @@ class SDDenoiser:
     def __init__(self, unet: UNet2DConditionModel, controlnets: Mapping[str, ControlNetModel]) -> None:
         self.unet = unet
         self._branches = ControlBranches(controlnets)
-        self.turns: Turns | None = None
+        self.turns: ModuleOffload | None = None
 
     @property
     def controlnets(self) -> Mapping[str, ControlNetModel]:
@@ -191,7 +191,7 @@ class SDCodec:
                 f"the autoencoder's config.json has scaling_factor {self.scaling:g} and shift_factor {self.shift:g}",
                 remedy="both are finite and the first is above 0: SD 1.x has 0.18215 and no shift",
             )
-        self.turns: Turns | None = None
+        self.turns: ModuleOffload | None = None
         self.tiled = False
         """Decode in overlapping tiles, blended: less memory, and seams that are hard to see."""
 
@@ -336,13 +336,15 @@ def _check_branches(parts: Components, name: str) -> None:
                 )
 
 
-def _fast(base: Path, parts: Components) -> tuple[Fast, ...]:
+def _fast(base: Path, parts: Components) -> tuple[LoadedDistilled, ...]:
     """The fast tiers of a model. Raises ModelError for one that does not fit the model."""
-    tiers, count = tiers_of(base), parts.scheduler_config.get("num_train_timesteps", 1000)
+    tiers, count = distilled_in(base), parts.scheduler_config.get("num_train_timesteps", 1000)
     for tier in tiers:
         if isinstance(count, int) and tier.noisiest >= count:
             raise ModelError(
                 f"{tier.folder / SETTINGS} does not fit the model: it begins at timestep {tier.noisiest} of {count}",
                 remedy=f"fetch the model again, or remove its folder {tier.folder.name}/",
             )
-    return tuple(Fast(tier=tier, lora=read_lora(tier.weights, parts.unet, scale=tier.scale)) for tier in tiers)
+    return tuple(
+        LoadedDistilled(tier=tier, lora=read_lora(tier.weights, parts.unet, scale=tier.scale)) for tier in tiers
+    )
