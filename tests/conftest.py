@@ -74,7 +74,7 @@ def cases(test_data: Path) -> Path:
 def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder for `VEDIT_MODEL_DIR`: every model of the catalogue with random weights, in its class and layout."""
     folder = tmp_path_factory.mktemp("models")
-    for module in sorted((Path(__file__).parent / "tiny").glob("[a-z]*.py")):
+    for module in sorted((Path(__file__).parent / "support" / "tiny").glob("[a-z]*.py")):
         area = import_module(f"tests.support.tiny.{module.stem}")
         for name in dir(area):
             if name.startswith("save_"):
