@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,6 +32,7 @@ class Reader(Protocol):
         ...
 
 
+@runtime_checkable
 class ShotDetector(Protocol):
     """Sees every frame once, in order, and says where shots begin."""
 

@@ -22,7 +22,7 @@ from vedit.control_maps.suitability import ControlWarning
 from vedit.media.reading.isolate import FileReport
 from vedit.options.masks import MaskSpec, parse_box
 from vedit.progress.callbacks import Progress
-from vedit.registry.entry import preprocessors
+from vedit.registry.preprocessors import preprocessors
 from vedit.types import ColorTags, FrameRange, Shot, StreamInfo, VideoMetadata
 
 

@@ -16,7 +16,7 @@ from vedit.cli.completion import SHELLS, VARIABLE
 from vedit.embedded import FOLDER
 from vedit.models.resolve import known_models
 from vedit.options.request import QUALITIES
-from vedit.registry.entry import preprocessors
+from vedit.registry.preprocessors import preprocessors
 from vedit.weights.store import known_weights
 
 COMMAND = str(Path(sys.executable).with_name("vedit"))

@@ -24,7 +24,7 @@ from vedit.preprocessors.aux_load import import_part, on_frames
 from vedit.preprocessors.aux_normal import normal
 from vedit.preprocessors.aux_openpose import openpose
 from vedit.preprocessors.pose_draw import COLORS
-from vedit.registry.entry import load_preprocessor, preprocessors
+from vedit.registry.preprocessors import load_preprocessor, preprocessors
 
 _SEEN = """
 import torch

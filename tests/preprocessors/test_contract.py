@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import importlib.util
-import os
-import random
 import socket
-import warnings
 import weakref
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
 import torch
 
 from tests.support.motion import as_frames, texture
-from vedit.registry.entry import Entry, load_preprocessor, preprocessors
+from vedit.registry.entry import Entry
+from vedit.registry.preprocessors import load_preprocessor, preprocessors
+from vedit.testing import contracts
+from vedit.testing.contracts import NETWORK_TOLERANCE, SIZES
 from vedit.weights.store import find
 
 ENTRIES = tuple(preprocessors())
-NETWORK_TOLERANCE = 2e-3
-"""A network's sums are rounded in another order in batches of another size."""
-SIZES = ((48, 64), (37, 53))
 
 
 @pytest.fixture(autouse=True)
@@ -47,7 +42,7 @@ def entry(request: pytest.FixtureRequest, offline: None) -> Entry:
         pytest.skip("controlnet-aux is not installed; see CONTRIBUTING.md")
     absent = [name for name in found.needs.weights if find(name) is None]
     if absent:
-        pytest.skip(f"tests/tiny saves no tiny weights for {', '.join(absent)}")
+        pytest.skip(f"tests/support/tiny saves no tiny weights for {', '.join(absent)}")
     return found
 
 
@@ -58,37 +53,11 @@ def moving(size: tuple[int, int], count: int) -> torch.Tensor:
 
 
 def maps(entry: Entry, chunks: Iterable[torch.Tensor]) -> torch.Tensor:
-    return torch.cat(list(load_preprocessor(entry.name)(iter(chunks))))
+    return contracts.maps(load_preprocessor(entry.name), chunks)
 
 
 def same(entry: Entry, found: torch.Tensor, expected: torch.Tensor) -> None:
-    """Equal; with weights within a tolerance, but for the few pixels on which two classes or a threshold tie."""
-    assert found.shape == expected.shape
-    if not entry.needs.weights:
-        assert torch.equal(found, expected)
-        return
-    differs = (found - expected).abs().amax(1) > NETWORK_TOLERANCE
-    assert differs.float().mean() < 0.002, float((found - expected).abs().max())
-
-
-def in_range(made: torch.Tensor) -> None:
-    assert float(made.min()) >= 0 and float(made.max()) <= 1  # NaN fails both
-
-
-def world() -> dict[str, object]:
-    """What a preprocessor must leave as it found it."""
-    return {
-        "default dtype": torch.get_default_dtype(),
-        "grad": torch.is_grad_enabled(),
-        "threads of torch": torch.get_num_threads(),
-        "threads of OpenCV": cv2.getNumThreads(),
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
-        "state of torch": torch.get_rng_state().tolist(),
-        "state of numpy": str(np.random.get_state()),
-        "state of random": random.getstate(),
-        "environment": dict(os.environ),
-        "warnings": list(warnings.filters),
-    }
+    contracts.check_same(found, expected, NETWORK_TOLERANCE if entry.needs.weights else 0.0)
 
 
 @cache
@@ -101,15 +70,7 @@ def made_at_once(name: str) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_maps_are_as_the_protocol_says(entry: Entry) -> None:
     for size in SIZES[1:] if entry.needs.weights else SIZES:
-        frames = moving(size, 3)
-        before, state = frames.clone(), world()
-        made = maps(entry, [frames])
-        after = world()
-        assert [name for name in state if state[name] != after[name]] == []
-        assert torch.equal(frames, before), "the input was changed"
-        assert made.shape == frames.shape and made.dtype == torch.float32 and not made.requires_grad
-        in_range(made)
-        assert made.untyped_storage().data_ptr() != frames.untyped_storage().data_ptr()
+        contracts.check_maps(load_preprocessor(entry.name), moving(size, 3))
 
 
 def test_the_same_twice(entry: Entry) -> None:
@@ -125,9 +86,7 @@ def test_chunks_make_no_difference(entry: Entry) -> None:
 
 @pytest.mark.parametrize("level", [0.0, 1.0])
 def test_a_shot_of_one_flat_frame(entry: Entry, level: float) -> None:
-    made = maps(entry, [torch.full((1, 3, *SIZES[0]), level)])
-    assert made.shape == (1, 3, *SIZES[0])
-    in_range(made)
+    contracts.check_maps(load_preprocessor(entry.name), torch.full((1, 3, *SIZES[0]), level))
 
 
 def test_no_frames(entry: Entry) -> None:

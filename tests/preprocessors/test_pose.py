@@ -13,7 +13,7 @@ from vedit.preprocessors.pose import pose, pose_confidence
 from vedit.preprocessors.pose_draw import COLORS
 from vedit.preprocessors.pose_people import Boxes, People, detect_people
 from vedit.preprocessors.pose_track import TrackSettings
-from vedit.registry.entry import load_preprocessor
+from vedit.registry.preprocessors import load_preprocessor
 
 ANYBODY = TrackSettings(begin=0.0, show=-1.0, hide=-1.0)
 

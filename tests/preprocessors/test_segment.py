@@ -20,7 +20,7 @@ from vedit.preprocessors.foreground import foreground
 from vedit.preprocessors.segment import MEMORY, segment, segment_mask2former, segment_segformer, steady_classes
 from vedit.preprocessors.segment_models import Classify, load_classifier, picture_format, working_size
 from vedit.preprocessors.segment_palette import MOVERS, paint, palette
-from vedit.registry.entry import load_preprocessor, preprocessors
+from vedit.registry.preprocessors import load_preprocessor, preprocessors
 from vedit.weights.store import info, load_pretrained
 
 NAMES = ("segment", "segment-mask2former", "segment-segformer", "foreground")

@@ -16,7 +16,8 @@ from vedit.errors import InputError, ModelError
 from vedit.options.controls import branch, settled
 from vedit.options.request import RestyleOptions
 from vedit.registry import entry as module
-from vedit.registry.entry import Entry, Needs, Registry, described, load_preprocessor, pipelines, preprocessors
+from vedit.registry.entry import Entry, Needs, Registry
+from vedit.registry.preprocessors import described, load_preprocessor, preprocessors
 from vedit.registry.weights import WeightsInfo
 from vedit.types import ControlSpec
 from vedit.weights.store import FOLDER_VARIABLE, known_weights, local
@@ -29,12 +30,12 @@ def test_the_built_in_preprocessors_are_listed() -> None:
     assert all(entry.summary for entry in preprocessors())
     assert preprocessors()["depth"].needs.weights == ("depth-anything-v2-small",)
     assert preprocessors()["softedge-hed"].branch == "softedge"
-    assert "restyle" in pipelines()
 
 
 def test_listing_imports_nothing_heavy() -> None:
     code = (
-        "import sys; from vedit.registry.entry import preprocessors; list(preprocessors()); "
+        "import sys; from vedit.registry.preprocessors import preprocessors; list(preprocessors()); "
+        "from vedit.registry.shot_detectors import shot_detectors; list(shot_detectors()); "
         "print([m for m in sys.modules if m in ('torch', 'cv2', 'transformers') or m.startswith('vedit.prepro')])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -81,7 +82,7 @@ def test_third_parties_plug_in_by_entry_points(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(module, "entry_points", offered)
     registry = Registry("preprocessor")
     registry.add_plugins("vedit.preprocessors")
-    registry.add_plugins("vedit.pipelines")
+    registry.add_plugins("vedit.shot_detectors")
     assert [(entry.name, entry.origin, entry.summary) for entry in registry] == [
         ("sepia", "vedit-sepia", "from vedit-sepia")
     ]

@@ -15,10 +15,10 @@ import pytest
 
 from tests.support.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
 from vedit.cli import main
-from vedit.cli.shots import NAMES
 from vedit.errors import InputError
+from vedit.registry.shot_detectors import shot_detectors
 from vedit.shots.corrections import ShotChoices, ShotList, find_shots
-from vedit.shots.detect import DETECTORS, DetectorName, detect_shots
+from vedit.shots.detect import USUAL, DetectorName, detect_shots
 from vedit.shots.formats import ListedShots
 from vedit.testing.fakes import FakeReader, moving_frames
 from vedit.types import FrameRange, Shot
@@ -81,8 +81,9 @@ def test_the_hash_sees_brightness_alone() -> None:
     assert [shot.frames.start for shot in detect_shots(reader, detector="content", threshold=10)] == [0, 8]
 
 
-def test_the_command_line_has_every_detector() -> None:
-    assert tuple(DETECTORS) == NAMES
+def test_every_detector_of_its_own_is_listed_with_its_usual_threshold() -> None:
+    assert tuple(entry.name for entry in shot_detectors() if entry.origin == "vedit") == tuple(USUAL)
+    assert all(entry.load() for entry in shot_detectors())
 
 
 def test_fades_are_told_and_cut_in_the_black_by_threshold() -> None:

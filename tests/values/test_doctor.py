@@ -15,7 +15,7 @@ from vedit.cli.doctor import doctor_command
 from vedit.doctor import Finding
 from vedit.errors import ModelError
 from vedit.models import load as loading
-from vedit.registry.entry import preprocessors
+from vedit.registry.preprocessors import preprocessors
 from vedit.weights import store as weights
 from vedit.weights import torchvision as vision_wheel
 

@@ -12,7 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from vedit.errors import ModelError
-from vedit.registry.entry import preprocessors
+from vedit.registry.preprocessors import preprocessors
 from vedit.registry.weights import WEIGHTS, WeightsInfo
 from vedit.weights import hub
 from vedit.weights import store as weights

@@ -71,7 +71,7 @@ def controls(context: click.Context, begun: str) -> Found:
     from vedit.cli.controlnets import controlnets
     from vedit.models.facts import control_kinds
     from vedit.options.controls import branch
-    from vedit.registry.entry import preprocessors
+    from vedit.registry.preprocessors import preprocessors
 
     own = controlnets(tuple(context.params.get("controlnet_texts") or ()))
     branches = control_kinds(context.params.get("model") or DEFAULT, dict(own))
@@ -85,7 +85,7 @@ def controls(context: click.Context, begun: str) -> Found:
 @completed
 def kinds(_: click.Context, begun: str) -> Found:
     """Kinds of control maps, the last of a list with commas."""
-    from vedit.registry.entry import preprocessors
+    from vedit.registry.preprocessors import preprocessors
 
     before, comma, last = begun.rpartition(",")
     for entry in preprocessors():

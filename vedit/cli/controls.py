@@ -31,7 +31,7 @@ class KindOption(click.Option):
 
     def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
         """The option and its help, as click shows it."""
-        from vedit.registry.entry import preprocessors
+        from vedit.registry.preprocessors import preprocessors
 
         record = super().get_help_record(ctx)
         names = ", ".join(entry.name for entry in preprocessors())

@@ -4,33 +4,32 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from vedit.cli import params
 from vedit.cli.console import json_text, note, show, show_json
 from vedit.cli.inputs import input_argument
+from vedit.cli.listed import Listed
 from vedit.errors import InputError
+from vedit.registry.shot_detectors import DEFAULT, shot_detectors
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from vedit.media.output import Interlaced
     from vedit.shots.corrections import ShotChoices
-    from vedit.shots.detect import DetectorName
 
 Command = TypeVar("Command", bound="Callable[..., Any]")
-# The keys of `vedit.shots.detect.DETECTORS`, which would load OpenCV.
-NAMES = ("adaptive", "content", "histogram", "hash", "threshold")
-
 _OPTIONS = (
     click.option(
         "--detector",
-        type=params.Choice(NAMES),
-        default=NAMES[0],
+        type=Listed(shot_detectors),
+        default=DEFAULT,
         show_default=True,
-        help="How cuts are found: a detector of PySceneDetect; 'threshold' finds only fades through black.",
+        help="How cuts are found: adaptive, content, histogram or hash, by what changes; threshold, fades through "
+        "black alone; or a plug-in's.",
     ),
     click.option(
         "--threshold", type=params.NON_NEGATIVE, help="Lower finds more.  [default: the detector's usual one]"
@@ -72,7 +71,7 @@ def choices_of(
     from vedit.shots.corrections import ShotChoices
 
     return ShotChoices(
-        detector=cast("DetectorName", detector),
+        detector=detector,
         threshold=threshold,
         minimum_seconds=Fraction(str(min_seconds)),
         add=add,

@@ -39,7 +39,8 @@ from vedit.options.controls import control_stream
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course, evenly
 from vedit.ranges import to_integer, to_unit
-from vedit.registry.entry import Needs, needs_of, preprocessors
+from vedit.registry.entry import Needs
+from vedit.registry.preprocessors import needs_of, preprocessors
 from vedit.shots.detect import detect_shots
 from vedit.types import ColorTags, Fit, FrameIndex, FrameRange, VideoMetadata
 from vedit.weights.store import identity, local

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from importlib.util import find_spec
 
-from vedit.registry.entry import Entry, listed
+from vedit.registry.entry import Entry
+from vedit.registry.preprocessors import listed
 from vedit.weights.store import WeightsInfo, find, info
 
 

@@ -21,7 +21,7 @@ from vedit.media.timecode import parse_range
 from vedit.options.masks import MaskSpec
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course, evenly
-from vedit.registry.entry import described
+from vedit.registry.preprocessors import described
 from vedit.shots.detect import detect_shots
 from vedit.types import FrameRange, Shot
 from vedit.weights.store import info, terms

@@ -12,7 +12,7 @@ from vedit.checks.rationals import rational, shown
 from vedit.errors import InputError, SettingError
 from vedit.options.request import DEFAULT_CONTROLS, Preserve
 from vedit.ranges import TOLERANCE
-from vedit.registry.entry import described, load_preprocessor, preprocessors
+from vedit.registry.preprocessors import described, load_preprocessor, preprocessors
 from vedit.types import ControlMap, ControlSpec
 
 if TYPE_CHECKING:

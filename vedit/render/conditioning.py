@@ -23,7 +23,8 @@ from vedit.geometry import fit, pad, unfit, working_fit
 from vedit.masks import MatteSource, open_mattes
 from vedit.media.writing.sidecar import source_hash
 from vedit.options.controls import control_maps, control_stream
-from vedit.registry.entry import Needs, needs_of, preprocessors
+from vedit.registry.entry import Needs
+from vedit.registry.preprocessors import needs_of, preprocessors
 from vedit.shots.bars import filled
 from vedit.store.computed import CachedFrames, ComputedCache
 from vedit.store.computed_on import computed_on

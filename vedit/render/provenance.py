@@ -9,7 +9,7 @@ from vedit.models.digests import identity
 from vedit.models.distilled import distilled_for
 from vedit.models.source import TIER_FOLDERS
 from vedit.options.controls import branch
-from vedit.registry.entry import needs_of
+from vedit.registry.preprocessors import needs_of
 from vedit.render.conditioning import made_by
 from vedit.weights.store import find
 from vedit.weights.store import identity as identity_of_weights

@@ -16,7 +16,7 @@ from vedit.models.facts import known_words
 from vedit.models.words import heard
 from vedit.pipelines.restyle import PreparedRestyle, join_windows, restyle_window, shot_windows
 from vedit.progress.callbacks import OnProgress, Progress
-from vedit.registry.entry import needs_of
+from vedit.registry.preprocessors import needs_of
 from vedit.render.conditioning import ConditioningSource, hashed, made_by
 from vedit.shots.bars import filled
 from vedit.store.computed_on import computed_on

@@ -24,7 +24,7 @@ from vedit.models.recipes import by_recipe, recipe_notes
 from vedit.options.controls import branch, keeping, settled
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
-from vedit.registry.entry import needs_of
+from vedit.registry.preprocessors import needs_of
 from vedit.render.estimate import outline_of
 from vedit.render.fitting import fit_of
 from vedit.render.foreseen import OnOutline, foreseen, ignore_outline

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -10,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
 from vedit.media.timecode import parse_moment
-from vedit.shots.detect import MINIMUM_SECONDS, ContentShotDetector, DetectorName, show_frames
+from vedit.registry.shot_detectors import DEFAULT
+from vedit.shots.detect import MINIMUM_SECONDS, ContentShotDetector, make_detector, show_frames, whole
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
@@ -26,7 +26,8 @@ NEAR = 2
 class ShotChoices:
     """How shots are found."""
 
-    detector: DetectorName = "adaptive"
+    detector: str = DEFAULT
+    """A name in `vedit.registry.shot_detectors`."""
     threshold: float | None = None
     """None is the detector's usual one."""
     minimum_seconds: Fraction = MINIMUM_SECONDS
@@ -62,19 +63,17 @@ def find_shots(reader: Reader, choices: ShotChoices | None = None) -> ShotList:
     """Shots and transitions of a whole clip, in one pass over its frames.
 
     Raises:
-        InputError: a threshold out of range, or a moment that is not in the clip or no cut.
+        InputError: no such detector, a threshold out of range, or a moment that is not in the clip or no cut.
     """
     choices = choices or ShotChoices()
-    detector = ContentShotDetector(
-        threshold=choices.threshold, minimum_seconds=choices.minimum_seconds, detector=choices.detector
-    )
+    detector = make_detector(choices.detector, threshold=choices.threshold, minimum_seconds=choices.minimum_seconds)
     index, timecode = reader.index(), reader.metadata.timecode
     # Moments are checked before the clip is decoded.
     added = [parse_moment(text, index, timecode) for text in choices.add]
     removed = [(text, parse_moment(text, index, timecode)) for text in choices.remove]
     show_frames(reader, None, detector)
-    transitions = detector.transitions()
-    starts = {shot.frames.start for shot in detector.finish()} | {0}
+    transitions = detector.transitions() if isinstance(detector, ContentShotDetector) else ()
+    starts = {shot.frames.start for shot in whole(detector.finish(), choices.detector)} | {0}
     if choices.split_transitions:
         for found in transitions:
             if not any(start in found.frames for start in starts):
@@ -96,11 +95,6 @@ def shots_of(starts: Sequence[int], count: int) -> tuple[Shot, ...]:
         Shot(number=number, frames=FrameRange(start=start, stop=stop))
         for number, (start, stop) in enumerate(zip(starts, [*starts[1:], count], strict=True), start=1)
     )
-
-
-def shot_at(shots: Sequence[Shot], frame: int) -> Shot:
-    """The shot that a frame is in."""
-    return shots[bisect_right([shot.frames.start for shot in shots], frame) - 1]
 
 
 def span_text(index: FrameIndex, shot: Shot) -> str:

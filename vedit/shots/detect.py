@@ -1,17 +1,20 @@
-"""Where shots begin: PySceneDetect's detectors, fed with our own frames and keyed by our own index."""
+"""Where shots begin: a detector, fed with our own frames and keyed by our own index; PySceneDetect's are built in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from fractions import Fraction
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from vedit.checks.arguments import checked
 from vedit.checks.bounds import one_of
-from vedit.errors import SettingError
+from vedit.errors import InputError, SettingError
 from vedit.media.reading.index import ignore_frames
-from vedit.protocols import Reader
+from vedit.protocols import Reader, ShotDetector
+from vedit.registry.shot_detectors import DEFAULT, shot_detectors
 from vedit.shots.cut_check import CutCheck
 from vedit.shots.small_frames import row_of, small_bgr
 from vedit.shots.transitions import Transition, TransitionDetector
@@ -24,15 +27,15 @@ if TYPE_CHECKING:
     from vedit.types import Clip
 
 DetectorName = Literal["adaptive", "content", "histogram", "hash", "threshold"]
-DETECTORS: dict[DetectorName, tuple[float, str]] = {
-    "adaptive": (3.0, "a change of hue, saturation and value beside those around it; the default"),
-    "content": (27.0, "a change of hue, saturation and value, in levels of 255"),
-    "histogram": (0.2, "a change of the histogram of brightness, 0 to 1"),
-    "hash": (0.35, "a change of a perceptual hash of brightness, 0 to 1; blind to a change of colour alone"),
-    "threshold": (12.0, "the middle of a fade through black, in levels of 255"),
+USUAL: dict[DetectorName, float] = {
+    "adaptive": 3.0,
+    "content": 27.0,
+    "histogram": 0.2,
+    "hash": 0.35,
+    "threshold": 12.0,
 }
-"""Name -> usual threshold, and what it looks at."""
-THRESHOLD = DETECTORS["adaptive"][0]
+"""Name -> its usual threshold; what each looks at is in `vedit.registry.shot_detectors`."""
+THRESHOLD = USUAL["adaptive"]
 """How many times more a frame must differ from its predecessor than its neighbours do."""
 MINIMUM_CHANGE = 15.0
 """Levels of 255, mean over hue, saturation and value, that a frame must differ in any case."""
@@ -56,7 +59,7 @@ class ContentShotDetector:
     one's. `threshold` is asked for cuts in the middle of such a blank, and its cuts stay as they are.
 
     Args:
-        threshold: from which a change is a cut; lower finds more. None is the detector's usual one; see `DETECTORS`.
+        threshold: from which a change is a cut; lower finds more. None is the detector's usual one, see `USUAL`.
         minimum_seconds: a cut sooner than this after the last one is dropped, so a flash makes no shot of its own; the
             clip's first frame is no cut, so a stray frame before the first cut stays a shot.
         detector: which one.
@@ -74,8 +77,8 @@ class ContentShotDetector:
     ) -> None:
         if minimum_seconds < 0:
             raise SettingError(f"minimum_seconds is {minimum_seconds}", remedy="give 0 or more")
-        one_of("detector", detector, tuple(DETECTORS))
-        self._detector = _make(detector, DETECTORS[detector][0] if threshold is None else threshold)
+        one_of("detector", detector, tuple(USUAL))
+        self._detector = _make(detector, USUAL[detector] if threshold is None else threshold)
         self._minimum_seconds = minimum_seconds
         self._seconds: list[Fraction] = []
         self._first = 0
@@ -162,13 +165,44 @@ class ContentShotDetector:
         self._pushed += 1
 
 
+adaptive = partial(ContentShotDetector, detector="adaptive")
+content = partial(ContentShotDetector, detector="content")
+histogram = partial(ContentShotDetector, detector="histogram")
+perceptual_hash = partial(ContentShotDetector, detector="hash")
+fades = partial(ContentShotDetector, detector="threshold")
+
+
+def make_detector(
+    name: str = DEFAULT, *, threshold: float | None = None, minimum_seconds: Fraction = MINIMUM_SECONDS
+) -> ShotDetector:
+    """A shot detector by name, plug-ins included.
+
+    Args:
+        name: as `vedit.registry.shot_detectors` lists it.
+        threshold: what counts as a cut, on the detector's own scale; None is its usual one.
+        minimum_seconds: a cut sooner than this after the last one is none.
+
+    Raises:
+        InputError: there is none of that name, or it cannot be loaded, or is no shot detector.
+        SettingError: a threshold that the detector does not take.
+    """
+    entry = shot_detectors()[name]
+    made = entry.load()(threshold=threshold, minimum_seconds=minimum_seconds)
+    if not isinstance(made, ShotDetector):
+        raise InputError(
+            f"{name!r} of {entry.origin} makes no shot detector but {type(made).__name__}",
+            remedy=f"mend or uninstall {entry.origin}",
+        )
+    return made
+
+
 @checked
 def detect_shots(
     source: Path | str | Reader,
     *,
     frames: FrameRange | None = None,
     threshold: float | None = None,
-    detector: DetectorName = "adaptive",
+    detector: str = DEFAULT,
     minimum_seconds: Fraction = MINIMUM_SECONDS,
     on_frames: Callable[[int], None] = ignore_frames,
 ) -> tuple[Shot, ...]:
@@ -177,16 +211,17 @@ def detect_shots(
     Args:
         source: a file, or a reader that is open already.
         frames: the part to look at; None is all.
-        threshold: see `ContentShotDetector`.
-        detector: see `DETECTORS`.
-        minimum_seconds: see `ContentShotDetector`.
+        threshold: see `make_detector`.
+        detector: see `make_detector`.
+        minimum_seconds: see `make_detector`.
         on_frames: told how many frames are looked at, now and then.
 
     Raises:
         MediaError: the file cannot be read.
+        InputError: there is no such detector, or what it found leaves a gap.
         SettingError: a threshold that no clip passes or that all do, or a part that is not of the clip.
     """
-    found = ContentShotDetector(threshold=threshold, detector=detector, minimum_seconds=minimum_seconds)
+    found = make_detector(detector, threshold=threshold, minimum_seconds=minimum_seconds)
     if isinstance(source, Path | str):
         from vedit.media.reading.read import open_video
 
@@ -194,13 +229,26 @@ def detect_shots(
             show_frames(reader, frames, found, on_frames)
     else:
         show_frames(source, frames, found, on_frames)
-    return found.finish()
+    return whole(found.finish(), detector)
+
+
+def whole(shots: Sequence[Shot], detector: str) -> tuple[Shot, ...]:
+    """What a detector found, held to its contract. Raises InputError for a gap, an overlap or a number out of order."""
+    for before, after in pairwise(shots):
+        if (after.number, after.frames.start) != (before.number + 1, before.frames.stop):
+            entry = shot_detectors()[detector]
+            raise InputError(
+                f"the shot detector {detector!r} of {entry.origin} has shot {after.number} begin at "
+                f"#{after.frames.start} behind shot {before.number}, which ends before #{before.frames.stop}",
+                remedy=f"mend or uninstall {entry.origin}",
+            )
+    return tuple(shots)
 
 
 def show_frames(
     reader: Reader,
     frames: FrameRange | None,
-    detector: ContentShotDetector,
+    detector: ShotDetector,
     on_frames: Callable[[int], None] = ignore_frames,
 ) -> None:
     """Every frame of a part, once and in order, to a detector; None is the whole clip."""
@@ -232,7 +280,7 @@ def _make(name: DetectorName, threshold: float) -> Any:
         )
     top = 255 if name in ("content", "threshold") else 1
     if not 0 < threshold < top:
-        usual = DETECTORS[name][0]
+        usual = USUAL[name]
         raise SettingError(
             f"the threshold of {name} is {threshold:g}", remedy=f"give one between 0 and {top}; {usual:g} is usual"
         )

@@ -36,7 +36,7 @@ RECORD = "vedit.json"
 
 def known_weights() -> tuple[WeightsInfo, ...]:
     """All weights with a name, in the order of the kinds of controls they serve, those of plug-ins last."""
-    from vedit.registry.entry import listed
+    from vedit.registry.preprocessors import listed
 
     brought = (entry for kind in listed() for entry in kind.weights)
     return (*WEIGHTS, *{entry.name: entry for entry in brought if entry.name not in _OWN}.values())
@@ -286,7 +286,7 @@ def _size(path: Path) -> int | None:
 
 def _users(name: str) -> str:
     """The preprocessors that load the weights, as the subject of a sentence."""
-    from vedit.registry.entry import listed
+    from vedit.registry.preprocessors import listed
 
     kinds = [repr(entry.name) for entry in listed() if name in entry.needs.weights]
     return f"the control {' or '.join(kinds)}" if kinds else ""

@@ -1,0 +1,1 @@
+"""Parts for vedit that lie in a distribution of their own."""

@@ -1,0 +1,87 @@
+"""The example of a plug-in, installed beside vedit in an environment of its own, and used from the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+class Installed:
+    """A virtual environment with the plug-in, which sees vedit and the packages of the one that runs the tests."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        venv.create(folder / "env", with_pip=False)
+        source = folder / "plugin"
+        shutil.copytree(ROOT / "examples" / "plugin", source)
+        site = next((folder / "env").rglob("site-packages"))
+        pip = [sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--no-build-isolation", "-q"]
+        done = subprocess.run(
+            [*pip, "--target", str(site), str(source)], capture_output=True, text=True, check=False, timeout=300
+        )
+        if done.returncode and ("setuptools" in done.stderr or "No module named pip" in done.stderr):
+            pytest.skip("this environment has no pip or no setuptools to build a distribution with")
+        assert done.returncode == 0, done.stderr
+        seen = [str(ROOT), *(path for path in sys.path if path.endswith("site-packages"))]
+        (site / "vedit_tests.pth").write_text("\n".join(seen) + "\n", "utf-8")
+
+    def run(self, *words: str) -> str:
+        """What a Python of the environment prints. Raises AssertionError where it fails."""
+        kept = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
+        done = subprocess.run(
+            [str(self._folder / "env" / "bin" / "python"), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=self._folder,
+            env=kept,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    return Installed(tmp_path_factory.mktemp("plugin"))
+
+
+@pytest.fixture(scope="module")
+def clip(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("clip") / "sample.mp4"
+    installed.run("-m", "vedit", "sample", "--frames", "6", "-o", str(path))
+    return path
+
+
+def test_its_parts_keep_the_contracts(installed: Installed) -> None:
+    installed.run(
+        "-c",
+        "from vedit.testing.contracts import check_preprocessor, check_shot_detector;"
+        "check_preprocessor('posterized'); check_shot_detector('brightness')",
+    )
+
+
+def test_its_detector_finds_shots(installed: Installed, clip: Path) -> None:
+    told = json.loads(installed.run("-m", "vedit", "shots", str(clip), "--detector", "brightness", "--json"))
+    assert len(told["shots"]) == 1
+
+
+def test_its_maps_are_made_and_steer_a_render(installed: Installed, clip: Path) -> None:
+    out = clip.parent
+    installed.run("-m", "vedit", "controls", str(clip), "--kind", "posterized", "-o", str(out / "maps.mp4"))
+    assert (out / "maps.mp4").is_file()
+    words = ("--prompt", "woodcut", "--quality", "draft", "--range", "#0..#2", "--control", "posterized", "--json")
+    told = json.loads(installed.run("-m", "vedit", "restyle", str(clip), *words, "-o", str(out / "out.mp4")))
+    assert told["contract"]["ok"]
+    recipe = json.loads((out / "out.mp4.vedit.json").read_text("utf-8"))["recipe"]
+    assert recipe["controls"] == ["posterized:1@0-1"]
+    assert "controlnet:tile" in recipe["model_sha256"]

@@ -1,0 +1,158 @@
+"""What a part has to keep to, as checks that authors of plug-ins run in their own tests.
+
+    from vedit.testing.contracts import check_preprocessor, check_shot_detector
+
+    def test_mine():
+        check_preprocessor("my-lines")       # by its name: it is found by its entry point, as vedit finds it
+        check_shot_detector("my-cuts")
+
+Each raises AssertionError with what was broken.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import warnings
+from collections.abc import Iterable, Sequence
+
+import cv2
+import numpy as np
+import torch
+
+from vedit.protocols import Preprocessor, ShotDetector
+from vedit.registry.preprocessors import described, load_preprocessor
+from vedit.shots.detect import make_detector
+from vedit.testing.fakes import FakeReader, moving_frames
+from vedit.types import FrameRange, Shot
+
+NETWORK_TOLERANCE = 2e-3
+"""A network's sums are rounded in another order in batches of another size."""
+SIZES = ((48, 64), (37, 53))
+"""(height, width) of the frames that are shown; the second is odd."""
+
+
+def check_preprocessor(name: str, *, tolerance: float | None = None) -> None:
+    """A preprocessor gives maps of the frames' shape in [0, 1], the same in chunks of any lengths, and leaves the world
+    and its input as they were.
+
+    Args:
+        name: of the preprocessor, as it is listed.
+        tolerance: by which maps may differ that were made in other chunks; None is 0, and 2e-3 with weights.
+
+    Raises:
+        AssertionError: it does not.
+        InputError: there is none of that name, or it cannot be loaded.
+    """
+    make, networks = load_preprocessor(name), bool(described(name).needs.weights)
+    allowed = (NETWORK_TOLERANCE if networks else 0.0) if tolerance is None else tolerance
+    for size in SIZES:
+        check_maps(make, shifted(size, 3))
+    frames = shifted(SIZES[1], 3)
+    whole = maps(make, [frames])
+    check_same(maps(make, [frames]), whole, 0.0)
+    for lengths in ((1, 2), (1, 1, 1)):
+        check_same(maps(make, frames.split(list(lengths))), whole, allowed)
+    for level in (0.0, 1.0):
+        check_maps(make, torch.full((1, 3, *SIZES[0]), level))
+    assert list(make(iter([]))) == [], "maps came of no frames"
+
+
+def shifted(size: tuple[int, int], count: int) -> torch.Tensor:
+    """(count, 3, *size) in [0, 1]: a texture under a camera that goes two pixels to the right with each frame."""
+    height, width = size
+    noise = np.random.default_rng(3).random((height, width + 2 * count, 3)).astype(np.float32)
+    picture = np.asarray(cv2.GaussianBlur(noise, (0, 0), 1.5), np.float32)
+    picture = (picture - picture.min()) / (picture.max() - picture.min())
+    cut = [picture[:, 2 * number : 2 * number + width] for number in range(count)]
+    return torch.from_numpy(np.stack(cut)).permute(0, 3, 1, 2).contiguous()
+
+
+def maps(make: Preprocessor, chunks: Iterable[torch.Tensor]) -> torch.Tensor:
+    """All its maps of these chunks, (T, 3, H, W)."""
+    return torch.cat(list(make(iter(chunks))))
+
+
+def check_maps(make: Preprocessor, frames: torch.Tensor) -> torch.Tensor:
+    """The maps of frames (T, 3, H, W), held to the protocol. Raises AssertionError."""
+    before, state = frames.clone(), world()
+    chunks = list(make(iter([frames])))
+    made, after = torch.cat(chunks), world()
+    assert [name for name in state if state[name] != after[name]] == [], "it changed the world around it"
+    assert torch.equal(frames, before), "the input was changed"
+    assert made.shape == frames.shape and made.dtype == torch.float32 and not made.requires_grad, made.shape
+    assert float(made.min()) >= 0 and float(made.max()) <= 1, "maps lie in [0, 1]"  # NaN fails both
+    own = frames.untyped_storage().data_ptr()
+    assert all(chunk.untyped_storage().data_ptr() != own for chunk in chunks), "a map is the frame's own memory"
+    return made
+
+
+def check_same(found: torch.Tensor, expected: torch.Tensor, tolerance: float) -> None:
+    """Check for equal maps; with a tolerance for all but the few pixels on which classes or a threshold tie."""
+    assert found.shape == expected.shape
+    if not tolerance:
+        assert torch.equal(found, expected), "maps depend on the chunks, or on when they are made"
+        return
+    differs = (found - expected).abs().amax(1) > tolerance
+    assert differs.float().mean() < 0.002, float((found - expected).abs().max())
+
+
+def world() -> dict[str, object]:
+    """What a preprocessor must leave as it found it."""
+    return {
+        "default dtype": torch.get_default_dtype(),
+        "grad": torch.is_grad_enabled(),
+        "threads of torch": torch.get_num_threads(),
+        "threads of OpenCV": cv2.getNumThreads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "state of torch": torch.get_rng_state().tolist(),
+        "state of numpy": str(np.random.get_state()),
+        "state of random": random.getstate(),
+        "environment": dict(os.environ),
+        "warnings": list(warnings.filters),
+    }
+
+
+def check_shot_detector(name: str) -> None:
+    """A shot detector finds shots that cover every frame that it was shown, numbered from 1, in chunks of any lengths.
+
+    Args:
+        name: of the detector, as it is listed.
+
+    Raises:
+        AssertionError: it does not.
+        InputError: there is none of that name, or it cannot be loaded.
+    """
+    assert list(make_detector(name).finish()) == [], "shots came of no frames"
+    for count, first in ((1, 0), (40, 0), (40, 7)):
+        found = shots_in(make_detector(name), count, first=first, sizes=(count,))
+        numbers = [shot.number for shot in found]
+        assert numbers == list(range(1, len(found) + 1)), f"shots are numbered from 1, not {numbers}"
+        starts = [shot.frames.start for shot in found]
+        stops = [shot.frames.stop for shot in found]
+        assert (starts[0], stops[-1]) == (first, first + count), f"frames #{first} to #{first + count - 1} are covered"
+        assert starts[1:] == stops[:-1], f"shots leave a gap or overlap: {list(zip(starts, stops, strict=True))}"
+        for size in (1, 7):
+            again = shots_in(make_detector(name), count, first=first, sizes=(size,) * (count // size + 1))
+            assert again == found, f"the shots depend on the chunks: {again} in chunks of {size}"
+
+
+def shots_in(detector: ShotDetector, count: int, *, first: int, sizes: Sequence[int]) -> list[Shot]:
+    """What a detector finds in `count` frames from number `first` on, with a hard cut in the middle.
+
+    Args:
+        detector: a fresh one.
+        count: of the frames.
+        first: number of the first frame that it is shown.
+        sizes: of the chunks, in their order.
+    """
+    half = first + count // 2
+    dark, light = moving_frames(first + count, seed=1) // 3, moving_frames(first + count, seed=2) // 2 + 127
+    frames = np.concatenate([dark[:half], light[half:]]).astype(np.uint8)
+    reader, start = FakeReader(frames=frames), first
+    for size in sizes:
+        stop = min(start + size, first + count)
+        if start < stop:
+            detector.push(reader.read(FrameRange(start=start, stop=stop)))
+        start = stop
+    return list(detector.finish())
