@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from vedit.options.request import RestyleOptions
 
 WEIGHTS, SETTINGS = "pytorch_lora_weights.safetensors", "fast.json"
+SINGLE = (1,)
+"""The stops of an inversion in one evaluation: next to the clean picture, and from there to where sampling begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +103,9 @@ class DistilledWeights:
     looks: tuple[str, ...] = ()
     """The looks, by their names in looks.json, that it serves where a prompt names one of them alone; none: it serves
     every prompt."""
+    single_pass: tuple[str, ...] = ()
+    """The looks whose source is inverted in one evaluation, whatever the schedule says, where a prompt names one of
+    them alone: what a finer inversion keeps of the photograph stands in the way of their strokes."""
 
     def __post_init__(self) -> None:
         if not self.schedules or not set(self.schedules) <= set(QUALITIES):
@@ -124,7 +129,7 @@ class DistilledWeights:
             },
             **{key: getattr(self, key) for key in ("guidance", "scale", "unet")},
             "controls": list(self.controls),
-            **({"looks": list(self.looks)} if self.looks else {}),
+            **{key: list(names) for key in ("looks", "single_pass") if (names := getattr(self, key))},
         }
         return json.dumps(said, indent=1) + "\n"
 
@@ -135,15 +140,23 @@ class DistilledWeights:
 
     def schedule(self, options: RestyleOptions) -> Schedule | None:
         """The steps of what is asked for; None where the weights were not distilled for it."""
-        return self.schedules.get(options.quality) if self.draws(options) and not self.beyond(options) else None
+        return self.steps_of(options) if self.draws(options) and not self.beyond(options) else None
+
+    def steps_of(self, options: RestyleOptions) -> Schedule | None:
+        """The steps of a quality and a look, whether or not all else that is asked for fits; None without any."""
+        found = self.schedules.get(options.quality)
+        if found is None or not self._names_alone(options.prompt, self.single_pass):
+            return found
+        return replace(found, inversion=SINGLE, fixed_point=0)
 
     def draws(self, options: RestyleOptions) -> bool:
         """Whether the prompt's look is one that it serves."""
-        if not self.looks:
-            return True
+        return not self.looks or self._names_alone(options.prompt, self.looks)
+
+    def _names_alone(self, prompt: str, looks: tuple[str, ...]) -> bool:
         listed = self.folder.parent / LOOKS
-        named = read_vocabulary(listed).named_alone(options.prompt) if listed.is_file() else None
-        return named is not None and named.name in self.looks
+        named = read_vocabulary(listed).named_alone(prompt) if looks and listed.is_file() else None
+        return named is not None and named.name in looks
 
     def beyond(self, options: RestyleOptions) -> tuple[str, ...]:
         """What is asked for, beside the quality, that the weights were not distilled for, in words.
@@ -231,7 +244,7 @@ def read_distilled(folder: Path) -> DistilledWeights:
             schedules={quality: _schedule(quality, dict(of)) for quality, of in said.pop("schedules").items()},
             guidance=float(said.pop("guidance")),
             unet=said.pop("unet"),
-            **{key: _names(key, said.pop(key)) for key in ("controls", "looks") if key in said},
+            **{key: _names(key, said.pop(key)) for key in ("controls", "looks", "single_pass") if key in said},
             scale=float(said.pop("scale", 1.0)),
         )
         _nothing_left(said)
@@ -246,7 +259,7 @@ def read_distilled(folder: Path) -> DistilledWeights:
 def _names(key: str, said: object) -> tuple[str, ...]:
     """A list of names. Raises ValueError for anything else; an empty list of looks would stand for all of them."""
     names = cast("list[object]", said) if isinstance(said, list) else []
-    if any(type(name) is not str for name in names) or (not names and (said != [] or key == "looks")):
+    if any(type(name) is not str for name in names) or (not names and (said != [] or key != "controls")):
         raise ValueError(f"{key} is a list of names, not {said!r}")
     return tuple(map(str, names))
 

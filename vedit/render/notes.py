@@ -27,7 +27,7 @@ def dear_looks(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
         tier = next((tier for tier in tiers if tier.draws(look)), None)
         if tier is None:
             continue
-        schedule, why = tier.schedules.get(look.quality), tier.beyond(look)
+        schedule, why = tier.steps_of(look), tier.beyond(look)
         if schedule is None or not why:
             continue
         cost, fewer = ordinary_evaluations(model, look), schedule.evaluations(look)
