@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -182,8 +182,8 @@ def restyle_frames(
             and sampled under each of them.
 
     Returns:
-        Clean latents (T, C, h, w), one for each frame or for each of `targets`; where no pixel of a cell is in the
-        mask, those of the source.
+        Clean latents (T, C, h, w), one for each frame or for each of `targets`, with the source's; where no pixel of a
+        cell is in the mask, those of the source.
 
     Raises:
         ValueError: several frames or regions with `targets`.
@@ -202,7 +202,7 @@ def restyle_frames(
     )
     source = Latents(data=model.codec.encode(frames.to(model.device)))
     if guides.mask is not None and not guides.mask[int(shared) :].any():
-        return source
+        return replace(source, source=source.data)
     cells = None if guides.mask is None else pool_mask(guides.mask, space=model.codec.factor)
     with ExitStack() as adapters:
         # A frame by itself sees no other: under several prompts it may not meet itself either.
@@ -238,13 +238,14 @@ def restyle_frames(
             finite(latents.data, f"latents of sampling step {done} of {len(path.steps)}", precision=model.precision)
             on_step("sample", done / len(path.steps))
             clean = latents
+    clean = replace(clean, source=source.data)
     if not shared:
         return clean
     # A region has a look of its own, which the anchor's prompt says nothing of.
     for region in guides.regions:
         outside = 1 - pool_mask(region.mask, space=model.codec.factor)
         cells = outside if cells is None else cells * outside
-    return Latents(data=match_to_anchor(clean.data, source.data, cells), timestep=clean.timestep)
+    return replace(clean, data=match_to_anchor(clean.data, source.data, cells))
 
 
 def shot_windows(options: RestyleOptions, shot: FrameRange, *, size: int | None = None) -> tuple[Window, ...]:
@@ -279,7 +280,7 @@ def restyle_window(
             has a look to itself.
 
     Returns:
-        Clean latents (T, C, h, w) of the window's frames.
+        Clean latents (T, C, h, w) of the window's frames, with the source's.
     """
     numbers, frames = list(range(window.start, window.stop)), frames_of(window)
     first = shot.start if anchor is None else anchor
@@ -289,7 +290,9 @@ def restyle_window(
         numbers = [first, *numbers]
         frames = torch.cat([frames_of(FrameRange(start=first, stop=first + 1)), frames])
     latents = restyle_frames(restyler, frames, numbers, guides_of(numbers, frames), on_step, shared=shared)
-    return Latents(data=latents.data[1:]) if beside else latents
+    if not beside:
+        return latents
+    return Latents(data=latents.data[1:], source=None if latents.source is None else latents.source[1:])
 
 
 def join_windows(

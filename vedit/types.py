@@ -287,6 +287,9 @@ class Latents:
 
     data: torch.Tensor
     timestep: int = 0
+    source: torch.Tensor | None = None
+    """Clean latents of the frames that these were made of, or of the one frame that all of them were made of; None:
+    not at hand."""
 
 
 @checked

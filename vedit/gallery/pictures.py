@@ -171,7 +171,8 @@ def _prepared(
     course: Course,
 ) -> tuple[GalleryPlan, list[Job]]:
     """The plan, and renders of the frame alone, one for each look. Raises InputError as `make_gallery`."""
-    index = indexed(reader, course)
+    indexed(reader, course)
+    index = reader.index()
     frame = len(index) // 2 if at is None else parse_moment(at, index, reader.metadata.timecode)
     # A plan needs a file that could be written; none is.
     writing = replace(request.writing, drop_unsupported=True, drop_alpha=True)

@@ -54,7 +54,7 @@ def finished_shot(
                 continue
             own = slice(clip.start - frames.start, clip.start - frames.start + len(clip))
             small = fit(filled(clip, job.bars_at(clip.start)), job.fit)
-            part = Latents(data=latents.data[own])
+            part = Latents(data=latents.data[own], source=None if latents.source is None else latents.source[own])
             seen, result = ladder.run("decode", lambda small=small, part=part: decoded(job, restyler, small, part))
             result, before = steady(unfit(small, job.fit), result, before)
             yield clip, full_size(job, clip, seen, result, mask)
@@ -88,7 +88,9 @@ def finished_stills(
     guides_of = steering.guides_of(shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
     guides = guides_of(together, shown)
     latents = restyle_frames(restyler, shown, together, guides, shared=anchor is not None)
-    own = Latents(data=latents.data[len(together) - len(numbers) :])
+    behind = len(together) - len(numbers)
+    encoded = None if latents.source is None else latents.source[behind:]
+    own = Latents(data=latents.data[behind:], source=encoded)
     seen, result = decoded(job, restyler, frames, own)
     pairs: list[tuple[IntFrames, IntFrames]] = []
     for i, clip in enumerate(clips):
@@ -108,12 +110,13 @@ def decoded(
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Frames (T, 3, h, w) at the working size without padding: the source as the model sees it, and the result.
 
-    A single frame of the source is that of all results.
+    A single frame of the source is that of all results. It is encoded only where the latents come without the source's.
     """
     codec, device = restyler.model.codec, restyler.model.device
     result = unfit(codec.decode(latents.data.to(device)).cpu(), job.fit)
     # What the result is compared with at full size went through the autoencoder too: its blur is no part of the change.
-    seen = unfit(codec.decode(codec.encode(source.to(device))).cpu(), job.fit)
+    encoded = codec.encode(source.to(device)) if latents.source is None else latents.source.to(device)
+    seen = unfit(codec.decode(encoded).cpu(), job.fit)
     own = unfit(source, job.fit)
     return seen, even_out(own.expand_as(result), seen.expand_as(result), result, period=codec.factor)
 

@@ -128,18 +128,23 @@ class ShotSampler:
                 return planned
 
     def latents(self, sampled: SampledShot) -> Iterator[tuple[FrameRange, Latents]]:
-        """The clean latents of a sampled shot in order, windows blended."""
+        """The clean latents of a sampled shot in order, windows blended; with the source's where units hold them."""
         keys = dict(zip(sampled.windows, sampled.keys, strict=True))
+        source: torch.Tensor | None = None
 
         def stored(window: Window) -> torch.Tensor:
-            data = self._work.get(keys[window])
-            if data is None:
+            nonlocal source
+            unit = self._work.unit(keys[window])
+            if unit is None:
                 raise VeditError(
                     f"a finished unit in {self._work.path} changed while it was in use", remedy="run the command again"
                 )
-            return data
+            source = unit.source
+            return unit.data
 
-        return join_windows(sampled.windows, stored)
+        for frames, latents in join_windows(sampled.windows, stored):
+            # A piece begins where the window that was asked for last does.
+            yield frames, replace(latents, source=None if source is None else source[: len(frames)])
 
     def keys(self, shot: Shot) -> tuple[str, ...]:
         """The names of a shot's units, in the window that it is or will be sampled in."""
@@ -201,7 +206,7 @@ class ShotSampler:
             reached = new.stop
             if self._work.get(key) is None:
                 stop_if_asked(self._stop, self._work)
-                data = restyle_window(
+                made = restyle_window(
                     restyler,
                     planned.shot.frames,
                     window.frames,
@@ -209,9 +214,9 @@ class ShotSampler:
                     guides_of,
                     lambda stage, part, new=new: self._tell(planned.shot, new, stage, part),
                     None if anchor is None else anchor.frame,
-                ).data
+                )
                 frames = (window.frames.start, window.frames.stop)
-                self._work.put(key, data, frames=frames, computed_on=self.computed_on)
+                self._work.put(key, made.data, frames=frames, computed_on=self.computed_on, source=made.source)
             self._tell(planned.shot, new, "sample", 1.0)
 
     def _tell(self, shot: Shot, frames: FrameRange, stage: str, part: float) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import cache, partial
@@ -31,10 +31,10 @@ from vedit.render.foreseen import OnOutline, foreseen, ignore_outline
 from vedit.render.job import Job
 from vedit.render.notes import idle_seeds, larger_model, little_space, what_it_is
 from vedit.render.prompts import check_words, made_looks, word_notes
-from vedit.shots.detect import detect_shots
+from vedit.shots.detect import ContentShotDetector, detect_shots
 from vedit.shots.shot_bars import kept_bars, told_of_bars
 from vedit.store.units import LONGEST_NAME, work_folder
-from vedit.types import FrameIndex, FrameRange, Shot, VideoMetadata
+from vedit.types import Clip, FrameIndex, FrameRange, Shot, VideoMetadata
 from vedit.weights.store import local
 
 
@@ -89,7 +89,11 @@ def make_job(
         metadata, is_scanned = reader.metadata, reader.is_scanned
         outline = partial(foreseen, request, metadata, device, is_scanned=is_scanned)
         on_outline(outline())
-        index = indexed(reader, on_progress)
+        detector = ContentShotDetector()
+        # Of a part it is not known yet where it begins.
+        seen = request.shots is None and request.frames is None
+        shown = indexed(reader, on_progress, detector.push if seen else None)
+        index = reader.index()
         scanned, warnings = reader.scanned(), reader.warnings
         whole = FrameRange(start=0, stop=len(index))
         frames = whole if request.frames is None else parse_range(request.frames, index, metadata.timecode)
@@ -101,10 +105,10 @@ def make_job(
             options=request.writing,
         )
         on_outline(outline(count=len(index), frames=frames))
-        if request.shots is None:
-            shots = _detected(reader, frames, on_progress)
-        else:
+        if request.shots is not None:
             shots = _known_shots(request.shots, len(index), frames)
+        else:
+            shots = _detected(reader, frames, on_progress, detector if shown else None)
         check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
         made = {shot.number for shot in shots} - request.locked
         for options in looks:
@@ -146,12 +150,20 @@ def make_job(
     return job
 
 
-def _detected(reader: VideoReader, frames: FrameRange, on_progress: OnProgress) -> tuple[Shot, ...]:
+def _detected(
+    reader: VideoReader, frames: FrameRange, on_progress: OnProgress, detector: ContentShotDetector | None
+) -> tuple[Shot, ...]:
+    """The shots of a part, by a detector that has seen every frame of it already, or read for them."""
+
     def tell(done: int) -> None:
         on_progress(Progress(stage="shots", done=done, total=len(frames)))
 
     tell(0)
-    return detect_shots(reader, frames=frames, on_frames=tell)
+    if detector is None:
+        return detect_shots(reader, frames=frames, on_frames=tell)
+    shots = detector.finish()
+    tell(len(frames))
+    return shots
 
 
 def check_place(request: RenderRequest) -> None:
@@ -186,8 +198,17 @@ def settle(request: RenderRequest) -> RenderRequest:
     return request
 
 
-def indexed(reader: VideoReader, on_progress: OnProgress) -> FrameIndex:
-    """The times of all frames, for which a long clip is decoded for minutes."""
+def indexed(reader: VideoReader, on_progress: OnProgress, show: Callable[[Clip], None] | None = None) -> bool:
+    """Find the times of all frames, for which a long clip is decoded for minutes.
+
+    Args:
+        reader: of the clip.
+        on_progress: told of the stage.
+        show: shown the frames on the way, see `VideoReader.scan_showing`.
+
+    Returns:
+        Whether all of them were shown, as `read` gives them.
+    """
     declared = reader.metadata.declared_frames or 0
 
     def tell(done: int) -> None:
@@ -195,10 +216,11 @@ def indexed(reader: VideoReader, on_progress: OnProgress) -> FrameIndex:
 
     tell(0)
     reader.on_scanned = tell
-    index = reader.index()
+    shown = show is not None and reader.scan_showing(show)
+    count = len(reader.index())
     reader.on_scanned = ignore_frames
-    on_progress(Progress(stage="index", done=len(index), total=len(index)))
-    return index
+    on_progress(Progress(stage="index", done=count, total=count))
+    return shown
 
 
 def _check_anchor(options: RestyleOptions, index: FrameIndex, metadata: VideoMetadata, part: FrameRange | None) -> None:

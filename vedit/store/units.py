@@ -1,6 +1,7 @@
 """What a render has finished, kept on disk in units so that a killed one goes on: `OUT.vedit/`.
 
-A unit is the latents of one window of one shot, the costly part of a render. Its name is a hash of everything that
+A unit is the latents of one window of one shot, the costly part of a render, beside those of the source that they were
+made of, which finishing needs too and older units lack. Its name is a hash of everything that
 decides them (source, frames, settings, weights), so a unit that is there is right, changed settings redo exactly what
 they touch, and no state but the files themselves has to be believed. Decoding, finishing and encoding follow from the
 units and are done anew.
@@ -27,7 +28,7 @@ from vedit.checks.structured import parse_json
 from vedit.errors import FULL, InputError
 from vedit.media.writing.commit import JOURNAL
 from vedit.media.writing.unfinished import not_written
-from vedit.types import FrameRange
+from vedit.types import FrameRange, Latents
 
 if TYPE_CHECKING:
     import torch
@@ -39,7 +40,7 @@ LONGEST_NAME = "0" * 52
 BESIDE = "beside.json"
 """In the folder: how the comparison video was written that a killed render had finished."""
 KEPT = "what is finished is kept and the same command goes on"
-_TENSOR = "latents"
+_TENSOR, _SOURCE = "latents", "source"
 
 
 Sizes = tuple[int, int]
@@ -139,6 +140,11 @@ class UnitStore:
 
     def get(self, key: str) -> torch.Tensor | None:
         """The latents of a unit; None where it is absent or its file is not what was written."""
+        unit = self.unit(key)
+        return None if unit is None else unit.data
+
+    def unit(self, key: str) -> Latents | None:
+        """`get`, with the source's latents where the unit holds them."""
         from safetensors.torch import load
 
         unit = self._manifest.units.get(key)
@@ -149,7 +155,8 @@ class UnitStore:
         try:
             data = path.read_bytes()
             if hashlib.sha256(data).hexdigest() == unit.sha256:
-                return load(data)[_TENSOR]
+                tensors = load(data)
+                return Latents(data=tensors[_TENSOR], source=tensors.get(_SOURCE))
         except (OSError, SafetensorError, KeyError):
             pass  # damaged like any other: made again
         del self._manifest.units[key]
@@ -160,14 +167,30 @@ class UnitStore:
         return key in self._manifest.units
 
     def put(
-        self, key: str, latents: torch.Tensor, *, frames: tuple[int, int], computed_on: Mapping[str, object]
+        self,
+        key: str,
+        latents: torch.Tensor,
+        *,
+        frames: tuple[int, int],
+        computed_on: Mapping[str, object],
+        source: torch.Tensor | None = None,
     ) -> None:
         """Keep the latents of a unit, to the last bit, and what they were computed on. Its bytes are on the disk when
-        this returns."""
+        this returns.
+
+        Args:
+            key: the unit's name.
+            latents: (T, C, h, w).
+            frames: the first, and the one behind the last.
+            computed_on: see `vedit.store.computed_on`.
+            source: the source's latents, of the same frames.
+        """
         from safetensors.torch import save
 
         told = {"computed on": json.dumps(dict(computed_on), sort_keys=True)}
-        data = save({_TENSOR: latents.contiguous().cpu()}, metadata=told)
+        tensors = {_TENSOR: latents} if source is None else {_TENSOR: latents, _SOURCE: source}
+        # Copies: outside a mask both are one and the same, which the format does not take.
+        data = save({name: held.contiguous().cpu().clone() for name, held in tensors.items()}, metadata=told)
         name = f"{frames[0]:07d}-{key[:16]}.safetensors"
         write_whole(self._units / name, data)
         self._manifest.units[key] = _Unit(file=name, sha256=hashlib.sha256(data).hexdigest(), frames=frames)

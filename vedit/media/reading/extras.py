@@ -11,7 +11,7 @@ from av.sidedata.sidedata import Type as SideDataType
 
 from vedit.media.reading.boxes import picture_boxes, picture_elements
 from vedit.media.reading.decode import Decoder
-from vedit.media.reading.source import open_input, side_data_of
+from vedit.media.reading.source import side_data_of
 
 if TYPE_CHECKING:
     from vedit.types import VideoMetadata
@@ -62,11 +62,14 @@ def lost_extras(metadata: VideoMetadata, *, muxer: str) -> list[str]:
         metadata: of the clip, which is no image sequence.
         muxer: of the result; Matroska keeps the arrangement of two eyes as a tag.
     """
-    with open_input(metadata.path) as container:
-        videos = [stream.index for stream in container.streams.video]
-        told = container.streams[metadata.stream_index].metadata
+    decoder = Decoder(metadata.path, metadata.stream_index, threads=False, rate=metadata.average_rate)
+    try:
+        videos = [stream.index for stream in decoder.stream.container.streams.video]
+        told = dict(decoder.stream.metadata)
+        found = [_SIDE_DATA[name] for name in _side_data(decoder) if name in _SIDE_DATA]
+    finally:
+        decoder.close()
     number = videos.index(metadata.stream_index)
-    found = [_SIDE_DATA[name] for name in _side_data(metadata) if name in _SIDE_DATA]
     if "mov" in metadata.container:
         found += [_BOXES[name] for name in sorted(picture_boxes(metadata.path, number)) if name in _BOXES]
     if "matroska" in metadata.container:
@@ -79,16 +82,12 @@ def lost_extras(metadata: VideoMetadata, *, muxer: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def _side_data(metadata: VideoMetadata) -> list[str]:
+def _side_data(decoder: Decoder) -> list[str]:
     """Names of the kinds of data that come with the first frames, those without meaning for the eye included."""
     names = {kind: name for name, kind in SideDataType.__members__.items()}
     found: dict[str, None] = {}
-    decoder = Decoder(metadata.path, metadata.stream_index, threads=False, rate=metadata.average_rate)
-    try:
-        with suppress(FFmpegError):
-            for frame in islice(decoder, LOOKED_AT):
-                for data in side_data_of(frame) or ():
-                    found[names.get(data.type, "")] = None
-    finally:
-        decoder.close()
+    with suppress(FFmpegError):
+        for frame in islice(decoder, LOOKED_AT):
+            for data in side_data_of(frame) or ():
+                found[names.get(data.type, "")] = None
     return list(found)

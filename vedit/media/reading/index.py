@@ -6,6 +6,7 @@ import statistics
 from array import array
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -75,12 +76,17 @@ def ignore_frames(count: int) -> None:
     """The caller that does not want to know."""
 
 
+def ignore_picture(number: int, frame: VideoFrame) -> None:
+    """The caller that does not want to see."""
+
+
 def scan(
     path: Path,
     metadata: VideoMetadata,
     *,
     allow_huge: bool = False,
     on_frames: Callable[[int], None] = ignore_frames,
+    on_picture: Callable[[int, VideoFrame], None] = ignore_picture,
 ) -> ScannedIndex:
     """Decode the whole stream once.
 
@@ -89,6 +95,7 @@ def scan(
         metadata: of the file.
         allow_huge: decode clips beyond the limits of `vedit.media.reading.limits`.
         on_frames: told how many frames are decoded, after each.
+        on_picture: shown each frame with its number; from 0 again where the file is decoded again.
 
     Raises:
         MediaError: no frame can be decoded, the frames change size, or there are more than `vedit.media.reading.limits`
@@ -98,9 +105,10 @@ def scan(
     packets is scanned again without frame threads, which would lose good frames behind an error.
     """
     threads = True
-    found = _pass(path, metadata, threads=True, allow_huge=allow_huge, on_frames=on_frames)
+    run = partial(_pass, path, metadata, allow_huge=allow_huge, on_frames=on_frames, on_picture=on_picture)
+    found = run(threads=True)
     if found.errors:
-        again = _pass(path, metadata, threads=False, allow_huge=allow_huge, on_frames=on_frames)
+        again = run(threads=False)
         if len(again.pts) >= len(found.pts):
             found, threads = again, False
     if not found.pts:
@@ -198,7 +206,13 @@ def predict(path: Path, metadata: VideoMetadata, *, allow_huge: bool = False) ->
 
 
 def _pass(
-    path: Path, metadata: VideoMetadata, *, threads: bool, allow_huge: bool, on_frames: Callable[[int], None]
+    path: Path,
+    metadata: VideoMetadata,
+    *,
+    threads: bool,
+    allow_huge: bool,
+    on_frames: Callable[[int], None],
+    on_picture: Callable[[int, VideoFrame], None],
 ) -> _Pass:
     decoder = Decoder(path, metadata.stream_index, threads=threads, rate=metadata.average_rate)
     width, height = metadata.coded_width, metadata.coded_height
@@ -214,6 +228,7 @@ def _pass(
             found.durations.append(frame.duration)
             found.fingerprints.append(fingerprint(frame))
             found.interlaced += frame.interlaced_frame
+            on_picture(number, frame)
             on_frames(number + 1)
             if linear:
                 found.brightest = max(found.brightest, _brightest(frame))

@@ -15,7 +15,16 @@ from vedit.media.contract.watch import Watch
 from vedit.media.output import Interlaced
 from vedit.media.reading.decode import Decoder, fingerprint
 from vedit.media.reading.deinterlace import Deinterlacer, is_interlaced
-from vedit.media.reading.index import Mispredicted, ScannedIndex, check_same_size, ignore_frames, predict, scan
+from vedit.media.reading.index import (
+    Mispredicted,
+    ScannedIndex,
+    check_same_size,
+    ignore_frames,
+    ignore_picture,
+    predict,
+    scan,
+)
+from vedit.media.reading.shown import ShownFrames
 from vedit.types import Clip, FrameIndex, FrameRange, VideoMetadata
 
 if TYPE_CHECKING:
@@ -178,13 +187,35 @@ class VideoReader:
 
     def scanned(self) -> ScannedIndex:
         """The index with what reading by number needs beside it; found once."""
-        if self._scan is None:
-            try:
-                self._scan = scan(
-                    self._metadata.path, self._metadata, allow_huge=self._allow_huge, on_frames=self.on_scanned
-                )
-            finally:
-                self._watch.check_all()
+        return self._scan or self._scanned(ignore_picture)
+
+    def scan_showing(self, show: Callable[[Clip], None]) -> bool:
+        """Make the index, and show each frame as it is decoded for it: one decode serves both.
+
+        Args:
+            show: called with each frame as a clip of its own, in order, from the first on.
+
+        Returns:
+            Whether all frames were shown as `read` gives them. False where they were not, and have to be read: the
+            index was there already, or the clip is interlaced, damaged, or without times of its own.
+        """
+        if self._scan is not None or (self._interlaced != "weave" and is_interlaced(self._metadata.field_order, 0)):
+            return False
+        shown = ShownFrames(self._metadata, self.draw, show)
+        scanned = self._scanned(shown)
+        return shown.times == scanned.frames.pts and not self.deinterlaced
+
+    def _scanned(self, on_picture: Callable[[int, VideoFrame], None]) -> ScannedIndex:
+        try:
+            self._scan = scan(
+                self._metadata.path,
+                self._metadata,
+                allow_huge=self._allow_huge,
+                on_frames=self.on_scanned,
+                on_picture=on_picture,
+            )
+        finally:
+            self._watch.check_all()
         return self._scan
 
     def draw(self, frame: VideoFrame, number: int, target: IntFrames) -> None:
