@@ -107,8 +107,8 @@ def test_fresh_forgets(tmp_path: Path) -> None:
 def test_a_second_process_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
     output = tmp_path / "out.mp4"
     code = (
-        "import sys, pathlib\nfrom vedit.store.units import Work\n"
-        "with Work(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
+        "import sys, pathlib\nfrom vedit.store.units import UnitStore\n"
+        "with UnitStore(pathlib.Path(sys.argv[1])):\n    print('held', flush=True)\n    sys.stdin.read()\n"
     )
     with subprocess.Popen(
         [sys.executable, "-c", code, str(output)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True

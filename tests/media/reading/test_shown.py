@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -68,8 +69,6 @@ def test_times_that_had_to_be_mended_are_said(make: Make, monkeypatch: pytest.Mo
     before = reading.scan
 
     def late(*arguments: object, **named: object) -> object:
-        from dataclasses import replace
-
         found = before(*arguments, **named)  # type: ignore[arg-type]
         moved = (*found.frames.pts[:-1], found.frames.pts[-1] + 1)
         return replace(found, frames=replace(found.frames, pts=moved))
@@ -98,7 +97,11 @@ def test_damage_is_said(make: Make) -> None:
 def test_interlaced_material_is_left_to_reading(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its frames are made whole of their neighbours; woven, they are shown."""
     path = make(frames=4)
-    monkeypatch.setattr(reading, "is_interlaced", lambda order, flagged: True)
+
+    def always(order: object, flagged: int) -> bool:
+        return True
+
+    monkeypatch.setattr(reading, "is_interlaced", always)
     seen: list[Clip] = []
     with open_video(path) as reader:
         assert not reader.scan_showing(seen.append)
