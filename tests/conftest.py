@@ -10,6 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from vedit.media.reading import admitted
+
+MEET = admitted._meet  # pyright: ignore[reportPrivateUsage]
+"""How files of unknown origin are met."""
+
 # OpenMP threads that spin while they wait make small networks many times slower on a busy machine. The library reads
 # this when it is loaded, so it is set before anything imports torch.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -45,6 +50,26 @@ def no_settings() -> Iterator[None]:
             patch.delenv(name)
         patch.setenv("VEDIT_CONFIG", os.devnull)
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def files_of_our_own() -> Iterator[None]:
+    """The tests' own files are opened without the process of their own that others meet first: it takes half a second.
+
+    A test of what users have asks for `isolated`.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(admitted, "_meet", lambda path, **_: None)  # pyright: ignore[reportUnknownLambdaType]
+        yield
+
+
+@pytest.fixture
+def isolated(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Every file is met in a process of its own first, as users have it, and none is known from before."""
+    monkeypatch.setattr(admitted, "_meet", MEET)
+    admitted.forget()
+    yield
+    admitted.forget()
 
 
 @pytest.fixture(scope="session")

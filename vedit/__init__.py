@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from vedit.edits.edit import Edit as Edit
     from vedit.errors import VeditError as VeditError
     from vedit.media.output import OutputOptions as OutputOptions
-    from vedit.media.reading.probe import probe as probe
+    from vedit.media.reading.read import probe as probe
     from vedit.options.request import RenderRequest as RenderRequest
     from vedit.options.request import RestyleOptions as RestyleOptions
     from vedit.session.shots import Preview as Preview
@@ -47,7 +47,7 @@ _HOMES = {
     "open_video": "vedit.session.video",
     "plan": "vedit.api",
     "preview": "vedit.api",
-    "probe": "vedit.media.reading.probe",
+    "probe": "vedit.media.reading.read",
     "restyle": "vedit.api",
 }
 

@@ -16,12 +16,12 @@ from vedit.errors import ArgumentError
 from vedit.media.output import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.writing.atomic import Stamp
 from vedit.options.masks import MaskSpec, RegionSpec
+from vedit.options.output_names import in_folder, is_folder, look_name
 from vedit.options.request import BlackBars, Preserve, QualityName, RenderRequest, RestyleOptions, Start, Upscale
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render import preview as stills
 from vedit.render import run as render
 from vedit.render.outcome import RenderPlan, RenderResult
-from vedit.render.output_names import in_folder, is_folder, look_name
 from vedit.types import ControlSpec, Shot
 
 P = ParamSpec("P")

@@ -55,7 +55,6 @@ class FakeRender:
     def __init__(self) -> None:
         self.requests: list[RenderRequest] = []
         self.side_by_side: Path | None = None
-        self.checked: list[Path] = []
         self.error: BaseException | None = None
 
     def module(self) -> types.ModuleType:
@@ -94,9 +93,6 @@ class FakeRender:
             notes=(*a_plan(request).notes, "the model does not know: dragon"),
         )
 
-    def check_file(self, path: Path, *, rate: Fraction | None, track: int | None = None, allow_huge: bool) -> None:
-        self.checked.append(path)
-
     def preview(self, request: RenderRequest, *, on_progress: OnProgress, on_note: Callable[[str], None]) -> Path:
         self.requests.append(request)
         on_note("the model does not know: dragon")
@@ -108,7 +104,6 @@ def render(monkeypatch: pytest.MonkeyPatch) -> FakeRender:
     fake = FakeRender()
     monkeypatch.setitem(sys.modules, "vedit.render.run", fake.module())
     put(monkeypatch, "vedit.render.preview", preview=fake.preview)
-    put(monkeypatch, "vedit.media.reading.isolate", check_file=fake.check_file)
     monkeypatch.delenv("VEDIT_DEBUG", raising=False)
     return fake
 
@@ -130,7 +125,6 @@ def test_restyle_with_nothing_but_a_prompt(render: FakeRender, capsys: pytest.Ca
     assert vedit(RESTYLE) == 0
     request = only(render)
     assert request == RenderRequest(source=Path("in.mp4"), options=request.options)
-    assert render.checked == [Path("in.mp4")], "a process of its own opens it first"
     assert request.options.prompt == "watercolor painting"
     assert request.options.controls == DEFAULT_CONTROLS
     out, err = capsys.readouterr()

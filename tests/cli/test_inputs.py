@@ -15,8 +15,8 @@ from vedit.api import request
 from vedit.cli import main
 from vedit.errors import InputError
 from vedit.options.masks import parse_region
+from vedit.options.output_names import in_folder, look_name, preview_path, slug
 from vedit.options.request import RestyleOptions
-from vedit.render.output_names import in_folder, look_name, preview_path, slug
 from vedit.sample_clip.clip import write_sample
 
 

@@ -15,7 +15,7 @@ from tests.support.clips import CUT, FRAMES, two_shots
 from tests.support.loaded import load_once
 from tests.support.recording import shots_sampled
 from vedit.cli import main
-from vedit.media.reading import read
+from vedit.media.reading import reader
 from vedit.media.reading.read import open_video
 from vedit.media.writing.write import VideoWriter
 from vedit.types import FrameRange
@@ -169,13 +169,13 @@ def test_the_clip_is_scanned_once(folder: Path, monkeypatch: pytest.MonkeyPatch)
     scanned: list[str] = []
 
     def counted(name: str) -> None:
-        made: Callable[..., Any] = getattr(read, name)
+        made: Callable[..., Any] = getattr(reader, name)
 
         def count(path: Path, *rest: Any, **more: Any) -> Any:
             scanned.append(path.name)
             return made(path, *rest, **more)
 
-        monkeypatch.setattr(read, name, count)
+        monkeypatch.setattr(reader, name, count)
 
     for name in ("scan", "predict"):
         counted(name)

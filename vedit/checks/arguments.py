@@ -25,7 +25,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
 from vedit.checks.bounds import BOUNDS, bounded
 from vedit.checks.nearest import VERY_ALIKE, did_you_mean, suggest
-from vedit.checks.rationals import shown
+from vedit.checks.rationals import LARGEST, shown
 from vedit.errors import ArgumentError, SettingError
 
 Called = TypeVar("Called", bound=Callable[..., object])
@@ -199,7 +199,11 @@ def _parts(protocol: type) -> tuple[str, ...]:
 
 
 def _whole(value: object) -> object:
-    return _NO if isinstance(value, bool) or not isinstance(value, numbers.Integral) else operator.index(value)
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        return _NO
+    number = operator.index(value)
+    # Python writes no integer of more than 4300 digits, not even into a message.
+    return number if abs(number) <= LARGEST else _NO
 
 
 def _real(value: object) -> object:

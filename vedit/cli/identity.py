@@ -51,10 +51,8 @@ def identity_command(
     after every render; `vedit verify INPUT RESULT` checks it again.
     """
     from vedit.media.contract.identity import identity
-    from vedit.media.reading.isolate import check_file
-    from vedit.render.output_names import in_folder
+    from vedit.options.output_names import in_folder
 
-    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     choices = params.output_choices(**writing)
     target = file_of(output, lambda folder: in_folder(folder, source, "same", track=track, codec=choices.codec))
     assert target is not None  # it is required

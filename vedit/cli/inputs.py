@@ -20,7 +20,7 @@ from vedit.cli.several import Folder
 from vedit.errors import InputError, MediaError
 from vedit.media.reading.addresses import check_address
 from vedit.media.reading.sequence import SUFFIXES, find_sequence
-from vedit.render.output_names import FILMS, is_folder
+from vedit.options.output_names import FILMS, is_folder
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

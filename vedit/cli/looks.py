@@ -148,12 +148,6 @@ def looks_command(
         track=track,
         allow_huge=allow_huge,
     )
-    from vedit.media.reading.isolate import check_file
-
-    # Hostile bytes can crash a decoder: a process of its own meets them first.
-    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
-    for path in base.files:
-        check_file(path, rate=None, allow_huge=allow_huge)
     files = gallery_files(source, output)
     check_files(files, source, overwrite=overwrite)
     wanted = [

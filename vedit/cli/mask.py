@@ -88,7 +88,7 @@ def mask_command(
     from vedit.masks.export import write_mattes
     from vedit.media.reading.isolate import check_file
     from vedit.media.reading.sequence import is_still
-    from vedit.render.output_names import in_folder
+    from vedit.options.output_names import in_folder
 
     check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     held = codec or ("prores" if alpha and not is_still(source) else None)

@@ -193,7 +193,7 @@ def edit_command(
     from vedit.media.reading.read import open_video
     from vedit.media.writing.output_plan import check_output
     from vedit.render.killed import beside_of, finish_killed
-    from vedit.render.output_names import in_folder, preview_path, slug
+    from vedit.options.output_names import in_folder, preview_path, slug
 
     plan = read_plan(plan_path, anywhere=allow_outside)
     check_file(plan.source, rate=plan.rate, track=plan.track, allow_huge=allow_huge)

@@ -19,8 +19,8 @@ from vedit.cli.restyling import make_preview, make_variations, run_restyle, say_
 from vedit.cli.several import Folder, failure_of, folder_made, places, run_each
 from vedit.errors import InputError
 from vedit.options.masks import parse_region
+from vedit.options.output_names import look_name
 from vedit.options.request import BlackBars, Preserve, QualityName, RenderRequest, RestyleOptions, Upscale
-from vedit.render.output_names import look_name
 
 if TYPE_CHECKING:
     from fractions import Fraction
@@ -182,7 +182,6 @@ def restyle_command(
 
 def _check(request: RenderRequest, side_by_side: Path | None, *, seeds: int | None) -> None:
     """Refuse what cannot be done before anything heavy is loaded."""
-    from vedit.media.reading.isolate import check_file
     from vedit.models.resolve import resolve
 
     source = request.source
@@ -196,10 +195,6 @@ def _check(request: RenderRequest, side_by_side: Path | None, *, seeds: int | No
     resolve(request.model, dict(request.controlnets))
     if _typed("seed") and seeds is None:
         params.check_seed(request.options.seed, [request.options], request.model)
-    # Hostile bytes can crash a decoder: a process of its own meets them first.
-    check_file(source, rate=request.rate, track=request.track, allow_huge=request.allow_huge)
-    for path in request.options.files:
-        check_file(path, rate=None, allow_huge=request.allow_huge)
 
 
 def _typed(name: str) -> bool:

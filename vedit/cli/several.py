@@ -84,14 +84,14 @@ def places(
         sources: at least one.
         output: as it was asked for.
         name: of the look.
-        track: see `vedit.render.output_names.in_folder`.
+        track: see `vedit.options.output_names.in_folder`.
         codec: the same.
 
     Raises:
         InputError: one file is named for several results, or two would get one name.
     """
     from vedit.media.writing.sidecar import is_record, sidecar_path
-    from vedit.render.output_names import in_folder
+    from vedit.options.output_names import in_folder
 
     several = len(sources) > 1
     if several and isinstance(output, Path):

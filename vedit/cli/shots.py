@@ -118,7 +118,6 @@ def shots_command(
       vedit shots input.mp4 --add-cut 12.4 --remove-cut "#310" -o shots.html -o shots.edl
       vedit shots input.mp4 --json
     """
-    from vedit.media.reading.isolate import check_file
     from vedit.media.reading.read import open_video
     from vedit.shots.corrections import find_shots, span_text
     from vedit.shots.formats import SUFFIXES, ListedShots, write_shots
@@ -128,7 +127,6 @@ def shots_command(
             raise InputError(f"{path} is no list of shots", remedy=f"use one of {', '.join(SUFFIXES)}")
         params.check_output(path, overwrite=overwrite, source=source)
     choices = choices_of(**detection)
-    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     with open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced) as reader:
         found = find_shots(reader, choices)
         index, warnings = reader.index(), reader.warnings

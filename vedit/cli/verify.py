@@ -45,12 +45,8 @@ def verify_command(
     RESULT.vedit.json, if it lies beside RESULT, tells which part of SOURCE was rendered and what was left out on
     request. Exit codes: 0 all holds, 1 something does not, 2 a file cannot be read.
     """
-    from vedit.media.contract.expected import is_sequence
     from vedit.media.contract.verify import verify
-    from vedit.media.reading.isolate import check_file
 
-    for path, number in ((source, track), (result, None)):
-        check_file(path, rate=rate if is_sequence(path) else None, track=number, allow_huge=allow_huge)
     report = verify(source, result, frames=frames, rate=rate, track=track, allow_huge=allow_huge)
     if as_json:
         show_json({"source": source, "result": result, **report.as_dict()})

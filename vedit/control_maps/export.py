@@ -22,6 +22,7 @@ from vedit.errors import InputError
 from vedit.geometry import fit, unfit, working_fit
 from vedit.media.color.convert import BT709
 from vedit.media.output import Interlaced, OutputOptions, PresetName
+from vedit.media.reading.admitted import admit
 from vedit.media.reading.read import open_video
 from vedit.media.reading.reader import VideoReader
 from vedit.media.reading.sequence import DEFAULT_RATE, split_counter
@@ -107,6 +108,7 @@ def write_controls(
         ModelError: weights are absent.
         ContractError: a written file breaks the timing contract.
     """
+    admit(source, rate=rate, track=track, allow_huge=allow_huge)
     names = tuple(dict.fromkeys(preprocessors()[kind].name for kind in kinds))
     needs = {name: check_needs(name) for name in names}
     outputs = map_outputs(source, names, output, wanted=wanted)

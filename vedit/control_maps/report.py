@@ -15,6 +15,7 @@ from vedit.control_maps.suitability import ControlWarning, warnings_of
 from vedit.geometry import fit, working_fit
 from vedit.masks import MatteSource, area, open_mattes
 from vedit.media.output import Interlaced
+from vedit.media.reading.admitted import admit
 from vedit.media.reading.read import open_video
 from vedit.media.reading.reader import VideoReader
 from vedit.media.timecode import parse_range
@@ -94,6 +95,7 @@ def check_controls(
     Raises:
         InputError: a kind is unknown, the clip cannot be read, or the mask does not fit it.
     """
+    admit(source, rate=rate, track=track, allow_huge=allow_huge)
     entries = [described(kind) for kind in dict.fromkeys(kinds)]
     told = {entry.name: describe_kind(entry) for entry in entries}
     unchecked = tuple(

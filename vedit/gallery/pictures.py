@@ -34,7 +34,7 @@ from vedit.render.job import Job, conditioning_of
 from vedit.render.measured_costs import paces_of
 from vedit.render.prepare import in_full, load_prepared
 from vedit.render.prompts import word_notes
-from vedit.render.settle import indexed, make_job, open_source, settle
+from vedit.render.settle import admit_files, indexed, make_job, open_source, settle
 from vedit.shots.bars import filled
 from vedit.store.computed import ComputedCache
 from vedit.thumbnail import image_html, png, thumbnail
@@ -108,6 +108,7 @@ def plan_gallery(
     on_progress: OnProgress = ignore_progress,
 ) -> GalleryPlan:
     """Which frame a gallery shows, at which size; no model is loaded. It takes and raises what `make_gallery` does."""
+    admit_files(request, reader=reader)
     with tempfile.TemporaryDirectory(prefix="vedit-") as folder, ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
         return _prepared(request, looks, at, reader, Path(folder), Course(on_progress))[0]
@@ -142,6 +143,7 @@ def make_gallery(
         InputError: it cannot be done as asked.
     """
     course = Course(on_progress)
+    admit_files(request, reader=reader)
     with tempfile.TemporaryDirectory(prefix="vedit-") as folder, ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
         plan, jobs = _prepared(request, looks, at, reader, Path(folder), course)

@@ -18,6 +18,7 @@ from vedit.masks.mattes import area, open_mattes
 from vedit.masks.source import MatteSource
 from vedit.media.color.convert import BT709
 from vedit.media.output import CodecName, Interlaced, OutputOptions, PresetName
+from vedit.media.reading.admitted import admit
 from vedit.media.reading.read import open_video
 from vedit.media.reading.reader import VideoReader
 from vedit.media.reading.sequence import split_counter
@@ -116,6 +117,7 @@ def write_mattes(
     def opened() -> VideoReader:
         return open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced)
 
+    admit(source, rate=rate, track=track, allow_huge=allow_huge)
     options = OutputOptions(
         codec=codec,
         preset=preset,

@@ -174,18 +174,16 @@ def media_facts(path: Path, *, rate: Fraction | None = None, allow_huge: bool = 
         path: of the file or image sequence; editing systems take the number of a sequence's first picture for its
             first timecode.
         rate: frames per second of an image sequence.
-        allow_huge: as `vedit.media.reading.isolate.check_file`.
+        allow_huge: as `vedit.media.reading.read.open_video`.
 
     Raises:
         MediaError: it cannot be read.
         InputError: its frames are not evenly spaced, which no editing system counts by.
     """
-    from vedit.media.reading.isolate import check_file
     from vedit.media.reading.read import open_video
     from vedit.media.reading.sequence import find_sequence
     from vedit.media.timecode import parse_timecode
 
-    check_file(path, rate=rate, allow_huge=allow_huge)
     with open_video(path, rate=rate, allow_huge=allow_huge) as reader:
         index, metadata = reader.index(), reader.metadata
     if index.rate is None:

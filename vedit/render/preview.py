@@ -12,6 +12,7 @@ from vedit.display.contact_sheet import contact_sheet
 from vedit.errors import InputError, NotFiniteError
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.target import check_target
+from vedit.options.output_names import preview_path
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course
@@ -20,11 +21,10 @@ from vedit.render.costs import expected_of_stills
 from vedit.render.finish_shot import finished_stills
 from vedit.render.job import Job, conditioning_of, reopen_source
 from vedit.render.measured_costs import paces_of
-from vedit.render.output_names import preview_path
 from vedit.render.prepare import in_full, load_prepared
 from vedit.render.prompts import word_notes
 from vedit.render.sample_shot import OnNote, ignore_note
-from vedit.render.settle import make_job
+from vedit.render.settle import admit_files, make_job
 from vedit.store.computed import ComputedCache
 from vedit.thumbnail import thumbnail
 from vedit.types import Shot
@@ -71,6 +71,7 @@ def preview(
     Raises:
         InputError: the request cannot be carried out, or no shot has a look.
     """
+    admit_files(request, reader=reader)
     output = (request.output or default_output(request.source, request.track)).absolute()
     target = preview_path(output, request.source, request.options if request.looks is None else None)
     check_target(target, request.source, overwrite=request.writing.overwrite)

@@ -45,7 +45,7 @@ from vedit.render.sample_shot import (
     never,
     stop_if_asked,
 )
-from vedit.render.settle import make_job
+from vedit.render.settle import admit_files, make_job
 from vedit.render.steps import Checking, step_of
 from vedit.store.computed import ComputedCache
 from vedit.store.frames import UNTOUCHED, FinishedFrames, FinishedShot
@@ -80,6 +80,7 @@ def plan(
     Raises:
         InputError: the request cannot be carried out.
     """
+    admit_files(request, reader=reader)
     if side_by_side is not None:
         check_output(side_by_side, request.source, _beside_options(request))
     course = Course(on_progress)
@@ -127,6 +128,7 @@ def restyle(
         Interrupted: `stop` said so.
     """
     clock = _Clock()
+    admit_files(request, reader=reader)
     course = Course(on_progress)
     ended = ended_before(request, side_by_side=side_by_side)
     if ended is not None:

@@ -10,6 +10,7 @@ from itertools import pairwise
 
 from vedit.checks.rationals import shown
 from vedit.errors import InputError
+from vedit.media.reading.admitted import admit
 from vedit.media.reading.index import ignore_frames
 from vedit.media.reading.read import open_video
 from vedit.media.reading.reader import VideoReader
@@ -47,6 +48,22 @@ def open_source(request: RenderRequest) -> VideoReader:
         allow_huge=request.allow_huge,
         interlaced=request.writing.interlaced,
     )
+
+
+def admit_files(request: RenderRequest, *, reader: VideoReader | None = None) -> None:
+    """See that the files of a request can be opened, each in a process of its own; see `vedit.media.reading.admitted`.
+
+    Args:
+        request: what is asked for.
+        reader: of the source, where one is open already.
+
+    Raises:
+        MediaError: one cannot, or crashes a decoder.
+    """
+    if reader is None:
+        admit(request.source, rate=request.rate, track=request.track, allow_huge=request.allow_huge)
+    for path in dict.fromkeys(path for look in request.all_looks for path in look.files):
+        admit(path, allow_huge=request.allow_huge)
 
 
 def check_prompts(options: RestyleOptions) -> None:

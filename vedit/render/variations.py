@@ -21,7 +21,7 @@ from vedit.render.conditioning import ConditioningSource
 from vedit.render.finish_shot import finished_stills
 from vedit.render.job import Job, conditioning_of, reopen_source
 from vedit.render.prepare import in_full, load_prepared
-from vedit.render.settle import make_job
+from vedit.render.settle import admit_files, make_job
 from vedit.store.computed import ComputedCache
 from vedit.thumbnail import png, thumbnail
 
@@ -68,6 +68,7 @@ def variations(
     Raises:
         InputError: it cannot be done as asked; nothing was written.
     """
+    admit_files(request, reader=reader)
     options = request.options
     if options.variation == 0:
         raise InputError(

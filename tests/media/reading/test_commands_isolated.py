@@ -23,7 +23,7 @@ FILM = {"rate": None, "track": None, "allow_huge": False}
 
 
 @pytest.fixture
-def checked(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+def checked(monkeypatch: pytest.MonkeyPatch, isolated: None) -> list[tuple[str, dict[str, Any]]]:
     """What was checked, each ending in an error so that nothing goes on."""
     seen: list[tuple[str, dict[str, Any]]] = []
 

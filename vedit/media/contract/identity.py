@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vedit.media.output import OutputOptions
+from vedit.media.reading.admitted import admit
 from vedit.media.reading.index import Mispredicted
 from vedit.media.reading.read import open_video
 from vedit.media.timecode import parse_range
@@ -86,6 +87,7 @@ def identity(
         ContractError: the written file breaks the timing or sound contract; it was removed.
     """
     began = time.monotonic()
+    admit(source, rate=rate, track=track, allow_huge=allow_huge)
     # No model had a part in it: the label would be untrue.
     chosen = replace(options or OutputOptions(), label=False)
     check_output(output, source, chosen)

@@ -19,6 +19,7 @@ from vedit.media.contract.expected import (
 from vedit.media.contract.report import Check, ContractReport, check, milliseconds
 from vedit.media.contract.verify_tracks import read_tracks, track_checks
 from vedit.media.rates import fits
+from vedit.media.reading.admitted import admit
 from vedit.media.reading.index import ignore_frames, scan
 from vedit.media.reading.picture_data import PictureData, picture_data
 from vedit.media.reading.probe import probe
@@ -78,6 +79,8 @@ def verify(
     if isinstance(source, VideoMetadata):
         before = source
     else:
+        for path, number in ((Path(source), track), (file, None)):
+            admit(path, rate=rate if is_sequence(path) else None, track=number, allow_huge=allow_huge)
         before = _probe(Path(source), rate, track if track is not None else recorded_track(file), allow_huge)
     index = source_index or scan(before.path, before, allow_huge=allow_huge).frames
     agreed = expected_by_spec(plan) if plan is not None else expected_by_files(before, index, file, frames=frames)

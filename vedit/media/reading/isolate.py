@@ -19,7 +19,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
-from vedit.errors import InputError, MediaError
+from vedit.errors import InputError, MediaError, SettingError
 from vedit.types import ColorTags, StreamInfo, VideoMetadata
 
 SECONDS = 20.0
@@ -59,18 +59,19 @@ def check_file(
         seconds: that the check may take.
 
     Raises:
+        SettingError: a rate or a number of a track that cannot be.
         MediaError: as `probe`; and where the file crashes the decoder, or takes too much time or memory.
     """
-    words = [sys.executable, "-P", "-m", "vedit.media.reading.isolate", f"--frames={frames}"]
-    words += [f"--rate={rate.numerator}/{rate.denominator}"] if rate is not None else []
-    words += [f"--track={track}"] if track is not None else []
-    words += ["--allow-huge"] if allow_huge else []
     # The child finds what this process does, and nothing in the folder it happens to run in.
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(str(Path(entry).absolute()) for entry in sys.path if entry),
         "OPENBLAS_NUM_THREADS": "1",
     }
     try:
+        words = [sys.executable, "-P", "-m", "vedit.media.reading.isolate", f"--frames={frames}"]
+        words += [f"--rate={rate.numerator}/{rate.denominator}"] if rate is not None else []
+        words += [f"--track={track}"] if track is not None else []
+        words += ["--allow-huge"] if allow_huge else []
         child = subprocess.run(
             [*words, "--", os.fspath(path)],
             stdin=subprocess.DEVNULL,
@@ -93,7 +94,7 @@ def check_file(
         last = child.stderr.decode(errors="replace").strip().splitlines()[-1:] or [f"exit code {child.returncode}"]
         raise MediaError(f"{path} could not be checked: {last[0]}", remedy=_AGAIN) from None
     if "error" in told:
-        raise MediaError(str(told["error"]), remedy=str(told["remedy"]))
+        raise (SettingError if told.get("setting") else MediaError)(str(told["error"]), remedy=str(told["remedy"]))
     return FileReport(
         metadata=metadata_from_json(told["metadata"]), frames=int(told["frames"]), damaged=int(told["damaged"])
     )
@@ -183,7 +184,7 @@ def _child(arguments: Sequence[str] | None = None) -> int:
     try:
         found = _inspect(told.path, told.frames, told.rate, told.track, told.allow_huge)
     except InputError as error:
-        found = {"error": error.message, "remedy": error.remedy}
+        found = {"error": error.message, "remedy": error.remedy, "setting": isinstance(error, SettingError)}
     except MemoryError:
         found = {"error": f"{told.path} takes too much memory to open", "remedy": _AGAIN}
     except Exception as error:  # hostile bytes find errors that nobody thought of; the parent says them in one line

@@ -6,17 +6,45 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
+from vedit.checks.arguments import checked
 from vedit.errors import MediaError
 from vedit.media.color.convert import matrix_note
 from vedit.media.output import Interlaced
 from vedit.media.reading import decord_reader as other
+from vedit.media.reading.admitted import admit
 from vedit.media.reading.picture_data import picture_data
-from vedit.media.reading.probe import probe
+from vedit.media.reading.probe import probe as probe_here
 from vedit.media.reading.reader import VideoReader
 from vedit.media.reading.sequence import DEFAULT_RATE, find_pictures, run_around
 from vedit.media.reading.tracks import choice_note
+from vedit.types import VideoMetadata
 
 Backend = Literal["auto", "pyav", "decord"]
+
+
+@checked
+def probe(
+    path: Path | str, *, rate: Fraction | int | None = None, track: int | None = None, allow_huge: bool = False
+) -> VideoMetadata:
+    """The metadata of a video file or image sequence; a process of its own opens the file first.
+
+    The first frame is decoded, because orientation, pixel format and colour are only certain there; no other, except
+    of a GIF, which is decoded to see whether it shows anything through.
+
+    Args:
+        path: of the file, a still picture included; or `shot_%04d.png`, `shot_####.png`, or a folder of one image
+            sequence.
+        rate: frames per second of an image sequence; None is 25.
+        track: number of the video stream to edit; None is the film, see `vedit.media.reading.tracks.main_video`.
+        allow_huge: read frames and clips beyond the limits of `vedit.media.reading.limits`.
+
+    Raises:
+        SettingError: a rate or a number of a track that cannot be.
+        MediaError: as `vedit.media.reading.probe.probe`; and where the file crashes the decoder.
+    """
+    known = None if rate is None else Fraction(rate)
+    admit(path, rate=known, track=track, allow_huge=allow_huge)
+    return probe_here(path, rate=rate, track=track, allow_huge=allow_huge)
 
 
 def open_video(
@@ -31,6 +59,8 @@ def open_video(
 ) -> VideoReader:
     """Open a video for reading; use it as a context manager. Raises MediaError as `probe` does.
 
+    A process of its own opens the file first, unless one has: see `vedit.media.reading.admitted`.
+
     Args:
         path: of the file, a still picture included; or `shot_%04d.png`, `shot_####.png`, or a folder of one image
             sequence.
@@ -44,7 +74,8 @@ def open_video(
             bit, which costs a decode by each; "decord" raises MediaError where its frames are not at least the same
             ones at the same times.
     """
-    metadata = probe(path, rate=rate, track=track, allow_huge=allow_huge)
+    admit(path, rate=rate, track=track, allow_huge=allow_huge)
+    metadata = probe_here(path, rate=rate, track=track, allow_huge=allow_huge)
     notes: list[str] = []
     choice = choice_note(metadata) if track is None else None
     notes += [told for told in (choice, matrix_note(metadata)) if told is not None]

@@ -15,6 +15,7 @@ from av.error import FFmpegError
 
 from vedit.errors import MediaError
 from vedit.media.output import CodecName
+from vedit.media.reading.admitted import admit
 from vedit.media.reading.source import open_input
 from vedit.media.reading.tracks import main_video
 
@@ -140,6 +141,7 @@ def default_output(source: Path | str, track: int | None = None) -> Path:
     path = Path(source)
     own = CONTAINERS.get(path.suffix.lower())
     if own is None:
+        admit(path, track=track, allow_huge=True)
         with open_input(path) as container:
             edited = main_video(container, path, track=track, allow_huge=True).index
             kept = [s for s in container.streams if s.type in ("audio", "subtitle") and s.index != edited]
