@@ -13,8 +13,7 @@ from vedit.cli.console import estimate, jsonable, result_line, show, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
 from vedit.cli.several import Folder, file_of
-from vedit.cli.stopping import stopping
-from vedit.cli.telling import Telling
+from vedit.cli.telling import Telling, talking
 from vedit.errors import InputError, VeditError
 from vedit.media.output import CodecName, PresetName
 from vedit.options.request import QUALITIES
@@ -77,7 +76,6 @@ def again_command(
     The source, masks and weights are checked by their hashes first, and the frames of the result in the end. Neither a
     config file nor VEDIT_* variables decide anything here: all settings are the record's, or typed.
     """
-    from vedit.media.reading.isolate import check_file
     from vedit.render.replay import read_replay
 
     look = {name: changes[name] for name in _LOOK if changes[name] is not None}
@@ -93,14 +91,6 @@ def again_command(
         writing=replace(replay.request.writing, overwrite=overwrite, **writing),
     )
     same = not look and frames is None
-    for path in dict.fromkeys([request.source, *_files(request)]):
-        of_source = path == request.source
-        check_file(
-            path,
-            rate=request.rate if of_source else None,
-            track=request.track if of_source else None,
-            allow_huge=request.allow_huge,
-        )
     elsewhere = replay.elsewhere() if same else ()
     telling = Telling(quiet=quiet)
     telling.notes(elsewhere)
@@ -108,16 +98,8 @@ def again_command(
         if dry_run:
             _dry_run(replay, request, same=frames is None, as_json=as_json, quiet=quiet)
         else:
-            _render(
-                replay,
-                request,
-                telling,
-                same=same,
-                exact=not elsewhere,
-                whole=frames is None,
-                as_json=as_json,
-                quiet=quiet,
-            )
+            exact, whole = not elsewhere, frames is None
+            _render(replay, request, telling, same=same, exact=exact, whole=whole, as_json=as_json)
 
 
 def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
@@ -148,10 +130,6 @@ def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
     return found
 
 
-def _files(request: RenderRequest) -> list[Path]:
-    return [path for look in request.all_looks for path in look.files]
-
-
 def _dry_run(replay: Replay, request: RenderRequest, *, same: bool, as_json: bool, quiet: bool) -> None:
     from vedit.render.replay import check_shots
     from vedit.render.run import plan
@@ -177,7 +155,6 @@ def _render(
     exact: bool,
     whole: bool,
     as_json: bool,
-    quiet: bool,
 ) -> None:
     from vedit.render.replay import check_shots, frames_of
     from vedit.render.run import restyle
@@ -187,14 +164,8 @@ def _render(
             check_shots(replay, planned.shots)
         telling.plan(planned)
 
-    with stopping() as stop, progress(quiet=quiet) as report:
-        result = restyle(
-            request,
-            on_progress=report,
-            on_plan=tell_plan,
-            on_note=telling.note,
-            stop=stop,
-        )
+    with talking(telling, on_plan=tell_plan) as heard:
+        result = restyle(request, **heard)
     telling.notes(result.notes)
     equal = frames_of(Path(result.output)) == replay.frames_sha256 if same else None
     if as_json:

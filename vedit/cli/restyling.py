@@ -10,8 +10,7 @@ from vedit.cli.console import count, estimate, jsonable, result_line, show, show
 from vedit.cli.inputs import WORDS
 from vedit.cli.progress import progress
 from vedit.cli.starting import started
-from vedit.cli.stopping import stopping
-from vedit.cli.telling import Telling
+from vedit.cli.telling import Telling, talking
 from vedit.display.shell_words import shell_line
 from vedit.media.rates import NO_RATE
 from vedit.options.request import RenderRequest
@@ -27,15 +26,8 @@ def run_restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: b
 
     start = started()
     telling = Telling(quiet=quiet)
-    with stopping() as stop, progress(quiet=quiet) as report:
-        result = restyle(
-            request,
-            on_progress=report,
-            on_plan=telling.plan,
-            on_note=telling.note,
-            stop=stop,
-            side_by_side=side_by_side,
-        )
+    with talking(telling) as heard:
+        result = restyle(request, side_by_side=side_by_side, **heard)
     if start is not None:
         from vedit.render.measured_costs import keep_start
 
