@@ -12,10 +12,15 @@ if TYPE_CHECKING:
     from vedit.api import plan as plan
     from vedit.api import preview as preview
     from vedit.api import restyle as restyle
+    from vedit.control_maps.run import check_controls as check_controls
+    from vedit.control_maps.run import controls as controls
     from vedit.edits.edit import Edit as Edit
+    from vedit.edits.run import edit as edit
     from vedit.errors import VeditError as VeditError
+    from vedit.masks.run import mask as mask
     from vedit.media.output import OutputOptions as OutputOptions
     from vedit.media.reading.read import probe as probe
+    from vedit.nle.run import timeline as timeline
     from vedit.options.request import RenderRequest as RenderRequest
     from vedit.options.request import RestyleOptions as RestyleOptions
     from vedit.session.shots import Preview as Preview
@@ -43,12 +48,17 @@ _HOMES = {
     "VeditError": "vedit.errors",
     "Video": "vedit.session.video",
     "VideoMetadata": "vedit.types",
+    "check_controls": "vedit.control_maps.run",
+    "controls": "vedit.control_maps.run",
     "detect_shots": "vedit.shots.detect",
+    "edit": "vedit.edits.run",
+    "mask": "vedit.masks.run",
     "open_video": "vedit.session.video",
     "plan": "vedit.api",
     "preview": "vedit.api",
     "probe": "vedit.media.reading.read",
     "restyle": "vedit.api",
+    "timeline": "vedit.nle.run",
 }
 
 __all__ = [*_HOMES, "__version__"]  # pyright: ignore[reportUnsupportedDunderAll]

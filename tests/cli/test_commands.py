@@ -42,13 +42,12 @@ def put(monkeypatch: pytest.MonkeyPatch, name: str, **members: object) -> None:
 def test_controls_writes_one_file_per_kind(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     calls: list[dict[str, Any]] = []
 
-    def write_controls(source: Path, kinds: tuple[str, ...], output: str, **options: Any) -> Any:
+    def controls(source: Path, kinds: tuple[str, ...], output: str, **options: Any) -> Any:
         calls.append({**options, "kinds": kinds, "output": output})
         outputs = tuple(Path(f"{output}in.{kind}.mp4") for kind in kinds)
         return types.SimpleNamespace(outputs=outputs, sheet=Path("maps/sheet.png"), notes=("mono",))
 
-    put(monkeypatch, "vedit.control_maps.export", write_controls=write_controls)
-    put(monkeypatch, "vedit.media.reading.isolate", check_file=lambda source, **_: None)  # pyright: ignore[reportUnknownLambdaType]
+    put(monkeypatch, "vedit.control_maps.run", controls=controls)
     words = ["controls", "in.mp4", "--kind", "softedge, tile,softedge", "-o", "maps/"]
     assert vedit(words) == 0
     out, err = capsys.readouterr()
@@ -58,8 +57,8 @@ def test_controls_writes_one_file_per_kind(monkeypatch: pytest.MonkeyPatch, caps
     told = json.loads(capsys.readouterr().out)
     assert told["outputs"] == ["maps/in.softedge.mp4", "maps/in.tile.mp4"]
     assert calls[0]["output"] == "maps/", "the slash says that it is a folder"
-    assert (calls[0]["wanted"], calls[0]["preset"], calls[0]["short_side"]) == (None, "archive", None)
-    assert (calls[1]["wanted"], calls[1]["preset"], calls[1]["short_side"]) == ("exr", "web", 99)
+    assert (calls[0]["file_format"], calls[0]["preset"], calls[0]["side"]) == (None, "archive", None)
+    assert (calls[1]["file_format"], calls[1]["preset"], calls[1]["side"]) == ("exr", "web", 99)
 
 
 @pytest.mark.parametrize(
@@ -100,8 +99,8 @@ def test_controls_check_tells_and_is_strict_when_asked(
         shot = ShotReport(shot=Shot(number=1, frames=figures.frames), figures=figures, warnings=(warning,) * len(kinds))
         return CheckReport(shots=(shot,), unchecked=("depth is not checked",), notes=())
 
-    put(monkeypatch, "vedit.control_maps.report", check_controls=check_controls, DEFAULT_KINDS=())
-    put(monkeypatch, "vedit.media.reading.isolate", check_file=lambda source, **_: None)  # pyright: ignore[reportUnknownLambdaType]
+    put(monkeypatch, "vedit.control_maps.run", check_controls=check_controls)
+    put(monkeypatch, "vedit.control_maps.report", DEFAULT_KINDS=())
     assert vedit(["controls", "in.mp4", "--check", "--kind", "pose", "--range", "0..1"]) == 0
     out, err = capsys.readouterr()
     assert [" ".join(line.split()) for line in out.splitlines()] == [

@@ -307,7 +307,7 @@ def test_the_record_comes_after_what_it_tells_of(cut: Path, renders: StandIn, mo
     def full(*_: object, **more: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("vedit.cli.timeline_run.write_timeline", full)
+    monkeypatch.setattr("vedit.nle.run.write_timeline", full)
     assert vedit(cut) != 0
     assert len(renders.requests) == 2 and "cut.vedit.fcpxml.vedit.json" not in written(cut)
 

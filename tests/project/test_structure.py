@@ -17,9 +17,9 @@ LAYERS = (
     *("errors", "checks", "thumbnail", "types", "ranges", "protocols", "geometry", "memory"),
     *("progress", "media", "registry", "weights", "options", "display"),
     *("shots", "flow", "embedded", "store", "diffusion", "finishing"),
-    *("models", "preprocessors", "masks", "control_maps", "edits", "pipelines"),
+    *("models", "preprocessors", "masks", "control_maps", "pipelines"),
     *("testing", "sample_clip", "doctor"),
-    *("render", "gallery", "session", "api"),
+    *("render", "edits", "gallery", "session", "api"),
     *("nle", "nle_hosts", "cli", "__main__"),
 )
 RANK = {name: rank for rank, name in enumerate(LAYERS)}

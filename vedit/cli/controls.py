@@ -135,21 +135,19 @@ def controls_command(
         raise click.UsageError("a mask is measured with --check; maps are of the whole picture")
     if kind_text is None or output is None:
         raise click.UsageError("name the maps and where they go: --kind KIND -o DIR|FILE; --list says which there are")
-    from vedit.control_maps.export import write_controls
-    from vedit.media.reading.isolate import check_file
+    from vedit.control_maps.run import controls
 
     kinds = params.kinds(kind_text)
-    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     with progress(quiet=quiet) as report:
-        written = write_controls(
+        written = controls(
             source,
             kinds,
             output,
-            wanted=cast("Format | None", wanted),
-            overwrite=overwrite,
-            short_side=short_side,
+            file_format=cast("Format | None", wanted),
             sheet=sheet,
+            side=short_side,
             preset=preset,
+            overwrite=overwrite,
             on_progress=report,
             **cast("Any", common),
         )
@@ -174,10 +172,9 @@ def _check(
     quiet: bool,
     **common: Any,
 ) -> int:
-    from vedit.control_maps.report import DEFAULT_KINDS, check_controls
-    from vedit.media.reading.isolate import check_file
+    from vedit.control_maps.report import DEFAULT_KINDS
+    from vedit.control_maps.run import check_controls
 
-    check_file(source, rate=common["rate"], track=common["track"], allow_huge=common["allow_huge"])
     with progress(quiet=quiet) as report:
         found = check_controls(source, kinds or DEFAULT_KINDS, mask=mask, on_progress=report, **common)
     if not quiet:

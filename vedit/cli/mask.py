@@ -12,7 +12,7 @@ from vedit.cli.console import say, show, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.mask_params import mask_choices, mask_options
 from vedit.cli.progress import progress
-from vedit.cli.several import Folder, file_of
+from vedit.cli.several import Folder, place_of
 from vedit.media.output import CodecName, PresetName
 
 if TYPE_CHECKING:
@@ -85,25 +85,19 @@ def mask_command(
         raise click.UsageError("nothing is asked for: name the matte with -o, or a contact sheet with --preview")
     if alpha and output is None:
         raise click.UsageError("--alpha needs the file to write: -o OUT.mov")
-    from vedit.masks.export import write_mattes
-    from vedit.media.reading.isolate import check_file
-    from vedit.media.reading.sequence import is_still
-    from vedit.options.output_names import in_folder
+    from vedit.masks.run import mask
 
-    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
-    held = codec or ("prores" if alpha and not is_still(source) else None)
-    target = file_of(output, lambda folder: in_folder(folder, source, "matte", track=track, codec=held))
     with progress(quiet=quiet) as report:
-        done = write_mattes(
+        done = mask(
             source,
             spec,
-            target,
+            place_of(output),
             alpha=alpha,
             preview=preview,
             frames=frames,
-            overwrite=overwrite,
             codec=codec,
             preset=preset,
+            overwrite=overwrite,
             rate=rate,
             track=track,
             allow_huge=allow_huge,

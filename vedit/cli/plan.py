@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,20 +14,15 @@ from vedit.cli import completion, params
 from vedit.cli.configured import Configured
 from vedit.cli.console import count, estimate, note, result_line, show, show_json
 from vedit.cli.inputs import input_argument
-from vedit.cli.progress import progress
 from vedit.cli.prompts import allow_unknown_option, prompt_file_option, said_prompt
-from vedit.cli.several import Folder, file_of
+from vedit.cli.several import Folder, file_of, place_of
 from vedit.cli.shots import choices_of, detection_options
-from vedit.cli.stopping import stopping
-from vedit.cli.telling import Telling
-from vedit.errors import InputError
+from vedit.cli.telling import Telling, talking
 
 if TYPE_CHECKING:
-    from vedit.edits.plan_file import PlanFile
+    from vedit.edits.run import PlanPreview
     from vedit.media.output import Interlaced
-    from vedit.media.reading.reader import VideoReader
-    from vedit.media.writing.atomic import Stamp
-    from vedit.options.request import RenderRequest
+    from vedit.render.outcome import RenderPlan
 
 
 def _print_schema(context: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -90,7 +85,6 @@ def plan_command(
       vedit plan --schema > plan.schema.json
     """
     from vedit.edits.plan_template import plan_text, thumbnail_files, write_thumbnails
-    from vedit.media.reading.isolate import check_file
     from vedit.media.reading.read import open_video
     from vedit.options.request import RenderRequest, RestyleOptions
     from vedit.render.prompts import word_notes
@@ -102,7 +96,6 @@ def plan_command(
     target = file_of(output, lambda folder: folder / name) or source.with_name(name)
     params.check_output(target, overwrite=overwrite, source=source)
     choices = choices_of(**detection)
-    check_file(source, rate=rate, track=track, allow_huge=allow_huge)
     folder = target.absolute().parent
     with open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced) as reader:
         found = find_shots(reader, choices)
@@ -159,7 +152,7 @@ def edit_command(
     *,
     plan_path: Path,
     output: Path | Folder | None,
-    preview: str | None,
+    preview: PlanPreview | None,
     dry_run: bool,
     side_by_side: Path | None,
     no_keep: bool,
@@ -188,156 +181,53 @@ def edit_command(
       vedit edit plan.toml
       vedit edit plan.toml -o out.mov --codec prores
     """
-    from vedit.edits.plan_file import plan_request, read_plan, resolve_plan
-    from vedit.media.reading.isolate import check_file
-    from vedit.media.reading.read import open_video
-    from vedit.media.writing.output_plan import check_output
-    from vedit.render.killed import beside_of, finish_killed
-    from vedit.options.output_names import in_folder, preview_path, slug
-
-    plan = read_plan(plan_path, anywhere=allow_outside)
-    check_file(plan.source, rate=plan.rate, track=plan.track, allow_huge=allow_huge)
-    choices = params.output_choices(**writing)
-    named = file_of(output, lambda folder: in_folder(folder, plan.source, slug(plan_path.stem), track=plan.track))
-    target = _target(named or plan.output, plan, preview)
-    if not (dry_run or preview):
-        finish_killed(target)
-    if preview == "stills":
-        _check_stills(preview_path(target, plan.source), overwrite=choices.overwrite)
-        allowed = replace(choices, overwrite=True)  # a look at what the plan says now touches no result
-    else:
-        allowed = choices if choices.overwrite else replace(choices, replaces=_own_result(target))
-    if side_by_side is not None:
-        left = beside_of(target)
-        params.check_output(side_by_side, overwrite=choices.overwrite, source=plan.source, replaces=left)
-    check_output(target, plan.source, allowed)
-    with open_video(
-        plan.source, rate=plan.rate, track=plan.track, allow_huge=allow_huge, interlaced=choices.interlaced
-    ) as reader:
-        resolved = resolve_plan(plan, reader)
-        if allow_unknown:
-            looks = {number: replace(look, allow_unknown=True) for number, look in resolved.looks.items()}
-            resolved = replace(resolved, looks=looks)
-        request = plan_request(
-            plan,
-            resolved,
-            output=target,
-            frames=frames,
-            allow_huge=allow_huge,
-            fresh=fresh,
-            writing=allowed,
-            **({"keep_work": False, "keep_frames": False} if no_keep else {}),
-        )
-        if preview == "draft":
-            looks = {number: look.at_quality("draft") for number, look in resolved.looks.items()}
-            request = replace(request, looks=looks, locked=frozenset[int]())
-        for path in dict.fromkeys(path for look in resolved.looks.values() for path in look.files):
-            check_file(path, rate=None, allow_huge=allow_huge)
-        if preview == "stills":
-            _stills(request, reader, as_json=as_json, quiet=quiet)
-        elif dry_run:
-            _dry_run(request, reader, as_json=as_json, quiet=quiet)
-        else:
-            _render(request, reader, side_by_side=side_by_side, as_json=as_json, quiet=quiet)
-
-
-def _render(
-    request: RenderRequest, reader: VideoReader, *, side_by_side: Path | None, as_json: bool, quiet: bool
-) -> None:
-    from vedit.render.run import restyle
+    from vedit.edits.run import edit
 
     telling = Telling(quiet=quiet)
-    with stopping() as stop, progress(quiet=quiet) as report:
-        result = restyle(
-            request,
-            reader=reader,
-            on_progress=report,
-            on_plan=telling.plan,
-            on_note=telling.note,
-            stop=stop,
+    with talking(telling, renders=not dry_run and preview != "stills") as heard:
+        done = edit(
+            plan_path,
+            output=place_of(output),
+            preview=preview,
+            dry_run=dry_run,
+            frames=frames,
             side_by_side=side_by_side,
+            keep=not no_keep,
+            fresh=fresh,
+            allow_outside=allow_outside,
+            allow_unknown=allow_unknown,
+            allow_huge=allow_huge,
+            writing=params.output_choices(**writing),
+            **heard,
         )
-    telling.notes(result.notes)
+    if done.stills is not None:
+        _show({"preview": done.stills}, [str(done.stills)], as_json=as_json)
+    elif done.plan is not None:
+        _show(done.plan, _plan_lines(done.plan), as_json=as_json)
+    elif done.render is not None:
+        telling.notes(done.render.notes)
+        _show(done.render, [result_line(done.render)], as_json=as_json)
+
+
+def _show(told: object, lines: Sequence[str], *, as_json: bool) -> None:
     if as_json:
-        show_json(result)
+        show_json(told)
     else:
-        show(result_line(result))
+        for line in lines:
+            show(line)
 
 
-def _dry_run(request: RenderRequest, reader: VideoReader, *, as_json: bool, quiet: bool) -> None:
-    from vedit.render.run import plan
-
-    with progress(quiet=quiet) as report:
-        planned = plan(request, reader=reader, on_progress=report)
-    if as_json:
-        show_json(planned)
-        return
-    looks = cast("list[dict[str, Any]]", planned.settings["looks"])
-    for look in looks:
-        show(
+def _plan_lines(plan: RenderPlan) -> list[str]:
+    """The plan of a dry run, to be read."""
+    looks = cast("list[dict[str, Any]]", plan.settings["looks"])
+    return [
+        *(
             f"shots {', '.join(map(str, look['shots']))}: {look['prompt'] or 'regions'}, strength {look['strength']:g}"
-        )
-    show(f"{planned.output}: {estimate(planned)}, all shots made anew")
-    for line in planned.notes:
-        show(f"note: {line}")
-
-
-def _stills(request: RenderRequest, reader: VideoReader, *, as_json: bool, quiet: bool) -> None:
-    from vedit.render.preview import middle_of, preview
-
-    with progress(quiet=quiet) as report:
-        path = preview(
-            request,
-            reader=reader,
-            numbers_of=middle_of,
-            on_progress=report,
-            on_note=lambda line: None if quiet else note(line),
-        )
-    if as_json:
-        show_json({"preview": path})
-    else:
-        show(str(path))
-
-
-def _target(named: Path | None, plan: PlanFile, preview: str | None) -> Path:
-    from vedit.media.writing.containers import default_output
-
-    target = named or default_output(plan.source, plan.track)
-    return target.with_name(f"{target.stem}.draft{target.suffix}") if preview == "draft" else target
-
-
-def _check_stills(picture: Path, *, overwrite: bool) -> None:
-    """Raises InputError where something else than the stills of an earlier run has their name."""
-    from vedit.display.contact_sheet import is_sheet
-
-    if (picture.is_symlink() or picture.exists()) and not (overwrite or is_sheet(picture)):
-        raise InputError(
-            f"{picture} exists, and is no preview that was written here, or was changed since",
-            remedy="use --overwrite, or name another output with -o",
-        )
-
-
-def _own_result(target: Path) -> tuple[Stamp, ...]:
-    """The files of what is there, if it was rendered from a plan, and is as it was written.
-
-    Raises:
-        InputError: it was rendered from a plan and is another file now.
-    """
-    from vedit.media.writing.sidecar import own_files, own_record, read_record, sidecar_path
-
-    recipe = (read_record(sidecar_path(target)) or {}).get("recipe")
-    if not (isinstance(recipe, dict) and "looks" in recipe):
-        return ()
-    # Seen before they are read: what takes their place meanwhile, or while the render runs, is not among them.
-    files = own_files(target)
-    if own_record(target) is not None:
-        return files
-    if target.exists():
-        raise InputError(
-            f"{target} is not as it was rendered: it was changed or replaced since",
-            remedy="use --overwrite, or name another output with -o",
-        )
-    return ()
+            for look in looks
+        ),
+        f"{plan.output}: {estimate(plan)}, all shots made anew",
+        *(f"note: {line}" for line in plan.notes),
+    ]
 
 
 def _from(folder: Path, path: Path) -> str:

@@ -70,6 +70,14 @@ def file_of(output: Path | Folder | None, name: Callable[[Path], Path]) -> Path 
     return name(output.path)
 
 
+def place_of(output: Path | Folder | None) -> Path | str | None:
+    """An output as the library has it, a folder with a slash at its end; it is there until the command ends."""
+    if not isinstance(output, Folder):
+        return output
+    click.get_current_context().with_resource(folder_made(output))
+    return f"{output.path}/"
+
+
 def places(
     sources: Sequence[Path],
     output: Path | Folder | None,

@@ -12,6 +12,7 @@ from vedit.cli.configured import Configured
 from vedit.cli.console import CELL, count, note, printable, show, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.prompts import allow_unknown_option
+from vedit.cli.telling import Telling, talking
 from vedit.errors import InputError
 from vedit.options.request import QUALITIES
 
@@ -141,37 +142,35 @@ def timeline_command(
     if as_list:
         _list(source, rate, folders, any_media, as_json=as_json)
         return
-    from vedit.cli.timeline_run import Run, Wanted
-    from vedit.nle.results import RenderChoices
+    from vedit.cli.timeline_run import say_render, show_run
+    from vedit.nle.run import ignore_render, timeline
 
-    wanted = Wanted(
-        source=source,
-        edits=edits,
-        output=output,
-        handles=handles,
-        rate=rate,
-        folders=folders,
-        any_media=any_media,
-        skip_missing=skip_missing,
-        allow_outside=allow_outside,
-        results=results,
-        ending=f".{container}" if container else "",
-        choices=RenderChoices(
+    with talking(Telling(quiet=quiet), each="render", renders=not dry_run) as heard:
+        run = timeline(
+            source,
+            edits,
+            output=output,
+            handles=handles,
+            rate=rate,
+            media=folders,
+            any_media=any_media,
+            skip_missing=skip_missing,
+            allow_outside=allow_outside,
+            results=results,
+            container=container,
             model=model,
             quality=cast("QualityName | None", quality),
             device=device,
             writing=params.output_choices(**more),
+            allow_unknown=allow_unknown,
             allow_huge=allow_huge,
             fresh=fresh,
             keep_work=keep_work,
-            allow_unknown=allow_unknown,
-        ),
-    )
-    run = Run(wanted, quiet=quiet)
-    if dry_run:
-        run.plan(as_json=as_json)
-    else:
-        run.render(as_json=as_json)
+            dry_run=dry_run,
+            on_render=ignore_render if quiet else say_render,
+            **heard,
+        )
+    show_run(run, dry=dry_run, as_json=as_json)
 
 
 def _list(source: Path, rate: Fraction | None, folders: tuple[Path, ...], any_media: bool, *, as_json: bool) -> None:

@@ -93,7 +93,9 @@ def _xml_kind(document: XmlDocument) -> Callable[[XmlDocument, MediaRules], Time
 
 
 def default_timeline(source: Path) -> Path:
-    """NAME.vedit.EXT beside a timeline."""
+    """NAME.vedit.EXT beside a timeline. Raises InputError for what names no file."""
+    if not source.name:
+        raise InputError(f"{str(source)!r} names no timeline", remedy=f"known are {', '.join(FORMATS)}")
     return source.with_name(f"{source.stem}.vedit{source.suffix}")
 
 

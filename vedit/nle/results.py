@@ -28,6 +28,7 @@ from vedit.store.units import unit_key
 State = Literal["missing", "there", "other"]
 """Of a result: not rendered yet; there, as it would be rendered again; there, of other settings, weights or another
 source, or changed since."""
+Planned = Literal["render", "kept", "in the way"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +61,13 @@ class TimelineRender:
     def due(self) -> bool:
         """Whether it is to be rendered."""
         return self.state != "there" or self.request.fresh
+
+    @property
+    def planned(self) -> Planned:
+        """What a run will do about it."""
+        if not self.due:
+            return "kept"
+        return "render" if self.state == "missing" or self.request.writing.overwrite else "in the way"
 
 
 def timeline_renders(
