@@ -124,11 +124,11 @@ def test_ctrl_c_finishes_the_unit_in_hand(clip: Path, tmp_path: Path, undisturbe
     output = tmp_path / "out.mov"
     # It presses Ctrl-C itself, once a unit is kept: from outside, a busy machine would let it end before.
     code = (
-        "import os, signal\nfrom vedit.cli import main\nfrom vedit.store.units import Work\n"
-        "put = Work.put\n"
+        "import os, signal\nfrom vedit.cli import main\nfrom vedit.store.units import UnitStore\n"
+        "put = UnitStore.put\n"
         "def keep(*args, **named):\n    put(*args, **named)\n"
-        "    Work.put = put\n    os.kill(os.getpid(), signal.SIGINT)\n"
-        "Work.put = keep\nmain()\n"
+        "    UnitStore.put = put\n    os.kill(os.getpid(), signal.SIGINT)\n"
+        "UnitStore.put = keep\nmain()\n"
     )
     command = [sys.executable, "-c", code, "restyle", str(clip), "-o", str(output), "--prompt", OPTIONS.prompt]
     command += ["--quality", "draft", "--steps", "1", "--window", "4"]
