@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vedit.checks.finite import finite
+from vedit.control_maps.maps import control_maps
 from vedit.diffusion.blending import blend_outside, inverted_source, noised_source, pool_mask, source_between
 from vedit.diffusion.color_match import match_to_anchor
 from vedit.diffusion.conditioning import Conditioning, Control, FrameConditioning, bind
@@ -36,7 +37,7 @@ from vedit.diffusion.trajectory import Trajectory, add_noise, trajectory
 from vedit.diffusion.variation import varied
 from vedit.diffusion.windows import windows
 from vedit.models.facts import default_guidance
-from vedit.options.controls import branch, control_maps, settled
+from vedit.options.controls import branch, settled
 from vedit.options.request import OVERLAP
 from vedit.types import ControlSpec, FrameRange, Latents, PromptEmbeds, Window
 

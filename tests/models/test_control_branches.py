@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterator, Sequence
 import pytest
 import torch
 
+from vedit.control_maps.maps import control_maps
 from vedit.diffusion.conditioning import Conditioning, Control, bind
 from vedit.diffusion.trajectory import trajectory
 from vedit.models.families.sd import Model
 from vedit.models.families.sd_controls import ControlBranches, ignores_text
 from vedit.models.load import load
-from vedit.options.controls import control_maps, parse_control
+from vedit.options.controls import parse_control
 from vedit.types import ControlInput
 
 

@@ -18,7 +18,7 @@ from vedit.errors import ModelError
 from vedit.models.check import checked
 from vedit.models.load import load
 from vedit.options.request import RenderRequest, RestyleOptions
-from vedit.render import job as planning
+from vedit.render import settle as planning
 from vedit.render.run import plan
 from vedit.testing.tiny_sd import LENGTH, write_tiny_sd
 

@@ -6,17 +6,10 @@ from typing import Any
 import pytest
 import torch
 
+from vedit.control_maps import maps
+from vedit.control_maps.maps import control_maps
 from vedit.errors import InputError
-from vedit.options import controls
-from vedit.options.controls import (
-    KEEPS,
-    control_maps,
-    controls_for_intent,
-    keeping,
-    parse_control,
-    settled,
-    with_sources,
-)
+from vedit.options.controls import KEEPS, controls_for_intent, keeping, parse_control, settled, with_sources
 from vedit.options.request import DEFAULT_CONTROLS, RestyleOptions
 from vedit.types import ControlSpec
 
@@ -103,7 +96,7 @@ def test_a_preprocessor_that_breaks_the_contract_is_named(
     def load(name: str) -> Any:
         return lambda chunks: (made for _ in chunks)  # pyright: ignore[reportUnknownLambdaType]
 
-    monkeypatch.setattr(controls, "load_preprocessor", load)
+    monkeypatch.setattr(maps, "load_preprocessor", load)
     with pytest.raises(InputError, match=message):
         control_maps([ControlSpec(kind="sepia")], torch.zeros(2, 3, 8, 8))
 

@@ -10,10 +10,10 @@ import torch
 from diffusers.models.controlnets.multicontrolnet import MultiControlNetModel
 from diffusers.pipelines.controlnet.pipeline_controlnet_img2img import StableDiffusionControlNetImg2ImgPipeline
 
+from vedit.control_maps.maps import control_maps
 from vedit.diffusion.noise import frame_seed
 from vedit.embedded import FOLDER
 from vedit.models.load import load
-from vedit.options.controls import control_maps
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.testing.tiny_sd import write_tiny_sd

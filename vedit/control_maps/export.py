@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from vedit.control_maps.export_data import DataMaps
 from vedit.control_maps.export_paths import Format, MapOutput, is_folder, map_outputs, title_of
 from vedit.control_maps.export_sheet import CELL, ControlSheet
+from vedit.control_maps.maps import control_stream
 from vedit.display.contact_sheet import check_sheet, contact_sheet, is_sheet
 from vedit.errors import InputError
 from vedit.geometry import fit, unfit, working_fit
@@ -36,7 +37,6 @@ from vedit.media.writing.output_plan import check_output, plan_output
 from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.target import check_folder, check_name, check_target
 from vedit.media.writing.write import VideoWriter
-from vedit.options.controls import control_stream
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course, evenly
 from vedit.ranges import to_integer, to_unit

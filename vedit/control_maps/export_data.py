@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from vedit.control_maps.export_paths import FLOW, Format, MapOutput
+from vedit.control_maps.maps import control_stream
 from vedit.control_maps.numbered_data import DataFiles
 from vedit.errors import InputError
 from vedit.flow.estimate import FLOW_SIDE, flow_pairs
@@ -21,7 +22,6 @@ from vedit.media.exr import encode_exr
 from vedit.media.writing.atomic import Stamp
 from vedit.media.writing.label import with_attributes, with_text
 from vedit.media.writing.numbered import first_number
-from vedit.options.controls import control_stream
 from vedit.types import Fit, FrameRange, Shot
 
 DEPTHS = "depth"

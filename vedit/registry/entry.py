@@ -12,6 +12,7 @@ from importlib.metadata import PackageNotFoundError, entry_points, version
 from typing import TYPE_CHECKING, Any
 
 from vedit.checks.nearest import suggest
+from vedit.checks.rationals import shown
 from vedit.errors import InputError
 from vedit.registry.weights import WeightsInfo
 
@@ -111,7 +112,7 @@ class Registry:
     def __getitem__(self, name: str) -> Entry:
         """The entry of that name. Raises InputError, naming the nearest known one."""
         if name not in self._entries:
-            raise InputError(f"no {self.kind} is named {name!r}", remedy=suggest(name, self._entries))
+            raise InputError(f"no {self.kind} is named {shown(name)}", remedy=suggest(name, self._entries))
         return self._entries[name]
 
     def __contains__(self, name: object) -> bool:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import torch
 from torch.nn import functional as F
 
+from vedit.control_maps.maps import control_maps, control_stream
 from vedit.control_maps.prerendered import ControlVideo, open_control, runs
 from vedit.diffusion.carried_noise import SceneNoise, first_noise
 from vedit.diffusion.conditioning import Control, FrameConditioning, RegionConditioning
@@ -22,7 +23,6 @@ from vedit.errors import InputError, MediaError
 from vedit.geometry import fit, pad, unfit, working_fit
 from vedit.masks import MatteSource, open_mattes
 from vedit.media.writing.sidecar import source_hash
-from vedit.options.controls import control_maps, control_stream
 from vedit.registry.entry import Needs
 from vedit.registry.preprocessors import needs_of, preprocessors
 from vedit.shots.bars import filled

@@ -16,9 +16,9 @@ from diffusers.pipelines.controlnet.pipeline_controlnet_img2img import StableDif
 
 from scores.rendering import Subject
 from scores.report import Bar, Cell, Table
+from vedit.control_maps.maps import control_maps
 from vedit.diffusion.trajectory import ddim_scheduler
 from vedit.models.load import load
-from vedit.options.controls import control_maps
 from vedit.options.request import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle import prepare
 from vedit.render.evaluations import evaluations
