@@ -111,6 +111,13 @@ def test_a_picture_in_the_way_is_left(wanted: RenderRequest, tmp_path: Path) -> 
     assert list(tmp_path.iterdir()) == [there]
 
 
+def test_a_result_that_is_there_is_no_hindrance_and_stays(wanted: RenderRequest, tmp_path: Path) -> None:
+    (tmp_path / "out.mov").write_bytes(b"an earlier render")
+    (made,) = variations(wanted, 1, at=None)
+    assert made.picture.is_file()
+    assert (tmp_path / "out.mov").read_bytes() == b"an earlier render"
+
+
 def test_a_look_that_draws_by_its_recipe_keeps_it(clip: Path, tmp_path: Path) -> None:
     model = write_tiny_sd(tmp_path / "model")
     recipe = {"standard": {"variation": 0.4, "steps": 2, "inversion_steps": 1, "fixed_point": 1, "guidance": 1.0}}

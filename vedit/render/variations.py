@@ -85,7 +85,9 @@ def variations(
     files = tuple(output.with_suffix(f".seed-{look.seed}.png") for look in looks)
     for path in files:
         check_target(path, request.source, overwrite=request.writing.overwrite)
-    job = make_job(replace(request, options=options), reader=reader, on_progress=on_progress)
+    # A result that is there is no hindrance: it is not touched.
+    free = replace(request.writing, overwrite=True)
+    job = make_job(replace(request, options=options, writing=free), reader=reader, on_progress=on_progress)
     frame = _frame(job, at)
     if on_job is not None:
         on_job(job)
