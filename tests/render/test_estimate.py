@@ -62,14 +62,14 @@ def seconds(job: Job) -> float:
 
 # Peak resident sets of whole renders, in GB: (frames, size, working size, quality, strength) of each.
 MEASURED = [
-    (8, (512, 512), (192, 192), "draft", 1.0, 0.79),
+    (8, (512, 512), (192, 192), "draft", 1.0, 0.76),
     (8, (512, 512), (192, 192), "draft", 0.0, 0.57),
     (16, (960, 506), (384, 192), "draft", 0.0, 0.70),
-    (40, (960, 506), (384, 192), "draft", 1.0, 1.28),
-    (16, (656, 656), (256, 256), "standard", 1.0, 1.00),
-    (4, (720, 480), (576, 384), "high", 1.0, 1.22),
-    (24, (960, 506), (512, 256), "standard", 1.0, 1.47),
-    (8, (960, 506), (736, 384), "high", 1.0, 2.21),
+    (40, (960, 506), (384, 192), "draft", 1.0, 1.06),
+    (16, (718, 718), (256, 256), "standard", 1.0, 0.94),
+    (4, (720, 480), (576, 384), "high", 1.0, 0.91),
+    (24, (960, 506), (512, 256), "standard", 1.0, 1.10),
+    (8, (960, 506), (736, 384), "high", 1.0, 1.25),
     (60, (1920, 1080), (352, 192), "draft", 0.0, 1.12),
     (8, (2160, 3840), (192, 352), "draft", 1.0, 1.81),
     (4, (7680, 4320), (352, 192), "draft", 1.0, 4.41),
@@ -102,7 +102,7 @@ def test_fewer_frames_than_a_batch_or_a_window_ask_for_less_memory_and_more_than
     assert told[-1] < memory(job_of(made, 60)) == memory(job_of(made, 240))
     pixel = 352 * 192
     # Four frames more in the batch and in the window, and four more that are finished together.
-    assert told[2] - told[1] == 4 * (pixel * (540 + 130) + 960 * 540 * (12 + 2.5))
+    assert told[2] - told[1] == 4 * (pixel * (150 + 110) + 960 * 540 * (12 + 2.5))
 
 
 def test_the_longest_shot_decides_memory_not_the_clip(made: Job) -> None:

@@ -74,9 +74,11 @@ _BASE_BYTES = 520 * 10**6
 """Of the process before a frame is read: a render at strength 0 peaks there."""
 _BATCH_BYTES = 540
 """A working pixel of the batch, in the activations of the embedded model's networks."""
+_UNET_BATCH_BYTES, _FRAME_BYTES = 150, 450
+"""The same on a CPU, where the embedded autoencoder takes frames one by one: of the batch, and of the one frame."""
 _LARGE_BATCH_BYTES = 3000
 """The same in AutoencoderKL, whose layers are wider than those of any UNet at the working size."""
-_WINDOW_BYTES = 130
+_WINDOW_BYTES = 110
 """A working pixel of the window: the frames, what the controls draw of them, and what is made of both."""
 _FULL_BYTES = 105
 """A pixel of the frames that are finished together, with the copies on the way and those in the encoder."""
@@ -145,8 +147,14 @@ def _sampling_bytes(job: Job, found: Sizes) -> int:
     longest = max((len(shot.frames) for shot in job.own_shots), default=0)
     # An anchor is sampled together with each window.
     window = min(options.window, longest) + (options.anchor is not None)
-    wide = _LARGE_BATCH_BYTES if found.vae > 2 * AUTOENCODER else _BATCH_BYTES
-    return job.fit.outer[0] * job.fit.outer[1] * (min(options.batch, window) * wide + window * _WINDOW_BYTES)
+    batch = min(options.batch, window)
+    if found.vae > 2 * AUTOENCODER:
+        activations = batch * _LARGE_BATCH_BYTES
+    elif job.device == "cpu":
+        activations = batch * _UNET_BATCH_BYTES + _FRAME_BYTES
+    else:
+        activations = batch * _BATCH_BYTES
+    return job.fit.outer[0] * job.fit.outer[1] * (activations + window * _WINDOW_BYTES)
 
 
 def _changes(job: Job) -> bool:
