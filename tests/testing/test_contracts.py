@@ -15,6 +15,7 @@ from vedit.registry.entry import Entry, Registry
 from vedit.registry.shot_detectors import shot_detectors
 from vedit.shots.corrections import ShotChoices, find_shots
 from vedit.shots.detect import detect_shots, make_detector
+from vedit.shots.transitions import Transition
 from vedit.testing.contracts import check_maps, check_preprocessor, check_shot_detector, shifted
 from vedit.testing.fakes import FakeReader, moving_frames
 from vedit.types import Clip, FrameRange, Shot
@@ -114,6 +115,13 @@ def test_a_detector_from_elsewhere_finds_the_shots(plugged: Callable[[Any], None
     found = find_shots(reader, ShotChoices(detector="halves", add=("#6",)))
     assert [shot.frames.start for shot in found.shots] == [0, 4, 6]
     assert found.transitions == ()
+
+
+def test_its_transitions_are_listed_where_it_finds_some(plugged: Callable[[Any], None]) -> None:
+    fade = Transition(kind="dissolve", frames=FrameRange(start=2, stop=5))
+    plugged(type("Fading", (Halves,), {"transitions": lambda self: [fade]}))  # pyright: ignore[reportUnknownLambdaType]
+    found = find_shots(FakeReader(frames=moving_frames(9)), ShotChoices(detector="halves"))
+    assert found.transitions == (fade,)
 
 
 def test_a_gap_is_told_with_who_left_it(plugged: Callable[[Any], None]) -> None:

@@ -9,7 +9,6 @@ from vedit.checks.arguments import checked
 from vedit.errors import SettingError
 from vedit.masks.export import MatteReport, write_mattes
 from vedit.media.output import CodecName, Interlaced, PresetName
-from vedit.media.reading.admitted import admit
 from vedit.media.reading.sequence import is_still
 from vedit.options.masks import MaskSpec, parse_mask_spec
 from vedit.options.output_names import in_folder, is_folder
@@ -66,7 +65,6 @@ def mask(
     if alpha and output is None:
         raise SettingError("alpha has no file to go to", remedy="name one with output, for instance OUT.mov")
     counted = None if rate is None else Fraction(rate)
-    admit(clip, rate=counted, track=track, allow_huge=allow_huge)
     target = None if output is None else Path(output)
     if output is not None and is_folder(output):
         held = codec or ("prores" if alpha and not is_still(clip) else None)

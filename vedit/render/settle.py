@@ -106,10 +106,9 @@ def make_job(
         metadata, is_scanned = reader.metadata, reader.is_scanned
         outline = partial(foreseen, request, metadata, device, is_scanned=is_scanned)
         on_outline(outline())
-        detector = ContentShotDetector()
         # Of a part it is not known yet where it begins.
-        seen = request.shots is None and request.frames is None
-        shown = indexed(reader, on_progress, detector.push if seen else None)
+        detector = ContentShotDetector() if request.shots is None and request.frames is None else None
+        shown = indexed(reader, on_progress, None if detector is None else detector.push)
         index = reader.index()
         scanned, warnings = reader.scanned(), reader.warnings
         whole = FrameRange(start=0, stop=len(index))

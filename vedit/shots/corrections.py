@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vedit.errors import InputError
 from vedit.media.timecode import parse_moment
 from vedit.registry.shot_detectors import DEFAULT
-from vedit.shots.detect import MINIMUM_SECONDS, ContentShotDetector, make_detector, show_frames, whole
+from vedit.shots.detect import MINIMUM_SECONDS, FindsTransitions, make_detector, show_frames, whole
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def find_shots(reader: Reader, choices: ShotChoices | None = None) -> ShotList:
     added = [parse_moment(text, index, timecode) for text in choices.add]
     removed = [(text, parse_moment(text, index, timecode)) for text in choices.remove]
     show_frames(reader, None, detector)
-    transitions = detector.transitions() if isinstance(detector, ContentShotDetector) else ()
+    transitions = tuple(detector.transitions()) if isinstance(detector, FindsTransitions) else ()
     starts = {shot.frames.start for shot in whole(detector.finish(), choices.detector)} | {0}
     if choices.split_transitions:
         for found in transitions:

@@ -7,7 +7,7 @@ from fractions import Fraction
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from vedit.checks.arguments import checked
 from vedit.checks.bounds import one_of
@@ -163,6 +163,15 @@ class ContentShotDetector:
             if self._check is not None:
                 self._check.change(cut.frame_num - _AROUND)
         self._pushed += 1
+
+
+@runtime_checkable
+class FindsTransitions(Protocol):
+    """A shot detector that finds fades and dissolves too."""
+
+    def transitions(self) -> Sequence[Transition]:
+        """Those in all frames pushed, in order, without overlap."""
+        ...
 
 
 adaptive = partial(ContentShotDetector, detector="adaptive")

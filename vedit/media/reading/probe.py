@@ -56,17 +56,10 @@ FIELD_ORDERS: dict[int, FieldOrder] = {1: "progressive", 2: "tt", 3: "bb", 4: "t
 def probe(
     path: Path | str, *, rate: Fraction | int | None = None, track: int | None = None, allow_huge: bool = False
 ) -> VideoMetadata:
-    """The metadata of a video file or image sequence.
+    """The metadata of a video file or image sequence, opened here; `vedit.media.reading.read.probe` is for callers.
 
     The first frame is decoded, because orientation, pixel format and colour are only certain there; no other, except
-    of a GIF, which is decoded to see whether it shows anything through.
-
-    Args:
-        path: of the file, a still picture included; or `shot_%04d.png`, `shot_####.png`, or a folder of one image
-            sequence.
-        rate: frames per second of an image sequence; None is 25.
-        track: number of the video stream to edit; None is the film, see `vedit.media.reading.tracks.main_video`.
-        allow_huge: read frames and clips beyond the limits of `vedit.media.reading.limits`.
+    of a GIF, which is decoded to see whether it shows anything through. Arguments are as there.
 
     Raises:
         SettingError: a rate or a number of a track that cannot be.
