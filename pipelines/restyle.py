@@ -291,25 +291,24 @@ def restyle_window(
         numbers = [first, *numbers]
         frames = torch.cat([frames_of(FrameRange(start=first, stop=first + 1)), frames])
     latents = restyle_frames(restyler, frames, numbers, guides_of(numbers, frames), on_step, shared=shared)
-    if not beside:
-        return latents
-    return Latents(data=latents.data[1:], source=None if latents.source is None else latents.source[1:])
+    return latents.part(1) if beside else latents
 
 
 def join_windows(
-    parts: Sequence[Window], latents_of: Callable[[Window], torch.Tensor]
+    parts: Sequence[Window], latents_of: Callable[[Window], Latents]
 ) -> Iterator[tuple[FrameRange, Latents]]:
-    """The windows of a shot as one: their latents in order, blended where they overlap, each frame once."""
+    """The windows of a shot as one: their latents in order, blended where they overlap, each frame once; with the
+    source's where the window that a piece begins with has them."""
     pending = torch.empty(0)
     for i, window in enumerate(parts):
-        data = latents_of(window)
-        data = data * torch.tensor(window.weights).to(data).view(-1, 1, 1, 1)
+        made = latents_of(window)
+        data = made.data * torch.tensor(window.weights).to(made.data).view(-1, 1, 1, 1)
         if len(pending):
             data = torch.cat([data[: len(pending)] + pending, data[len(pending) :]])
         start = window.frames.start
         stop = parts[i + 1].frames.start if i + 1 < len(parts) else window.frames.stop
         pending = data[stop - start :]
-        yield FrameRange(start=start, stop=stop), Latents(data=data[: stop - start])
+        yield FrameRange(start=start, stop=stop), replace(made, data=data).part(0, stop - start)
 
 
 def _drawn(

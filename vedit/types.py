@@ -6,7 +6,7 @@ Axes: T frames, C channels, H rows, W columns; h, w are the latent grid. Time is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -290,6 +290,13 @@ class Latents:
     source: torch.Tensor | None = None
     """Clean latents of the frames that these were made of, or of the one frame that all of them were made of; None:
     not at hand."""
+
+    def part(self, start: int, stop: int | None = None) -> Latents:
+        """Those of some of the frames, with the source's of the same; a single frame of the source is that of all."""
+        data, source = self.data[start:stop], self.source
+        if source is not None and len(source) == len(self.data):
+            source = source[start:stop]
+        return replace(self, data=data, source=source)
 
 
 @checked

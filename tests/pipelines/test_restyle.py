@@ -143,12 +143,13 @@ def test_a_long_shot_comes_in_order_with_blended_seams(model: Model, frames: tor
 
     parts = shot_windows(options, shot)
     made = {
-        part: restyle_window(restyler, shot, part.frames, frames_of, own_guides(restyler)).data
-        for part in reversed(parts)
+        part: restyle_window(restyler, shot, part.frames, frames_of, own_guides(restyler)) for part in reversed(parts)
     }
     pieces = list(join_windows(parts, made.__getitem__))
     assert [number for part, _ in pieces for number in range(part.start, part.stop)] == list(range(10))
     whole = torch.cat([latents.data for _, latents in pieces])
+    sources = [latents.source for _, latents in pieces if latents.source is not None]
+    torch.testing.assert_close(torch.cat(sources), model.codec.encode(frames[:10]), rtol=0, atol=1e-4)
     first = alone(restyler, frames[:6], range(6))
     second = alone(restyler, torch.cat([frames[:1], frames[4:]]), [0, *range(4, 10)])[1:]
     torch.testing.assert_close(whole[:4], first[:4], rtol=0, atol=1e-4)

@@ -52,9 +52,9 @@ def finished_shot(
                 before = None
                 yield clip, clip.frames
                 continue
-            own = slice(clip.start - frames.start, clip.start - frames.start + len(clip))
+            first = clip.start - frames.start
             small = fit(filled(clip, job.bars_at(clip.start)), job.fit)
-            part = Latents(data=latents.data[own], source=None if latents.source is None else latents.source[own])
+            part = latents.part(first, first + len(clip))
             seen, result = ladder.run("decode", lambda small=small, part=part: decoded(job, restyler, small, part))
             result, before = steady(unfit(small, job.fit), result, before)
             yield clip, full_size(job, clip, seen, result, mask)
@@ -88,10 +88,7 @@ def finished_stills(
     guides_of = steering.guides_of(shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
     guides = guides_of(together, shown)
     latents = restyle_frames(restyler, shown, together, guides, shared=anchor is not None)
-    behind = len(together) - len(numbers)
-    encoded = None if latents.source is None else latents.source[behind:]
-    own = Latents(data=latents.data[behind:], source=encoded)
-    seen, result = decoded(job, restyler, frames, own)
+    seen, result = decoded(job, restyler, frames, latents.part(len(together) - len(numbers)))
     pairs: list[tuple[IntFrames, IntFrames]] = []
     for i, clip in enumerate(clips):
         mask = None if steering.mattes is None else steering.mattes(frames_of(clip))

@@ -130,21 +130,16 @@ class ShotSampler:
     def latents(self, sampled: SampledShot) -> Iterator[tuple[FrameRange, Latents]]:
         """The clean latents of a sampled shot in order, windows blended; with the source's where units hold them."""
         keys = dict(zip(sampled.windows, sampled.keys, strict=True))
-        source: torch.Tensor | None = None
 
-        def stored(window: Window) -> torch.Tensor:
-            nonlocal source
+        def stored(window: Window) -> Latents:
             unit = self._work.unit(keys[window])
             if unit is None:
                 raise VeditError(
                     f"a finished unit in {self._work.path} changed while it was in use", remedy="run the command again"
                 )
-            source = unit.source
-            return unit.data
+            return unit
 
-        for frames, latents in join_windows(sampled.windows, stored):
-            # A piece begins where the window that was asked for last does.
-            yield frames, replace(latents, source=None if source is None else source[: len(frames)])
+        return join_windows(sampled.windows, stored)
 
     def keys(self, shot: Shot) -> tuple[str, ...]:
         """The names of a shot's units, in the window that it is or will be sampled in."""
