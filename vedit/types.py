@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from vedit.checks.arguments import checked
-from vedit.checks.bounds import bounded
+from vedit.checks.bounds import Bound, bounded
+from vedit.checks.setting import About, setting
 from vedit.errors import SettingError
 
 if TYPE_CHECKING:
@@ -299,13 +300,21 @@ class Latents:
         return replace(self, data=data, source=source)
 
 
+CONTROL_BOUNDS = {
+    "scale": Bound(kind="number", low=0, high=10),
+    "start": Bound(kind="number", low=0, high=1),
+    "end": Bound(kind="number", low=0, high=1),
+}
+"""Of the numbers of a control."""
+
+
 @checked
 @dataclass(frozen=True, kw_only=True)
 class ControlSpec:
     """`--control KIND[:SCALE[@START-END]][,mask=FILE]`: which control acts, how strongly, when, and where.
 
     Raises:
-        SettingError: a number is out of its bounds (`vedit.checks.bounds`).
+        SettingError: a number is out of `CONTROL_BOUNDS`.
     """
 
     kind: str
@@ -315,13 +324,23 @@ class ControlSpec:
     end: float = 1.0
     mask: Path | None = None
     """White where it acts: a picture, a video or an image sequence on the source's timing."""
-    source: Path | None = None
-    """A control video made elsewhere, on the source's timing, in place of the preprocessor."""
+    source: Path | None = setting(
+        None,
+        About(
+            "A control video made elsewhere, on the source's timing, for one of the controls.",
+            stage="look",
+            metavar="KIND=FILE",
+            option="from",
+            key="from",
+            several=True,
+        ),
+    )
+    """It takes the place of the preprocessor."""
 
     def __post_init__(self) -> None:
         for name in ("scale", "start", "end"):
             told = f"the {name} of the control {self.kind}"
-            object.__setattr__(self, name, bounded(f"control {name}", getattr(self, name), called=told))
+            object.__setattr__(self, name, bounded(told, getattr(self, name), CONTROL_BOUNDS[name]))
         if not self.start < self.end:
             raise SettingError(
                 f"the control {self.kind} acts over {self.start:g}-{self.end:g}",

@@ -13,11 +13,11 @@ import pytest
 
 import vedit
 from vedit import api
-from vedit.checks.bounds import BOUNDS
 from vedit.edits.edit import Edit, plain_options
 from vedit.media.output import OutputOptions
 from vedit.options.look_schema import LOOK
 from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.options.table import BOUNDS
 
 API = "the signature and the Args of _called in vedit/api.py"
 EDIT = "the signature and the Args of Edit.__init__ in vedit/edits/edit.py"

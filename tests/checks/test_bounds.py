@@ -15,7 +15,6 @@ from click.testing import CliRunner
 
 import vedit
 from vedit.api import request
-from vedit.checks.bounds import BOUNDS
 from vedit.cli import main
 from vedit.cli.restyle import restyle_command
 from vedit.edits.plan_schema import plan_schema
@@ -25,6 +24,7 @@ from vedit.options.look_parser import look_options
 from vedit.options.look_schema import LOOK, MASK
 from vedit.options.masks import KeyedBox, KeyedPoint, MaskSpec
 from vedit.options.request import RestyleOptions
+from vedit.options.table import BOUNDS
 from vedit.types import ControlSpec
 
 EDGE = ("grow", "feather")

@@ -12,12 +12,12 @@ import pytest
 
 from tests.cli.test_cli import FakeRender, only
 from tests.cli.test_cli import render as render
-from vedit.checks.bounds import BOUNDS
 from vedit.cli import main
 from vedit.cli.plan import edit_command
 from vedit.cli.restyle import restyle_command
 from vedit.cli.settings import OWN_VARIABLES, SETTINGS, config_path, option_keys, restyle_keys, variable_of
 from vedit.cli.timeline import timeline_command
+from vedit.options.table import BOUNDS
 
 ROOT = Path(__file__).resolve().parents[2]
 WORDS = ["in.mp4", "--prompt", "woodcut"]

@@ -17,11 +17,11 @@ from tests.support.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
 from tests.support.loaded import load_once
 from tests.support.recording import frames_written
 from vedit import api
-from vedit.checks.bounds import BOUNDS
 from vedit.cli import main
 from vedit.cli.restyling import chosen
 from vedit.errors import InputError
 from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.options.table import BOUNDS
 from vedit.render import prepare as restylers
 from vedit.render.variations import Variation, variations
 from vedit.testing.tiny_sd import write_tiny_sd

@@ -14,18 +14,20 @@ import math
 import numbers
 import operator
 import os
+import sys
 import typing
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from fractions import Fraction
 from functools import cache, wraps
 from pathlib import Path
-from types import NoneType, UnionType
+from types import NoneType, SimpleNamespace, UnionType
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 
-from vedit.checks.bounds import BOUNDS, bounded
+from vedit.checks.bounds import Bound, bounded
 from vedit.checks.nearest import VERY_ALIKE, did_you_mean, suggest
 from vedit.checks.rationals import LARGEST, shown
+from vedit.checks.setting import bounds_of
 from vedit.errors import ArgumentError, SettingError
 
 Called = TypeVar("Called", bound=Callable[..., object])
@@ -34,20 +36,24 @@ _NO = object()
 """What a value that is not allowed becomes."""
 
 
-def checked(called: Called, *, known_as: str | None = None) -> Called:
+def checked(called: Called, *, known_as: str | None = None, bounds: Mapping[str, Bound] | None = None) -> Called:
     """The same function or dataclass, its arguments checked as it is called; `inspect.signature` and `help` as before.
 
     The call raises ArgumentError for a name that it does not take and for one that is missing, and SettingError for a
-    value of another type. Annotations that only type checkers see are not checked.
+    value of another type or out of its bounds. Annotations that only type checkers see are not checked.
 
     Args:
         called: a function, or a class with a maker of its own.
         known_as: its name in messages; None is its own.
+        bounds: of its numbers, by name; None are those of a dataclass's settings.
     """
     if not isinstance(called, type):
-        return cast("Called", _checking(called, known_as or cast("Any", called).__qualname__))
+        return cast("Called", _checking(called, known_as or cast("Any", called).__qualname__, bounds or {}))
     maker = cast("Any", called)
-    maker.__init__ = _checking(maker.__init__, known_as or maker.__qualname__)
+    # A maker that a dataclass has written takes what its fields hold, whichever module declares them.
+    hinted = maker if "__dataclass_params__" in vars(maker) else maker.__init__
+    own = bounds_of(called) if bounds is None and "__dataclass_fields__" in dir(called) else bounds
+    maker.__init__ = _checking(maker.__init__, known_as or maker.__qualname__, own or {}, hinted)
     return cast("Called", called)
 
 
@@ -57,20 +63,21 @@ def unknown_argument(called: str, name: str, known: Collection[str]) -> Argument
     return ArgumentError(f"{called} has no argument {name!r}", remedy=remedy)
 
 
-def fitted(name: str, value: object, hint: object) -> Any:
+def fitted(name: str, value: object, hint: object, bound: Bound | None = None) -> Any:
     """A value as an annotation has it.
 
     Args:
-        name: of the argument; one that is in the table of bounds lies within them.
+        name: of the argument.
         value: what was given.
         hint: the annotation, evaluated.
+        bound: within which a number lies.
 
     Raises:
         SettingError: it is nothing of the kind.
     """
     options = cast("set[Any]", set(_options(hint)))
-    if name in BOUNDS and {int, float} & options and not (value is None and NoneType in options):
-        return bounded(name, value)
+    if bound is not None and not (value is None and NoneType in options):
+        return bounded(name, value, bound)
     found = _taken(value, hint)
     if isinstance(found, str | Path) and Path in options:
         _check_path(name, found)
@@ -79,16 +86,23 @@ def fitted(name: str, value: object, hint: object) -> Any:
     return found
 
 
-def _checking(function: Callable[..., object], called: str) -> Callable[..., object]:
+def _checking(
+    function: Callable[..., object],
+    called: str,
+    bounds: Mapping[str, Bound],
+    hinted: Callable[..., object] | None = None,
+) -> Callable[..., object]:
+    """The function, checked; `hinted` has its annotations where it has none that can be evaluated itself."""
+
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> object:
         given = _bound(function, called, args, kwargs)
-        hints = _hints(function)
+        hints = _hints(hinted or function)
         for name, value in given.arguments.items():
             # Most values are plainly what they should be; frame ranges are made by the thousand.
             plainly = name in hints and type(value) is hints[name] and type(value) not in (str, float)
-            if name in hints and (name in BOUNDS or not plainly):
-                given.arguments[name] = fitted(name, value, hints[name])
+            if name in hints and (name in bounds or not plainly):
+                given.arguments[name] = fitted(name, value, hints[name], bounds.get(name))
         return function(*given.args, **given.kwargs)
 
     return call
@@ -119,9 +133,21 @@ def _signature(function: Callable[..., object]) -> inspect.Signature:
 @cache
 def _hints(function: Callable[..., object]) -> dict[str, Any]:
     """The annotations of a function's arguments, evaluated."""
+    if isinstance(function, type):
+        return _field_hints(function)
     names = _Names(cast("Any", function).__globals__)
     found = typing.get_type_hints(function, localns=cast("Any", names))
     return {name: hint for name, hint in found.items() if name != "return"}
+
+
+def _field_hints(options: type) -> dict[str, Any]:
+    """The annotations of a dataclass's fields, each evaluated in the module that declares it."""
+    found: dict[str, Any] = {}
+    for owner in reversed(options.__mro__):
+        said = SimpleNamespace(__annotations__=vars(owner).get("__annotations__", {}))
+        names = vars(sys.modules[owner.__module__])
+        found |= typing.get_type_hints(said, globalns=names, localns=cast("Any", _Names(names)))
+    return found
 
 
 class _Names(dict[str, object]):

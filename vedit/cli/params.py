@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args
 
 import click
 
-from vedit.checks.bounds import BOUNDS
 from vedit.checks.nearest import VERY_ALIKE, did_you_mean
 from vedit.checks.rationals import frame_rate
 from vedit.cli import completion
@@ -20,6 +19,7 @@ from vedit.cli.inputs import FileType, OutputType
 from vedit.errors import InputError
 from vedit.media.output import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.rates import snap
+from vedit.options.table import BOUNDS
 
 if TYPE_CHECKING:
     from vedit.media.writing.atomic import Stamp

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import cast
 
-from vedit.options.look_schema import LOOK, MODEL, Key, table_schema
+from vedit.options.look_schema import LOOK, Key, keys_of, table_schema
+from vedit.options.request import RenderRequest
 
 TOP: dict[str, Key] = {
     "source": Key(kind="text", about="The clip, from this file's folder."),
-    "output": Key(kind="text", about="The result; without it NAME.vedit.EXT beside the source."),
-    "model": MODEL,
-    "device": Key(kind="text", choices=("auto", "cpu", "cuda", "mps"), about="Where to run."),
-    "rate": Key(kind="text", about="Frames per second of an image sequence: 25, 30000/1001."),
-    "track": Key(kind="integer", minimum=0, about="The clip's video stream, by number; without it the film."),
+    **keys_of(RenderRequest),
 }
 SHOT: dict[str, Key] = {
     "number": Key(kind="integer", minimum=1, about="Of the shot, from 1 on."),

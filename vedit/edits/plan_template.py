@@ -9,11 +9,11 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vedit.checks.setting import settings_of
 from vedit.errors import InputError
 from vedit.media.reading.chapters import read_chapters
 from vedit.media.writing.atomic import write_whole
 from vedit.models.facts import default_guidance
-from vedit.options.look_schema import LOOK
 from vedit.options.request import RestyleOptions
 from vedit.shots.corrections import span_text
 from vedit.thumbnail import png, thumbnail
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from vedit.shots.corrections import ShotList
     from vedit.types import Shot
 
-_SHOWN = ("negative_prompt", "strength", "guidance", "controls", "variation", "seed", "quality", "anchor")
+_SHOWN = {one.key: one.said() for one in settings_of(RestyleOptions) if one.about.common and one.key != "prompt"}
+"""Key -> what it says."""
 _SIDE = 320
 _WIDTH = 110
 
@@ -77,7 +78,7 @@ def plan_text(
         "",
         "[default]  # the look of every shot that says nothing else; without a prompt a shot passes through",
         f"prompt = {quoted(prompt)}",
-        *(f"# {key} = {json.dumps(usual[key])}  # {LOOK[key].about}" for key in _SHOWN),
+        *(f"# {key} = {json.dumps(usual[key])}  # {about}" for key, about in _SHOWN.items()),
         "",
         *_edits(reader),
     ]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Literal, cast, get_args
+from dataclasses import dataclass, field, replace
+from typing import cast
 
-from vedit.checks.bounds import BOUNDS, end_text
+from vedit.checks.bounds import end_text
 from vedit.checks.nearest import VERY_ALIKE, did_you_mean, nearest
+from vedit.checks.setting import Kind, Setting, settings_of
 from vedit.errors import InputError
-from vedit.options.masks import Propagation
-from vedit.options.request import QUALITIES, BlackBars, Preserve, Start, Upscale
-
-Kind = Literal["text", "integer", "number", "boolean"]
+from vedit.options.masks import MaskSpec
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.options.table import setting_of
+from vedit.types import ControlSpec
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,75 +97,52 @@ def _is(value: object, kind: Kind) -> bool:
     return whole or (kind == "number" and isinstance(value, float))
 
 
-def _bounded(name: str, about: str) -> Key:
-    """The key of a number that is in the table of bounds."""
-    bound = BOUNDS[name]
-    return Key(kind=bound.kind, minimum=bound.low, maximum=bound.high, about=about)
+def key_of(setting: Setting) -> Key:
+    """The key by which a setting is written."""
+    about, bound = setting.about, setting.bound
+    said = setting.said(about.plan, f"without it {about.unset}" if about.unset else "")
+    return Key(
+        kind=setting.kind,
+        about=f"{about.metavar}: {said}" if about.several else said,
+        minimum=bound.low if bound is not None else None,
+        maximum=bound.high if bound is not None and math.isfinite(bound.high) else None,
+        choices=setting.choices,
+        several=about.several,
+    )
 
 
-MASK: dict[str, Key] = {
-    "file": Key(kind="text", several=True, about="FILE[@TIME]: white where the picture changes."),
-    "box": Key(kind="text", several=True, about="X,Y,W,H[@TIME], in pixels or %."),
-    "point": Key(kind="text", several=True, about="X,Y[@TIME] in the subject; !X,Y outside it."),
-    "subject": Key(kind="text", about="What is changed, in words."),
-    "background": Key(kind="text", about="A subject in words; everything but it is changed."),
-    "invert": Key(kind="boolean", about="Change what is outside."),
-    "grow": _bounded("grow", "Pixels by which the edge moves outwards."),
-    "feather": _bounded("feather", "Pixels over which the edge fades."),
-    "propagate": Key(kind="text", choices=get_args(Propagation), about="How a mask of one moment follows the shot."),
-}
+def keys_of(options: type) -> dict[str, Key]:
+    """The keys of the settings that a dataclass holds."""
+    return {one.key: key_of(one) for one in settings_of(options) if one.key}
+
+
+MASK = keys_of(MaskSpec)
 """What a mask that is written as a table may say."""
 REGION: dict[str, Key] = {
     "mask": Key(kind="text", several=True, table=MASK, about="Where: as the mask of a look."),
     "prompt": Key(kind="text", about="What the picture becomes there."),
 }
 """What a region that is written as a table says."""
-
-LOOK: dict[str, Key] = {
-    "prompt": Key(kind="text", about="The look to give; a shot without a prompt passes through untouched."),
-    "negative_prompt": Key(kind="text", about="What the result should not look like."),
-    "source_prompt": Key(kind="text", about="What the source shows."),
-    "strength": _bounded("strength", "How much is regenerated; 0 is the source."),
-    "guidance": _bounded("guidance", "How strictly the prompt is followed; 1 is without guidance."),
-    "controls": Key(
-        kind="text", several=True, about="What keeps the structure: KIND[:SCALE[@START-END]][,mask=FILE] each, or none."
-    ),
-    "from": Key(kind="text", several=True, about="Control videos made elsewhere, for the controls: KIND=FILE each."),
-    "keep": Key(kind="text", choices=get_args(Preserve), about="Controls by intent."),
-    "mask": Key(
-        kind="text",
-        several=True,
-        table=MASK,
-        about="Where the picture changes: FILE[@TIME], box:X,Y,W,H, subject:WORDS ...",
-    ),
-    "invert_mask": Key(kind="boolean", about="Change what is outside the mask."),
-    "grow": _bounded("grow", "Pixels by which the mask's edge moves outwards."),
-    "feather": _bounded("feather", "Pixels over which the mask's edge fades."),
-    "regions": Key(
-        kind="text",
-        several=True,
-        table=REGION,
-        about="Parts of the picture with prompts of their own: MASK=PROMPT each.",
-    ),
-    "allow_unknown": Key(kind="boolean", about="Render a prompt of which the model knows no word, too."),
-    "variation": _bounded("variation", "How much is drawn from the seed, rather than from the source's own detail."),
-    "seed": _bounded("seed", "Same seed, same frames; it acts where variation is above 0."),
-    "quality": Key(kind="text", choices=tuple(QUALITIES), about="Sets the steps and the working size."),
-    "steps": _bounded("steps", "Sampling steps, instead of the quality's."),
-    "inversion_steps": _bounded("inversion_steps", "Steps of the inversion, at most those of the sampling."),
-    "fixed_point": _bounded("fixed_point", "Fixed-point iterations of the inversion."),
-    "short_side": _bounded("short_side", "Pixels of the shorter side that the model works at."),
-    "start": Key(kind="text", choices=get_args(Start), about="Where the trajectory begins."),
-    "cross_frame": Key(kind="boolean", about="Frames attend to the shot's first."),
-    "anchor": Key(kind="text", about="A frame in whatever shot, as #48, 12.5 or timecode, whose look the shots share."),
-    "window": _bounded("window", "Frames sampled together."),
-    "overlap": _bounded("overlap", "Frames that neighbouring windows share."),
-    "batch": _bounded("batch", "Frames per network call."),
-    "upscale": Key(kind="text", choices=get_args(Upscale), about="Back to the source's size."),
-    "bars": Key(kind="text", choices=get_args(BlackBars), about="Black bars stay as they are, or are painted too."),
+_TABLES: dict[str, dict[str, Key]] = {"mask": MASK, "regions": REGION}
+"""What a table in the place of a value may say."""
+_BEHIND: dict[str, dict[str, Key]] = {
+    "controls": keys_of(ControlSpec),
+    "mask": {one.config_key: key_of(one) for one in settings_of(MaskSpec) if one.name in ("invert", "grow", "feather")},
 }
+"""What is said behind a key that a control or a mask has itself in Python."""
+
+
+def look_keys(options: type) -> dict[str, Key]:
+    """The keys of a look whose settings a dataclass holds."""
+    found: dict[str, Key] = {}
+    for name, key in keys_of(options).items():
+        found |= {name: replace(key, table=_TABLES.get(name, {})), **_BEHIND.get(name, {})}
+    return found
+
+
+LOOK = look_keys(RestyleOptions)
 """What a look may say of its render."""
-MODEL = Key(kind="text", about="A listed name, diffusers folder, .safetensors file or hub id.")
+MODEL = key_of(setting_of(RenderRequest, "model"))
 _OTHER_WAY = {"keep": "controls", "controls": "keep"}
 
 

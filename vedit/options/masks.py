@@ -10,11 +10,11 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal
 
 from vedit.checks.arguments import checked
-from vedit.checks.bounds import bound_fields, one_of
 from vedit.checks.rationals import rational
+from vedit.checks.setting import About, setting
 from vedit.errors import InputError, SettingError
 
 Propagation = Literal["auto", "none", "flow", "sam2"]
@@ -93,24 +93,73 @@ class KeyedPoint:
 class MaskSpec:
     """Where the picture changes: the union of what is given, then inverted, grown and feathered in this order."""
 
-    files: tuple[KeyedFile, ...] = ()
-    boxes: tuple[KeyedBox, ...] = ()
-    points: tuple[KeyedPoint, ...] = ()
-    subject: str | None = None
-    """What is changed, in words."""
-    background: str | None = None
-    """A subject in words; everything but it is changed."""
-    invert: bool = False
-    grow: float = 0.0
-    """Pixels of the source; negative shrinks."""
-    feather: float = 0.0
-    """Pixels of the source over which the edge fades, inwards and outwards together."""
-    propagate: Propagation = "auto"
-    """How a mask given for one moment follows the shot: `auto` is `flow`; `none` holds it to the next or the cut."""
-
-    def __post_init__(self) -> None:
-        bound_fields(self, ("grow", "feather"))
-        one_of("propagate", self.propagate, get_args(Propagation))
+    files: tuple[KeyedFile, ...] = setting(
+        (),
+        About(
+            "White where the picture changes: a video or image sequence on the source's timing, or a picture; one "
+            "drawn on the frame at TIME (seconds, timecode, #frame) is tracked through its shot.",
+            stage="mask",
+            metavar="FILE[@TIME]",
+            option="mask",
+            key="file",
+            several=True,
+            common=True,
+        ),
+    )
+    boxes: tuple[KeyedBox, ...] = setting(
+        (),
+        About(
+            "A box in pixels or per cent (25%,10%,50%,80%); several with TIME are one box that moves.",
+            stage="mask",
+            metavar="X,Y,W,H[@TIME]",
+            option="mask-box",
+            key="box",
+            several=True,
+        ),
+    )
+    points: tuple[KeyedPoint, ...] = setting(
+        (),
+        About(
+            "A point on the subject, with ! one outside it; needs SAM 2.",
+            stage="mask",
+            metavar="[!]X,Y[@TIME]",
+            option="mask-point",
+            key="point",
+            several=True,
+        ),
+    )
+    subject: str | None = setting(
+        None, About("Change what the words name, for instance 'the dog'.", stage="mask", metavar="WORDS")
+    )
+    background: str | None = setting(None, About("Change all but what the words name.", stage="mask", metavar="WORDS"))
+    invert: bool = setting(False, About("Change what is outside the mask.", stage="mask", option="invert-mask"))
+    grow: float = setting(
+        0.0,
+        About(
+            "Move the mask's edge outwards by that many pixels of the source; below 0 inwards.",
+            stage="mask",
+            bounds=(-10_000, 10_000),
+            metavar="PIXELS",
+        ),
+    )
+    feather: float = setting(
+        0.0,
+        About(
+            "Pixels of the source over which the mask's edge fades, inwards and outwards together.",
+            stage="mask",
+            bounds=(0, 10_000),
+            metavar="PIXELS",
+        ),
+    )
+    propagate: Propagation = setting(
+        "auto",
+        About(
+            "How a mask drawn on one frame is tracked: flow (auto), sam2, or none: it stays where it is.",
+            stage="mask",
+            once=True,
+        ),
+    )
+    """`none` holds it to the next one of the same mask, or to the cut."""
 
     def __bool__(self) -> bool:
         return bool(self.files or self.boxes or self.points or self.subject or self.background)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.checks.bounds import BOUNDS
 from vedit.errors import InputError, NotFiniteError
 from vedit.media.timecode import parse_moment
 from vedit.media.writing.atomic import write_whole
@@ -16,6 +15,7 @@ from vedit.media.writing.containers import default_output
 from vedit.media.writing.target import check_target
 from vedit.models.recipes import drawing
 from vedit.options.request import RenderRequest
+from vedit.options.table import BOUNDS
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.render.conditioning import ConditioningSource
 from vedit.render.finish_shot import finished_stills

@@ -1,0 +1,338 @@
+"""What may be said of how the picture changes, by the stage of a render that it decides; each stage checks itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from vedit.checks.arguments import checked
+from vedit.checks.rationals import shown
+from vedit.checks.setting import About, setting
+from vedit.errors import SettingError
+from vedit.options.masks import MaskSpec, RegionSpec
+from vedit.types import ControlSpec
+
+QualityName = Literal["draft", "standard", "high"]
+Preserve = Literal["structure", "motion", "faces"]
+Start = Literal["inversion", "noise"]
+Upscale = Literal["guided", "lanczos"]
+BlackBars = Literal["keep", "paint"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """The cost of a render: sampling steps, fixed-point iterations per inversion step, working short side."""
+
+    steps: int
+    fixed_point: int
+    short_side: int
+    """Pixels of the shorter side at which the model works; the source's own where that is smaller."""
+
+
+QUALITIES: dict[str, Quality] = {
+    "draft": Quality(steps=4, fixed_point=1, short_side=192),
+    "standard": Quality(steps=10, fixed_point=2, short_side=256),
+    "high": Quality(steps=20, fixed_point=2, short_side=384),
+}
+"""Of the model's own trajectory; one with few-step weights has other steps for some of them
+(`vedit.models.distilled`)."""
+
+DEFAULT_CONTROLS = (ControlSpec(kind="tile"), ControlSpec(kind="softedge"))
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What the picture becomes, how far, what of it stays, and where it changes."""
+
+    prompt: str = setting(
+        "",
+        About(
+            "The look to give, for instance 'woodcut'.",
+            stage="look",
+            short="p",
+            common=True,
+            plan="a shot without a prompt passes through untouched",
+            python="it may stay empty where regions have prompts",
+        ),
+    )
+    negative_prompt: str = setting(
+        "", About("What the result should not look like.", stage="look", common=True, once=True, host=True)
+    )
+    source_prompt: str = setting(
+        "a photograph",
+        About("What the source shows, in words; the inversion runs under it.", stage="look", once=True, host=True),
+    )
+    strength: float = setting(
+        1.0,
+        About(
+            "How much is regenerated; 0 passes the source through.",
+            stage="look",
+            bounds=(0, 1),
+            common=True,
+            once=True,
+            host=True,
+        ),
+    )
+    guidance: float | None = setting(
+        None,
+        About(
+            "How strictly the prompt is followed; 1 is without guidance.",
+            stage="look",
+            bounds=(0, 100),  # what is used is 1 to 20; far beyond, the numbers of the networks overflow
+            common=True,
+            once=True,
+            host=True,
+            unset="the model's own",
+        ),
+    )
+    """Of classifier-free guidance."""
+    controls: tuple[ControlSpec, ...] = setting(
+        DEFAULT_CONTROLS,
+        About(
+            "What keeps the structure; 'none' for no control.",
+            stage="look",
+            metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
+            option="control",
+            several=True,
+            common=True,
+            once=True,
+            host=True,
+            unset="tile, softedge",
+            python='as specifications or as --control has them ("softedge:0.8@0-0.6"), () for none',
+        ),
+    )
+    keep: Preserve | None = setting(
+        None,
+        About(
+            "What the result holds on to: controls by intent.",
+            stage="look",
+            once=True,
+            host=True,
+            cli="instead of --control",
+            python="instead of `controls`",
+        ),
+    )
+    mask: MaskSpec | None = setting(
+        None,
+        About(
+            "Where the picture changes.",
+            stage="mask",
+            metavar="FILE[@TIME], box:X,Y,W,H, subject:WORDS ...",
+            option="",
+            several=True,
+            unset="everywhere",
+            python="a specification, or a file as --mask has it",
+        ),
+    )
+    """Outside it the source's pixels stay."""
+    regions: tuple[RegionSpec, ...] = setting(
+        (),
+        About(
+            "A part of the picture with a prompt of its own; where nothing else has a prompt, only it changes.",
+            stage="mask",
+            metavar="MASK=PROMPT",
+            option="region",
+            several=True,
+            python="each as a specification or as --region has it (MASK=PROMPT)",
+        ),
+    )
+    allow_unknown: bool = setting(
+        False, About("Render a prompt of which the model knows no word, too.", stage="look", once=True)
+    )
+
+    def __post_init__(self) -> None:
+        for name in ("prompt", "negative_prompt", "source_prompt"):
+            _check_text(name, getattr(self, name))
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """Where the trajectory begins, and in which steps and at what size it is gone through."""
+
+    variation: float | None = setting(
+        None,
+        About(
+            "How much is drawn from the seed: more gives the look's own strokes, and less of the source's detail.",
+            stage="sampling",
+            bounds=(0, 1),
+            common=True,
+            once=True,
+            host=True,
+            unset="the look's own, mostly 0",
+        ),
+    )
+    """The part of the noise where sampling begins that is drawn, instead of the inverted source's own."""
+    seed: int = setting(
+        0,
+        About(
+            "Same seed, same frames; it acts where variation is above 0.",
+            stage="sampling",
+            bounds=(0, 2**63 - 1),  # TOML and JSON readers take 64 bits with a sign
+            common=True,
+            once=True,
+            host=True,
+        ),
+    )
+    quality: QualityName = setting(
+        "standard",
+        About(
+            "Sets the steps and the size that the model works at.",
+            stage="sampling",
+            common=True,
+            once=True,
+            host=True,
+        ),
+    )
+    steps: int | None = setting(
+        None,
+        About("Sampling steps, instead of the quality's.", stage="sampling", bounds=(1, 1000), once=True, host=True),
+    )
+    inversion_steps: int | None = setting(
+        None,
+        About(
+            "Steps in which the source is inverted, at most those of the sampling.",
+            stage="sampling",
+            bounds=(1, 1000),
+            option="",
+            unset="as many",
+        ),
+    )
+    fixed_point: int | None = setting(
+        None,
+        About(
+            "Fixed-point iterations of each inversion step, instead of the quality's.",
+            stage="sampling",
+            bounds=(1, 100),
+            option="",
+        ),
+    )
+    short_side: int | None = setting(
+        None,
+        About(
+            "Pixels of the shorter side that the model works at, instead of the quality's.",
+            stage="sampling",
+            bounds=(64, 4096),
+            option="",
+        ),
+    )
+    start: Start = setting(
+        "inversion",
+        About(
+            "Where the trajectory begins: the inverted source, or the source plus noise of the seed.",
+            stage="sampling",
+            option="",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        steps = self.resolved().steps
+        if self.inversion_steps is not None and self.inversion_steps > steps:
+            raise SettingError(
+                f"inversion_steps is {self.inversion_steps} of {steps} sampling steps",
+                remedy="give at most as many, or leave it out",
+            )
+        if self.start == "noise" and self.variation:
+            raise SettingError(
+                f"variation is {self.variation:g} with start noise, which is drawn from the seed as it is",
+                remedy="leave one of them out",
+            )
+
+    @property
+    def draws(self) -> bool:
+        """Whether anything is drawn from the seed where sampling begins."""
+        return self.start == "noise" or bool(self.variation)
+
+    def resolved(self) -> Quality:
+        """The preset with this render's own values in it."""
+        preset = QUALITIES[self.quality]
+        return Quality(
+            steps=self.steps if self.steps is not None else preset.steps,
+            fixed_point=self.fixed_point if self.fixed_point is not None else preset.fixed_point,
+            short_side=self.short_side if self.short_side is not None else preset.short_side,
+        )
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class Consistency:
+    """What the frames share with one another."""
+
+    cross_frame: bool = setting(True, About("Frames attend to the shot's first.", stage="consistency", option=""))
+    anchor: str | None = setting(
+        None,
+        About(
+            "A frame in whatever shot whose look the shots share, as seconds (12.5), timecode or #48.",
+            stage="consistency",
+            metavar="TIME",
+            common=True,
+            unset="each shot has a look to itself",
+        ),
+    )
+    batch: int = setting(
+        8,
+        About(
+            "Frames per network call: memory and speed, and the frames by a level at most.",
+            stage="model",
+            bounds=(1, 1_000_000),
+            once=True,
+            host=True,
+        ),
+    )
+    """It changes the last bits, since the order of sums goes with it."""
+    window: int = setting(
+        24,
+        About(
+            "Frames sampled together; decides the frames, like the seed.",
+            stage="consistency",
+            bounds=(1, 1_000_000),
+            once=True,
+            host=True,
+        ),
+    )
+    overlap: int | None = setting(
+        None,
+        About(
+            "Frames that neighbouring windows share, at most a third of the window.",
+            stage="consistency",
+            bounds=(0, 333_333),  # in the window at hand, a third of it: `vedit.diffusion.windows`
+            option="",
+            unset="4, or that third where it is less",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        if self.overlap is not None and self.overlap > self.window // 3:
+            raise SettingError(
+                f"overlap is {self.overlap} of a window of {self.window}",
+                remedy=f"give at most a third of the window, {self.window // 3}, or leave it out",
+            )
+
+
+@checked
+@dataclass(frozen=True, kw_only=True)
+class Finishing:
+    """What is made of the model's picture before it is written."""
+
+    upscale: Upscale = setting(
+        "guided",
+        About("Back to the source's size: guided by the source's edges, or plain.", stage="finishing", once=True),
+    )
+    bars: BlackBars = setting(
+        "keep",
+        About(
+            "Black bars around the picture, found in each shot: left as they are, or restyled too.",
+            stage="finishing",
+            once=True,
+        ),
+    )
+    """Kept they stay the source's to the last bit, and the model does not see them."""
+
+
+def _check_text(name: str, text: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        remedy = "write it in UTF-8, which the terminal or the caller has not done"
+        raise SettingError(f"{name} is no text: {shown(text)}", remedy=remedy) from None
