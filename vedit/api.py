@@ -46,7 +46,6 @@ def _called(
     source: RenderRequest | Path | str,
     *,
     prompt: str = "",
-    output: Path | str | None = None,
     negative_prompt: str = "",
     source_prompt: str = "a photograph",
     strength: float = 1.0,
@@ -55,6 +54,7 @@ def _called(
     keep: Preserve | None = None,
     mask: MaskSpec | Path | str | None = None,
     regions: Sequence[RegionSpec | str] = (),
+    allow_unknown: bool = False,
     variation: float | None = None,
     seed: int = 0,
     quality: QualityName = "standard",
@@ -70,7 +70,10 @@ def _called(
     overlap: int | None = None,
     upscale: Upscale = "guided",
     bars: BlackBars = "keep",
-    allow_unknown: bool = False,
+    looks: Mapping[int, RestyleOptions] | None = None,
+    shots: Sequence[Shot] | None = None,
+    locked: frozenset[int] = frozenset(),
+    output: Path | str | None = None,
     frames: str | None = None,
     model: str = "embedded",
     controlnets: Mapping[str, str] | Sequence[tuple[str, str]] = (),
@@ -78,13 +81,10 @@ def _called(
     rate: Fraction | int | None = None,
     track: int | None = None,
     allow_huge: bool = False,
-    looks: Mapping[int, RestyleOptions] | None = None,
-    shots: Sequence[Shot] | None = None,
-    locked: frozenset[int] = frozenset(),
     fresh: bool = False,
     keep_work: bool = False,
-    keep_frames: bool = False,
     purpose: Mapping[str, object] | None = None,
+    keep_frames: bool = False,
     codec: CodecName | None = None,
     preset: PresetName = "edit",
     bit_depth: BitDepth | None = None,
@@ -106,66 +106,70 @@ def _called(
 
     Args:
         source: the clip; or a request, which has its settings already: then only the last two may stand beside it.
-        prompt: the look to give; it may stay empty where `regions` or `looks` have prompts.
-        output: the file to write, or a folder that is there for NAME.LOOK.EXT in it; None is NAME.vedit.EXT beside the
-            source.
+        prompt: the look to give, for instance 'woodcut'; it may stay empty where regions have prompts.
         negative_prompt: what the result should not look like.
-        source_prompt: what the source shows; the inversion runs under it.
+        source_prompt: what the source shows, in words; the inversion runs under it.
         strength: 0 to 1: how much is regenerated; 0 is the source.
-        guidance: 0 to 100: how strictly the prompt is followed; 1 is without guidance, None the model's own.
-        controls: what keeps the structure, as specifications or as `--control` has them ("softedge:0.8@0-0.6"); () is
-            none, None is tile and softedge.
-        keep: "structure", "motion" or "faces": controls by intent, instead of `controls`.
-        mask: where the picture changes: a specification, or a file as `--mask` has it; None is everywhere.
-        regions: parts of the picture with prompts of their own, as specifications or as `--region` has them
-            (MASK=PROMPT).
-        variation: 0 to 1: how much of the noise where sampling begins is drawn from the seed; None is none.
+        guidance: 0 to 100: how strictly the prompt is followed; 1 is without guidance; None is the model's own.
+        controls: what keeps the structure; 'none' for no control; as specifications or as --control has them
+            ("softedge:0.8@0-0.6"), () for none; None is tile, softedge.
+        keep: "structure", "motion" or "faces": what the result holds on to: controls by intent; instead of controls.
+        mask: where the picture changes; a specification, or a file as --mask has it; None is everywhere.
+        regions: a part of the picture with a prompt of its own; where nothing else has a prompt, only it changes; each
+            as a specification or as --region has it (MASK=PROMPT).
+        allow_unknown: render a prompt of which the model knows no word, too.
+        variation: 0 to 1: how much is drawn from the seed: more gives the look's own strokes, and less of the source's
+            detail; None is the look's own, mostly 0.
         seed: 0 to 9223372036854775807: same seed, same frames; it acts where variation is above 0.
-        quality: "draft", "standard" or "high": sets the steps and the working size.
+        quality: "draft", "standard" or "high": sets the steps and the size that the model works at.
         steps: 1 to 1000: sampling steps, instead of the quality's.
-        inversion_steps: 1 to 1000: steps of the inversion, at most those of the sampling; None is as many.
+        inversion_steps: 1 to 1000: steps in which the source is inverted, at most those of the sampling; None is as
+            many.
         fixed_point: 1 to 100: fixed-point iterations of each inversion step, instead of the quality's.
         short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
-        start: "inversion" or "noise": where the trajectory begins.
+        start: "inversion" or "noise": where the trajectory begins: the inverted source, or the source plus noise of the
+            seed.
         cross_frame: frames attend to the shot's first.
-        anchor: the moment of the frame whose look the shots share, as seconds ("12.5"), timecode or "#48"; None: each
+        anchor: a frame in whatever shot whose look the shots share, as seconds (12.5), timecode or #48; None is each
             shot has a look to itself.
-        batch: 1 to 1000000: frames per network call.
-        window: 1 to 1000000: frames sampled together.
+        batch: 1 to 1000000: frames per network call: memory and speed, and the frames by a level at most.
+        window: 1 to 1000000: frames sampled together; decides the frames, like the seed.
         overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or that
             third where it is less.
-        upscale: "guided" or "lanczos": back to the source's size.
-        bars: "keep" or "paint": whether black bars around the picture stay as they are.
-        allow_unknown: render a prompt of which the model knows no word, too.
-        frames: part of the clip, START..END, as seconds, timecode or "#36..#96", END exclusive; None is the whole clip.
-        model: a name from the list of models, a diffusers folder, a .safetensors file, or a hub id.
-        controlnets: further control branches: kind -> folder, file or hub id.
-        device: "auto", "cpu", "cuda" or "mps".
-        rate: frames per second of an image sequence, above 0 up to 1000; None is 25.
-        track: number of the video stream, from 0, as `vedit probe` lists them; None is the film.
+        upscale: "guided" or "lanczos": back to the source's size: guided by the source's edges, or plain.
+        bars: "keep" or "paint": black bars around the picture, found in each shot: left as they are, or restyled too.
+        looks: number of a shot, from 1 -> how it changes; the others pass through; None: every shot under the settings.
+        shots: the shots of the whole clip, without gap or overlap; None detects them.
+        locked: numbers of shots that stay as the last render with keep_frames left them, whatever their look says now.
+        output: the result; or a folder that is there for NAME.LOOK.EXT in it; None is NAME.vedit.EXT beside the source.
+        frames: part of the clip, END exclusive: seconds (1.5..4), timecode (00:00:01:12..00:00:04:00) or frames
+            (#36..#96); None is the whole clip.
+        model: listed name, diffusers folder, .safetensors file or hub id.
+        controlnets: a further control branch for the model: folder, .safetensors file or hub id; as kind -> place.
+        device: "auto", "cpu", "cuda" or "mps": where to run.
+        rate: frames per second of an image sequence: 25, 23.976, 30000/1001; above 0 up to 1000; None is 25.
+        track: from 0 on: the video stream to take, by the number that 'vedit probe' lists; None is the film.
         allow_huge: read sources beyond the limits on frame size and length.
-        looks: number of a shot, from 1 -> how it changes; the others pass through. None: every shot under the settings.
-        shots: of the whole clip, without gap or overlap; None detects them.
-        locked: numbers of shots that stay as the last render with `keep_frames` left them.
-        fresh: do not go on from what an earlier call has kept.
-        keep_work: keep the sampled units, so that other output settings are quick.
-        keep_frames: keep every shot's finished frames, so that changing one shot is quick.
+        fresh: do not go on from what an earlier run has kept in OUT.vedit.
+        keep_work: keep what the model made: the same result with another codec or upscale does not run it again.
         purpose: what the caller knows the result by, as JSON has it; written into the result and its sidecar.
-        codec: of the result; None is the container's usual one.
-        preset: "web" is small and plays everywhere, "edit" visually lossless, "archive" lossless where the
-            codec can be.
-        bit_depth: 8, 10, 12 or 16 bits a sample, or the codec's next higher; None is the source's.
-        hardware: use the machine's hardware encoder for the codec.
+        keep_frames: keep every shot's finished frames, so that changing one shot only encodes the others anew.
+        codec: "h264", "hevc", "av1", "vp9", "prores", "dnxhr", "ffv1", "png", "jpeg", "tiff", "exr" or "gif": codec of
+            the result; None is the container's usual one.
+        preset: "web", "edit" or "archive": web: small, plays everywhere; edit: visually lossless; archive: lossless
+            where the codec can be.
+        bit_depth: 8, 10, 12 or 16: bits per sample, or the codec's next higher; None is the source's.
+        hardware: encode with this machine's hardware encoder for the codec, where there is one.
         label: write the IPTC label of media made with trained models.
         sidecar: write OUT.vedit.json beside the result.
-        strict: anything of the source that cannot be kept is an error rather than a note.
-        overwrite: files that are there may be replaced; the source never.
-        replaces: files that may be replaced without it, as long as they are as they were seen then.
-        drop_unsupported: leave out what the container or codec cannot hold, with a note, rather than refuse.
+        strict: stop before rendering where anything of the source cannot be kept.
+        overwrite: replace files that are already there; the source never.
+        replaces: files that may be replaced without overwrite, as long as they are as they were seen then.
+        drop_unsupported: leave out what the output's container or codec cannot hold, with a note, rather than refuse.
         drop_alpha: leave out transparency that the codec cannot hold, with a note, rather than refuse.
-        even: pad an odd side by one pixel where 4:2:0 needs an even one.
+        even: pad an odd side by a pixel where 4:2:0 needs an even one, instead of writing 4:4:4.
         interlaced: "deinterlace" or "weave": what is done with the fields of an interlaced source.
-        timecode: that of the source's first frame, where the source has none itself.
+        timecode: timecode of the source's first frame, where the source has none itself.
         side_by_side: also write source and result beside each other to this file.
         on_progress: told as frames pass the stages.
     """

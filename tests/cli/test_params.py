@@ -9,7 +9,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
-from vedit.cli.params import output_choices, output_options
+from vedit.cli.shared_options import output_choices, output_options
 from vedit.media.output import OutputOptions
 
 

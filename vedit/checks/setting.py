@@ -64,6 +64,8 @@ class About:
     """The same of the key of a plan."""
     python: str = ""
     """The same of the argument in Python."""
+    easier: str = ""
+    """The annotation of the argument in Python, where it takes more than the field holds."""
 
 
 @dataclass(frozen=True, kw_only=True)

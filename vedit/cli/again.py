@@ -4,65 +4,74 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast, get_args
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from vedit.cli import completion, params
+from vedit.cli import params
 from vedit.cli.console import estimate, jsonable, result_line, show, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
+from vedit.cli.setting_options import gathered, option_of
 from vedit.cli.several import Folder, file_of
+from vedit.cli.shared_options import Messages, fresh_option, messages_options, overwrite_option
 from vedit.cli.telling import Telling, talking
 from vedit.errors import InputError, VeditError
-from vedit.media.output import CodecName, PresetName
-from vedit.options.request import QUALITIES
-
-_LOOK = ("variation", "seed", "strength", "quality")
+from vedit.media.output import OutputOptions
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.options.source import SourceOptions
+from vedit.options.table import setting_of
 
 if TYPE_CHECKING:
-    from vedit.options.request import RenderRequest, RestyleOptions
     from vedit.render.outcome import RenderPlan
     from vedit.render.replay import Replay
+
+
+_LOOK = {
+    "prompt": "Another look.",
+    "variation": "Another part that is drawn from the seed.",
+    "seed": "Another seed.",
+    "strength": "Another strength.",
+    "quality": "Another quality, with its own steps and size.",
+}
+_WRITING = {"codec": "Another codec.", "preset": "Another preset of the codec."}
+
+
+def _other(holder: type, name: str, text: str) -> Any:
+    """A setting of the record as an option, which says nothing of it where it is not given."""
+    return option_of(setting_of(holder, name), help=text, default=None)
+
+
+def _said(**values: object) -> dict[str, object]:
+    """What is given."""
+    return {name: value for name, value in values.items() if value is not None}
 
 
 @click.command("again", short_help="Render again what OUT.vedit.json records.")
 @input_argument("record", "OUT.vedit.json")
 @click.option("-o", "--output", type=params.OUTPUT, help="The result, or FOLDER/.  [default: OUT beside the record]")
 @click.option("--source", type=params.FILE, help="The source, where it has moved.")
-@click.option("-p", "--prompt", shell_complete=completion.looks, help="Another look.")
-@click.option("--variation", type=params.number("variation"), help="Another part that is drawn from the seed.")
-@click.option("--seed", type=params.number("seed"), help="Another seed.")
-@click.option("--strength", type=params.number("strength"), help="Another strength.")
-@click.option("--quality", type=params.Choice(list(QUALITIES)), help="Another quality, with its own steps and size.")
-@params.range_option
-@click.option("--codec", type=params.Choice(get_args(CodecName)), help="Another codec.")
-@click.option("--preset", type=params.Choice(get_args(PresetName)), help="Another preset of the codec.")
-@click.option(
-    "--device",
-    type=params.Choice(["auto", "cpu", "cuda", "mps"]),
-    help="Where to run.  [default: as it was rendered]",
-)
-@params.overwrite_option
-@click.option("--fresh", is_flag=True, help="Do not go on from what an earlier run has kept in OUT.vedit.")
+@gathered("look", [_other(RestyleOptions, name, text) for name, text in _LOOK.items()], _said)
+@gathered("writing", [_other(OutputOptions, name, text) for name, text in _WRITING.items()], _said)
+@option_of(setting_of(SourceOptions, "frames"))
+@_other(RenderRequest, "device", "Where to run.  [default: as it was rendered]")
+@overwrite_option
+@fresh_option
 @click.option("--dry-run", is_flag=True, help="Check all that the record names, print the plan and stop.")
-@params.json_option
-@params.progress_option
-@params.quiet_option
+@messages_options
 def again_command(
     *,
     record: Path,
     output: Path | Folder | None,
     source: Path | None,
-    prompt: str | None,
+    look: dict[str, Any],
+    writing: dict[str, Any],
     frames: str | None,
     device: str | None,
     overwrite: bool,
     fresh: bool,
     dry_run: bool,
-    as_json: bool,
-    quiet: bool,
-    **changes: Any,
+    messages: Messages,
 ) -> None:
     """Render again what OUT.vedit.json, the record beside a result, says: with the same settings, weights and frames.
 
@@ -78,10 +87,6 @@ def again_command(
     """
     from vedit.render.replay import read_replay
 
-    look = {name: changes[name] for name in _LOOK if changes[name] is not None}
-    if prompt is not None:
-        look["prompt"] = prompt
-    writing = {name: changes[name] for name in ("codec", "preset") if changes[name] is not None}
     replay = read_replay(record, source=source, device=device)
     request = replace(
         _changed(replay.request, look),
@@ -92,14 +97,14 @@ def again_command(
     )
     same = not look and frames is None
     elsewhere = replay.elsewhere() if same else ()
-    telling = Telling(quiet=quiet)
+    telling = Telling(quiet=messages.quiet)
     telling.notes(elsewhere)
     with replay.on_its_threads():
         if dry_run:
-            _dry_run(replay, request, same=frames is None, as_json=as_json, quiet=quiet)
+            _dry_run(replay, request, same=frames is None, messages=messages)
         else:
             exact, whole = not elsewhere, frames is None
-            _render(replay, request, telling, same=same, exact=exact, whole=whole, as_json=as_json)
+            _render(replay, request, telling, same=same, exact=exact, whole=whole, as_json=messages.as_json)
 
 
 def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
@@ -130,15 +135,15 @@ def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
     return found
 
 
-def _dry_run(replay: Replay, request: RenderRequest, *, same: bool, as_json: bool, quiet: bool) -> None:
+def _dry_run(replay: Replay, request: RenderRequest, *, same: bool, messages: Messages) -> None:
     from vedit.render.replay import check_shots
     from vedit.render.run import plan
 
-    with progress(quiet=quiet) as report:
+    with progress(quiet=messages.quiet) as report:
         planned = plan(request, on_progress=report)
     if same:
         check_shots(replay, planned.shots)
-    if as_json:
+    if messages.as_json:
         show_json(planned)
         return
     show(f"{planned.output}: {planned.frames} frames of {planned.source}, {estimate(planned)}")

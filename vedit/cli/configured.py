@@ -8,12 +8,13 @@ from typing import Any, cast
 import click
 
 from vedit.cli.console import note
+from vedit.cli.grouped import Grouped
 from vedit.cli.settings import SETTINGS, SHARED, Setting, in_force, option_keys, shown
 
 _FOUND = "vedit.settings"
 
 
-class Configured(click.Command):
+class Configured(Grouped):
     """A command whose options may be said once for all."""
 
     keys: tuple[str, ...] = SHARED

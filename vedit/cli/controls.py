@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vedit.cli import completion, params
 from vedit.cli.console import say, show, show_json, size
+from vedit.cli.grouped import Grouped
 from vedit.cli.inputs import input_argument
-from vedit.cli.mask_params import mask_choices, mask_options
+from vedit.cli.mask_params import mask_options
 from vedit.cli.progress import progress
-from vedit.media.output import Interlaced, PresetName
+from vedit.cli.setting_options import gathered, option_of
+from vedit.cli.shared_options import overwrite_option, reading_options
+from vedit.media.output import OutputOptions
+from vedit.options.table import setting_of
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
-    from vedit.control_maps.export_paths import Format
     from vedit.control_maps.listing import KindInfo
     from vedit.control_maps.report import CheckReport, ShotReport
     from vedit.options.masks import MaskSpec
@@ -38,7 +39,30 @@ class KindOption(click.Option):
         return None if record is None else (record[0], f"{record[1]} {names}.")
 
 
-@click.command("controls", short_help="Write control maps, or check what a clip offers to them.")
+_FILES = (
+    click.option(
+        "--format",
+        "file_format",
+        type=params.Choice(_FORMATS),
+        help="png: pictures; exr: floats (raw inverse depth, flow in pixels); flo, png16 (KITTI): flow.  "
+        "[default: by the extension; video for a folder]",
+    ),
+    click.option(
+        "--sheet", type=params.FILE, metavar="FILE.png", help="Contact sheet: frames of the clip and their maps."
+    ),
+    click.option(
+        "--short-side",
+        "side",
+        type=click.IntRange(min=16),
+        help="Pixels of the shorter side at which maps are computed.  [default: the kind's own, else the source's]",
+    ),
+    option_of(setting_of(OutputOptions, "preset"), default="archive"),
+    overwrite_option,
+)
+"""What `vedit.control_maps.run.controls` takes of these names."""
+
+
+@click.command("controls", cls=Grouped, short_help="Write control maps, or check what a clip offers to them.")
 @input_argument(required=False)
 @click.option(
     "--kind",
@@ -55,30 +79,12 @@ class KindOption(click.Option):
     help="A folder (NAME.KIND.mp4 in it, and a contact sheet), a video, or numbered files (depth_%04d.png); "
     "of several kinds each takes the place of {kind} in the name, or joins it.",
 )
-@click.option(
-    "--format",
-    "wanted",
-    type=params.Choice(_FORMATS),
-    help="png: pictures; exr: floats (raw inverse depth, flow in pixels); flo, png16 (KITTI): flow.  "
-    "[default: by the extension; video for a folder]",
-)
-@click.option("--sheet", type=params.FILE, metavar="FILE.png", help="Contact sheet: frames of the clip and their maps.")
 @click.option("--check", is_flag=True, help="Write nothing; measure every shot and warn where a control would hurt.")
 @click.option("--strict", is_flag=True, help="With --check: exit 1 where there is a warning.")
 @click.option("--list", "listed", is_flag=True, help="List the kinds, what they need, and whether it is here.")
-@params.overwrite_option
-@params.range_option
-@click.option(
-    "--short-side",
-    type=click.IntRange(min=16),
-    help="Pixels of the shorter side at which maps are computed.  [default: the kind's own, else the source's]",
-)
-@params.preset_option("archive")
+@gathered("files", _FILES)
 @mask_options
-@params.rate_option
-@params.track_option
-@params.huge_option
-@params.interlaced_option
+@reading_options
 @params.json_option
 @params.quiet_option
 def controls_command(
@@ -86,22 +92,14 @@ def controls_command(
     source: Path | None,
     kind_text: str | None,
     output: str | None,
-    wanted: str | None,
-    sheet: Path | None,
     check: bool,
     strict: bool,
     listed: bool,
-    overwrite: bool,
-    frames: str | None,
-    short_side: int | None,
-    preset: PresetName,
-    rate: Fraction | None,
-    track: int | None,
-    allow_huge: bool,
-    interlaced: Interlaced,
+    files: dict[str, Any],
+    mask: MaskSpec | None,
+    reading: dict[str, Any],
     as_json: bool,
     quiet: bool,
-    **mask: Any,
 ) -> int:
     """Write control maps of INPUT with INPUT's timing, one video, image sequence or run of data files for each kind.
 
@@ -124,14 +122,12 @@ def controls_command(
         return 0
     if source is None:
         raise click.UsageError("name the clip: vedit controls INPUT --kind KIND -o DIR|FILE, or --check, or --list")
-    common = {"frames": frames, "rate": rate, "track": track, "allow_huge": allow_huge, "interlaced": interlaced}
     if check:
-        if output is not None or sheet is not None:
+        if output is not None or files["sheet"] is not None:
             raise click.UsageError("--check writes nothing: leave out -o and --sheet")
         kinds = params.kinds(kind_text) if kind_text is not None else None
-        spec = mask_choices(**mask)
-        return _check(source, kinds, mask=spec, strict=strict, as_json=as_json, quiet=quiet, **common)
-    if mask_choices(**mask) is not None:
+        return _check(source, kinds, mask=mask, strict=strict, as_json=as_json, quiet=quiet, **reading)
+    if mask is not None:
         raise click.UsageError("a mask is measured with --check; maps are of the whole picture")
     if kind_text is None or output is None:
         raise click.UsageError("name the maps and where they go: --kind KIND -o DIR|FILE; --list says which there are")
@@ -139,18 +135,7 @@ def controls_command(
 
     kinds = params.kinds(kind_text)
     with progress(quiet=quiet) as report:
-        written = controls(
-            source,
-            kinds,
-            output,
-            file_format=cast("Format | None", wanted),
-            sheet=sheet,
-            side=short_side,
-            preset=preset,
-            overwrite=overwrite,
-            on_progress=report,
-            **cast("Any", common),
-        )
+        written = controls(source, kinds, output, on_progress=report, **files, **reading)
     if not quiet:
         for note in written.notes:
             say(f"note: {note}")

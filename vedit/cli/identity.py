@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,7 +11,13 @@ from vedit.cli import params
 from vedit.cli.console import count, say, show, show_json, span
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
+from vedit.cli.setting_options import held
 from vedit.cli.several import Folder, file_of
+from vedit.cli.shared_options import writing_options
+from vedit.options.source import SourceOptions
+
+if TYPE_CHECKING:
+    from vedit.media.output import OutputOptions
 
 
 @click.command("identity", short_help="Pass a clip through unchanged, and check it.")
@@ -20,24 +25,18 @@ from vedit.cli.several import Folder, file_of
 @click.option(
     "-o", "--output", type=params.OUTPUT, required=True, help="The result, or FOLDER/ for NAME.same.EXT in it."
 )
-@params.range_option
-@params.output_options
-@params.rate_option
-@params.track_option
-@params.huge_option
+@held("reading", SourceOptions, "frames", "rate", "track", "allow_huge")
+@writing_options
 @params.json_option
 @params.quiet_option
 def identity_command(
     *,
     source: Path,
     output: Path | Folder,
-    frames: str | None,
-    rate: Fraction | None,
-    track: int | None,
-    allow_huge: bool,
+    reading: dict[str, Any],
+    writing: OutputOptions,
     as_json: bool,
     quiet: bool,
-    **writing: Any,
 ) -> None:
     """Check that vedit passes INPUT on unchanged: decode, pad, unpad, encode at its own size, compare.
 
@@ -53,20 +52,11 @@ def identity_command(
     from vedit.media.contract.identity import identity
     from vedit.options.output_names import in_folder
 
-    choices = params.output_choices(**writing)
-    target = file_of(output, lambda folder: in_folder(folder, source, "same", track=track, codec=choices.codec))
+    track, codec = reading["track"], writing.codec
+    target = file_of(output, lambda folder: in_folder(folder, source, "same", track=track, codec=codec))
     assert target is not None  # it is required
     with progress(quiet=quiet) as report:
-        result = identity(
-            source,
-            target,
-            frames=frames,
-            options=choices,
-            rate=rate,
-            track=track,
-            allow_huge=allow_huge,
-            on_progress=report,
-        )
+        result = identity(source, target, options=writing, on_progress=report, **reading)
     if not quiet:
         for note in result.notes:
             say(f"note: {note}")

@@ -4,28 +4,23 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import click
 
 from vedit.cli import params
 from vedit.cli.console import note, show, show_json, show_rows
 from vedit.cli.inputs import input_argument
-
-if TYPE_CHECKING:
-    from fractions import Fraction
+from vedit.cli.setting_options import held
+from vedit.options.source import SourceOptions
 
 
 @click.command("probe", short_help="Say what a clip holds.")
 @input_argument()
 @click.option("--frames", type=click.IntRange(min=0), default=0, metavar="N", help="Decode the first N frames too.")
-@params.rate_option
-@params.track_option
-@params.huge_option
+@held("reading", SourceOptions, "rate", "track", "allow_huge")
 @params.json_option
-def probe_command(
-    *, source: Path, frames: int, rate: Fraction | None, track: int | None, allow_huge: bool, as_json: bool
-) -> None:
+def probe_command(*, source: Path, frames: int, reading: dict[str, Any], as_json: bool) -> None:
     """Say what INPUT holds: size, rate, timecode, colour, sound, streams; from the headers and the first frame.
 
     INPUT is a video file, an image sequence (shot_%04d.png, shot_####.png) or a folder of one. It is opened in a
@@ -43,7 +38,7 @@ def probe_command(
     from vedit.media.reading.isolate import check_file
     from vedit.media.reading.tracks import choice_note
 
-    report = check_file(source, frames=frames, rate=rate, track=track, allow_huge=allow_huge)
+    report = check_file(source, frames=frames, **reading)
     metadata, space = report.metadata, working_space(report.metadata)
     decoded = f"{report.frames} of the first {frames}" + (
         f", {report.damaged} packets are damaged" if report.damaged else ""
@@ -57,6 +52,6 @@ def probe_command(
     show_rows(facts_of(metadata) | {"working": space} | ({"decoded": decoded} if frames else {}))
     for stream in metadata.streams:
         show(f"stream     {stream_text(stream)}")
-    choice = choice_note(metadata) if track is None else None
+    choice = choice_note(metadata) if reading["track"] is None else None
     if choice is not None:
         note(choice)

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from vedit.cli import completion, params
 from vedit.cli.configured import Configured
 from vedit.cli.console import count, jsonable, note, say, show, show_json, show_rows, span
-from vedit.cli.controlnets import controlnets
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
+from vedit.cli.setting_options import gathered, held, option_of
 from vedit.cli.settings import SHARED
-from vedit.options.request import QUALITIES, QualityName, RenderRequest, RestyleOptions
+from vedit.cli.shared_options import Messages, messages_options, overwrite_option
+from vedit.options.request import QualityName, RenderRequest, RestyleOptions
+from vedit.options.table import setting_of
 
 if TYPE_CHECKING:
     from vedit.gallery.files import GalleryFiles
@@ -32,6 +33,13 @@ class ConfiguredLooks(Configured):
     """The command shows what a render would look like: model and controls may be said once for both."""
 
     keys = (*SHARED, "model", "controlnet", "control")
+
+
+def _base(*, variation: float | None, quality: QualityName, control_texts: tuple[str, ...]) -> RestyleOptions:
+    """How all pictures are made."""
+    controls = params.controls(control_texts)
+    base = RestyleOptions(quality=quality, variation=variation)
+    return base if controls is None else replace(base, controls=controls)
 
 
 @click.command("looks", cls=ConfiguredLooks, short_help="Show a frame under every look, or list the looks.")
@@ -58,52 +66,39 @@ class ConfiguredLooks(Configured):
     metavar="N",
     help="Pictures of each look, of the seeds 0, 1, 2 ...; at --variation 0.6 where the look itself draws nothing.",
 )
-@click.option("--variation", type=params.number("variation"), help="How much is drawn from the seed.  [default: 0]")
-@click.option(
-    "--quality",
-    type=params.Choice(list(QUALITIES)),
-    default="draft",
-    show_default=True,
-    help="Sets the steps and the size that the model works at.",
+@gathered(
+    "base",
+    (
+        option_of(
+            setting_of(RestyleOptions, "variation"), help="How much is drawn from the seed.  [default: 0]", default=None
+        ),
+        option_of(setting_of(RestyleOptions, "quality"), default="draft"),
+        option_of(setting_of(RestyleOptions, "controls")),
+    ),
+    _base,
 )
-@params.control_option
-@params.model_option
-@params.controlnet_option
-@params.device_option
+@held("job", RenderRequest, "model", "controlnets", "device", "rate", "track", "allow_huge")
 @click.option(
     "-o",
     "--output",
     metavar="FOLDER",
     help="Where CLIP.looks.png and CLIP.looks.html go; it is made where it is not there.  [default: beside the clip]",
 )
-@params.overwrite_option
-@params.rate_option
-@params.track_option
-@params.huge_option
+@overwrite_option
 @click.option("--dry-run", is_flag=True, help="Say what would be shown and written, and stop.")
-@params.json_option
-@params.progress_option
-@params.quiet_option
+@messages_options
 def looks_command(
     *,
     source: Path | None,
     at: str | None,
     asked: tuple[str, ...],
     seeds: int,
-    variation: float | None,
-    quality: str,
-    control_texts: tuple[str, ...],
-    model: str,
-    controlnet_texts: tuple[str, ...],
-    device: str,
+    base: RestyleOptions,
+    job: dict[str, Any],
     output: str | None,
     overwrite: bool,
-    rate: Fraction | None,
-    track: int | None,
-    allow_huge: bool,
     dry_run: bool,
-    as_json: bool,
-    quiet: bool,
+    messages: Messages,
 ) -> None:
     """Show one frame of CLIP under every look of the model; without CLIP, list the looks.
 
@@ -127,27 +122,15 @@ def looks_command(
         idle = next((name for name, value in given.items() if value), None)
         if idle is not None:
             raise click.UsageError(f"{idle} is for a clip: name one, or leave it out to list the looks")
-        _list(model, as_json=as_json)
+        _list(job["model"], as_json=messages.as_json)
         return
-    if seeds > 1 and variation == 0:
+    if seeds > 1 and base.variation == 0:
         raise click.UsageError("--seeds needs a --variation above 0: with 0 nothing is drawn from the seed")
     from vedit.gallery.files import check_files, gallery_files
 
+    model = job["model"]
     looks = choose_looks(model, asked)
-    controls = params.controls(control_texts)
-    base = RestyleOptions(quality=cast("QualityName", quality), variation=variation)
-    if controls is not None:
-        base = replace(base, controls=controls)
-    request = RenderRequest(
-        source=source,
-        options=base,
-        model=model,
-        controlnets=controlnets(controlnet_texts),
-        device=device,
-        rate=rate,
-        track=track,
-        allow_huge=allow_huge,
-    )
+    request = RenderRequest(source=source, options=base, **job)
     files = gallery_files(source, output)
     check_files(files, source, overwrite=overwrite)
     wanted = [
@@ -156,9 +139,9 @@ def looks_command(
         for seed in range(seeds)
     ]
     if dry_run:
-        _dry_run(request, wanted, at, files, as_json=as_json, quiet=quiet)
+        _dry_run(request, wanted, at, files, as_json=messages.as_json, quiet=messages.quiet)
     else:
-        _gallery(request, wanted, at, files, overwrite=overwrite, as_json=as_json, quiet=quiet)
+        _gallery(request, wanted, at, files, overwrite=overwrite, as_json=messages.as_json, quiet=messages.quiet)
 
 
 Wanted = list[tuple[str, "Chosen", RestyleOptions]]

@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vedit.cli import params
 from vedit.cli.console import say, show, show_json
+from vedit.cli.grouped import Grouped
 from vedit.cli.inputs import input_argument
-from vedit.cli.mask_params import mask_choices, mask_options
+from vedit.cli.mask_params import mask_options
 from vedit.cli.progress import progress
+from vedit.cli.setting_options import held
 from vedit.cli.several import Folder, place_of
-from vedit.media.output import CodecName, PresetName
+from vedit.cli.shared_options import reading_options
+from vedit.media.output import OutputOptions
 
 if TYPE_CHECKING:
-    from fractions import Fraction
-
     from vedit.masks.export import MatteReport
-    from vedit.media.output import Interlaced
+    from vedit.options.masks import MaskSpec
 
 
-@click.command("mask", short_help="Preview a mask, or export it as a matte.")
+@click.command("mask", cls=Grouped, short_help="Preview a mask, or export it as a matte.")
 @input_argument()
 @mask_options
 @click.option(
@@ -35,35 +36,21 @@ if TYPE_CHECKING:
     "--alpha", is_flag=True, help="Write INPUT itself with the mask as alpha: .mov (ProRes 4444) or pictures."
 )
 @click.option("--preview", type=params.FILE, metavar="FILE.png", help="A contact sheet of every shot, the mask tinted.")
-@click.option(
-    "--codec", type=params.Choice(get_args(CodecName)), help="Codec of the matte.  [default: the container's]"
-)
-@params.preset_option("edit")
-@params.overwrite_option
-@params.range_option
-@params.rate_option
-@params.track_option
-@params.huge_option
-@params.interlaced_option
+@held("writing", OutputOptions, "codec", "preset", "overwrite")
+@reading_options
 @params.json_option
 @params.quiet_option
 def mask_command(
     *,
     source: Path,
+    mask: MaskSpec | None,
     output: Path | Folder | None,
     alpha: bool,
     preview: Path | None,
-    codec: CodecName | None,
-    preset: PresetName,
-    overwrite: bool,
-    frames: str | None,
-    rate: Fraction | None,
-    track: int | None,
-    allow_huge: bool,
-    interlaced: Interlaced,
+    writing: dict[str, Any],
+    reading: dict[str, Any],
     as_json: bool,
     quiet: bool,
-    **masking: Any,
 ) -> None:
     """Preview the mask of INPUT, or export it for an editor, with INPUT's timing.
 
@@ -78,31 +65,17 @@ def mask_command(
       vedit mask input.mp4 --subject "the dog" --alpha -o dog.mov
       vedit mask input.mp4 --mask roto.mov --invert-mask --grow -4 -o "matte_%04d.png"
     """
-    spec = mask_choices(**masking)
-    if spec is None:
+    if mask is None:
         raise click.UsageError("no mask is given: use --mask, --mask-box, --mask-point, --subject or --background")
     if output is None and preview is None:
         raise click.UsageError("nothing is asked for: name the matte with -o, or a contact sheet with --preview")
     if alpha and output is None:
         raise click.UsageError("--alpha needs the file to write: -o OUT.mov")
-    from vedit.masks.run import mask
+    from vedit.masks.run import mask as export
 
     with progress(quiet=quiet) as report:
-        done = mask(
-            source,
-            spec,
-            place_of(output),
-            alpha=alpha,
-            preview=preview,
-            frames=frames,
-            codec=codec,
-            preset=preset,
-            overwrite=overwrite,
-            rate=rate,
-            track=track,
-            allow_huge=allow_huge,
-            interlaced=interlaced,
-            on_progress=report,
+        done = export(
+            source, mask, place_of(output), alpha=alpha, preview=preview, on_progress=report, **writing, **reading
         )
     if not quiet:
         for note in done.notes:

@@ -10,6 +10,7 @@ import click
 from vedit.cli import params
 from vedit.cli.console import jsonable, note, show, show_json, show_rows
 from vedit.cli.mistyped import Group
+from vedit.cli.shared_options import overwrite_option
 from vedit.errors import InputError
 from vedit.nle_hosts.places import HOSTS
 
@@ -48,7 +49,7 @@ def nle_group() -> None:
 @_host
 @_folder
 @click.option("--vedit", "command", type=params.FILE, help="The vedit command to call.  [default: this one]")
-@params.overwrite_option
+@overwrite_option
 @params.json_option
 def install_command(*, host: str, folder: Path | None, command: Path | None, overwrite: bool, as_json: bool) -> None:
     """Put HOST's script into its folder and record where vedit is. A file that you changed is not replaced.

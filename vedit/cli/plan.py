@@ -4,25 +4,37 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from vedit.cli import completion, params
+from vedit.cli import params
 from vedit.cli.configured import Configured
 from vedit.cli.console import count, estimate, note, result_line, show, show_json
 from vedit.cli.inputs import input_argument
-from vedit.cli.prompts import allow_unknown_option, prompt_file_option, said_prompt
+from vedit.cli.prompts import prompt_file_option, said_prompt
+from vedit.cli.setting_options import gathered, held, option_of
 from vedit.cli.several import Folder, file_of, place_of
-from vedit.cli.shots import choices_of, detection_options
+from vedit.cli.shared_options import (
+    PROMPT,
+    Messages,
+    allow_unknown_option,
+    messages_options,
+    overwrite_option,
+    side_by_side_option,
+    whole_clip_options,
+    writing_options,
+)
+from vedit.cli.shots import detection_options
 from vedit.cli.telling import Telling, talking
+from vedit.options.request import RenderRequest
 
 if TYPE_CHECKING:
     from vedit.edits.run import PlanPreview
-    from vedit.media.output import Interlaced
+    from vedit.media.output import OutputOptions
     from vedit.render.outcome import RenderPlan
+    from vedit.shots.corrections import ShotChoices
 
 
 def _print_schema(context: click.Context, _param: click.Parameter, value: bool) -> None:
@@ -38,10 +50,11 @@ def _print_schema(context: click.Context, _param: click.Parameter, value: bool) 
 @click.option(
     "-o", "--output", type=params.OUTPUT, help="The plan, or FOLDER/.  [default: NAME.plan.toml beside INPUT]"
 )
-@click.option(
-    "-p", "--prompt", default="", shell_complete=completion.looks, help="The look of every shot that says nothing else."
+@gathered(
+    "prompt",
+    (option_of(PROMPT, help="The look of every shot that says nothing else."), prompt_file_option),
+    said_prompt,
 )
-@prompt_file_option
 @click.option("--no-thumbnails", is_flag=True, help="Write no folder of pictures beside the plan.")
 @click.option(
     "--schema",
@@ -52,26 +65,19 @@ def _print_schema(context: click.Context, _param: click.Parameter, value: bool) 
     help="Print the JSON schema of plan files, for editors, and stop.",
 )
 @detection_options
-@params.overwrite_option
-@params.rate_option
-@params.track_option
-@params.huge_option
-@params.interlaced_option
+@overwrite_option
+@whole_clip_options
 @params.json_option
 def plan_command(
     *,
     source: Path,
     output: Path | Folder | None,
     prompt: str,
-    prompt_file: Path | None,
     no_thumbnails: bool,
+    detection: ShotChoices,
     overwrite: bool,
-    rate: Fraction | None,
-    track: int | None,
-    allow_huge: bool,
-    interlaced: Interlaced,
+    reading: dict[str, Any],
     as_json: bool,
-    **detection: Any,
 ) -> None:
     """Find the shots of INPUT and write a plan: a TOML file with a table for each shot, and its picture beside.
 
@@ -86,19 +92,17 @@ def plan_command(
     """
     from vedit.edits.plan_template import plan_text, thumbnail_files, write_thumbnails
     from vedit.media.reading.read import open_video
-    from vedit.options.request import RenderRequest, RestyleOptions
+    from vedit.options.request import RestyleOptions
     from vedit.render.prompts import word_notes
     from vedit.shots.corrections import find_shots
     from vedit.shots.formats import write_text
 
-    prompt = said_prompt(prompt, prompt_file)
     name = f"{source.stem}.plan.toml"
     target = file_of(output, lambda folder: folder / name) or source.with_name(name)
     params.check_output(target, overwrite=overwrite, source=source)
-    choices = choices_of(**detection)
     folder = target.absolute().parent
-    with open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced) as reader:
-        found = find_shots(reader, choices)
+    with open_video(source, **reading) as reader:
+        found = find_shots(reader, detection)
         pictures: list[Path] = []
         if not no_thumbnails:
             pictures = thumbnail_files(found.shots, folder / f"{target.stem}.thumbnails", overwrite=overwrite)
@@ -107,8 +111,8 @@ def plan_command(
             found,
             source=_from(folder, source),
             prompt=prompt,
-            rate=rate,
-            track=track,
+            rate=reading["rate"],
+            track=reading["track"],
             thumbnails=[_from(folder, picture) for picture in pictures],
         )
         if pictures:
@@ -137,17 +141,13 @@ def plan_command(
     help="stills: a PNG with one frame of each shot; draft: the whole clip at draft quality, NAME.draft.EXT.",
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be rendered and stop.")
-@click.option("--side-by-side", type=params.FILE, metavar="FILE", help="Also write source and result side by side.")
+@side_by_side_option
 @click.option("--no-keep", is_flag=True, help="Keep nothing but locked shots: the next run renders the others anew.")
 @click.option("--allow-outside", is_flag=True, help="The plan may name files outside its own folder.")
 @allow_unknown_option
-@params.range_option
-@params.huge_option
-@params.output_options
-@click.option("--fresh", is_flag=True, help="Do not go on from what an earlier run has kept in OUT.vedit.")
-@params.json_option
-@params.progress_option
-@params.quiet_option
+@held("job", RenderRequest, "frames", "allow_huge", "fresh")
+@writing_options
+@messages_options
 def edit_command(
     *,
     plan_path: Path,
@@ -158,12 +158,9 @@ def edit_command(
     no_keep: bool,
     allow_outside: bool,
     allow_unknown: bool,
-    frames: str | None,
-    allow_huge: bool,
-    fresh: bool,
-    as_json: bool,
-    quiet: bool,
-    **writing: Any,
+    job: dict[str, Any],
+    writing: OutputOptions,
+    messages: Messages,
 ) -> None:
     """Render the clip of PLAN: each shot in the look that the plan gives it. Shots without a look stay as they are.
 
@@ -183,21 +180,19 @@ def edit_command(
     """
     from vedit.edits.run import edit
 
-    telling = Telling(quiet=quiet)
+    telling, as_json = Telling(quiet=messages.quiet), messages.as_json
     with talking(telling, renders=not dry_run and preview != "stills") as heard:
         done = edit(
             plan_path,
             output=place_of(output),
             preview=preview,
             dry_run=dry_run,
-            frames=frames,
             side_by_side=side_by_side,
             keep=not no_keep,
-            fresh=fresh,
             allow_outside=allow_outside,
             allow_unknown=allow_unknown,
-            allow_huge=allow_huge,
-            writing=params.output_choices(**writing),
+            writing=writing,
+            **job,
             **heard,
         )
     if done.stills is not None:

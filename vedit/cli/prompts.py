@@ -6,34 +6,34 @@ from pathlib import Path
 
 import click
 
-from vedit.cli import params
+from vedit.cli.grouped import option
 from vedit.errors import InputError
 
 _MOST_BYTES = 64 * 2**10
 """Of a prompt in a file: a hundred times what any model reads."""
-prompt_file_option = click.option(
+prompt_file_option = option(
     "--prompt-file",
     type=click.Path(path_type=Path, allow_dash=True),
     metavar="FILE",
     help="Read the prompt from a text file; - is stdin.",
+    stage="look",
 )
-allow_unknown_option = params.switch("--allow-unknown", "Render a prompt of which the model knows no word, too.")
 
 
-def said_prompt(prompt: str, file: Path | None) -> str:
+def said_prompt(prompt: str, prompt_file: Path | None) -> str:
     """What `--prompt` says, or what is in the file of `--prompt-file`, in one line.
 
     Raises:
         InputError: the file cannot be read, or is no text of a prompt's size.
         click.UsageError: both are given.
     """
-    if file is None:
+    if prompt_file is None:
         return prompt
     if prompt.strip():
         raise click.UsageError("--prompt and --prompt-file exclude each other")
-    name = "stdin" if file == Path("-") else str(file)
+    name = "stdin" if prompt_file == Path("-") else str(prompt_file)
     try:
-        with click.open_file(str(file), "rb") as stream:
+        with click.open_file(str(prompt_file), "rb") as stream:
             raw = stream.read(_MOST_BYTES + 1)
     except OSError as error:
         raise InputError(f"{name} cannot be read: {error.strerror}", remedy="check the path of --prompt-file") from None

@@ -1,157 +1,140 @@
-"""The options of `vedit restyle`, in the order of its help."""
+"""The options of `vedit restyle`, and the look that they say."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, TypeVar, get_args
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import click
 
-from vedit.cli import completion, params
-from vedit.cli.inputs import input_argument
-from vedit.cli.mask_params import mask_options
-from vedit.cli.prompts import allow_unknown_option, prompt_file_option
-from vedit.options.request import QUALITIES, BlackBars, Preserve, RestyleOptions
+from vedit.checks.setting import settings_of
+from vedit.cli import params
+from vedit.cli.console import count
+from vedit.cli.grouped import option
+from vedit.cli.mask_params import MASK_OPTIONS, mask_of, with_edge
+from vedit.cli.prompts import prompt_file_option, said_prompt
+from vedit.cli.setting_options import Command, decorated, gathered, option_of, options_of, values_of
+from vedit.cli.shared_options import job_options, messages_options, side_by_side_option, writing_options
+from vedit.errors import InputError
+from vedit.options.masks import parse_region
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.types import ControlSpec
 
-DEFAULTS = RestyleOptions(prompt="")
-Function = TypeVar("Function", bound=Callable[..., Any])
-
-_OPTIONS: tuple[Callable[[Any], Any], ...] = (
-    input_argument("sources", "INPUT...", several=True),
-    click.option(
-        "-p", "--prompt", default="", shell_complete=completion.looks, help="The look to give, for instance 'woodcut'."
-    ),
+_LOOK = (
+    *options_of(RestyleOptions, "prompt"),
     prompt_file_option,
-    click.option("--negative-prompt", default=DEFAULTS.negative_prompt, help="What the result should not look like."),
-    click.option(
-        "--source-prompt",
-        default=DEFAULTS.source_prompt,
-        show_default=True,
-        help="What the source shows, in words.",
+    *(option_of(one) for one in settings_of(RestyleOptions) if one.option and one.name not in ("prompt", "regions")),
+    *options_of(ControlSpec),
+    *MASK_OPTIONS,
+    *options_of(RestyleOptions, "regions"),
+)
+
+
+def look_of(**values: Any) -> RestyleOptions:
+    """The values of the options that say how the picture changes.
+
+    Raises:
+        InputError: there is no prompt, or a value cannot be understood.
+        click.UsageError: two options do not go together.
+    """
+    prompt = said_prompt(values["prompt"], values["prompt_file"])
+    regions = tuple(parse_region(text) for text in values["region_texts"])
+    if not prompt.strip() and not regions:
+        raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "woodcut"')
+    mask = mask_of(**values)
+    shaped = [f"--{name}" for name in ("grow", "feather") if values[name]]
+    if shaped and not regions and mask is None:
+        raise click.UsageError(f"{shaped[0]} has no mask to act on: name one with --mask, --mask-box or --subject")
+    controls = params.controls(values["control_texts"])
+    if values["keep"] is not None and controls is not None:
+        raise click.UsageError("--keep and --control exclude each other")
+    usual = RestyleOptions().controls
+    said: dict[str, Any] = values_of(RestyleOptions, values) | {"prompt": prompt}
+    return RestyleOptions(
+        **said,
+        controls=params.controls_from(values["from_texts"], usual if controls is None else controls),
+        mask=mask,
+        regions=with_edge(regions, **values),
+    )
+
+
+look_options = gathered("look", _LOOK, look_of)
+"""`look: RestyleOptions`."""
+
+
+_INSTEAD = (
+    option("--dry-run", is_flag=True, help="Print the plan and stop.", stage="run", common=True),
+    option(
+        "--preview",
+        is_flag=True,
+        help="Render three stills per shot into OUT.LOOK.preview.png and stop.",
+        stage="run",
+        common=True,
     ),
-    allow_unknown_option,
-    click.option(
-        "--strength",
-        type=params.number("strength"),
-        default=DEFAULTS.strength,
-        show_default=True,
-        help="How much is regenerated; 0 passes the source through.",
-    ),
-    click.option(
-        "--guidance",
-        type=params.number("guidance"),
-        help="How strictly the prompt is followed; 1 is without guidance.  [default: the model's own]",
-    ),
-    params.control_option,
-    click.option(
-        "--keep", type=params.Choice(list(get_args(Preserve))), help="Controls by intent, instead of --control."
-    ),
-    click.option(
-        "--from",
-        "source_texts",
-        multiple=True,
-        metavar="KIND=FILE",
-        help="A control video made elsewhere, on INPUT's timing; repeatable.",
-    ),
-    mask_options,
-    click.option(
-        "--region",
-        "region_texts",
-        multiple=True,
-        metavar="MASK=PROMPT",
-        help="A part of the picture with a prompt of its own; without --prompt only it changes; repeatable.",
-    ),
-    click.option(
-        "--variation",
-        type=params.number("variation"),
-        help="How much is drawn from the seed: more gives the look's own strokes, and less of the source's detail.  "
-        "[default: the look's own, mostly 0]",
-    ),
-    click.option(
-        "--seed",
-        type=params.number("seed"),
-        default=DEFAULTS.seed,
-        show_default=True,
-        help="Same seed, same frames; another one is another variation.",
-    ),
-    click.option(
-        "--quality",
-        type=params.Choice(list(QUALITIES)),
-        default=DEFAULTS.quality,
-        show_default=True,
-        help="Sets the steps and the size that the model works at.",
-    ),
-    click.option("--steps", type=params.number("steps"), help="Sampling steps, instead of the quality's."),
-    params.model_option,
-    params.controlnet_option,
-    params.device_option,
-    params.anchor_option,
-    click.option(
-        "--window",
-        type=params.number("window"),
-        default=DEFAULTS.window,
-        show_default=True,
-        help="Frames sampled together; decides the frames, like the seed.",
-    ),
-    click.option(
-        "--batch",
-        type=params.number("batch"),
-        default=DEFAULTS.batch,
-        show_default=True,
-        help="Frames per network call: memory and speed, and the frames by a level at most.",
-    ),
-    click.option(
-        "--upscale",
-        type=params.Choice(["guided", "lanczos"]),
-        default=DEFAULTS.upscale,
-        show_default=True,
-        help="Back to the source's size: guided by the source's edges, or plain.",
-    ),
-    click.option(
-        "--bars",
-        type=params.Choice(list(get_args(BlackBars))),
-        default=DEFAULTS.bars,
-        show_default=True,
-        help="Black bars around the picture, found in each shot: left as they are, or restyled too.",
-    ),
-    click.option(
-        "-o",
-        "--output",
-        type=params.OUTPUT,
-        help="The result, or FOLDER/ for NAME.LOOK.EXT in it.  [default: NAME.vedit.EXT beside the source]",
-    ),
-    click.option("--side-by-side", type=params.FILE, metavar="FILE", help="Also write source and result side by side."),
-    params.range_option,
-    params.rate_option,
-    params.track_option,
-    params.huge_option,
-    params.output_options,
-    click.option("--fresh", is_flag=True, help="Do not go on from what an earlier run has kept in OUT.vedit."),
-    params.switch(
-        "--keep-work", "Keep what the model made: the same OUT with another --codec or --upscale does not run it again."
-    ),
-    click.option("--dry-run", is_flag=True, help="Print the plan and stop."),
-    click.option(
+    option(
         "--count",
         "seeds",
         type=click.IntRange(min=1, max=64),
         metavar="N",
         help="Make one frame under N seeds, from --seed on, as OUT.seed-S.png, and stop.",
+        stage="run",
     ),
-    click.option(
+    option(
         "--at",
         metavar="TIME",
         help="The frame of --count: seconds, timecode or #frame.  [default: the middle]",
+        stage="run",
     ),
-    click.option("--preview", is_flag=True, help="Render three stills per shot into OUT.LOOK.preview.png and stop."),
-    params.json_option,
-    params.progress_option,
-    params.quiet_option,
+)
+"""What is made in the place of the result."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Instead:
+    """What is made in the place of the result."""
+
+    dry_run: bool
+    preview: bool
+    seeds: int | None
+    at: str | None
+
+    def check(self, sources: Sequence[Path], side_by_side: Path | None) -> None:
+        """Refuse what does not go together.
+
+        Raises:
+            InputError: several inputs go into one file.
+            click.UsageError: two options exclude each other.
+        """
+        if self.dry_run and self.preview:
+            raise click.UsageError("--dry-run and --preview exclude each other")
+        if self.seeds is not None and (self.dry_run or self.preview or side_by_side is not None):
+            other = "--dry-run" if self.dry_run else "--preview" if self.preview else "--side-by-side"
+            raise click.UsageError(f"--count and {other} exclude each other")
+        if self.at is not None and self.seeds is None:
+            raise click.UsageError("--at names the frame of --count: add it, or leave --at out")
+        if self.seeds is not None and len(sources) > 1:
+            raise click.UsageError("--count makes variations of one input: name one")
+        if side_by_side is not None and len(sources) > 1:
+            raise InputError(
+                f"--side-by-side names one file, for {count(len(sources), 'input')}",
+                remedy="leave it out, or name one input",
+            )
+
+
+_OPTIONS = (
+    look_options,
+    job_options,
+    *options_of(RenderRequest, "output"),
+    side_by_side_option,
+    writing_options,
+    gathered("instead", _INSTEAD, Instead),
+    messages_options,
 )
 
 
-def restyle_options(function: Function) -> Function:
-    """Give a command's function all of them."""
-    for option in reversed(_OPTIONS):
-        function = option(function)
-    return function
+def restyle_options(command: Command) -> Command:
+    """Give a command's function all of them, gathered: `look`, `job`, `output`, `side_by_side`, `writing`, `instead`,
+    `messages`."""
+    return decorated(command, _OPTIONS)

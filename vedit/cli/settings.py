@@ -17,11 +17,13 @@ from typing import Any, Literal, cast
 import click
 
 from vedit.checks.nearest import nearest
+from vedit.checks.setting import settings_of
 from vedit.checks.structured import read_toml
 from vedit.cli import params
 from vedit.cli.controlnets import controlnets
 from vedit.errors import InputError
 from vedit.options.look_schema import Key, check_table
+from vedit.options.table import HOLDERS
 
 PREFIX = "VEDIT_"
 VARIABLE = "VEDIT_CONFIG"
@@ -43,47 +45,11 @@ OWN_VARIABLES = (
 )
 """Variables of this program, behind the prefix, that are no option's."""
 
-_WRITTEN = (
-    "codec",
-    "preset",
-    "bit_depth",
-    "hardware",
-    "no_label",
-    "no_sidecar",
-    "strict",
-    "drop_unsupported",
-    "drop_alpha",
-    "even",
-    "interlaced",
-)
-SETTINGS = (
-    "negative_prompt",
-    "source_prompt",
-    "strength",
-    "guidance",
-    "control",
-    "keep",
-    "propagate",
-    "variation",
-    "seed",
-    "quality",
-    "steps",
-    "model",
-    "controlnet",
-    "device",
-    "window",
-    "batch",
-    "upscale",
-    "bars",
-    *_WRITTEN,
-    "keep_work",
-    "allow_unknown",
-    "allow_huge",
-    "quiet",
-)
+_SAID = {one.config_key: one for holder in HOLDERS for one in settings_of(holder) if one.about.once and one.option}
+SETTINGS = (*_SAID, "quiet")
 """The options of `vedit restyle` that can be said once for all. Not what is true of one clip (its look, masks, range,
 rate), not where a result goes, and nothing by which a file would be replaced without being asked each time."""
-SHARED = (*_WRITTEN, "device", "allow_huge", "quiet")
+SHARED = (*(key for key, one in _SAID.items() if one.about.shared), "quiet")
 """Those that hold for the other commands that render, too: a plan and a timeline say themselves how the picture
 changes."""
 

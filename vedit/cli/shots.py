@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -12,16 +12,14 @@ from vedit.cli import params
 from vedit.cli.console import json_text, note, show, show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.listed import Listed
+from vedit.cli.setting_options import gathered
+from vedit.cli.shared_options import overwrite_option, whole_clip_options
 from vedit.errors import InputError
 from vedit.registry.shot_detectors import DEFAULT, shot_detectors
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from vedit.media.output import Interlaced
     from vedit.shots.corrections import ShotChoices
 
-Command = TypeVar("Command", bound="Callable[..., Any]")
 _OPTIONS = (
     click.option(
         "--detector",
@@ -51,13 +49,6 @@ _OPTIONS = (
 )
 
 
-def detection_options(command: Command) -> Command:
-    """Decorate a command with what says how shots are found; its parameters go to `choices_of`."""
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
-
-
 def choices_of(
     *,
     detector: str,
@@ -67,7 +58,7 @@ def choices_of(
     remove: tuple[str, ...],
     split_transitions: bool,
 ) -> ShotChoices:
-    """The values of the options that `detection_options` adds."""
+    """The values of the options that say how shots are found."""
     from vedit.shots.corrections import ShotChoices
 
     return ShotChoices(
@@ -78,6 +69,10 @@ def choices_of(
         remove=remove,
         split_transitions=split_transitions,
     )
+
+
+detection_options = gathered("detection", _OPTIONS, choices_of)
+"""`detection: ShotChoices`, how shots are found."""
 
 
 @click.command("shots", short_help="List the shots of a clip.")
@@ -91,23 +86,17 @@ def choices_of(
     multiple=True,
     help="Also write a .csv, .json, .edl, .otio, .html (pictures within) or .png (contact sheet); repeatable.",
 )
-@params.overwrite_option
-@params.rate_option
-@params.track_option
-@params.huge_option
-@params.interlaced_option
+@overwrite_option
+@whole_clip_options
 @params.json_option
 def shots_command(
     *,
     source: Path,
+    detection: ShotChoices,
     outputs: tuple[Path, ...],
     overwrite: bool,
-    rate: Fraction | None,
-    track: int | None,
-    allow_huge: bool,
-    interlaced: Interlaced,
+    reading: dict[str, Any],
     as_json: bool,
-    **detection: Any,
 ) -> None:
     """List the shots of INPUT: number, frames (END exclusive), time, and fades or dissolves. Decodes the clip once.
 
@@ -126,9 +115,8 @@ def shots_command(
         if path.suffix.lower() not in SUFFIXES:
             raise InputError(f"{path} is no list of shots", remedy=f"use one of {', '.join(SUFFIXES)}")
         params.check_output(path, overwrite=overwrite, source=source)
-    choices = choices_of(**detection)
-    with open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced) as reader:
-        found = find_shots(reader, choices)
+    with open_video(source, **reading) as reader:
+        found = find_shots(reader, detection)
         index, warnings = reader.index(), reader.warnings
         listed = ListedShots(reader=reader, found=found)
         for warning in warnings:

@@ -3,27 +3,95 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from vedit.cli import completion, params
+from vedit.cli import params
 from vedit.cli.configured import Configured
 from vedit.cli.console import CELL, count, note, printable, show, show_json
+from vedit.cli.grouped import option
 from vedit.cli.inputs import input_argument
-from vedit.cli.prompts import allow_unknown_option
+from vedit.cli.setting_options import gathered, option_of, options_of
+from vedit.cli.shared_options import Messages, allow_unknown_option, messages_options, writing_options
 from vedit.cli.telling import Telling, talking
 from vedit.errors import InputError
-from vedit.options.request import QUALITIES
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.options.table import setting_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from fractions import Fraction
 
+    from vedit.media.output import OutputOptions
     from vedit.nle.model import Timeline, TimelineClip
-    from vedit.options.request import QualityName
 
 HANDLES = 8
+
+
+_SETTINGS = (
+    option(
+        "--handles",
+        type=click.IntRange(min=0),
+        default=HANDLES,
+        show_default=True,
+        help="Frames on either side of what a clip shows, where the media has them.",
+        stage="source",
+    ),
+    option(
+        "--rate",
+        type=params.RateType(),
+        metavar="RATE",
+        help="Frames per second of an EDL: 25, 23.976, 30000/1001.",
+        stage="source",
+    ),
+    option(
+        "--media",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        multiple=True,
+        metavar="FOLDER",
+        help="Read media of this folder too; media that moved is looked for in it. May be given more than once.",
+        stage="source",
+    ),
+    option("--any-media", is_flag=True, help="Read media wherever the timeline says it lies.", stage="source"),
+    option("--skip-missing", is_flag=True, help="Leave clips as they are whose media is not found.", stage="source"),
+    option(
+        "--allow-outside",
+        is_flag=True,
+        help="LOOKS.TOML may name masks, control videos and models outside its own folder.",
+        stage="look",
+    ),
+    allow_unknown_option,
+    option(
+        "--results",
+        type=click.Path(path_type=Path, exists=True, file_okay=False),
+        metavar="FOLDER",
+        help="Where the results go.  [default: beside each source]",
+        stage="output",
+    ),
+    option(
+        "--container",
+        type=params.Choice(["mov", "mp4", "mkv", "mxf"]),
+        help="What the results are written as.  [default: as each source is]",
+        stage="output",
+    ),
+    option_of(
+        setting_of(RestyleOptions, "quality"),
+        help="For all clips, whatever the looks say: draft for a try.",
+        default=None,
+    ),
+    option_of(
+        setting_of(RenderRequest, "model"),
+        help="For all clips, whatever the looks say: listed name, folder, .safetensors file, hub id.",
+        default=None,
+    ),
+    *options_of(RenderRequest, "device", "allow_huge"),
+    option_of(
+        setting_of(RenderRequest, "fresh"),
+        help="Render again what is there already, from the start; takes --overwrite.",
+    ),
+    option_of(setting_of(RenderRequest, "keep_work"), help="Keep what the model made of every clip."),
+)
+"""What `vedit.nle.run.timeline` takes of these names."""
 
 
 @click.command("timeline", cls=Configured, short_help="Restyle the clips of a timeline from an editing system.")
@@ -42,83 +110,20 @@ HANDLES = 8
     type=params.FILE,
     help="The timeline that shows the results.  [default: NAME.vedit.EXT beside TIMELINE]",
 )
-@click.option(
-    "--handles",
-    type=click.IntRange(min=0),
-    default=HANDLES,
-    show_default=True,
-    help="Frames on either side of what a clip shows, where the media has them.",
-)
-@click.option(
-    "--rate", type=params.RateType(), metavar="RATE", help="Frames per second of an EDL: 25, 23.976, 30000/1001."
-)
-@click.option(
-    "--media",
-    "folders",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    multiple=True,
-    metavar="FOLDER",
-    help="Read media of this folder too; media that moved is looked for in it. May be given more than once.",
-)
-@click.option("--any-media", is_flag=True, help="Read media wherever the timeline says it lies.")
-@click.option("--skip-missing", is_flag=True, help="Leave clips as they are whose media is not found.")
-@click.option(
-    "--allow-outside", is_flag=True, help="LOOKS.TOML may name masks, control videos and models outside its own folder."
-)
-@allow_unknown_option
-@click.option(
-    "--results",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
-    metavar="FOLDER",
-    help="Where the results go.  [default: beside each source]",
-)
-@click.option(
-    "--container",
-    type=params.Choice(["mov", "mp4", "mkv", "mxf"]),
-    help="What the results are written as.  [default: as each source is]",
-)
-@click.option(
-    "--quality", type=params.Choice(list(QUALITIES)), help="For all clips, whatever the looks say: draft for a try."
-)
-@click.option(
-    "--model",
-    shell_complete=completion.models,
-    help="For all clips, whatever the looks say: listed name, folder, .safetensors file, hub id.",
-)
-@params.device_option
-@params.huge_option
-@params.output_options
-@click.option("--fresh", is_flag=True, help="Render again what is there already, from the start; takes --overwrite.")
-@click.option("--keep-work", is_flag=True, help="Keep what the model made of every clip.")
+@gathered("settings", _SETTINGS)
+@writing_options
 @click.option("--dry-run", is_flag=True, help="Say what would be rendered, where, with which look, and stop.")
-@params.json_option
-@params.progress_option
-@params.quiet_option
+@messages_options
 def timeline_command(
     *,
     source: Path,
     as_list: bool,
     edits: Path | None,
     output: Path | None,
-    handles: int,
-    rate: Fraction | None,
-    folders: tuple[Path, ...],
-    any_media: bool,
-    skip_missing: bool,
-    allow_outside: bool,
-    allow_unknown: bool,
-    results: Path | None,
-    container: str | None,
-    quality: str | None,
-    model: str | None,
-    device: str,
-    allow_huge: bool,
-    fresh: bool,
-    keep_work: bool,
+    settings: dict[str, Any],
+    writing: OutputOptions,
     dry_run: bool,
-    as_json: bool,
-    quiet: bool,
-    **more: Any,
+    messages: Messages,
 ) -> None:
     """Restyle clips of TIMELINE, and write a timeline that shows the results at the same place.
 
@@ -140,43 +145,30 @@ def timeline_command(
     if not as_list and edits is None and output is None and not dry_run:
         raise InputError("nothing is asked for", remedy="give --list, or --edits looks.toml and -o OUT")
     if as_list:
-        _list(source, rate, folders, any_media, as_json=as_json)
+        _list(source, settings, as_json=messages.as_json)
         return
     from vedit.cli.timeline_run import say_render, show_run
     from vedit.nle.run import ignore_render, timeline
 
-    with talking(Telling(quiet=quiet), each="render", renders=not dry_run) as heard:
+    with talking(Telling(quiet=messages.quiet), each="render", renders=not dry_run) as heard:
         run = timeline(
             source,
             edits,
             output=output,
-            handles=handles,
-            rate=rate,
-            media=folders,
-            any_media=any_media,
-            skip_missing=skip_missing,
-            allow_outside=allow_outside,
-            results=results,
-            container=container,
-            model=model,
-            quality=cast("QualityName | None", quality),
-            device=device,
-            writing=params.output_choices(**more),
-            allow_unknown=allow_unknown,
-            allow_huge=allow_huge,
-            fresh=fresh,
-            keep_work=keep_work,
+            writing=writing,
             dry_run=dry_run,
-            on_render=ignore_render if quiet else say_render,
+            **settings,
+            on_render=ignore_render if messages.quiet else say_render,
             **heard,
         )
-    show_run(run, dry=dry_run, as_json=as_json)
+    show_run(run, dry=dry_run, as_json=messages.as_json)
 
 
-def _list(source: Path, rate: Fraction | None, folders: tuple[Path, ...], any_media: bool, *, as_json: bool) -> None:
+def _list(source: Path, settings: dict[str, Any], *, as_json: bool) -> None:
     from vedit.nle.read import read_timeline
 
-    timeline = read_timeline(source, rate=rate, folders=folders, anywhere=any_media).timeline
+    rate, folders, anywhere = (settings[name] for name in ("rate", "media", "any_media"))
+    timeline = read_timeline(source, rate=rate, folders=folders, anywhere=anywhere).timeline
     for line in timeline.notes:
         note(line)
     if as_json:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vedit.cli import params
 from vedit.cli.console import say, show, show_json
 from vedit.cli.inputs import input_argument
+from vedit.cli.setting_options import held
+from vedit.options.source import SourceOptions
 
 if TYPE_CHECKING:
     from vedit.media.contract.report import ContractReport
@@ -19,19 +20,13 @@ if TYPE_CHECKING:
 @click.command("verify", short_help="Check a result against its source.")
 @click.argument("source", metavar="SOURCE", type=params.FILE)
 @input_argument("result", "RESULT")
-@params.range_option
-@params.rate_option
-@params.track_option
-@params.huge_option
+@held("reading", SourceOptions, "frames", "rate", "track", "allow_huge")
 @params.json_option
 def verify_command(
     *,
     source: Path,
     result: Path,
-    frames: str | None,
-    rate: Fraction | None,
-    track: int | None,
-    allow_huge: bool,
+    reading: dict[str, Any],
     as_json: bool,
 ) -> int:
     """Decode RESULT and check it against SOURCE: frames and their times, size, sound, subtitles, timecode, tags.
@@ -47,7 +42,7 @@ def verify_command(
     """
     from vedit.media.contract.verify import verify
 
-    report = verify(source, result, frames=frames, rate=rate, track=track, allow_huge=allow_huge)
+    report = verify(source, result, **reading)
     if as_json:
         show_json({"source": source, "result": result, **report.as_dict()})
     else:

@@ -36,6 +36,7 @@ class Edit(RestyleOptions):
         keep: Preserve | None = None,
         mask: MaskSpec | Path | str | None = None,
         regions: Sequence[RegionSpec | str] = (),
+        allow_unknown: bool = False,
         variation: float | None = None,
         seed: int = 0,
         quality: QualityName = "standard",
@@ -51,40 +52,44 @@ class Edit(RestyleOptions):
         overlap: int | None = None,
         upscale: Upscale = "guided",
         bars: BlackBars = "keep",
-        allow_unknown: bool = False,
     ) -> None:
         """Make it; all but the prompt is given by name.
 
         Args:
-            prompt: the look to give; it may stay empty where `regions` have prompts.
+            prompt: the look to give, for instance 'woodcut'; it may stay empty where regions have prompts.
             negative_prompt: what the result should not look like.
-            source_prompt: what the source shows; the inversion runs under it.
+            source_prompt: what the source shows, in words; the inversion runs under it.
             strength: 0 to 1: how much is regenerated; 0 is the source.
-            guidance: 0 to 100: how strictly the prompt is followed; 1 is without guidance, None the model's own.
-            controls: what keeps the structure, as specifications or as `--control` has them ("softedge:0.8@0-0.6"); ()
-                is none, None is tile and softedge.
-            keep: "structure", "motion" or "faces": controls by intent, instead of `controls`.
-            mask: where the picture changes: a specification, or a file as `--mask` has it; None is everywhere.
-            regions: parts of the picture with prompts of their own, as specifications or as `--region` has them
-                (MASK=PROMPT).
-            variation: 0 to 1: how much of the noise where sampling begins is drawn from the seed; None is none.
+            guidance: 0 to 100: how strictly the prompt is followed; 1 is without guidance; None is the model's own.
+            controls: what keeps the structure; 'none' for no control; as specifications or as --control has them
+                ("softedge:0.8@0-0.6"), () for none; None is tile, softedge.
+            keep: "structure", "motion" or "faces": what the result holds on to: controls by intent; instead of
+                controls.
+            mask: where the picture changes; a specification, or a file as --mask has it; None is everywhere.
+            regions: a part of the picture with a prompt of its own; where nothing else has a prompt, only it changes;
+                each as a specification or as --region has it (MASK=PROMPT).
+            allow_unknown: render a prompt of which the model knows no word, too.
+            variation: 0 to 1: how much is drawn from the seed: more gives the look's own strokes, and less of the
+                source's detail; None is the look's own, mostly 0.
             seed: 0 to 9223372036854775807: same seed, same frames; it acts where variation is above 0.
-            quality: "draft", "standard" or "high": sets the steps and the working size.
+            quality: "draft", "standard" or "high": sets the steps and the size that the model works at.
             steps: 1 to 1000: sampling steps, instead of the quality's.
-            inversion_steps: 1 to 1000: steps of the inversion, at most those of the sampling; None is as many.
+            inversion_steps: 1 to 1000: steps in which the source is inverted, at most those of the sampling; None is as
+                many.
             fixed_point: 1 to 100: fixed-point iterations of each inversion step, instead of the quality's.
             short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
-            start: "inversion" or "noise": where the trajectory begins.
+            start: "inversion" or "noise": where the trajectory begins: the inverted source, or the source plus noise of
+                the seed.
             cross_frame: frames attend to the shot's first.
-            anchor: the moment of the frame whose look the shots share, as seconds ("12.5"), timecode or "#48"; None:
+            anchor: a frame in whatever shot whose look the shots share, as seconds (12.5), timecode or #48; None is
                 each shot has a look to itself.
-            batch: 1 to 1000000: frames per network call.
-            window: 1 to 1000000: frames sampled together.
+            batch: 1 to 1000000: frames per network call: memory and speed, and the frames by a level at most.
+            window: 1 to 1000000: frames sampled together; decides the frames, like the seed.
             overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or
                 that third where it is less.
-            upscale: "guided" or "lanczos": back to the source's size.
-            bars: "keep" or "paint": whether black bars around the picture stay as they are.
-            allow_unknown: render a prompt of which the model knows no word, too.
+            upscale: "guided" or "lanczos": back to the source's size: guided by the source's edges, or plain.
+            bars: "keep" or "paint": black bars around the picture, found in each shot: left as they are, or restyled
+                too.
 
         Raises:
             InputError: a mask, region or control that is not understood, or a value that is not allowed.

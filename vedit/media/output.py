@@ -100,6 +100,7 @@ class OutputOptions:
             "Files that may be replaced without overwrite, as long as they are as they were seen then.",
             stage="output",
             option="",
+            easier="Sequence[Stamp]",
         ),
     )
     drop_unsupported: bool = setting(
@@ -132,7 +133,7 @@ class OutputOptions:
     )
     interlaced: Interlaced = setting(
         "deinterlace",
-        About("What is done with the fields of an interlaced source.", stage="output", once=True, shared=True),
+        About("What is done with the fields of an interlaced source.", stage="source", once=True, shared=True),
     )
     timecode: str | None = setting(
         None,

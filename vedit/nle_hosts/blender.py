@@ -22,6 +22,7 @@ from vedit.nle_hosts.launch import (
     result_path,
     with_handles,
 )
+from vedit.nle_hosts.settings import ABOUT
 
 bl_info = {
     "name": "vedit: restyle a strip",
@@ -38,7 +39,8 @@ bpy: Any = import_module("bpy")
 MAX_NAME = 63
 """Bytes that Blender keeps of a strip's name."""
 MAX_CHANNEL = 128
-_QUALITIES = ("draft", "standard", "high")
+MAX_INTEGER = 2**31 - 1
+"""Of a number that Blender holds."""
 _TRANSFORM = ("offset_x", "offset_y", "scale_x", "scale_y", "rotation", "origin")
 _CROP = ("min_x", "max_x", "min_y", "max_y")
 _LOOK = ("use_flip_x", "use_flip_y", "blend_type", "blend_alpha", "alpha_mode")
@@ -155,21 +157,34 @@ def _copy(source: Any, target: Any, names: tuple[str, ...]) -> None:
             setattr(target, name, getattr(source, name))
 
 
+def _tip(name: str, unset: str = "") -> str:
+    """What a setting says, as Blender shows it: without the full stop, which it adds."""
+    return "; ".join(filter(None, (ABOUT[name]["description"].rstrip("."), unset)))
+
+
+def _number(name: str, unset: str = "") -> dict[str, Any]:
+    """A setting that is a number, as Blender declares it; what decides it where it is 0 instead of nothing."""
+    about = ABOUT[name]
+    ends = {"min": about["min"], "max": min(about["max"], MAX_INTEGER)}
+    return {**ends, "default": about["default"] or 0, "description": _tip(name, unset)}
+
+
 class RestyleSettings(bpy.types.PropertyGroup):
     """What the panel asks for, kept with the scene."""
 
     # Blender reads properties from the annotations themselves, not from their text.
     __annotations__ = {
         "prompt": bpy.props.StringProperty(name="Prompt", description="What the strip should look like"),
-        "variation": bpy.props.FloatProperty(
-            name="Variation", min=0, max=1, description="How much is drawn from the seed; 0 leaves it to the look"
-        ),
-        "seed": bpy.props.IntProperty(name="Seed", min=0, description="Same seed, same frames"),
-        "strength": bpy.props.FloatProperty(name="Strength", min=0, max=1, default=1, subtype="FACTOR"),
+        "variation": bpy.props.FloatProperty(name="Variation", **_number("variation", unset="0 leaves it to the look")),
+        "seed": bpy.props.IntProperty(name="Seed", **_number("seed")),
+        "strength": bpy.props.FloatProperty(name="Strength", subtype="FACTOR", **_number("strength")),
         "quality": bpy.props.EnumProperty(
-            name="Quality", items=[(name, name.capitalize(), "") for name in _QUALITIES], default="standard"
+            name="Quality",
+            items=[(name, name.capitalize(), "") for name in ABOUT["quality"]["choices"]],
+            default=ABOUT["quality"]["default"],
+            description=_tip("quality"),
         ),
-        "model": bpy.props.StringProperty(name="Model", default="embedded", description="As vedit restyle --model"),
+        "model": bpy.props.StringProperty(name="Model", default=ABOUT["model"]["default"], description=_tip("model")),
         "handles": bpy.props.IntProperty(
             name="Handles", min=0, default=DEFAULT_HANDLES, description="Frames rendered before and behind the strip"
         ),

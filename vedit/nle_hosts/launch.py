@@ -19,30 +19,13 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
 
+from vedit.nle_hosts.settings import SETTINGS as SETTINGS
+
 EXECUTABLE_VARIABLE = "VEDIT_EXECUTABLE"
 RECORD = "vedit-nle.json"
 """Written beside an installed script: where the `vedit` command is, and what was installed."""
 DEFAULT_HANDLES = 8
 """Frames rendered before and behind what a clip shows."""
-SETTINGS = {
-    "negative_prompt": "--negative-prompt",
-    "source_prompt": "--source-prompt",
-    "strength": "--strength",
-    "guidance": "--guidance",
-    "keep": "--keep",
-    "control": "--control",
-    "variation": "--variation",
-    "seed": "--seed",
-    "quality": "--quality",
-    "steps": "--steps",
-    "model": "--model",
-    "device": "--device",
-    "window": "--window",
-    "batch": "--batch",
-    "codec": "--codec",
-    "preset": "--preset",
-}
-"""The settings of a look that go to `vedit restyle`, and the option of each."""
 _WRITTEN_AS_THEY_ARE = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".mxf")
 
 

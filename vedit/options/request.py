@@ -78,7 +78,11 @@ class RenderRequest:
     shots: tuple[Shot, ...] | None = setting(
         None,
         About(
-            "The shots of the whole clip, without gap or overlap; None detects them.", stage="source", option="", key=""
+            "The shots of the whole clip, without gap or overlap; None detects them.",
+            stage="source",
+            option="",
+            key="",
+            easier="Sequence[Shot] | None",
         ),
     )
     locked: frozenset[int] = setting(
@@ -99,6 +103,7 @@ class RenderRequest:
             common=True,
             unset="NAME.vedit.EXT beside the source",
             cli="or FOLDER/ for NAME.LOOK.EXT in it",
+            easier="Path | str | None",
             python="or a folder that is there for NAME.LOOK.EXT in it",
         ),
     )
@@ -123,6 +128,7 @@ class RenderRequest:
             key="",
             several=True,
             once=True,
+            easier="Mapping[str, str] | Sequence[tuple[str, str]]",
             python="as kind -> place",
         ),
     )

@@ -35,6 +35,7 @@ class SourceOptions:
             "Frames per second of an image sequence: 25, 23.976, 30000/1001.",
             stage="source",
             metavar="RATE",
+            easier="Fraction | int | None",
             python="above 0 up to 1000; None is 25",
         ),
     )

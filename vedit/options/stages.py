@@ -66,7 +66,7 @@ class Look:
     strength: float = setting(
         1.0,
         About(
-            "How much is regenerated; 0 passes the source through.",
+            "How much is regenerated; 0 is the source.",
             stage="look",
             bounds=(0, 1),
             common=True,
@@ -99,6 +99,7 @@ class Look:
             once=True,
             host=True,
             unset="tile, softedge",
+            easier="Sequence[ControlSpec | str] | None",
             python='as specifications or as --control has them ("softedge:0.8@0-0.6"), () for none',
         ),
     )
@@ -110,7 +111,7 @@ class Look:
             once=True,
             host=True,
             cli="instead of --control",
-            python="instead of `controls`",
+            python="instead of controls",
         ),
     )
     mask: MaskSpec | None = setting(
@@ -122,6 +123,7 @@ class Look:
             option="",
             several=True,
             unset="everywhere",
+            easier="MaskSpec | Path | str | None",
             python="a specification, or a file as --mask has it",
         ),
     )
@@ -134,6 +136,7 @@ class Look:
             metavar="MASK=PROMPT",
             option="region",
             several=True,
+            easier="Sequence[RegionSpec | str]",
             python="each as a specification or as --region has it (MASK=PROMPT)",
         ),
     )
