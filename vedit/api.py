@@ -18,6 +18,7 @@ from vedit.media.writing.atomic import Stamp
 from vedit.options.masks import MaskSpec, RegionSpec
 from vedit.options.output_names import in_folder, is_folder, look_name
 from vedit.options.request import BlackBars, Preserve, QualityName, RenderRequest, RestyleOptions, Start, Upscale
+from vedit.options.table import BOUNDS
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render import preview as stills
 from vedit.render import run as render
@@ -204,7 +205,7 @@ def _with_settings(settings: Callable[P, Call]) -> Callable[[Callable[[Call], R]
     arguments = cleandoc(settings.__doc__ or "").partition("\n\n")[2]
 
     def decorate(function: Callable[[Call], R]) -> Callable[P, R]:
-        make = checked(settings, known_as=function.__name__)
+        make = checked(settings, known_as=function.__name__, bounds=BOUNDS)
 
         @wraps(function)
         def called(*args: P.args, **kwargs: P.kwargs) -> R:

@@ -17,6 +17,7 @@ from typing import Any, Literal, cast
 import click
 
 from vedit.checks.nearest import nearest
+from vedit.checks.setting import Setting as OptionSetting
 from vedit.checks.setting import settings_of
 from vedit.checks.structured import read_toml
 from vedit.cli import params
@@ -45,11 +46,17 @@ OWN_VARIABLES = (
 )
 """Variables of this program, behind the prefix, that are no option's."""
 
-_SAID = {one.config_key: one for holder in HOLDERS for one in settings_of(holder) if one.about.once and one.option}
-SETTINGS = (*_SAID, "quiet")
+
+def said_once(*holders: type) -> dict[str, OptionSetting]:
+    """Of the settings that dataclasses hold those that can be said once for all renders, by their keys."""
+    return {one.config_key: one for holder in holders for one in settings_of(holder) if one.about.once and one.option}
+
+
+_ONCE = said_once(*HOLDERS)
+SETTINGS = (*_ONCE, "quiet")
 """The options of `vedit restyle` that can be said once for all. Not what is true of one clip (its look, masks, range,
 rate), not where a result goes, and nothing by which a file would be replaced without being asked each time."""
-SHARED = (*(key for key, one in _SAID.items() if one.about.shared), "quiet")
+SHARED = (*(key for key, one in _ONCE.items() if one.about.shared), "quiet")
 """Those that hold for the other commands that render, too: a plan and a timeline say themselves how the picture
 changes."""
 
