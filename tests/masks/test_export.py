@@ -125,13 +125,13 @@ def test_an_empty_mask_is_noted(source: Path, tmp_path: Path) -> None:
 
 def test_options_become_a_specification() -> None:
     values: dict[str, Any] = {
-        "masks": ("a.png@0",),
-        "mask_boxes": ("1,2,3,4",),
-        "mask_points": ("5,6", "!7,8"),
-        "mask_points_out": ("9,9",),
+        "mask_texts": ("a.png@0",),
+        "mask_box_texts": ("1,2,3,4",),
+        "mask_point_texts": ("5,6", "!7,8"),
+        "mask_point_out_texts": ("9,9",),
         "subject": None,
         "background": None,
-        "invert_mask": True,
+        "invert": True,
         "grow": -2.0,
         "feather": 6.0,
         "propagate": "flow",
@@ -140,10 +140,16 @@ def test_options_become_a_specification() -> None:
     assert spec is not None
     assert [point.inside for point in spec.points] == [True, False, False]
     assert (spec.invert, spec.grow, spec.feather, spec.propagate) == (True, -2.0, 6.0, "flow")
-    nothing: dict[str, Any] = {**values, "masks": (), "mask_boxes": (), "mask_points": (), "mask_points_out": ()}
+    nothing: dict[str, Any] = {
+        **values,
+        "mask_texts": (),
+        "mask_box_texts": (),
+        "mask_point_texts": (),
+        "mask_point_out_texts": (),
+    }
     with pytest.raises(click.UsageError, match="no mask to invert"):
         mask_choices(**nothing)
-    nothing["invert_mask"] = False
+    nothing["invert"] = False
     assert mask_choices(**nothing) is None
     (region,) = region_choices([parse_region("a.png=gold")], **values)
     assert (region.mask.feather, region.mask.grow, region.mask.invert) == (6.0, -2.0, False)

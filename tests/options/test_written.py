@@ -17,5 +17,5 @@ def test_the_file_says_what_the_settings_say(name: str) -> None:
     if os.environ.get("VEDIT_WRITE_DOCS", "") not in ("", "0"):
         path.write_text(text, "utf-8")
     assert path.read_text("utf-8") == text, (
-        "write it anew: VEDIT_WRITE_DOCS=1 make test ARGS=tests/options/test_written.py"
+        'write it anew: VEDIT_WRITE_DOCS=1 make test ARGS="-n 0 tests/options/test_written.py"'
     )

@@ -1,6 +1,6 @@
 """Text that is written from the settings' metadata, for what reads no metadata: type checkers, editors, other Pythons.
 
-`VEDIT_WRITE_DOCS=1 make test ARGS=tests/options/test_written.py` writes it anew after a setting has changed.
+`VEDIT_WRITE_DOCS=1 make test ARGS="-n 0 tests/options/test_written.py"` writes it anew after a setting has changed.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ MASK_OPTIONS = (
 )
 
 
-def mask_of(**values: Any) -> MaskSpec | None:
+def mask_choices(**values: Any) -> MaskSpec | None:
     """The values of `MASK_OPTIONS`; None where none of them is a mask.
 
     Raises:
@@ -50,11 +50,11 @@ def mask_of(**values: Any) -> MaskSpec | None:
     return spec or None
 
 
-mask_options = gathered("mask", MASK_OPTIONS, mask_of)
+mask_options = gathered("mask", MASK_OPTIONS, mask_choices)
 """`mask: MaskSpec | None`."""
 
 
-def with_edge(regions: Sequence[RegionSpec], **values: Any) -> tuple[RegionSpec, ...]:
+def region_choices(regions: Sequence[RegionSpec], **values: Any) -> tuple[RegionSpec, ...]:
     """Regions with the edge, and the way through a shot, that `MASK_OPTIONS` say; takes all of their values."""
     edge = {key: values[key] for key in ("grow", "feather", "propagate")}
     return tuple(replace(region, mask=replace(region.mask, **edge)) for region in regions)

@@ -13,7 +13,7 @@ from vedit.checks.setting import settings_of
 from vedit.cli import params
 from vedit.cli.console import count
 from vedit.cli.grouped import option
-from vedit.cli.mask_params import MASK_OPTIONS, mask_of, with_edge
+from vedit.cli.mask_params import MASK_OPTIONS, mask_choices, region_choices
 from vedit.cli.prompts import prompt_file_option, said_prompt
 from vedit.cli.setting_options import Command, decorated, gathered, option_of, options_of, values_of
 from vedit.cli.shared_options import job_options, messages_options, side_by_side_option, writing_options
@@ -43,7 +43,7 @@ def look_of(**values: Any) -> RestyleOptions:
     regions = tuple(parse_region(text) for text in values["region_texts"])
     if not prompt.strip() and not regions:
         raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "woodcut"')
-    mask = mask_of(**values)
+    mask = mask_choices(**values)
     shaped = [f"--{name}" for name in ("grow", "feather") if values[name]]
     if shaped and not regions and mask is None:
         raise click.UsageError(f"{shaped[0]} has no mask to act on: name one with --mask, --mask-box or --subject")
@@ -56,14 +56,12 @@ def look_of(**values: Any) -> RestyleOptions:
         **said,
         controls=params.controls_from(values["from_texts"], usual if controls is None else controls),
         mask=mask,
-        regions=with_edge(regions, **values),
+        regions=region_choices(regions, **values),
     )
 
 
 look_options = gathered("look", _LOOK, look_of)
 """`look: RestyleOptions`."""
-
-
 _INSTEAD = (
     option("--dry-run", is_flag=True, help="Print the plan and stop.", stage="run", common=True),
     option(
@@ -88,7 +86,6 @@ _INSTEAD = (
         stage="run",
     ),
 )
-"""What is made in the place of the result."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +132,9 @@ _OPTIONS = (
 
 
 def restyle_options(command: Command) -> Command:
-    """Give a command's function all of them, gathered: `look`, `job`, `output`, `side_by_side`, `writing`, `instead`,
-    `messages`."""
+    """Give a command's function all of them, gathered into seven arguments.
+
+    Args:
+        command: takes `look`, `job`, `output`, `side_by_side`, `writing`, `instead` and `messages`.
+    """
     return decorated(command, _OPTIONS)

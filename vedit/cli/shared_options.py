@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from vedit.checks.setting import settings_of
 from vedit.cli import params
 from vedit.cli.grouped import option
 from vedit.cli.setting_options import Command, decorated, gathered, held, option_of, options_of, values_of
@@ -41,17 +42,7 @@ reading_options = held("reading", SourceOptions)
 whole_clip_options = held("reading", SourceOptions, "rate", "track", "allow_huge", "interlaced")
 """The same without a part of the clip."""
 job_options = held(
-    "job",
-    RenderRequest,
-    "model",
-    "controlnets",
-    "device",
-    "frames",
-    "rate",
-    "track",
-    "allow_huge",
-    "fresh",
-    "keep_work",
+    "job", RenderRequest, *(one.name for one in settings_of(RenderRequest) if one.option and one.name != "output")
 )
 """`job: dict`, what `RenderRequest` holds beside the source, its look and what is written."""
 
