@@ -115,7 +115,7 @@ def write_mattes(
         writer = None if plan is None or kept else stack.enter_context(VideoWriter(plan))
         sheet = None if preview is None else MatteSheet(clip.shots)
         areas: list[float] = []
-        for piece, made in _made(clip, mattes, min(_TOGETHER, masked.chunk), on_progress):
+        for piece, made in _matted(clip, mattes, min(_TOGETHER, masked.chunk), on_progress):
             areas += area(made)
             if writer is not None:
                 writer.write(with_alpha(piece, made) if alpha else grey(made))
@@ -165,7 +165,7 @@ def _masked(clip: ClipPart, source: Path, reading: SourceOptions) -> MatteSource
     )
 
 
-def _made(
+def _matted(
     clip: ClipPart, mattes: SourceMattes, size: int, on_progress: OnProgress
 ) -> Iterator[tuple[Clip, torch.Tensor]]:
     """The clip's frames with their mattes, `size` at a time; what came is done with when the next is asked for."""
