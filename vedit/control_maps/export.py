@@ -27,13 +27,13 @@ from vedit.media.reading.sequence import DEFAULT_RATE, split_counter
 from vedit.media.writing.by_product import BY_PRODUCT, ByProduct, by_product, is_kept, plan_data
 from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.write import VideoWriter
-from vedit.options.source import AS_IT_IS, SourceOptions
+from vedit.options.source import SourceOptions
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.progress.course import Course, evenly
 from vedit.ranges import to_integer, to_unit
 from vedit.registry.entry import Needs
 from vedit.registry.preprocessors import needs_of, preprocessors
-from vedit.shots.clip_part import ClipPart, open_part
+from vedit.shots.clip_part import AS_IT_IS, ClipPart, admit_source, open_part
 from vedit.types import ColorTags, Fit, FrameRange, VideoMetadata
 from vedit.weights.store import identity, local
 
@@ -94,7 +94,7 @@ def write_controls(
         ModelError: weights are absent.
         ContractError: a written file breaks the timing contract.
     """
-    reading.admit(source)
+    admit_source(source, reading)
     names = tuple(dict.fromkeys(preprocessors()[kind].name for kind in kinds))
     needs = {name: check_needs(name) for name in names}
     outputs = map_outputs(source, names, output, wanted=wanted)

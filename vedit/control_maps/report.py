@@ -15,11 +15,11 @@ from vedit.geometry import fit, working_fit
 from vedit.masks import MatteSource, area, open_mattes
 from vedit.media.reading.reader import VideoReader
 from vedit.options.masks import MaskSpec
-from vedit.options.source import AS_IT_IS, SourceOptions
+from vedit.options.source import SourceOptions
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course, evenly
 from vedit.registry.preprocessors import described
-from vedit.shots.clip_part import open_part
+from vedit.shots.clip_part import AS_IT_IS, admit_source, open_part, open_source
 from vedit.types import FrameRange, Shot
 from vedit.weights.store import info, terms
 
@@ -85,7 +85,7 @@ def check_controls(
     Raises:
         InputError: a kind is unknown, the clip cannot be read, or the mask does not fit it.
     """
-    reading.admit(source)
+    admit_source(source, reading)
     entries = [described(kind) for kind in dict.fromkeys(kinds)]
     told = {entry.name: describe_kind(entry) for entry in entries}
     unchecked = tuple(
@@ -102,7 +102,7 @@ def check_controls(
                 index=clip.index,
                 shots=clip.shots,
                 frames=clip.frames,
-                reopen=lambda: reading.open(source),
+                reopen=lambda: open_source(source, reading),
             )
             mattes = stack.enter_context(open_mattes(mask, masked))
         course = Course(on_progress)

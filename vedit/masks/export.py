@@ -25,11 +25,11 @@ from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.sidecar import source_hash
 from vedit.media.writing.target import check_target
 from vedit.media.writing.write import VideoWriter
-from vedit.options.source import AS_IT_IS, SourceOptions
+from vedit.options.source import SourceOptions
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.progress.course import Course, evenly
 from vedit.ranges import full_scale, to_integer
-from vedit.shots.clip_part import ClipPart, open_part
+from vedit.shots.clip_part import AS_IT_IS, ClipPart, admit_source, open_part, open_source
 from vedit.types import ColorTags, FrameRange, Shot
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def write_mattes(
         ModelError: the mask needs weights that are absent.
         ContractError: the written file breaks the timing contract.
     """
-    reading.admit(source)
+    admit_source(source, reading)
     options = replace(BY_PRODUCT, codec=codec, preset=preset, overwrite=overwrite, interlaced=reading.interlaced)
     product = None
     if output is not None:
@@ -160,7 +160,7 @@ def _masked(clip: ClipPart, source: Path, reading: SourceOptions) -> MatteSource
         index=clip.index,
         shots=clip.shots,
         frames=clip.frames,
-        reopen=lambda: reading.open(source),
+        reopen=lambda: open_source(source, reading),
         allow_huge=reading.allow_huge,
     )
 

@@ -1,4 +1,4 @@
-"""A clip that is open, with the part of it that is asked for and the shots of that."""
+"""A clip that is open as it is asked for, with a part of it and the shots of that."""
 
 from __future__ import annotations
 
@@ -7,16 +7,34 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from vedit.media.reading.admitted import admit
+from vedit.media.reading.read import open_video
+from vedit.media.reading.reader import VideoReader
 from vedit.media.timecode import parse_range
+from vedit.options.source import SourceOptions
 from vedit.progress.callbacks import Progress
 from vedit.shots.detect import detect_shots
 from vedit.types import FrameIndex, FrameRange, Shot, VideoMetadata
 
-if TYPE_CHECKING:
-    from vedit.media.reading.reader import VideoReader
-    from vedit.options.source import SourceOptions
+AS_IT_IS = SourceOptions()
+"""Of a source of which nothing has to be said."""
+
+
+def admit_source(source: Path, reading: SourceOptions) -> None:
+    """See that a source can be opened, in a process of its own. Raises MediaError where it cannot."""
+    admit(source, rate=reading.rate, track=reading.track, allow_huge=reading.allow_huge)
+
+
+def open_source(source: Path, reading: SourceOptions) -> VideoReader:
+    """A reader of a source; use it as a context manager. Raises MediaError where it cannot be opened."""
+    return open_video(
+        source,
+        rate=reading.rate,
+        track=reading.track,
+        allow_huge=reading.allow_huge,
+        interlaced=reading.interlaced,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +78,7 @@ def open_part(source: Path, frames: str | None, reading: SourceOptions) -> Gener
     Raises:
         InputError: the clip cannot be read, or the range is none or beyond it.
     """
-    with reading.open(source) as reader:
+    with open_source(source, reading) as reader:
         index = reader.index()
         part = FrameRange(start=0, stop=len(index))
         if frames is not None:
