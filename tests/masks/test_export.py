@@ -166,3 +166,9 @@ def test_the_picture_is_none_of_the_mattes(source: Path, tmp_path: Path) -> None
     assert (tmp_path / "a_001.png").read_bytes() == b"mine"
     sequence = find_sequence(tmp_path / "a_%02d.png")
     assert sequence is not None and sequence.count == 2
+
+
+@pytest.mark.parametrize("name", ["a.mkv", "a_%02d.png"])
+def test_a_folder_that_is_not_there_is_named(source: Path, tmp_path: Path, name: str) -> None:
+    with pytest.raises(InputError, match=r"the folder .*absent does not exist"):
+        write_mattes(source, BOX, tmp_path / "absent" / name)

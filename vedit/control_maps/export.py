@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Collection, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -16,39 +14,33 @@ from torch.nn import functional as F
 
 from vedit.control_maps.export_data import DataMaps
 from vedit.control_maps.export_paths import Format, MapOutput, is_folder, map_outputs, title_of
+from vedit.control_maps.export_places import check_places, made_folders
 from vedit.control_maps.export_sheet import CELL, ControlSheet
 from vedit.control_maps.maps import control_stream
-from vedit.display.contact_sheet import check_sheet, contact_sheet, is_sheet
-from vedit.errors import InputError
+from vedit.display.contact_sheet import contact_sheet, is_sheet
 from vedit.geometry import fit, unfit, working_fit
 from vedit.media.color.convert import BT709
-from vedit.media.output import Interlaced, OutputOptions, PresetName
-from vedit.media.reading.admitted import admit
+from vedit.media.output import OutputOptions, PresetName
 from vedit.media.reading.read import open_video
 from vedit.media.reading.reader import VideoReader
 from vedit.media.reading.sequence import DEFAULT_RATE, split_counter
-from vedit.media.reading.source import checked_path
-from vedit.media.timecode import parse_range
-from vedit.media.writing.atomic import Stamp, stamp
-from vedit.media.writing.encode import choose_encoding
-from vedit.media.writing.made import carriers, key_of_making, recipe_of, tags_of
-from vedit.media.writing.numbered import numbered
-from vedit.media.writing.output_plan import check_output, plan_output
+from vedit.media.writing.by_product import BY_PRODUCT, ByProduct, by_product, is_kept, plan_data
 from vedit.media.writing.output_spec import OutputSpec
-from vedit.media.writing.target import check_folder, check_name, check_target
 from vedit.media.writing.write import VideoWriter
-from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
+from vedit.options.source import SourceOptions
+from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.progress.course import Course, evenly
 from vedit.ranges import to_integer, to_unit
 from vedit.registry.entry import Needs
 from vedit.registry.preprocessors import needs_of, preprocessors
-from vedit.shots.detect import detect_shots
-from vedit.types import ColorTags, Fit, FrameIndex, FrameRange, VideoMetadata
+from vedit.shots.clip_part import AS_IT_IS, ClipPart, admit_source, open_part
+from vedit.types import ColorTags, Fit, FrameRange, VideoMetadata
 from vedit.weights.store import identity, local
 
 _CHUNK_FRAMES = 8
 _CHUNK_BYTES = 128_000_000
 """Of frames as floats that are read together."""
+_KEPT = "kept: it is there, made of the same clip with the same settings"
 _TAGS = ColorTags(primaries=BT709, transfer=BT709, matrix=BT709, full_range=True)
 
 
@@ -74,10 +66,7 @@ def write_controls(
     short_side: int | None = None,
     sheet: Path | None = None,
     preset: PresetName = "archive",
-    rate: Fraction | None = None,
-    track: int | None = None,
-    allow_huge: bool = False,
-    interlaced: Interlaced = "deinterlace",
+    reading: SourceOptions = AS_IT_IS,
     on_progress: OnProgress = ignore_progress,
 ) -> WrittenControls:
     """Write control maps with the source's size and timing: every shot is one stream through a preprocessor.
@@ -97,10 +86,7 @@ def write_controls(
             source's size.
         sheet: a picture with a few frames of every kind; None writes NAME.controls.png into a folder, else none.
         preset: of videos; `archive` is lossless where the codec can be.
-        rate: frames per second of an image sequence; None is 25.
-        track: number of the video stream, as `vedit probe` lists them; None is the film.
-        allow_huge: read frames and clips beyond the limits of `vedit.media.reading.limits`.
-        interlaced: what is done with interlaced material.
+        reading: how the clip is read.
         on_progress: told as frames are written.
 
     Raises:
@@ -108,114 +94,124 @@ def write_controls(
         ModelError: weights are absent.
         ContractError: a written file breaks the timing contract.
     """
-    admit(source, rate=rate, track=track, allow_huge=allow_huge)
+    admit_source(source, reading)
     names = tuple(dict.fromkeys(preprocessors()[kind].name for kind in kinds))
     needs = {name: check_needs(name) for name in names}
     outputs = map_outputs(source, names, output, wanted=wanted)
-    if sheet is None and is_folder(output):
+    in_folder = is_folder(output)
+    if sheet is None and in_folder:
         sheet = Path(output) / f"{title_of(source)}.controls.png"
-    options = OutputOptions(
-        overwrite=overwrite,
-        label=False,
-        sidecar=False,
-        preset=preset,
-        drop_unsupported=True,
-        interlaced=interlaced,
-    )
-    keys = {
-        out.kind: key_of_making(
-            checked_path(source),
-            {
-                "maps": out.kind,
-                "format": out.format,
-                "frames": frames,
-                "side": short_side,
-                "preset": preset,
-                "rate": rate,
-                "track": track,
-                "interlaced": interlaced,
-                "weights": [identity(name) for name in needs[out.kind].weights],
-            },
-        )
-        for out in outputs
-    }
-    ours = {out.kind: () if overwrite else carriers(_there(out.path), keys[out.kind]) for out in outputs}
-    old_sheet = () if sheet is None or not is_sheet(sheet) else filter(None, (stamp(sheet),))
-    replaces = {**{out.path: ours[out.kind] for out in outputs}, **({sheet: tuple(old_sheet)} if sheet else {})}
-    _check_places(outputs, sheet, source, options, replaces, made=is_folder(output))
-    with (
-        open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced) as reader,
-        ExitStack() as stack,
-    ):
-        metadata, index = reader.metadata, reader.index()
-        part = FrameRange(start=0, stop=len(index))
-        if frames is not None:
-            part = parse_range(frames, index, metadata.timecode)
-        if is_folder(output):
-            files = [*(out.path for out in outputs), *([sheet] if sheet else [])]
-            stack.enter_context(_folders([file.parent for file in files]))
-        shots = detect_shots(reader, frames=part)
-        writers: list[PictureMaps | DataMaps] = []
-        for out in outputs:
-            if out.data:
-                tags = tags_of("controls", keys[out.kind])
-                made = DataMaps(
-                    out,
-                    metadata.path,
-                    part,
-                    shots,
-                    overwrite=overwrite,
-                    tags=tags,
-                    replaces=ours[out.kind],
-                    side=short_side,
-                )
-            else:
-                chosen = replace(options, replaces=ours[out.kind])
-                recipe = recipe_of("controls", keys[out.kind])
-                made = PictureMaps(out.kind, plan_maps(out.path, metadata, index, part, chosen, recipe=recipe))
-            writers.append(made)
-        kept = [out for out, writer in zip(outputs, writers, strict=True) if writer.whole]
-        told = [f"{out.path.name} is kept: it is there, made of the same clip with the same settings" for out in kept]
-        if len(kept) == len(outputs) and (sheet is None or is_sheet(sheet)):
-            paths = tuple(out.path for out in outputs)
-            return WrittenControls(outputs=paths, sheet=sheet, notes=(*reader.warnings, *told))
-        for writer in writers:
-            if not writer.whole:
-                stack.enter_context(writer)
-        course = Course(on_progress)
-        due = [out.kind for out, writer in zip(outputs, writers, strict=True) if not writer.whole]
-        course.expect(evenly(len(part), dict.fromkeys(due, 1.0)))
-        cells = ControlSheet(tuple(out.kind for out in outputs if not (out in kept and out.data)), part)
-        for out, writer in zip(outputs, writers, strict=True):
-            if writer.whole:
-                if sheet is not None and not out.data:
-                    _show_again(out, cells, part)
-                continue
-            place = _place(metadata, needs[out.kind], short_side)
-            for shot in shots:
-                done = shot.frames.start
-                for maps in writer.write_shot(_chunks(reader, shot.frames, place), place):
-                    cells.take(out.kind, done, maps)
-                    done += len(maps)
-                    course(
-                        Progress(
-                            stage=out.kind,
-                            done=done - part.start,
-                            total=len(part),
-                            shot=shot.number,
-                            shots=len(shots),
-                        )
-                    )
-        drawn = cells.draw(reader, index) if sheet is not None else None
-        for writer in writers:
-            if not writer.whole:
-                writer.finish()
+    options = replace(BY_PRODUCT, overwrite=overwrite, preset=preset, interlaced=reading.interlaced)
+    facts = {"frames": frames, "side": short_side, "preset": preset}
+    products = {out: _product(out, needs[out.kind], source, options, reading, facts) for out in outputs}
+    check_places(products, sheet, source, overwrite=overwrite, makes_folders=in_folder)
+    with ExitStack() as stack:
+        if in_folder:
+            files = (*(out.path for out in outputs), *filter(None, (sheet,)))
+            stack.enter_context(made_folders(file.parent for file in files))
+        clip = stack.enter_context(open_part(source, frames, reading))
+        sets = [
+            MapSet(output=out, needs=needs[out.kind], writer=_writer(out, product, clip, short_side))
+            for out, product in products.items()
+        ]
+        kept = [f"{one.output.path.name} is {_KEPT}" for one in sets if one.whole]
+        if len(kept) == len(sets) and (sheet is None or is_sheet(sheet)):
+            return _written(sets, sheet, (*clip.reader.warnings, *kept))
+        due = [one for one in sets if not one.whole]
+        for one in due:
+            stack.enter_context(one.writer)
+        cells = _make_maps(sets, clip, short_side, on_progress, is_shown=sheet is not None)
+        drawn = cells.draw(clip.reader, clip.index) if sheet is not None else None
+        for one in due:
+            one.writer.finish()
         if sheet is not None and drawn is not None:
             contact_sheet(*drawn, sheet, cell_width=CELL)
-        notes = dict.fromkeys([*told, *(note for writer in writers for note in writer.notes)])
-        return WrittenControls(
-            outputs=tuple(out.path for out in outputs), sheet=sheet, notes=(*reader.warnings, *notes)
-        )
+        notes = dict.fromkeys([*kept, *(note for one in sets for note in one.writer.notes)])
+        return _written(sets, sheet, (*clip.reader.warnings, *notes))
+
+
+def _product(
+    out: MapOutput,
+    needs: Needs,
+    source: Path,
+    options: OutputOptions,
+    reading: SourceOptions,
+    facts: Mapping[str, object],
+) -> ByProduct:
+    """The maps of a kind, known again by the kind, its weights and all that was asked for."""
+    return by_product(
+        "controls",
+        out.path,
+        source=source,
+        facts={
+            **facts,
+            "maps": out.kind,
+            "format": out.format,
+            "rate": reading.rate,
+            "track": reading.track,
+            "interlaced": reading.interlaced,
+            "weights": [identity(name) for name in needs.weights],
+        },
+        options=options,
+    )
+
+
+def _writer(out: MapOutput, product: ByProduct, clip: ClipPart, side: int | None) -> PictureMaps | DataMaps:
+    """What writes the maps of a kind. Raises InputError where they cannot be written."""
+    if not out.data:
+        return PictureMaps(out.kind, plan_maps(product, clip))
+    return DataMaps(
+        out,
+        clip.metadata.path,
+        clip.frames,
+        clip.shots,
+        overwrite=product.options.overwrite,
+        tags=product.tags,
+        replaces=product.options.replaces,
+        side=side,
+    )
+
+
+def _make_maps(
+    sets: Sequence[MapSet], clip: ClipPart, side: int | None, on_progress: OnProgress, *, is_shown: bool
+) -> ControlSheet:
+    """Write the maps that are missing, kind by kind; the cells of a contact sheet, of those that are kept where it
+    `is_shown`."""
+    course = Course(on_progress)
+    course.expect(evenly(len(clip.frames), {one.output.kind: 1.0 for one in sets if not one.whole}))
+    cells = ControlSheet(tuple(one.output.kind for one in sets if not (one.whole and one.output.data)), clip.frames)
+    for one in sets:
+        kind = one.output.kind
+        if one.whole:
+            if is_shown and not one.output.data:
+                _show_again(one.output, cells, clip.frames)
+            continue
+        place = _place(clip.metadata, one.needs, side)
+        for shot in clip.shots:
+            done = shot.frames.start
+            for maps in one.writer.write_shot(_chunks(clip.reader, shot.frames, place), place):
+                cells.take(kind, done, maps)
+                done += len(maps)
+                course(clip.reached(kind, shot, done))
+    return cells
+
+
+def _written(sets: Sequence[MapSet], sheet: Path | None, notes: tuple[str, ...]) -> WrittenControls:
+    return WrittenControls(outputs=tuple(one.output.path for one in sets), sheet=sheet, notes=notes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MapSet:
+    """The maps of one kind."""
+
+    output: MapOutput
+    needs: Needs
+    writer: PictureMaps | DataMaps
+
+    @property
+    def whole(self) -> bool:
+        """All of them are there, made alike: they are kept."""
+        return self.writer.whole
 
 
 class PictureMaps:
@@ -231,10 +227,7 @@ class PictureMaps:
         self._size = (plan.source.height, plan.source.width)
         self._writer = VideoWriter(plan)
         self.notes = plan.notes
-        # What may be replaced without being asked to was made alike: where it is all there, nothing is to be made.
-        present = plan.pictures.present() if plan.pictures is not None else [plan.path] if plan.path.exists() else []
-        names = set(plan.pictures.names) if plan.pictures is not None else {plan.path.name}
-        self.whole = {file.name for file in present} == names and len(plan.options.replaces) == len(present)
+        self.whole = is_kept(plan)
 
     def __enter__(self) -> Self:
         self._writer.__enter__()
@@ -277,34 +270,9 @@ def check_needs(kind: str) -> Needs:
     return needs
 
 
-def plan_maps(
-    path: Path,
-    metadata: VideoMetadata,
-    index: FrameIndex,
-    part: FrameRange,
-    options: OutputOptions,
-    *,
-    recipe: Mapping[str, object] | None = None,
-) -> OutputSpec:
-    """A file of maps: the source's timing and sound, but 8 bits of full range, BT.709, and colour as sharp as luma.
-
-    Maps are data: a source's subsampled colour, range, HDR curve or transparency would only bend them. Numbered
-    pictures get no sound beside them.
-    """
-    bare = replace(metadata, pixel_format="yuv444p", bit_depth=8, has_alpha=False, color=_TAGS)
-    plan = plan_output(path, bare, index, frames=part, options=options, recipe=recipe, data=True)
-    # Planned once more without the mastering display of an HDR source, which says nothing of a map.
-    encoding = choose_encoding(bare, plan.container, options)
-    if plan.container.sequence:
-        plan = replace(plan, copied=(), covers=(), audio_rates=(), beside=None, notes=(), lost=())
-    return replace(plan, encoding=encoding)
-
-
-def _there(path: Path) -> list[Path]:
-    """The files of an output that are there already."""
-    if split_counter(path.name) is None:
-        return [path]
-    return numbered(path.absolute(), first=0, count=0).present() if path.parent.is_dir() else []
+def plan_maps(product: ByProduct, clip: ClipPart) -> OutputSpec:
+    """A file of maps: the source's timing and sound, but full range, BT.709, and colour as sharp as luma."""
+    return plan_data(product, clip.metadata, clip.index, clip.frames, pixel_format="yuv444p", color=_TAGS)
 
 
 def _show_again(out: MapOutput, cells: ControlSheet, part: FrameRange) -> None:
@@ -313,32 +281,6 @@ def _show_again(out: MapOutput, cells: ControlSheet, part: FrameRange) -> None:
         for number in cells.numbers:
             clip = maps.read(FrameRange(start=number - part.start, stop=number - part.start + 1))
             cells.take(out.kind, number, to_unit(clip.frames[:, :3], clip.bit_depth))
-
-
-def _check_places(
-    outputs: Sequence[MapOutput],
-    sheet: Path | None,
-    source: Path,
-    options: OutputOptions,
-    replaces: Mapping[Path, Collection[Stamp]],
-    *,
-    made: bool,
-) -> None:
-    """Raises InputError where a file cannot be written, before the clip is decoded; `made`: their folders will be."""
-    if sheet is not None:
-        check_sheet(sheet)
-    for path in [*(out.path for out in outputs), *([sheet] if sheet is not None else [])]:
-        check_name(path)
-        absent = [folder for folder in path.absolute().parents if not folder.exists()] if made else []
-        if absent:
-            check_folder(absent[-1].parent, absent[-1].name)
-        elif path == sheet:
-            check_target(path, source, overwrite=options.overwrite, replaces=replaces[path])
-        elif any(out.path == path and out.data for out in outputs):
-            files = numbered(path.absolute(), first=0, count=0)
-            check_target(path, source, files, overwrite=options.overwrite, replaces=replaces[path])
-        else:
-            check_output(path, source, replace(options, replaces=tuple(replaces[path])))
 
 
 def _place(metadata: VideoMetadata, needs: Needs, short_side: int | None) -> Fit:
@@ -352,29 +294,3 @@ def _chunks(reader: VideoReader, frames: FrameRange, place: Fit) -> Iterator[tor
     each = 12 * place.source[0] * place.source[1]
     for clip in reader.chunks(frames, max(1, min(_CHUNK_FRAMES, _CHUNK_BYTES // each))):
         yield fit(clip, place)
-
-
-@contextlib.contextmanager
-def _folders(folders: Sequence[Path]) -> Generator[None]:
-    """Make folders that are absent; after an error those that were made are removed again."""
-    made: list[Path] = []
-    try:
-        for folder in dict.fromkeys(folders):
-            absent = [parent for parent in (folder, *folder.parents) if not parent.exists()]
-            for parent in reversed(absent):
-                parent.mkdir(exist_ok=True)
-                made.append(parent)
-    except OSError as error:
-        _remove(made)
-        raise InputError(f"{error.filename} cannot be made: {error.strerror}", remedy="name another folder") from error
-    try:
-        yield
-    except BaseException:
-        _remove(made)
-        raise
-
-
-def _remove(folders: Sequence[Path]) -> None:
-    for folder in reversed(folders):
-        with contextlib.suppress(OSError):  # it holds something, then it is not ours alone
-            folder.rmdir()

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,16 +13,13 @@ from vedit.control_maps.measure import ShotFigures, measure_depth, measure_pictu
 from vedit.control_maps.suitability import ControlWarning, warnings_of
 from vedit.geometry import fit, working_fit
 from vedit.masks import MatteSource, area, open_mattes
-from vedit.media.output import Interlaced
-from vedit.media.reading.admitted import admit
-from vedit.media.reading.read import open_video
 from vedit.media.reading.reader import VideoReader
-from vedit.media.timecode import parse_range
 from vedit.options.masks import MaskSpec
+from vedit.options.source import SourceOptions
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course, evenly
 from vedit.registry.preprocessors import described
-from vedit.shots.detect import detect_shots
+from vedit.shots.clip_part import AS_IT_IS, admit_source, open_part, open_source
 from vedit.types import FrameRange, Shot
 from vedit.weights.store import info, terms
 
@@ -70,10 +66,7 @@ def check_controls(
     *,
     frames: str | None = None,
     mask: MaskSpec | None = None,
-    rate: Fraction | None = None,
-    track: int | None = None,
-    allow_huge: bool = False,
-    interlaced: Interlaced = "deinterlace",
+    reading: SourceOptions = AS_IT_IS,
     on_progress: OnProgress = ignore_progress,
 ) -> CheckReport:
     """Measure what a clip offers to controls, and say where one would hurt.
@@ -86,16 +79,13 @@ def check_controls(
         kinds: names of preprocessors.
         frames: START..END as `restyle` takes it; None is the whole clip.
         mask: what would be used, to be measured too.
-        rate: frames per second of an image sequence; None is 25.
-        track: number of the video stream, as `vedit probe` lists them; None is the film.
-        allow_huge: read frames and clips beyond the limits of `vedit.media.reading.limits`.
-        interlaced: what is done with interlaced material.
+        reading: how the clip is read.
         on_progress: told as shots are done.
 
     Raises:
         InputError: a kind is unknown, the clip cannot be read, or the mask does not fit it.
     """
-    admit(source, rate=rate, track=track, allow_huge=allow_huge)
+    admit_source(source, reading)
     entries = [described(kind) for kind in dict.fromkeys(kinds)]
     told = {entry.name: describe_kind(entry) for entry in entries}
     unchecked = tuple(
@@ -103,27 +93,24 @@ def check_controls(
     )
     edges = any(told[name].branch in EDGE_BRANCHES for name in told)
     ready = [name for name, kind in told.items() if kind.ready]
-
-    def opened() -> VideoReader:
-        return open_video(source, rate=rate, track=track, allow_huge=allow_huge, interlaced=interlaced)
-
-    with opened() as reader, ExitStack() as stack:
-        metadata, index = reader.metadata, reader.index()
-        part = FrameRange(start=0, stop=len(index))
-        if frames is not None:
-            part = parse_range(frames, index, metadata.timecode)
-        shots = detect_shots(reader, frames=part)
+    with ExitStack() as stack:
+        clip = stack.enter_context(open_part(source, frames, reading))
         mattes = None
         if mask is not None:
-            clip = MatteSource(metadata=metadata, index=index, shots=shots, frames=part, reopen=opened)
-            mattes = stack.enter_context(open_mattes(mask, clip))
+            masked = MatteSource(
+                metadata=clip.metadata,
+                index=clip.index,
+                shots=clip.shots,
+                frames=clip.frames,
+                reopen=lambda: open_source(source, reading),
+            )
+            mattes = stack.enter_context(open_mattes(mask, masked))
         course = Course(on_progress)
-        course.expect(evenly(len(part), {"check": 1.0}))
+        course.expect(evenly(len(clip.frames), {"check": 1.0}))
         reports: list[ShotReport] = []
-        for shot in shots:
-            done = shot.frames.start - part.start
-            course(Progress(stage="check", done=done, total=len(part), shot=shot.number, shots=len(shots)))
-            seen = measure_pictures(_frames(reader, shot.frames, _SIDE), edges=edges, flow="flow" in told)
+        for shot in clip.shots:
+            course(clip.reached("check", shot, shot.frames.start))
+            seen = measure_pictures(_frames(clip.reader, shot.frames, _SIDE), edges=edges, flow="flow" in told)
             figures = ShotFigures(
                 frames=shot.frames,
                 brightness=tuple(seen.brightness),
@@ -133,10 +120,11 @@ def check_controls(
                 mask=() if mattes is None else tuple(_areas(mattes, shot.frames)),
             )
             for name in ready:
-                figures = _measured(reader, name, figures)
+                figures = _measured(clip.reader, name, figures)
             reports.append(ShotReport(shot=shot, figures=figures, warnings=warnings_of(figures)))
-        course(Progress(stage="check", done=len(part), total=len(part), shot=len(shots), shots=len(shots)))
-        return CheckReport(shots=tuple(reports), unchecked=unchecked, notes=reader.warnings)
+        last, total = len(clip.shots), len(clip.frames)
+        course(Progress(stage="check", done=total, total=total, shot=last, shots=last))
+        return CheckReport(shots=tuple(reports), unchecked=unchecked, notes=clip.reader.warnings)
 
 
 def _measured(reader: VideoReader, kind: str, figures: ShotFigures) -> ShotFigures:

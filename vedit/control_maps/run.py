@@ -13,6 +13,7 @@ from vedit.control_maps.export_paths import Format
 from vedit.errors import SettingError
 from vedit.media.output import Interlaced, PresetName
 from vedit.options.masks import MaskSpec, parse_mask_spec
+from vedit.options.source import SourceOptions
 from vedit.progress.callbacks import OnProgress, ignore_progress
 
 SMALLEST = 16
@@ -78,10 +79,9 @@ def controls(
         short_side=side,
         sheet=None if sheet is None else Path(sheet),
         preset=preset,
-        rate=None if rate is None else Fraction(rate),
-        track=track,
-        allow_huge=allow_huge,
-        interlaced=interlaced,
+        reading=SourceOptions(
+            rate=None if rate is None else Fraction(rate), track=track, allow_huge=allow_huge, interlaced=interlaced
+        ),
         on_progress=on_progress,
     )
 
@@ -120,10 +120,9 @@ def check_controls(
         _named(kinds),
         frames=frames,
         mask=parse_mask_spec(str(mask)) if isinstance(mask, Path | str) else mask,
-        rate=None if rate is None else Fraction(rate),
-        track=track,
-        allow_huge=allow_huge,
-        interlaced=interlaced,
+        reading=SourceOptions(
+            rate=None if rate is None else Fraction(rate), track=track, allow_huge=allow_huge, interlaced=interlaced
+        ),
         on_progress=on_progress,
     )
 

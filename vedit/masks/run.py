@@ -12,6 +12,7 @@ from vedit.media.output import CodecName, Interlaced, PresetName
 from vedit.media.reading.sequence import is_still
 from vedit.options.masks import MaskSpec, parse_mask_spec
 from vedit.options.output_names import in_folder, is_folder
+from vedit.options.source import SourceOptions
 from vedit.progress.callbacks import OnProgress, ignore_progress
 
 
@@ -79,9 +80,6 @@ def mask(
         overwrite=overwrite,
         codec=codec,
         preset=preset,
-        rate=counted,
-        track=track,
-        allow_huge=allow_huge,
-        interlaced=interlaced,
+        reading=SourceOptions(rate=counted, track=track, allow_huge=allow_huge, interlaced=interlaced),
         on_progress=on_progress,
     )

@@ -135,14 +135,13 @@ def timeline(
         ContractError: a result is not what the timeline needs.
         Interrupted: `stop` said so; what is finished is kept.
     """
-    choices = writing or OutputOptions()
+    writing = writing or OutputOptions()
+    source = Path(timeline_file)
     wanted = Wanted(
-        source=Path(timeline_file),
-        output=default_timeline(Path(timeline_file)) if output is None else Path(output),
+        source=source,
+        output=default_timeline(source) if output is None else Path(output),
         rules=looks if isinstance(looks, Looks) else Looks() if looks is None else read_looks(Path(looks)),
-        files=NamedFiles(
-            path=Path(timeline_file if looks is None or isinstance(looks, Looks) else looks), anywhere=allow_outside
-        ),
+        files=_named_files(looks, source, anywhere=allow_outside),
         handles=handles,
         rate=None if rate is None else Fraction(rate),
         folders=tuple(map(Path, media)),
@@ -154,7 +153,7 @@ def timeline(
             model=model,
             quality=quality,
             device=device,
-            writing=replace(choices, overwrite=overwrite or choices.overwrite),
+            writing=replace(writing, overwrite=overwrite or writing.overwrite),
             allow_huge=allow_huge,
             fresh=fresh,
             keep_work=keep_work,
@@ -162,20 +161,41 @@ def timeline(
         ),
     )
     notes = Notes(on_note)
-    cut = prepared(wanted, notes, stop)
-    rehearse(wanted.read(), cut.renders, cut.facts)
+    cut = _rehearsed(wanted, notes, stop)
     if dry_run:
         return _run(cut, notes, [render.planned for render in cut.renders])
-    count = len(cut.renders)
+    return _rendered(cut, notes, _Callbacks(on_progress=on_progress, on_plan=on_plan, on_render=on_render, stop=stop))
+
+
+def _rehearsed(wanted: Wanted, notes: Notes, stop: Stop) -> Cut:
+    """Read and check everything, the new timeline too, which is made of a copy. Raises as `timeline` does."""
+    cut = prepared(wanted, notes, stop)
+    rehearse(wanted.read(), cut.renders, cut.facts)
+    return cut
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Callbacks:
+    """Who is told of the renders, and asked whether to stop."""
+
+    on_progress: OnProgress
+    on_plan: Callable[[RenderPlan], None]
+    on_render: OnRender
+    stop: Stop
+
+
+def _rendered(cut: Cut, notes: Notes, callbacks: _Callbacks) -> TimelineRun:
+    """Render what is missing, and write the timeline and its record. Raises as `timeline` does."""
+    wanted, count = cut.wanted, len(cut.renders)
     made = render_timeline(
         cut.document,
         cut.renders,
         facts=cut.facts,
-        on_progress=on_progress,
-        on_plan=notes.with_plan(on_plan),
+        on_progress=callbacks.on_progress,
+        on_plan=notes.with_plan(callbacks.on_plan),
         on_note=notes.tell,
-        on_render=lambda number, render: on_render(number, count, render),
-        stop=stop,
+        on_render=lambda number, render: callbacks.on_render(number, count, render),
+        stop=callbacks.stop,
     )
     for one in made:
         notes.tell(*(line for line in one.notes if line not in notes.told))
@@ -184,6 +204,11 @@ def timeline(
     if wanted.choices.writing.sidecar:
         write_record(wanted.source, wanted.output, run.as_dict())
     return run
+
+
+def _named_files(looks: Looks | Path | str | None, source: Path, *, anywhere: bool) -> NamedFiles:
+    """Where the files that looks name may lie: beside the file that the looks are in, or else the timeline."""
+    return NamedFiles(path=source if looks is None or isinstance(looks, Looks) else Path(looks), anywhere=anywhere)
 
 
 def _run(cut: Cut, notes: Notes, states: Sequence[str]) -> TimelineRun:

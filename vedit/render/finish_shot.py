@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -33,7 +33,7 @@ def finished_shot(
     ladder: MemoryLadder,
     reader: Reader,
     pieces: Iterator[tuple[FrameRange, Latents]],
-) -> Iterator[tuple[Clip, IntFrames]]:
+) -> Generator[tuple[Clip, IntFrames]]:
     """The source's clips and their finished frames (T, 3 or 4, H, W), in order.
 
     Args:
@@ -60,7 +60,7 @@ def finished_shot(
             yield clip, full_size(job, clip, seen, result, mask)
 
 
-def untouched_shot(job: Job, shot: Shot, reader: Reader) -> Iterator[tuple[Clip, IntFrames]]:
+def untouched_shot(job: Job, shot: Shot, reader: Reader) -> Generator[tuple[Clip, IntFrames]]:
     """As `finished_shot` without a look, or at strength 0: the source's own integers."""
     for clip in reader.chunks(shot.frames, job.frames_at_once):
         yield clip, clip.frames

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,7 +38,12 @@ class Pass:
     ladder: MemoryLadder
     sampler: ShotSampler
 
-    def finished(self, shot: Shot, reader: Reader) -> Iterator[tuple[Clip, IntFrames]]:
+    @property
+    def samples(self) -> bool:
+        """Whether anything is sampled: at strength 0 nothing is."""
+        return bool(self.restyler.trajectory.steps)
+
+    def finished(self, shot: Shot, reader: Reader) -> Generator[tuple[Clip, IntFrames]]:
         """The shot, sampled now where it is not on disk, and finished as it is asked for."""
         pieces = self.sampler.latents(self.sampler.sample(shot, reader))
         return finished_shot(self.job, self.restyler, self.steering.mattes, self.ladder, reader, pieces)

@@ -7,21 +7,16 @@ that is killed goes on where it was.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import replace
-from functools import partial
+from collections.abc import Callable
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.errors import InputError, NotFiniteError
-from vedit.finishing.upsample import side_by_side as compare
-from vedit.media.writing.containers import default_output
-from vedit.media.writing.output_plan import check_output, plan_output, temporary_for
+from vedit.errors import NotFiniteError
+from vedit.media.writing.output_plan import check_output
 from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.target import check_target
-from vedit.media.writing.write import VideoWriter
 from vedit.options.request import RenderRequest
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course
@@ -29,37 +24,28 @@ from vedit.render.conditioning import ConditioningSource
 from vedit.render.costs import CachedWork, expected_of, expected_of_plan
 from vedit.render.ended_before import ended_before, journal_of
 from vedit.render.estimate import describe_job, outline_of
-from vedit.render.finish_shot import untouched_shot
 from vedit.render.job import Job, conditioning_of, reopen_source
-from vedit.render.killed import BesideJournal, beside_of
+from vedit.render.killed import BesideJournal
 from vedit.render.measured_costs import keep as keep_costs
 from vedit.render.measured_costs import paces_of
+from vedit.render.monitor import Clock, Monitor
 from vedit.render.outcome import RenderPlan, RenderResult, ignore_plan
 from vedit.render.passes import Pass, asked_of, open_passes, recipe_of, used_by
 from vedit.render.prepare import in_full, said_of
+from vedit.render.rendered_files import RenderedFiles, comparison_options, open_files, plan_comparison
 from vedit.render.resumed import same_threads, units_kept
-from vedit.render.sample_shot import (
-    OnNote,
-    Stop,
-    ignore_note,
-    never,
-    stop_if_asked,
-)
+from vedit.render.sample_shot import OnNote, Stop, ignore_note, never, stop_if_asked
 from vedit.render.settle import admit_files, make_job
+from vedit.render.shot_sources import Sampled, ShotSources
 from vedit.render.steps import Checking, step_of
 from vedit.store.computed import ComputedCache
-from vedit.store.frames import UNTOUCHED, FinishedFrames, FinishedShot
 from vedit.store.units import UnitStore
-from vedit.types import FrameRange
 
 if TYPE_CHECKING:
     from vedit.media.contract.report import ContractReport
-    from vedit.media.output import OutputOptions
     from vedit.media.reading.reader import VideoReader
     from vedit.media.writing.commit import Journal
     from vedit.render.costs import Outline
-
-DIVIDER = 2
 
 
 def plan(
@@ -82,7 +68,7 @@ def plan(
     """
     admit_files(request, reader=reader)
     if side_by_side is not None:
-        check_output(side_by_side, request.source, _beside_options(request))
+        check_output(side_by_side, request.source, comparison_options(request))
     course = Course(on_progress)
 
     def expect(outline: Outline | None) -> None:
@@ -90,7 +76,7 @@ def plan(
 
     job = make_job(request, reader=reader, on_progress=course, on_outline=expect)
     if side_by_side is not None:
-        _beside(job, side_by_side)
+        plan_comparison(job, side_by_side)
     with ExitStack() as stack:
         cache = stack.enter_context(ComputedCache())
         for look in job.looks():
@@ -127,7 +113,7 @@ def restyle(
         ContractError: the written file broke the timing or sound contract; it was removed.
         Interrupted: `stop` said so.
     """
-    clock = _Clock()
+    clock = Clock()
     admit_files(request, reader=reader)
     course = Course(on_progress)
     ended = ended_before(request, side_by_side=side_by_side)
@@ -135,7 +121,7 @@ def restyle(
         on_note("the result was finished and checked by a run that was stopped before it could clean up")
         return ended
     if side_by_side is not None:
-        check_output(side_by_side, request.source, _beside_options(request))
+        check_output(side_by_side, request.source, comparison_options(request))
     beside = side_by_side is not None
 
     def expect(outline: Outline | None) -> None:
@@ -143,253 +129,162 @@ def restyle(
 
     job = make_job(request, reader=reader, on_progress=course, on_outline=expect)
     on_plan(describe_job(job))
-    pair = None if side_by_side is None else _beside(job, side_by_side)
+    comparison = None if side_by_side is None else plan_comparison(job, side_by_side)
     clock.lap("plan")
-    attempt = partial(
-        _attempt,
-        beside=pair,
-        side_by_side=side_by_side,
-        clock=clock,
-        course=course,
-        on_note=on_note,
-        stop=stop,
-    )
+    monitor = Monitor(course=course, clock=clock, on_note=on_note, stop=stop)
     try:
-        return attempt(job)
+        return _attempt(job, comparison, monitor)
     except NotFiniteError as error:
         precision, said = in_full(error), said_of(error)
     on_note(said)
     course.expect(expected_of(outline_of(job, is_scanned=True), beside=beside), anew=True)
     # All of it: what is finished was computed in fewer bits, and is not joined to what is not.
-    return attempt(replace(job, notes=(*job.notes, said)), precision=precision)
+    return _attempt(replace(job, notes=(*job.notes, said)), comparison, monitor, precision)
 
 
-def _attempt(
-    job: Job,
-    *,
-    beside: OutputSpec | None,
-    side_by_side: Path | None,
-    clock: _Clock,
-    course: Course,
-    on_note: OnNote,
-    stop: Stop,
-    precision: str | None = None,
-) -> RenderResult:
+@dataclass(frozen=True, kw_only=True)
+class _OpenRender:
+    """A render whose models are loaded."""
+
+    job: Job
+    work: UnitStore
+    passes: tuple[Pass, ...]
+    asked: dict[str, object] | None
+    """What a record says of the call, with the hashes of its files as they were when it began."""
+    units_kept: int
+    """By an earlier run."""
+    run_notes: tuple[str, ...]
+    """Of its threads and its precision."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know of the render, one line each; complete once every frame is written."""
+        found = (note for one in self.passes for note in (*one.steering.notes, *one.ladder.notes))
+        return tuple(dict.fromkeys((*self.job.notes, *self.run_notes, *found)))
+
+
+def _attempt(job: Job, comparison: OutputSpec | None, monitor: Monitor, precision: str | None = None) -> RenderResult:
     """The render of a job, in a precision or what suits the device.
 
     Raises:
         NotFiniteError: NaN or infinity came up; nothing has the result's name.
     """
-    request = job.request
     with ExitStack() as stack:
-        work = stack.enter_context(UnitStore(job.output.path, fresh=request.fresh))
-        if precision is not None:
-            work.set_precision(precision)
-        before = work.computed_on
-        on_threads = stack.enter_context(same_threads(job.device, work, on_note))
-        # Another process may have written it between the plan and the lock.
-        writing = request.writing
-        check_target(
-            job.output.path,
-            job.metadata.path,
-            job.output.pictures,
-            overwrite=writing.overwrite,
-            replaces=writing.replaces,
-        )
-        stop_if_asked(stop, work)
-        asked = asked_of(job)  # the hashes of masks as they are now, not as they may be when the render is done
-        course(Progress(stage="load", done=0, total=1))
-        passes, notes = open_passes(job, work, stack, on_progress=course, on_note=on_note, stop=stop)
-        course(Progress(stage="load", done=1, total=1))
-        clock.lap("load")
-        sampling = [one.sampler for one in passes if one.restyler.trajectory.steps]
-        kept = units_kept(sampling, work, before, on_note)
-        # A locked shot is not made anew, whatever is asked: what is kept of it is all there is.
-        # Under one look for all shots nothing is kept or locked: what a plan's renders have kept here is theirs.
-        shelving = request.looks is not None or request.keep_frames
-        shelf = FinishedFrames(work.path, fresh=request.fresh and shelving and not request.locked)
-        locked = _locked(job, shelf)
+        render = _open_render(job, precision, stack, monitor)
+        work, passes = render.work, render.passes
+        sources = ShotSources(job, passes, work.path, with_source=comparison is not None)
         left = CachedWork(
-            sampled=tuple(frames for sampler in sampling for frames in sampler.kept()),
-            finished=tuple(_shelved(job, passes, shelf, locked)),
+            sampled=tuple(frames for one in passes if one.samples for frames in one.sampler.kept()),
+            finished=tuple(sources.cached()),
         )
         outline = outline_of(job)
         paces = paces_of(outline)
-        course.expect(expected_of(outline, left, beside=beside is not None, paces=paces))
-        planned = _in_work(job.output, work, recipe_of(job, passes))
-        writer = stack.enter_context(VideoWriter(planned, hash_frames=True))
-        pair = None if beside is None else stack.enter_context(VideoWriter(_in_work(beside, work, {})))
-        source_reader = stack.enter_context(reopen_source(job))
-        keys: list[str] = []
-        shelved = list(locked.values())
-        for shot in job.shots:
-            held = locked.get(shot.number)
-            able = () if held is not None else passes
-            own = next((one for one in able if shot in one.job.own_shots and one.restyler.trajectory.steps), None)
-            if own is not None:
-                own.ladder.join(one.ladder for one in passes)
-            at = held.path if held is not None else None
-            if own is not None and request.keep_frames and not request.fresh:
-                at = shelf.find(own.shelf_key(shot))
-            if at is not None:
-                size = job.frames_at_once
-                skip = shot.frames.start - held.first if held is not None else 0
-                finished = shelf.read(at, shot, source_reader, size=size, with_source=pair is not None, skip=skip)
-            elif own is None:
-                finished = untouched_shot(job, shot, source_reader)
-            else:
-                finished = own.finished(shot, source_reader)
-                if request.keep_frames:
-                    finished = shelf.recorded(partial(own.shelf_key, shot), finished)
-                    stack.callback(finished.close)
-                clock.lap("sample")
-            for source, frames in finished:
-                reached = source.start + len(source)
-                course(step_of("finish", job, shot, reached))
-                stop_if_asked(stop, work)
-                if any(one.ladder.footing.tiled for one in passes):
-                    work.set_tiled()
-                writer.write(frames)
-                if pair is not None:
-                    pair.write(
-                        compare(source.frames[:, :3], frames[:, :3], bit_depth=source.bit_depth, divider=DIVIDER)
-                    )
-                course(step_of("write", job, shot, reached))
-            if own is not None:
-                keys += own.sampler.keys(shot)
-            if held is None and request.keep_frames:
-                key = UNTOUCHED if own is None else own.shelf_key(shot)
-                shelved.append(FinishedShot(frames=shot.frames, key=key, first=shot.frames.start))
-            clock.lap("finish")
-        checking = Checking(course, job, files=1 if pair is None else 2)
-        if pair is not None:
-            # First: once the result has its name nothing may fail any more.
-            pair.finish(journal=lambda _: BesideJournal(work.path), on_checked=checking.next_file())
-        told = (
-            *job.notes,
-            *on_threads,
-            *notes,
-            *(note for one in passes for note in (*one.steering.notes, *one.ladder.notes)),
-        )
-        told = tuple(dict.fromkeys(told))
-        keeping = request.keep_work or request.keep_frames
-        keep, rendered = (frozenset(keys), job.frames) if keeping else (frozenset[str](), None)
-
-        def journal(report: ContractReport) -> Journal:
-            return journal_of(
-                request,
-                _result(job, report, told, kept, clock),
-                folder=work.path,
-                side_by_side=side_by_side,
-                source_sha256=job.source_sha256,
-                keep=keep,
-                rendered=rendered,
-            )
-
-        report = writer.finish(
-            timings=clock.laps,
-            notes=told,
-            used=used_by(passes),
-            asked=asked,
-            source_sha256=job.source_sha256,
-            journal=journal,
-            on_checked=checking.next_file(),
-        )
-        if shelving:
-            part = job.frames if request.keep_frames else FrameRange(start=0, stop=len(job.index))
-            shelf.keep_only(shelved, source=job.source_key, rendered=part)
-        work.done(keep=keep, rendered=rendered)
-        checking.end()
-        clock.lap("verify")
+        monitor.course.expect(expected_of(outline, left, beside=comparison is not None, paces=paces))
+        files = stack.enter_context(open_files(job.output, comparison, work.path, recipe_of(job, passes)))
+        units = _write_shots(render, sources, files, stack.enter_context(reopen_source(job)), monitor)
+        report = _finish(render, sources, files, units, monitor)
         if not any(one.ladder.notes for one in passes):
-            keep_costs(outline, course.taken, paces)
-    return _result(job, report, told, kept, clock)
+            keep_costs(outline, monitor.course.taken, paces)
+    return _result(render, report, monitor.clock)
 
 
-def _result(job: Job, report: ContractReport, notes: tuple[str, ...], kept: int, clock: _Clock) -> RenderResult:
+def _open_render(job: Job, precision: str | None, stack: ExitStack, monitor: Monitor) -> _OpenRender:
+    """Take the work folder, on the threads of what is finished in it, and load the models."""
+    request = job.request
+    work = stack.enter_context(UnitStore(job.output.path, fresh=request.fresh))
+    if precision is not None:
+        work.set_precision(precision)
+    before = work.computed_on
+    on_threads = stack.enter_context(same_threads(job.device, work, monitor.on_note))
+    # Another process may have written it between the plan and the lock.
+    writing, pictures = request.writing, job.output.pictures
+    check_target(job.output.path, job.metadata.path, pictures, overwrite=writing.overwrite, replaces=writing.replaces)
+    stop_if_asked(monitor.stop, work)
+    asked = asked_of(job)  # the hashes of masks as they are now, not as they may be when the render is done
+    monitor.course(Progress(stage="load", done=0, total=1))
+    passes, notes = open_passes(
+        job, work, stack, on_progress=monitor.course, on_note=monitor.on_note, stop=monitor.stop
+    )
+    monitor.course(Progress(stage="load", done=1, total=1))
+    monitor.clock.lap("load")
+    kept = units_kept([one.sampler for one in passes if one.samples], work, before, monitor.on_note)
+    return _OpenRender(job=job, work=work, passes=passes, asked=asked, units_kept=kept, run_notes=(*on_threads, *notes))
+
+
+def _write_shots(
+    render: _OpenRender, sources: ShotSources, files: RenderedFiles, reader: VideoReader, monitor: Monitor
+) -> frozenset[str]:
+    """Every shot, in order, into the files; the names of the units that they rest on."""
+    job, units = render.job, set[str]()
+    for shot in job.shots:
+        source = sources.of(shot)
+        with closing(source.frames(reader)) as finished:
+            if isinstance(source, Sampled):
+                monitor.clock.lap("sample")
+            for clip, frames in finished:
+                stop = clip.start + len(clip)
+                monitor.course(step_of("finish", job, shot, stop))
+                stop_if_asked(monitor.stop, render.work)
+                if any(one.ladder.footing.tiled for one in render.passes):
+                    render.work.set_tiled()
+                files.write(clip, frames)
+                monitor.course(step_of("write", job, shot, stop))
+        units.update(source.units())
+        sources.written(source)
+        monitor.clock.lap("finish")
+    return frozenset(units)
+
+
+def _finish(
+    render: _OpenRender, sources: ShotSources, files: RenderedFiles, units: frozenset[str], monitor: Monitor
+) -> ContractReport:
+    """Check the files, give them their names, and clean the work folder."""
+    job, work, request = render.job, render.work, render.job.request
+    checking = Checking(monitor.course, job, files=files.count)
+    comparison = files.comparison
+    if comparison is not None:
+        # First: once the result has its name nothing may fail any more.
+        comparison.finish(journal=lambda _: BesideJournal(work.path), on_checked=checking.next_file())
+    keeps = request.keep_work or request.keep_frames
+    keep, rendered = (units, job.frames) if keeps else (frozenset[str](), None)
+
+    def journal(report: ContractReport) -> Journal:
+        return journal_of(
+            request,
+            _result(render, report, monitor.clock),
+            folder=work.path,
+            side_by_side=files.comparison_path,
+            source_sha256=job.source_sha256,
+            keep=keep,
+            rendered=rendered,
+        )
+
+    report = files.result.finish(
+        timings=monitor.clock.laps,
+        notes=render.notes,
+        used=used_by(render.passes),
+        asked=render.asked,
+        source_sha256=job.source_sha256,
+        journal=journal,
+        on_checked=checking.next_file(),
+    )
+    sources.remember()
+    work.done(keep=keep, rendered=rendered)
+    checking.end()
+    monitor.clock.lap("verify")
+    return report
+
+
+def _result(render: _OpenRender, report: ContractReport, clock: Clock) -> RenderResult:
+    job = render.job
     return RenderResult(
         output=str(job.output.path),
         frames=len(job.frames),
         seconds=clock.total,
         contract=report.as_dict(),
-        notes=notes,
-        units_kept=kept,
+        notes=render.notes,
+        units_kept=render.units_kept,
         timings=clock.laps,
         source=str(job.request.source),
         first_frame=job.frames.start,
     )
-
-
-class _Clock:
-    """Seconds of wall time by stage."""
-
-    def __init__(self) -> None:
-        self._began = self._last = time.monotonic()
-        self.laps: dict[str, float] = {}
-
-    def lap(self, stage: str) -> None:
-        """Book the time since the last call on a stage."""
-        now = time.monotonic()
-        self.laps[stage] = round(self.laps.get(stage, 0.0) + now - self._last, 3)
-        self._last = now
-
-    @property
-    def total(self) -> float:
-        return time.monotonic() - self._began
-
-
-def _locked(job: Job, shelf: FinishedFrames) -> dict[int, FinishedShot]:
-    """What the last render left of the locked shots. Raises InputError where one has a look and was never rendered."""
-    found: dict[int, FinishedShot] = {}
-    rendered = {shot.number: shot for shot in job.shots}
-    whole = {shot.number: shot for shot in job.request.shots or ()}
-    for number in sorted(job.request.locked):
-        # What lies outside the rendered part too, where it is kept: it outlives this render.
-        spans = [shot.frames for shot in (whole.get(number), rendered.get(number)) if shot is not None]
-        held = (shelf.remembered(span, source=job.source_key) for span in spans)
-        kept = next((one for one in held if one is not None), None)
-        if kept is not None:
-            found[number] = kept
-        elif number in rendered and (job.request.looks is None or number in job.request.looks):
-            raise InputError(
-                f"shot {number} is locked, but no finished frames of it are kept",
-                remedy="render it once without the lock, or leave it as the source with untouched = true",
-            )
-    return found
-
-
-def _in_work(plan: OutputSpec, work: UnitStore, recipe: dict[str, object]) -> OutputSpec:
-    """The plan with its unfinished file in the work folder, where a killed run's is found and removed."""
-    return replace(plan, temporary=temporary_for(plan.path, work.path), recipe=recipe)
-
-
-def _beside(job: Job, path: Path) -> OutputSpec:
-    """The plan of the comparison video: the source's timing and sound, twice its width."""
-    width = 2 * job.metadata.width + DIVIDER
-    planned = plan_output(
-        path,
-        replace(job.metadata, width=width, has_alpha=False),
-        job.index,
-        frames=job.output.frames,
-        options=_beside_options(job.request),
-    )
-    if any(map(planned.takes, job.output.finals)) or any(map(job.output.takes, planned.finals)):
-        raise InputError(f"{path} is named twice", remedy="give the result and the side-by-side video two names")
-    return planned
-
-
-def _beside_options(request: RenderRequest) -> OutputOptions:
-    left = beside_of(request.output or default_output(request.source))
-    replaces = (*request.writing.replaces, *left)
-    return replace(request.writing, drop_unsupported=True, codec=None, sidecar=False, strict=False, replaces=replaces)
-
-
-def _shelved(
-    job: Job, passes: Sequence[Pass], shelf: FinishedFrames, locked: Mapping[int, FinishedShot]
-) -> Iterator[FrameRange]:
-    """The shots whose finished frames are kept, and will be used."""
-    for shot in job.shots:
-        own = next((one for one in passes if shot in one.job.own_shots and one.restyler.trajectory.steps), None)
-        able = own is not None and job.request.keep_frames and not job.request.fresh
-        if shot.number in locked or (able and own is not None and shelf.has(own.shelf_key(shot))):
-            yield shot.frames

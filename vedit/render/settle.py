@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from itertools import pairwise
 
 from vedit.checks.rationals import shown
 from vedit.errors import InputError
 from vedit.media.reading.admitted import admit
-from vedit.media.reading.index import ignore_frames
+from vedit.media.reading.index import ScannedIndex, ignore_frames
 from vedit.media.reading.read import open_video
 from vedit.media.reading.reader import VideoReader
 from vedit.media.timecode import parse_moment, parse_range
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.output_plan import check_output, plan_output
+from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.sidecar import source_hash
 from vedit.media.writing.target import check_name
 from vedit.models.check import checked, located
@@ -35,7 +36,7 @@ from vedit.render.prompts import check_words, made_looks, word_notes
 from vedit.shots.detect import ContentShotDetector, detect_shots
 from vedit.shots.shot_bars import kept_bars, told_of_bars
 from vedit.store.units import LONGEST_NAME, work_folder
-from vedit.types import Clip, FrameIndex, FrameRange, Shot, VideoMetadata
+from vedit.types import Clip, Fit, FrameIndex, FrameRange, Shot, VideoMetadata
 from vedit.weights.store import local
 
 
@@ -93,77 +94,128 @@ def make_job(
     Raises:
         InputError: the request cannot be carried out; the message says why and what to do.
     """
-    looks = request.all_looks
-    for options in looks:
+    for options in request.all_looks:
         check_prompts(options)
     check_place(request)
-    by_recipes = recipe_notes(looks, request.model)
+    by_recipes = recipe_notes(request.all_looks, request.model)
     request = settle(request)
-    looks = request.all_looks
     device = pick_device(request.device)
     with ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
         metadata, is_scanned = reader.metadata, reader.is_scanned
         outline = partial(foreseen, request, metadata, device, is_scanned=is_scanned)
         on_outline(outline())
-        # Of a part it is not known yet where it begins.
-        detector = ContentShotDetector() if request.shots is None and request.frames is None else None
-        shown = indexed(reader, on_progress, None if detector is None else detector.push)
-        index = reader.index()
-        scanned, warnings = reader.scanned(), reader.warnings
-        whole = FrameRange(start=0, stop=len(index))
-        frames = whole if request.frames is None else parse_range(request.frames, index, metadata.timecode)
+        scan = _scanned(request, reader, on_progress)
         output = plan_output(
             request.output or default_output(request.source, request.track),
             metadata,
-            index,
-            frames=None if frames == whole else frames,
+            scan.index,
+            frames=None if scan.is_whole else scan.frames,
             options=request.writing,
         )
-        on_outline(outline(count=len(index), frames=frames))
-        if request.shots is not None:
-            shots = _known_shots(request.shots, len(index), frames)
-        else:
-            shots = _detected(reader, frames, on_progress, detector if shown else None)
-        check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
-        made = {shot.number for shot in shots} - request.locked
-        for options in looks:
-            used = request.looks is None or any(request.looks.get(number) == options for number in made)
-            _check_anchor(options, index, metadata, frames if used else None)
+        on_outline(outline(count=len(scan.index), frames=scan.frames))
+        shots = _shots(request, reader, scan, on_progress)
+        _check_looks(request, metadata, scan, shots)
         bars, anchor_bars = kept_bars(request, reader, shots)
-    fits = [
-        fit_of((metadata.width, metadata.height), options, request.model) for options in looks or (request.options,)
-    ]
-    fit = max(fits, key=lambda fit: fit.outer)
+    fit = _largest_fit(request, metadata)
+    notes = (
+        *scan.warnings,
+        *output.notes,
+        *_untouched(request.looks, shots),
+        *told_of_bars(bars, shots),
+        *_notes(request, by_recipes, output, fit, device),
+    )
     job = Job(
         request=request,
         metadata=metadata,
-        index=index,
-        scanned=scanned,
-        frames=frames,
+        index=scan.index,
+        scanned=scan.scanned,
+        frames=scan.frames,
         shots=shots,
         fit=fit,
         output=output,
         device=device,
-        notes=(
-            *warnings,
-            *output.notes,
-            *_untouched(request.looks, shots),
-            *told_of_bars(bars, shots),
-            *dict.fromkeys(note for options in looks for note in keeping(options)),
-            *by_recipes,
-            *little_space(output, fit, keep_frames=request.keep_frames),
-            *what_it_is(request.model),
-            *word_notes(request),
-            *idle_seeds(looks),
-            *larger_model(request, device),
-        ),
+        notes=notes,
         hash_source=cache(lambda: source_hash(metadata.path)[0]),
         bars=bars,
         anchor_bars=anchor_bars,
     )
     on_outline(outline_of(job, is_scanned=is_scanned))
     return job
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scan:
+    """What the one pass over a clip has found."""
+
+    index: FrameIndex
+    scanned: ScannedIndex
+    warnings: tuple[str, ...]
+    """Of the reader."""
+    frames: FrameRange
+    """The part that is asked for."""
+    detector: ContentShotDetector | None
+    """One that has seen every frame; None: the shots are known, or looked for later."""
+
+    @property
+    def is_whole(self) -> bool:
+        """The part is the whole clip."""
+        return self.frames == FrameRange(start=0, stop=len(self.index))
+
+
+def _scanned(request: RenderRequest, reader: VideoReader, on_progress: OnProgress) -> _Scan:
+    """The times of all frames, for which a detector of shots may be shown them. Raises InputError of the range."""
+    # Of a part it is not known yet where it begins.
+    detector = ContentShotDetector() if request.shots is None and request.frames is None else None
+    shown = indexed(reader, on_progress, None if detector is None else detector.push)
+    index = reader.index()
+    whole = FrameRange(start=0, stop=len(index))
+    return _Scan(
+        index=index,
+        scanned=reader.scanned(),
+        warnings=reader.warnings,
+        frames=whole if request.frames is None else parse_range(request.frames, index, reader.metadata.timecode),
+        detector=detector if shown else None,
+    )
+
+
+def _shots(request: RenderRequest, reader: VideoReader, scan: _Scan, on_progress: OnProgress) -> tuple[Shot, ...]:
+    """The shots of the part: those that the request knows, else detected. Raises InputError where they do not fit."""
+    if request.shots is not None:
+        return _known_shots(request.shots, len(scan.index), scan.frames)
+    return _detected(reader, scan.frames, on_progress, scan.detector)
+
+
+def _check_looks(request: RenderRequest, metadata: VideoMetadata, scan: _Scan, shots: Sequence[Shot]) -> None:
+    """Raises InputError where a look is for a shot that there is not, or its anchor is no moment for it."""
+    check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
+    made = {shot.number for shot in shots} - request.locked
+    for options in request.all_looks:
+        used = request.looks is None or any(request.looks.get(number) == options for number in made)
+        _check_anchor(options, scan.index, metadata, scan.frames if used else None)
+
+
+def _largest_fit(request: RenderRequest, metadata: VideoMetadata) -> Fit:
+    """How the frames lie at the working size, of the looks the one with the largest."""
+    size = (metadata.width, metadata.height)
+    fits = [fit_of(size, options, request.model) for options in request.all_looks or (request.options,)]
+    return max(fits, key=lambda fit: fit.outer)
+
+
+def _notes(
+    request: RenderRequest, by_recipes: Sequence[str], output: OutputSpec, fit: Fit, device: str
+) -> tuple[str, ...]:
+    """What the user should know of the request, on this machine."""
+    looks = request.all_looks
+    return (
+        *dict.fromkeys(note for options in looks for note in keeping(options)),
+        *by_recipes,
+        *little_space(output, fit, keep_frames=request.keep_frames),
+        *what_it_is(request.model),
+        *word_notes(request),
+        *idle_seeds(looks),
+        *larger_model(request, device),
+    )
 
 
 def _detected(

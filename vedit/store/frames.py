@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
@@ -120,7 +120,7 @@ class FinishedFrames:
 
     def read(
         self, path: Path, shot: Shot, reader: Reader, *, size: int, with_source: bool, skip: int = 0
-    ) -> Iterator[tuple[Clip, IntFrames]]:
+    ) -> Generator[tuple[Clip, IntFrames]]:
         """A finished shot in clips of at most `size` frames, as `finished_shot` gives it.
 
         Args:

@@ -8,9 +8,10 @@ line without a break.
 from __future__ import annotations
 
 import codecs
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 
 from vedit.errors import InputError
 from vedit.nle.cover import check_cover
@@ -40,6 +41,31 @@ class _Run:
     """Pieces that show one clip without a break."""
 
     pieces: list[_Piece] = field(default_factory=list[_Piece])
+
+    @property
+    def first(self) -> _Piece:
+        """The piece that the clip begins with."""
+        return self.pieces[0]
+
+    @property
+    def source(self) -> tuple[int, int]:
+        """First frame of the source, and the one behind the last."""
+        return self.pieces[0].source[0], self.pieces[-1].source[1]
+
+    @property
+    def record(self) -> tuple[int, int]:
+        """The same of the timeline."""
+        return self.pieces[0].record[0], self.pieces[-1].record[1]
+
+    def names(self, lines: Sequence[str]) -> list[str]:
+        """What the list's lines call the clip."""
+        return [
+            said_value(lines[index]) for piece in self.pieces for index in piece.statement.naming(piece.position)[1]
+        ]
+
+    def files(self, lines: Sequence[str]) -> list[str]:
+        """The files that the list's lines name for the clip."""
+        return [said_value(lines[index]) for piece in self.pieces for index in piece.statement.files(piece.position)]
 
 
 class EdlDocument:
@@ -112,47 +138,32 @@ class EdlDocument:
         return self._bom + "".join(parts).encode(self._encoding, "replace")
 
     def _clip(self, number: int, run: _Run, begin: int) -> TimelineClip:
-        first, last = run.pieces[0], run.pieces[-1]
-        event = first.event
-        names = [
-            said_value(self._lines[index])
-            for piece in run.pieces
-            for index in piece.statement.naming(piece.position)[1]
-        ]
-        files = [
-            said_value(self._lines[index]) for piece in run.pieces for index in piece.statement.files(piece.position)
-        ]
+        event, record, rate = run.first.event, run.record, self._rate
+        names, files = run.names(self._lines), run.files(self._lines)
         name = names[0] if names else files[0] if files else event.reel
-        source = (first.source[0], last.source[1])
-        record = (first.record[0], last.record[1])
-        speed = _speed(run, self._rate)
-        told = source[1] - source[0]
-        if speed == 0:
-            told = max(told, 1)
-        elif speed != 1:
-            # Some systems write the record length into the source columns of a retimed event.
-            told = max(told, -int(-abs(speed) * (record[1] - record[0])))
+        speed = _speed(run, rate)
+        start, frames = run.source[0], _source_frames(run, speed)
         located = self._rules.locate_name((*files[:1], *names[:1], event.reel))
-        path = run_from(located.path, told) if located.path is not None else None
+        path = run_from(located.path, frames) if located.path is not None else None
         clip = TimelineClip(
             number=number,
             name=name,
             kind="clip",
             track=event.channels if event.channels.startswith("V") and event.channels != "V" else "V1",
             sequence="",
-            record=TimeSpan(start=(record[0] - begin) / self._rate, duration=(record[1] - record[0]) / self._rate),
-            source=TimeSpan(start=source[0] / self._rate, duration=told / self._rate),
+            record=TimeSpan(start=(record[0] - begin) / rate, duration=(record[1] - record[0]) / rate),
+            source=TimeSpan(start=start / rate, duration=frames / rate),
             media=MediaReference(
                 written=files[0] if files else name,
                 name=name,
                 path=path,
                 problem=located.problem,
-                rate=self._rate,
+                rate=rate,
                 reel=event.reel,
             ),
             speed=speed,
             markers=tuple(
-                Marker(name=note, color=color, start=(source[0] + frame - record[0]) / self._rate)
+                Marker(name=note, color=color, start=(start + frame - record[0]) / rate)
                 for piece in run.pieces
                 for frame, color, note in piece.statement.locators
             ),
@@ -160,18 +171,35 @@ class EdlDocument:
             with_sound=event.channels.startswith(("B", "A")),
             line=event.line + 1,
         )
-        if event.reel.upper() in NO_MEDIA:
-            return replace(clip, kind="generator", media=None, source=None, refusal="black or bars")
-        if is_still(path):
-            return replace(clip, kind="still", refusal="a still picture")
-        if event.edit.startswith("K"):
-            return replace(clip, refusal="a key event")
-        fault = next((line for piece in run.pieces for line in piece.statement.faults), None)
-        if fault is not None:
-            return replace(clip, speed=None, refusal=f"its speed in line {fault + 1} is not understood")
-        if speed < 0:
-            return replace(clip, refusal="it runs backwards: bake the retime first")
-        return clip
+        return _as_it_can_be_edited(clip, run, path)
+
+
+def _source_frames(run: _Run, speed: Fraction) -> int:
+    """How many frames of its source a clip shows."""
+    frames = run.source[1] - run.source[0]
+    if speed == 0:
+        return max(frames, 1)
+    if speed == 1:
+        return frames
+    # Some systems write the record length into the source columns of a retimed event.
+    return max(frames, -int(-abs(speed) * (run.record[1] - run.record[0])))
+
+
+def _as_it_can_be_edited(clip: TimelineClip, run: _Run, path: Path | None) -> TimelineClip:
+    """The clip, with the reason where it cannot be edited."""
+    event = run.first.event
+    if event.reel.upper() in NO_MEDIA:
+        return replace(clip, kind="generator", media=None, source=None, refusal="black or bars")
+    if is_still(path):
+        return replace(clip, kind="still", refusal="a still picture")
+    if event.edit.startswith("K"):
+        return replace(clip, refusal="a key event")
+    fault = next((line for piece in run.pieces for line in piece.statement.faults), None)
+    if fault is not None:
+        return replace(clip, speed=None, refusal=f"its speed in line {fault + 1} is not understood")
+    if clip.speed is not None and clip.speed < 0:
+        return replace(clip, refusal="it runs backwards: bake the retime first")
+    return clip
 
 
 def _notes(decisions: Decisions, skipped: int) -> Iterator[str]:
