@@ -17,8 +17,7 @@ from vedit.display.contact_sheet import contact_sheet
 from vedit.finishing.upsample import upsample_change
 from vedit.geometry import fit, unfit, working_fit
 from vedit.media.reading.read import open_video
-from vedit.models.facts import size_multiple
-from vedit.models.families.sd import Model
+from vedit.models.family import Model
 from vedit.models.load import load
 from vedit.models.recipes import by_recipe
 from vedit.options.request import RestyleOptions
@@ -65,7 +64,12 @@ def restyled(model: Model, clip: Clip, options: RestyleOptions) -> IntFrames:
     """One frame under a prompt, (3, H, W) of 8 bits at the source's size."""
     height, width = clip.frames.shape[-2:]
     short_side = options.resolved().short_side
-    place = working_fit((height, width), short_side=short_side, multiple_of=size_multiple(model.name), minimum=128)
+    place = working_fit(
+        (height, width),
+        short_side=short_side,
+        multiple_of=model.traits.size_multiple,
+        minimum=model.traits.minimum_side,
+    )
     frames = fit(clip, place)
     restyler = prepare(model, options)
     latents = restyle_frames(restyler, frames, [clip.start], own_guides(restyler)([clip.start], frames))

@@ -17,7 +17,7 @@ Kara et al. 2024; fixed point as in AIDI, Pan et al. 2023).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -26,23 +26,24 @@ import torch
 
 from vedit.checks.finite import finite
 from vedit.control_maps.maps import control_maps
-from vedit.diffusion.blending import blend_outside, inverted_source, noised_source, pool_mask, source_between
+from vedit.diffusion.blending import SourceAt, blend_outside, inverted_source, noised_source, pool_mask, source_between
 from vedit.diffusion.color_match import match_to_anchor
-from vedit.diffusion.conditioning import Conditioning, Control, FrameConditioning, bind
-from vedit.diffusion.distilled import aligned_to, from_timesteps, implied_noise, single_pass_inversion, thinned
+from vedit.diffusion.conditioning import Conditioning, Control, FrameConditioning, Memory, bind
+from vedit.diffusion.distilled import aligned_to, single_pass_inversion, thinned
 from vedit.diffusion.inversion_cache import TensorCache, inversion_facts, kept_inversion
 from vedit.diffusion.noise import Drawn, frame_noise
 from vedit.diffusion.samplers import Denoise, invert, sample
-from vedit.diffusion.trajectory import Trajectory, add_noise, trajectory
+from vedit.diffusion.solvers import Trajectory, add_noise
+from vedit.diffusion.steps import implied_noise
 from vedit.diffusion.variation import varied
-from vedit.diffusion.windows import windows
-from vedit.models.facts import default_guidance
+from vedit.errors import ModelError
+from vedit.latent_shape import LatentShape
 from vedit.options.controls import branch, settled
-from vedit.options.request import OVERLAP
-from vedit.types import ControlSpec, FrameRange, Latents, PromptEmbeds, Window
+from vedit.types import ControlSpec, Latents, PromptEmbeds
 
 if TYPE_CHECKING:
-    from vedit.models.families.sd import LoadedDistilled, Model
+    from vedit.latent_shape import ScaleFactors
+    from vedit.models.family import FewSteps, Model
     from vedit.options.request import RestyleOptions
 
 OnStep = Callable[[str, float], None]
@@ -73,7 +74,7 @@ class PreparedRestyle:
     guidance: float
     fixed_point: int
     """Evaluations of each step of the inversion; none where it leaps."""
-    fast: LoadedDistilled | None = None
+    fast: FewSteps | None = None
     """The fast tier whose weights sample; None: the model's own do."""
     inversions: TensorCache | None = None
     """Where inversions are kept for later renders."""
@@ -106,28 +107,29 @@ class PreparedRestyle:
         if not (self.options.draws and self.trajectory.steps):
             return None
         codec = self.model.codec
-        return Drawn(seed=self.options.seed, channels=codec.channels, cell=codec.factor)
+        return Drawn(seed=self.options.seed, channels=codec.channels, cell=codec.factors.cell)
 
     def sampling(self) -> AbstractContextManager[None]:
         """The weights that sample, in the UNet for as long as the context lasts."""
-        return nullcontext() if self.fast is None else self.fast.lora.merged(self.model.denoiser.unet)
+        return nullcontext() if self.fast is None else self.fast.merged()
 
 
 def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | None = None) -> PreparedRestyle:
     """Encode the prompts and lay out the trajectory. Raises InputError for a control the model has no branch for."""
     options = settled(options, model.control_kinds, model=model.name)
-    quality, guidance, fixed_point = options.resolved(), options.guidance, options.resolved().fixed_point
+    traits, guidance = model.traits, options.guidance
+    traits.check(options, model=model.name)
+    quality = traits.quality(options)
+    fixed_point = quality.fixed_point
     fast, schedule = model.fast_for(options) or (None, None)
     if schedule is None:
-        path = inversion = trajectory(model.scheduler_config, steps=quality.steps, strength=options.strength)
+        path = inversion = model.schedule(steps=quality.steps, strength=options.strength)
         if options.inversion_steps is not None:
-            whole = [step.timestep for step in trajectory(model.scheduler_config, steps=quality.steps).steps]
-            stops = thinned(path, whole, options.inversion_steps)
-            inversion = aligned_to(from_timesteps(model.scheduler_config, stops), path)
+            whole = [step.level for step in model.schedule(steps=quality.steps).steps]
+            inversion = aligned_to(model.through(thinned(path, whole, options.inversion_steps)), path)
     else:
         path, inversion = (
-            from_timesteps(model.scheduler_config, steps)
-            for steps in (schedule.taken(options.strength), schedule.stops(options.strength))
+            model.through(steps) for steps in (schedule.taken(options.strength), schedule.stops(options.strength))
         )
         inversion, guidance, fixed_point = aligned_to(inversion, path), 1.0, schedule.fixed_point
     return PreparedRestyle(
@@ -141,7 +143,7 @@ def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | Non
         negative=model.text(options.negative_prompt),
         controls=options.controls,
         regions=tuple(model.text(region.prompt) for region in options.regions),
-        guidance=default_guidance(model.name) if guidance is None else guidance,
+        guidance=traits.guidance if guidance is None else guidance,
         fixed_point=fixed_point,
         fast=fast,
         inversions=inversions,
@@ -193,45 +195,27 @@ def restyle_frames(
     model, options, path = restyler.model, restyler.options, restyler.trajectory
     if targets and (len(frames) != 1 or guides.regions or shared):
         raise ValueError("several prompts are for a frame by itself and without regions")
-    describe = Conditioning(prompt=restyler.source_prompt, controls=guides.controls)
     change = Conditioning(
-        prompt=PromptEmbeds(states=torch.cat([one.states for one in targets])) if targets else restyler.prompt,
+        prompt=_together(targets) if targets else restyler.prompt,
         negative=restyler.negative,
         guidance=restyler.guidance,
         controls=guides.controls,
         regions=guides.regions,
     )
-    source = Latents(data=model.codec.encode(frames.to(model.device)))
+    source, factors = Latents(data=_encoded(model, frames)), model.codec.factors
     if guides.mask is not None and not guides.mask[int(shared) :].any():
         return replace(source, source=source.data)
-    cells = None if guides.mask is None else pool_mask(guides.mask, space=model.codec.factor)
+    cells = None if guides.mask is None else pool_mask(guides.mask, factors)
     with ExitStack() as adapters:
         # A frame by itself sees no other: under several prompts it may not meet itself either.
-        memory = adapters.enter_context(model.cross_frame()) if options.cross_frame and not targets else None
-        if options.start == "inversion":
-            denoise = bind(model.denoiser, describe, batch=options.batch, memory=memory)
-            amount = (options.variation or 0.0) if path.steps else 0.0
-            whole = guides.mask is not None and not restyler.uses_single_pass_inversion and not amount
-            passed = _inverted(restyler, denoise, source, describe, on_step, whole=whole)
-            noisy, source_at = Latents(data=passed[-1]), inverted_source(passed)
-            if amount:
-                noise = _drawn(restyler, guides, source, numbers)
-                noisy = Latents(data=varied(noisy.data, source.data, noise, path.steps[0], amount=amount))
-            # In fewer steps the inversion does not stop where sampling does, and with variation not at the source's.
-            if path.steps and (restyler.uses_single_pass_inversion or amount):
-                source_at = noised_source(source.data, implied_noise(noisy.data, source.data, path.steps[0]))
-            elif path.steps and restyler.inversion != path:
-                source_at = source_between(passed, restyler.inversion)
-        else:
-            noise = guides.noise
-            if noise is None:
-                noise = frame_noise(source.data.shape[1:], seed=options.seed, frames=numbers)
-            noise = noise.to(source.data)
-            noisy, source_at = add_noise(source, noise, path), noised_source(source.data, noise)
+        cross_frame = model.adapters.cross_frame if options.cross_frame and not targets else None
+        memory = None if cross_frame is None else adapters.enter_context(cross_frame())
+        noisy, source_at = _beginning(restyler, guides, source, numbers, memory, on_step)
         if targets:
-            noisy = Latents(data=noisy.data.expand(len(targets), -1, -1, -1), timestep=noisy.timestep)
+            noisy = Latents(data=noisy.data.expand(len(targets), -1, -1, -1), level=noisy.level)
         adapters.enter_context(restyler.sampling())
-        regional = adapters.enter_context(model.regional()) if guides.regions else None
+        opened = model.adapters.regional if guides.regions else None
+        regional = None if opened is None else adapters.enter_context(opened())
         denoise = bind(model.denoiser, change, batch=options.batch, memory=memory, regional=regional)
         keep = None if cells is None else blend_outside(cells, source_at)
         clean = noisy
@@ -242,82 +226,83 @@ def restyle_frames(
     clean = replace(clean, source=source.data)
     if not shared:
         return clean
-    # A region has a look of its own, which the anchor's prompt says nothing of.
+    return replace(clean, data=match_to_anchor(clean.data, source.data, look_cells(guides, factors)))
+
+
+def _encoded(model: Model, frames: torch.Tensor) -> torch.Tensor:
+    """The source's latents. Raises ModelError where the codec's are not of the shape that it says."""
+    codec, (count, _, height, width) = model.codec, frames.shape
+    latents = codec.encode(frames.to(model.device))
+    shape = LatentShape.from_pixels(count, height, width, channels=codec.channels, factors=codec.factors)
+    if latents.shape != shape.axes:
+        raise ModelError(
+            f"{model.name} makes latents {tuple(latents.shape)} of {count} frames, where its factors say {shape.axes}",
+            remedy="its family is at fault: run vedit.testing.contracts.check_family on the model",
+        )
+    return latents
+
+
+def look_cells(guides: FrameConditioning, factors: ScaleFactors) -> torch.Tensor | None:
+    """The cells that take on the look that the prompt gives, (T, 1, h, w) in [0, 1]; None is all."""
+    cells = None if guides.mask is None else pool_mask(guides.mask, factors)
+    # A region has a look of its own, which the prompt says nothing of.
     for region in guides.regions:
-        outside = 1 - pool_mask(region.mask, space=model.codec.factor)
+        outside = 1 - pool_mask(region.mask, factors)
         cells = outside if cells is None else cells * outside
-    return replace(clean, data=match_to_anchor(clean.data, source.data, cells))
+    return cells
 
 
-def shot_windows(options: RestyleOptions, shot: FrameRange, *, size: int | None = None) -> tuple[Window, ...]:
-    """The windows that a shot is sampled in; `size` is what memory has left of the window that was asked for."""
-    size = options.window if size is None else size
-    overlap = OVERLAP if options.overlap is None else options.overlap
-    return windows(shot, size=size, overlap=min(overlap, size // 3))
+def _together(prompts: Sequence[PromptEmbeds]) -> PromptEmbeds:
+    """Several prompts as those of as many frames."""
+    return PromptEmbeds(
+        states=torch.cat([one.states for one in prompts]),
+        others={name: torch.cat([one.others[name] for one in prompts]) for name in prompts[0].others},
+    )
 
 
-def restyle_window(
+def _beginning(
     restyler: PreparedRestyle,
-    shot: FrameRange,
-    window: FrameRange,
-    frames_of: Callable[[FrameRange], torch.Tensor],
-    guides_of: GuidesOf,
-    on_step: OnStep = ignore_step,
-    anchor: int | None = None,
-) -> Latents:
-    """One window of a shot, by itself: it depends on no other window, so windows can be kept and made anew singly.
-
-    The window is sampled together with the shot's first frame, the anchor of cross-frame attention, so that all
-    windows share one look; or with the anchor that shots share.
-
-    Args:
-        restyler: from `prepare`.
-        shot: frames of the source that belong together.
-        window: part of the shot.
-        frames_of: a range of the shot, or the anchor alone -> (T, 3, H, W) in [0, 1] at the model's size.
-        guides_of: what steers the anchor and the window's frames, or `own_guides`.
-        on_step: told after each step.
-        anchor: a frame of the source that stands for the look of several shots; None, or the shot's first: the shot
-            has a look to itself.
-
-    Returns:
-        Clean latents (T, C, h, w) of the window's frames, with the source's.
-    """
-    numbers, frames = list(range(window.start, window.stop)), frames_of(window)
-    first = shot.start if anchor is None else anchor
-    shared = first != shot.start
-    beside = shared or window.start != first
-    if beside:
-        numbers = [first, *numbers]
-        frames = torch.cat([frames_of(FrameRange(start=first, stop=first + 1)), frames])
-    latents = restyle_frames(restyler, frames, numbers, guides_of(numbers, frames), on_step, shared=shared)
-    return latents.part(1) if beside else latents
+    guides: FrameConditioning,
+    source: Latents,
+    numbers: Sequence[int],
+    memory: Memory | None,
+    on_step: OnStep,
+) -> tuple[Latents, SourceAt]:
+    """Where sampling begins, and the source's own trajectory from there on."""
+    options, path = restyler.options, restyler.trajectory
+    if options.start == "noise":
+        noise = _noise(restyler, guides, source, numbers)
+        return add_noise(source, noise, path), noised_source(source.data, noise)
+    describe = Conditioning(prompt=restyler.source_prompt, controls=guides.controls)
+    denoise = bind(restyler.model.denoiser, describe, batch=options.batch, memory=memory)
+    amount = (options.variation or 0.0) if path.steps else 0.0
+    whole = guides.mask is not None and not restyler.uses_single_pass_inversion and not amount
+    passed = _inverted(restyler, denoise, source, describe, on_step, whole=whole)
+    noisy = Latents(data=passed[-1])
+    if amount:
+        noise = _noise(restyler, guides, source, numbers)
+        noisy = Latents(data=varied(noisy.data, source.data, noise, path.steps[0], amount=amount))
+    # In fewer steps the inversion does not stop where sampling does, and with variation not at the source's.
+    if path.steps and (restyler.uses_single_pass_inversion or amount):
+        return noisy, noised_source(source.data, implied_noise(noisy.data, source.data, path.steps[0]))
+    if path.steps and restyler.inversion != path:
+        return noisy, source_between(passed, restyler.inversion)
+    return noisy, inverted_source(passed)
 
 
-def join_windows(
-    parts: Sequence[Window], latents_of: Callable[[Window], Latents]
-) -> Iterator[tuple[FrameRange, Latents]]:
-    """The windows of a shot as one: their latents in order, blended where they overlap, each frame once; with the
-    source's where the window that a piece begins with has them."""
-    pending = torch.empty(0)
-    for i, window in enumerate(parts):
-        made = latents_of(window)
-        data = made.data * torch.tensor(window.weights).to(made.data).view(-1, 1, 1, 1)
-        if len(pending):
-            data = torch.cat([data[: len(pending)] + pending, data[len(pending) :]])
-        start = window.frames.start
-        stop = parts[i + 1].frames.start if i + 1 < len(parts) else window.frames.stop
-        pending = data[stop - start :]
-        yield FrameRange(start=start, stop=stop), replace(made, data=data).part(0, stop - start)
-
-
-def _drawn(
+def _noise(
     restyler: PreparedRestyle, guides: FrameConditioning, source: Latents, numbers: Sequence[int]
 ) -> torch.Tensor:
-    """The noise of these frames, (T, C, h, w): as steered, or the first one's for all, so that it does not flicker."""
+    """The noise of these latents, (T, C, h, w): as steered, else each drawn for the first frame of its own; beside an
+    inversion the first one's for all, so that it does not flicker."""
+    firsts = restyler.model.codec.factors.first_frames(len(numbers))
     if guides.noise is not None:
-        return guides.noise.to(source.data)
-    first = frame_noise(source.data.shape[1:], seed=restyler.options.seed, frames=numbers[:1])
+        noise = guides.noise if len(guides.noise) == len(firsts) else guides.noise[list(firsts)]
+        return noise.to(source.data)
+    keys = [numbers[first] for first in firsts]
+    if restyler.options.start == "noise":
+        return frame_noise(source.data.shape[1:], seed=restyler.options.seed, frames=keys).to(source.data)
+    first = frame_noise(source.data.shape[1:], seed=restyler.options.seed, frames=keys[:1])
     return first.to(source.data).expand_as(source.data)
 
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     import torch
 
+    from vedit.latent_shape import ScaleFactors
     from vedit.types import Clip, ControlInput, FrameIndex, FrameRange, PromptEmbeds, Shot, VideoMetadata
 
 
@@ -61,31 +62,47 @@ class Mattes(Protocol):
 
 
 class Denoiser(Protocol):
-    """A model of any family, wrapped once: x (T, C, h, w) at an integer timestep -> its raw output, same shape.
+    """A model of any family, wrapped once: x (T, C, h, w) at a noise level -> its raw output, same shape.
 
-    The raw output is epsilon or v, as the model's scheduler config says. The prompt is one for all frames, (1, L, D),
-    or one for each. Only controls of branches that the model has may be given; their frames have the pixel size of x,
-    and a single one holds for all of x. Tensors are not written to once they were given: a model may keep what it made
-    of one for as long as the caller holds it.
+    The level is in the units of the model's schedule (`vedit.diffusion.steps.Step.level`): a family whose network wants
+    a whole timestep makes one of it. What the raw output is the trajectory's solver knows. The prompt is one for all
+    frames, (1, L, D), or one for each. Only controls of branches that the model has may be given; their frames have the
+    pixel size and the number of the frames that x stands for, and a single one holds for all of them. Tensors are not
+    written to once they were given: a model may keep what it made of one for as long as the caller holds it.
     """
+
+    @property
+    def joint(self) -> bool:
+        """It denoises a window at once: its latents are never cut into several calls."""
+        ...
 
     def __call__(
         self,
         x: torch.Tensor,
-        timestep: int,
+        level: float,
         prompt: PromptEmbeds,
         controls: Sequence[ControlInput],
     ) -> torch.Tensor: ...
 
 
 class VideoCodec(Protocol):
-    """Frames float (T, 3, H, W) in [0, 1] <-> scaled latents (T, C, H / factor, W / factor)."""
+    """Frames float (T, 3, H, W) in [0, 1] <-> scaled latents (T', C, h, w) of the shape that `factors` say.
+
+    The frames are a clip from its first on. A last group that they do not fill is filled up with its last frame, so
+    that decoding gives the frames of whole groups, `factors.frames(T')`.
+    """
 
     @property
-    def factor(self) -> int: ...
+    def factors(self) -> ScaleFactors: ...
 
     @property
     def channels(self) -> int: ...
+
+    @property
+    def context(self) -> int:
+        """Latents before a part of a clip that are decoded with it, for what the decoder carries on from them; at least
+        1 where the clip's first frame has a latent to itself."""
+        ...
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor: ...
 

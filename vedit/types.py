@@ -6,6 +6,7 @@ Axes: T frames, C channels, H rows, W columns; h, w are the latent grid. Time is
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
@@ -277,23 +278,39 @@ class OpticalFlow:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptEmbeds:
-    """The text encoder's states: float (1, L, D); (T, L, D) where frames have prompts of their own."""
+    """What a model is told of a text: all tensors that its encoders made of it, each with the same first axis."""
 
     states: torch.Tensor
+    """The encoder's states: float (1, L, D); (T, L, D) where frames have prompts of their own."""
+    others: Mapping[str, torch.Tensor] = field(default_factory=dict[str, "torch.Tensor"])
+    """What else the family's denoiser takes, by the family's own names: a second encoder's pooled state, a mask of the
+    tokens that are there."""
+
+    def __len__(self) -> int:
+        """1, or the number of frames."""
+        return len(self.states)
+
+    def part(self, frames: slice) -> PromptEmbeds:
+        """Those of some of the frames; of a prompt for all, itself."""
+        if len(self) == 1:
+            return self
+        return PromptEmbeds(states=self.states[frames], others={key: one[frames] for key, one in self.others.items()})
 
 
 @dataclass(frozen=True, kw_only=True)
 class Latents:
-    """Latents (T, C, h, w), scaled as the denoiser wants them, at the noise level `timestep` (0 is clean)."""
+    """Latents (T, C, h, w), scaled as the denoiser wants them; T counts latents, of which a video model has fewer than
+    there are frames (`vedit.latent_shape`)."""
 
     data: torch.Tensor
-    timestep: int = 0
+    level: float = 0.0
+    """The noise level, in the units of the model's schedule; 0 is clean."""
     source: torch.Tensor | None = None
     """Clean latents of the frames that these were made of, or of the one frame that all of them were made of; None:
     not at hand."""
 
     def part(self, start: int, stop: int | None = None) -> Latents:
-        """Those of some of the frames, with the source's of the same; a single frame of the source is that of all."""
+        """Some of the latents, with the source's of the same; a single one of the source is that of all."""
         data, source = self.data[start:stop], self.source
         if source is not None and len(source) == len(self.data):
             source = source[start:stop]
@@ -354,7 +371,7 @@ class ControlSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """Frames that are sampled together, with the weight of each in the blend with its neighbours."""
+    """Frames that are sampled together, with the weight of each of their latents in the blend with its neighbours."""
 
     frames: FrameRange
     weights: tuple[float, ...]

@@ -174,15 +174,16 @@ def test_a_request_is_refused_as_it_is_made(settings: dict[str, Any], said: str)
 
 
 def test_a_window_of_few_frames_shares_what_it_can() -> None:
-    from vedit.pipelines.restyle import shot_windows
+    from vedit.latent_shape import ScaleFactors
+    from vedit.pipelines.restyle_windows import shot_windows
     from vedit.types import FrameRange
 
     for window in (1, 2, 3, 4, 24):
-        parts = shot_windows(RestyleOptions(window=window), FrameRange(start=0, stop=60))
+        parts = shot_windows(RestyleOptions(window=window), FrameRange(start=0, stop=60), ScaleFactors())
         shared = {a.frames.stop - b.frames.start for a, b in pairwise(parts)}
         assert shared == {min(4, window // 3)}
     # What memory has left of a window has room for less than was asked for, and that is no error of the user's.
-    parts = shot_windows(RestyleOptions(window=12, overlap=4), FrameRange(start=0, stop=60), size=4)
+    parts = shot_windows(RestyleOptions(window=12, overlap=4), FrameRange(start=0, stop=60), ScaleFactors(), size=4)
     assert {a.frames.stop - b.frames.start for a, b in pairwise(parts)} == {1}
 
 

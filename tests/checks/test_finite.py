@@ -24,8 +24,8 @@ from vedit.finishing.upsample import composite, upsample_change
 from vedit.media.reading.read import open_video
 from vedit.media.writing.sidecar import sidecar_path
 from vedit.models.families import sd
-from vedit.models.families.sd import Model, SDCodec
-from vedit.models.load import load
+from vedit.models.families.sd import SDCodec, SDModel
+from vedit.models.load import load_sd
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.ranges import to_integer
@@ -108,7 +108,7 @@ def test_no_such_frame_becomes_pixels(value: float, depth: int) -> None:
 
 @pytest.mark.parametrize("scaling", [*NOT_FINITE, 0.0, -0.18215])
 def test_an_autoencoder_has_a_scaling(folder: Path, scaling: float) -> None:
-    vae = load(str(folder)).codec.vae
+    vae = load_sd(str(folder)).codec.vae
     vae.register_to_config(scaling_factor=scaling)
     with pytest.raises(ModelError, match="scaling_factor"):
         SDCodec(vae)
@@ -151,15 +151,15 @@ def test_zero_terminal_snr_is_for_models_of_v() -> None:
 def test_weights_are_looked_at_as_they_are_loaded(folder: Path, part: str, value: float) -> None:
     change(folder / PARTS[part], spoiled(value))
     with pytest.raises(ModelError, match=f"the {part} has weights that are not finite") as caught:
-        load(str(folder), controls=("tile", "softedge"))
+        load_sd(str(folder), controls=("tile", "softedge"))
     assert caught.value.exit_code == 2
 
 
-def stage_model(folder: Path) -> Model:
-    return load(str(folder), controls=("tile",))
+def stage_model(folder: Path) -> SDModel:
+    return load_sd(str(folder), controls=("tile",))
 
 
-def run(model: Model) -> torch.Tensor:
+def run(model: SDModel) -> torch.Tensor:
     frames = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     restyler = prepare(model, replace(OPTIONS, controls=()))
     latents = restyle_frames(restyler, frames, range(2), own_guides(restyler)(range(2), frames))

@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import pytest
 import torch
 
-from vedit.diffusion.conditioning import Conditioning, Control, RegionConditioning, bind
-from vedit.diffusion.trajectory import Step
+from vedit.diffusion.conditioning import Conditioning, Control, FrameConditioning, RegionConditioning, bind
+from vedit.diffusion.trajectory import PreservingStep
 from vedit.testing.fakes import FakeDenoiser, FakeTextEncoder
 from vedit.types import ControlInput, ControlMap, ControlSpec, PromptEmbeds
 
 FRAMES = 5
-STEP = Step(index=2, count=10, timestep=700, alpha=0.1, alpha_cleaner=0.2)
+STEP = PreservingStep(index=2, count=10, level=700, alpha=0.1, alpha_cleaner=0.2)
 TEXT = FakeTextEncoder()
 
 
@@ -24,12 +24,13 @@ class Recorder:
 
     calls: list[tuple[PromptEmbeds, list[torch.Tensor], tuple[ControlInput, ...]]] = field(default_factory=list)  # pyright: ignore[reportUnknownVariableType]
     shown: list[torch.Tensor] = field(default_factory=list[torch.Tensor])
+    joint: bool = False
 
     def show(self, regions: Sequence[RegionConditioning]) -> None:
         self.shown = [region.mask for region in regions]
 
     def __call__(
-        self, x: torch.Tensor, timestep: int, prompt: PromptEmbeds, controls: Sequence[ControlInput]
+        self, x: torch.Tensor, level: float, prompt: PromptEmbeds, controls: Sequence[ControlInput]
     ) -> torch.Tensor:
         self.calls.append((prompt, self.shown, tuple(controls)))
         return x
@@ -122,3 +123,42 @@ def test_a_map_of_several_frames_is_not_taken_for_that_of_others() -> None:
         bind(FakeDenoiser(), Conditioning(prompt=TEXT("ink"), controls=(control,)), batch=2)(
             torch.zeros(4, 4, 2, 2), STEP
         )
+
+
+def test_a_joint_denoiser_gets_a_window_at_once_and_prompts_of_their_own_apart() -> None:
+    x = numbered(4, 2, 2)
+    control = Control(spec=ControlSpec(kind="tile"), map=ControlMap(kind="tile", frames=torch.rand(17, 3, 16, 16)))
+    recorder = Recorder(joint=True)
+    bind(recorder, Conditioning(prompt=TEXT("ink"), controls=(control,)), batch=2)(x, STEP)
+    ((prompt, _, (given,)),) = recorder.calls
+    assert len(prompt) == 1
+    assert torch.equal(given.frames, control.map.frames), "a clip has more frames than latents"
+    recorder.calls.clear()
+    states = torch.cat([TEXT(word).states for word in ("ink", "oil", "night", "neon", "gold")])
+    together = PromptEmbeds(states=states, others={"pooled": states.mean(2)})
+    bind(recorder, Conditioning(prompt=together), batch=2)(x, STEP)
+    assert [len(prompt) for prompt, *_ in recorder.calls] == [1] * FRAMES
+    for number, (prompt, *_) in enumerate(recorder.calls):
+        assert torch.equal(prompt.states, states[number : number + 1])
+        assert torch.equal(prompt.others["pooled"], together.others["pooled"][number : number + 1])
+
+
+def test_the_conditioning_of_some_frames() -> None:
+    control = Control(
+        spec=ControlSpec(kind="tile"),
+        map=ControlMap(kind="tile", frames=torch.rand(1, 3, 16, 16)),
+        mask=numbered(1, 16, 16),
+    )
+    region = RegionConditioning(prompt=TEXT("oil"), mask=numbered(1, 16, 16))
+    whole = FrameConditioning(controls=(control,), mask=numbered(1, 16, 16), regions=(region,), noise=numbered(4, 2, 2))
+    part = whole.at([1, 3])
+    assert torch.equal(part.controls[0].map.frames, control.map.frames), "one map is that of all"
+    for found, of in (
+        (part.controls[0].mask, control.mask),
+        (part.mask, whole.mask),
+        (part.regions[0].mask, region.mask),
+        (part.noise, whole.noise),
+    ):
+        assert found is not None and of is not None
+        assert torch.equal(found, of[[1, 3]])
+    assert FrameConditioning().at([0]) == FrameConditioning()

@@ -6,8 +6,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vedit.diffusion.distilled import AROUND, aligned_to, from_timesteps, implied_noise, single_pass_inversion
-from vedit.diffusion.trajectory import Step, trajectory
+from vedit.diffusion.distilled import AROUND, aligned_to, from_timesteps, single_pass_inversion
+from vedit.diffusion.steps import Step, implied_noise
+from vedit.diffusion.trajectory import trajectory
 
 CONFIG = {
     "_class_name": "DDIMScheduler",
@@ -34,7 +35,7 @@ def test_timesteps_fall_within_the_schedule(timesteps: list[int]) -> None:
 def test_a_stop_counts_as_the_step_that_passes_its_level() -> None:
     path = from_timesteps(CONFIG, [851, 638, 426, 213])
     found = aligned_to(from_timesteps(CONFIG, [851, 700, 638, 300, 213, 1]), path)
-    assert [(step.timestep, step.index) for step in found.steps] == [
+    assert [(step.level, step.index) for step in found.steps] == [
         (851, 0), (700, 0), (638, 1), (300, 2), (213, 3), (1, 3)
     ]  # fmt: skip
     assert {step.count for step in found.steps} == {4}
@@ -60,12 +61,11 @@ def test_a_leap_ends_at_the_level_with_whole_noise_of_the_kind_it_found(predicti
     noise = torch.randn(3, 4, 24, 24, generator=generator)
     seen = 0.5 * noise + 0.05
     seen[..., :12] *= 0.5
-    asked: list[int] = []
+    asked: list[float] = []
 
     def denoise(_x: torch.Tensor, step: Step) -> torch.Tensor:
-        asked.append(step.timestep)
-        a = step.alpha
-        return seen if prediction == "epsilon" else a**0.5 * seen - (1 - a) ** 0.5 * clean
+        asked.append(step.level)
+        return seen if prediction == "epsilon" else step.signal * seen - step.noise * clean
 
     found = single_pass_inversion(denoise, clean, path)
     assert asked == [1, 301], "from the clean end, and never at the noisiest"

@@ -6,7 +6,9 @@ import pytest
 import torch
 
 from vedit.diffusion.samplers import invert, sample
-from vedit.diffusion.trajectory import Step, add_noise, cleaner, ddim_scheduler, noisier, trajectory
+from vedit.diffusion.solvers import add_noise
+from vedit.diffusion.steps import Step
+from vedit.diffusion.trajectory import ddim_scheduler, trajectory
 from vedit.errors import ModelError
 from vedit.types import Latents
 
@@ -41,7 +43,7 @@ def test_sampling_equals_the_ddim_scheduler(prediction: str, spacing: str, steps
     for t in scheduler.timesteps:
         expected = scheduler.step(network(expected, int(t)), int(t), expected, eta=0.0, return_dict=False)[0]
     path = trajectory(config(prediction, timestep_spacing=spacing), steps=steps)
-    *_, found = sample(lambda x, step: network(x, step.timestep), Latents(data=x), path)
+    *_, found = sample(lambda x, step: network(x, round(step.level)), Latents(data=x), path)
     torch.testing.assert_close(found.data, expected, rtol=1e-4, atol=1e-4)
 
 
@@ -50,7 +52,7 @@ def test_strength_takes_the_last_steps(strength: float, count: int) -> None:
     scheduler = ddim_scheduler(config("epsilon"))
     scheduler.set_timesteps(10)
     path = trajectory(config("epsilon"), steps=10, strength=strength)
-    assert [step.timestep for step in path.steps] == scheduler.timesteps[10 - count :].tolist()
+    assert [step.level for step in path.steps] == scheduler.timesteps[10 - count :].tolist()
     assert all(a.alpha_cleaner == b.alpha for a, b in zip(path.steps, path.steps[1:], strict=False))
 
 
@@ -60,8 +62,8 @@ def test_add_noise_equals_the_scheduler() -> None:
     x, noise = torch.randn(2, 3, 4, 4, 4, generator=generator)
     path = trajectory(config("epsilon"), steps=10, strength=0.6)
     found = add_noise(Latents(data=x), noise, path)
-    assert found.timestep == path.steps[0].timestep
-    torch.testing.assert_close(found.data, scheduler.add_noise(x, noise, torch.IntTensor([found.timestep] * 3)))
+    assert found.level == path.steps[0].level
+    torch.testing.assert_close(found.data, scheduler.add_noise(x, noise, torch.IntTensor([int(found.level)] * 3)))
     assert add_noise(Latents(data=x), noise, trajectory(config("epsilon"), steps=10, strength=0)).data is x
 
 
@@ -71,7 +73,7 @@ def test_a_step_back_undoes_a_step(prediction: str) -> None:
     x, output = torch.randn(2, 1, 4, 3, 3, generator=generator, dtype=torch.float64)
     for step in trajectory(config(prediction), steps=10).steps:
         path = trajectory(config(prediction), steps=10)
-        back = noisier(cleaner(x, output, step, path.prediction), output, step, path.prediction)
+        back = path.solver.noisier(path.solver.cleaner(x, output, step), output, step)
         torch.testing.assert_close(back, x)
 
 
@@ -86,7 +88,7 @@ def test_fixed_point_inversion_is_retraced_by_sampling() -> None:
     def network(x: torch.Tensor, step: Step) -> torch.Tensor:
         nonlocal calls
         calls += 1
-        return torch.tanh(torch.einsum("ij,tjhw->tihw", weight, x)) * (0.5 + step.timestep / 1000)
+        return torch.tanh(torch.einsum("ij,tjhw->tihw", weight, x)) * (0.5 + step.level / 1000)
 
     errors: list[float] = []
     for iterations in (1, 3, 12):
@@ -107,13 +109,13 @@ def test_the_iteration_is_accelerated() -> None:
     path = trajectory(config("v_prediction"), steps=10)
 
     def network(x: torch.Tensor, step: Step) -> torch.Tensor:
-        return torch.tanh(torch.einsum("ij,tjhw->tihw", weight, x)) * (0.5 + step.timestep / 1000)
+        return torch.tanh(torch.einsum("ij,tjhw->tihw", weight, x)) * (0.5 + step.level / 1000)
 
     plain = source.data
     for step in reversed(path.steps):
         noisy = plain
         for _ in range(3):
-            noisy = noisier(plain, network(noisy, step), step, path.prediction)
+            noisy = path.solver.noisier(plain, network(noisy, step), step)
         plain = noisy
     *_, ours = invert(network, source, path, fixed_point=3)
     errors: list[float] = []

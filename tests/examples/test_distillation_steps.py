@@ -12,16 +12,15 @@ import torch
 from tests.support.finished_model import CPU, SAMPLING, SCHEDULES, small_pairs, write_finished  # isort: skip
 
 import distill as program
-from trainer.courses import course_of, parts_of, refined, velocity_between
+from trainer.courses import VELOCITY, course_of, parts_of, refined, velocity_between
 from trainer.form import new_scheduler
 from trainer.teacher import Teacher, velocity
 
 from vedit.diffusion.conditioning import Conditioning, bind
 from vedit.diffusion.distilled import from_timesteps
-from vedit.diffusion.trajectory import cleaner
 from vedit.models.distilled import DistilledWeights, Schedule
 from vedit.models.families.sd import LoadedDistilled
-from vedit.models.load import load
+from vedit.models.load import load_sd
 from vedit.models.lora import Lora
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import (
@@ -55,7 +54,7 @@ def test_the_target_is_where_two_explicit_steps_lead() -> None:
             epsilon = (1 - a) ** 0.5 * landed + a**0.5 * v
             landed = b**0.5 * clean + (1 - b) ** 0.5 * epsilon
         wanted = velocity_between(x, landed, step)
-        torch.testing.assert_close(cleaner(x, wanted, step, "v_prediction"), landed)
+        torch.testing.assert_close(VELOCITY.cleaner(x, wanted, step), landed)
         # Where both steps agree on the picture and the noise, the one step's v is theirs.
         clean, noise = outputs
         noisy = step.alpha**0.5 * clean + (1 - step.alpha) ** 0.5 * noise
@@ -72,7 +71,7 @@ def test_steps_as_short_as_the_teachers_are_guidance_alone() -> None:
         assert len(course.fine.steps) == course.parts * len(course.coarse.steps)
     assert (draft.leaps, standard.leaps) == (True, False)
     assert standard.fine == standard.coarse
-    assert [step.timestep for step in standard.up.steps] == [901, 671, 451, 251, 81]
+    assert [step.level for step in standard.up.steps] == [901, 671, 451, 251, 81]
     options = [RestyleOptions(quality=quality) for quality in program.SCHEDULES]  # pyright: ignore[reportArgumentType]
     assert [program.SCHEDULES[of.quality].evaluations(of) for of in options] == [5, 20]
 
@@ -80,7 +79,7 @@ def test_steps_as_short_as_the_teachers_are_guidance_alone() -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 def test_inverted_sources_lie_where_a_render_begins(folder: Path, schedule: Schedule) -> None:
     """Against the pipeline's own walk, evaluated once a step."""
-    model = load(str(folder), controls=("tile", "softedge"))
+    model = load_sd(str(folder), controls=("tile", "softedge"))
     teacher = Teacher(model, guidance=2.0, device=CPU)
     batch = small_pairs(0, seed=0, packs=Path())
     scene = teacher.scene(batch, torch.ones(2, 2, 1, 1, 1))
@@ -91,7 +90,7 @@ def test_inverted_sources_lie_where_a_render_begins(folder: Path, schedule: Sche
 
     once = replace(schedule, fixed_point=min(schedule.fixed_point, 1))
     tier = DistilledWeights(folder=Path(), schedules={"standard": once}, guidance=2.0, unet="its own")
-    model = replace(model, fast=(LoadedDistilled(tier=tier, lora=Lora(pairs={}, scale=1.0)),))
+    model = replace(model, fast=(LoadedDistilled(tier=tier, lora=Lora(pairs={}, scale=1.0), unet=model.denoiser.unet),))
     restyler = prepare(model, RestyleOptions(cross_frame=False))
     describe = Conditioning(prompt=restyler.source_prompt, controls=own_guides(restyler)((0, 1), frames).controls)
     denoise = bind(model.denoiser, describe, batch=2, memory=None)
@@ -102,7 +101,7 @@ def test_inverted_sources_lie_where_a_render_begins(folder: Path, schedule: Sche
 
 def test_a_guided_teacher_moves_away_from_no_words(folder: Path) -> None:
     """`landed` against the two halves of the guidance, evaluated one by one."""
-    model = load(str(folder), controls=("tile", "softedge"))
+    model = load_sd(str(folder), controls=("tile", "softedge"))
     teacher = Teacher(model, guidance=3.0, device=CPU)
     scene = teacher.scene(small_pairs(0, seed=0, packs=Path()), torch.ones(2, 2, 1, 1, 1))
     x, step = torch.randn(2, 16, 4, 4), from_timesteps(model.scheduler_config, SAMPLING).steps[0]
@@ -112,5 +111,5 @@ def test_a_guided_teacher_moves_away_from_no_words(folder: Path) -> None:
             velocity(teacher.unet, x, step.timestep, words, added) for words in (scene.words, scene.nothing)
         )
     assert not torch.equal(told, untold)
-    expected = cleaner(x, untold + 3 * (told - untold), step, "v_prediction")
+    expected = VELOCITY.cleaner(x, untold + 3 * (told - untold), step)
     torch.testing.assert_close(teacher.landed(x, [step], scene, added), expected, rtol=0.02, atol=0.02)  # in bfloat16

@@ -46,7 +46,7 @@ from trainer.loop import LoopOptions, run_loop  # noqa: E402
 from trainer.prompts import Outfit  # noqa: E402
 from trainer.starting import MisfitError  # noqa: E402
 
-from vedit.diffusion.trajectory import Step  # noqa: E402
+from vedit.diffusion.steps import Step  # noqa: E402
 from vedit.models.distilled import DistilledWeights, read_distilled  # noqa: E402
 from vedit.models.lora import low_rank, read_lora  # noqa: E402
 
@@ -272,10 +272,10 @@ def _fresh() -> dict[str, torch.Tensor]:
 @pytest.mark.parametrize(("quality", "most"), [("draft", 5), ("standard", 6)])
 def test_renders_are_walked_with_as_many_evaluations_as_they_may_cost(quality: str, most: int) -> None:
     way = course_of(WAYS[quality], new_scheduler().config)
-    evaluated: list[int] = []
+    evaluated: list[float] = []
 
     def denoise(x: torch.Tensor, step: Step) -> torch.Tensor:
-        evaluated.append(step.timestep)
+        evaluated.append(step.level)
         return torch.zeros_like(x)
 
     climbed(denoise, torch.zeros(1, 4, 8, 8), way.up, leaping=way.leaps)

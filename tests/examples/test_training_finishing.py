@@ -26,7 +26,7 @@ from trainer.loop import append_row, mean_row  # noqa: E402
 from trainer.sliced import sliced_distance  # noqa: E402
 
 from vedit.diffusion.distilled import from_timesteps  # noqa: E402
-from vedit.diffusion.trajectory import Step, cleaner  # noqa: E402
+from vedit.diffusion.steps import Step  # noqa: E402
 
 
 def draws(*shape: int, seed: int = 0) -> torch.Tensor:
@@ -107,12 +107,12 @@ def test_what_stands_between_source_and_target_is_less_of_the_source_the_less_no
 @pytest.mark.parametrize("leaping", [False, True])
 def test_an_inverted_source_is_at_the_noise_level_where_its_render_begins(leaping: bool) -> None:
     up = from_timesteps(new_scheduler().config, (901, 671, 451, 251, 81))
-    clean, noise, met = draws(1, 4, 12, 12), draws(1, 4, 12, 12, seed=3), list[int]()
+    clean, noise, met = draws(1, 4, 12, 12), draws(1, 4, 12, 12, seed=3), list[float]()
 
     def knows(x: torch.Tensor, step: Step) -> torch.Tensor:
         """The v of data that is one picture with one noise."""
-        met.append(step.timestep)
-        return step.alpha**0.5 * noise - (1 - step.alpha) ** 0.5 * clean
+        met.append(step.level)
+        return step.signal * noise - step.noise * clean
 
     x = climbed(knows, clean, up, leaping=leaping)
     first = up.steps[0]
@@ -124,7 +124,7 @@ def test_an_inverted_source_is_at_the_noise_level_where_its_render_begins(leapin
         # The clean end of the schedule is not quite without noise.
         torch.testing.assert_close(x, first.alpha**0.5 * clean + (1 - first.alpha) ** 0.5 * noise, atol=0.15, rtol=0)
         for step in up.steps:
-            x = cleaner(x, knows(x, step), step, "v_prediction")
+            x = up.solver.cleaner(x, knows(x, step), step)
         torch.testing.assert_close(x, clean, atol=0.15, rtol=0)
 
 
@@ -176,7 +176,7 @@ def test_a_walk_learns_from_some_steps_of_a_render_each_by_itself(quality: str) 
     assert len(views) == LEARNING
     assert all(view.requires_grad for view in views)
     met = [int(at[0]) for _, at in take.met]
-    assert met == [step.timestep for step in way.coarse.steps][: len(met)], "from the noisiest on, without a gap"
+    assert met == [step.level for step in way.coarse.steps][: len(met)], "from the noisiest on, without a gap"
     assert not any(x.requires_grad for x, _ in take.met), "no step learns through the ones before it"
 
 

@@ -28,7 +28,8 @@ from trainer.objectives import (  # noqa: E402
     with_zero_terminal_snr,
 )
 
-from vedit.diffusion.trajectory import Step, cleaner  # noqa: E402
+from vedit.diffusion.solvers import DDIM  # noqa: E402
+from vedit.diffusion.trajectory import PreservingStep  # noqa: E402
 
 ALPHAS: torch.Tensor = new_scheduler().alphas_cumprod
 
@@ -87,8 +88,8 @@ def test_the_targets_are_those_of_the_papers() -> None:
 @pytest.mark.parametrize(("name", "prediction"), [("v", "v_prediction"), ("epsilon", "epsilon")])
 def test_a_diffusion_step_is_ddims(name: str, prediction: str) -> None:
     x, output = draws(1, 4, 3, 3, seed=1), draws(1, 4, 3, 3, seed=2)
-    step = Step(index=0, count=2, timestep=800, alpha=float(ALPHAS[800]), alpha_cleaner=float(ALPHAS[300]))
-    expected = cleaner(x, output, step, prediction)  # pyright: ignore[reportArgumentType]
+    step = PreservingStep(index=0, count=2, level=800, alpha=float(ALPHAS[800]), alpha_cleaner=float(ALPHAS[300]))
+    expected = DDIM(prediction=prediction).cleaner(x, output, step)  # pyright: ignore[reportArgumentType]
     torch.testing.assert_close(objective_named(name).step(x, output, 800, 300), expected, atol=1e-5, rtol=1e-4)
 
 

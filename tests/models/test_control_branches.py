@@ -11,16 +11,16 @@ import torch
 from vedit.control_maps.maps import control_maps
 from vedit.diffusion.conditioning import Conditioning, Control, bind
 from vedit.diffusion.trajectory import trajectory
-from vedit.models.families.sd import Model
+from vedit.models.families.sd import SDModel
 from vedit.models.families.sd_controls import ControlBranches, ignores_text
-from vedit.models.load import load
+from vedit.models.load import load_sd
 from vedit.options.controls import parse_control
 from vedit.types import ControlInput
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    return load("embedded", device="cpu", controls=("tile", "softedge"))
+def model() -> SDModel:
+    return load_sd("embedded", device="cpu", controls=("tile", "softedge"))
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def frames() -> torch.Tensor:
 
 
 @pytest.fixture
-def calls(model: Model) -> Iterator[Counter[str]]:
+def calls(model: SDModel) -> Iterator[Counter[str]]:
     """How often each network is run."""
     counted: Counter[str] = Counter()
     parts = {"unet": model.denoiser.unet}
@@ -51,7 +51,7 @@ def controls(frames: torch.Tensor, *texts: str) -> tuple[Control, ...]:
 
 
 @torch.inference_mode()
-def plain(model: Model, x: torch.Tensor, timestep: int, prompt: str, given: Sequence[Control]) -> torch.Tensor:
+def plain(model: SDModel, x: torch.Tensor, timestep: int, prompt: str, given: Sequence[Control]) -> torch.Tensor:
     """Every network called by itself, as diffusers' pipeline does."""
     text = model.text(prompt).states.expand(len(x), -1, -1)
     nets = model.denoiser.controlnets
@@ -66,7 +66,7 @@ def plain(model: Model, x: torch.Tensor, timestep: int, prompt: str, given: Sequ
 
 
 def test_a_guided_step_runs_each_controlnet_once_and_embeds_each_picture_once(
-    model: Model, frames: torch.Tensor, calls: Counter[str]
+    model: SDModel, frames: torch.Tensor, calls: Counter[str]
 ) -> None:
     given = controls(frames, "tile:0.8", "softedge:0.6")
     look = Conditioning(prompt=model.text("night"), negative=model.text(""), guidance=2.0, controls=given)
@@ -84,7 +84,7 @@ def test_a_guided_step_runs_each_controlnet_once_and_embeds_each_picture_once(
         torch.testing.assert_close(guided, empty + 2.0 * (night - empty), rtol=0, atol=2e-4)
 
 
-def test_other_latents_steps_pictures_and_scales_are_evaluated_anew(model: Model, frames: torch.Tensor) -> None:
+def test_other_latents_steps_pictures_and_scales_are_evaluated_anew(model: SDModel, frames: torch.Tensor) -> None:
     branches = model.denoiser
     x = torch.randn(5, 16, 8, 8, generator=torch.Generator().manual_seed(1))
     text = model.text("night")
@@ -101,7 +101,7 @@ def test_other_latents_steps_pictures_and_scales_are_evaluated_anew(model: Model
     assert torch.equal(first, branches(x, 500, text, [base]))
 
 
-def test_nothing_is_kept_once_the_tensors_are_gone(model: Model, frames: torch.Tensor) -> None:
+def test_nothing_is_kept_once_the_tensors_are_gone(model: SDModel, frames: torch.Tensor) -> None:
     branches = ControlBranches(model.denoiser.controlnets)
     x, text = torch.randn(2, 16, 8, 8), model.text("").states.expand(2, -1, -1)
     picture = frames[:2].clone()
@@ -116,7 +116,7 @@ def test_nothing_is_kept_once_the_tensors_are_gone(model: Model, frames: torch.T
     assert kept() is None
 
 
-def test_the_controlnets_stay_as_they_were(model: Model, frames: torch.Tensor) -> None:
+def test_the_controlnets_stay_as_they_were(model: SDModel, frames: torch.Tensor) -> None:
     net = model.denoiser.controlnets["tile"]
     embedding = net.controlnet_cond_embedding
     x = torch.randn(5, 16, 8, 8)

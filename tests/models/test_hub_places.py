@@ -17,7 +17,7 @@ from vedit.edits.confined_paths import NamedFiles
 from vedit.errors import InputError, ModelError
 from vedit.models import pull as pulling
 from vedit.models.digests import identity
-from vedit.models.facts import size_multiple
+from vedit.models.facts import traits_of
 from vedit.models.load import load
 from vedit.models.resolve import resolve
 from vedit.testing.tiny_sd import write_tiny_sd
@@ -106,7 +106,7 @@ def test_what_is_in_the_cache_is_loaded(tiny: Path) -> None:
     into_cache(tiny / "controlnet", "owner/net", revision="v1")
     model = load("owner/name", controls=("tile", "depth"), controlnets={"depth": "owner/net@v1"})
     assert model.control_kinds == ("tile", "depth")
-    assert size_multiple("owner/name") == size_multiple(str(tiny)) == 16
+    assert traits_of("owner/name").size_multiple == traits_of(str(tiny)).size_multiple == 16
     told = identity("owner/name", {"depth": "owner/net@v1"}, kinds=("depth",))
     assert told == {"model": COMMIT, "depth": COMMIT}
     assert load(f"owner/name@{COMMIT}").name == f"owner/name@{COMMIT}"

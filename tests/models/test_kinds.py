@@ -14,7 +14,7 @@ from diffusers.models.controlnets.controlnet import ControlNetModel
 from tests.models.checkpoints import REFUSED, file_of, gguf, pipeline_of
 from tests.models.layouts import controlnet, prefixed, sd1_checkpoint, sd2_checkpoint, write_sparse
 from vedit.errors import ModelError
-from vedit.models.facts import default_guidance, sizes, what_to_know
+from vedit.models.facts import sizes, traits_of, what_to_know
 from vedit.models.families.sd_configs import SD1, SD2
 from vedit.models.identify import identify
 from vedit.models.load import load
@@ -132,11 +132,11 @@ def test_a_controlnet_of_other_widths_is_refused_when_it_is_loaded(tmp_path: Pat
 
 def test_a_distilled_model_is_sampled_without_guidance_and_said_to_be_one(tmp_path: Path) -> None:
     folder = write_tiny_sd(tmp_path / "turbo")
-    assert default_guidance(str(folder)) == 7
+    assert traits_of(str(folder)).guidance == 7
     scheduler = folder / "scheduler" / "scheduler_config.json"
     said = {**json.loads(scheduler.read_text("utf-8")), "_class_name": "EulerDiscreteScheduler"}
     scheduler.write_text(json.dumps({**said, "timestep_spacing": "trailing"}), "utf-8")
-    assert default_guidance(str(folder)) == 1
+    assert traits_of(str(folder)).guidance == 1
     assert "made for a few steps" in what_to_know(str(folder))[0]
 
 

@@ -198,7 +198,7 @@ def test_an_inversion_of_fewer_steps_stops_where_the_sampling_does(model: str) -
     for strength in (0.0, 0.25, 0.5, 1.0):
         options = RestyleOptions(prompt="x", steps=8, inversion_steps=4, fixed_point=2, guidance=1.0, strength=strength)
         restyler = prepare(loaded, options)
-        sampled, stops = ([step.timestep for step in one.steps] for one in (restyler.trajectory, restyler.inversion))
+        sampled, stops = ([step.level for step in one.steps] for one in (restyler.trajectory, restyler.inversion))
         assert len(sampled) == int(8 * strength)
         assert stops[:1] == sampled[:1]
         assert set(stops) <= set(sampled)

@@ -7,10 +7,12 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vedit.models.families.sd import Model
-from vedit.models.load import load
+from vedit.latent_shape import ScaleFactors
+from vedit.models.families.sd import SDModel
+from vedit.models.load import load_sd
 from vedit.options.request import RestyleOptions
-from vedit.pipelines.restyle import PreparedRestyle, own_guides, prepare, restyle_frames, restyle_window, shot_windows
+from vedit.pipelines.restyle import PreparedRestyle, own_guides, prepare, restyle_frames
+from vedit.pipelines.restyle_windows import restyle_window, shot_windows
 from vedit.types import FrameRange
 
 OPTIONS = RestyleOptions(prompt="watercolor painting", steps=3, fixed_point=1, batch=3, window=4, overlap=1)
@@ -18,12 +20,12 @@ FIRST, SECOND = FrameRange(start=0, stop=3), FrameRange(start=3, stop=10)
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    return load("embedded", controls=("tile", "softedge"))
+def model() -> SDModel:
+    return load_sd("embedded", controls=("tile", "softedge"))
 
 
 @pytest.fixture(scope="module")
-def restyler(model: Model) -> PreparedRestyle:
+def restyler(model: SDModel) -> PreparedRestyle:
     return prepare(model, OPTIONS)
 
 
@@ -51,7 +53,7 @@ def test_an_anchor_elsewhere_changes_every_window_and_each_stands_alone(
     restyler: PreparedRestyle, frames: torch.Tensor
 ) -> None:
     """The windows of a shot are made in any order, twice, to the same bits, and each has the anchor in it."""
-    parts = [part.frames for part in shot_windows(OPTIONS, SECOND)]
+    parts = [part.frames for part in shot_windows(OPTIONS, SECOND, ScaleFactors())]
     assert len(parts) > 1
     anchored = {part: window(restyler, frames, SECOND, part, 1) for part in parts}
     for part in reversed(parts):
@@ -73,7 +75,7 @@ def test_all_windows_see_the_same_anchor(restyler: PreparedRestyle, frames: torc
 
 
 def test_the_shots_own_first_frame_is_no_other_anchor(restyler: PreparedRestyle, frames: torch.Tensor) -> None:
-    for part in (part.frames for part in shot_windows(OPTIONS, SECOND)):
+    for part in (part.frames for part in shot_windows(OPTIONS, SECOND, ScaleFactors())):
         own = window(restyler, frames, SECOND, part, SECOND.start)
         assert torch.equal(own, window(restyler, frames, SECOND, part, None))
 
@@ -91,7 +93,7 @@ def test_what_other_shots_show_is_nothing_without_an_anchor(restyler: PreparedRe
 @pytest.mark.parametrize("prompt", ["watercolor painting", "night"])
 @pytest.mark.parametrize("cross_frame", [True, False])
 def test_the_shot_takes_the_anchors_change_of_colours(
-    model: Model, frames: torch.Tensor, prompt: str, cross_frame: bool
+    model: SDModel, frames: torch.Tensor, prompt: str, cross_frame: bool
 ) -> None:
     """How far the shot's mean is from where the first shot's own change of colours would take it: less than before."""
     restyler = prepare(model, replace(OPTIONS, prompt=prompt, cross_frame=cross_frame))

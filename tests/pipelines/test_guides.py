@@ -12,10 +12,11 @@ import torch
 from vedit.diffusion.blending import pool_mask
 from vedit.diffusion.conditioning import Control, FrameConditioning, RegionConditioning
 from vedit.errors import InputError
-from vedit.models.families.sd import Model
-from vedit.models.load import load
+from vedit.models.families.sd import SDModel
+from vedit.models.load import load_sd
 from vedit.options.request import RestyleOptions
-from vedit.pipelines.restyle import own_guides, prepare, restyle_frames, restyle_window
+from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
+from vedit.pipelines.restyle_windows import restyle_window
 from vedit.types import ControlInput, ControlMap, ControlSpec, FrameRange
 
 OPTIONS = RestyleOptions(prompt="watercolor painting", steps=2, fixed_point=1, batch=2)
@@ -25,8 +26,8 @@ FRAMES = 3
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    return load("embedded", controls=("tile", "softedge"))
+def model() -> SDModel:
+    return load_sd("embedded", controls=("tile", "softedge"))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +38,7 @@ def frames() -> torch.Tensor:
 
 
 def restyled(
-    model: Model,
+    model: SDModel,
     options: RestyleOptions,
     frames: torch.Tensor,
     *,
@@ -51,7 +52,7 @@ def restyled(
 
 
 @pytest.mark.parametrize("start", STARTS)
-def test_the_mask_decides_what_changes(model: Model, frames: torch.Tensor, start: Start) -> None:
+def test_the_mask_decides_what_changes(model: SDModel, frames: torch.Tensor, start: Start) -> None:
     """Nothing: the source's latents exactly; everything: as without; a part: the source exactly in all other cells."""
     options = replace(OPTIONS, start=start)
     source = model.codec.encode(frames)
@@ -60,14 +61,14 @@ def test_the_mask_decides_what_changes(model: Model, frames: torch.Tensor, start
     assert torch.equal(restyled(model, options, frames, mask=whole), restyled(model, options, frames))
     dot = torch.zeros_like(whole)
     dot[1, :, 31:40, 62:67] = 1
-    inside = pool_mask(dot, space=model.codec.factor)[:, 0] > 0
+    inside = pool_mask(dot, model.codec.factors)[:, 0] > 0
     assert inside.sum() == 2 * 2
     changed = (restyled(model, options, frames, mask=dot) - source).abs().amax(1)
     assert float(changed[~inside].max()) == 0.0
     assert float(changed[inside].min()) > 1e-2
 
 
-def test_a_feathered_mask_lies_between(model: Model, frames: torch.Tensor) -> None:
+def test_a_feathered_mask_lies_between(model: SDModel, frames: torch.Tensor) -> None:
     source = model.codec.encode(frames[:1])
     moved = [
         float((restyled(model, OPTIONS, frames[:1], mask=torch.full((1, 1, 64, 96), value)) - source).square().mean())
@@ -77,7 +78,7 @@ def test_a_feathered_mask_lies_between(model: Model, frames: torch.Tensor) -> No
     assert moved[0] == 0.0 < moved[1]
 
 
-def test_a_region_that_is_everything_is_the_prompt(model: Model, frames: torch.Tensor) -> None:
+def test_a_region_that_is_everything_is_the_prompt(model: SDModel, frames: torch.Tensor) -> None:
     """Through inversion, sampling, guidance, controls and cross-frame attention."""
     regions = (RegionConditioning(prompt=model.text("night"), mask=torch.ones(FRAMES, 1, *frames.shape[-2:])),)
     found = restyled(model, OPTIONS, frames, regions=regions)
@@ -85,7 +86,7 @@ def test_a_region_that_is_everything_is_the_prompt(model: Model, frames: torch.T
     assert float((found - restyled(model, OPTIONS, frames)).abs().max()) > 0.1
 
 
-def test_a_window_s_guides_are_those_of_the_anchor_and_its_frames(model: Model, frames: torch.Tensor) -> None:
+def test_a_window_s_guides_are_those_of_the_anchor_and_its_frames(model: SDModel, frames: torch.Tensor) -> None:
     restyler = prepare(model, OPTIONS)
     asked: list[tuple[list[int], torch.Tensor]] = []
 
@@ -103,7 +104,7 @@ def test_a_window_s_guides_are_those_of_the_anchor_and_its_frames(model: Model, 
     assert torch.equal(asked[1][1], frames[[0, 2]])
 
 
-def test_a_control_s_residuals_are_masked(model: Model, frames: torch.Tensor) -> None:
+def test_a_control_s_residuals_are_masked(model: SDModel, frames: torch.Tensor) -> None:
     """Full mask: as without; empty: as without the control; two halves of one branch: as one control."""
     x = torch.randn(FRAMES, 16, 8, 12, generator=torch.Generator().manual_seed(0))
     text, edges = model.text("night"), ControlInput(branch="softedge", frames=frames, scale=0.9)
@@ -123,14 +124,14 @@ def test_a_control_s_residuals_are_masked(model: Model, frames: torch.Tensor) ->
     torch.testing.assert_close(halves, plain, rtol=0, atol=2e-5)
 
 
-def test_a_control_without_a_branch_is_refused(model: Model) -> None:
+def test_a_control_without_a_branch_is_refused(model: SDModel) -> None:
     options = replace(OPTIONS, controls=(ControlSpec(kind="tile"), ControlSpec(kind="luma")))
     with pytest.raises(InputError, match="no control branch for luma; it has tile, softedge"):
         prepare(model, options)
 
 
 def test_a_map_acts_through_the_branch_it_is_for(
-    model: Model, frames: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    model: SDModel, frames: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A preprocessor of another name whose maps are soft edges steers the soft-edge branch."""
 

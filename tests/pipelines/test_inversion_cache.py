@@ -10,14 +10,15 @@ from typing import Any
 import pytest
 import torch
 
-from vedit.diffusion.conditioning import FrameConditioning
-from vedit.diffusion.inversion_cache import kept_inversion
-from vedit.models.families.sd import Model
-from vedit.models.load import load
+from vedit.diffusion.conditioning import Conditioning, FrameConditioning
+from vedit.diffusion.flow_matching import straight
+from vedit.diffusion.inversion_cache import inversion_facts, kept_inversion
+from vedit.models.families.sd import SDModel
+from vedit.models.load import load_sd
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.store.computed import ComputedCache
-from vedit.types import ControlSpec
+from vedit.types import ControlSpec, Latents, PromptEmbeds
 
 STEPS, FIXED_POINT, BATCHES = 2, 2, 2
 OPTIONS = RestyleOptions(prompt="watercolor painting", steps=STEPS, fixed_point=FIXED_POINT, batch=2, guidance=2.0)
@@ -40,8 +41,8 @@ class Counting:
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    found = load("embedded", controls=("tile", "softedge"))
+def model() -> SDModel:
+    found = load_sd("embedded", controls=("tile", "softedge"))
     return replace(found, denoiser=Counting(found.denoiser))  # pyright: ignore[reportArgumentType]
 
 
@@ -59,7 +60,7 @@ def cache(tmp_path: Path) -> ComputedCache:
 
 
 def restyled(
-    model: Model,
+    model: SDModel,
     options: RestyleOptions,
     frames: torch.Tensor,
     kept: ComputedCache | None,
@@ -75,7 +76,7 @@ def restyled(
 
 
 def test_another_prompt_goes_on_from_the_kept_inversion(
-    model: Model, frames: torch.Tensor, cache: ComputedCache
+    model: SDModel, frames: torch.Tensor, cache: ComputedCache
 ) -> None:
     _, calls = restyled(model, OPTIONS, frames, cache)
     assert calls == INVERTED + SAMPLED
@@ -89,7 +90,7 @@ def test_another_prompt_goes_on_from_the_kept_inversion(
 
 
 def test_a_mask_needs_all_steps_and_finds_them_the_next_time(
-    model: Model, frames: torch.Tensor, cache: ComputedCache
+    model: SDModel, frames: torch.Tensor, cache: ComputedCache
 ) -> None:
     """What an unmasked render kept is not enough; what a masked one kept is enough for both and for other masks."""
     mask = torch.zeros(3, 1, 64, 64)
@@ -122,7 +123,7 @@ def test_a_mask_needs_all_steps_and_finds_them_the_next_time(
     ids=lambda changes: "-".join(map(str, changes)),
 )
 def test_what_an_inversion_depends_on_makes_another(
-    model: Model, frames: torch.Tensor, cache: ComputedCache, changes: dict[str, Any]
+    model: SDModel, frames: torch.Tensor, cache: ComputedCache, changes: dict[str, Any]
 ) -> None:
     restyled(model, OPTIONS, frames, cache)
     options = replace(OPTIONS, **changes)
@@ -132,7 +133,7 @@ def test_what_an_inversion_depends_on_makes_another(
 
 
 def test_frames_and_weights_are_told_by_what_is_in_them(
-    model: Model, frames: torch.Tensor, cache: ComputedCache
+    model: SDModel, frames: torch.Tensor, cache: ComputedCache
 ) -> None:
     """A pixel, the frame that stands first, and weights of the same name."""
     restyled(model, OPTIONS, frames, cache)
@@ -142,7 +143,7 @@ def test_frames_and_weights_are_told_by_what_is_in_them(
         assert restyled(model, OPTIONS, other, cache)[1] == INVERTED + SAMPLED
     parameter = next(model.denoiser.unet.parameters())
     before = parameter.detach().clone()
-    model.__dict__.pop("fingerprint", None)
+    model.__dict__.pop("_digests", None)
     with torch.no_grad():
         parameter.add_(1e-3)
     try:
@@ -150,7 +151,7 @@ def test_frames_and_weights_are_told_by_what_is_in_them(
     finally:
         with torch.no_grad():
             parameter.copy_(before)
-        model.__dict__.pop("fingerprint", None)
+        model.__dict__.pop("_digests", None)
     assert restyled(model, OPTIONS, frames, cache)[1] == SAMPLED
 
 
@@ -170,7 +171,7 @@ def _empty(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [_cut, _flip, _empty, Path.unlink])
 def test_damage_is_noticed_and_made_good(
-    model: Model, frames: torch.Tensor, tmp_path: Path, cache: ComputedCache, damage: Any
+    model: SDModel, frames: torch.Tensor, tmp_path: Path, cache: ComputedCache, damage: Any
 ) -> None:
     expected, _ = restyled(model, OPTIONS, frames, cache)
     (file,) = (tmp_path / "cache").rglob("*.safetensors")
@@ -193,7 +194,7 @@ def test_what_is_kept_lies_in_memory_as_what_was_made(tmp_path: Path, layout: to
     assert all(map(torch.equal, found, made))
 
 
-def test_progress_is_told_where_nothing_is_inverted(model: Model, frames: torch.Tensor, cache: ComputedCache) -> None:
+def test_progress_is_told_where_nothing_is_inverted(model: SDModel, frames: torch.Tensor, cache: ComputedCache) -> None:
     seen: list[Sequence[object]] = []
     for _ in range(2):
         seen.clear()
@@ -203,6 +204,25 @@ def test_progress_is_told_where_nothing_is_inverted(model: Model, frames: torch.
     assert seen == [("sample", (n + 1) / STEPS) for n in range(STEPS)]
 
 
-def test_no_step_no_entry(model: Model, frames: torch.Tensor, tmp_path: Path, cache: ComputedCache) -> None:
+def test_no_step_no_entry(model: SDModel, frames: torch.Tensor, tmp_path: Path, cache: ComputedCache) -> None:
     restyled(model, replace(OPTIONS, strength=0.0), frames, cache)
     assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_every_tensor_of_a_prompt_tells_inversions_apart() -> None:
+    states, pooled = torch.rand(1, 4, 8), torch.rand(2, 1, 4)
+
+    def facts(others: dict[str, torch.Tensor]) -> dict[str, object]:
+        return inversion_facts(
+            Latents(data=torch.zeros(1, 4, 2, 2)),
+            Conditioning(prompt=PromptEmbeds(states=states, others=others)),
+            straight(steps=2),
+            fixed_point=1,
+            cross_frame=False,
+            batch=1,
+            fingerprint={},
+        )
+
+    alone, first, second = facts({}), facts({"pooled": pooled[:1]}), facts({"pooled": pooled[1:]})
+    assert alone != first != second
+    assert facts({"pooled": pooled[:1].clone()}) == first

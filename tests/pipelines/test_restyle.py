@@ -8,26 +8,24 @@ from dataclasses import replace
 import pytest
 import torch
 
-from vedit.models.families.sd import Model
-from vedit.models.load import load
+from vedit.models.families.sd import SDModel
+from vedit.models.load import load_sd
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import (
     PreparedRestyle,
-    join_windows,
     own_guides,
     prepare,
     restyle_frames,
-    restyle_window,
-    shot_windows,
 )
+from vedit.pipelines.restyle_windows import join_windows, restyle_window, shot_windows
 from vedit.types import FrameRange
 
 OPTIONS = RestyleOptions(prompt="watercolor painting", steps=4, fixed_point=1, batch=4)
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    return load("embedded", controls=("tile", "softedge"))
+def model() -> SDModel:
+    return load_sd("embedded", controls=("tile", "softedge"))
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +42,7 @@ def alone(restyler: PreparedRestyle, frames: torch.Tensor, numbers: Sequence[int
 
 
 @pytest.mark.parametrize("start", ["inversion", "noise"])
-def test_the_batch_changes_the_last_bits_of_the_frames_alone(model: Model, frames: torch.Tensor, start: str) -> None:
+def test_the_batch_changes_the_last_bits_of_the_frames_alone(model: SDModel, frames: torch.Tensor, start: str) -> None:
     results = [
         model.codec.decode(
             alone(
@@ -59,7 +57,7 @@ def test_the_batch_changes_the_last_bits_of_the_frames_alone(model: Model, frame
     assert float((results[2] - results[0]).abs().max()) < 1e-3
 
 
-def test_same_seed_same_frames_other_seed_others(model: Model, frames: torch.Tensor) -> None:
+def test_same_seed_same_frames_other_seed_others(model: SDModel, frames: torch.Tensor) -> None:
     options = replace(OPTIONS, start="noise", strength=0.5)
     first, again, other = (
         alone(prepare(model, replace(options, seed=seed)), frames[:3], range(3)) for seed in (1, 1, 2)
@@ -68,19 +66,19 @@ def test_same_seed_same_frames_other_seed_others(model: Model, frames: torch.Ten
     assert float((first - other).abs().max()) > 0.1
 
 
-def test_noise_belongs_to_the_frame_not_to_its_place_in_the_call(model: Model, frames: torch.Tensor) -> None:
+def test_noise_belongs_to_the_frame_not_to_its_place_in_the_call(model: SDModel, frames: torch.Tensor) -> None:
     restyler = prepare(model, replace(OPTIONS, start="noise", cross_frame=False))
     whole = alone(restyler, frames[:6], range(6))
     part = alone(restyler, frames[3:6], range(3, 6))
     torch.testing.assert_close(part, whole[3:], rtol=0, atol=1e-4)
 
 
-def test_strength_zero_leaves_the_latents(model: Model, frames: torch.Tensor) -> None:
+def test_strength_zero_leaves_the_latents(model: SDModel, frames: torch.Tensor) -> None:
     found = alone(prepare(model, replace(OPTIONS, strength=0.0)), frames[:2], range(2))
     assert torch.equal(found, model.codec.encode(frames[:2]))
 
 
-def test_more_strength_moves_further(model: Model, frames: torch.Tensor) -> None:
+def test_more_strength_moves_further(model: SDModel, frames: torch.Tensor) -> None:
     source = model.codec.encode(frames[:2])
     moved = [
         float((alone(prepare(model, replace(OPTIONS, strength=s)), frames[:2], range(2)) - source).square().mean())
@@ -89,7 +87,7 @@ def test_more_strength_moves_further(model: Model, frames: torch.Tensor) -> None
     assert moved[0] < moved[1] < moved[2]
 
 
-def test_prompt_and_negative_prompt_act(model: Model, frames: torch.Tensor) -> None:
+def test_prompt_and_negative_prompt_act(model: SDModel, frames: torch.Tensor) -> None:
     plain, prompt, negative = (
         alone(prepare(model, options), frames[:2], range(2))
         for options in (OPTIONS, replace(OPTIONS, prompt="night"), replace(OPTIONS, negative_prompt="night"))
@@ -109,7 +107,7 @@ def test_prompt_and_negative_prompt_act(model: Model, frames: torch.Tensor) -> N
     ids=["guided", "fast tier", "noise", "variation"],
 )
 def test_a_frame_under_several_prompts_is_what_it_is_under_each(
-    model: Model, frames: torch.Tensor, options: RestyleOptions
+    model: SDModel, frames: torch.Tensor, options: RestyleOptions
 ) -> None:
     restylers = [prepare(model, replace(options, prompt=prompt)) for prompt in ("night", "woodcut", "bronze")]
     first, one = restylers[0], frames[4:5]
@@ -120,7 +118,7 @@ def test_a_frame_under_several_prompts_is_what_it_is_under_each(
         torch.testing.assert_close(found[None], alone(restyler, one, [4]), rtol=0, atol=1e-4)
 
 
-def test_several_prompts_are_for_one_frame(model: Model, frames: torch.Tensor) -> None:
+def test_several_prompts_are_for_one_frame(model: SDModel, frames: torch.Tensor) -> None:
     restyler = prepare(model, OPTIONS)
     with pytest.raises(ValueError, match="a frame by itself"):
         restyle_frames(
@@ -132,7 +130,7 @@ def test_several_prompts_are_for_one_frame(model: Model, frames: torch.Tensor) -
         )
 
 
-def test_a_long_shot_comes_in_order_with_blended_seams(model: Model, frames: torch.Tensor) -> None:
+def test_a_long_shot_comes_in_order_with_blended_seams(model: SDModel, frames: torch.Tensor) -> None:
     """Windows that share frames: every frame once, alone-held frames equal their window's, each window by itself."""
     options = replace(OPTIONS, window=6, overlap=2, guidance=1.0)
     restyler = prepare(model, options)
@@ -141,11 +139,11 @@ def test_a_long_shot_comes_in_order_with_blended_seams(model: Model, frames: tor
     def frames_of(part: FrameRange) -> torch.Tensor:
         return frames[part.start : part.stop]
 
-    parts = shot_windows(options, shot)
+    parts = shot_windows(options, shot, model.codec.factors)
     made = {
         part: restyle_window(restyler, shot, part.frames, frames_of, own_guides(restyler)) for part in reversed(parts)
     }
-    pieces = list(join_windows(parts, made.__getitem__))
+    pieces = list(join_windows(parts, made.__getitem__, model.codec.factors))
     assert [number for part, _ in pieces for number in range(part.start, part.stop)] == list(range(10))
     whole = torch.cat([latents.data for _, latents in pieces])
     sources = [latents.source for _, latents in pieces if latents.source is not None]
@@ -158,7 +156,7 @@ def test_a_long_shot_comes_in_order_with_blended_seams(model: Model, frames: tor
     torch.testing.assert_close(whole[4:6], blended, rtol=0, atol=1e-4)
 
 
-def test_inversion_is_retraced(model: Model, frames: torch.Tensor) -> None:
+def test_inversion_is_retraced(model: SDModel, frames: torch.Tensor) -> None:
     """Guidance 1 under the source's own prompt: sampling returns to the latents, and fixed-point iterations help."""
     source = model.codec.encode(frames[:3])
     errors: list[float] = []

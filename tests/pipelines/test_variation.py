@@ -11,21 +11,21 @@ import torch
 
 from vedit.diffusion.distilled import implied_noise
 from vedit.diffusion.noise import frame_noise
-from vedit.diffusion.trajectory import Step
+from vedit.diffusion.trajectory import PreservingStep
 from vedit.diffusion.variation import varied
-from vedit.models.families.sd import Model
-from vedit.models.load import load
+from vedit.models.families.sd import SDModel
+from vedit.models.load import load_sd
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 
 OWN = RestyleOptions(prompt="oil painting", steps=2, fixed_point=1, guidance=1.0)
 TIER, LEAP = RestyleOptions(prompt="oil painting"), RestyleOptions(prompt="oil painting", quality="draft")
-STEP = Step(index=0, count=2, timestep=700, alpha=0.2, alpha_cleaner=0.6)
+STEP = PreservingStep(index=0, count=2, level=700, alpha=0.2, alpha_cleaner=0.6)
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    return load("embedded", controls=("tile", "softedge"))
+def model() -> SDModel:
+    return load_sd("embedded", controls=("tile", "softedge"))
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def frames() -> torch.Tensor:
 
 
 def restyled(
-    model: Model,
+    model: SDModel,
     options: RestyleOptions,
     frames: torch.Tensor,
     numbers: Sequence[int] = (4, 5),
@@ -50,7 +50,9 @@ def restyled(
 
 
 @pytest.mark.parametrize("options", [OWN, TIER, LEAP], ids=["own weights", "fast tier", "fast tier, leaping"])
-def test_two_seeds_are_two_pictures_and_one_is_one(model: Model, frames: torch.Tensor, options: RestyleOptions) -> None:
+def test_two_seeds_are_two_pictures_and_one_is_one(
+    model: SDModel, frames: torch.Tensor, options: RestyleOptions
+) -> None:
     """Without variation the seed decides nothing."""
     plain, other = (restyled(model, replace(options, seed=seed), frames) for seed in (1, 2))
     assert torch.equal(plain, other)
@@ -61,11 +63,11 @@ def test_two_seeds_are_two_pictures_and_one_is_one(model: Model, frames: torch.T
     assert float((first - plain).abs().mean()) > 0.05
 
 
-def test_variation_zero_is_none(model: Model, frames: torch.Tensor) -> None:
+def test_variation_zero_is_none(model: SDModel, frames: torch.Tensor) -> None:
     assert torch.equal(restyled(model, replace(OWN, variation=0.0), frames), restyled(model, OWN, frames))
 
 
-def test_more_variation_leads_further_from_the_inverted_start(model: Model, frames: torch.Tensor) -> None:
+def test_more_variation_leads_further_from_the_inverted_start(model: SDModel, frames: torch.Tensor) -> None:
     plain = restyled(model, OWN, frames)
     moved = [
         float((restyled(model, replace(OWN, variation=amount), frames) - plain).square().mean())
@@ -74,13 +76,13 @@ def test_more_variation_leads_further_from_the_inverted_start(model: Model, fram
     assert 0 < moved[0] < moved[1] < moved[2]
 
 
-def test_where_no_step_is_taken_nothing_is_drawn(model: Model, frames: torch.Tensor) -> None:
+def test_where_no_step_is_taken_nothing_is_drawn(model: SDModel, frames: torch.Tensor) -> None:
     options = replace(OWN, variation=0.6, strength=0.0)
     assert prepare(model, options).drawn is None
     assert torch.equal(restyled(model, options, frames), model.codec.encode(frames))
 
 
-def test_the_noise_is_the_one_that_is_steered_and_else_the_first_frames(model: Model, frames: torch.Tensor) -> None:
+def test_the_noise_is_the_one_that_is_steered_and_else_the_first_frames(model: SDModel, frames: torch.Tensor) -> None:
     options = replace(OWN, variation=0.8, seed=3)
     drawn = prepare(model, options).drawn
     assert drawn is not None
@@ -93,7 +95,7 @@ def test_the_noise_is_the_one_that_is_steered_and_else_the_first_frames(model: M
 
 
 @pytest.mark.parametrize("options", [OWN, TIER, LEAP], ids=["own weights", "fast tier", "fast tier, leaping"])
-def test_outside_the_mask_the_latents_stay(model: Model, frames: torch.Tensor, options: RestyleOptions) -> None:
+def test_outside_the_mask_the_latents_stay(model: SDModel, frames: torch.Tensor, options: RestyleOptions) -> None:
     mask = torch.zeros(2, 1, 64, 64)
     mask[..., :32] = 1
     found = restyled(model, replace(options, variation=0.7), frames, mask=mask)

@@ -11,8 +11,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from vedit.models.families.sd import Model
-from vedit.models.load import load
+from vedit.models.families.sd import SDModel
+from vedit.models.load import load_sd
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import PreparedRestyle, own_guides, prepare, restyle_frames
 from vedit.ranges import to_unit
@@ -76,13 +76,13 @@ def restyled(restyler: PreparedRestyle, frames: torch.Tensor) -> torch.Tensor:
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
-    return load("embedded", controls=("tile", "softedge"))
+def model() -> SDModel:
+    return load_sd("embedded", controls=("tile", "softedge"))
 
 
 @pytest.mark.parametrize("name", SHOTS)
 def test_an_anchor_brings_the_looks_of_real_shots_together(
-    model: Model, name: str, capsys: pytest.CaptureFixture[str]
+    model: SDModel, name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     sources = [shot(*which) for which in SHOTS[name]]
     shares: dict[str, float] = {}

@@ -17,17 +17,18 @@ from safetensors.torch import load_file, save_file
 
 from tests.support.clips import FRAMES, two_shots
 from vedit.errors import Interrupted
+from vedit.latent_shape import ScaleFactors
 from vedit.media.reading.read import open_video
 from vedit.models.families.sd import SDCodec
 from vedit.options.request import RenderRequest, RestyleOptions
-from vedit.pipelines.restyle import shot_windows
+from vedit.pipelines.restyle_windows import shot_windows
 from vedit.render import finish_shot as finishing
 from vedit.render.preview import preview
 from vedit.render.run import restyle
 from vedit.render.settle import make_job
 from vedit.shots.detect import detect_shots
 from vedit.store.units import UnitStore, work_folder
-from vedit.types import FrameRange, Latents
+from vedit.types import FrameRange
 
 OPTIONS = RestyleOptions(prompt="watercolor painting", quality="draft", steps=1, window=4, overlap=1)
 
@@ -64,7 +65,7 @@ def pixels(path: Path) -> np.ndarray[Any, Any]:
 def sampled_frames(asked: RenderRequest) -> int:
     """Frames that are sampled: those of every window, and the shot's first beside each window but the first."""
     shots = [shot.frames for shot in make_job(asked).shots]
-    windows = [(shot, part.frames) for shot in shots for part in shot_windows(OPTIONS, shot)]
+    windows = [(shot, part.frames) for shot in shots for part in shot_windows(OPTIONS, shot, ScaleFactors())]
     return sum(len(part) + (part.start != shot.start) for shot, part in windows)
 
 
@@ -109,9 +110,9 @@ def test_the_frames_are_those_of_a_source_that_is_encoded_anew(
     restyle(request(clip, tmp_path / "kept.mov"))
     before = finishing.decoded
 
-    def anew(job: Any, restyler: Any, source: torch.Tensor, latents: Latents) -> Any:
-        assert latents.source is not None
-        return before(job, restyler, source, replace(latents, source=None))
+    def anew(job: Any, restyler: Any, part: finishing.DecodedTogether, source: torch.Tensor) -> Any:
+        assert part.latents.source is not None
+        return before(job, restyler, replace(part, latents=replace(part.latents, source=None)), source)
 
     monkeypatch.setattr(finishing, "decoded", anew)
     once = passes["encode"]

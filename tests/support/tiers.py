@@ -11,13 +11,13 @@ import torch
 from safetensors.torch import load_file
 
 from vedit.models.distilled import DistilledWeights, Schedule, unet_digest, withdraw_other, write_settings
-from vedit.models.load import load
+from vedit.models.load import load_sd
 from vedit.models.lora import write_lora
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 
 if TYPE_CHECKING:
-    from vedit.models.families.sd import Model
+    from vedit.models.families.sd import SDModel
     from vedit.store.computed import ComputedCache
 
 SAMPLING, INVERSION = (751, 501, 251), (1,)
@@ -80,13 +80,13 @@ class Counting:
         return getattr(self.inner, name)
 
 
-def counted(folder: Path) -> Model:
-    found = load(str(folder), controls=("tile", "softedge"))
+def counted(folder: Path) -> SDModel:
+    found = load_sd(str(folder), controls=("tile", "softedge"))
     return replace(found, denoiser=Counting(found.denoiser))  # pyright: ignore[reportArgumentType]
 
 
 def restyled(
-    model: Model, options: RestyleOptions, frames: torch.Tensor, kept: ComputedCache | None = None, **guides: Any
+    model: SDModel, options: RestyleOptions, frames: torch.Tensor, kept: ComputedCache | None = None, **guides: Any
 ) -> tuple[torch.Tensor, int]:
     """Latents, and how often the network was evaluated for them."""
     restyler = prepare(model, options, kept)
@@ -97,11 +97,11 @@ def restyled(
     return restyle_frames(restyler, frames, (0, 1), steered).data, denoiser.calls
 
 
-def with_tier(model: Model, tier: DistilledWeights) -> Model:
+def with_tier(model: SDModel, tier: DistilledWeights) -> SDModel:
     (fast,) = model.fast
     return replace(model, fast=(replace(fast, tier=tier),))
 
 
-def schedule_of(model: Model, options: RestyleOptions) -> Schedule:
+def schedule_of(model: SDModel, options: RestyleOptions) -> Schedule:
     found = model.fast_for(options)
     return found[1] if found is not None else pytest.fail("the tier serves this")

@@ -15,6 +15,7 @@ from vedit.cli.doctor import doctor_command
 from vedit.doctor import Finding
 from vedit.errors import ModelError
 from vedit.models import load as loading
+from vedit.models.families import stable_diffusion
 from vedit.registry.preprocessors import preprocessors
 from vedit.weights import store as weights
 from vedit.weights import torchvision as vision_wheel
@@ -135,7 +136,7 @@ def test_loading_says_it_in_one_line(path: Path, monkeypatch: pytest.MonkeyPatch
     with pytest.raises(ModelError) as told:
         weights.load_from("dpt-large", lambda _: die("transformers"))
     assert "pip uninstall torchvision" in str(told.value) and "\n" not in str(told.value)
-    monkeypatch.setattr(loading, "import_module", die)
+    monkeypatch.setattr(stable_diffusion, "import_module", die)
     with pytest.raises(ModelError, match="pip uninstall torchvision"):
         loading.load("embedded")
 
@@ -144,7 +145,7 @@ def test_other_import_errors_stay_what_they_are(monkeypatch: pytest.MonkeyPatch)
     def die(name: str) -> None:
         raise ModuleNotFoundError("no module")
 
-    monkeypatch.setattr(loading, "import_module", die)
+    monkeypatch.setattr(stable_diffusion, "import_module", die)
     with pytest.raises(ModuleNotFoundError):
         loading.load("embedded")
 

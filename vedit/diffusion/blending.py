@@ -8,14 +8,18 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from math import acos, sin, sqrt
+from math import acos, hypot, isclose, sin
 from typing import TYPE_CHECKING
 
 import torch
 from torch.nn import functional as F
 
+from vedit.diffusion.steps import noised_behind
+
 if TYPE_CHECKING:
-    from vedit.diffusion.trajectory import Step, Trajectory
+    from vedit.diffusion.solvers import Trajectory
+    from vedit.diffusion.steps import Step
+    from vedit.latent_shape import ScaleFactors
 
 SourceAt = Callable[["Step"], torch.Tensor]
 """The source's latents (T, C, h, w) at a step's clean end."""
@@ -23,7 +27,7 @@ LatentBlend = Callable[[torch.Tensor, "Step"], torch.Tensor]
 """Latents (T, C, h, w) at a step's clean end -> the same with what is outside the mask put back."""
 
 
-def pool_mask(mask: torch.Tensor, *, space: int, time: int = 1, first_alone: bool = False) -> torch.Tensor:
+def pool_mask(mask: torch.Tensor, factors: ScaleFactors) -> torch.Tensor:
     """A mask of pixels -> one of latent cells, by union: a cell is what the highest of its pixels is.
 
     Averages would lose a mask that covers little of a cell or one frame of a group; with the union no edited pixel is
@@ -31,23 +35,23 @@ def pool_mask(mask: torch.Tensor, *, space: int, time: int = 1, first_alone: boo
 
     Args:
         mask: (T, 1, H, W) in [0, 1], 1 = edit.
-        space: pixels to a latent cell, along each side.
-        time: frames to a latent frame.
-        first_alone: the first frame has a latent frame to itself, as in causal video autoencoders (4n + 1 frames).
+        factors: of the model's latents.
 
     Returns:
-        (T', 1, ceil(H / space), ceil(W / space)), T' = ceil(T / time), or 1 + ceil((T - 1) / time) with `first_alone`.
+        (T', 1, ceil(H / factors.height), ceil(W / factors.width)), T' = `factors.latents(T)`.
 
     Raises:
-        ValueError: the mask is not (T, 1, H, W) or empty, or a factor is below 1.
+        ValueError: the mask is not (T, 1, H, W) or empty.
     """
     if mask.ndim != 4 or mask.shape[1] != 1 or not mask.numel():
         raise ValueError(f"a mask is (T, 1, H, W), got {tuple(mask.shape)}")
-    if space < 1 or time < 1:
-        raise ValueError(f"factors are at least 1, got {space} and {time}")
-    cells = F.max_pool2d(mask, space, ceil_mode=True) if space > 1 else mask
-    groups = [*(cells[:1].split(1) if first_alone else ()), *cells[int(first_alone) :].split(time)]
-    return torch.cat([group.amax(0, keepdim=True) for group in groups if len(group)])
+    sides = (factors.height, factors.width)
+    cells = F.max_pool2d(mask, sides, ceil_mode=True) if sides != (1, 1) else mask
+    if factors.frame_by_frame:
+        return cells
+    starts = factors.first_frames(len(mask))
+    stops = (*starts[1:], len(mask))
+    return torch.stack([cells[start:stop].amax(0) for start, stop in zip(starts, stops, strict=True)])
 
 
 def blend_outside(mask: torch.Tensor, source_at: SourceAt) -> LatentBlend:
@@ -73,7 +77,7 @@ def noised_source(clean: torch.Tensor, noise: torch.Tensor) -> SourceAt:
         if step.index == step.count - 1:
             # The last step's clean end has a rest of noise in some schedules, which the sampler's result has not.
             return clean
-        return sqrt(step.alpha_cleaner) * clean + sqrt(1 - step.alpha_cleaner) * noise
+        return noised_behind(clean, noise, step)
 
     return at
 
@@ -87,20 +91,32 @@ def source_between(passed: Sequence[torch.Tensor], stops: Trajectory) -> SourceA
     """The trajectory of a source that was inverted in other steps than are sampled.
 
     Between two stops it is where DDIM leads when picture and noise are the same all the way (Song et al. 2021,
-    equation 12): on the arc through both, by the angle whose cosine is the picture's share.
+    equation 12): the mix of both stops that has the picture's and the noise's share, by angles as on an arc.
 
     Args:
         passed: as in `inverted_source`.
         stops: of the inversion, the noisiest where the sampling begins.
     """
-    angles = [acos(sqrt(level)) for level in (stops.steps[-1].alpha_cleaner, *(s.alpha for s in reversed(stops.steps)))]
+    last = stops.steps[-1]
+    levels = [(last.signal_cleaner, last.noise_cleaner), *((step.signal, step.noise) for step in reversed(stops.steps))]
+    angles, radii = zip(*(_polar(signal, noise) for signal, noise in levels), strict=True)
 
     def at(step: Step) -> torch.Tensor:
         if step.index == step.count - 1:
             return passed[0]
-        angle = acos(sqrt(step.alpha_cleaner))
+        angle, radius = _polar(step.signal_cleaner, step.noise_cleaner)
         above = min(max(bisect_left(angles, angle), 1), len(angles) - 1)
         low, high = angles[above - 1], angles[above]
-        return (sin(high - angle) * passed[above - 1] + sin(angle - low) * passed[above]) / sin(high - low)
+        below_share = sin(high - angle) * (radius / radii[above - 1])
+        above_share = sin(angle - low) * (radius / radii[above])
+        return (below_share * passed[above - 1] + above_share * passed[above]) / sin(high - low)
 
     return at
+
+
+def _polar(signal: float, noise: float) -> tuple[float, float]:
+    """Angle and radius of the shares of picture and noise; the radius is 1 on a variance-preserving schedule."""
+    radius = hypot(signal, noise)
+    if isclose(radius, 1.0, rel_tol=1e-9):
+        radius = 1.0
+    return acos(signal / radius), radius

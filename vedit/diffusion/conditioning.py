@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
@@ -14,7 +15,7 @@ from vedit.types import ControlInput
 
 if TYPE_CHECKING:
     from vedit.diffusion.samplers import Denoise
-    from vedit.diffusion.trajectory import Step
+    from vedit.diffusion.steps import Step
     from vedit.protocols import Denoiser
     from vedit.types import ControlMap, ControlSpec, PromptEmbeds
 
@@ -49,6 +50,27 @@ class FrameConditioning:
     noise: torch.Tensor | None = None
     """(T, C, h, w), standard normal: what is drawn of the seed for each frame. None: where anything is drawn, the first
     frame's for all beside an inversion, else each frame's own."""
+
+    def at(self, places: Sequence[int]) -> FrameConditioning:
+        """What steers some of the frames, by their places among these."""
+
+        def of(values: torch.Tensor) -> torch.Tensor:
+            # A map of one frame is that of all.
+            return values if len(values) == 1 else values[list(places)]
+
+        return FrameConditioning(
+            controls=tuple(
+                replace(
+                    one,
+                    map=replace(one.map, frames=of(one.map.frames)),
+                    mask=None if one.mask is None else of(one.mask),
+                )
+                for one in self.controls
+            ),
+            mask=None if self.mask is None else of(self.mask),
+            regions=tuple(replace(region, mask=of(region.mask)) for region in self.regions),
+            noise=None if self.noise is None else of(self.noise),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +115,9 @@ def bind(
 ) -> Denoise:
     """A denoiser with its conditioning bound: (x (T, C, h, w), step) -> raw output, guidance included.
 
-    Frames go through the network in order, at most `batch` at a time; `memory` is cleared before each pass over
-    them, so the first frame of `x` is the anchor of cross-frame attention. A control map of one frame is that of all.
+    Latents go through the network in order, at most `batch` at a time, or all at once where the denoiser is joint;
+    `memory` is cleared before each pass over them, so the first frame of `x` is the anchor of cross-frame attention. A
+    control map of one frame is that of all.
 
     Raises:
         ValueError: a batch below 1, or regions without the adapter that they need.
@@ -103,6 +126,9 @@ def bind(
         raise ValueError(f"batch must be at least 1, got {batch}")
     if conditioning.regions and regional is None:
         raise ValueError("regions need the regional prompts of the model")
+    if denoiser.joint:
+        # All there are of anything, the maps of frames included; latents with prompts of their own are no clip.
+        batch = sys.maxsize if len(conditioning.prompt) == 1 else 1
 
     # Cut once: a model may keep what it made of a tensor for as long as it meets the same one again.
     inputs = [_inputs(control, batch) for control in conditioning.controls]
@@ -120,8 +146,7 @@ def bind(
             part = slice(i * batch, (i + 1) * batch)
             if regional is not None:
                 regional.show([replace(region, mask=region.mask[part]) for region in regions])
-            own = prompt if len(prompt.states) == 1 else replace(prompt, states=prompt.states[part])
-            outputs.append(denoiser(x, step.timestep, own, [_part(cut, i) for cut in active]))
+            outputs.append(denoiser(x, step.level, prompt.part(part), [_part(cut, i) for cut in active]))
         return torch.cat(outputs)
 
     def denoise(x: torch.Tensor, step: Step) -> torch.Tensor:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 from typing import TYPE_CHECKING, Protocol
 
 import torch
@@ -17,7 +16,7 @@ from vedit.store.computed_on import computed_on
 
 if TYPE_CHECKING:
     from vedit.diffusion.conditioning import Conditioning
-    from vedit.diffusion.trajectory import Trajectory
+    from vedit.diffusion.solvers import Trajectory
     from vedit.types import Latents
 
 FORMAT = 1
@@ -57,11 +56,13 @@ def inversion_facts(
         batch: frames per network call, which decides the last bits.
         fingerprint: of the weights, by part.
     """
+    others = {name: _digest(one) for name, one in sorted(describe.prompt.others.items())}
     return {
         "inversion": FORMAT,
         "source": _digest(source.data),
         "computed on": computed_on(source.data.device),
         "prompt": _digest(describe.prompt.states),
+        **({"prompt's others": others} if others else {}),
         "controls": [
             {
                 "kind": control.map.kind,
@@ -71,7 +72,7 @@ def inversion_facts(
             }
             for control in describe.controls
         ],
-        "path": [path.prediction, *(asdict(step) for step in path.steps)],
+        "path": [path.solver.name, *(step.facts for step in path.steps)],
         "fixed_point": fixed_point,
         "cross_frame": cross_frame,
         "batch": batch,

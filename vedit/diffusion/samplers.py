@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vedit.diffusion.trajectory import Step, Trajectory, cleaner, noisier
+from vedit.diffusion.solvers import Trajectory
+from vedit.diffusion.steps import Step
 from vedit.types import Latents
 
 if TYPE_CHECKING:
@@ -23,17 +24,17 @@ Denoise = Callable[[torch.Tensor, Step], torch.Tensor]
 def sample(
     denoise: Denoise, latents: Latents, path: Trajectory, *, keep: LatentBlend | None = None
 ) -> Iterator[Latents]:
-    """DDIM with eta 0 (Song et al. 2021, eq. 12): yields the latents after each step, the last one clean.
+    """Step by step as the trajectory's solver takes them: yields the latents after each, the last one clean.
 
     `keep` puts back, after each step, what is not to change (`vedit.diffusion.blending.blend_outside`).
     """
     x = latents.data
     for step in path.steps:
-        x = cleaner(x, denoise(x, step), step, path.prediction)
+        x = path.solver.cleaner(x, denoise(x, step), step)
         if keep is not None:
             x = keep(x, step)
         cleaner_steps = path.steps[step.index + 1 :]
-        yield Latents(data=x, timestep=cleaner_steps[0].timestep if cleaner_steps else 0)
+        yield Latents(data=x, level=cleaner_steps[0].level if cleaner_steps else 0.0)
 
 
 def invert(denoise: Denoise, latents: Latents, path: Trajectory, *, fixed_point: int) -> Iterator[Latents]:
@@ -56,16 +57,16 @@ def invert(denoise: Denoise, latents: Latents, path: Trajectory, *, fixed_point:
     x = latents.data
     output: torch.Tensor | None = None
     for step in reversed(path.steps):
-        noisy = x if output is None else noisier(x, output, step, path.prediction)
+        noisy = x if output is None else path.solver.noisier(x, output, step)
         image, residual = noisy, torch.zeros_like(noisy)
         for iteration in range(fixed_point):
             output = denoise(noisy, step)
             last_image, last_residual = image, residual
-            image = noisier(x, output, step, path.prediction)
+            image = path.solver.noisier(x, output, step)
             residual = image - noisy
             noisy = image if iteration == 0 else _accelerated(image, residual, last_image, last_residual)
         x = noisy
-        yield Latents(data=x, timestep=step.timestep)
+        yield Latents(data=x, level=step.level)
 
 
 def _accelerated(

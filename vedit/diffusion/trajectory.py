@@ -1,55 +1,82 @@
-"""The noise levels a latent passes through, and the change between them, for DDIM (Song et al. 2021, eq. 12).
+"""The noise levels a latent passes through on a model's variance-preserving schedule (Song et al. 2021).
 
 A variance-preserving latent at signal level `alpha` (diffusers' alphas_cumprod) is
 x = sqrt(alpha) x0 + sqrt(1 - alpha) epsilon. Timesteps and levels come from diffusers' own `DDIMScheduler`, so that
-whatever spacing a checkpoint's scheduler config asks for is the one used.
+whatever spacing a checkpoint's scheduler config asks for is the one used. Straight paths from noise to picture are in
+`vedit.diffusion.flow_matching`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
-from math import atan2, cos, sin, sqrt
-from typing import Literal, cast
+from math import sqrt
+from typing import cast
 
-import torch
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
+from vedit.diffusion.solvers import DDIM, Prediction, Trajectory
+from vedit.diffusion.steps import Step
 from vedit.errors import ModelError, SettingError
-from vedit.types import Latents
-
-Prediction = Literal["epsilon", "v_prediction"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
-    """One step of the trajectory, between the noise level of `timestep` and the next cleaner one."""
+class PreservingStep(Step):
+    """A step of a variance-preserving trajectory; its level is the schedule's timestep."""
 
-    index: int
-    """Position in the full trajectory's sampling order: 0 is the noisiest step taken."""
-    count: int
-    """Steps taken in all."""
-    timestep: int
     alpha: float
-    """Signal level at `timestep`, in (0, 1)."""
+    """Signal level at the noisy end, in (0, 1)."""
     alpha_cleaner: float
-    """Signal level at the step's clean end."""
+    """Signal level at the clean end."""
 
-    def active(self, start: float, end: float) -> bool:
-        """Whether a control that acts over the fraction [start, end] of the sampling acts in this step."""
-        return self.index / self.count >= start and (self.index + 1) / self.count <= end
+    @property
+    def timestep(self) -> int:
+        """Of the schedule at the noisy end."""
+        return int(self.level)
+
+    @property
+    def signal(self) -> float:
+        return sqrt(self.alpha)
+
+    @property
+    def noise(self) -> float:
+        return sqrt(1 - self.alpha)
+
+    @property
+    def signal_cleaner(self) -> float:
+        return sqrt(self.alpha_cleaner)
+
+    @property
+    def noise_cleaner(self) -> float:
+        return sqrt(1 - self.alpha_cleaner)
+
+    @property
+    def facts(self) -> dict[str, object]:
+        """What decides the step, by the names that units and inversions were kept under from the first version on."""
+        return {
+            "index": self.index,
+            "count": self.count,
+            "timestep": self.timestep,
+            "alpha": self.alpha,
+            "alpha_cleaner": self.alpha_cleaner,
+        }
+
+    def ending_at(self, other: Step) -> PreservingStep:
+        """See `Step`."""
+        if not isinstance(other, PreservingStep):
+            raise TypeError(f"a step of another schedule: {type(other).__name__}")
+        return replace(self, alpha_cleaner=other.alpha)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trajectory:
-    """Steps in sampling order, noisiest first; empty at strength 0."""
+class PreservingTrajectory(Trajectory):
+    """A trajectory of such steps."""
 
-    steps: tuple[Step, ...]
-    prediction: Prediction
+    steps: tuple[PreservingStep, ...]
 
 
-def trajectory(scheduler_config: Mapping[str, object], *, steps: int, strength: float = 1.0) -> Trajectory:
+def trajectory(scheduler_config: Mapping[str, object], *, steps: int, strength: float = 1.0) -> PreservingTrajectory:
     """The last `int(steps * strength)` of `steps` DDIM steps, as diffusers' image-to-image pipelines count them.
 
     Args:
@@ -71,13 +98,13 @@ def trajectory(scheduler_config: Mapping[str, object], *, steps: int, strength: 
     scheduler.set_timesteps(steps)
     taken = scheduler.timesteps[steps - min(int(steps * strength), steps) :].tolist()
     stride = train_steps // steps
-    return Trajectory(
-        prediction=prediction,
+    return PreservingTrajectory(
+        solver=DDIM(prediction=prediction),
         steps=tuple(
-            Step(
+            PreservingStep(
                 index=index,
                 count=len(taken),
-                timestep=t,
+                level=float(t),
                 alpha=alphas[t],
                 alpha_cleaner=alphas[t - stride] if t >= stride else float(scheduler.final_alpha_cumprod),
             )
@@ -117,39 +144,3 @@ def levels_of(scheduler: DDIMScheduler) -> list[float]:
             remedy="check its beta_start, beta_end, beta_schedule and trained_betas: SD 1.x has 0.00085 to 0.012",
         )
     return levels
-
-
-def cleaner(x: torch.Tensor, output: torch.Tensor, step: Step, prediction: Prediction) -> torch.Tensor:
-    """The DDIM step (eta 0): x at `step.alpha` and the model's raw output there -> x at `step.alpha_cleaner`."""
-    if prediction == "v_prediction":
-        angle = _angle(step.alpha) - _angle(step.alpha_cleaner)
-        return cos(angle) * x - sin(angle) * output
-    clean = (x - sqrt(1 - step.alpha) * output) / sqrt(step.alpha)
-    return sqrt(step.alpha_cleaner) * clean + sqrt(1 - step.alpha_cleaner) * output
-
-
-def noisier(x: torch.Tensor, output: torch.Tensor, step: Step, prediction: Prediction) -> torch.Tensor:
-    """The inverse of `cleaner` for a given model output: x at `step.alpha_cleaner` -> x at `step.alpha`."""
-    if prediction == "v_prediction":
-        # In the angle form of v (Salimans & Ho 2022, app. D) a step is a rotation, so undoing it divides by a cosine
-        # near 1; the epsilon form would divide by sqrt(alpha), which amplifies errors at the noisy end.
-        angle = _angle(step.alpha) - _angle(step.alpha_cleaner)
-        return (x + sin(angle) * output) / cos(angle)
-    clean = (x - sqrt(1 - step.alpha_cleaner) * output) / sqrt(step.alpha_cleaner)
-    return sqrt(step.alpha) * clean + sqrt(1 - step.alpha) * output
-
-
-def add_noise(latents: Latents, noise: torch.Tensor, path: Trajectory) -> Latents:
-    """Clean latents plus noise (T, C, h, w) at the trajectory's noisiest level; unchanged where it has no steps."""
-    if not path.steps:
-        return latents
-    first = path.steps[0]
-    return Latents(
-        data=sqrt(first.alpha) * latents.data + sqrt(1 - first.alpha) * noise,
-        timestep=first.timestep,
-    )
-
-
-def _angle(alpha: float) -> float:
-    """phi with cos(phi) = sqrt(alpha), sin(phi) = sqrt(1 - alpha)."""
-    return atan2(sqrt(1 - alpha), sqrt(alpha))

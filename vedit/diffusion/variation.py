@@ -11,12 +11,12 @@ from __future__ import annotations
 from math import sqrt
 from typing import TYPE_CHECKING
 
-from vedit.diffusion.distilled import implied_noise
+from vedit.diffusion.steps import implied_noise, noised
 
 if TYPE_CHECKING:
     import torch
 
-    from vedit.diffusion.trajectory import Step
+    from vedit.diffusion.steps import Step
 
 
 def varied(
@@ -32,10 +32,10 @@ def varied(
         amount: [0, 1]; 0 is the inverted source, 1 the source under drawn noise alone.
 
     Returns:
-        sqrt(alpha) clean + sqrt(1 - alpha) (sqrt(1 - amount^2) e + amount s noise), with e the noise that `inverted`
-        implies and s its deviation in each frame.
+        `clean` under the noise sqrt(1 - amount^2) e + amount s noise, with e the noise that `inverted` implies and s
+        its deviation in each frame.
     """
     own = implied_noise(inverted, clean, step)
     # A frame by itself: it must not depend on those that are sampled with it.
     drawn = noise.to(own) * own.std(dim=(1, 2, 3), keepdim=True)
-    return sqrt(step.alpha) * clean + sqrt(1 - step.alpha) * (sqrt(1 - amount**2) * own + amount * drawn)
+    return noised(clean, sqrt(1 - amount**2) * own + amount * drawn, step)

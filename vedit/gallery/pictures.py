@@ -29,7 +29,7 @@ from vedit.progress.course import Course
 from vedit.ranges import to_integer, to_unit
 from vedit.render.conditioning import ConditioningSource
 from vedit.render.costs import expected_of_stills
-from vedit.render.finish_shot import decoded, full_size
+from vedit.render.finish_shot import decoded_stills, full_size
 from vedit.render.job import Job, conditioning_of
 from vedit.render.measured_costs import paces_of
 from vedit.render.prepare import in_full, load_prepared
@@ -244,7 +244,7 @@ def _pictures(
         targets = [restylers[place].prompt for place in places]
         latents = restyle_frames(first, frames, [number], guides, tell, targets=targets)
         sampled += len(places)
-        seen, results = decoded(jobs[places[0]], first, frames, latents)
+        seen, results = decoded_stills(jobs[places[0]], first, frames, latents)
         for place, result in zip(places, results.split(1), strict=True):
             done = full_size(jobs[place], shown, seen, result, None)
             made[place] = _at_side(done[0, :3], clip.bit_depth, side)
@@ -256,7 +256,7 @@ def _alike(restylers: Sequence[PreparedRestyle]) -> list[list[int]]:
     """Places of restylers that differ in nothing but the prompt, together."""
     groups: dict[object, list[int]] = {}
     for place, one in enumerate(restylers):
-        weights = None if one.fast is None else one.fast.tier.folder
+        weights = None if one.fast is None else one.fast.folder
         how = (one.trajectory, one.inversion, one.controls, one.guidance, one.fixed_point, weights)
         groups.setdefault((replace(one.options, prompt=""), how), []).append(place)
     return list(groups.values())

@@ -11,6 +11,7 @@ from typing import Any
 
 from vedit.errors import ModelError
 from vedit.models.branches import own_controlnets
+from vedit.models.claimed import family_at
 from vedit.models.configs import Part, damaged, read_config, read_json
 from vedit.models.distilled import distilled_in
 from vedit.models.families.sd_configs import config_of
@@ -47,7 +48,7 @@ def checked(
     """
     found = located(name, controlnets, controls=controls)
     try:
-        _check(found, controls, fast=fast)
+        family_at(Path(found.base)).check(found, controls, fast=fast)
     except ModelError as error:
         if hub_place(resolve(name).base) is None:
             raise
@@ -66,7 +67,8 @@ def located(name: str, controlnets: Mapping[str, str] | None = None, *, controls
     return found
 
 
-def _check(found: ModelSource, controls: Collection[str], *, fast: bool) -> None:
+def check_parts(found: ModelSource, controls: Collection[str], *, fast: bool) -> None:
+    """The check of a model of the SD 1.x layout. Raises ModelError for what is missing or damaged."""
     base = Path(found.base)
     if base.is_dir():
         _check_folder(base)

@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
-from vedit.models.branches import own_controlnets
-from vedit.models.configs import read_config, read_json
+from vedit.models.claimed import family_of
+from vedit.models.configs import read_json
 from vedit.models.distilled import distilled_weights
-from vedit.models.identify import is_few_step, notes_of
+from vedit.models.family import Traits
 from vedit.models.resolve import known_models, resolve, unknown
-from vedit.models.sizes import SD15_TEXT, SD15_UNET, SD15_VAE, Sizes, sizes_of
-from vedit.models.source import DEFAULT, LOOKS, SD15
+from vedit.models.sizes import Sizes
+from vedit.models.source import DEFAULT, LOOKS
 from vedit.models.words import Vocabulary, read_vocabulary
-from vedit.weights.hub_cache import cached
 
 
 def describe(name: str) -> dict[str, object]:
@@ -38,20 +37,14 @@ def describe(name: str) -> dict[str, object]:
     raise unknown(name)
 
 
-def size_multiple(name: str) -> int:
-    """Pixels that width and height must be a multiple of: read from a folder's configs, else 64, which holds for all
-    of the SD 1.x layout (8 of the autoencoder, three halvings of the UNet).
+def traits_of(name: str) -> Traits:
+    """What a model's family says of it: sizes, qualities, guidance.
 
     Raises:
         ModelError: as `resolve`, or a config is damaged.
     """
-    folder = Path(resolve(name).on_disk.base)
-    configs = [folder / part / "config.json" for part in ("unet", "vae")]
-    if not all(config.is_file() for config in configs):
-        return 64
-    unet, vae = (read_config(config, part) for config, part in zip(configs, ("unet", "vae"), strict=True))
-    blocks = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
-    return 2 ** (len(blocks) - 1) * 2 ** (len(unet["block_out_channels"]) - 1)
+    source = resolve(name)
+    return family_of(source).traits(source)
 
 
 def control_kinds(name: str, controlnets: Mapping[str, str] | None = None) -> tuple[str, ...]:
@@ -60,24 +53,22 @@ def control_kinds(name: str, controlnets: Mapping[str, str] | None = None) -> tu
     Raises:
         ModelError: as `resolve`, or what its folder says of its branches is damaged.
     """
-    source = resolve(name, controlnets).on_disk
-    return tuple(dict.fromkeys([*own_controlnets(Path(source.base)), *source.controlnets]))
-
-
-def default_guidance(name: str) -> float:
-    """The guidance scale that a model looks best at: 7 for SD 1.x, none for a distilled one; the embedded one, and any
-    that was trained as it was (it lists its looks), overshoots from 2 on, and needs a little for negative prompts."""
-    if known_words(name) is not None:
-        return 1.25
-    base = cached(resolve(name).base)
-    # What a distilled model was taught has guidance in it.
-    return 1.0 if base is not None and base.is_dir() and is_few_step(base) else 7.0
+    source = resolve(name, controlnets)
+    return tuple(dict.fromkeys([*family_of(source).traits(source).control_kinds, *source.controlnets]))
 
 
 def what_to_know(name: str) -> tuple[str, ...]:
     """Lines on what is particular about a model, before it is loaded."""
-    base = cached(resolve(name).base)
-    return () if base is None or name == DEFAULT else notes_of(base)
+    source = resolve(name)
+    return () if name == DEFAULT else family_of(source).notes(source)
+
+
+def prompt_cut(name: str, text: str) -> tuple[int | None, tuple[str, ...]]:
+    """How many tokens of a prompt a model reads, and the words at its end that it does not; see `Family.words_cut`."""
+    source = resolve(name)
+    family = family_of(source)
+    cut = family.words_cut(source, text)
+    return (family.tokens_read(source) if cut else None), cut
 
 
 def sizes(name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Collection[str] = ()) -> Sizes | None:
@@ -86,8 +77,8 @@ def sizes(name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Col
     Raises:
         ModelError: as `resolve`, or a damaged file.
     """
-    published = {SD15.base: Sizes(unet=SD15_UNET, vae=SD15_VAE, text_encoder=SD15_TEXT)}
-    return sizes_of(resolve(name, controlnets), kinds, published=published)
+    source = resolve(name, controlnets)
+    return family_of(source).sizes(source, kinds)
 
 
 def vocabulary(name: str) -> Vocabulary | None:

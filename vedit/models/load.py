@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.errors import ModelError
 from vedit.models.check import checked
-from vedit.weights.torchvision import vision_fault
+from vedit.models.claimed import family_at
 
 if TYPE_CHECKING:
-    from vedit.models.families.sd import Model
+    from vedit.models.families.sd import SDModel
+    from vedit.models.family import Model
 
 
 def load(
@@ -38,11 +39,27 @@ def load(
         ModelError: unknown, absent, damaged, or not safetensors; or a torchvision that breaks diffusers.
     """
     source = checked(name, controlnets, controls=controls, fast=fast)
-    try:
-        family = import_module("vedit.models.families.sd")
-    except Exception as error:  # what diffusers and transformers die of with it depends on their version
-        fault = vision_fault()
-        if fault is None:
-            raise
-        raise ModelError(fault.message, remedy=fault.remedy) from error
+    family = family_at(Path(source.base))
     return family.load(source, name=name, device=device, controls=controls, fast=fast, precision=precision)
+
+
+def load_sd(
+    name: str,
+    *,
+    device: str = "cpu",
+    controls: tuple[str, ...] = (),
+    controlnets: Mapping[str, str] | None = None,
+    fast: bool = True,
+    precision: str | None = None,
+) -> SDModel:
+    """Load a model of the Stable Diffusion layout, for who works on its networks; see `load`.
+
+    Raises:
+        ModelError: it is of another family.
+    """
+    from vedit.models.families.sd import SDModel
+
+    model = load(name, device=device, controls=controls, controlnets=controlnets, fast=fast, precision=precision)
+    if not isinstance(model, SDModel):
+        raise ModelError(f"{name} has no UNet of the Stable Diffusion layout", remedy="use a model of that layout")
+    return model

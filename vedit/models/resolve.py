@@ -11,6 +11,7 @@ from vedit.checks.rationals import shown
 from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import MediaError, ModelError
 from vedit.media.writing.target import check_name
+from vedit.models.claimed import is_own
 from vedit.models.identify import check_controlnet, check_model, refuse_pickle
 from vedit.models.source import DEFAULT, SD15, ModelSource
 from vedit.weights.hub_cache import HubPlace, cached, hub_place, snapshots_of
@@ -67,7 +68,7 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSou
     """
     source = _located(name, {kind: _branch(place) for kind, place in (controlnets or {}).items()})
     base = cached(source.base)
-    if base is not None and name != DEFAULT:
+    if base is not None and name != DEFAULT and is_own(base):
         check_model(base)
     for kind in controlnets or {}:
         branch = cached(source.controlnets[kind])

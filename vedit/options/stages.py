@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -230,16 +231,21 @@ class Sampling:
     )
 
     def __post_init__(self) -> None:
-        steps = self.resolved().steps
-        if self.inversion_steps is not None and self.inversion_steps > steps:
-            raise SettingError(
-                f"inversion_steps is {self.inversion_steps} of {steps} sampling steps",
-                remedy="give at most as many, or leave it out",
-            )
+        if self.steps is not None:  # else the presets of the model's family say how many there are
+            self.check_steps(QUALITIES)
         if self.start == "noise" and self.variation:
             raise SettingError(
                 f"variation is {self.variation:g} with start noise, which is drawn from the seed as it is",
                 remedy="leave one of them out",
+            )
+
+    def check_steps(self, qualities: Mapping[str, Quality]) -> None:
+        """Raises SettingError where the source would be inverted in more steps than are sampled."""
+        steps = self.resolved(qualities).steps
+        if self.inversion_steps is not None and self.inversion_steps > steps:
+            raise SettingError(
+                f"inversion_steps is {self.inversion_steps} of {steps} sampling steps",
+                remedy="give at most as many, or leave it out",
             )
 
     @property
@@ -247,9 +253,9 @@ class Sampling:
         """Whether anything is drawn from the seed where sampling begins."""
         return self.start == "noise" or bool(self.variation)
 
-    def resolved(self) -> Quality:
-        """The preset with this render's own values in it."""
-        preset = QUALITIES[self.quality]
+    def resolved(self, qualities: Mapping[str, Quality] = QUALITIES) -> Quality:
+        """The preset with this render's own values in it; `qualities` are those of the model's family."""
+        preset = qualities[self.quality]
         return Quality(
             steps=self.steps if self.steps is not None else preset.steps,
             fixed_point=self.fixed_point if self.fixed_point is not None else preset.fixed_point,

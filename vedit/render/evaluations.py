@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vedit.models.distilled import distilled_for
-from vedit.models.facts import default_guidance, sizes
+from vedit.models.facts import sizes, traits_of
 from vedit.options.controls import branch
 from vedit.options.request import RestyleOptions
 from vedit.render.costs import LookOutline
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 def steps_taken(model: str, options: RestyleOptions) -> int:
     """Sampling steps: the part of the trajectory, or of the fast tier's, that the strength regenerates."""
     served = distilled_for(model, options)
-    return len(served[1].taken(options.strength)) if served else _ordinary_steps(options)
+    return len(served[1].taken(options.strength)) if served else _ordinary_steps(model, options)
 
 
-def _ordinary_steps(options: RestyleOptions) -> int:
-    steps = options.resolved().steps
+def _ordinary_steps(model: str, options: RestyleOptions) -> int:
+    steps = traits_of(model).quality(options).steps
     return min(int(steps * options.strength), steps)
 
 
@@ -43,14 +43,15 @@ def evaluations(model: str, options: RestyleOptions) -> int:
 
 def ordinary_evaluations(model: str, options: RestyleOptions) -> int:
     """Of the model's own trajectory."""
-    steps, fixed_point = _ordinary_steps(options), options.resolved().fixed_point
-    inverting = fixed_point * _inversion_steps(options) if options.start == "inversion" else 0
+    steps, fixed_point = _ordinary_steps(model, options), traits_of(model).quality(options).fixed_point
+    inverting = fixed_point * _inversion_steps(model, options) if options.start == "inversion" else 0
     return inverting + steps * (2 if guidance_of(model, options) != 1 else 1)
 
 
-def _inversion_steps(options: RestyleOptions) -> int:
+def _inversion_steps(model: str, options: RestyleOptions) -> int:
     """Of the model's own trajectory: as many as are sampled, or the part of those asked for that lies below."""
-    taken, whole, count = _ordinary_steps(options), options.resolved().steps, options.inversion_steps
+    taken, whole = _ordinary_steps(model, options), traits_of(model).quality(options).steps
+    count = options.inversion_steps
     if count is None or not taken:
         return taken
     return 1 + sum(number * whole // count > whole - taken for number in range(count))
@@ -58,7 +59,7 @@ def _inversion_steps(options: RestyleOptions) -> int:
 
 def guidance_of(model: str, options: RestyleOptions) -> float:
     """The guidance scale of a look on the model's own trajectory."""
-    return default_guidance(model) if options.guidance is None else options.guidance
+    return traits_of(model).guidance if options.guidance is None else options.guidance
 
 
 def outline_of_look(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
@@ -12,13 +13,14 @@ from vedit.finishing.flatness import even_out
 from vedit.finishing.upsample import composite, upsample_change
 from vedit.geometry import fit, unfit
 from vedit.memory import MemoryLadder
-from vedit.pipelines.restyle import PreparedRestyle, restyle_frames
+from vedit.pipelines.restyle import PreparedRestyle
+from vedit.pipelines.restyle_windows import restyle_stills
 from vedit.render.conditioning import VISIBLE, ConditioningSource
 from vedit.shots.bars import filled, with_bars
 from vedit.types import Clip, FrameRange, Latents, Shot
 
 if TYPE_CHECKING:
-    from vedit.protocols import Mattes, Reader
+    from vedit.protocols import Mattes, Reader, VideoCodec
     from vedit.render.job import Job
     from vedit.types import IntFrames
 
@@ -45,17 +47,20 @@ def finished_shot(
         pieces: the clean latents of a shot, each frame once.
     """
     before: Steadied | None = None
-    for frames, latents in pieces:
-        for clip in reader.chunks(frames, job.frames_at_once):
+    for part in decoded_together(pieces, restyler.model.codec, job.frames_at_once):
+        pictures: tuple[torch.Tensor, torch.Tensor] | None = None
+        for clip in reader.chunks(part.frames, job.frames_at_once):
             mask = None if mattes is None else mattes(frames_of(clip))
             if mask is not None and float(mask.amax()) <= VISIBLE:
                 before = None
                 yield clip, clip.frames
                 continue
-            first = clip.start - frames.start
             small = fit(filled(clip, job.bars_at(clip.start)), job.fit)
-            part = latents.part(first, first + len(clip))
-            seen, result = ladder.run("decode", lambda small=small, part=part: decoded(job, restyler, small, part))
+            if pictures is None:
+                pictures = ladder.run("decode", lambda part=part, small=small: decoded(job, restyler, part, small))
+            first = clip.start - part.frames.start
+            seen, result = (one[first : first + len(clip)] for one in pictures)
+            result = evened(job, restyler, small, seen, result)
             result, before = steady(unfit(small, job.fit), result, before)
             yield clip, full_size(job, clip, seen, result, mask)
 
@@ -87,8 +92,8 @@ def finished_stills(
         shown, together = torch.cat([first, frames]), [anchor.frame, *numbers]
     guides_of = steering.guides_of(shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
     guides = guides_of(together, shown)
-    latents = restyle_frames(restyler, shown, together, guides, shared=anchor is not None)
-    seen, result = decoded(job, restyler, frames, latents.part(len(together) - len(numbers)))
+    latents = restyle_stills(restyler, shown, together, guides, shared=anchor is not None)
+    seen, result = decoded_stills(job, restyler, frames, latents.part(len(together) - len(numbers)))
     pairs: list[tuple[IntFrames, IntFrames]] = []
     for i, clip in enumerate(clips):
         mask = None if steering.mattes is None else steering.mattes(frames_of(clip))
@@ -102,20 +107,82 @@ def frames_of(clip: Clip) -> FrameRange:
     return FrameRange(start=clip.start, stop=clip.start + len(clip))
 
 
+@dataclass(frozen=True, kw_only=True)
+class DecodedTogether:
+    """Latents of a shot that go through the decoder at once, and what it carries on from those before them."""
+
+    frames: FrameRange
+    latents: Latents
+    before: Latents | None = None
+
+
+def decoded_together(
+    pieces: Iterator[tuple[FrameRange, Latents]], codec: VideoCodec, frames: int
+) -> Iterator[DecodedTogether]:
+    """The latents of a shot from its beginning, each once, so many at once that about `frames` frames come of them."""
+    factors, begun, before = codec.factors, None, None
+    for span, latents in pieces:
+        begun = span.start if begun is None else begun
+        first = factors.latent_of(span.start - begun)
+        held = max(1, frames // factors.time)
+        for start in range(0, len(latents.data), held):
+            part = latents.part(start, start + held)
+            ends = (factors.frames(first + start), factors.frames(first + start + len(part.data)))
+            own = FrameRange(start=begun + ends[0], stop=min(begun + ends[1], span.stop))
+            yield DecodedTogether(frames=own, latents=part, before=before)
+            before = part.part(max(0, len(part.data) - codec.context)) if codec.context else None
+
+
 def decoded(
-    job: Job, restyler: PreparedRestyle, source: torch.Tensor, latents: Latents
+    job: Job, restyler: PreparedRestyle, part: DecodedTogether, source: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Frames (T, 3, h, w) at the working size without padding: the source as the model sees it, and the result.
 
-    A single frame of the source is that of all results. It is encoded only where the latents come without the source's.
+    Args:
+        job: what is rendered.
+        restyler: from `prepare`.
+        part: the latents.
+        source: the part's frames (T, 3, H, W), which are encoded where the latents come without the source's.
     """
     codec, device = restyler.model.codec, restyler.model.device
-    result = unfit(codec.decode(latents.data.to(device)).cpu(), job.fit)
+
+    def pictures(latents: torch.Tensor, before: torch.Tensor | None) -> torch.Tensor:
+        led = latents if before is None else torch.cat([before, latents])
+        made = codec.decode(led.to(device)).cpu()
+        skipped = 0 if before is None else codec.factors.frames(len(before))
+        return unfit(made[skipped : skipped + len(part.frames)], job.fit)
+
+    earlier = part.before
+    result = pictures(part.latents.data, None if earlier is None else earlier.data)
     # What the result is compared with at full size went through the autoencoder too: its blur is no part of the change.
-    encoded = codec.encode(source.to(device)) if latents.source is None else latents.source.to(device)
-    seen = unfit(codec.decode(encoded).cpu(), job.fit)
-    own = unfit(source, job.fit)
-    return seen, even_out(own.expand_as(result), seen.expand_as(result), result, period=codec.factor)
+    encoded = codec.encode(source.to(device)) if part.latents.source is None else part.latents.source
+    return pictures(encoded, None if earlier is None else earlier.source), result
+
+
+def decoded_stills(
+    job: Job, restyler: PreparedRestyle, source: torch.Tensor, latents: Latents
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """As `decoded`, of frames that each have a latent to themselves: the source as the model sees it, and the results.
+
+    A single frame of the source is that of all results.
+    """
+    assert latents.source is not None  # they were sampled just now
+    codec, device = restyler.model.codec, restyler.model.device
+
+    def pictures(latents: torch.Tensor) -> torch.Tensor:
+        parts = (latents,) if codec.factors.frame_by_frame else latents.split(1)
+        return unfit(torch.cat([codec.decode(part.to(device)).cpu() for part in parts]), job.fit)
+
+    result, seen = pictures(latents.data), pictures(latents.source)
+    return seen, evened(job, restyler, source, seen, result)
+
+
+def evened(
+    job: Job, restyler: PreparedRestyle, source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor
+) -> torch.Tensor:
+    """The result without the grid of latent cells in its flat parts; a single frame of the source is that of all."""
+    own, period = unfit(source, job.fit), restyler.model.codec.factors.cell
+    return even_out(own.expand_as(result), seen.expand_as(result), result, period=period)
 
 
 def full_size(job: Job, clip: Clip, seen: torch.Tensor, result: torch.Tensor, mask: torch.Tensor | None) -> IntFrames:

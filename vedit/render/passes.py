@@ -126,10 +126,15 @@ def _made_with(one: Pass) -> dict[str, object]:
 def _few_steps(restyler: PreparedRestyle) -> dict[str, object]:
     """The steps of a fast tier, which `--steps` does not ask for."""
     return {
-        "sampling": [step.timestep for step in restyler.trajectory.steps],
-        "inversion": [step.timestep for step in restyler.inversion.steps],
+        "sampling": [_as_recorded(step.level) for step in restyler.trajectory.steps],
+        "inversion": [_as_recorded(step.level) for step in restyler.inversion.steps],
         "fixed_point": restyler.fixed_point,
     }
+
+
+def _as_recorded(level: float) -> float:
+    """A level of the schedule; a whole one as an integer, as records have had them from the first on."""
+    return int(level) if level.is_integer() else level
 
 
 def used_by(passes: Sequence[Pass]) -> dict[str, object]:

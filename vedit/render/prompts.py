@@ -6,8 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
-from vedit.models.facts import vocabulary
-from vedit.models.prompt_room import tokens_read, words_cut
+from vedit.models.facts import prompt_cut, vocabulary
 from vedit.models.resolve import known_models
 from vedit.models.source import LOOKS
 from vedit.options.request import RestyleOptions
@@ -108,10 +107,8 @@ def _weak(known: Vocabulary, texts: Sequence[str]) -> str:
 
 
 def _too_long(what: str, text: str, model: str) -> str:
-    cut = words_cut(model, text)
-    if not cut:
-        return ""
-    return f"{what} is too long: the model reads {tokens_read(model)} tokens of it, and not: {_some(cut, ' ')}"
+    room, cut = prompt_cut(model, text)
+    return f"{what} is too long: the model reads {room} tokens of it, and not: {_some(cut, ' ')}" if cut else ""
 
 
 def _listing(model: str) -> str:

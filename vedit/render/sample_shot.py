@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,7 +14,8 @@ from vedit.geometry import fit
 from vedit.memory import MemoryLadder
 from vedit.models.facts import known_words
 from vedit.models.words import heard
-from vedit.pipelines.restyle import PreparedRestyle, join_windows, restyle_window, shot_windows
+from vedit.pipelines.restyle import PreparedRestyle
+from vedit.pipelines.restyle_windows import join_windows, restyle_window, shot_windows
 from vedit.progress.callbacks import OnProgress, Progress
 from vedit.registry.preprocessors import needs_of
 from vedit.render.conditioning import ConditioningSource, hashed, made_by
@@ -139,7 +140,7 @@ class ShotSampler:
                 )
             return unit
 
-        return join_windows(sampled.windows, stored)
+        return join_windows(sampled.windows, stored, self._restyler.model.codec.factors)
 
     def keys(self, shot: Shot) -> tuple[str, ...]:
         """The names of a shot's units, in the window that it is or will be sampled in."""
@@ -172,7 +173,7 @@ class ShotSampler:
     def _planned(self, shot: Shot, sizes: Sizes | None = None) -> SampledShot:
         window, batch = sizes or (self._ladder.footing.window, self._ladder.footing.batch)
         options = self._restyler.options
-        parts = shot_windows(options, shot.frames, size=window)
+        parts = shot_windows(options, shot.frames, self._restyler.model.codec.factors, size=window)
         facts = {**self._facts, "anchor": shot.frames.start, "batch": batch}
         bars = self._job.bars_at(shot.frames.start)
         if bars:
@@ -270,9 +271,9 @@ def _facts(job: Job, restyler: PreparedRestyle) -> dict[str, object]:
         "maps": [made_by(spec.kind) for spec in restyler.controls if spec.source is None],
         "mask": hashed(options.mask),
         "regions": hashed(regions),
-        "sampled": [asdict(step) for step in restyler.trajectory.steps],
+        "sampled": [step.facts for step in restyler.trajectory.steps],
         # Without variation an inversion draws no noise, and a start from noise has no inversion.
-        "inverted": [[asdict(step) for step in restyler.inversion.steps], restyler.fixed_point] if inverted else None,
+        "inverted": [[step.facts for step in restyler.inversion.steps], restyler.fixed_point] if inverted else None,
         "guidance": restyler.guidance,
         "cross_frame": options.cross_frame,
         "seed": None if drawn is None else drawn.seed,

@@ -21,7 +21,7 @@ from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.sidecar import source_hash
 from vedit.media.writing.target import check_name
 from vedit.models.check import checked, located
-from vedit.models.facts import control_kinds
+from vedit.models.facts import control_kinds, traits_of
 from vedit.models.recipes import by_recipe, recipe_notes
 from vedit.options.controls import branch, keeping, settled
 from vedit.options.request import RenderRequest, RestyleOptions
@@ -249,6 +249,9 @@ def settle(request: RenderRequest) -> RenderRequest:
             weights that a control's maps are made with are absent, or the model knows no word of a prompt.
     """
     located(request.model)
+    traits = traits_of(request.model)
+    for look in request.all_looks:
+        traits.check(look, model=request.model)
     kinds = control_kinds(request.model, dict(request.controlnets))
     if request.looks is None:
         asked = by_recipe(request.options, request.model)

@@ -1,10 +1,11 @@
 """What a part has to keep to, as checks that authors of plug-ins run in their own tests.
 
-    from vedit.testing.contracts import check_preprocessor, check_shot_detector
+    from vedit.testing.contracts import check_family, check_preprocessor, check_shot_detector
 
     def test_mine():
         check_preprocessor("my-lines")       # by its name: it is found by its entry point, as vedit finds it
         check_shot_detector("my-cuts")
+        check_family("a/folder")             # a model of the family
 
 Each raises AssertionError with what was broken.
 """
@@ -20,7 +21,10 @@ import cv2
 import numpy as np
 import torch
 
-from vedit.protocols import Preprocessor, ShotDetector
+from vedit.latent_shape import LatentShape
+from vedit.models.facts import control_kinds, traits_of
+from vedit.models.load import load
+from vedit.protocols import Preprocessor, ShotDetector, VideoCodec
 from vedit.registry.preprocessors import described, load_preprocessor
 from vedit.shots.detect import make_detector
 from vedit.testing.fakes import FakeReader, moving_frames
@@ -135,6 +139,70 @@ def check_shot_detector(name: str) -> None:
         for size in (1, 7):
             again = shots_in(make_detector(name), count, first=first, sizes=(size,) * (count // size + 1))
             assert again == found, f"the shots depend on the chunks: {again} in chunks of {size}"
+
+
+CLIPS = (1, 2, 4, 5, 9, 12, 13)
+"""Frames of the clips that a family is shown: of whole groups and of begun ones."""
+
+
+def check_family(model: str) -> None:
+    """A family's model has latents of the shape that its factors say, gives every frame back in its place, and
+    denoises along a schedule that falls.
+
+    Args:
+        model: by any name that `vedit.models.load.load` takes: a folder of the family, which is found by its entry
+            point.
+
+    Raises:
+        AssertionError: it does not.
+        ModelError: there is no such model.
+    """
+    traits, kinds = traits_of(model), control_kinds(model)
+    loaded = load(model, controls=kinds)
+    assert set(loaded.control_kinds) == set(kinds), f"it has {loaded.control_kinds}, and said {kinds}"
+    assert loaded.codec.factors == traits.factors, "its factors are others than it said"
+    side = max(2 * traits.size_multiple, traits.minimum_side)
+    for count in CLIPS:
+        _check_codec(loaded.codec, _brightening(side, count))
+    prompt = loaded.text("a painting")
+    for path in (loaded.schedule(steps=3), loaded.schedule(steps=4, strength=0.5)):
+        levels = [step.level for step in path.steps]
+        assert levels == sorted(set(levels), reverse=True) and min(levels) > 0, f"levels fall, not {levels}"
+        assert [step.level for step in loaded.through(levels).steps] == levels, "it goes through other levels"
+        latents = loaded.codec.encode(_brightening(side, 5))
+        x = torch.randn(latents.shape, generator=torch.Generator().manual_seed(0)).to(latents)
+        for step in path.steps:
+            before = x.clone()
+            output = loaded.denoiser(x, step.level, prompt, ())
+            assert torch.equal(x, before), "the latents that it was given were changed"
+            assert output.shape == x.shape and bool(output.isfinite().all()), (
+                "an output is finite and of the shape of x"
+            )
+            x = path.solver.cleaner(x, output, step)
+    assert loaded.schedule(steps=4, strength=0.0).steps == (), "at strength 0 nothing is sampled"
+
+
+def _brightening(side: int, count: int) -> torch.Tensor:
+    """(count, 3, side, side) in [0, 1]: each frame brighter than the one before."""
+    levels = torch.linspace(0.1, 0.9, count) if count > 1 else torch.tensor([0.5])
+    return levels.view(-1, 1, 1, 1).expand(-1, 3, side, side).contiguous()
+
+
+def _check_codec(codec: VideoCodec, frames: torch.Tensor) -> None:
+    count, _, height, width = frames.shape
+    latents = codec.encode(frames)
+    shape = LatentShape.from_pixels(count, height, width, channels=codec.channels, factors=codec.factors)
+    assert tuple(latents.shape) == shape.axes, f"{tuple(latents.shape)} of {count} frames, not {shape.axes}"
+    decoded = codec.decode(latents)
+    whole = (codec.factors.frames(shape.latents), 3, height, width)
+    assert tuple(decoded.shape) == whole, f"{tuple(decoded.shape)} of {shape.latents} latents, not {whole}"
+    assert float(decoded.min()) >= 0 and float(decoded.max()) <= 1, "frames lie in [0, 1]"
+    near = (decoded[:count].mean((1, 2, 3))[:, None] - frames.mean((1, 2, 3))[None]).abs()
+    assert near.argmin(1).tolist() == list(range(count)), "a decoded frame is nearer to another one of the clip"
+    if codec.context and shape.latents > 1:
+        part = codec.decode(latents[max(0, shape.latents - 1 - codec.context) :])
+        own = codec.factors.frames(shape.latents) - codec.factors.frames(shape.latents - 1)
+        assert torch.allclose(part[-own:], decoded[-own:], atol=NETWORK_TOLERANCE), "a part with its context is another"
 
 
 def shots_in(detector: ShotDetector, count: int, *, first: int, sizes: Sequence[int]) -> list[Shot]:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from vedit.latent_shape import ScaleFactors
 from vedit.registry.entry import Needs
 from vedit.types import Clip, ColorTags, FrameIndex, PromptEmbeds, VideoMetadata
 
@@ -133,6 +134,8 @@ class FakeDenoiser:
     """Controls that the model has."""
     prediction: Literal["epsilon", "v_prediction"] = "epsilon"
     train_steps: int = 1000
+    joint: bool = False
+    """Whether it asks for a window at once."""
 
     def alpha(self, timestep: int) -> float:
         """The signal level a (diffusers' alphas_cumprod) of Stable Diffusion's `scaled_linear` schedule."""
@@ -142,7 +145,7 @@ class FakeDenoiser:
     def __call__(
         self,
         x: torch.Tensor,
-        timestep: int,
+        level: float,
         prompt: PromptEmbeds,
         controls: Sequence[ControlInput],
     ) -> torch.Tensor:
@@ -157,7 +160,7 @@ class FakeDenoiser:
                 raise ValueError(f"{len(frames)} frames of the control {kind!r} for {len(x)} latents")
             change = control.scale * (F.adaptive_avg_pool2d(frames.mean(1, keepdim=True), grid) - 0.5)
             mean = mean + (change if control.mask is None else change * F.adaptive_avg_pool2d(control.mask, grid))
-        a = self.alpha(timestep)
+        a = self.alpha(round(level))
         epsilon = (1 - a) ** 0.5 * (x - a**0.5 * mean) / (a * self.spread**2 + 1 - a)
         if self.prediction == "epsilon":
             return epsilon
@@ -175,6 +178,12 @@ class FakeCodec:
     factor: int = 8
     channels: int = 4
     """The fourth latent channel, and any beyond, is 0."""
+    context: int = 0
+
+    @property
+    def factors(self) -> ScaleFactors:
+        """A latent for each frame."""
+        return ScaleFactors(height=self.factor, width=self.factor)
 
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         """Raises ValueError where a side is no multiple of the factor."""

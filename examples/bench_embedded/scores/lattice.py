@@ -73,7 +73,7 @@ def lattice_table(
     subject: Subject, looks: Sequence[Look], held_out: Photographs, *, count: int, settings: str, log: Log
 ) -> Table:
     """The lattice of results where photographs are flat, before and after it is evened out; of the flattest `count`."""
-    period = subject.model.codec.factor
+    period = subject.model.codec.factors.cell
     parts = [flat_parts(source, period) for source in held_out.sources()]
     used = sorted(range(len(parts)), key=lambda number: -float(parts[number].mean()))[:count]
     used = [number for number in used if parts[number].any()]

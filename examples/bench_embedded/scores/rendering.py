@@ -13,8 +13,8 @@ import numpy as np
 import torch
 
 from scores.weak import marked
-from vedit.models.families.sd import Model
-from vedit.models.load import load
+from vedit.models.families.sd import SDModel
+from vedit.models.load import load_sd
 from vedit.models.recipes import by_recipe
 from vedit.models.source import LOOKS
 from vedit.options.request import RestyleOptions
@@ -44,7 +44,7 @@ class Settings:
 class Subject:
     """The loaded model, its settings, and where its pictures are kept."""
 
-    model: Model
+    model: SDModel
     weights: Mapping[str, object]
     settings: Settings
     folder: Path
@@ -98,7 +98,7 @@ def load_subject(folder: Path, settings: Settings, pictures: Path) -> Subject:
     """The model of a diffusers folder, on the CPU."""
     before = fingerprint(folder)
     return Subject(
-        model=load(str(folder), controls=("tile", "softedge")),
+        model=load_sd(str(folder), controls=("tile", "softedge")),
         weights={"folder": str(folder), "fingerprint": before},
         settings=settings,
         folder=pictures,

@@ -19,7 +19,7 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import Tensor, nn
 
 from trainer.batches import iterate_batches
-from trainer.courses import SCHEDULES, Course, course_of
+from trainer.courses import SCHEDULES, VELOCITY, Course, course_of
 from trainer.critic import Critic, gradient_penalty, hinge
 from trainer.export import Networks
 from trainer.finishing import Take
@@ -30,7 +30,6 @@ from trainer.loop import Loss
 from trainer.pairs import make_pairs
 from trainer.sliced import sliced_distance
 from trainer.twins import disagreement
-from vedit.diffusion.trajectory import cleaner
 from vedit.models.distilled import Schedule
 
 WAYS = {
@@ -193,7 +192,7 @@ def view(take: Take, way: Course, x: Tensor, generator: torch.Generator) -> Tens
     chosen = int(torch.randint(len(steps), (), generator=generator))
     with torch.no_grad():
         for step in steps[:chosen]:
-            x = cleaner(x, take.say(x, step.timestep, take.words), step, "v_prediction")
+            x = VELOCITY.cleaner(x, take.say(x, step.timestep, take.words), step)
     step = steps[chosen]
     return step.alpha**0.5 * x - (1 - step.alpha) ** 0.5 * take.say(x, step.timestep, take.words)
 

@@ -8,7 +8,8 @@ from torch import Tensor
 
 from vedit.diffusion.distilled import from_timesteps, single_pass_inversion
 from vedit.diffusion.samplers import Denoise, invert
-from vedit.diffusion.trajectory import Step, Trajectory
+from vedit.diffusion.solvers import DDIM
+from vedit.diffusion.trajectory import PreservingStep, PreservingTrajectory
 from vedit.models.distilled import Schedule
 from vedit.types import Latents
 
@@ -21,6 +22,8 @@ SCHEDULES = {
     ),
 }
 """What the fast tier is distilled for, and what the model is finished on."""
+VELOCITY = DDIM(prediction="v_prediction")
+"""How a step is taken with what the networks say."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,10 +37,10 @@ class Course:
         leaps: how that is walked (`vedit.models.distilled.Schedule`).
     """
 
-    coarse: Trajectory
-    fine: Trajectory
+    coarse: PreservingTrajectory
+    fine: PreservingTrajectory
     parts: int
-    up: Trajectory
+    up: PreservingTrajectory
     leaps: bool
 
 
@@ -77,7 +80,7 @@ def parts_of(timesteps: Sequence[int], span: int) -> int:
     return max(1, round(timesteps[0] / len(timesteps) / span))
 
 
-def climbed(denoise: Denoise, clean: Tensor, up: Trajectory, *, leaping: bool) -> Tensor:
+def climbed(denoise: Denoise, clean: Tensor, up: PreservingTrajectory, *, leaping: bool) -> Tensor:
     """Where an inversion leads, (N, C, h, w), as at inference; but one that is solved for is evaluated once a step."""
     if leaping:
         return single_pass_inversion(denoise, clean, up)
@@ -85,7 +88,7 @@ def climbed(denoise: Denoise, clean: Tensor, up: Trajectory, *, leaping: bool) -
     return last.data
 
 
-def velocity_between(x: Tensor, landed: Tensor, step: Step) -> Tensor:
+def velocity_between(x: Tensor, landed: Tensor, step: PreservingStep) -> Tensor:
     """The v that takes `x` at the step's noisy end to `landed` at its clean end in one DDIM step.
 
     Salimans & Ho 2022, appendix D: in v a step is the rotation landed = cos(d) x - sin(d) v by the difference d of the

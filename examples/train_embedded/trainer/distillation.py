@@ -20,11 +20,10 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor
 
 from trainer.batches import iterate_batches
-from trainer.courses import course_of, velocity_between
+from trainer.courses import VELOCITY, course_of, velocity_between
 from trainer.loop import Loss
 from trainer.pairs import make_pairs
 from trainer.teacher import Teacher, velocity
-from vedit.diffusion.trajectory import cleaner
 from vedit.models.distilled import DistilledWeights
 
 DROP_CONTROL = 0.08
@@ -54,7 +53,7 @@ def distillation_loss(
     """
     config = teacher.model.scheduler_config
     courses = [course_of(schedule, config, span=span) for schedule in tier.schedules.values()]
-    if (said := courses[0].coarse.prediction) != "v_prediction":
+    if (said := courses[0].coarse.solver.name) != "v_prediction":
         raise ValueError(f"the teacher predicts {said}, not v")
 
     def start(first: int) -> Loss:
@@ -78,7 +77,7 @@ def distillation_loss(
                     for before in coarse[:index]:
                         added = teacher.residuals(x, before.timestep, scene)
                         output = velocity(student, x, before.timestep, scene.words, added)
-                        x = cleaner(x, output, before, "v_prediction")
+                        x = VELOCITY.cleaner(x, output, before)
             else:
                 noise = torch.randn(x.shape, generator=generator).to(x)
                 x = sqrt(step.alpha) * x + sqrt(1 - step.alpha) * noise

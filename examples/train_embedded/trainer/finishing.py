@@ -19,7 +19,7 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from torch import Tensor
 
 from trainer.batches import Batch, iterate_batches
-from trainer.courses import SCHEDULES, Course, climbed, course_of
+from trainer.courses import SCHEDULES, VELOCITY, Course, climbed, course_of
 from trainer.diffusion import FLICKER, INVERTED, between, diffusion_loss, encoded, leaning, predict
 from trainer.export import Networks
 from trainer.form import new_scheduler
@@ -27,8 +27,7 @@ from trainer.loop import Loss
 from trainer.pairs import make_pairs
 from trainer.sliced import sliced_distance
 from trainer.twins import disagreement
-from vedit.diffusion.distilled import implied_noise
-from vedit.diffusion.trajectory import Step, cleaner
+from vedit.diffusion.steps import Step, implied_noise
 from vedit.models.families.sd import token_ids
 from vedit.options.request import RestyleOptions
 from vedit.preprocessors.softedge import soft_edges
@@ -177,7 +176,7 @@ class Take:
         """The sources where a render of that way begins (N, C, h, w)."""
 
         def said(x: Tensor, step: Step) -> Tensor:
-            return self.say(x, step.timestep, self.nothing, self.inverting)
+            return self.say(x, round(step.level), self.nothing, self.inverting)
 
         return climbed(said, self.filmed, way.up, leaping=way.leaps)
 
@@ -200,7 +199,7 @@ def walked(take: Take, way: Course, generator: torch.Generator) -> list[Tensor]:
             output = take.say(x, step.timestep, take.words)
         if index in chosen:
             views.append(step.alpha**0.5 * x - (1 - step.alpha) ** 0.5 * output)
-        x = cleaner(x, output.detach(), step, "v_prediction")
+        x = VELOCITY.cleaner(x, output.detach(), step)
     return views
 
 

@@ -9,10 +9,11 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from torch import Tensor, nn
 
 from trainer.batches import Batch
-from trainer.courses import Course, climbed
+from trainer.courses import VELOCITY, Course, climbed
 from vedit.diffusion.guiders import classifier_free
-from vedit.diffusion.trajectory import Step, cleaner
-from vedit.models.families.sd import Model, token_ids
+from vedit.diffusion.steps import Step
+from vedit.diffusion.trajectory import PreservingStep
+from vedit.models.families.sd import SDModel, token_ids
 from vedit.options.request import RestyleOptions
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile
@@ -44,7 +45,7 @@ class Teacher:
         guidance: what its steps are guided with.
     """
 
-    def __init__(self, model: Model, *, guidance: float, device: torch.device) -> None:
+    def __init__(self, model: SDModel, *, guidance: float, device: torch.device) -> None:
         self.model = model
         self.unet = model.denoiser.unet
         self.nets: tuple[ControlNetModel, ...] = tuple(model.denoiser.controlnets[k] for k in ("tile", "softedge"))
@@ -83,14 +84,14 @@ class Teacher:
         return total
 
     @torch.no_grad()
-    def landed(self, x: Tensor, steps: Sequence[Step], scene: Scene, added: list[Tensor]) -> Tensor:
+    def landed(self, x: Tensor, steps: Sequence[PreservingStep], scene: Scene, added: list[Tensor]) -> Tensor:
         """Where guided steps lead; `added` are the residuals of the first."""
         words = torch.cat([scene.words, scene.nothing])
         for number, step in enumerate(steps):
             own = added if number == 0 else self.residuals(x, step.timestep, scene)
             twice = [torch.cat([residual, residual]) for residual in own]
             output = velocity(self.unet, torch.cat([x, x]), step.timestep, words, twice)
-            x = cleaner(x, classifier_free(*output.chunk(2), scale=self.guidance), step, "v_prediction")
+            x = VELOCITY.cleaner(x, classifier_free(*output.chunk(2), scale=self.guidance), step)
         return x
 
     @torch.no_grad()
@@ -98,8 +99,9 @@ class Teacher:
         """Where the tier's inversion leads (`trainer.courses.climbed`)."""
 
         def denoise(x: Tensor, step: Step) -> Tensor:
-            added = self.residuals(x, step.timestep, scene)
-            return velocity(self.unet, x, step.timestep, scene.source, added)
+            timestep = round(step.level)
+            added = self.residuals(x, timestep, scene)
+            return velocity(self.unet, x, timestep, scene.source, added)
 
         return climbed(denoise, clean, course.up, leaping=course.leaps)
 

@@ -6,14 +6,14 @@ import pytest
 import torch
 
 from vedit.diffusion.adapters.cross_frame import cross_frame_attention
-from vedit.models.families.sd import Model
-from vedit.models.load import load
+from vedit.models.families.sd import SDModel
+from vedit.models.load import load_sd
 from vedit.testing.tiny_sd import write_tiny_sd
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> Model:
-    return load(str(write_tiny_sd(tmp_path_factory.mktemp("model") / "tiny")))
+def model(tmp_path_factory: pytest.TempPathFactory) -> SDModel:
+    return load_sd(str(write_tiny_sd(tmp_path_factory.mktemp("model") / "tiny")))
 
 
 @pytest.fixture
@@ -21,11 +21,11 @@ def latents() -> torch.Tensor:
     return torch.randn(5, 4, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
-def run(model: Model, x: torch.Tensor) -> torch.Tensor:
+def run(model: SDModel, x: torch.Tensor) -> torch.Tensor:
     return model.denoiser(x, 400, model.text("a photograph"), ())
 
 
-def test_the_anchor_sees_itself_alone(model: Model, latents: torch.Tensor) -> None:
+def test_the_anchor_sees_itself_alone(model: SDModel, latents: torch.Tensor) -> None:
     alone = run(model, latents)
     with model.cross_frame():
         together = run(model, latents)
@@ -33,7 +33,7 @@ def test_the_anchor_sees_itself_alone(model: Model, latents: torch.Tensor) -> No
     assert all(float((together[t] - alone[t]).abs().max()) > 1e-4 for t in range(1, 5))
 
 
-def test_a_frame_sees_the_anchor_and_the_one_before(model: Model, latents: torch.Tensor) -> None:
+def test_a_frame_sees_the_anchor_and_the_one_before(model: SDModel, latents: torch.Tensor) -> None:
     changed = latents.clone()
     changed[2] += 1.0
     with model.cross_frame() as memory:
@@ -48,7 +48,7 @@ def test_a_frame_sees_the_anchor_and_the_one_before(model: Model, latents: torch
 
 
 def test_a_third_of_the_neighbours_stands_for_all(
-    model: Model, latents: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    model: SDModel, latents: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What large layers do, on a small one: the anchor is untouched, the others hardly moved, no batch matters."""
     smooth = torch.nn.functional.interpolate(latents, scale_factor=2, mode="bicubic")
@@ -67,7 +67,7 @@ def test_a_third_of_the_neighbours_stands_for_all(
 
 
 @pytest.mark.parametrize("batch", [1, 2, 4])
-def test_batches_do_not_matter(model: Model, latents: torch.Tensor, batch: int) -> None:
+def test_batches_do_not_matter(model: SDModel, latents: torch.Tensor, batch: int) -> None:
     with model.cross_frame() as memory:
         whole = run(model, latents)
         memory.clear()
@@ -75,7 +75,7 @@ def test_batches_do_not_matter(model: Model, latents: torch.Tensor, batch: int) 
     torch.testing.assert_close(pieces, whole, rtol=0, atol=1e-5)
 
 
-def test_it_leaves_no_trace(model: Model, latents: torch.Tensor) -> None:
+def test_it_leaves_no_trace(model: SDModel, latents: torch.Tensor) -> None:
     unet = model.denoiser.unet
     processors, before = dict(unet.attn_processors), run(model, latents)
     with pytest.raises(RuntimeError, match="stop"), cross_frame_attention(unet) as memory:

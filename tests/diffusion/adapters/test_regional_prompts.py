@@ -12,36 +12,36 @@ import torch
 from vedit.diffusion.adapters.regional_prompts import RegionalPrompts
 from vedit.diffusion.conditioning import RegionConditioning
 from vedit.embedded import FOLDER
-from vedit.models.families.sd import Model
-from vedit.models.load import load
+from vedit.models.families.sd import SDModel
+from vedit.models.load import load_sd
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.types import ControlInput, PromptEmbeds
 
 
 @pytest.fixture(scope="module", params=["embedded", "sd15"])
-def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Model:
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SDModel:
     """The embedded checkpoint, whose time embedding holds the pooled text, and a random SD 1.5, which has none."""
     folder: Path = FOLDER if request.param == "embedded" else write_tiny_sd(tmp_path_factory.mktemp("regions") / "tiny")
-    return load(str(folder), controls=("tile",))
+    return load_sd(str(folder), controls=("tile",))
 
 
 FRAMES, HEIGHT, WIDTH = 3, 96, 160
 
 
 @pytest.fixture
-def latents(model: Model) -> torch.Tensor:
+def latents(model: SDModel) -> torch.Tensor:
     channels = int(model.denoiser.unet.config["in_channels"])
-    grid = (HEIGHT // model.codec.factor, WIDTH // model.codec.factor)
+    grid = (HEIGHT // model.codec.factors.cell, WIDTH // model.codec.factors.cell)
     return torch.randn(FRAMES, channels, *grid, generator=torch.Generator().manual_seed(0))
 
 
-def run(model: Model, x: torch.Tensor, prompt: str) -> torch.Tensor:
+def run(model: SDModel, x: torch.Tensor, prompt: str) -> torch.Tensor:
     generator = torch.Generator().manual_seed(1)
     frames = torch.rand(1, 3, HEIGHT, WIDTH, generator=generator).expand(len(x), -1, -1, -1)
     return model.denoiser(x, 400, model.text(prompt), [ControlInput(branch="tile", frames=frames, scale=0.8)])
 
 
-def region(model: Model, prompt: str, mask: torch.Tensor) -> RegionConditioning:
+def region(model: SDModel, prompt: str, mask: torch.Tensor) -> RegionConditioning:
     return RegionConditioning(prompt=model.text(prompt), mask=mask)
 
 
@@ -49,7 +49,7 @@ def everywhere(value: float = 1.0) -> torch.Tensor:
     return torch.full((FRAMES, 1, HEIGHT, WIDTH), value)
 
 
-def test_a_region_that_is_everything_is_the_prompt(model: Model, latents: torch.Tensor) -> None:
+def test_a_region_that_is_everything_is_the_prompt(model: SDModel, latents: torch.Tensor) -> None:
     plain = run(model, latents, "night")
     with model.regional() as regional:
         regional.show([region(model, "night", everywhere())])
@@ -61,7 +61,7 @@ def test_a_region_that_is_everything_is_the_prompt(model: Model, latents: torch.
     assert float((run(model, latents, "a watercolor") - plain).abs().max()) > 1e-3
 
 
-def test_a_region_that_is_nowhere_changes_nothing(model: Model, latents: torch.Tensor) -> None:
+def test_a_region_that_is_nowhere_changes_nothing(model: SDModel, latents: torch.Tensor) -> None:
     plain = run(model, latents, "a watercolor")
     with model.regional() as regional:
         regional.show([region(model, "night", everywhere(0.0))])
@@ -70,7 +70,7 @@ def test_a_region_that_is_nowhere_changes_nothing(model: Model, latents: torch.T
         assert torch.equal(run(model, latents, "a watercolor"), plain)
 
 
-def test_a_region_acts_where_it_is(model: Model, latents: torch.Tensor) -> None:
+def test_a_region_acts_where_it_is(model: SDModel, latents: torch.Tensor) -> None:
     """Left half night, right half watercolor: each half is nearer to the run under its own prompt."""
     left = everywhere(0.0)
     left[..., : WIDTH // 2] = 1
@@ -88,7 +88,7 @@ def test_a_region_acts_where_it_is(model: Model, latents: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("cross_frame", [False, True])
-def test_batches_do_not_matter(model: Model, latents: torch.Tensor, cross_frame: bool) -> None:
+def test_batches_do_not_matter(model: SDModel, latents: torch.Tensor, cross_frame: bool) -> None:
     mask = torch.rand(FRAMES, 1, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(2))
     guide = region(model, "night", mask)
     with model.cross_frame() if cross_frame else nullcontext() as memory, model.regional() as regional:
@@ -104,7 +104,7 @@ def test_batches_do_not_matter(model: Model, latents: torch.Tensor, cross_frame:
 
 
 @pytest.mark.parametrize("cross_frame_first", [True, False])
-def test_it_leaves_no_trace(model: Model, latents: torch.Tensor, cross_frame_first: bool) -> None:
+def test_it_leaves_no_trace(model: SDModel, latents: torch.Tensor, cross_frame_first: bool) -> None:
     networks = model.denoiser.modules
     processors = [dict(network.attn_processors) for network in networks]  # pyright: ignore[reportArgumentType, reportCallIssue]
     before = run(model, latents, "night")

@@ -14,7 +14,7 @@ from tests.support.tiers import counted, write_tier
 from vedit.testing.tiny_sd import write_tiny_sd
 
 if TYPE_CHECKING:
-    from vedit.models.families.sd import Model
+    from vedit.models.families.sd import SDModel
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +32,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory, plain_folder: Path) -> Path
 
 
 @pytest.fixture(scope="module")
-def model(folder: Path) -> Model:
+def model(folder: Path) -> SDModel:
     return counted(folder)
 
 
 @pytest.fixture(scope="module")
-def plain(plain_folder: Path) -> Model:
+def plain(plain_folder: Path) -> SDModel:
     return counted(plain_folder)
 
 

@@ -23,7 +23,7 @@ from vedit.pipelines.restyle import prepare
 from vedit.render.provenance import same_weights, weights_of
 
 if TYPE_CHECKING:
-    from vedit.models.families.sd import Model
+    from vedit.models.families.sd import SDModel
     from vedit.options.request import RestyleOptions
 
 THREE = (801, 501, 201)
@@ -52,7 +52,7 @@ def both(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def drawing(both: Path) -> Model:
+def drawing(both: Path) -> SDModel:
     return counted(both)
 
 
@@ -94,19 +94,19 @@ def test_what_it_cannot_do_is_left_to_the_others(both: Path, changes: dict[str, 
     assert found is None or found[0].folder.name == "fast"
 
 
-def test_its_weights_sample_and_nothing_of_them_stays(drawing: Model, model: Model, frames: torch.Tensor) -> None:
+def test_its_weights_sample_and_nothing_of_them_stays(drawing: SDModel, model: SDModel, frames: torch.Tensor) -> None:
     other, _ = restyled(drawing, BRONZE, frames)
     drawn, calls = restyled(drawing, COMIC, frames)
     served = drawing.fast_for(COMIC)
     assert served is not None and calls == served[1].evaluations(COMIC) == len(THREE) + 1
-    assert [step.timestep for step in prepare(drawing, COMIC).trajectory.steps] == list(THREE)
+    assert [step.level for step in prepare(drawing, COMIC).trajectory.steps] == list(THREE)
     assert torch.equal(restyled(drawing, BRONZE, frames)[0], other)
     # The model whose tier serves all alone makes the same of the other look, and something else of this one.
     assert torch.equal(restyled(model, BRONZE, frames)[0], other)
     assert not torch.allclose(restyled(model, COMIC, frames)[0], drawn)
 
 
-def test_the_fingerprint_and_the_inversion_say_whose_weights(drawing: Model) -> None:
+def test_the_fingerprint_and_the_inversion_say_whose_weights(drawing: SDModel) -> None:
     comic, bronze = prepare(drawing, COMIC), prepare(drawing, BRONZE)
     assert comic.inversion_fingerprint == bronze.inversion_fingerprint
     assert comic.fingerprint["fast"] != bronze.fingerprint["fast"]

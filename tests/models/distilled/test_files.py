@@ -21,7 +21,7 @@ from vedit.models import resolve as resolving
 from vedit.models.digests import identity
 from vedit.models.distilled import Schedule, distilled_weights, read_distilled, withdraw_other, write_settings
 from vedit.models.facts import describe
-from vedit.models.load import load
+from vedit.models.load import load_sd
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render.provenance import same_weights, weights_of
 from vedit.render.run import plan, restyle
@@ -60,10 +60,10 @@ def request(clip: Path, folder: Path, output: Path, options: RestyleOptions = DR
 def test_a_tier_of_other_weights_is_refused_until_it_is_removed_or_made_again(
     folder: Path, clip: Path, tmp_path: Path
 ) -> None:
-    assert load(str(folder)).fast
+    assert load_sd(str(folder)).fast
     write_tiny_sd(folder, seed=1)
     for attempt in (
-        lambda: load(str(folder)),
+        lambda: load_sd(str(folder)),
         lambda: distilled_weights(str(folder)),
         lambda: plan(request(clip, folder, tmp_path / "out.mov")),
     ):
@@ -71,12 +71,12 @@ def test_a_tier_of_other_weights_is_refused_until_it_is_removed_or_made_again(
             attempt()
         assert "\n" not in caught.value.message
         assert caught.value.remedy == f"remove {folder / 'fast'}, or distil again"
-    assert not load(str(folder), fast=False).fast, "what distils again can load it"
+    assert not load_sd(str(folder), fast=False).fast, "what distils again can load it"
     write_tier(folder)
-    assert load(str(folder)).fast
+    assert load_sd(str(folder)).fast
     write_tiny_sd(folder, seed=2)
     shutil.rmtree(folder / "fast")
-    assert not load(str(folder)).fast
+    assert not load_sd(str(folder)).fast
 
 
 def test_settings_of_others_are_gone_before_weights_change(folder: Path) -> None:
@@ -223,7 +223,7 @@ def test_what_a_model_is_names_the_qualities(folder: Path, monkeypatch: pytest.M
 
 def test_a_model_without_the_folder_has_no_tier(plain: Path, folder: Path) -> None:
     assert not distilled_weights(str(plain))
-    assert not load(str(plain)).fast
+    assert not load_sd(str(plain)).fast
     (found,) = distilled_weights(str(folder))
     assert found.schedules["draft"].sampling == FOUR
 
@@ -257,7 +257,7 @@ def refused(folder: Path, changes: dict[str, Any], told: str) -> None:
         said["schedules"][quality] = {key: value for key, value in steps.items() if value is not None}
     (folder / "fast" / "fast.json").write_text(json.dumps(said), "utf-8")
     with pytest.raises(ModelError, match=told) as caught:
-        load(str(folder))
+        load_sd(str(folder))
     assert "\n" not in caught.value.message
 
 
@@ -286,4 +286,4 @@ def test_a_damaged_tier_is_refused(folder: Path) -> None:
     file.write_text(whole, "utf-8")
     (folder / "fast" / "pytorch_lora_weights.safetensors").unlink()
     with pytest.raises(ModelError, match=r"there is no file .*pytorch_lora_weights\.safetensors"):
-        load(str(folder))
+        load_sd(str(folder))

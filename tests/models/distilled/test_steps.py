@@ -16,10 +16,10 @@ from vedit.pipelines.restyle import prepare
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
-    from vedit.models.families.sd import Model
+    from vedit.models.families.sd import SDModel
 
 
-def seen_at(model: Model, timesteps: tuple[int, ...]) -> list[torch.Tensor]:
+def seen_at(model: SDModel, timesteps: tuple[int, ...]) -> list[torch.Tensor]:
     """The latents that the last `restyled` was at when it evaluated these timesteps last, in sampling."""
     denoiser: Any = model.denoiser
     assert [timestep for timestep, *_ in denoiser.seen[-len(timesteps) :]] == list(timesteps)
@@ -40,7 +40,7 @@ def spread(timestep: int) -> float:
     return (1 - level(timestep)) ** 0.5
 
 
-def test_outside_a_mask_the_source_stays(model: Model, frames: torch.Tensor) -> None:
+def test_outside_a_mask_the_source_stays(model: SDModel, frames: torch.Tensor) -> None:
     mask = torch.zeros(2, 1, 64, 64)
     mask[..., :32, :] = 1
     found, calls = restyled(model, DRAFT, frames, mask=mask)
@@ -59,7 +59,7 @@ def test_outside_a_mask_the_source_stays(model: Model, frames: torch.Tensor) -> 
 
 
 def test_outside_a_mask_a_source_that_was_solved_for_goes_the_way_it_came(
-    model: Model, folder: Path, plain: Model, frames: torch.Tensor
+    model: SDModel, folder: Path, plain: SDModel, frames: torch.Tensor
 ) -> None:
     """At the stops it is what the inversion made of it, between them on the arc from one to the other."""
     mask = torch.zeros(2, 1, 64, 64)
@@ -94,7 +94,7 @@ def test_outside_a_mask_a_source_that_was_solved_for_goes_the_way_it_came(
     ],
 )
 def test_a_strength_takes_the_last_steps(
-    model: Model,
+    model: SDModel,
     folder: Path,
     frames: torch.Tensor,
     strength: float,
@@ -121,7 +121,7 @@ def test_a_strength_takes_the_last_steps(
     [(1.0, (81, 251, 451, 671, 901), TEN), (0.5, (81, 251, 451), TEN[5:]), (0.1, (81,), (81,)), (0.0, (), ())],
 )
 def test_an_inversion_may_be_solved_for_at_each_stop(
-    model: Model,
+    model: SDModel,
     folder: Path,
     frames: torch.Tensor,
     strength: float,
@@ -144,11 +144,11 @@ def test_an_inversion_may_be_solved_for_at_each_stop(
 
 
 def test_what_is_solved_for_and_sampled_is_the_ordinary_sum(
-    model: Model, folder: Path, plain: Model, frames: torch.Tensor
+    model: SDModel, folder: Path, plain: SDModel, frames: torch.Tensor
 ) -> None:
     """Over the model's own timesteps and with weights that change nothing, it is its own unguided result."""
     ordinary = replace(STANDARD, steps=4, fixed_point=2, guidance=1.0)
-    steps = tuple(step.timestep for step in prepare(plain, ordinary).trajectory.steps)
+    steps = tuple(round(step.level) for step in prepare(plain, ordinary).trajectory.steps)
     schedule = Schedule(sampling=steps, inversion=steps[1:], fixed_point=2)
     (fast,) = model.fast
     none = replace(fast, lora=replace(fast.lora, scale=0.0))
@@ -164,7 +164,7 @@ def test_what_is_solved_for_and_sampled_is_the_ordinary_sum(
     [(0.0, 1.0, [1, 300, 400, *SAMPLING]), (0.6, 1.0, [1, 251]), (0.3, 0.7, [300, 400, 501]), (0.0, 0.4, [751])],
 )
 def test_controls_act_in_the_inversion_as_in_the_steps_that_pass_there(
-    model: Model, folder: Path, frames: torch.Tensor, start: float, end: float, active: list[int]
+    model: SDModel, folder: Path, frames: torch.Tensor, start: float, end: float, active: list[int]
 ) -> None:
     """Of three steps 751-501-251-0, timesteps 400 and 300 lie in the second and 1 in the last."""
     other = with_tier(model, tier_for(folder, inversion=(400, 300, 1), controls=("softedge",)))

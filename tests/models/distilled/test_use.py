@@ -19,12 +19,12 @@ from vedit.store.computed import ComputedCache
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
-    from vedit.models.families.sd import Model
+    from vedit.models.families.sd import SDModel
 
 
 @pytest.mark.parametrize(("changes", "most"), [({}, 5), ({"start": "noise"}, 3), ({"cross_frame": False}, 5)])
 def test_a_draft_costs_at_most_five_evaluations(
-    model: Model, plain: Model, frames: torch.Tensor, changes: dict[str, Any], most: int
+    model: SDModel, plain: SDModel, frames: torch.Tensor, changes: dict[str, Any], most: int
 ) -> None:
     options = replace(DRAFT, **changes)
     fast, calls = restyled(model, options, frames)
@@ -35,7 +35,7 @@ def test_a_draft_costs_at_most_five_evaluations(
     assert not torch.allclose(fast, slow)
 
 
-def test_the_guidance_that_is_in_the_weights_may_be_named(model: Model, frames: torch.Tensor) -> None:
+def test_the_guidance_that_is_in_the_weights_may_be_named(model: SDModel, frames: torch.Tensor) -> None:
     implicit, _ = restyled(model, DRAFT, frames)
     named, calls = restyled(model, replace(DRAFT, guidance=2.0), frames)
     assert calls <= 5
@@ -60,7 +60,7 @@ def test_the_guidance_that_is_in_the_weights_may_be_named(model: Model, frames: 
     ids=lambda changes: next(iter(changes)),
 )
 def test_what_the_tier_cannot_do_goes_the_ordinary_way(
-    model: Model, plain: Model, frames: torch.Tensor, changes: dict[str, Any]
+    model: SDModel, plain: SDModel, frames: torch.Tensor, changes: dict[str, Any]
 ) -> None:
     """To the last bit what a model without the tier makes of it."""
     options = replace(DRAFT, **changes)
@@ -75,7 +75,7 @@ def test_what_the_tier_cannot_do_goes_the_ordinary_way(
     assert torch.equal(found, expected)
 
 
-def test_nothing_leaks_between_qualities(model: Model, plain: Model, frames: torch.Tensor) -> None:
+def test_nothing_leaks_between_qualities(model: SDModel, plain: SDModel, frames: torch.Tensor) -> None:
     """Restylers of one model, used in turns as the shots of a plan are."""
     ordinary = replace(STANDARD, steps=2)
     expected, _ = restyled(plain, ordinary, frames)
@@ -85,7 +85,7 @@ def test_nothing_leaks_between_qualities(model: Model, plain: Model, frames: tor
     assert torch.equal(restyled(model, ordinary, frames)[0], expected)
 
 
-def test_the_fingerprint_says_which_weights(model: Model, plain: Model) -> None:
+def test_the_fingerprint_says_which_weights(model: SDModel, plain: SDModel) -> None:
     fast, slow = prepare(model, DRAFT), prepare(model, replace(DRAFT, quality="high"))
     assert set(fast.fingerprint) - set(slow.fingerprint) == {"fast"}
     assert slow.fingerprint == prepare(plain, DRAFT).fingerprint == fast.inversion_fingerprint
@@ -101,7 +101,7 @@ def test_the_fingerprint_says_which_weights(model: Model, plain: Model) -> None:
 @pytest.mark.parametrize(("quality", "inverting"), [("draft", 1), ("standard", 10)])
 @pytest.mark.parametrize("masked", [False, True])
 def test_an_inversion_is_kept_apart_from_the_ordinary_one(
-    model: Model, frames: torch.Tensor, tmp_path: Path, quality: str, inverting: int, masked: bool
+    model: SDModel, frames: torch.Tensor, tmp_path: Path, quality: str, inverting: int, masked: bool
 ) -> None:
     options = replace(DRAFT, quality=quality)
     guides: dict[str, Any] = {"mask": torch.ones(2, 1, 64, 64)} if masked else {}
@@ -118,7 +118,7 @@ def test_an_inversion_is_kept_apart_from_the_ordinary_one(
         assert torch.equal(found, expected)
 
 
-def test_each_quality_has_steps_of_its_own(model: Model, folder: Path, plain: Model, frames: torch.Tensor) -> None:
+def test_each_quality_has_steps_of_its_own(model: SDModel, folder: Path, plain: SDModel, frames: torch.Tensor) -> None:
     draft, few = restyled(model, DRAFT, frames)
     standard, more = restyled(model, STANDARD, frames)
     assert (few, more) == (4, 20)
@@ -132,14 +132,14 @@ def test_each_quality_has_steps_of_its_own(model: Model, folder: Path, plain: Mo
 
 @pytest.mark.parametrize("strength", [-0.1, 1.01])
 def test_a_strength_out_of_range_is_an_error_either_way(
-    model: Model, plain: Model, frames: torch.Tensor, strength: float
+    model: SDModel, plain: SDModel, frames: torch.Tensor, strength: float
 ) -> None:
     for one in (model, plain):
         with pytest.raises(ValueError, match=r"strength is .*; give a number from 0 to 1"):
             restyled(one, replace(DRAFT, strength=strength), frames)
 
 
-def test_the_tier_takes_the_controls_that_it_was_distilled_with(model: Model, folder: Path) -> None:
+def test_the_tier_takes_the_controls_that_it_was_distilled_with(model: SDModel, folder: Path) -> None:
     tier = tier_for(folder)
     both = (ControlSpec(kind="tile", scale=0.4), ControlSpec(kind="softedge-pidi"))
     assert tier.schedule(replace(DRAFT, controls=both)) is not None, "a branch by whatever makes its maps"

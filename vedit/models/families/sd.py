@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -16,11 +15,16 @@ import torch
 from vedit.checks.finite import check_weights, finite, precision_of
 from vedit.diffusion.adapters.cross_frame import FrameMemory, cross_frame_attention
 from vedit.diffusion.adapters.regional_prompts import RegionalPrompts, regional_prompts
+from vedit.diffusion.distilled import from_timesteps
+from vedit.diffusion.trajectory import trajectory
 from vedit.errors import ModelError
+from vedit.latent_shape import ScaleFactors
 from vedit.models.distilled import SETTINGS, DistilledWeights, Schedule, distilled_in, serving
 from vedit.models.facts import known_words
+from vedit.models.families.modules import ModuleOffload, weights_digest
 from vedit.models.families.sd_controls import ControlBranches, ignores_text
 from vedit.models.families.sd_files import Components, Target, load_components
+from vedit.models.family import Adapters, Traits
 from vedit.models.lora import Lora, read_lora
 from vedit.models.words import heard, unknown_words
 from vedit.ranges import from_symmetric, to_symmetric
@@ -33,6 +37,7 @@ if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
     from transformers import CLIPTextModel, CLIPTokenizer
 
+    from vedit.diffusion.solvers import Trajectory
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
     from vedit.types import ControlInput
@@ -47,18 +52,30 @@ class LoadedDistilled:
 
     tier: DistilledWeights
     lora: Lora
+    unet: UNet2DConditionModel
+    """That they change."""
 
-    @cached_property
+    @property
     def fingerprint(self) -> str:
         """SHA-256 of the weights. The steps are told by the trajectories of whoever uses them."""
         return self.lora.fingerprint
 
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        return self.tier.folder
+
+    def merged(self) -> AbstractContextManager[None]:
+        """The weights in the UNet for as long as the context lasts."""
+        return self.lora.merged(self.unet)
+
 
 @dataclass(frozen=True, kw_only=True)
-class Model:
-    """A loaded model, as the pipelines use it."""
+class SDModel:
+    """A loaded model of this family; see `vedit.models.family.Model`."""
 
     name: str
+    traits: Traits
     denoiser: SDDenoiser
     codec: SDCodec
     text: SDTextEncoder
@@ -73,6 +90,19 @@ class Model:
         found = serving((fast.tier for fast in self.fast), options)
         return None if found is None else (next(fast for fast in self.fast if fast.tier is found[0]), found[1])
 
+    def schedule(self, *, steps: int, strength: float = 1.0) -> Trajectory:
+        """See `vedit.diffusion.trajectory.trajectory`."""
+        return trajectory(self.scheduler_config, steps=steps, strength=strength)
+
+    def through(self, levels: Sequence[float]) -> Trajectory:
+        """See `vedit.diffusion.distilled.from_timesteps`."""
+        return from_timesteps(self.scheduler_config, [round(level) for level in levels])
+
+    @property
+    def adapters(self) -> Adapters:
+        """What the UNet and its ControlNets can be given."""
+        return Adapters(cross_frame=self.cross_frame, regional=self.regional)
+
     def cross_frame(self) -> AbstractContextManager[FrameMemory]:
         """Cross-frame attention in the UNet for as long as the context lasts."""
         return cross_frame_attention(self.denoiser.unet)
@@ -81,9 +111,13 @@ class Model:
         """Prompts for parts of the picture in the UNet and the ControlNets for as long as the context lasts."""
         return regional_prompts(self.denoiser.unet, *self.denoiser.controlnets.values())
 
-    @cached_property
-    def fingerprint(self) -> dict[str, str]:
+    @property
+    def fingerprint(self) -> Mapping[str, str]:
         """SHA-256 of each part's weights as they are loaded, wherever they came from; fast tiers have their own."""
+        return self._digests
+
+    @cached_property
+    def _digests(self) -> dict[str, str]:
         parts: dict[str, torch.nn.Module] = {
             "unet": self.denoiser.unet,
             "vae": self.codec.vae,
@@ -112,31 +146,10 @@ class Model:
             torch.cuda.empty_cache()
 
 
-class ModuleOffload:
-    """Groups of modules that are in device memory one at a time; the others wait in host memory."""
-
-    def __init__(self, device: torch.device, *groups: tuple[torch.nn.Module, ...]) -> None:
-        self._device = device
-        self._groups = groups
-
-    def take(self, module: torch.nn.Module) -> None:
-        """Bring the group that holds `module` to the device, after the others have left it."""
-        for group in sorted(self._groups, key=lambda group: module in group):
-            for member in group:
-                torch.nn.Module.to(member, self._device if module in group else "cpu")
-
-
-def weights_digest(module: torch.nn.Module) -> str:
-    """SHA-256 over a module's tensors, names and types included."""
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        digest.update(value.contiguous().reshape(-1).view(torch.uint8).cpu().numpy().data)
-    return digest.hexdigest()
-
-
 class SDDenoiser:
-    """UNet with its ControlNets; see `vedit.protocols.Denoiser`."""
+    """UNet with its ControlNets; see `vedit.protocols.Denoiser`. Its levels are the scheduler's timesteps."""
+
+    joint = False
 
     def __init__(self, unet: UNet2DConditionModel, controlnets: Mapping[str, ControlNetModel]) -> None:
         self.unet = unet
@@ -157,14 +170,14 @@ class SDDenoiser:
     def __call__(
         self,
         x: torch.Tensor,
-        timestep: int,
+        level: float,
         prompt: PromptEmbeds,
         controls: Sequence[ControlInput],
     ) -> torch.Tensor:
         """Raw output of the UNet, with what the control branches add to it (`vedit.models.families.sd_controls`)."""
         if self.turns is not None:
             self.turns.take(self.unet)
-        dtype = self.unet.dtype
+        dtype, timestep = self.unet.dtype, round(level)
         text = prompt.states.to(dtype).expand(len(x), -1, -1)
         added = self._branches(x, timestep, text, controls)
         output = self.unet(
@@ -195,11 +208,15 @@ class SDCodec:
         self.tiled = False
         """Decode in overlapping tiles, blended: less memory, and seams that are hard to see."""
 
+    context = 0
+    """Frames are decoded each by itself."""
+
     @property
-    def factor(self) -> int:
-        """Pixels to a latent cell, along each side."""
+    def factors(self) -> ScaleFactors:
+        """A latent for each frame."""
         channels = self.vae.config.get("block_out_channels") or self.vae.config["encoder_block_out_channels"]
-        return 2 ** (len(channels) - 1)
+        side = 2 ** (len(channels) - 1)
+        return ScaleFactors(height=side, width=side)
 
     @property
     def channels(self) -> int:
@@ -229,8 +246,8 @@ class SDCodec:
 
     @torch.inference_mode()
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
-        """(T, 3, H, W) in [0, 1] -> float32 (T, C, H / factor, W / factor); the mode where the encoder is a
-        distribution, so that the same frame always gives the same latents."""
+        """(T, 3, H, W) in [0, 1] -> float32 (T, C, h, w): the mode where the encoder gives a distribution, so that the
+        same frame always gives the same latents."""
         with self._awake():
             pieces = [self._encode(part) for part in frames.split(self.at_once)]
         latents = (torch.cat(pieces) - self.shift) * self.scaling
@@ -243,7 +260,7 @@ class SDCodec:
 
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """float32 (T, C, h, w) -> (T, 3, h * factor, w * factor) in [0, 1]."""
+        """float32 (T, C, h, w) -> (T, 3, H, W) in [0, 1]."""
         scaled = (latents / self.scaling + self.shift).to(self.vae.dtype)
         decode = cast("Callable[..., tuple[torch.Tensor]]", self.vae.decode)
         # Only here: decoding takes the memory; diffusers tiles the encoding of small autoencoders for 4 channels only.
@@ -297,11 +314,12 @@ def load(
     source: ModelSource,
     *,
     name: str,
+    traits: Traits,
     device: str,
     controls: Sequence[str],
     fast: bool = True,
     precision: str | None = None,
-) -> Model:
+) -> SDModel:
     """Load a model of this family; see `vedit.models.load.load`."""
     dtype: torch.dtype = usual_precision(device) if precision is None else getattr(torch, precision)
     target = Target(device=torch.device(device), dtype=dtype)
@@ -321,8 +339,9 @@ def load(
     for part, module in (named | {f"ControlNet {kind}": net for kind, net in parts.controlnets.items()}).items():
         check_weights(part, module)
     codec = SDCodec(parts.vae)
-    return Model(
+    return SDModel(
         name=name,
+        traits=traits,
         denoiser=SDDenoiser(parts.unet, parts.controlnets),
         codec=codec,
         text=SDTextEncoder(parts.tokenizer, parts.text_encoder, known_words(source.base)),
@@ -357,5 +376,6 @@ def _fast(base: Path, parts: Components) -> tuple[LoadedDistilled, ...]:
                 remedy=f"fetch the model again, or remove its folder {tier.folder.name}/",
             )
     return tuple(
-        LoadedDistilled(tier=tier, lora=read_lora(tier.weights, parts.unet, scale=tier.scale)) for tier in tiers
+        LoadedDistilled(tier=tier, lora=read_lora(tier.weights, parts.unet, scale=tier.scale), unet=parts.unet)
+        for tier in tiers
     )

@@ -1,0 +1,30 @@
+"""What families of torch modules share: taking turns in device memory, and the digest of weights."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+
+
+class ModuleOffload:
+    """Groups of modules that are in device memory one at a time; the others wait in host memory."""
+
+    def __init__(self, device: torch.device, *groups: tuple[torch.nn.Module, ...]) -> None:
+        self._device = device
+        self._groups = groups
+
+    def take(self, module: torch.nn.Module) -> None:
+        """Bring the group that holds `module` to the device, after the others have left it."""
+        for group in sorted(self._groups, key=lambda group: module in group):
+            for member in group:
+                torch.nn.Module.to(member, self._device if module in group else "cpu")
+
+
+def weights_digest(module: torch.nn.Module) -> str:
+    """SHA-256 over a module's tensors, names and types included."""
+    digest = hashlib.sha256()
+    for name, value in sorted(module.state_dict().items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.contiguous().reshape(-1).view(torch.uint8).cpu().numpy().data)
+    return digest.hexdigest()

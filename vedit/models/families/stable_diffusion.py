@@ -1,0 +1,120 @@
+"""Family `sd` before a model is loaded: the SD 1.x layout, as folders and single files tell it.
+
+Importing this does not import torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vedit.errors import ModelError
+from vedit.models.branches import own_controlnets
+from vedit.models.check import check_parts
+from vedit.models.configs import read_config
+from vedit.models.family import Traits
+from vedit.models.identify import is_few_step, notes_of
+from vedit.models.prompt_room import tokens_read, words_cut
+from vedit.models.sizes import SD15_TEXT, SD15_UNET, SD15_VAE, Sizes, sizes_of
+from vedit.models.source import LOOKS, SD15
+from vedit.options.request import QUALITIES
+from vedit.registry.families import OWN
+from vedit.weights.hub_cache import cached
+from vedit.weights.torchvision import vision_fault
+
+if TYPE_CHECKING:
+    from vedit.models.family import Model
+    from vedit.models.source import ModelSource
+
+_MINIMUM_SIDE = 128
+_PUBLISHED = {SD15.base: Sizes(unet=SD15_UNET, vae=SD15_VAE, text_encoder=SD15_TEXT)}
+
+
+class StableDiffusion:
+    """See `vedit.models.family.Family`."""
+
+    name = OWN
+
+    def matches(self, base: Path) -> bool:
+        """What no other family claims is met as this one, whose errors say what it is."""
+        return True
+
+    def check(self, source: ModelSource, controls: Collection[str], *, fast: bool) -> None:
+        """See `vedit.models.check.check_parts`."""
+        check_parts(source, controls, fast=fast)
+
+    def traits(self, source: ModelSource) -> Traits:
+        """Guidance: 7 for SD 1.x, none for a distilled one; the embedded one, and any that was trained as it was (it
+        lists its looks), overshoots from 2 on, and needs a little for negative prompts."""
+        base = cached(source.base)
+        listed = base is not None and (base / LOOKS).is_file()
+        # What a distilled model was taught has guidance in it.
+        taught = base is not None and base.is_dir() and is_few_step(base)
+        return Traits(
+            size_multiple=_size_multiple(base),
+            minimum_side=_MINIMUM_SIDE,
+            guidance=1.25 if listed else 1.0 if taught else 7.0,
+            qualities=QUALITIES,
+            control_kinds=() if base is None else tuple(own_controlnets(base)),
+        )
+
+    def sizes(self, source: ModelSource, kinds: Collection[str]) -> Sizes | None:
+        """See `vedit.models.sizes.sizes_of`."""
+        return sizes_of(source, kinds, published=_PUBLISHED)
+
+    def notes(self, source: ModelSource) -> tuple[str, ...]:
+        """See `vedit.models.identify.notes_of`."""
+        base = cached(source.base)
+        return () if base is None else notes_of(base)
+
+    def words_cut(self, source: ModelSource, text: str) -> tuple[str, ...]:
+        """See `vedit.models.prompt_room.words_cut`."""
+        return words_cut(source.base, text)
+
+    def tokens_read(self, source: ModelSource) -> int:
+        """See `vedit.models.prompt_room.tokens_read`."""
+        return tokens_read(source.base)
+
+    def load(
+        self,
+        source: ModelSource,
+        *,
+        name: str,
+        device: str,
+        controls: Sequence[str],
+        fast: bool,
+        precision: str | None,
+    ) -> Model:
+        """See `vedit.models.families.sd.load`. Raises ModelError where torchvision breaks diffusers."""
+        try:
+            sd = import_module("vedit.models.families.sd")
+        except Exception as error:  # what diffusers and transformers die of with it depends on their version
+            fault = vision_fault()
+            if fault is None:
+                raise
+            raise ModelError(fault.message, remedy=fault.remedy) from error
+        return sd.load(
+            source,
+            name=name,
+            traits=self.traits(source),
+            device=device,
+            controls=controls,
+            fast=fast,
+            precision=precision,
+        )
+
+
+def _size_multiple(base: Path | None) -> int:
+    """From a folder's configs, else 64, which holds for all of the SD 1.x layout (8 of the autoencoder, three halvings
+    of the UNet)."""
+    configs = [] if base is None else [base / part / "config.json" for part in ("unet", "vae")]
+    if not configs or not all(config.is_file() for config in configs):
+        return 64
+    unet, vae = (read_config(config, part) for config, part in zip(configs, ("unet", "vae"), strict=True))
+    blocks = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
+    return 2 ** (len(blocks) - 1) * 2 ** (len(unet["block_out_channels"]) - 1)
+
+
+FAMILY = StableDiffusion()

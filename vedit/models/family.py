@@ -1,0 +1,228 @@
+"""The seam of model families: what a family says of a model before it is loaded, and what a loaded one offers.
+
+A family is found by the entry point group `vedit.families`; `vedit.models.families.stable_diffusion` is vedit's own.
+Importing this does not import torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from vedit.errors import InputError
+from vedit.latent_shape import ScaleFactors
+from vedit.options.request import Quality
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    import torch
+
+    from vedit.diffusion.conditioning import Memory, Regional
+    from vedit.diffusion.solvers import Trajectory
+    from vedit.models.sizes import Sizes
+    from vedit.models.source import ModelSource
+    from vedit.options.request import RestyleOptions
+    from vedit.protocols import Denoiser, TextEncoder, VideoCodec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Traits:
+    """What is known of a model before it is loaded."""
+
+    size_multiple: int
+    """Pixels that width and height of its frames are a multiple of."""
+    minimum_side: int
+    """Pixels that its shorter side is at least, however small the source."""
+    guidance: float
+    """The scale of classifier-free guidance that it looks best at; 1 is none."""
+    qualities: Mapping[str, Quality]
+    """What each quality preset stands for."""
+    factors: ScaleFactors = field(default_factory=ScaleFactors)
+    """Frames and pixels to one of its latents."""
+    control_kinds: tuple[str, ...] = ()
+    """The kinds of control that it has branches for in itself."""
+    regions: bool = True
+    """Parts of the picture can have prompts of their own."""
+
+    def quality(self, options: RestyleOptions) -> Quality:
+        """The preset of a look, with the look's own values in it."""
+        return options.resolved(self.qualities)
+
+    def check(self, options: RestyleOptions, *, model: str) -> None:
+        """Raises InputError where a look asks for what a model of that name cannot do, whatever its controls."""
+        options.check_steps(self.qualities)
+        if options.regions and not self.regions:
+            raise InputError(
+                f"{model} cannot give parts of the picture prompts of their own",
+                remedy="render each part under a --mask of its own, or use a model that can",
+            )
+
+
+class FewStepSchedule(Protocol):
+    """The steps of few-step weights at one quality."""
+
+    @property
+    def fixed_point(self) -> int:
+        """Evaluations of each step of the inversion; 0 where it leaps
+        (`vedit.diffusion.distilled.single_pass_inversion`)."""
+        ...
+
+    def taken(self, strength: float) -> Sequence[float]:
+        """The levels at the noisy ends of the steps that a strength in [0, 1] regenerates."""
+        ...
+
+    def stops(self, strength: float) -> Sequence[float]:
+        """The levels at which the inversion stops, the noisiest first."""
+        ...
+
+
+class FewSteps(Protocol):
+    """Few-step weights of a loaded model."""
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 of the weights."""
+        ...
+
+    @property
+    def folder(self) -> Path:
+        """Where they lie."""
+        ...
+
+    def merged(self) -> AbstractContextManager[None]:
+        """The weights in the network for as long as the context lasts."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adapters:
+    """What can be put into a model's network for as long as a context lasts; None: this family has no such thing."""
+
+    cross_frame: Callable[[], AbstractContextManager[Memory]] | None = None
+    """Attention of every frame to the first that is sampled with it."""
+    regional: Callable[[], AbstractContextManager[Regional]] | None = None
+    """Prompts for parts of the picture."""
+
+
+class Model(Protocol):
+    """A loaded model of whatever family, as the pipelines use it."""
+
+    @property
+    def name(self) -> str:
+        """As it was asked for."""
+        ...
+
+    @property
+    def traits(self) -> Traits: ...
+
+    @property
+    def denoiser(self) -> Denoiser: ...
+
+    @property
+    def codec(self) -> VideoCodec: ...
+
+    @property
+    def text(self) -> TextEncoder: ...
+
+    @property
+    def adapters(self) -> Adapters: ...
+
+    @property
+    def control_kinds(self) -> tuple[str, ...]:
+        """The kinds of control that it has branches for."""
+        ...
+
+    @property
+    def device(self) -> torch.device: ...
+
+    @property
+    def precision(self) -> str:
+        """The number format that the networks compute in: float32, float16."""
+        ...
+
+    @property
+    def fingerprint(self) -> Mapping[str, str]:
+        """SHA-256 of each part's weights as they are loaded; those of a control branch under `controlnet:KIND`."""
+        ...
+
+    @property
+    def can_offload(self) -> bool:
+        """Whether there is host memory beside the device's."""
+        ...
+
+    def schedule(self, *, steps: int, strength: float = 1.0) -> Trajectory:
+        """The last part `strength`, in [0, 1], of so many steps. Raises SettingError for either out of range."""
+        ...
+
+    def through(self, levels: Sequence[float]) -> Trajectory:
+        """Steps whose noisy ends are these levels of the schedule, the noisiest first; the last one ends clean.
+
+        Raises:
+            ValueError: they do not fall, or are none of the schedule.
+        """
+        ...
+
+    def fast_for(self, options: RestyleOptions) -> tuple[FewSteps, FewStepSchedule] | None:
+        """The few-step weights that serve a look, and their steps; None where none do."""
+        ...
+
+    def set_memory(self, *, batch: int, tiled: bool, offloaded: bool) -> None:
+        """Do with less memory; see `vedit.memory.MemoryBudget`."""
+        ...
+
+
+class Family(Protocol):
+    """Models of one kind: how they are told, checked and loaded."""
+
+    @property
+    def name(self) -> str: ...
+
+    def matches(self, base: Path) -> bool:
+        """Whether the folder or file is a model of this family; cheap, and never an error."""
+        ...
+
+    def check(self, source: ModelSource, controls: Collection[str], *, fast: bool) -> None:
+        """Raises ModelError where a part of a model is missing or damaged; no weights are read.
+
+        Args:
+            source: folders and files on this machine.
+            controls: the control branches that are wanted.
+            fast: its few-step weights too.
+        """
+        ...
+
+    def traits(self, source: ModelSource) -> Traits:
+        """What is known of a model before it is loaded. Raises ModelError where a config is damaged."""
+        ...
+
+    def sizes(self, source: ModelSource, kinds: Collection[str]) -> Sizes | None:
+        """How large a model is with the control branches of some kinds; None where that is not known."""
+        ...
+
+    def notes(self, source: ModelSource) -> tuple[str, ...]:
+        """Lines on what a user should know of a model before it is loaded."""
+        ...
+
+    def words_cut(self, source: ModelSource, text: str) -> tuple[str, ...]:
+        """The words at the end of a prompt that a model does not read, since those before fill its text encoder."""
+        ...
+
+    def tokens_read(self, source: ModelSource) -> int | None:
+        """How many tokens of a prompt a model reads; None where there is no end to it."""
+        ...
+
+    def load(
+        self,
+        source: ModelSource,
+        *,
+        name: str,
+        device: str,
+        controls: Sequence[str],
+        fast: bool,
+        precision: str | None,
+    ) -> Model:
+        """Load a model; see `vedit.models.load.load`."""
+        ...
