@@ -85,3 +85,18 @@ def test_its_maps_are_made_and_steer_a_render(installed: Installed, clip: Path) 
     recipe = json.loads((out / "out.mp4.vedit.json").read_text("utf-8"))["recipe"]
     assert recipe["controls"] == ["posterized:1@0-1"]
     assert "controlnet:tile" in recipe["model_sha256"]
+
+
+def test_its_family_keeps_the_contract_and_renders(installed: Installed, clip: Path) -> None:
+    model, out = clip.with_name("model"), clip.with_name("video.mp4")
+    installed.run(
+        "-c",
+        "from pathlib import Path; from vedit.testing.contracts import check_family;"
+        "from vedit.testing.video_family import write_fake_video;"
+        f"check_family(str(write_fake_video(Path({str(model)!r}))))",
+    )
+    words = ("--prompt", "night", "--quality", "draft", "--model", str(model), "--json", "-o", str(out))
+    told = json.loads(installed.run("-m", "vedit", "restyle", str(clip), *words))
+    assert told["contract"]["ok"]
+    recipe = json.loads(out.with_name("video.mp4.vedit.json").read_text("utf-8"))["recipe"]
+    assert (recipe["steps"], list(recipe["model_sha256"])) == (2, ["model"])
