@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -40,13 +40,9 @@ from vedit.store.computed import ComputedCache
 from vedit.store.units import UnitStore, work_folder
 from vedit.types import ControlSpec, FrameRange, Shot
 
+pytestmark = pytest.mark.usefixtures("small")
+
 OPTIONS = RestyleOptions(prompt="watercolor painting", quality="draft", steps=1, window=4, overlap=1)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small() -> Iterator[None]:
-    with small_renders():
-        yield
 
 
 @pytest.fixture(scope="module")
@@ -64,9 +60,10 @@ def pixels(path: Path) -> np.ndarray[Any, Any]:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(clip: Path, tmp_path_factory: pytest.TempPathFactory, small: None) -> np.ndarray[Any, Any]:
+def undisturbed(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray[Any, Any]:
     output = tmp_path_factory.mktemp("undisturbed") / "out.mov"
-    assert restyle(request(clip, output)).units_kept == 0
+    with small_renders():
+        assert restyle(request(clip, output)).units_kept == 0
     return pixels(output)
 
 

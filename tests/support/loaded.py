@@ -44,13 +44,17 @@ def _loaded_tiny(device: str, controls: tuple[str, ...]) -> Model:
 
 
 @contextmanager
-def small_renders() -> Generator[None]:
-    """Drafts of 64 pixels on the short side by `load_tiny`, for tests in which no look matters.
-
-    They take a sixth of the time of the embedded model's.
-    """
+def small_frames() -> Generator[None]:
+    """Renders may be as small as `short_side` allows, and drafts are: for tests in which no look matters."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vedit.render.prepare.load", load_tiny)
         patch.setattr("vedit.render.fitting.MINIMUM_SIDE", 64)
         patch.setitem(QUALITIES, "draft", replace(QUALITIES["draft"], short_side=64))
+        yield
+
+
+@contextmanager
+def small_renders() -> Generator[None]:
+    """Small frames by `load_tiny`: a draft takes a sixth of the time of the embedded model's."""
+    with small_frames(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vedit.render.prepare.load", load_tiny)
         yield
