@@ -37,7 +37,7 @@ demo: $(CORE) ## restyle the sample clip, or yours: INPUT=my.mp4 PROMPT="..."
 
 test: .venv/.installed-test ## the tests, small scale (ARGS="-k cli" is passed on)
 	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder \
-		-m "not real and not slow and not gpu" $(ARGS)
+		--durations 25 --durations-min 1 -m "not real and not slow and not gpu" $(ARGS)
 
 test-real: .venv/.installed-test ## render the real clips of VEDIT_TEST_DATA in full and print a table
 	@$(BIN)/python -m pytest -m real -s -rs $(ARGS)

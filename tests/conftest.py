@@ -105,3 +105,22 @@ def tiny_models(tmp_path_factory: pytest.TempPathFactory) -> Path:
             if name.startswith("save_"):
                 getattr(area, name)(folder)
     return folder
+
+
+@pytest.fixture
+def small() -> Iterator[None]:
+    """Renders in which no look matters: small, by a model of random weights that is loaded once."""
+    from tests.support.loaded import small_renders
+
+    with small_renders():
+        yield
+
+
+@pytest.fixture
+def small_embedded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Small renders by the embedded model, loaded once: for what is true of its words and its arithmetic."""
+    from tests.support.loaded import load_once, small_frames
+
+    monkeypatch.setattr("vedit.render.prepare.load", load_once)
+    with small_frames():
+        yield

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.support.clips import two_shots
+from tests.support.loaded import small_frames
 from vedit.checks.finite import is_finite
 from vedit.diffusion.distilled import from_timesteps
 from vedit.diffusion.trajectory import trajectory
@@ -47,8 +48,14 @@ PARTS = {
     "ControlNet tile": "controlnet/diffusion_pytorch_model.safetensors",
     "ControlNet softedge": "controlnet_1/diffusion_pytorch_model.safetensors",
 }
-OPTIONS = RestyleOptions(prompt="night", steps=1, fixed_point=1, short_side=128, window=4)
+OPTIONS = RestyleOptions(prompt="night", steps=1, fixed_point=1, short_side=64, window=4)
 Change = Callable[[torch.Tensor], torch.Tensor]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small() -> Iterator[None]:
+    with small_frames():
+        yield
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pytest
 
 from tests.support.clips import CUT, FRAMES, two_shots
-from tests.support.loaded import load_once
+from tests.support.loaded import small_renders
 from tests.support.recording import shots_sampled
 from vedit.cli import main
 from vedit.media.reading import reader
@@ -25,7 +25,7 @@ source = "in.mov"
 output = "out.mov"
 [default]
 prompt = "watercolor painting"
-short_side = 128
+short_side = 64
 steps = 1
 controls = []
 start = "noise"
@@ -64,10 +64,11 @@ def trusted(path: Path, **_: object) -> None:
 
 
 @pytest.fixture(autouse=True)
-def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loaded once for all renders of this file."""
-    monkeypatch.setattr("vedit.render.prepare.load", load_once)
+def one_model(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Loaded once for all renders of this file, which are small."""
     monkeypatch.setattr("vedit.media.reading.isolate.check_file", trusted)
+    with small_renders():
+        yield
 
 
 @pytest.fixture

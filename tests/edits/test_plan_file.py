@@ -319,6 +319,7 @@ def sampled() -> Iterator[list[int]]:
         yield seen
 
 
+@pytest.mark.usefixtures("small")
 def test_editing_renders_what_changed_and_nothing_else(
     folder: Path, tmp_path: Path, sampled: list[int], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from vedit.sample_clip.clip import write_sample
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -56,9 +58,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
 
 
 @pytest.fixture(scope="module")
-def clip(installed: Installed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "sample.mp4"
-    installed.run("-m", "vedit", "sample", "--frames", "6", "-o", str(path))
+    write_sample(path, frames=6)
     return path
 
 

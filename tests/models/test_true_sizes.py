@@ -62,21 +62,20 @@ def test_the_layouts_are_those_of_the_published_files() -> None:
     assert numbers(ldm_unet(cross=1024, linear=True)) == 865_910_724
 
 
-def test_stable_diffusion_1_loads_from_one_file(room: Path) -> None:
-    found = components(write_sparse(room / "v1-5-pruned.safetensors", sd1_checkpoint()))
+def test_stable_diffusion_1_and_its_controlnets_1_1_load_from_one_file_each(room: Path) -> None:
+    """ControlNets with and without a prefix to their names."""
+    base = write_sparse(room / "v1-5-pruned.safetensors", sd1_checkpoint())
+    tile = write_sparse(room / "control_v11f1e_sd15_tile_fp16.safetensors", prefixed("control_model.", controlnet()))
+    softedge = write_sparse(room / "control_v11p_sd15_softedge_fp16.safetensors", controlnet())
+    found = components(base, tile=str(tile), softedge=str(softedge))
     for part, count in SD1_NUMBERS.items():
         network = getattr(found, part)
         assert sum(p.numel() for p in network.parameters()) == count
         assert network.dtype == torch.float16
     assert found.scheduler_config["beta_schedule"] == "scaled_linear"
-
-
-@pytest.mark.parametrize("prefix", ["control_model.", ""])
-def test_a_controlnet_1_1_loads_from_one_file(room: Path, prefix: str) -> None:
-    base = write_sparse(room / "base.safetensors", sd1_checkpoint())
-    file = write_sparse(room / "control_v11f1e_sd15_tile_fp16.safetensors", prefixed(prefix, controlnet()))
-    found = components(base, tile=str(file)).controlnets["tile"]
-    assert sum(p.numel() for p in found.parameters()) == 361_279_120
+    assert set(found.controlnets) == {"tile", "softedge"}
+    for network in found.controlnets.values():
+        assert sum(p.numel() for p in network.parameters()) == 361_279_120
 
 
 @pytest.mark.parametrize("prediction", ["v", "epsilon"])

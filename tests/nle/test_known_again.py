@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from tests.nle.cuts import Cut, fcpxml
-from tests.support.loaded import load_once
+from tests.support.loaded import small_renders
 from vedit.cli import main
 from vedit.embedded import FOLDER
 from vedit.media.contract import recorded
@@ -26,7 +26,7 @@ from vedit.render import run as renderer
 LOOKS = """
 [default]
 quality = "draft"
-short_side = 128
+short_side = 64
 steps = 1
 controls = []
 start = "noise"
@@ -53,15 +53,15 @@ def trusted(path: Path, **_: object) -> None:
 
 
 @pytest.fixture
-def cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     project = Cut(folder=tmp_path, rate=Fraction(25), drop=False, timecode="10:00:00:00")
     project.write_media()
     (tmp_path / "cut.fcpxml").write_text(fcpxml(project), "utf-8")
     (tmp_path / "looks.toml").write_text(LOOKS)
-    monkeypatch.setattr("vedit.render.prepare.load", load_once)
     assert recorded.check_file is isolate.check_file, "it has its own name of the check, which stays"
     monkeypatch.setattr(isolate, "check_file", trusted)
-    return tmp_path
+    with small_renders():
+        yield tmp_path
 
 
 @pytest.fixture

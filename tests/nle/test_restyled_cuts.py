@@ -22,6 +22,7 @@ from tests.nle.fcpxml_rules import violations
 from tests.nle.footage import numbers_in, sample_at, timecode_of
 from tests.nle.players import Played, play
 from tests.nle.structure import changes, resolved_files
+from tests.support.loaded import load_once
 from vedit.cli import main
 from vedit.media.timecode import add_frames, parse_timecode
 
@@ -66,6 +67,12 @@ def write_cut(cut: Cut, path: Path) -> None:
     else:
         writer = {".fcpxml": cuts.fcpxml, ".xml": cuts.xmeml, ".edl": cuts.edl, ".kdenlive": cuts.kdenlive}
         path.write_text(writer.get(kind, cuts.otio)(cut), "utf-8")
+
+
+@pytest.fixture(autouse=True)
+def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Loaded once for all renders of this file."""
+    monkeypatch.setattr("vedit.render.prepare.load", load_once)
 
 
 @pytest.fixture

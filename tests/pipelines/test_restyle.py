@@ -47,11 +47,11 @@ def test_the_batch_changes_the_last_bits_of_the_frames_alone(model: SDModel, fra
         model.codec.decode(
             alone(
                 prepare(model, replace(OPTIONS, batch=batch, start=start)),  # pyright: ignore[reportArgumentType]
-                frames,
-                range(10),
+                frames[:5],
+                range(5),
             )
         )
-        for batch in (1, 4, 16)
+        for batch in (1, 2, 8)
     ]
     assert float((results[1] - results[0]).abs().max()) < 1e-3
     assert float((results[2] - results[0]).abs().max()) < 1e-3

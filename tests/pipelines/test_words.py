@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 
 import pytest
@@ -12,6 +12,7 @@ from vedit.models.load import load
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.sample_clip.clip import sample_frames
+from vedit.store.computed import ComputedCache
 
 Render = Callable[..., torch.Tensor]
 
@@ -24,22 +25,28 @@ WORDINGS = {
 
 
 @pytest.fixture(scope="module")
-def render() -> Render:
-    """Prompt (and others) -> one frame of the sample clip, (3, 128, 192) in [0, 1]."""
+def render(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Render]:
+    """Prompt (and others) -> one frame of the sample clip, (3, 128, 192) in [0, 1].
+
+    All prompts start from one inversion, which runs under the words for the source.
+    """
     model = load("embedded", controls=("tile", "softedge"))
     frame = torch.from_numpy(next(iter(sample_frames(1))))[None].float() / 255
     frame = torch.nn.functional.interpolate(frame, (128, 192), mode="area")
     kept: dict[RestyleOptions, torch.Tensor] = {}
 
+    inversions = ComputedCache(tmp_path_factory.mktemp("inversions"))
+
     def rendered(prompt: str, negative: str = "", **changes: float) -> torch.Tensor:
         options = RestyleOptions(prompt=prompt, negative_prompt=negative, steps=6, fixed_point=1, **changes)  # type: ignore[arg-type]
         if options not in kept:
-            restyler = prepare(model, options)
+            restyler = prepare(model, options, inversions)
             latents = restyle_frames(restyler, frame, [0], own_guides(restyler)([0], frame))
             kept[options] = model.codec.decode(latents.data)[0]
         return kept[options]
 
-    return rendered
+    with inversions:
+        yield rendered
 
 
 def difference(a: torch.Tensor, b: torch.Tensor) -> float:

@@ -22,7 +22,7 @@ from vedit.types import FrameRange
 
 WHOLE = 120
 PART = 48
-FEW = 5
+FEW = 3
 FAST = ("gpmf-parser__max-heromode.mp4", "learning-area__elf.webm", "sample-videos__again.mkv")
 
 

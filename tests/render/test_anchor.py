@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from vedit.diffusion.conditioning import FrameConditioning
     from vedit.types import IntFrames
 
+pytestmark = pytest.mark.usefixtures("small")
+
 LOOK = "night"
 SHOTS = (
     Shot(number=1, frames=FrameRange(start=0, stop=CUT)),
@@ -43,7 +45,7 @@ QUICK: dict[str, Any] = {
     "shots": SHOTS,
     "quality": "draft",
     "steps": 2,
-    "short_side": 128,
+    "short_side": 64,
     "window": 4,
     "overlap": 1,
     "controls": (ControlSpec(kind="softedge"),),

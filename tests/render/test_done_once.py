@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.support.clips import FRAMES, two_shots
+from tests.support.loaded import load_once
 from vedit.errors import Interrupted
 from vedit.latent_shape import ScaleFactors
 from vedit.media.reading.read import open_video
@@ -29,6 +30,8 @@ from vedit.render.settle import make_job
 from vedit.shots.detect import detect_shots
 from vedit.store.units import UnitStore, work_folder
 from vedit.types import FrameRange
+
+pytestmark = pytest.mark.usefixtures("small")
 
 OPTIONS = RestyleOptions(prompt="watercolor painting", quality="draft", steps=1, window=4, overlap=1)
 
@@ -106,7 +109,8 @@ def test_units_that_are_kept_are_finished_again_without_encoding(
 def test_the_frames_are_those_of_a_source_that_is_encoded_anew(
     clip: Path, tmp_path: Path, passes: Counter[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """On a CPU an encoder gives a frame the same latents whatever it is encoded with."""
+    """On a CPU the embedded encoder gives a frame the same latents whatever it is encoded with."""
+    monkeypatch.setattr("vedit.render.prepare.load", load_once)
     restyle(request(clip, tmp_path / "kept.mov"))
     before = finishing.decoded
 

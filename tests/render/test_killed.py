@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from tests.support.killing import Ended, Run, run_all
+from tests.support.killing import Ended, Killing, Run, killing
 from vedit.media.contract.verify import verify
 from vedit.media.writing.sidecar import own_record, sidecar_path
 from vedit.sample_clip.clip import write_sample
@@ -26,6 +27,12 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def server() -> Iterator[Killing]:
+    with killing() as server:
+        yield server
+
+
 def folders(tmp_path: Path, clip: Path, count: int) -> list[Path]:
     """Some with the clip in each."""
     made = [tmp_path / str(number) for number in range(count)]
@@ -35,19 +42,21 @@ def folders(tmp_path: Path, clip: Path, count: int) -> list[Path]:
     return made
 
 
-def killed_then_again(words: tuple[str, ...], places: list[Path], **armed: str) -> list[tuple[Ended, Ended]]:
+def killed_then_again(
+    server: Killing, words: tuple[str, ...], places: list[Path], **armed: str
+) -> list[tuple[Ended, Ended]]:
     """In each folder the command is killed, at a later moment each time, and run again."""
     runs: list[Run] = []
     for moment, folder in enumerate(places, 1):
         runs += [Run(words=words, folder=folder, kill_at=moment, **armed), Run(words=words, folder=folder)]
-    ended = run_all(runs)
+    ended = server.run_all(runs)
     return list(zip(ended[::2], ended[1::2], strict=True))
 
 
-def test_a_render_ends_with_the_same_command(tmp_path: Path, clip: Path) -> None:
+def test_a_render_ends_with_the_same_command(server: Killing, tmp_path: Path, clip: Path) -> None:
     words = (*RESTYLE, "-o", "out.mp4")
     places = folders(tmp_path, clip, 11)
-    pairs = killed_then_again(words, places)
+    pairs = killed_then_again(server, words, places)
     ended = 0
     for killed, again in pairs:
         assert killed.code in (0, -9), killed
@@ -62,13 +71,13 @@ def test_a_render_ends_with_the_same_command(tmp_path: Path, clip: Path) -> None
         assert verify(folder / "in.mp4", folder / "out.mp4").ok
 
 
-def test_another_command_is_refused_and_cleans(tmp_path: Path, clip: Path) -> None:
+def test_another_command_is_refused_and_cleans(server: Killing, tmp_path: Path, clip: Path) -> None:
     places = folders(tmp_path, clip, 3)
     runs: list[Run] = []
     for moment, folder in enumerate(places, 3):
         runs.append(Run(words=(*RESTYLE, "-o", "out.mp4"), folder=folder, kill_at=moment))
         runs.append(Run(words=(*RESTYLE, "--preset", "web", "-o", "out.mp4"), folder=folder))
-    ended = run_all(runs)
+    ended = server.run_all(runs)
     for killed, other in zip(ended[::2], ended[1::2], strict=True):
         assert killed.code == -9
         # What was finished stands, whole; what the other asks for would replace it.
@@ -80,15 +89,15 @@ def test_another_command_is_refused_and_cleans(tmp_path: Path, clip: Path) -> No
 
 
 @pytest.mark.parametrize("name", ["out.mp4", "out_%02d.png"])
-def test_old_or_new_stands_at_every_moment(tmp_path: Path, clip: Path, name: str) -> None:
+def test_old_or_new_stands_at_every_moment(server: Killing, tmp_path: Path, clip: Path, name: str) -> None:
     words = ("identity", "in.mp4", "--overwrite", "-q", "-o", name)
     places = folders(tmp_path, clip, 12)
     asked = ("identity", "in.mp4", "--preset", "web", "-q", "-o", name)
-    first = run_all([Run(words=asked, folder=folder) for folder in places])
+    first = server.run_all([Run(words=asked, folder=folder) for folder in places])
     old = [path for path in first[0].names if not path.startswith("in")]
     before = {folder: {path: (folder / path).read_bytes() for path in old} for folder in places}
     runs = [Run(words=words, folder=folder, kill_at=moment) for moment, folder in enumerate(places, 1)]
-    killed = run_all(runs)
+    killed = server.run_all(runs)
     results = [path for path in old if path.endswith((".mp4", ".png"))]
     for folder, ended in zip(places, killed, strict=True):
         assert set(results) <= set(ended.names), ended.names
@@ -97,7 +106,7 @@ def test_old_or_new_stands_at_every_moment(tmp_path: Path, clip: Path, name: str
             # The old record stands beside the old result alone.
             assert all((folder / path).read_bytes() == before[folder][path] for path in results)
     assert sum(ended.code == -9 for ended in killed) >= 5
-    again = run_all([Run(words=words, folder=folder) for folder in places])
+    again = server.run_all([Run(words=words, folder=folder) for folder in places])
     for folder, ended in zip(places, again, strict=True):
         assert ended.code == 0, ended
         assert [path for path in ended.names if not path.startswith("in")] == old
@@ -105,14 +114,14 @@ def test_old_or_new_stands_at_every_moment(tmp_path: Path, clip: Path, name: str
         assert verify(folder / "in.mp4", folder / name, rate=Fraction(24000, 1001) if "%" in name else None).ok
 
 
-def test_a_render_that_replaces_one_ends_with_the_same_command(tmp_path: Path, clip: Path) -> None:
+def test_a_render_that_replaces_one_ends_with_the_same_command(server: Killing, tmp_path: Path, clip: Path) -> None:
     words = (*RESTYLE, "--overwrite", "-o", "out.mp4")
     places = folders(tmp_path, clip, 4)
-    run_all([Run(words=("identity", "in.mp4", "-q", "-o", "out.mp4"), folder=folder) for folder in places])
+    server.run_all([Run(words=("identity", "in.mp4", "-q", "-o", "out.mp4"), folder=folder) for folder in places])
     runs: list[Run] = []
     for moment, folder in zip((3, 5, 6, 8), places, strict=True):
         runs += [Run(words=words, folder=folder, kill_at=moment), Run(words=words, folder=folder)]
-    ended = run_all(runs)
+    ended = server.run_all(runs)
     for killed, again in zip(ended[::2], ended[1::2], strict=True):
         assert killed.code == -9 and "out.mp4" in killed.names
         assert again.code == 0 and again.names == ["in.mp4", "out.mp4", "out.mp4.vedit.json"], again
@@ -132,7 +141,9 @@ def test_a_render_that_replaces_one_ends_with_the_same_command(tmp_path: Path, c
     ids=["identity", "mask", "controls", "data", "shots", "sample"],
 )
 @pytest.mark.parametrize("signal", ["SIGKILL", "SIGTERM"])
-def test_halves_are_cleared(tmp_path: Path, clip: Path, words: tuple[str, ...], left: list[str], signal: str) -> None:
+def test_halves_are_cleared(
+    server: Killing, tmp_path: Path, clip: Path, words: tuple[str, ...], left: list[str], signal: str
+) -> None:
     """Killed in the middle of writing: what is half goes with the next run; after SIGTERM there is none."""
     (folder,) = folders(tmp_path, clip, 1)
     armed = {"identity": "vedit.media.contract.verify:verify", "mask": "vedit.media.contract.verify:verify"}
@@ -144,7 +155,7 @@ def test_halves_are_cleared(tmp_path: Path, clip: Path, words: tuple[str, ...], 
     moment = (armed | at)[words[0]]
     # Of shots: the third change, behind the file's own name; of the others the first one.
     kill = Run(words=words, folder=folder, kill_at=1, armed=moment, signal=signal)
-    killed, again = run_all([kill, Run(words=words, folder=folder)])
+    killed, again = server.run_all([kill, Run(words=words, folder=folder)])
     if signal == "SIGTERM":
         assert killed.code == 143 and "terminated" in killed.error, killed
         assert killed.names == ["in.mp4"]

@@ -26,6 +26,8 @@ from vedit.render.preview import preview
 from vedit.store.units import work_folder
 from vedit.types import ControlSpec, FrameRange, Shot
 
+pytestmark = pytest.mark.usefixtures("small")
+
 WATER = RestyleOptions(prompt="watercolor painting", quality="draft", steps=2, window=4, overlap=1)
 SKETCH = replace(WATER, prompt="pencil sketch", controls=(ControlSpec(kind="softedge"),))
 THREE = tuple(

@@ -57,6 +57,7 @@ def box_at(number: int, *, margin: int) -> tuple[slice, slice]:
     return slice(top - margin, top + 50 + margin), slice(left - margin, left + 60 + margin)
 
 
+@pytest.mark.usefixtures("small")
 def test_outside_a_moving_box_nothing_changes(clip: Path, tmp_path: Path, written: Callable[..., IntFrames]) -> None:
     got = written(clip, tmp_path / "out.mov", prompt=LOOK, mask=MaskSpec(boxes=MOVING, feather=6))
     change = np.abs(got.astype(int) - frames(clip).astype(int)).max(axis=1)
@@ -67,6 +68,7 @@ def test_outside_a_moving_box_nothing_changes(clip: Path, tmp_path: Path, writte
         assert change[number][box_at(number, margin=-5)].mean() > 4
 
 
+@pytest.mark.usefixtures("small")
 def test_a_mask_of_one_frame_edits_that_frame_alone(
     clip: Path, tmp_path: Path, written: Callable[..., IntFrames]
 ) -> None:
@@ -83,6 +85,7 @@ def test_a_mask_of_one_frame_edits_that_frame_alone(
     assert [number for number in range(FRAMES) if change[number]] == [7]
 
 
+@pytest.mark.usefixtures("small_embedded")
 def test_regions_alone_change_only_themselves(clip: Path, tmp_path: Path, written: Callable[..., IntFrames]) -> None:
     left = MaskSpec(boxes=(KeyedBox(left=0, top=0, width=64, height=HEIGHT),))
     right = MaskSpec(boxes=(KeyedBox(left=112, top=0, width=64, height=HEIGHT),))
@@ -97,6 +100,7 @@ def test_regions_alone_change_only_themselves(clip: Path, tmp_path: Path, writte
     assert np.abs(got - same)[..., 112:].mean() > 1.5 * np.abs(got - same)[..., :64].mean()
 
 
+@pytest.mark.usefixtures("small")
 def test_a_render_goes_on_only_with_the_same_mask(
     clip: Path, tmp_path: Path, written: Callable[..., IntFrames]
 ) -> None:
@@ -140,6 +144,7 @@ def test_whole_shot_maps_steer_and_stop_at_the_cut(clip: Path, tmp_path: Path, m
         assert float(maps.min()) < 0.9, "the picture moves"
 
 
+@pytest.mark.usefixtures("small_embedded")
 def test_control_videos_and_control_masks_reach_the_model(
     clip: Path, tmp_path: Path, written: Callable[..., IntFrames]
 ) -> None:

@@ -149,6 +149,7 @@ def test_a_folder_that_lists_its_words_is_asked_for_them(tmp_path: Path) -> None
         settle(request(NIGHT, model=str(folder)))
 
 
+@pytest.mark.usefixtures("small_embedded")
 def test_an_unknown_word_changes_no_frame_and_makes_nothing_anew(clip: Path, tmp_path: Path) -> None:
     look = replace(NIGHT, prompt="woodcut, night", steps=1)
     asked = replace(request(look, clip), output=tmp_path / "out.mov", frames="#0..#2", keep_work=True)

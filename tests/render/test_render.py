@@ -87,6 +87,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[npt.NDArray[np.integer]]:
     return frames
 
 
+@pytest.mark.usefixtures("small_embedded")
 @pytest.mark.parametrize(
     "look",
     [
@@ -121,6 +122,7 @@ def test_a_range_renders_that_range_alone(clip: Path, tmp_path: Path) -> None:
     assert difference.mean() < 1.5, "strength 0 is the source, encoded once more"
 
 
+@pytest.mark.usefixtures("small")
 def test_nothing_crosses_a_cut(clip: Path, tmp_path: Path, rendered: list[npt.NDArray[np.integer]]) -> None:
     """The second shot's frames are the same, to the last bit, whether or not the first is rendered before it."""
     assert plan(request(clip, tmp_path / "whole.mov")).shots == ((0, CUT), (CUT, FRAMES))
@@ -131,6 +133,7 @@ def test_nothing_crosses_a_cut(clip: Path, tmp_path: Path, rendered: list[npt.ND
     assert np.array_equal(np.concatenate(rendered), whole[CUT:])
 
 
+@pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(("stage", "left"), [("shots", []), ("invert", []), ("write", ["out.mov.vedit"])])
 def test_an_interrupted_render_leaves_its_units_alone(
     clip: Path,
@@ -173,6 +176,7 @@ def test_a_disk_that_is_nearly_full_is_said_first(clip: Path, tmp_path: Path, mo
     assert note.startswith(f"{tmp_path} has 0.0 GB free, the render may need ")
 
 
+@pytest.mark.usefixtures("small")
 def test_preview_is_one_picture_of_each_shot(clip: Path, tmp_path: Path) -> None:
     import cv2
 

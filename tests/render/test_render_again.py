@@ -21,6 +21,8 @@ from vedit.render.settle import make_job
 from vedit.testing.fakes import moving_frames
 from vedit.types import FrameRange, Shot
 
+pytestmark = pytest.mark.usefixtures("small")
+
 OPTIONS = RestyleOptions(prompt="watercolor painting", quality="draft", steps=2, window=3, overlap=1, controls=())
 WINDOWS = 2
 

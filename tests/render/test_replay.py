@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from tests.support.clips import two_shots
-from tests.support.loaded import load_once
+from tests.support.loaded import small_renders
 from tests.support.recording import frames_written
 from vedit.cli import main
 from vedit.media.output import OutputOptions
@@ -23,7 +23,7 @@ from vedit.render import run as render
 from vedit.render.replay import read_replay
 from vedit.thumbnail import png
 
-LOOK = RestyleOptions(prompt="woodcut", steps=1, short_side=128, controls=(), start="noise", seed=3)
+LOOK = RestyleOptions(prompt="woodcut", steps=1, short_side=64, controls=(), start="noise", seed=3)
 NAME = "out.mov.vedit.json"
 Frames = np.ndarray[Any, Any]
 Change = Callable[[dict[str, Any]], object]
@@ -36,9 +36,8 @@ def trusted(path: Path, **_: object) -> None:
 
 @pytest.fixture(scope="module", autouse=True)
 def one_model() -> Any:
-    """Loaded once for all renders of this file."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("vedit.render.prepare.load", load_once)
+    """Loaded once for all renders of this file, which are small."""
+    with small_renders(), pytest.MonkeyPatch.context() as patch:
         patch.setattr("vedit.media.reading.isolate.check_file", trusted)
         yield
 
@@ -307,7 +306,7 @@ def test_other_frames_without_a_reason_are_an_error(folder: Path, capsys: pytest
 
 def test_a_plan_is_rendered_again_with_the_look_of_each_shot(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "plan.toml").write_text(
-        'source = "in.mov"\noutput = "cut.mov"\n[default]\nsteps = 1\nshort_side = 128\ncontrols = "none"\n'
+        'source = "in.mov"\noutput = "cut.mov"\n[default]\nsteps = 1\nshort_side = 64\ncontrols = "none"\n'
         'start = "noise"\n[[shot]]\nnumber = 1\nframes = "#0..#6"\nprompt = "night"\n'
         '[[shot]]\nnumber = 2\nframes = "#6..#10"\n',
         "utf-8",

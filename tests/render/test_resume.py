@@ -19,7 +19,7 @@ import pytest
 import torch
 
 from tests.support.clips import FRAMES, HEIGHT, WIDTH, two_shots
-from tests.support.loaded import load_once
+from tests.support.loaded import load_once, small_renders
 from vedit.errors import InputError, Interrupted, VeditError
 from vedit.media.contract.verify import verify
 from vedit.media.output import OutputOptions
@@ -39,6 +39,8 @@ from vedit.render.settle import make_job
 from vedit.store.computed import ComputedCache
 from vedit.store.units import UnitStore, work_folder
 from vedit.types import ControlSpec, FrameRange, Shot
+
+pytestmark = pytest.mark.usefixtures("small")
 
 OPTIONS = RestyleOptions(prompt="watercolor painting", quality="draft", steps=1, window=4, overlap=1)
 
@@ -60,7 +62,8 @@ def pixels(path: Path) -> np.ndarray[Any, Any]:
 @pytest.fixture(scope="module")
 def undisturbed(clip: Path, tmp_path_factory: pytest.TempPathFactory) -> np.ndarray[Any, Any]:
     output = tmp_path_factory.mktemp("undisturbed") / "out.mov"
-    assert restyle(request(clip, output)).units_kept == 0
+    with small_renders():
+        assert restyle(request(clip, output)).units_kept == 0
     return pixels(output)
 
 
@@ -124,11 +127,13 @@ def test_ctrl_c_finishes_the_unit_in_hand(clip: Path, tmp_path: Path, undisturbe
     output = tmp_path / "out.mov"
     # It presses Ctrl-C itself, once a unit is kept: from outside, a busy machine would let it end before.
     code = (
-        "import os, signal\nfrom vedit.cli import main\nfrom vedit.store.units import UnitStore\n"
+        f"import os, signal, sys\nsys.path.insert(0, {str(Path(__file__).parents[2])!r})\n"
+        "from tests.support.loaded import small_renders\n"
+        "from vedit.cli import main\nfrom vedit.store.units import UnitStore\n"
         "put = UnitStore.put\n"
         "def keep(*args, **named):\n    put(*args, **named)\n"
         "    UnitStore.put = put\n    os.kill(os.getpid(), signal.SIGINT)\n"
-        "UnitStore.put = keep\nmain()\n"
+        "UnitStore.put = keep\nwith small_renders():\n    main()\n"
     )
     command = [sys.executable, "-c", code, "restyle", str(clip), "-o", str(output), "--prompt", OPTIONS.prompt]
     command += ["--quality", "draft", "--steps", "1", "--window", "4"]
@@ -149,11 +154,9 @@ def test_changed_settings_redo_what_they_touch(clip: Path, tmp_path: Path, sampl
     restyle(request(clip, output, keep_work=True))
     whole = len(sampled)
     sampled.clear()
-    # What comes behind the latents needs no sampling.
-    restyle(request(clip, output, keep_work=True, writing=replace(again, preset="web")))
-    restyle(request(clip, output, keep_work=True, writing=again, options=replace(OPTIONS, upscale="lanczos")))
-    # Nor does noise that is not drawn.
-    restyle(request(clip, output, keep_work=True, writing=again, options=replace(OPTIONS, seed=9)))
+    # What comes behind the latents needs no sampling, nor does noise that is not drawn.
+    behind = replace(OPTIONS, upscale="lanczos", seed=9)
+    restyle(request(clip, output, keep_work=True, writing=replace(again, preset="web"), options=behind))
     assert sampled == []
     # A part that ends elsewhere shares the shot that it holds whole.
     restyle(request(clip, output, keep_work=True, writing=again, frames="#6.."))
@@ -323,7 +326,7 @@ def test_tiles_and_offloading_change_little() -> None:
 
     model = load("embedded")
     noise = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0))
-    frames = torch.nn.functional.interpolate(noise, (640, 768), mode="bicubic").clamp(0, 1)  # larger than one tile
+    frames = torch.nn.functional.interpolate(noise, (480, 576), mode="bicubic").clamp(0, 1)  # four tiles
     whole = model.codec.decode(model.codec.encode(frames))
     model.set_memory(batch=1, tiled=True, offloaded=True)
     tiled = model.codec.decode(model.codec.encode(frames))

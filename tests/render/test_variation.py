@@ -28,6 +28,8 @@ from vedit.types import ControlSpec, FrameRange, Shot
 if TYPE_CHECKING:
     from vedit.types import IntFrames
 
+pytestmark = pytest.mark.usefixtures("small")
+
 SHOTS = (
     Shot(number=1, frames=FrameRange(start=0, stop=CUT)),
     Shot(number=2, frames=FrameRange(start=CUT, stop=FRAMES)),
@@ -42,7 +44,7 @@ QUICK: dict[str, Any] = {
     "steps": 2,
     "fixed_point": 1,
     "guidance": 1.0,
-    "short_side": 128,
+    "short_side": 64,
     "window": 3,
     "overlap": 1,
     "frames": PART,

@@ -14,7 +14,6 @@ import pytest
 from click.testing import CliRunner
 
 from tests.support.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
-from tests.support.loaded import load_once
 from tests.support.recording import frames_written
 from vedit import api
 from vedit.cli import main
@@ -22,7 +21,6 @@ from vedit.cli.restyling import chosen
 from vedit.errors import InputError
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.options.table import BOUNDS
-from vedit.render import prepare as restylers
 from vedit.render.variations import Variation, variations
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.types import ControlSpec, FrameRange, Shot
@@ -32,7 +30,7 @@ SETTINGS: dict[str, Any] = {
     "steps": 2,
     "fixed_point": 1,
     "guidance": 1.0,
-    "short_side": 128,
+    "short_side": 64,
     "window": 4,
     "overlap": 1,
     "controls": (ControlSpec(kind="softedge"),),
@@ -50,8 +48,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def wanted(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RenderRequest:
-    monkeypatch.setattr(restylers, "load", load_once)
+def wanted(clip: Path, tmp_path: Path, small: None) -> RenderRequest:
     return api.request(clip, output=tmp_path / "out.mov", **SETTINGS)
 
 
@@ -149,10 +146,7 @@ def test_the_command_of_one_is_what_was_typed(typed: str, variation: float | Non
     assert chosen(shlex.split(typed), made) == shlex.split(words)
 
 
-def test_the_command_line_makes_them_and_says_how_to_go_on(
-    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(restylers, "load", load_once)
+def test_the_command_line_makes_them_and_says_how_to_go_on(clip: Path, tmp_path: Path, small: None) -> None:
     output = tmp_path / "out.mov"
     words = ["restyle", str(clip), "-p", "pencil sketch", "--quality", "draft", "-o", str(output), "--range", "#6..#8"]
     done = CliRunner().invoke(main, [*words, "--count", "2", "--at", "#6", "--json", "-q"])

@@ -112,6 +112,7 @@ def test_deep_and_large_frames_become_small_pictures() -> None:
     assert np.array_equal(decoded(png(small))[0, 0], [255, 128, 255])
 
 
+@pytest.mark.usefixtures("small")
 def test_a_preview_is_a_few_frames_before_and_after(video: Video, clip: Path, tmp_path: Path) -> None:
     told: list[Progress] = []
     before = sorted(clip.parent.iterdir())
@@ -129,6 +130,7 @@ def test_a_preview_is_a_few_frames_before_and_after(video: Video, clip: Path, tm
         video.shots[2].preview(WATER, frames=[2])
 
 
+@pytest.mark.usefixtures("small")
 def test_a_render_changes_the_shots_that_are_named(video: Video, tmp_path: Path) -> None:
     told: list[str] = []
     output = tmp_path / "out.mkv"

@@ -182,7 +182,7 @@ QUICK = RestyleOptions(prompt="pencil sketch", quality="draft", steps=2, window=
 
 
 @pytest.fixture
-def rendered(clip: Path, tmp_path: Path) -> Callable[..., npt.NDArray[Any]]:
+def rendered(clip: Path, tmp_path: Path, small: None) -> Callable[..., npt.NDArray[Any]]:
     def run(name: str, **changes: Any) -> npt.NDArray[Any]:
         options = replace(QUICK, **changes)
         request = RenderRequest(source=clip, options=options, shots=SHOTS, output=tmp_path / name, frames="#0..#7")

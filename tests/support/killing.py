@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
+import tempfile
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import IO
 
 SERVER = Path(__file__).with_name("killing_server.py")
 
@@ -36,20 +39,33 @@ class Ended:
     """In the folder behind it, with those in folders."""
 
 
-def run_all(runs: Sequence[Run]) -> list[Ended]:
-    """The runs one after another, in order."""
-    told = [
-        {
-            "words": list(run.words),
-            "folder": str(run.folder),
-            "kill_at": run.kill_at,
-            "armed": run.armed,
-            "signal": run.signal,
-        }
-        for run in runs
-    ]
-    done = subprocess.run(
-        [sys.executable, str(SERVER)], input=json.dumps(told), capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return [Ended(**entry) for entry in json.loads(done.stdout)]
+class Killing:
+    """The process that runs are forked from, one after another; each begins as the first did."""
+
+    def __init__(self, server: subprocess.Popen[str], errors: IO[str]) -> None:
+        self._server, self._errors = server, errors
+
+    def run_all(self, runs: Sequence[Run]) -> list[Ended]:
+        """The runs one after another, in order."""
+        assert self._server.stdin is not None and self._server.stdout is not None
+        told = [asdict(run) | {"folder": str(run.folder)} for run in runs]
+        self._server.stdin.write(json.dumps(told) + "\n")
+        self._server.stdin.flush()
+        answer = self._server.stdout.readline()
+        if not answer:
+            self._errors.seek(0)
+            raise AssertionError(f"the server ended: {self._errors.read()}")
+        return [Ended(**entry) for entry in json.loads(answer)]
+
+
+@contextmanager
+def killing() -> Generator[Killing]:
+    """A server for as long as the context lasts: what all runs need is loaded once."""
+    with (
+        tempfile.TemporaryFile("w+") as errors,
+        subprocess.Popen(
+            [sys.executable, str(SERVER)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True
+        ) as server,
+    ):
+        yield Killing(server, errors)  # leaving closes its input, and it ends
+    assert server.returncode == 0

@@ -13,31 +13,43 @@ from typing import Any
 
 
 def main() -> None:
+    import cv2
+
     from vedit.cli.app import main as command
+    from vedit.sample_clip.clip import sample_frames
 
-    for name in ("vedit.render.run", "vedit.control_maps.export", "vedit.masks.export"):
+    # What the commands import only when they come to it is here for all forks as well.
+    for name in ("vedit.render.run", "vedit.models.families.sd", "vedit.control_maps.export", "vedit.masks.export"):
         importlib.import_module(name)
+    cv2.setNumThreads(0)  # a fork would not have its threads
+    next(sample_frames(1))  # paints the picture of the sample clip, which takes seconds
 
-    found: list[dict[str, Any]] = []
-    for run in json.load(sys.stdin):
-        with tempfile.TemporaryFile("w+") as errors:
-            child = os.fork()
-            if child == 0:
-                os.chdir(run["folder"])
-                os.dup2(errors.fileno(), 2)
-                os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-                # No process of its own for each file that is opened: a fork of this one is quicker.
-                setattr(importlib.import_module("vedit.media.reading.isolate"), "check_file", unchecked)  # noqa: B010
-                if run["kill_at"] is not None:
-                    arm(run["armed"], run["kill_at"], getattr(signal, run["signal"]))
-                code = command(run["words"], standalone_mode=False)
-                sys.stderr.flush()
-                os._exit(code)
-            _, status = os.waitpid(child, 0)
-            errors.seek(0)
-            names = sorted(str(path.relative_to(run["folder"])) for path in Path(run["folder"]).rglob("*"))
-            found.append({"code": os.waitstatus_to_exitcode(status), "error": errors.read(), "names": names})
-    json.dump(found, sys.stdout)
+    # One line asks for some runs, one line tells how they ended.
+    while asked := sys.stdin.readline():
+        sys.stdout.write(json.dumps([ended(command, run) for run in json.loads(asked)]) + "\n")
+        sys.stdout.flush()
+
+
+def ended(command: Any, run: dict[str, Any]) -> dict[str, Any]:
+    """How a run in a fork of this process ended."""
+    with tempfile.TemporaryFile("w+") as errors:
+        child = os.fork()
+        if child == 0:
+            os.chdir(run["folder"])
+            os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+            os.dup2(errors.fileno(), 2)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            # No process of its own for each file that is opened: a fork of this one is quicker.
+            setattr(importlib.import_module("vedit.media.reading.isolate"), "check_file", unchecked)  # noqa: B010
+            if run["kill_at"] is not None:
+                arm(run["armed"], run["kill_at"], getattr(signal, run["signal"]))
+            code = command(run["words"], standalone_mode=False)
+            sys.stderr.flush()
+            os._exit(code)
+        _, status = os.waitpid(child, 0)
+        errors.seek(0)
+        names = sorted(str(path.relative_to(run["folder"])) for path in Path(run["folder"]).rglob("*"))
+        return {"code": os.waitstatus_to_exitcode(status), "error": errors.read(), "names": names}
 
 
 def unchecked(*_: object, **__: object) -> None:

@@ -1,12 +1,21 @@
-"""The embedded model, loaded once for tests that render many times."""
+"""Models loaded once for tests that render many times."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
+import pytest
+
+from vedit.models.facts import traits_of
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
+from vedit.options.request import QUALITIES
+from vedit.testing.tiny_sd import write_tiny_sd
 
 
 def load_once(name: str, *, device: str, controls: tuple[str, ...], controlnets: Mapping[str, str]) -> SDModel:
@@ -18,3 +27,35 @@ def load_once(name: str, *, device: str, controls: tuple[str, ...], controlnets:
 @cache
 def _loaded(device: str, controls: tuple[str, ...]) -> SDModel:
     return load_sd("embedded", device=device, controls=controls)
+
+
+def load_tiny(name: str, *, device: str, controls: tuple[str, ...], controlnets: Mapping[str, str]) -> SDModel:
+    """In place of `vedit.models.load.load`: random weights under the name that is asked for, where no look matters.
+
+    A render takes less than half the time. There is no fast tier.
+    """
+    assert not controlnets
+    return replace(_loaded_tiny(device, controls), name=name, traits=traits_of(name))
+
+
+@cache
+def _loaded_tiny(device: str, controls: tuple[str, ...]) -> SDModel:
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        return load_sd(str(write_tiny_sd(Path(folder) / "tiny")), device=device, controls=controls)
+
+
+@contextmanager
+def small_frames() -> Generator[None]:
+    """Renders may be as small as `short_side` allows, and drafts are: for tests in which no look matters."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vedit.models.families.stable_diffusion.MINIMUM_SIDE", 64)
+        patch.setitem(QUALITIES, "draft", replace(QUALITIES["draft"], short_side=64))
+        yield
+
+
+@contextmanager
+def small_renders() -> Generator[None]:
+    """Small frames by `load_tiny`: a draft takes a sixth of the time of the embedded model's."""
+    with small_frames(), pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vedit.render.prepare.load", load_tiny)
+        yield

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy.typing as npt
 import pytest
 
 from tests.support.clips import CUT, FRAMES
+from tests.support.loaded import small_frames
 from tests.support.recording import frames_written
 from tests.support.tiers import SCHEDULES, write_tier
 from vedit.errors import Interrupted, ModelError
@@ -29,7 +30,7 @@ from vedit.store.units import work_folder
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.types import FrameRange, Shot
 
-DRAFT = RestyleOptions(prompt="night", quality="draft", short_side=128, window=6, overlap=0)
+DRAFT = RestyleOptions(prompt="night", quality="draft", short_side=64, window=6, overlap=0)
 STANDARD = replace(DRAFT, quality="standard", steps=1)
 """Which no tier serves, as it names its steps."""
 FOUR = (851, 638, 426, 213)
@@ -37,6 +38,12 @@ SHOTS = tuple(
     Shot(number=number, frames=FrameRange(start=start, stop=stop))
     for number, (start, stop) in enumerate([(0, CUT), (CUT, FRAMES)], start=1)
 )
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small() -> Iterator[None]:
+    with small_frames():
+        yield
 
 
 @pytest.fixture(scope="module")

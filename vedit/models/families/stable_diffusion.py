@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from vedit.models.family import Model
     from vedit.models.source import ModelSource
 
-_MINIMUM_SIDE = 128
+MINIMUM_SIDE = 128
 _PUBLISHED = {SD15.base: Sizes(unet=SD15_UNET, vae=SD15_VAE, text_encoder=SD15_TEXT)}
 
 
@@ -54,7 +54,7 @@ class StableDiffusion:
         taught = base is not None and base.is_dir() and is_few_step(base)
         return Traits(
             size_multiple=_size_multiple(base),
-            minimum_side=_MINIMUM_SIDE,
+            minimum_side=MINIMUM_SIDE,
             guidance=1.25 if listed else 1.0 if taught else 7.0,
             qualities=QUALITIES,
             control_kinds=() if base is None else tuple(own_controlnets(base)),
