@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -58,9 +59,15 @@ def small() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_sd(tmp_path_factory.mktemp("whole") / "model")
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return write_tiny_sd(tmp_path / "model")
+def folder(whole: Path, tmp_path: Path) -> Path:
+    """A copy, to spoil."""
+    return Path(shutil.copytree(whole, tmp_path / "model"))
 
 
 @pytest.fixture(scope="module")
