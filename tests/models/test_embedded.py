@@ -12,6 +12,7 @@ from vedit.embedded import FOLDER
 from vedit.models.source import DRAWN_FOLDER
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile
+from vedit.testing.contracts import check_family
 
 LIMIT_BYTES, DRAWN_BYTES = 32_000_000, 5_000_000
 """Of the model, and of the weights for the looks that they alone draw."""
@@ -139,3 +140,7 @@ def test_controls_say_what_they_take() -> None:
         tile(torch.zeros(3, 8, 8))
     with pytest.raises(ValueError, match="factor is 0"):
         tile(torch.zeros(1, 3, 8, 8), factor=0)
+
+
+def test_it_keeps_the_contract_of_families() -> None:
+    check_family("embedded")

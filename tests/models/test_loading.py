@@ -27,7 +27,8 @@ def test_a_folder_brings_its_control_branches_by_kind(folder: Path) -> None:
     wanted = load_file(folder / "controlnet_1" / "diffusion_pytorch_model.safetensors")
     own = model.denoiser.controlnets["softedge"].state_dict()
     assert all(torch.equal(own[name], tensor) for name, tensor in wanted.items())
-    assert traits_of(str(folder)).size_multiple == 16
+    traits = traits_of(str(folder))
+    assert (traits.size_multiple, traits.factors) == (16, model.codec.factors)
 
 
 def test_a_control_branch_can_come_from_elsewhere(folder: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ParamSpec
 
 from vedit.errors import ModelError
 from vedit.models.check import checked
@@ -13,6 +14,8 @@ from vedit.models.claimed import family_at
 if TYPE_CHECKING:
     from vedit.models.families.sd import SDModel
     from vedit.models.family import Model
+
+Loads = ParamSpec("Loads")
 
 
 def load(
@@ -43,23 +46,19 @@ def load(
     return family.load(source, name=name, device=device, controls=controls, fast=fast, precision=precision)
 
 
-def load_sd(
-    name: str,
-    *,
-    device: str = "cpu",
-    controls: tuple[str, ...] = (),
-    controlnets: Mapping[str, str] | None = None,
-    fast: bool = True,
-    precision: str | None = None,
-) -> SDModel:
-    """Load a model of the Stable Diffusion layout, for who works on its networks; see `load`.
+def _of_sd(load: Callable[Loads, Model]) -> Callable[Loads, SDModel]:
+    @wraps(load)
+    def load_sd(*args: Loads.args, **settings: Loads.kwargs) -> SDModel:
+        from vedit.models.families.sd import SDModel
 
-    Raises:
-        ModelError: it is of another family.
-    """
-    from vedit.models.families.sd import SDModel
+        model = load(*args, **settings)
+        if not isinstance(model, SDModel):
+            remedy = "use a model of that layout"
+            raise ModelError(f"{model.name} has no UNet of the Stable Diffusion layout", remedy=remedy)
+        return model
 
-    model = load(name, device=device, controls=controls, controlnets=controlnets, fast=fast, precision=precision)
-    if not isinstance(model, SDModel):
-        raise ModelError(f"{name} has no UNet of the Stable Diffusion layout", remedy="use a model of that layout")
-    return model
+    return load_sd
+
+
+load_sd = _of_sd(load)
+"""`load` for who works on the networks of the Stable Diffusion layout. Raises ModelError for another family's model."""

@@ -22,6 +22,7 @@ from vedit.latent_shape import ScaleFactors
 from vedit.models.distilled import SETTINGS, DistilledWeights, Schedule, distilled_in, serving
 from vedit.models.facts import known_words
 from vedit.models.families.modules import ModuleOffload, weights_digest
+from vedit.models.families.sd_configs import cell_of
 from vedit.models.families.sd_controls import ControlBranches, ignores_text
 from vedit.models.families.sd_files import Components, Target, load_components
 from vedit.models.family import Adapters, Traits
@@ -214,8 +215,7 @@ class SDCodec:
     @property
     def factors(self) -> ScaleFactors:
         """A latent for each frame."""
-        channels = self.vae.config.get("block_out_channels") or self.vae.config["encoder_block_out_channels"]
-        side = 2 ** (len(channels) - 1)
+        side = cell_of(self.vae.config)
         return ScaleFactors(height=side, width=side)
 
     @property

@@ -133,3 +133,8 @@ def prediction_of(path: Path) -> str | None:
 def has_scheduler_beside(path: Path) -> bool:
     """Whether the noise schedule of a single file lies in the folder named like it."""
     return (path.with_suffix("") / "scheduler" / "scheduler_config.json").is_file()
+
+
+def cell_of(vae: Mapping[str, Any]) -> int:
+    """Pixels to a latent cell along each side, by an autoencoder's config."""
+    return 2 ** (len(vae.get("block_out_channels") or vae["encoder_block_out_channels"]) - 1)

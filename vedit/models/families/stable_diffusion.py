@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.errors import ModelError
+from vedit.latent_shape import ScaleFactors
 from vedit.models.branches import own_controlnets
 from vedit.models.check import check_parts
 from vedit.models.configs import read_config
+from vedit.models.families.sd_configs import cell_of
 from vedit.models.family import Traits
 from vedit.models.identify import is_few_step, notes_of
 from vedit.models.prompt_room import tokens_read, words_cut
@@ -52,11 +54,13 @@ class StableDiffusion:
         listed = base is not None and (base / LOOKS).is_file()
         # What a distilled model was taught has guidance in it.
         taught = base is not None and base.is_dir() and is_few_step(base)
+        cell, halvings = _sides(base)
         return Traits(
-            size_multiple=_size_multiple(base),
+            size_multiple=cell * 2**halvings,
             minimum_side=MINIMUM_SIDE,
             guidance=1.25 if listed else 1.0 if taught else 7.0,
             qualities=QUALITIES,
+            factors=ScaleFactors(height=cell, width=cell),
             control_kinds=() if base is None else tuple(own_controlnets(base)),
         )
 
@@ -106,15 +110,16 @@ class StableDiffusion:
         )
 
 
-def _size_multiple(base: Path | None) -> int:
-    """From a folder's configs, else 64, which holds for all of the SD 1.x layout (8 of the autoencoder, three halvings
-    of the UNet)."""
+def _sides(base: Path | None) -> tuple[int, int]:
+    """Pixels to a cell of the autoencoder, and how often the UNet halves cells.
+
+    From a folder's configs, else what all of the SD 1.x layout has.
+    """
     configs = [] if base is None else [base / part / "config.json" for part in ("unet", "vae")]
     if not configs or not all(config.is_file() for config in configs):
-        return 64
+        return 8, 3
     unet, vae = (read_config(config, part) for config, part in zip(configs, ("unet", "vae"), strict=True))
-    blocks = vae.get("block_out_channels") or vae["encoder_block_out_channels"]
-    return 2 ** (len(blocks) - 1) * 2 ** (len(unet["block_out_channels"]) - 1)
+    return cell_of(vae), len(unet["block_out_channels"]) - 1
 
 
 FAMILY = StableDiffusion()
