@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
 
 import click
 import pytest
 from click.testing import CliRunner
 
-from vedit.cli.shared_options import output_choices, output_options
+from vedit.cli.shared_options import writing_options
 from vedit.media.output import OutputOptions
 
 
@@ -17,9 +16,9 @@ def parsed(*arguments: str) -> OutputOptions:
     found: list[OutputOptions] = []
 
     @click.command()
-    @output_options
-    def command(**writing: Any) -> None:
-        found.append(output_choices(**writing))
+    @writing_options
+    def command(writing: OutputOptions) -> None:
+        found.append(writing)
 
     CliRunner().invoke(command, arguments, catch_exceptions=False, standalone_mode=False)
     return found[0]

@@ -15,11 +15,12 @@ from click.testing import CliRunner
 
 from vedit.cli import main
 from vedit.cli.mask_params import mask_choices, region_choices
-from vedit.errors import InputError
+from vedit.errors import InputError, MediaError
 from vedit.masks.export import write_mattes
 from vedit.media.reading.read import open_video
 from vedit.media.reading.sequence import find_sequence
-from vedit.options.masks import KeyedBox, MaskSpec, parse_region
+from vedit.options.masks import KeyedBox, KeyedFile, MaskSpec, parse_region
+from vedit.options.source import SourceOptions
 from vedit.types import FrameRange
 
 TIMES = (0, 40, 80, 130, 160, 240)
@@ -172,3 +173,31 @@ def test_the_picture_is_none_of_the_mattes(source: Path, tmp_path: Path) -> None
 def test_a_folder_that_is_not_there_is_named(source: Path, tmp_path: Path, name: str) -> None:
     with pytest.raises(InputError, match=r"the folder .*absent does not exist"):
         write_mattes(source, BOX, tmp_path / "absent" / name)
+
+
+def test_mattes_of_a_mask_that_has_changed_are_not_kept(source: Path, tmp_path: Path) -> None:
+    """Of a pattern, which is no file itself, it is the pictures that count."""
+    for number in range(6):
+        cv2.imwrite(str(tmp_path / f"m_{number:04d}.png"), np.zeros((48, 64), np.uint8))
+    spec = MaskSpec(files=(KeyedFile(path=tmp_path / "m_%04d.png"),))
+    write_mattes(source, spec, tmp_path / "matte.mkv")
+    again = write_mattes(source, spec, tmp_path / "matte.mkv")
+    assert any("is kept" in note for note in again.notes)
+    cv2.imwrite(str(tmp_path / "m_0003.png"), np.full((48, 64), 255, np.uint8))
+    with pytest.raises(InputError, match=r"matte\.mkv"):
+        write_mattes(source, spec, tmp_path / "matte.mkv")
+    done = write_mattes(source, spec, tmp_path / "matte.mkv", overwrite=True)
+    assert done.areas[3] == 1
+
+
+def test_mattes_of_another_track_are_not_kept(source: Path, tmp_path: Path) -> None:
+    write_mattes(source, BOX, tmp_path / "matte.mkv", reading=SourceOptions(track=0))
+    with pytest.raises(InputError, match=r"matte\.mkv"):
+        write_mattes(source, BOX, tmp_path / "matte.mkv")
+
+
+def test_a_mask_file_that_is_not_there_is_named(source: Path, tmp_path: Path) -> None:
+    for name in ("no.png", "no_%04d.png"):
+        with pytest.raises((InputError, MediaError), match="no"):
+            write_mattes(source, MaskSpec(files=(KeyedFile(path=tmp_path / name),)), tmp_path / "matte.mkv")
+    assert not (tmp_path / "matte.mkv").exists()

@@ -52,7 +52,7 @@ def checked(called: Called, *, known_as: str | None = None, bounds: Mapping[str,
     maker = cast("Any", called)
     # A maker that a dataclass has written takes what its fields hold, whichever module declares them.
     hinted = maker if "__dataclass_params__" in vars(maker) else maker.__init__
-    own = bounds_of(called) if bounds is None and "__dataclass_fields__" in dir(called) else bounds
+    own = bounds_of(called) if bounds is None and hasattr(called, "__dataclass_fields__") else bounds
     maker.__init__ = _checking(maker.__init__, known_as or maker.__qualname__, own or {}, hinted)
     return cast("Called", called)
 

@@ -23,7 +23,7 @@ from vedit.checks.structured import read_toml
 from vedit.cli import params
 from vedit.cli.controlnets import controlnets
 from vedit.errors import InputError
-from vedit.options.look_schema import Key, check_table
+from vedit.options.look_schema import Key, check_table, key_of
 from vedit.options.table import HOLDERS
 
 PREFIX = "VEDIT_"
@@ -136,22 +136,13 @@ def restyle_keys() -> tuple[dict[str, Key], frozenset[str]]:
     from vedit.cli.restyle_options import restyle_options
 
     options = option_keys(click.command()(restyle_options(_nothing)))
-    return {key: _key_of(options[key]) for key in SETTINGS}, frozenset(options) - set(SETTINGS)
+    quiet = Key(kind="boolean", about=options["quiet"].help or "")
+    keys = {key: key_of(one) for key, one in _ONCE.items()} | {"quiet": quiet}
+    return keys, frozenset(options) - set(SETTINGS)
 
 
 def _nothing(**_: object) -> None:
     """What has the options alone."""
-
-
-def _key_of(option: click.Option) -> Key:
-    kind, about = option.type, option.help or ""
-    if option.is_flag:
-        return Key(kind="boolean", about=about)
-    if isinstance(kind, (click.IntRange, click.FloatRange)):
-        number: Literal["integer", "number"] = "integer" if isinstance(kind, click.IntRange) else "number"
-        return Key(kind=number, about=about, minimum=kind.min, maximum=kind.max)
-    choices = tuple(map(str, cast("click.Choice[str]", kind).choices)) if isinstance(kind, click.Choice) else ()
-    return Key(kind="text", about=about, choices=choices, several=option.multiple)
 
 
 def _from_file() -> dict[str, Setting]:

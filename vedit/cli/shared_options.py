@@ -8,7 +8,7 @@ from typing import Any
 from vedit.checks.setting import settings_of
 from vedit.cli import params
 from vedit.cli.grouped import option
-from vedit.cli.setting_options import Command, decorated, gathered, held, option_of, options_of, values_of
+from vedit.cli.setting_options import gathered, held, option_of, options_of, values_of
 from vedit.media.output import OutputOptions
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.options.source import SourceOptions
@@ -47,13 +47,8 @@ job_options = held(
 """`job: dict`, what `RenderRequest` holds beside the source, its look and what is written."""
 
 
-def output_options(command: Command) -> Command:
-    """Decorate a command with every option of `OutputOptions`; its parameters go to `output_choices`."""
-    return decorated(command, options_of(OutputOptions))
-
-
 def output_choices(**values: Any) -> OutputOptions:
-    """The values of the options that `output_options` adds."""
+    """The values of the options of `OutputOptions`."""
     return OutputOptions(**values_of(OutputOptions, values))
 
 

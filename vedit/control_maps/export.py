@@ -24,7 +24,7 @@ from vedit.media.output import OutputOptions, PresetName
 from vedit.media.reading.read import open_video
 from vedit.media.reading.reader import VideoReader
 from vedit.media.reading.sequence import DEFAULT_RATE, split_counter
-from vedit.media.writing.by_product import BY_PRODUCT, ByProduct, by_product, is_kept, plan_data
+from vedit.media.writing.by_product import BY_PRODUCT, ByProduct, by_product, hash_of_clip, is_kept, plan_data
 from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.write import VideoWriter
 from vedit.options.source import SourceOptions
@@ -103,7 +103,8 @@ def write_controls(
         sheet = Path(output) / f"{title_of(source)}.controls.png"
     options = replace(BY_PRODUCT, overwrite=overwrite, preset=preset, interlaced=reading.interlaced)
     facts = {"frames": frames, "side": short_side, "preset": preset}
-    products = {out: _product(out, needs[out.kind], source, options, reading, facts) for out in outputs}
+    digest = hash_of_clip(source)
+    products = {out: _product(out, needs[out.kind], digest, options, reading, facts) for out in outputs}
     check_places(products, sheet, source, overwrite=overwrite, makes_folders=in_folder)
     with ExitStack() as stack:
         if in_folder:
@@ -133,7 +134,7 @@ def write_controls(
 def _product(
     out: MapOutput,
     needs: Needs,
-    source: Path,
+    source_sha256: str,
     options: OutputOptions,
     reading: SourceOptions,
     facts: Mapping[str, object],
@@ -142,7 +143,7 @@ def _product(
     return by_product(
         "controls",
         out.path,
-        source=source,
+        source_sha256=source_sha256,
         facts={
             **facts,
             "maps": out.kind,

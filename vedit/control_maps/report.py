@@ -12,14 +12,15 @@ from vedit.control_maps.listing import KindInfo, describe_kind
 from vedit.control_maps.measure import ShotFigures, measure_depth, measure_pictures
 from vedit.control_maps.suitability import ControlWarning, warnings_of
 from vedit.geometry import fit, working_fit
-from vedit.masks import MatteSource, area, open_mattes
+from vedit.masks import area, open_mattes
+from vedit.masks.source import masked_clip
 from vedit.media.reading.reader import VideoReader
 from vedit.options.masks import MaskSpec
 from vedit.options.source import SourceOptions
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course, evenly
 from vedit.registry.preprocessors import described
-from vedit.shots.clip_part import AS_IT_IS, admit_source, open_part, open_source
+from vedit.shots.clip_part import AS_IT_IS, admit_source, open_part
 from vedit.types import FrameRange, Shot
 from vedit.weights.store import info, terms
 
@@ -97,14 +98,7 @@ def check_controls(
         clip = stack.enter_context(open_part(source, frames, reading))
         mattes = None
         if mask is not None:
-            masked = MatteSource(
-                metadata=clip.metadata,
-                index=clip.index,
-                shots=clip.shots,
-                frames=clip.frames,
-                reopen=lambda: open_source(source, reading),
-            )
-            mattes = stack.enter_context(open_mattes(mask, masked))
+            mattes = stack.enter_context(open_mattes(mask, masked_clip(clip, source, reading)))
         course = Course(on_progress)
         course.expect(evenly(len(clip.frames), {"check": 1.0}))
         reports: list[ShotReport] = []

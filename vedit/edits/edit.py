@@ -61,8 +61,8 @@ class Edit(RestyleOptions):
             source_prompt: what the source shows, in words; the inversion runs under it.
             strength: 0 to 1: how much is regenerated; 0 is the source.
             guidance: 0 to 100: how strictly the prompt is followed; 1 is without guidance; None is the model's own.
-            controls: what keeps the structure; 'none' for no control; as specifications or as --control has them
-                ("softedge:0.8@0-0.6"), () for none; None is tile, softedge.
+            controls: what keeps the structure; as specifications or as --control has them ("softedge:0.8@0-0.6"), ()
+                for none; None is tile, softedge.
             keep: "structure", "motion" or "faces": what the result holds on to: controls by intent; instead of
                 controls.
             mask: where the picture changes; a specification, or a file as --mask has it; None is everywhere.
@@ -81,8 +81,8 @@ class Edit(RestyleOptions):
             start: "inversion" or "noise": where the trajectory begins: the inverted source, or the source plus noise of
                 the seed.
             cross_frame: frames attend to the shot's first.
-            anchor: a frame in whatever shot whose look the shots share, as seconds (12.5), timecode or #48; None is
-                each shot has a look to itself.
+            anchor: a frame in whatever shot whose look the shots share, as seconds (12.5), timecode or #48; a text:
+                "12.5", "#48"; None is each shot has a look to itself.
             batch: 1 to 1000000: frames per network call: memory and speed, and the frames by a level at most.
             window: 1 to 1000000: frames sampled together; decides the frames, like the seed.
             overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or

@@ -14,11 +14,12 @@ from vedit.display.contact_sheet import check_sheet, is_sheet
 from vedit.errors import InputError, MediaError
 from vedit.masks.mattes import SourceMattes, area, open_mattes
 from vedit.masks.sheet import MatteSheet
-from vedit.masks.source import MatteSource
+from vedit.masks.source import masked_clip
+from vedit.masks.subjects import segmenters
 from vedit.media.color.convert import BT709
 from vedit.media.output import CodecName, OutputOptions, PresetName
 from vedit.media.writing.atomic import stamp
-from vedit.media.writing.by_product import BY_PRODUCT, ByProduct, by_product, is_kept, plan_data
+from vedit.media.writing.by_product import BY_PRODUCT, ByProduct, by_product, hash_of_clip, is_kept, plan_data
 from vedit.media.writing.containers import container_for
 from vedit.media.writing.output_plan import check_output, plan_output
 from vedit.media.writing.output_spec import OutputSpec
@@ -29,8 +30,9 @@ from vedit.options.source import SourceOptions
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.progress.course import Course, evenly
 from vedit.ranges import full_scale, to_integer
-from vedit.shots.clip_part import AS_IT_IS, ClipPart, admit_source, open_part, open_source
+from vedit.shots.clip_part import AS_IT_IS, ClipPart, admit_source, open_part
 from vedit.types import ColorTags, FrameRange, Shot
+from vedit.weights.store import identity
 
 if TYPE_CHECKING:
     import torch
@@ -99,7 +101,15 @@ def write_mattes(
     options = replace(BY_PRODUCT, codec=codec, preset=preset, overwrite=overwrite, interlaced=reading.interlaced)
     product = None
     if output is not None:
-        facts = {"alpha": alpha, "frames": frames, "codec": codec, "preset": preset, "rate": reading.rate}
+        facts: dict[str, object] = {
+            "alpha": alpha,
+            "frames": frames,
+            "codec": codec,
+            "preset": preset,
+            "rate": reading.rate,
+        }
+        if reading.track is not None:
+            facts["track"] = reading.track
         product = _product(output, spec, source, options, facts)
         check_output(output, source, product.options)
     if preview is not None:
@@ -109,7 +119,7 @@ def write_mattes(
         plan = None if product is None else plan_mattes(product, clip, alpha=alpha)
         if preview is not None and plan is not None and plan.takes(preview):
             raise InputError(f"{preview} is one of the mattes", remedy="give the picture another name")
-        masked = _masked(clip, source, reading)
+        masked = masked_clip(clip, source, reading)
         mattes = stack.enter_context(open_mattes(spec, masked))
         kept = plan is not None and is_kept(plan)
         writer = None if plan is None or kept else stack.enter_context(VideoWriter(plan))
@@ -140,10 +150,24 @@ def write_mattes(
 def _product(
     output: Path, spec: MaskSpec, source: Path, options: OutputOptions, facts: Mapping[str, object]
 ) -> ByProduct:
-    """The mattes, known again by the mask, what is in its files, and all that was asked for."""
-    content = [source_hash(file.path)[0] for file in spec.files if file.path.exists()]
-    facts = {**facts, "mask": repr(spec), "files": content, "fields": options.interlaced}
-    return by_product("mask", output, source=source, facts=facts, options=options)
+    """The mattes, known again by the mask, what is in its files, its weights, and all that was asked for."""
+    weights = {name: identity(name) for name in segmenters(spec)}
+    facts = {
+        **facts,
+        "mask": repr(spec),
+        "files": [_content(file.path) for file in spec.files],
+        "fields": options.interlaced,
+        **({"weights": weights} if weights else {}),
+    }
+    return by_product("mask", output, source_sha256=hash_of_clip(source), facts=facts, options=options)
+
+
+def _content(file: Path) -> str | None:
+    """SHA-256 of a mask's file, or of all pictures of its pattern; None where there is none, as its opening says."""
+    try:
+        return source_hash(file)[0]
+    except OSError:
+        return None
 
 
 def _check_preview(preview: Path, source: Path, *, overwrite: bool) -> None:
@@ -151,18 +175,6 @@ def _check_preview(preview: Path, source: Path, *, overwrite: bool) -> None:
     check_sheet(preview)
     drawn = filter(None, (stamp(preview),)) if is_sheet(preview) else ()
     check_target(preview, source, overwrite=overwrite, replaces=tuple(drawn))
-
-
-def _masked(clip: ClipPart, source: Path, reading: SourceOptions) -> MatteSource:
-    """The clip as masks see it."""
-    return MatteSource(
-        metadata=clip.metadata,
-        index=clip.index,
-        shots=clip.shots,
-        frames=clip.frames,
-        reopen=lambda: open_source(source, reading),
-        allow_huge=reading.allow_huge,
-    )
 
 
 def _matted(

@@ -11,11 +11,16 @@ import numpy as np
 
 from vedit.errors import InputError
 from vedit.media.timecode import parse_moment
+from vedit.shots.clip_part import open_source
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import numpy.typing as npt
 
     from vedit.media.reading.reader import VideoReader
+    from vedit.options.source import SourceOptions
+    from vedit.shots.clip_part import ClipPart
     from vedit.types import Clip, FrameIndex, FrameRange, Shot, VideoMetadata
 
     Plane = npt.NDArray[np.floating[Any]]
@@ -71,6 +76,18 @@ class MatteSource:
                 remedy="give a moment inside the part, or widen --range",
             )
         return frame
+
+
+def masked_clip(clip: ClipPart, source: Path, reading: SourceOptions) -> MatteSource:
+    """An open part of a clip as masks see it."""
+    return MatteSource(
+        metadata=clip.metadata,
+        index=clip.index,
+        shots=clip.shots,
+        frames=clip.frames,
+        reopen=lambda: open_source(source, reading),
+        allow_huge=reading.allow_huge,
+    )
 
 
 class Layer(Protocol):

@@ -21,9 +21,19 @@ if TYPE_CHECKING:
 
     from vedit.masks.propagated import Key
     from vedit.masks.source import MatteSource, Plane
-    from vedit.options.masks import KeyedBox, KeyedPoint
+    from vedit.options.masks import KeyedBox, KeyedPoint, MaskSpec
     from vedit.preprocessors.subject import SubjectPrompt
     from vedit.types import FrameRange, Shot
+
+
+def segmenters(*masks: MaskSpec) -> tuple[str, ...]:
+    """The weights that find and follow the subjects of masks, by name; none where no mask has a subject."""
+    worded = any(mask.subject or mask.background for mask in masks)
+    if not worded and not any(mask.points for mask in masks):
+        return ()
+    from vedit.preprocessors import subject_sam2, subject_words
+
+    return (subject_sam2.WEIGHTS, *([subject_words.WEIGHTS] if worded else []))
 
 
 class SubjectLayer:

@@ -91,7 +91,7 @@ class Look:
     controls: tuple[ControlSpec, ...] = setting(
         DEFAULT_CONTROLS,
         About(
-            "What keeps the structure; 'none' for no control.",
+            "What keeps the structure.",
             stage="look",
             metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
             option="control",
@@ -100,6 +100,8 @@ class Look:
             once=True,
             host=True,
             unset="tile, softedge",
+            cli="'none' for no control",
+            plan="'none' for no control",
             easier="Sequence[ControlSpec | str] | None",
             python='as specifications or as --control has them ("softedge:0.8@0-0.6"), () for none',
         ),
@@ -277,6 +279,7 @@ class Consistency:
             metavar="TIME",
             common=True,
             unset="each shot has a look to itself",
+            python='a text: "12.5", "#48"',
         ),
     )
     batch: int = setting(

@@ -26,5 +26,5 @@ BOUNDS: Mapping[str, Bound] = MappingProxyType(
 
 
 def setting_of(options: type, name: str) -> Setting:
-    """A setting by the name of its field. Raises StopIteration where there is none of this name."""
-    return next(one for one in settings_of(options) if one.name == name)
+    """A setting by the name of its field. Raises KeyError where there is none of this name."""
+    return {one.name: one for one in settings_of(options)}[name]

@@ -142,7 +142,8 @@ def decoded(
         job: what is rendered.
         restyler: from `prepare`.
         part: the latents.
-        source: the part's frames (T, 3, H, W), which are encoded where the latents come without the source's.
+        source: the part's frames (T, 3, H, W), which are encoded where the latents come without the source's: units of
+            the first version, which knew models of a latent a frame alone.
     """
     codec, device = restyler.model.codec, restyler.model.device
 
@@ -155,7 +156,10 @@ def decoded(
     earlier = part.before
     result = pictures(part.latents.data, None if earlier is None else earlier.data)
     # What the result is compared with at full size went through the autoencoder too: its blur is no part of the change.
-    encoded = codec.encode(source.to(device)) if part.latents.source is None else part.latents.source
+    encoded = part.latents.source
+    if encoded is None:
+        assert codec.factors.frame_by_frame
+        encoded = codec.encode(source.to(device))
     return pictures(encoded, None if earlier is None else earlier.source), result
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, cast
 
+from vedit.masks.subjects import segmenters
 from vedit.models.digests import identity
 from vedit.models.distilled import distilled_for
 from vedit.models.source import TIER_FOLDERS
@@ -15,10 +16,7 @@ from vedit.weights.store import find
 from vedit.weights.store import identity as identity_of_weights
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from vedit.options.masks import MaskSpec
-    from vedit.options.request import RenderRequest, RestyleOptions
+    from vedit.options.request import RenderRequest
 
 
 def weights_of(request: RenderRequest) -> dict[str, object]:
@@ -40,7 +38,8 @@ def weights_of(request: RenderRequest) -> dict[str, object]:
         names = needs_of(kind).weights
         if names:
             told[f"maps of {kind}"] = made_by(kind) if all(map(find, names)) else None
-    for name in dict.fromkeys(name for options in looks for name in _segmenters(options)):
+    masks = [mask for options in looks for mask in (options.mask, *(region.mask for region in options.regions)) if mask]
+    for name in segmenters(*masks):
         told[f"masks by {name}"] = identity_of_weights(name)
     return told
 
@@ -54,14 +53,3 @@ def same_weights(recorded: object, now: Mapping[str, object]) -> bool:
         # Where one is there at all, it is on this machine: with and without it are two results.
         return False
     return all(told.get(part) in (None, value) for part, value in now.items() if value is not None)
-
-
-def _segmenters(options: RestyleOptions) -> Sequence[str]:
-    """The weights that find and follow the subjects of masks."""
-    masks: list[MaskSpec] = [*([options.mask] if options.mask else []), *(region.mask for region in options.regions)]
-    if not any(mask.subject or mask.background or mask.points for mask in masks):
-        return ()
-    from vedit.preprocessors import subject_sam2, subject_words
-
-    worded = any(mask.subject or mask.background for mask in masks)
-    return (subject_sam2.WEIGHTS, *([subject_words.WEIGHTS] if worded else []))

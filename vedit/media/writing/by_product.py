@@ -14,6 +14,7 @@ from vedit.media.writing.made import carriers, key_of_making, recipe_of, tags_of
 from vedit.media.writing.numbered import numbered
 from vedit.media.writing.output_plan import plan_output
 from vedit.media.writing.output_spec import OutputSpec
+from vedit.media.writing.sidecar import source_hash
 from vedit.types import ColorTags, FrameIndex, FrameRange, VideoMetadata
 
 BY_PRODUCT = OutputOptions(label=False, sidecar=False, drop_unsupported=True)
@@ -44,22 +45,28 @@ class ByProduct:
         return tags_of(self.kind, self.key)
 
 
+def hash_of_clip(source: Path) -> str:
+    """SHA-256 of a clip, which is read as a whole: once, however much is made of it. Raises MediaError where it is not
+    there."""
+    return source_hash(checked_path(source))[0]
+
+
 def by_product(
-    kind: str, path: Path, *, source: Path, facts: Mapping[str, object], options: OutputOptions
+    kind: str, path: Path, *, source_sha256: str, facts: Mapping[str, object], options: OutputOptions
 ) -> ByProduct:
     """What is about to be written; its files that were made of the same clip and facts may be replaced unasked.
 
     Args:
         kind: what it is, as its recipe names it.
         path: of the file, or the pattern of numbered ones.
-        source: the clip; it is read as a whole.
+        source_sha256: of the clip, as `hash_of_clip` has it.
         facts: what else decides the content, see `key_of_making`.
         options: of the written file.
 
     Raises:
-        MediaError: the clip is not there, or the folder cannot be read.
+        MediaError: the folder cannot be read.
     """
-    key = key_of_making(checked_path(source), facts)
+    key = key_of_making(source_sha256, facts)
     replaces = () if options.overwrite else carriers(_there(path), key)
     return ByProduct(path=path, kind=kind, key=key, options=replace(options, replaces=replaces))
 

@@ -13,23 +13,20 @@ from pathlib import Path
 
 from vedit.media.writing.atomic import Stamp, stamp
 from vedit.media.writing.label import own_tags
-from vedit.media.writing.sidecar import source_hash, versions
+from vedit.media.writing.sidecar import versions
 
 _LOOKED_AT = 2**20
 """Bytes at either end of a file, where every format that is written has its tags."""
 
 
-def key_of_making(source: Path, facts: Mapping[str, object]) -> str:
+def key_of_making(source_sha256: str, facts: Mapping[str, object]) -> str:
     """The key of what is made of a clip.
 
     Args:
-        source: the clip; it is read as a whole.
+        source_sha256: of the clip, see `vedit.media.writing.sidecar.source_hash`.
         facts: what else decides the content, as JSON has it or has a text for it.
-
-    Raises:
-        OSError: the clip cannot be read.
     """
-    told = {"source": source_hash(source)[0], "vedit": dict(versions()).get("vedit"), **facts}
+    told = {"source": source_sha256, "vedit": dict(versions()).get("vedit"), **facts}
     return hashlib.sha256(json.dumps(told, sort_keys=True, default=str).encode()).hexdigest()
 
 
