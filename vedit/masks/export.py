@@ -101,16 +101,8 @@ def write_mattes(
     options = replace(BY_PRODUCT, codec=codec, preset=preset, overwrite=overwrite, interlaced=reading.interlaced)
     product = None
     if output is not None:
-        facts: dict[str, object] = {
-            "alpha": alpha,
-            "frames": frames,
-            "codec": codec,
-            "preset": preset,
-            "rate": reading.rate,
-        }
-        if reading.track is not None:
-            facts["track"] = reading.track
-        product = _product(output, spec, source, options, facts)
+        facts = {"alpha": alpha, "frames": frames, "codec": codec, "preset": preset}
+        product = _product(output, spec, source, reading, options, facts)
         check_output(output, source, product.options)
     if preview is not None:
         _check_preview(preview, source, overwrite=overwrite)
@@ -148,7 +140,12 @@ def write_mattes(
 
 
 def _product(
-    output: Path, spec: MaskSpec, source: Path, options: OutputOptions, facts: Mapping[str, object]
+    output: Path,
+    spec: MaskSpec,
+    source: Path,
+    reading: SourceOptions,
+    options: OutputOptions,
+    facts: Mapping[str, object],
 ) -> ByProduct:
     """The mattes, known again by the mask, what is in its files, its weights, and all that was asked for."""
     weights = {name: identity(name) for name in segmenters(spec)}
@@ -156,7 +153,9 @@ def _product(
         **facts,
         "mask": repr(spec),
         "files": [_content(file.path) for file in spec.files],
-        "fields": options.interlaced,
+        "rate": reading.rate,
+        "fields": reading.interlaced,
+        **({} if reading.track is None else {"track": reading.track}),
         **({"weights": weights} if weights else {}),
     }
     return by_product("mask", output, source_sha256=hash_of_clip(source), facts=facts, options=options)
