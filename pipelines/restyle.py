@@ -17,7 +17,7 @@ Kara et al. 2024; fixed point as in AIDI, Pan et al. 2023).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -38,22 +38,15 @@ from vedit.diffusion.steps import implied_noise
 from vedit.diffusion.variation import varied
 from vedit.errors import ModelError
 from vedit.latent_shape import LatentShape
+from vedit.models.attention import attending, attention_facts
 from vedit.options.controls import branch, settled
+from vedit.pipelines.pipeline import GuidesOf, OnStep, ignore_step
 from vedit.types import ControlSpec, Latents, PromptEmbeds
 
 if TYPE_CHECKING:
     from vedit.latent_shape import ScaleFactors
     from vedit.models.family import FewSteps, Model
     from vedit.options.request import RestyleOptions
-
-OnStep = Callable[[str, float], None]
-"""Called with the stage's name and the part of it that is done, in (0, 1]."""
-GuidesOf = Callable[[Sequence[int], torch.Tensor], FrameConditioning]
-"""What steers frames that are sampled together, by their indices in the source and themselves, (T, 3, H, W)."""
-
-
-def ignore_step(stage: str, part: float) -> None:
-    """The caller that does not want to know."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,8 +201,7 @@ def restyle_frames(
     cells = None if guides.mask is None else pool_mask(guides.mask, factors)
     with ExitStack() as adapters:
         # A frame by itself sees no other: under several prompts it may not meet itself either.
-        cross_frame = model.adapters.cross_frame if options.cross_frame and not targets else None
-        memory = None if cross_frame is None else adapters.enter_context(cross_frame())
+        memory = None if targets else adapters.enter_context(attending(model, options, tuple(numbers), frames))
         noisy, source_at = _beginning(restyler, guides, source, numbers, memory, on_step)
         if targets:
             noisy = Latents(data=noisy.data.expand(len(targets), -1, -1, -1), level=noisy.level)
@@ -339,7 +331,7 @@ def _inverted(
         describe,
         path,
         fixed_point=restyler.fixed_point,
-        cross_frame=restyler.options.cross_frame,
+        **attention_facts(restyler.options),
         batch=restyler.options.batch,
         fingerprint=restyler.inversion_fingerprint,
     )

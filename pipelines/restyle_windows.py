@@ -21,23 +21,14 @@ import torch
 from vedit.diffusion.color_match import match_to_anchor
 from vedit.diffusion.windows import windows
 from vedit.options.request import OVERLAP
-from vedit.pipelines.restyle import (
-    GuidesOf,
-    OnStep,
-    PreparedRestyle,
-    ignore_step,
-    look_cells,
-    restyle_frames,
-)
+from vedit.pipelines.pipeline import FramesOf, GuidesOf, OnStep, ignore_step
+from vedit.pipelines.restyle import PreparedRestyle, look_cells, restyle_frames
 from vedit.types import FrameRange, Latents, Window
 
 if TYPE_CHECKING:
     from vedit.diffusion.conditioning import FrameConditioning
     from vedit.latent_shape import ScaleFactors
     from vedit.options.request import RestyleOptions
-
-FramesOf = Callable[[FrameRange], torch.Tensor]
-"""A range of frames -> (T, 3, H, W) in [0, 1] at the model's size."""
 
 
 def shot_windows(
@@ -150,6 +141,7 @@ def restyle_stills(
     frames: torch.Tensor,
     numbers: Sequence[int],
     guides: FrameConditioning,
+    on_step: OnStep = ignore_step,
     *,
     shared: bool = False,
 ) -> Latents:
@@ -160,9 +152,9 @@ def restyle_stills(
     """
     factors = restyler.model.codec.factors
     if factors.frame_by_frame:
-        return restyle_frames(restyler, frames, numbers, guides, shared=shared)
+        return restyle_frames(restyler, frames, numbers, guides, on_step, shared=shared)
     each = [guides.at([place]) for place in range(len(numbers))]
-    made = [restyle_frames(restyler, frames[i : i + 1], [number], each[i]) for i, number in enumerate(numbers)]
+    made = [restyle_frames(restyler, frames[i : i + 1], [number], each[i], on_step) for i, number in enumerate(numbers)]
     if shared:
         made[1:] = [_like(made[0], one, (each[0], own), factors) for one, own in zip(made[1:], each[1:], strict=True)]
     sources = [one.source for one in made if one.source is not None]

@@ -17,7 +17,7 @@ from vedit.media.output import BitDepth, CodecName, Interlaced, OutputOptions, P
 from vedit.media.writing.atomic import Stamp
 from vedit.options.masks import MaskSpec, RegionSpec
 from vedit.options.output_names import in_folder, is_folder, look_name
-from vedit.options.request import BlackBars, Preserve, QualityName, RenderRequest, RestyleOptions, Start, Upscale
+from vedit.options.request import BlackBars, Preserve, QualityName, RenderRequest, RestyleOptions, Start
 from vedit.options.table import BOUNDS
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render import preview as stills
@@ -56,6 +56,7 @@ def _called(
     mask: MaskSpec | Path | str | None = None,
     regions: Sequence[RegionSpec | str] = (),
     allow_unknown: bool = False,
+    pipeline: str = "restyle",
     variation: float | None = None,
     seed: int = 0,
     quality: QualityName = "standard",
@@ -64,12 +65,13 @@ def _called(
     fixed_point: int | None = None,
     short_side: int | None = None,
     start: Start = "inversion",
+    attention: str = "cross-frame",
     cross_frame: bool = True,
     anchor: str | None = None,
     batch: int = 8,
     window: int = 24,
     overlap: int | None = None,
-    upscale: Upscale = "guided",
+    upscale: str = "guided",
     bars: BlackBars = "keep",
     looks: Mapping[int, RestyleOptions] | None = None,
     shots: Sequence[Shot] | None = None,
@@ -119,6 +121,7 @@ def _called(
         regions: a part of the picture with a prompt of its own; where nothing else has a prompt, only it changes; each
             as a specification or as --region has it (MASK=PROMPT).
         allow_unknown: render a prompt of which the model knows no word, too.
+        pipeline: "restyle" or a plug-in's: the method that makes the frames.
         variation: 0 to 1: how much is drawn from the seed: more gives the look's own strokes, and less of the source's
             detail; None is the look's own, mostly 0.
         seed: 0 to 9223372036854775807: same seed, same frames; it acts where variation is above 0.
@@ -130,14 +133,15 @@ def _called(
         short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
         start: "inversion" or "noise": where the trajectory begins: the inverted source, or the source plus noise of the
             seed.
-        cross_frame: frames attend to the shot's first.
+        attention: "cross-frame", "none" or a plug-in's: how frames that are sampled together see one another.
+        cross_frame: frames see one another; false is the same as attention none.
         anchor: a frame in whatever shot whose look the shots share, as seconds (12.5), timecode or #48; a text: "12.5",
             "#48"; None is each shot has a look to itself.
         batch: 1 to 1000000: frames per network call: memory and speed, and the frames by a level at most.
         window: 1 to 1000000: frames sampled together; decides the frames, like the seed.
         overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or that
             third where it is less.
-        upscale: "guided" or "lanczos": back to the source's size: guided by the source's edges, or plain.
+        upscale: "guided", "lanczos" or a plug-in's: back to the source's size: guided by the source's edges, or plain.
         bars: "keep" or "paint": black bars around the picture, found in each shot: left as they are, or restyled too.
         looks: number of a shot, from 1 -> how it changes; the others pass through; None: every shot under the settings.
         shots: the shots of the whole clip, without gap or overlap; None detects them.

@@ -21,7 +21,14 @@ from pathlib import Path
 from typing import Literal
 
 from vedit import __version__
-from vedit.errors import ModelError
+from vedit.errors import ModelError, VeditError
+from vedit.registry.attention import attention_methods
+from vedit.registry.entry import Entry
+from vedit.registry.families import families
+from vedit.registry.pipelines import pipelines
+from vedit.registry.preprocessors import preprocessors
+from vedit.registry.shot_detectors import shot_detectors
+from vedit.registry.upscalers import upscalers
 from vedit.weights import torchvision as vision_wheel
 from vedit.weights.store import FOLDER_VARIABLE, altered, find, known_weights, remedy, revision, terms
 
@@ -38,6 +45,17 @@ DETECTORS = {
     "pose-openpose": ("open_pose.util", "open_pose.body"),
 }
 """Preprocessors that use controlnet-aux -> the modules of it that each imports."""
+PARTS = {
+    "model families": families,
+    "pipelines": pipelines,
+    "attention methods": attention_methods,
+    "preprocessors": preprocessors,
+    "shot detectors": shot_detectors,
+    "upscalers": upscalers,
+}
+"""What plug-ins bring, and what lists it."""
+_FEW = 6
+"""Names of vedit's own parts of a kind that are all said."""
 _LITTLE_SPACE = 2_000_000_000
 """Bytes: a minute of 1080p control maps and a few weights fill it."""
 
@@ -64,6 +82,7 @@ def examine() -> tuple[Finding, ...]:
         *_decord(),
         *_controlnet_aux(),
         *_encoders(),
+        *_parts(),
         *_weights(),
         *_space(),
         *_settings(),
@@ -214,6 +233,32 @@ def _encoders() -> Iterator[Finding]:
         found=f"{', '.join(facts['here'])}{hardware}" + (f"; none for {', '.join(missing)}" if missing else ""),
         remedy="run: pip install --force-reinstall --only-binary av av" if missing else "",
     )
+
+
+def _parts() -> Iterator[Finding]:
+    """What can be asked for by name, and which of the plug-ins' parts cannot be loaded."""
+    plugged: list[Entry] = []
+    for kind, listing in PARTS.items():
+        try:
+            entries = list(listing())
+        except VeditError as error:
+            yield Finding(name=kind, state="broken", found=error.message, remedy=error.remedy)
+            continue
+        own = [entry.name for entry in entries if entry.origin == "vedit"]
+        others = [entry for entry in entries if entry.origin != "vedit"]
+        told = own if len(own) <= _FEW else [f"{len(own)} of vedit's own"]
+        told += [f"{one.name} ({one.origin} {one.version or 'of an unknown version'})" for one in others]
+        yield Finding(name=kind, state="ok", found=", ".join(told))
+        plugged += others
+    for entry in plugged:
+        code = (
+            "import sys; from vedit.registry.entry import Entry\n"
+            "Entry(name=sys.argv[1], summary='', target=sys.argv[2], origin=sys.argv[3]).load()"
+        )
+        _, fault = vision_wheel.ask_apart(code, entry.name, entry.target, entry.origin)
+        if fault:
+            mend = f"reinstall or uninstall {entry.origin}"
+            yield Finding(name=entry.name, state="broken", found=fault, remedy=mend)
 
 
 def _weights() -> Iterator[Finding]:

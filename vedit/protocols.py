@@ -123,3 +123,15 @@ class FlowMatcher(Protocol):
     """The flow of one pair: RGB in [0, 1], (3, h, w) -> (h, w, 2) pixels, x then y, from the first to the second."""
 
     def __call__(self, first: torch.Tensor, second: torch.Tensor) -> npt.NDArray[np.float32]: ...
+
+
+@runtime_checkable
+class Upscaler(Protocol):
+    """The change that a model made of a frame, carried up to the frame's full size.
+
+    Takes float32 frames in [0, 1]: the source (3, H, W) at the size that is asked for, and (3, h, w) the source as the
+    model saw it and what it made of that. Gives the result, finite (3, H, W); what leaves [0, 1] is clipped. A frame's
+    result depends on nothing but these.
+    """
+
+    def __call__(self, source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor) -> torch.Tensor: ...

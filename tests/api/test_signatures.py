@@ -25,7 +25,7 @@ NO_SETTINGS = {"source", "options", "writing"}
 """Fields of a request that a call gives otherwise."""
 EASIER = {"controls", "mask", "regions", "controlnets", "rate", "output", "looks", "shots", "replaces"}
 """Settings that a call takes in more forms than the dataclass holds."""
-CHOICES = ("Keep", "QualityName", "Start", "Upscale", "PresetName", "Interlaced", "Backend", "BlackBars")
+CHOICES = ("Keep", "QualityName", "Start", "PresetName", "Interlaced", "Backend", "BlackBars")
 """Annotations that are a few words."""
 IN_OTHER_WORDS = {"invert_mask", "grow", "feather", "from"}
 """Keys of a look that a mask or a control has in Python."""

@@ -70,6 +70,11 @@ def test_its_parts_keep_the_contracts(installed: Installed) -> None:
         "from vedit.testing.contracts import check_preprocessor, check_shot_detector;"
         "check_preprocessor('posterized'); check_shot_detector('brightness')",
     )
+    installed.run(
+        "-c",
+        "from vedit.testing.contracts import check_attention, check_pipeline, check_upscaler;"
+        "check_pipeline('image-to-image'); check_attention('first-frame'); check_upscaler('bicubic')",
+    )
 
 
 def test_its_detector_finds_shots(installed: Installed, clip: Path) -> None:
@@ -102,3 +107,39 @@ def test_its_family_keeps_the_contract_and_renders(installed: Installed, clip: P
     assert told["contract"]["ok"]
     recipe = json.loads(out.with_name("video.mp4.vedit.json").read_text("utf-8"))["recipe"]
     assert (recipe["steps"], list(recipe["model_sha256"])) == (2, ["model"])
+
+
+PLUGGED = {"pipeline": "image-to-image", "attention": "first-frame", "upscale": "bicubic"}
+
+
+def test_its_pipeline_attention_and_upscaler_render(installed: Installed, clip: Path) -> None:
+    out = clip.with_name("plugged.mp4")
+    words = ["--prompt", "night", "--quality", "draft", "--range", "#0..#3", "--strength", "0.6", "--json"]
+    words += [word for option, name in PLUGGED.items() for word in (f"--{option}", name)]
+    told = json.loads(installed.run("-m", "vedit", "restyle", str(clip), *words, "-o", str(out)))
+    assert told["contract"]["ok"]
+    record = json.loads(out.with_name("plugged.mp4.vedit.json").read_text("utf-8"))
+    recipe = record["recipe"]
+    assert {kind: recipe[kind] for kind in PLUGGED} == PLUGGED
+    of = {"of": "vedit-example", "version": "0.1.0"}
+    assert recipe["plug-ins"] == {kind: {"name": name, **of} for kind, name in PLUGGED.items()}
+    installed.run("-m", "vedit", "again", str(out), "-o", str(clip.with_name("again.mp4")))
+    # Where the plug-in is not installed, the record is refused before anything begins, in one line.
+    done = subprocess.run(
+        [sys.executable, "-m", "vedit", "again", str(out), "-o", str(clip.with_name("refused.mp4"))],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        timeout=300,
+    )
+    assert done.returncode == 2
+    assert "pipeline is 'image-to-image'; use one of restyle" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_its_parts_are_listed(installed: Installed, clip: Path) -> None:
+    told = json.loads(installed.run("-m", "vedit", "doctor", "--json"))
+    parts = {one["name"]: one["found"] for one in told["findings"]}
+    assert parts["pipelines"] == "restyle, image-to-image (vedit-example 0.1.0)"
+    assert parts["upscalers"] == "guided, lanczos, bicubic (vedit-example 0.1.0)"

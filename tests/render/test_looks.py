@@ -20,8 +20,8 @@ from vedit.media.reading.read import open_video
 from vedit.media.writing.sidecar import sidecar_path
 from vedit.media.writing.write import VideoWriter
 from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.pipelines import restyle_pipeline as sampling
 from vedit.render import run as render
-from vedit.render import sample_shot as sampling
 from vedit.render.preview import preview
 from vedit.store.units import work_folder
 from vedit.types import ControlSpec, FrameRange, Shot

@@ -15,7 +15,8 @@ import pytest
 from vedit.errors import InputError
 from vedit.media.output import CodecName, OutputOptions, PresetName
 from vedit.options.masks import KeyedBox, KeyedFile, KeyedPoint, MaskSpec, Propagation, RegionSpec
-from vedit.options.request import QUALITIES, Preserve, QualityName, RenderRequest, RestyleOptions, Start, Upscale
+from vedit.options.request import QUALITIES, Preserve, QualityName, RenderRequest, RestyleOptions, Start
+from vedit.registry import upscalers
 from vedit.render.recorded_request import as_asked, as_recorded, hashes_of
 from vedit.types import ControlSpec, FrameRange, Shot
 
@@ -70,7 +71,7 @@ def some_look(rng: random.Random, folder: Path) -> RestyleOptions:
         anchor=rng.choice([None, "#48"]),
         window=rng.choice([24, 9]),
         overlap=rng.choice([None, 3]),
-        upscale=rng.choice(get_args(Upscale)),
+        upscale=rng.choice(upscalers.OWN),
     )
 
 

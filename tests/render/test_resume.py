@@ -28,13 +28,14 @@ from vedit.media.writing.sidecar import sidecar_path
 from vedit.memory import MemoryBudget, MemoryLadder
 from vedit.options.masks import KeyedFile, MaskSpec, RegionSpec
 from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.pipelines import restyle_pipeline as sampling
 from vedit.progress.callbacks import ignore_progress
 from vedit.render import finish_shot as finishing
-from vedit.render import sample_shot as sampling
 from vedit.render.conditioning import ConditioningSource
 from vedit.render.job import conditioning_of
 from vedit.render.prepare import load_prepared
 from vedit.render.run import restyle
+from vedit.render.sample_shot import ShotSampler, ignore_note, never
 from vedit.render.settle import make_job
 from vedit.store.computed import ComputedCache
 from vedit.store.units import UnitStore, work_folder
@@ -200,10 +201,8 @@ def test_a_file_that_goes_with_the_part_is_another_one_under_another_part(
             cache = stack.enter_context(ComputedCache(tmp_path / "cache"))
             steering = stack.enter_context(ConditioningSource(conditioning_of(job), cache))
             ((restyler,), _) = load_prepared((job,))
-            ladder = MemoryLadder(MemoryBudget(batch=1, window=4), restyler.model, on_note=sampling.ignore_note)
-            sampler = sampling.ShotSampler(
-                job, restyler, steering, work, ladder, on_progress=ignore_progress, stop=sampling.never
-            )
+            ladder = MemoryLadder(MemoryBudget(batch=1, window=4), restyler.model, on_note=ignore_note)
+            sampler = ShotSampler(job, restyler, steering, work, ladder, on_progress=ignore_progress, stop=never)
             names.append(sampler.keys(shot))
     assert (names[0] == names[1]) == kept
 

@@ -19,7 +19,7 @@ from vedit.media.output import OutputOptions
 from vedit.media.reading.read import open_video
 from vedit.media.writing.sidecar import sidecar_path
 from vedit.options.request import RenderRequest, RestyleOptions
-from vedit.render import sample_shot as sampling
+from vedit.pipelines import restyle_pipeline as sampling
 from vedit.render.run import restyle
 from vedit.store.computed_on import computed_on, threads_of, with_threads
 from vedit.store.units import work_folder

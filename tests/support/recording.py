@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from vedit.media.writing.write import VideoWriter
-from vedit.render import sample_shot as sampling
+from vedit.pipelines import restyle_pipeline as sampling
 
 if TYPE_CHECKING:
     from vedit.types import FrameRange, IntFrames

@@ -49,6 +49,8 @@ def described(one: Setting) -> str:
         before = f"{low} to {end_text(high)}: " if math.isfinite(high) else f"from {low} on: "
     else:
         words = [json.dumps(value) for value in one.values]
+        if one.about.plugged is not None:
+            words = [*map(json.dumps, one.about.choices), "a plug-in's"]
         before = f"{', '.join(words[:-1])} or {words[-1]}: " if words else ""
     unset = f"None is {one.about.unset}" if one.about.unset and _default(one) == "None" else ""
     text = one.said(one.about.python, unset)

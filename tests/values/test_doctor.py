@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.support.plugged import plugged_in
 from vedit import doctor
 from vedit.cli.doctor import doctor_command
 from vedit.doctor import Finding
@@ -17,6 +18,7 @@ from vedit.errors import ModelError
 from vedit.models import load as loading
 from vedit.models.families import stable_diffusion
 from vedit.registry.preprocessors import preprocessors
+from vedit.registry.upscalers import upscalers
 from vedit.weights import store as weights
 from vedit.weights import torchvision as vision_wheel
 
@@ -200,3 +202,14 @@ def test_little_space_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "_LITTLE_SPACE", 10**18)
     for finding in doctor._space():  # pyright: ignore[reportPrivateUsage]
         assert finding.state == "note" and "GB free at" in finding.found
+
+
+def test_a_part_of_a_plug_in_that_cannot_be_loaded_is_named() -> None:
+    targets = {"sound": "vedit.finishing.guided:lanczos", "gone": "no_such_module:upscaler"}
+    with plugged_in(upscalers, "vedit.upscalers", targets):
+        findings = {one.name: one for one in doctor._parts()}  # pyright: ignore[reportPrivateUsage]
+    assert findings["upscalers"].found.startswith("guided, lanczos, sound (vedit-other of an unknown version), gone")
+    assert findings["gone"].state == "broken"
+    assert "no_such_module" in findings["gone"].found
+    assert findings["gone"].remedy == "reinstall or uninstall vedit-other"
+    assert "sound" not in findings

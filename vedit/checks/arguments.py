@@ -27,7 +27,7 @@ from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
 from vedit.checks.bounds import Bound, bounded
 from vedit.checks.nearest import VERY_ALIKE, did_you_mean, suggest
 from vedit.checks.rationals import LARGEST, shown
-from vedit.checks.setting import bounds_of
+from vedit.checks.setting import Setting, bounds_of, plugged_of
 from vedit.errors import ArgumentError, SettingError
 
 Called = TypeVar("Called", bound=Callable[..., object])
@@ -52,8 +52,9 @@ def checked(called: Called, *, known_as: str | None = None, bounds: Mapping[str,
     maker = cast("Any", called)
     # A maker that a dataclass has written takes what its fields hold, whichever module declares them.
     hinted = maker if "__dataclass_params__" in vars(maker) else maker.__init__
-    own = bounds_of(called) if bounds is None and hasattr(called, "__dataclass_fields__") else bounds
-    maker.__init__ = _checking(maker.__init__, known_as or maker.__qualname__, own or {}, hinted)
+    has_settings = bounds is None and hasattr(called, "__dataclass_fields__")
+    own, plugged = (bounds_of(called), plugged_of(called)) if has_settings else (bounds, {})
+    maker.__init__ = _checking(maker.__init__, known_as or maker.__qualname__, own or {}, hinted, plugged)
     return cast("Called", called)
 
 
@@ -91,8 +92,10 @@ def _checking(
     called: str,
     bounds: Mapping[str, Bound],
     hinted: Callable[..., object] | None = None,
+    plugged: Mapping[str, Setting] | None = None,
 ) -> Callable[..., object]:
-    """The function, checked; `hinted` has its annotations where it has none that can be evaluated itself."""
+    """The function, checked; `hinted` has its annotations where it has none that can be evaluated itself, `plugged`
+    those of its arguments that take a name which a plug-in may bring."""
 
     @wraps(function)
     def call(*args: Any, **kwargs: Any) -> object:
@@ -103,9 +106,22 @@ def _checking(
             plainly = name in hints and type(value) is hints[name] and type(value) not in (str, float)
             if name in hints and (name in bounds or not plainly):
                 given.arguments[name] = fitted(name, value, hints[name], bounds.get(name))
+            if plugged and name in plugged:
+                _check_listed(plugged[name], given.arguments[name])
         return function(*given.args, **given.kwargs)
 
     return call
+
+
+def _check_listed(setting: Setting, value: str) -> None:
+    """Raises SettingError for a name that neither vedit nor a plug-in has."""
+    # Most are the default, for which no plug-in needs to be looked for.
+    if value == setting.default or setting.about.plugged is None:
+        return
+    known = setting.about.plugged()
+    if value not in known.names:
+        remedy = suggest(value, known.names, before="use one of ")
+        raise SettingError(f"{setting.name} is {shown(value)}", remedy=remedy)
 
 
 def _bound(

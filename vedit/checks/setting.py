@@ -9,10 +9,11 @@ Python API and the settings of the host scripts are made from `settings_of` the 
 from __future__ import annotations
 
 import typing
+from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin
+from typing import Any, Literal, Protocol, TypeVar, Union, cast, get_args, get_origin
 
 from vedit.checks.bounds import Bound
 
@@ -23,6 +24,16 @@ Value = TypeVar("Value")
 
 _METADATA = "vedit.setting"
 _KINDS: dict[object, Kind] = {bool: "boolean", int: "integer", float: "number"}
+
+
+class Listing(Protocol):
+    """Names that plug-ins add to (`vedit.registry.entry.Registry`)."""
+
+    @property
+    def kind(self) -> str: ...
+
+    @property
+    def names(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +47,9 @@ class About:
     """The least and the largest number, both allowed; infinity is no end."""
     choices: tuple[str, ...] = ()
     """The words that it may be, where its type does not say them."""
+    plugged: Callable[[], Listing] | None = None
+    """What lists the words that it may be, to which plug-ins add; `choices` are vedit's own of them. It is asked when a
+    value is looked at, and not before."""
     metavar: str = ""
     """The form in which it is written as text."""
     option: str | None = None
@@ -82,6 +96,11 @@ class Setting:
     """What it may be, where that is a few words or numbers; () is any."""
     bound: Bound | None
     about: About
+
+    @property
+    def own(self) -> str:
+        """Vedit's own among the names that it may be, as a clause, where plug-ins add to them; else empty."""
+        return f"{', '.join(self.about.choices)} or a plug-in's" if self.about.plugged is not None else ""
 
     @property
     def choices(self) -> tuple[str, ...]:
@@ -140,10 +159,17 @@ def bounds_of(options: type) -> dict[str, Bound]:
     return {one.name: one.bound for one in settings_of(options) if one.bound is not None}
 
 
+def plugged_of(options: type) -> dict[str, Setting]:
+    """The settings that take a name which a plug-in may bring, by the names of their fields."""
+    return {one.name: one for one in settings_of(options) if one.about.plugged is not None}
+
+
 def _setting(one: Any, hint: object, about: About) -> Setting:
     parts = get_args(hint) if get_origin(hint) in (Union, UnionType) else (hint,)
     (kind, *others) = [part for part in parts if part is not NoneType]
     words = get_args(kind) if get_origin(kind) is Literal and not others else about.choices
+    if about.plugged is not None:
+        words = ()
     named = _KINDS.get(kind, "text") if not others else "text"
     bound = None
     if about.bounds is not None:

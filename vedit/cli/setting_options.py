@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -12,6 +12,10 @@ from vedit.checks.setting import Setting, settings_of
 from vedit.cli import completion, params
 from vedit.cli.controlnets import controlnets
 from vedit.cli.grouped import option, switch
+from vedit.cli.listed import Listed
+
+if TYPE_CHECKING:
+    from vedit.registry.entry import Registry
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Decorator = Callable[[Any], Any]
@@ -38,7 +42,8 @@ def option_of(setting: Setting, **other: Any) -> Decorator:
             decide; `help` is the text without the default.
     """
     about = setting.about
-    text = other.pop("help", None) or about.off or setting.said(about.cli, "repeatable" if about.several else "")
+    said = setting.said(setting.own, about.cli, "repeatable" if about.several else "")
+    text = other.pop("help", None) or about.off or said
     if about.unset and "default" not in other:
         text = f"{text}  [default: {about.unset}]"
     more: dict[str, Any] = {"stage": about.stage, "common": about.common, **other}
@@ -128,6 +133,8 @@ def held(name: str, holder: type, *names: str) -> Callable[[Command], Command]:
 def _type_of(setting: Setting) -> click.ParamType | None:
     if setting.name in _TYPES:
         return _TYPES[setting.name]
+    if setting.about.plugged is not None:
+        return Listed(cast("Callable[[], Registry]", setting.about.plugged))
     if setting.choices:
         return params.Choice(setting.choices)
     return params.number(setting.bound) if setting.bound is not None else None

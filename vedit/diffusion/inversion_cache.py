@@ -44,6 +44,7 @@ def inversion_facts(
     cross_frame: bool,
     batch: int,
     fingerprint: Mapping[str, str],
+    attention: object = None,
 ) -> dict[str, object]:
     """Everything that decides what `samplers.invert` yields or `few_steps.leap` returns, JSON-able.
 
@@ -55,6 +56,7 @@ def inversion_facts(
         cross_frame: frames attend to each other.
         batch: frames per network call, which decides the last bits.
         fingerprint: of the weights, by part.
+        attention: what tells a plug-in's attention method; None of vedit's own.
     """
     others = {name: _digest(one) for name, one in sorted(describe.prompt.others.items())}
     return {
@@ -75,6 +77,7 @@ def inversion_facts(
         "path": [path.solver.name, *(step.facts for step in path.steps)],
         "fixed_point": fixed_point,
         "cross_frame": cross_frame,
+        **({} if attention is None else {"attention": attention}),
         "batch": batch,
         "weights": dict(fingerprint),
     }

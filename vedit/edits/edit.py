@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from vedit.checks.arguments import checked
 from vedit.options.masks import MaskSpec, RegionSpec, parse_mask, parse_region
-from vedit.options.request import DEFAULT_CONTROLS, BlackBars, Preserve, QualityName, RestyleOptions, Start, Upscale
+from vedit.options.request import DEFAULT_CONTROLS, BlackBars, Preserve, QualityName, RestyleOptions, Start
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ class Edit(RestyleOptions):
         mask: MaskSpec | Path | str | None = None,
         regions: Sequence[RegionSpec | str] = (),
         allow_unknown: bool = False,
+        pipeline: str = "restyle",
         variation: float | None = None,
         seed: int = 0,
         quality: QualityName = "standard",
@@ -45,12 +46,13 @@ class Edit(RestyleOptions):
         fixed_point: int | None = None,
         short_side: int | None = None,
         start: Start = "inversion",
+        attention: str = "cross-frame",
         cross_frame: bool = True,
         anchor: str | None = None,
         batch: int = 8,
         window: int = 24,
         overlap: int | None = None,
-        upscale: Upscale = "guided",
+        upscale: str = "guided",
         bars: BlackBars = "keep",
     ) -> None:
         """Make it; all but the prompt is given by name.
@@ -69,6 +71,7 @@ class Edit(RestyleOptions):
             regions: a part of the picture with a prompt of its own; where nothing else has a prompt, only it changes;
                 each as a specification or as --region has it (MASK=PROMPT).
             allow_unknown: render a prompt of which the model knows no word, too.
+            pipeline: "restyle" or a plug-in's: the method that makes the frames.
             variation: 0 to 1: how much is drawn from the seed: more gives the look's own strokes, and less of the
                 source's detail; None is the look's own, mostly 0.
             seed: 0 to 9223372036854775807: same seed, same frames; it acts where variation is above 0.
@@ -80,14 +83,16 @@ class Edit(RestyleOptions):
             short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
             start: "inversion" or "noise": where the trajectory begins: the inverted source, or the source plus noise of
                 the seed.
-            cross_frame: frames attend to the shot's first.
+            attention: "cross-frame", "none" or a plug-in's: how frames that are sampled together see one another.
+            cross_frame: frames see one another; false is the same as attention none.
             anchor: a frame in whatever shot whose look the shots share, as seconds (12.5), timecode or #48; a text:
                 "12.5", "#48"; None is each shot has a look to itself.
             batch: 1 to 1000000: frames per network call: memory and speed, and the frames by a level at most.
             window: 1 to 1000000: frames sampled together; decides the frames, like the seed.
             overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or
                 that third where it is less.
-            upscale: "guided" or "lanczos": back to the source's size: guided by the source's edges, or plain.
+            upscale: "guided", "lanczos" or a plug-in's: back to the source's size: guided by the source's edges, or
+                plain.
             bars: "keep" or "paint": black bars around the picture, found in each shot: left as they are, or restyled
                 too.
 

@@ -23,6 +23,7 @@ from vedit.media.timecode import parse_moment
 from vedit.models.facts import vocabulary
 from vedit.models.recipes import recipe_notes
 from vedit.options.request import RenderRequest
+from vedit.pipelines.pipeline import OnStep, Prepared
 from vedit.pipelines.restyle import PreparedRestyle, restyle_frames
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course
@@ -41,10 +42,11 @@ from vedit.thumbnail import image_html, png, thumbnail
 from vedit.types import Clip
 
 if TYPE_CHECKING:
+    from vedit.diffusion.conditioning import FrameConditioning
     from vedit.media.reading.reader import VideoReader
     from vedit.options.request import RestyleOptions
     from vedit.render.costs import Outline
-    from vedit.types import IntFrames
+    from vedit.types import IntFrames, Latents
 
 LARGEST_PIXELS = 1920 * 1088
 """Of the size at which small pictures are finished: a larger frame is made smaller before, which changes little."""
@@ -220,7 +222,7 @@ def _prepared(
 
 def _pictures(
     jobs: Sequence[Job],
-    restylers: Sequence[PreparedRestyle],
+    restylers: Sequence[Prepared],
     steering: ConditioningSource,
     clip: Clip,
     side: int | None,
@@ -241,8 +243,7 @@ def _pictures(
     for places in _alike(restylers):
         first = restylers[places[0]]
         guides = steering.guides_of(shot, first.controls, (), drawn=first.drawn)([number], frames)
-        targets = [restylers[place].prompt for place in places]
-        latents = restyle_frames(first, frames, [number], guides, tell, targets=targets)
+        latents = _sampled([restylers[place] for place in places], frames, number, guides, tell)
         sampled += len(places)
         seen, results = decoded_stills(jobs[places[0]], first, frames, latents)
         for place, result in zip(places, results.split(1), strict=True):
@@ -252,10 +253,25 @@ def _pictures(
     return tuple(made[place] for place in range(len(jobs)))
 
 
-def _alike(restylers: Sequence[PreparedRestyle]) -> list[list[int]]:
+def _sampled(
+    alike: Sequence[Prepared], frames: torch.Tensor, number: int, guides: FrameConditioning, on_step: OnStep
+) -> Latents:
+    """A frame under looks that differ in nothing but the prompt: of vedit's own pipeline at once, of another one by
+    one."""
+    own = [one for one in alike if isinstance(one, PreparedRestyle)]
+    if own:
+        return restyle_frames(own[0], frames, [number], guides, on_step, targets=[one.prompt for one in own])
+    (one,) = alike
+    return one.stills(frames, [number], guides, on_step)
+
+
+def _alike(restylers: Sequence[Prepared]) -> list[list[int]]:
     """Places of restylers that differ in nothing but the prompt, together."""
     groups: dict[object, list[int]] = {}
     for place, one in enumerate(restylers):
+        if not isinstance(one, PreparedRestyle):
+            groups[place] = [place]
+            continue
         weights = None if one.fast is None else one.fast.folder
         how = (one.trajectory, one.inversion, one.controls, one.guidance, one.fixed_point, weights)
         groups.setdefault((replace(one.options, prompt=""), how), []).append(place)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import cast
 
 from vedit.checks.bounds import end_text
 from vedit.checks.nearest import VERY_ALIKE, did_you_mean, nearest
-from vedit.checks.setting import Kind, Setting, settings_of
+from vedit.checks.setting import Kind, Listing, Setting, settings_of
 from vedit.errors import InputError
 from vedit.options.masks import MaskSpec
 from vedit.options.request import RenderRequest, RestyleOptions
@@ -26,6 +26,8 @@ class Key:
     minimum: float | None = None
     maximum: float | None = None
     choices: tuple[str, ...] = ()
+    plugged: Callable[[], Listing] | None = None
+    """What lists the words that it may be, to which plug-ins add."""
     several: bool = False
     """A list of such values is one too."""
     table: Mapping[str, Key] = field(default_factory=dict[str, "Key"])
@@ -41,9 +43,10 @@ class Key:
             return _fault_in(cast("dict[str, object]", item), self.table)
         if not _is(item, self.kind):
             return f"is {self._word}"
-        if self.choices and item not in self.choices:
-            near = did_you_mean(str(item), self.choices, cutoff=VERY_ALIKE)
-            return f"is one of {', '.join(self.choices)}{f': {near}' if near else ''}"
+        words = self.choices if self.plugged is None else self.plugged().names
+        if words and item not in words:
+            near = did_you_mean(str(item), words, cutoff=VERY_ALIKE)
+            return f"is one of {', '.join(words)}{f': {near}' if near else ''}"
         if isinstance(item, int | float) and not self._within(item):
             if self.maximum is not None:
                 return f"lies between {end_text(self.minimum or 0)} and {end_text(self.maximum)}"
@@ -100,13 +103,14 @@ def _is(value: object, kind: Kind) -> bool:
 def key_of(setting: Setting) -> Key:
     """The key by which a setting is written."""
     about, bound = setting.about, setting.bound
-    said = setting.said(about.plan, f"without it {about.unset}" if about.unset else "")
+    said = setting.said(setting.own, about.plan, f"without it {about.unset}" if about.unset else "")
     return Key(
         kind=setting.kind,
         about=f"{about.metavar}: {said}" if about.several else said,
         minimum=bound.low if bound is not None else None,
         maximum=bound.high if bound is not None and math.isfinite(bound.high) else None,
         choices=setting.choices,
+        plugged=about.plugged,
         several=about.several,
     )
 

@@ -21,7 +21,6 @@ from vedit.options.stages import Preserve as Preserve
 from vedit.options.stages import Quality as Quality
 from vedit.options.stages import QualityName as QualityName
 from vedit.options.stages import Start as Start
-from vedit.options.stages import Upscale as Upscale
 from vedit.types import Shot
 
 OVERLAP = 4

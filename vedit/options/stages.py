@@ -11,12 +11,12 @@ from vedit.checks.rationals import shown
 from vedit.checks.setting import About, setting
 from vedit.errors import SettingError
 from vedit.options.masks import MaskSpec, RegionSpec
+from vedit.registry import attention, pipelines, upscalers
 from vedit.types import ControlSpec
 
 QualityName = Literal["draft", "standard", "high"]
 Preserve = Literal["structure", "motion", "faces"]
 Start = Literal["inversion", "noise"]
-Upscale = Literal["guided", "lanczos"]
 BlackBars = Literal["keep", "paint"]
 
 
@@ -155,8 +155,19 @@ class Look:
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """Where the trajectory begins, and in which steps and at what size it is gone through."""
+    """The method that makes the frames, where its trajectory begins, its steps, and the size that it works at."""
 
+    pipeline: str = setting(
+        pipelines.OWN[0],
+        About(
+            "The method that makes the frames.",
+            stage="sampling",
+            choices=pipelines.OWN,
+            plugged=pipelines.pipelines,
+            metavar="NAME",
+            once=True,
+        ),
+    )
     variation: float | None = setting(
         None,
         About(
@@ -270,7 +281,21 @@ class Sampling:
 class Consistency:
     """What the frames share with one another."""
 
-    cross_frame: bool = setting(True, About("Frames attend to the shot's first.", stage="consistency", option=""))
+    attention: str = setting(
+        attention.OWN[0],
+        About(
+            "How frames that are sampled together see one another.",
+            stage="consistency",
+            choices=attention.OWN,
+            plugged=attention.attention_methods,
+            metavar="NAME",
+            once=True,
+        ),
+    )
+    cross_frame: bool = setting(
+        True,
+        About("Frames see one another; false is the same as attention none.", stage="consistency", option=""),
+    )
     anchor: str | None = setting(
         None,
         About(
@@ -314,7 +339,17 @@ class Consistency:
         ),
     )
 
+    @property
+    def attention_method(self) -> str:
+        """The name of the method that acts."""
+        return self.attention if self.cross_frame else attention.NONE
+
     def __post_init__(self) -> None:
+        if not self.cross_frame and self.attention not in (attention.OWN[0], attention.NONE):
+            raise SettingError(
+                f"attention is {shown(self.attention)} with cross_frame false, under which frames see themselves alone",
+                remedy="leave cross_frame out",
+            )
         if self.overlap is not None and self.overlap > self.window // 3:
             raise SettingError(
                 f"overlap is {self.overlap} of a window of {self.window}",
@@ -327,9 +362,16 @@ class Consistency:
 class Finishing:
     """What is made of the model's picture before it is written."""
 
-    upscale: Upscale = setting(
-        "guided",
-        About("Back to the source's size: guided by the source's edges, or plain.", stage="finishing", once=True),
+    upscale: str = setting(
+        upscalers.OWN[0],
+        About(
+            "Back to the source's size: guided by the source's edges, or plain.",
+            stage="finishing",
+            choices=upscalers.OWN,
+            plugged=upscalers.upscalers,
+            metavar="NAME",
+            once=True,
+        ),
     )
     bars: BlackBars = setting(
         "keep",

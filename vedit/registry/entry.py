@@ -5,19 +5,18 @@ Listing names imports nothing but this module; a part is imported when it is ask
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, entry_points, version
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeVar
 
 from vedit.checks.nearest import suggest
 from vedit.checks.rationals import shown
 from vedit.errors import InputError
 from vedit.registry.weights import WeightsInfo
 
-if TYPE_CHECKING:
-    pass
+Part = TypeVar("Part")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,6 +80,29 @@ class Entry:
             raise InputError(f"{self.name!r} of {self.origin} cannot be loaded: {error}", remedy=remedy) from error
         return found
 
+    def load_as(self, protocol: type[Part], kind: str) -> Part:
+        """Import the target and hold it to what it has to be.
+
+        Args:
+            protocol: one that can be checked at run time.
+            kind: what the protocol is called in errors.
+
+        Raises:
+            InputError: it cannot be imported, or lacks a part of the protocol.
+        """
+        found = self.load()
+        if not isinstance(found, protocol):
+            raise InputError(
+                f"{self.name!r} of {self.origin} is no {kind} but {type(found).__name__}",
+                remedy=f"mend or uninstall {self.origin}",
+            )
+        return found
+
+    @property
+    def facts(self) -> dict[str, object] | None:
+        """What tells a plug-in's part from others of its name; None of vedit's own, of which the name says all."""
+        return None if self.origin == "vedit" else {"name": self.name, "of": self.origin, "version": self.version}
+
 
 class Registry:
     """Entries of one kind by name; what is listed keeps the order of addition.
@@ -92,6 +114,20 @@ class Registry:
     def __init__(self, kind: str) -> None:
         self.kind = kind
         self._entries: dict[str, Entry] = {}
+
+    @classmethod
+    def of(cls, kind: str, own: Iterable[Entry], *, group: str) -> Registry:
+        """Vedit's own of a kind, and those of an entry point group."""
+        registry = cls(kind)
+        for entry in own:
+            registry.add(entry)
+        registry.add_plugins(group)
+        return registry
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All of them, in order."""
+        return tuple(self._entries)
 
     def add(self, entry: Entry) -> None:
         """Add one. Raises InputError where the name is taken, whoever took it."""

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vedit.diffusion.windows import windows
+from vedit.models.attention import load_attention
 from vedit.models.sizes import Sizes
 from vedit.options.request import OVERLAP
 from vedit.progress.course import Leg
@@ -255,6 +256,7 @@ def _sampled(outline: Outline, look: LookOutline, shot: FrameRange) -> tuple[flo
     calls = sum(ceil(count / options.batch) for count in counts)
     crowded = 1 + _CROWDED * (_working_pixels(look) - 1)
     evaluation = pixels * _EVALUATION * crowded * sizes.network / EVALUATED + calls * _CALLED
+    evaluation *= load_attention(options.attention_method).cost
     encoded = pixels * (_ENCODED + _LARGER_AUTOENCODER * max(0, sizes.vae - AUTOENCODER) / 4)
     each = max(len(shot), 1) * _speed(outline.device)
     return (look.inverting * evaluation + encoded) / each, look.sampling * evaluation / each

@@ -6,10 +6,16 @@ from typing import TYPE_CHECKING
 
 from vedit.media.rates import NO_RATE
 from vedit.media.reading.sequence import is_still
-from vedit.models.distilled import distilled_for
 from vedit.render.conditioning import plain
 from vedit.render.costs import AUTOENCODER, Outline, seconds_of
-from vedit.render.evaluations import evaluations, guidance_of, outline_of_look, sizes_of_look, steps_taken
+from vedit.render.evaluations import (
+    evaluations,
+    few_steps_for,
+    guidance_of,
+    outline_of_look,
+    sizes_of_look,
+    steps_taken,
+)
 from vedit.render.measured_costs import paces_of
 from vedit.render.notes import dear_looks
 from vedit.render.outcome import RenderPlan
@@ -58,7 +64,7 @@ def _settings(job: Job) -> dict[str, object]:
 
 def _look_settings(job: Job) -> dict[str, object]:
     model, options = job.request.model, job.request.options
-    served = distilled_for(model, options)
+    served = few_steps_for(model, options)
     return {
         **plain(options),
         "variation": options.variation or 0.0,

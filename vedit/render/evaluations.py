@@ -8,17 +8,24 @@ from vedit.models.distilled import distilled_for
 from vedit.models.facts import sizes, traits_of
 from vedit.options.controls import branch
 from vedit.options.request import RestyleOptions
+from vedit.pipelines.pipeline import load_pipeline
 from vedit.render.costs import LookOutline
 
 if TYPE_CHECKING:
+    from vedit.models.distilled import DistilledWeights, Schedule
     from vedit.models.sizes import Sizes
     from vedit.options.request import RenderRequest
     from vedit.types import Fit, FrameRange
 
 
+def few_steps_for(model: str, options: RestyleOptions) -> tuple[DistilledWeights, Schedule] | None:
+    """The few-step weights that serve a look, and their steps; None where none do, or its pipeline takes none."""
+    return distilled_for(model, options) if load_pipeline(options.pipeline).few_steps else None
+
+
 def steps_taken(model: str, options: RestyleOptions) -> int:
     """Sampling steps: the part of the trajectory, or of the fast tier's, that the strength regenerates."""
-    served = distilled_for(model, options)
+    served = few_steps_for(model, options)
     return len(served[1].taken(options.strength)) if served else _ordinary_steps(model, options)
 
 
@@ -37,7 +44,9 @@ def evaluations(model: str, options: RestyleOptions) -> int:
     Raises:
         ModelError: there is no such model, or its fast tier does not fit it.
     """
-    served = distilled_for(model, options)
+    if not load_pipeline(options.pipeline).inverts:
+        return _sampling_evaluations(model, options)
+    served = few_steps_for(model, options)
     return served[1].evaluations(options) if served else ordinary_evaluations(model, options)
 
 
@@ -80,7 +89,7 @@ def outline_of_look(
 def _sampling_evaluations(model: str, options: RestyleOptions) -> int:
     """Of `evaluations`, those of the sampling."""
     steps = steps_taken(model, options)
-    return steps if distilled_for(model, options) or guidance_of(model, options) == 1 else 2 * steps
+    return steps if few_steps_for(model, options) or guidance_of(model, options) == 1 else 2 * steps
 
 
 def sizes_of_look(request: RenderRequest, options: RestyleOptions) -> Sizes | None:

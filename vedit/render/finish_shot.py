@@ -13,8 +13,7 @@ from vedit.finishing.flatness import even_out
 from vedit.finishing.upsample import composite, upsample_change
 from vedit.geometry import fit, unfit
 from vedit.memory import MemoryLadder
-from vedit.pipelines.restyle import PreparedRestyle
-from vedit.pipelines.restyle_windows import restyle_stills
+from vedit.pipelines.pipeline import Prepared
 from vedit.render.conditioning import VISIBLE, ConditioningSource
 from vedit.shots.bars import filled, with_bars
 from vedit.types import Clip, FrameRange, Latents, Shot
@@ -30,7 +29,7 @@ FINISHING = 2
 
 def finished_shot(
     job: Job,
-    restyler: PreparedRestyle,
+    restyler: Prepared,
     mattes: Mattes | None,
     ladder: MemoryLadder,
     reader: Reader,
@@ -40,7 +39,7 @@ def finished_shot(
 
     Args:
         job: what is rendered.
-        restyler: from `prepare`.
+        restyler: the look's pipeline, made ready.
         mattes: where the picture changes; None is everywhere.
         ladder: the render's.
         reader: of the source, at full size.
@@ -73,7 +72,7 @@ def untouched_shot(job: Job, shot: Shot, reader: Reader) -> Generator[tuple[Clip
 
 def finished_stills(
     job: Job,
-    restyler: PreparedRestyle,
+    restyler: Prepared,
     steering: ConditioningSource,
     reader: Reader,
     shot: Shot,
@@ -82,7 +81,7 @@ def finished_stills(
     """Single frames of a shot, restyled together: pairs of source and result, (3, H, W)."""
     clips = [reader.read(FrameRange(start=n, stop=n + 1)) for n in numbers]
     frames = torch.cat([fit(filled(clip, job.bars_at(clip.start)), job.fit) for clip in clips])
-    if not restyler.trajectory.steps:
+    if not restyler.steps:
         return [(clip.frames[0, :3], clip.frames[0, :3]) for clip in clips]
     anchor = job.anchor_of(shot)
     shown, together = frames, list(numbers)
@@ -92,7 +91,7 @@ def finished_stills(
         shown, together = torch.cat([first, frames]), [anchor.frame, *numbers]
     guides_of = steering.guides_of(shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
     guides = guides_of(together, shown)
-    latents = restyle_stills(restyler, shown, together, guides, shared=anchor is not None)
+    latents = restyler.stills(shown, together, guides, shared=anchor is not None)
     seen, result = decoded_stills(job, restyler, frames, latents.part(len(together) - len(numbers)))
     pairs: list[tuple[IntFrames, IntFrames]] = []
     for i, clip in enumerate(clips):
@@ -134,13 +133,13 @@ def decoded_together(
 
 
 def decoded(
-    job: Job, restyler: PreparedRestyle, part: DecodedTogether, source: torch.Tensor
+    job: Job, restyler: Prepared, part: DecodedTogether, source: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """Frames (T, 3, h, w) at the working size without padding: the source as the model sees it, and the result.
 
     Args:
         job: what is rendered.
-        restyler: from `prepare`.
+        restyler: the look's pipeline, made ready.
         part: the latents.
         source: the part's frames (T, 3, H, W), which are encoded where the latents come without the source's: units of
             the first version, which knew models of a latent a frame alone.
@@ -164,7 +163,7 @@ def decoded(
 
 
 def decoded_stills(
-    job: Job, restyler: PreparedRestyle, source: torch.Tensor, latents: Latents
+    job: Job, restyler: Prepared, source: torch.Tensor, latents: Latents
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """As `decoded`, of frames that each have a latent to themselves: the source as the model sees it, and the results.
 
@@ -182,7 +181,7 @@ def decoded_stills(
 
 
 def evened(
-    job: Job, restyler: PreparedRestyle, source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor
+    job: Job, restyler: Prepared, source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor
 ) -> torch.Tensor:
     """The result without the grid of latent cells in its flat parts; a single frame of the source is that of all."""
     own, period = unfit(source, job.fit), restyler.model.codec.factors.cell

@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING
 
 from vedit.media.writing.sidecar import versions
 from vedit.memory import MemoryBudget, MemoryLadder
-from vedit.pipelines.restyle import PreparedRestyle
+from vedit.pipelines.pipeline import Prepared
 from vedit.progress.callbacks import OnProgress
 from vedit.render.conditioning import ConditioningSource
 from vedit.render.estimate import describe_job
 from vedit.render.finish_shot import FINISHING, finished_shot
 from vedit.render.job import Job, conditioning_of
+from vedit.render.parts import plugged_parts, upscaler_facts
 from vedit.render.prepare import load_prepared
 from vedit.render.provenance import weights_of
 from vedit.render.recorded_request import as_recorded, hashes_of
@@ -33,7 +34,7 @@ class Pass:
     """What renders the shots of one look."""
 
     job: Job
-    restyler: PreparedRestyle
+    restyler: Prepared
     steering: ConditioningSource
     ladder: MemoryLadder
     sampler: ShotSampler
@@ -41,7 +42,7 @@ class Pass:
     @property
     def samples(self) -> bool:
         """Whether anything is sampled: at strength 0 nothing is."""
-        return bool(self.restyler.trajectory.steps)
+        return bool(self.restyler.steps)
 
     def finished(self, shot: Shot, reader: Reader) -> Generator[tuple[Clip, IntFrames]]:
         """The shot, sampled now where it is not on disk, and finished as it is asked for."""
@@ -50,7 +51,7 @@ class Pass:
 
     def shelf_key(self, shot: Shot) -> str:
         """Of everything that decides the shot's finished frames."""
-        facts = {"units": self.sampler.keys(shot), "upscale": self.job.request.options.upscale}
+        facts = {"units": self.sampler.keys(shot), "upscale": upscaler_facts(self.job.request.options)}
         # Units outlive a version whose finishing may be another; what was finished of them does not.
         return unit_key(
             {
@@ -115,26 +116,12 @@ def asked_of(job: Job) -> dict[str, object] | None:
 
 def _made_with(one: Pass) -> dict[str, object]:
     return {
-        "steps": len(one.restyler.trajectory.steps),
-        **({"fast": _few_steps(one.restyler)} if one.restyler.few_steps else {}),
+        **one.restyler.recipe,
         "controls": [str(spec) for spec in one.restyler.controls],
         "working_size": [one.job.fit.outer[1], one.job.fit.outer[0]],
-        "model_sha256": one.restyler.fingerprint,
+        "model_sha256": dict(one.restyler.fingerprint),
+        **({"plug-ins": parts} if (parts := plugged_parts(one.restyler.options)) else {}),
     }
-
-
-def _few_steps(restyler: PreparedRestyle) -> dict[str, object]:
-    """The steps of a fast tier, which `--steps` does not ask for."""
-    return {
-        "sampling": [_as_recorded(step.level) for step in restyler.trajectory.steps],
-        "inversion": [_as_recorded(step.level) for step in restyler.inversion.steps],
-        "fixed_point": restyler.fixed_point,
-    }
-
-
-def _as_recorded(level: float) -> float:
-    """A level of the schedule; a whole one as an integer, as records have had them from the first on."""
-    return int(level) if level.is_integer() else level
 
 
 def used_by(passes: Sequence[Pass]) -> dict[str, object]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from vedit.errors import FULL, NotFiniteError
 from vedit.models.load import load
 from vedit.options.controls import branch
-from vedit.pipelines.restyle import PreparedRestyle, prepare
+from vedit.pipelines.pipeline import Prepared, load_pipeline
 
 if TYPE_CHECKING:
     from vedit.diffusion.inversion_cache import TensorCache
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 def load_prepared(
     looks: Sequence[Job], inversions: TensorCache | None = None, *, precision: str | None = None
-) -> tuple[tuple[PreparedRestyle, ...], tuple[str, ...]]:
+) -> tuple[tuple[Prepared, ...], tuple[str, ...]]:
     """One model on its device with everything encoded for each look, and what the user should know of another try.
 
     Args:
@@ -49,7 +49,7 @@ def said_of(error: NotFiniteError) -> str:
 
 def _load_restylers(
     looks: Sequence[Job], inversions: TensorCache | None, precision: str | None
-) -> tuple[PreparedRestyle, ...]:
+) -> tuple[Prepared, ...]:
     request = looks[0].request
     asked = [spec for look in looks for spec in look.request.options.controls]
     chosen: dict[str, Any] = {} if precision is None else {"precision": precision}
@@ -60,4 +60,5 @@ def _load_restylers(
         controlnets=dict(request.controlnets),
         **chosen,
     )
-    return tuple(prepare(model, look.request.options, inversions) for look in looks)
+    options = [look.request.options for look in looks]
+    return tuple(load_pipeline(each.pipeline).prepare(model, each, inversions) for each in options)

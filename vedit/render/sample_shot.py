@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vedit.diffusion.carried_noise import FORMAT as CARRIED
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.memory import MemoryLadder
 from vedit.models.facts import known_words
 from vedit.models.words import heard
-from vedit.pipelines.restyle import PreparedRestyle
-from vedit.pipelines.restyle_windows import join_windows, restyle_window, shot_windows
+from vedit.pipelines.pipeline import Prepared, pipeline_facts
+from vedit.pipelines.restyle_windows import join_windows, shot_windows
 from vedit.progress.callbacks import OnProgress, Progress
 from vedit.registry.preprocessors import needs_of
 from vedit.render.conditioning import ConditioningSource, hashed, made_by
@@ -69,7 +68,7 @@ class ShotSampler:
 
     Args:
         job: what to render, under one look.
-        restyler: from `prepare`.
+        restyler: the look's pipeline, made ready.
         steering: what steers the job's frames, opened.
         work: where units are kept.
         ladder: the render's.
@@ -80,7 +79,7 @@ class ShotSampler:
     def __init__(
         self,
         job: Job,
-        restyler: PreparedRestyle,
+        restyler: Prepared,
         steering: ConditioningSource,
         work: UnitStore,
         ladder: MemoryLadder,
@@ -191,7 +190,7 @@ class ShotSampler:
         return SampledShot(shot=shot, windows=parts, keys=keys)
 
     def _sample(self, planned: SampledShot, reader: Reader) -> None:
-        restyler = replace(self._restyler, options=replace(self._restyler.options, batch=self._ladder.footing.batch))
+        restyler = self._restyler
         source = _SmallFrames(self._job, reader)
         anchor = self._job.anchor_of(planned.shot)
         guides_of = self._steering.guides_of(planned.shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
@@ -202,14 +201,14 @@ class ShotSampler:
             reached = new.stop
             if self._work.get(key) is None:
                 stop_if_asked(self._stop, self._work)
-                made = restyle_window(
-                    restyler,
+                made = restyler.window(
                     planned.shot.frames,
                     window.frames,
                     source,
                     guides_of,
                     lambda stage, part, new=new: self._tell(planned.shot, new, stage, part),
-                    None if anchor is None else anchor.frame,
+                    anchor=None if anchor is None else anchor.frame,
+                    batch=self._ladder.footing.batch,
                 )
                 frames = (window.frames.start, window.frames.stop)
                 self._work.put(key, made.data, frames=frames, computed_on=self.computed_on, source=made.source)
@@ -253,29 +252,22 @@ class _SmallFrames:
         return torch.cat(parts) if parts else torch.empty(0, 3, *self._job.fit.outer)
 
 
-def _facts(job: Job, restyler: PreparedRestyle) -> dict[str, object]:
+def _facts(job: Job, restyler: Prepared) -> dict[str, object]:
     """What decides the latents of every unit of a job, but for the frames: nothing that does not is in here."""
     options = restyler.options
-    inverted = options.start == "inversion"
-    drawn = restyler.drawn
     known = known_words(job.request.model)
     regions = [replace(region, prompt=heard(region.prompt, known)) for region in options.regions]
     return {
+        **restyler.facts,
+        **pipeline_facts(options),
         "source": job.source_key,
         "interlaced": job.request.writing.interlaced,
         "fit": hashed(job.fit),
-        "model": restyler.fingerprint,
+        "model": dict(restyler.fingerprint),
         # Words that the model does not know change nothing.
         "prompts": [heard(text, known) for text in (options.prompt, options.negative_prompt, options.source_prompt)],
         "controls": hashed(restyler.controls),
         "maps": [made_by(spec.kind) for spec in restyler.controls if spec.source is None],
         "mask": hashed(options.mask),
         "regions": hashed(regions),
-        "sampled": [step.facts for step in restyler.trajectory.steps],
-        # Without variation an inversion draws no noise, and a start from noise has no inversion.
-        "inverted": [[step.facts for step in restyler.inversion.steps], restyler.fixed_point] if inverted else None,
-        "guidance": restyler.guidance,
-        "cross_frame": options.cross_frame,
-        "seed": None if drawn is None else drawn.seed,
-        **({"variation": options.variation, "noise": CARRIED} if drawn is not None else {}),
     }

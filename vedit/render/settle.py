@@ -32,6 +32,7 @@ from vedit.render.fitting import fit_of
 from vedit.render.foreseen import OnOutline, foreseen, ignore_outline
 from vedit.render.job import Job
 from vedit.render.notes import idle_seeds, larger_model, little_space, what_it_is
+from vedit.render.parts import check_parts
 from vedit.render.prompts import check_words, made_looks, word_notes
 from vedit.shots.detect import ContentShotDetector, detect_shots
 from vedit.shots.shot_bars import kept_bars, told_of_bars
@@ -248,6 +249,8 @@ def settle(request: RenderRequest) -> RenderRequest:
         InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, the
             weights that a control's maps are made with are absent, or the model knows no word of a prompt.
     """
+    for look in request.all_looks:
+        check_parts(look)
     located(request.model)
     traits = traits_of(request.model)
     for look in request.all_looks:

@@ -28,7 +28,7 @@ from vedit.thumbnail import png, thumbnail
 if TYPE_CHECKING:
     from vedit.media.reading.reader import VideoReader
     from vedit.options.request import RestyleOptions
-    from vedit.pipelines.restyle import PreparedRestyle
+    from vedit.pipelines.pipeline import Prepared
     from vedit.types import IntFrames, Shot
 
 
@@ -126,7 +126,7 @@ def _pictures(jobs: Sequence[Job], frame: int, on_progress: OnProgress) -> list[
         restylers, _ = load_prepared(jobs, cache)
         on_progress(Progress(stage="load", done=1, total=1))
 
-        def made(restylers: Sequence[PreparedRestyle]) -> list[IntFrames]:
+        def made(restylers: Sequence[Prepared]) -> list[IntFrames]:
             found: list[IntFrames] = []
             for one, restyler in zip(jobs, restylers, strict=True):
                 on_progress(Progress(stage="preview", done=len(found), total=len(jobs)))

@@ -1,10 +1,10 @@
 """What a part has to keep to, as checks that authors of plug-ins run in their own tests.
 
-    from vedit.testing.contracts import check_family, check_preprocessor, check_shot_detector
+    from vedit.testing.contracts import check_family, check_pipeline, check_preprocessor
 
     def test_mine():
         check_preprocessor("my-lines")       # by its name: it is found by its entry point, as vedit finds it
-        check_shot_detector("my-cuts")
+        check_pipeline("my-pipeline")        # the same of check_attention, check_upscaler and check_shot_detector
         check_family("a/folder")             # a model of the family
 
 Each raises AssertionError with what was broken.
@@ -12,15 +12,12 @@ Each raises AssertionError with what was broken.
 
 from __future__ import annotations
 
-import os
-import random
-import warnings
 from collections.abc import Iterable, Sequence
 
-import cv2
 import numpy as np
 import torch
 
+from vedit.finishing.upsample import load_upscaler
 from vedit.latent_shape import LatentShape
 from vedit.models.facts import control_kinds, traits_of
 from vedit.models.load import load
@@ -28,6 +25,9 @@ from vedit.protocols import Preprocessor, ShotDetector, VideoCodec
 from vedit.registry.preprocessors import described, load_preprocessor
 from vedit.shots.detect import make_detector
 from vedit.testing.fakes import FakeReader, moving_frames
+from vedit.testing.sampling_contracts import check_attention as check_attention
+from vedit.testing.sampling_contracts import check_pipeline as check_pipeline
+from vedit.testing.surroundings import shifted, world
 from vedit.types import FrameRange, Shot
 
 NETWORK_TOLERANCE = 2e-3
@@ -62,16 +62,6 @@ def check_preprocessor(name: str, *, tolerance: float | None = None) -> None:
     assert list(make(iter([]))) == [], "maps came of no frames"
 
 
-def shifted(size: tuple[int, int], count: int) -> torch.Tensor:
-    """(count, 3, *size) in [0, 1]: a texture under a camera that goes two pixels to the right with each frame."""
-    height, width = size
-    noise = np.random.default_rng(3).random((height, width + 2 * count, 3)).astype(np.float32)
-    picture = np.asarray(cv2.GaussianBlur(noise, (0, 0), 1.5), np.float32)
-    picture = (picture - picture.min()) / (picture.max() - picture.min())
-    cut = [picture[:, 2 * number : 2 * number + width] for number in range(count)]
-    return torch.from_numpy(np.stack(cut)).permute(0, 3, 1, 2).contiguous()
-
-
 def maps(make: Preprocessor, chunks: Iterable[torch.Tensor]) -> torch.Tensor:
     """All its maps of these chunks, (T, 3, H, W)."""
     return torch.cat(list(make(iter(chunks))))
@@ -101,22 +91,6 @@ def check_same(found: torch.Tensor, expected: torch.Tensor, tolerance: float) ->
     assert differs.float().mean() < 0.002, float((found - expected).abs().max())
 
 
-def world() -> dict[str, object]:
-    """What a preprocessor must leave as it found it."""
-    return {
-        "default dtype": torch.get_default_dtype(),
-        "grad": torch.is_grad_enabled(),
-        "threads of torch": torch.get_num_threads(),
-        "threads of OpenCV": cv2.getNumThreads(),
-        "deterministic": torch.are_deterministic_algorithms_enabled(),
-        "state of torch": torch.get_rng_state().tolist(),
-        "state of numpy": str(np.random.get_state()),
-        "state of random": random.getstate(),
-        "environment": dict(os.environ),
-        "warnings": list(warnings.filters),
-    }
-
-
 def check_shot_detector(name: str) -> None:
     """A shot detector finds shots that cover every frame that it was shown, numbered from 1, in chunks of any lengths.
 
@@ -139,6 +113,34 @@ def check_shot_detector(name: str) -> None:
         for size in (1, 7):
             again = shots_in(make_detector(name), count, first=first, sizes=(size,) * (count // size + 1))
             assert again == found, f"the shots depend on the chunks: {again} in chunks of {size}"
+
+
+def check_upscaler(name: str) -> None:
+    """An upscaler gives finite frames of the size that is asked for, the same whenever it is asked, and leaves the
+    world and its input as they were.
+
+    Args:
+        name: of the upscaler, as it is listed.
+
+    Raises:
+        AssertionError: it does not.
+        InputError: there is none of that name, or it cannot be loaded.
+    """
+    upscale = load_upscaler(name)
+    for size, small in ((SIZES[0], (24, 32)), (SIZES[1], (24, 32)), (SIZES[0], SIZES[0]), ((16, 24), (24, 32))):
+        source = shifted(size, 1)[0]
+        seen, result = shifted(small, 2)
+        given = (source, seen, result)
+        before, state = [one.clone() for one in given], world()
+        made, after = upscale(*given), world()
+        assert [key for key in state if state[key] != after[key]] == [], "it changed the world around it"
+        assert all(map(torch.equal, given, before)), "the input was changed"
+        assert tuple(made.shape) == (3, *size), f"frames of {tuple(made.shape)}, not {(3, *size)}"
+        assert made.is_floating_point() and bool(made.isfinite().all()), "a frame is finite"
+        assert torch.equal(upscale(*given), made), "a frame depends on when it is made"
+        flat = torch.full_like(seen, 0.5)
+        level = upscale(torch.full_like(source, 0.5), flat, flat)
+        assert torch.allclose(level.float(), torch.full_like(source, 0.5), atol=0.02), "what is flat does not stay so"
 
 
 CLIPS = (1, 2, 4, 5, 9, 12, 13)

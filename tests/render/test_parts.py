@@ -1,0 +1,140 @@
+"""Parts of a render that a look names: who may be named, what is kept under which key, and what estimates say."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+import torch
+
+from tests.support.plugged import ORIGIN, plugged_in
+from vedit.errors import InputError, SettingError
+from vedit.models.attention import Together, attention_facts, load_attention
+from vedit.models.load import load
+from vedit.options.request import RestyleOptions
+from vedit.pipelines.pipeline import pipeline_facts
+from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
+from vedit.pipelines.restyle_pipeline import PIPELINE
+from vedit.registry.attention import attention_methods
+from vedit.registry.pipelines import pipelines
+from vedit.registry.upscalers import upscalers
+from vedit.render.evaluations import evaluations, steps_taken
+from vedit.render.parts import check_parts, plugged_parts, upscaler_facts
+
+USUAL = RestyleOptions(prompt="night", quality="draft")
+OTHER = {"name": "other", "of": ORIGIN, "version": None}
+
+
+class WithoutInversion:
+    """A pipeline for estimates: it samples, with the model's own weights, and does not invert."""
+
+    inverts, few_steps = False, False
+
+    def prepare(self, model: Any, options: Any, inversions: Any = None) -> Any:
+        return PIPELINE.prepare(model, options, inversions)
+
+
+class Other:
+    """An attention method of a plug-in."""
+
+    needs_flow, cost = False, 2.0
+
+    def open(self, model: Any, together: Together) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+PLAIN, METHOD, NOTHING = WithoutInversion(), Other(), None
+
+
+def upscaled(source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
+    return source
+
+
+@pytest.fixture
+def other() -> Iterator[RestyleOptions]:
+    """A look all of whose parts are a plug-in's."""
+    with (
+        plugged_in(pipelines, "vedit.pipelines", {"other": f"{__name__}:PLAIN", "nothing": f"{__name__}:NOTHING"}),
+        plugged_in(attention_methods, "vedit.attention", {"other": f"{__name__}:METHOD"}),
+        plugged_in(upscalers, "vedit.upscalers", {"other": f"{__name__}:upscaled"}),
+    ):
+        yield replace(USUAL, pipeline="other", attention="other", upscale="other")
+
+
+@pytest.mark.parametrize(
+    ("name", "typed", "told"),
+    [
+        ("pipeline", "restile", "pipeline is 'restile'; did you mean 'restyle'? use one of restyle"),
+        ("attention", "crossframe", "did you mean 'cross-frame'? use one of cross-frame, none"),
+        ("upscale", "lancos", "upscale is 'lancos'; did you mean 'lanczos'? use one of guided, lanczos"),
+    ],
+)
+def test_a_name_that_nobody_has_is_refused_with_the_nearest(name: str, typed: str, told: str) -> None:
+    with pytest.raises(SettingError) as error:
+        cast("Any", RestyleOptions)(**{name: typed})
+    assert told in str(error.value)
+
+
+def test_own_parts_say_in_keys_what_older_versions_said() -> None:
+    assert attention_facts(USUAL) == {"cross_frame": True}
+    assert attention_facts(replace(USUAL, cross_frame=False)) == {"cross_frame": False}
+    assert attention_facts(replace(USUAL, attention="none")) == {"cross_frame": False}
+    assert pipeline_facts(USUAL) == plugged_parts(USUAL) == {}
+    assert upscaler_facts(replace(USUAL, upscale="lanczos")) == "lanczos"
+
+
+def test_the_parts_of_plug_ins_are_in_keys_and_records(other: RestyleOptions) -> None:
+    check_parts(other)
+    assert attention_facts(other) == {"cross_frame": True, "attention": OTHER}
+    assert pipeline_facts(other) == {"pipeline": OTHER}
+    assert upscaler_facts(other) == OTHER
+    assert plugged_parts(other) == {"pipeline": OTHER, "attention": OTHER, "upscale": OTHER}
+
+
+def test_what_is_no_pipeline_is_refused_before_work_begins(other: RestyleOptions) -> None:
+    with pytest.raises(InputError, match=f"'nothing' of {ORIGIN} is no pipeline but NoneType; mend or uninstall"):
+        check_parts(replace(other, pipeline="nothing"))
+
+
+def test_no_attention_is_said_in_one_way() -> None:
+    assert replace(USUAL, cross_frame=False).attention_method == "none"
+    assert replace(USUAL, cross_frame=False, attention="none").attention_method == "none"
+
+
+def test_an_attention_method_that_would_not_act_is_refused(other: RestyleOptions) -> None:
+    with pytest.raises(SettingError, match="attention is 'other' with cross_frame false"):
+        replace(other, cross_frame=False)
+
+
+def test_estimates_go_by_what_a_pipeline_says(other: RestyleOptions) -> None:
+    own = replace(USUAL, steps=6, guidance=3.0)
+    plain = replace(own, pipeline="other")
+    assert evaluations("embedded", plain) == 2 * steps_taken("embedded", plain) == 12
+    assert evaluations("embedded", own) > 12
+    assert steps_taken("embedded", replace(USUAL, pipeline="other")) == 4, "of the model's own weights"
+    assert load_attention(other.attention_method).cost == 2.0
+
+
+def test_an_inversion_under_another_attention_method_is_another(
+    other: RestyleOptions,
+) -> None:
+    """What is kept of inversions is told apart by the method, and by nothing for vedit's own."""
+    told: list[dict[str, object]] = []
+
+    class Kept:
+        def tensors(self, facts: Any) -> None:
+            told.append(dict(facts))
+
+        def keep_tensors(self, facts: Any, tensors: Any) -> None:
+            pass
+
+    model = load("embedded")
+    frames = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    for options in (replace(USUAL, controls=(), steps=1), replace(other, controls=(), steps=1, pipeline="restyle")):
+        restyler = prepare(model, options, Kept())
+        restyle_frames(restyler, frames, range(2), own_guides(restyler)(range(2), frames))
+    assert ["attention" in facts for facts in told] == [False, True]
+    assert [facts["cross_frame"] for facts in told] == [True, True]
