@@ -21,7 +21,9 @@ import torch
 
 import vedit
 from tests.support.clips import FRAMES, HEIGHT, WIDTH, picture, two_shots
+from tests.support.other_pipeline import STILLS, TARGET
 from tests.support.page import Page
+from tests.support.plugged import plugged_in
 from vedit.display.contact_sheet import is_sheet
 from vedit.errors import InputError, OutOfRangeError
 from vedit.gallery.files import GalleryFiles, eight_bits, gallery_files, shown_pictures, write_gallery
@@ -31,6 +33,7 @@ from vedit.models.families.sd import SDDenoiser
 from vedit.models.looks import Chosen
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.progress.callbacks import Progress
+from vedit.registry.pipelines import pipelines
 from vedit.render.preview import stills_of
 from vedit.render.settle import make_job
 from vedit.thumbnail import png
@@ -78,6 +81,17 @@ def test_pictures_are_those_of_a_render_of_the_frame(clip: Path, tmp_path: Path,
         far = np.abs(still.transpose(1, 2, 0).astype(int) - shown.astype(int))
         assert far.max() <= 1, "no more than another batch rounds"
         assert np.abs(shown.astype(int) - gallery.source.astype(int)).mean() > 3, "and it is a look"
+
+
+def test_pictures_of_a_plug_ins_pipeline_are_made_one_by_one(clip: Path, tmp_path: Path) -> None:
+    looks = [replace(DRAFT, prompt=prompt) for prompt in LOOKS[:2]]
+    own = make_gallery(request_of(clip, tmp_path), looks, "#7")
+    STILLS.clear()
+    with plugged_in(pipelines, "vedit.pipelines", {"other": TARGET}):
+        other = make_gallery(request_of(clip, tmp_path), [replace(look, pipeline="other") for look in looks], "#7")
+    assert STILLS == [(7,), (7,)]
+    for one, shown in zip(own.pictures, other.pictures, strict=True):
+        assert np.abs(one.astype(int) - shown.astype(int)).max() <= 1, "no more than another batch rounds"
 
 
 def test_bars_stay_as_they_are(barred: Path, tmp_path: Path) -> None:

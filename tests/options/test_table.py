@@ -12,6 +12,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from tests.support.plugged import plugged_in
 from tests.support.written import ROOT, api_text, edit_text, host_text
 from vedit.checks.arguments import checked
 from vedit.checks.setting import About, Setting, same_as, setting, settings_of
@@ -110,6 +111,32 @@ def test_a_new_field_is_a_setting_of_the_host_scripts() -> None:
         "min": 0,
         "max": 2,
     }
+
+
+@pytest.mark.parametrize("name", ["pipeline", "attention", "upscale"])
+def test_a_plug_ins_name_is_taken_wherever_the_setting_is(name: str) -> None:
+    (one,) = (each for each in settings_of(RestyleOptions) if each.name == name)
+    assert one.about.plugged is not None
+    assert one.own.endswith(" or a plug-in's")
+    near = f"{one.default}x"
+    groups = {"pipeline": "vedit.pipelines", "attention": "vedit.attention", "upscale": "vedit.upscalers"}
+
+    @click.command(cls=Grouped)
+    @held("look", RestyleOptions, name)
+    def command(look: dict[str, Any]) -> None:
+        assert look == {name: "mine"}
+
+    run, words = CliRunner(), (f"--{name}", "mine")
+    with plugged_in(one.about.plugged, groups[name], {"mine": "nowhere:mine"}):
+        assert getattr(cast("Any", RestyleOptions)(**{name: "mine"}), name) == "mine"
+        assert run.invoke(command, words).exit_code == 0
+        assert LOOK[name].fault("mine") is None
+    told = run.invoke(command, (f"--{name}", near))
+    assert told.exit_code == 2 and f"is named '{near}'; did you mean '{one.default}'? known: " in told.output
+    assert LOOK[name].fault(near) == f"is one of {', '.join(one.about.choices)}: did you mean '{one.default}'?"
+    assert "enum" not in LOOK[name].schema(), "the schema of one machine would refuse the plug-ins of another"
+    told = run.invoke(command, ["--help"])
+    assert "".join(one.own.split()) in "".join(told.output.split()), "lines break in it"
 
 
 def test_a_field_once_more_says_the_same() -> None:

@@ -36,6 +36,9 @@ def test_listing_imports_nothing_heavy() -> None:
     code = (
         "import sys; from vedit.registry.preprocessors import preprocessors; list(preprocessors()); "
         "from vedit.registry.shot_detectors import shot_detectors; list(shot_detectors()); "
+        "from vedit.registry.pipelines import pipelines; list(pipelines()); "
+        "from vedit.registry.attention import attention_methods; list(attention_methods()); "
+        "from vedit.registry.upscalers import upscalers; list(upscalers()); "
         "print([m for m in sys.modules if m in ('torch', 'cv2', 'transformers') or m.startswith('vedit.prepro')])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -74,7 +74,8 @@ class Alone:
     """Each frame sees itself alone: the network as it is."""
 
     needs_flow = False
-    cost = 0.8
+    cost = 0.86
+    """At standard quality a frame takes 1.37 s and not 1.54 s, of which 1.2 s are evaluations (`docs/embedded.md`)."""
 
     def open(self, model: Model, together: Together) -> AbstractContextManager[Memory | None]:
         """See `AttentionMethod.open`."""

@@ -95,19 +95,81 @@ def choose_encoding(
     alpha = _alpha(metadata, container, codec, encoder, options, graded=graded, lost=lost)
     depth = _wanted_depth(metadata, codec, options, notes)
     chroma = _wanted_chroma(metadata, codec, options, notes)
-    width, height = metadata.width, metadata.height
-    pixel_format = pick_format(encoder, chroma=chroma, depth=depth, alpha=alpha)
-    held = layout(pixel_format).chroma
-    odd = (held in ("420", "422") and width % 2 == 1) or (held == "420" and height % 2 == 1)
+    held = _held(metadata, codec, encoder, options, _Wanted(chroma=chroma, depth=depth, alpha=alpha), notes)
+    written = _written_depth(codec, held.pixel_format, metadata.bit_depth)
+    _check_depth(metadata, codec, options, written, lost)
+    if options.bit_depth is not None and codec.name != "exr" and written < options.bit_depth:
+        notes.append(f"{codec.name} holds no {options.bit_depth} bits here: written as {written}")
+    _check_chroma(metadata, codec, options, layout(held.pixel_format).chroma, lost)
+    settings = _settings(codec, encoder, options, held, written)
+    _hand_on_hdr(encoder, hdr, settings, codec, lost)
+    rgb = layout(held.pixel_format).chroma == "rgb"
+    tags = ColorTags() if codec.name == "gif" else output_tags(metadata, rgb=rgb, codec=codec.name)
+    _tell_of_color(metadata, codec, tags, lost, rgb=rgb)
+    converted = not rgb and (_holds_rgb(metadata) or tags.matrix not in (metadata.color.matrix, UNSPECIFIED))
+    return Encoding(
+        name=codec.name,
+        codec=encoder.name,
+        tag=codec.tag.get(container.muxer),
+        pixel_format=held.pixel_format,
+        bit_depth=written,
+        options=settings,
+        width=held.width,
+        height=held.height,
+        matrix=effective_matrix(tags if converted else metadata.color, metadata.coded_height),
+        full_range=rgb or bool(tags.full_range),
+        tags=tags,
+        alpha=alpha,
+        notes=tuple(notes),
+        lost=tuple(lost),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """What the samples should hold."""
+
+    chroma: str
+    depth: int
+    alpha: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Held:
+    """The samples that the encoder takes, and the size of the picture in them."""
+
+    pixel_format: str
+    chroma: str
+    width: int
+    height: int
+
+
+def _held(
+    metadata: VideoMetadata,
+    codec: Codec,
+    encoder: Encoder,
+    options: OutputOptions,
+    wanted: _Wanted,
+    notes: list[str],
+) -> _Held:
+    """The samples nearest to what is wanted, in which a picture of this size can be written.
+
+    Raises:
+        MediaError: a side is odd and may not be padded, or the picture is too small for the codec.
+    """
+    width, height, chroma = metadata.width, metadata.height, wanted.chroma
+    pixel_format = pick_format(encoder, chroma=chroma, depth=wanted.depth, alpha=wanted.alpha)
+    found = layout(pixel_format).chroma
+    odd = (found in ("420", "422") and width % 2 == 1) or (found == "420" and height % 2 == 1)
     if odd and not encoder.odd:
-        whole = pick_format(encoder, chroma="444", depth=depth, alpha=alpha)
+        whole = pick_format(encoder, chroma="444", depth=wanted.depth, alpha=wanted.alpha)
         if options.even or layout(whole).chroma != "444":
             if not options.even:
                 raise MediaError(
                     f"{codec.name} ({encoder.name}) cannot hold {width}x{height}: a side is odd",
                     remedy="use --even to pad a pixel, or another --codec",
                 )
-            width, height = width + width % 2, height + (height % 2 if held == "420" else 0)
+            width, height = width + width % 2, height + (height % 2 if found == "420" else 0)
             notes.append(f"padded from {metadata.width}x{metadata.height} to {width}x{height}, right and bottom")
         else:
             notes.append(f"{width}x{height} has an odd side: written as 4:4:4 (--even pads a pixel instead)")
@@ -118,44 +180,28 @@ def choose_encoding(
             f"{codec.smallest[0]}x{codec.smallest[1]}",
             remedy="use another --codec, for instance prores or h264",
         )
-    written = _written_depth(codec, pixel_format, metadata.bit_depth)
-    _check_depth(metadata, codec, options, written, lost)
-    if options.bit_depth is not None and codec.name != "exr" and written < options.bit_depth:
-        notes.append(f"{codec.name} holds no {options.bit_depth} bits here: written as {written}")
-    _check_chroma(metadata, codec, options, layout(pixel_format).chroma, lost)
-    settings = encoder.options(options.preset, pixel_format)
+    return _Held(pixel_format=pixel_format, chroma=chroma, width=width, height=height)
+
+
+def _settings(codec: Codec, encoder: Encoder, options: OutputOptions, held: _Held, written: int) -> dict[str, str]:
+    """The encoder's own options: of the preset, and what a picture codec is told of its samples."""
+    settings = encoder.options(options.preset, held.pixel_format)
     if codec.name == "exr":
         settings["format"] = "half" if written == 16 else "float"
     if codec.name == "jpeg":
-        settings["subsampling"] = chroma if options.preset != "archive" else "444"
-    _hand_on_hdr(encoder, hdr, settings, codec, lost)
-    rgb = layout(pixel_format).chroma == "rgb"
-    tags = ColorTags() if codec.name == "gif" else output_tags(metadata, rgb=rgb, codec=codec.name)
-    unknown = unknown_matrix(metadata)
-    own = metadata.color.matrix
+        settings["subsampling"] = held.chroma if options.preset != "archive" else "444"
+    return settings
+
+
+def _tell_of_color(metadata: VideoMetadata, codec: Codec, tags: ColorTags, lost: list[str], *, rgb: bool) -> None:
+    """What of the source's colour tags the result cannot say."""
+    unknown, own = unknown_matrix(metadata), metadata.color.matrix
     if unknown is not None:
         lost.append(f"colours by the matrix {unknown}, which is not converted")
     elif not rgb and own_matrix(metadata.color) is not None and tags.matrix != own:
         lost.append(f"the matrix {own} ({NAMES[own]}) (written as {tags.matrix}, {codec.name} has a tag for few)")
     if codec.name in NARROW and metadata.color.full_range and not rgb and not _holds_rgb(metadata):
         lost.append(f"full range (written as limited, {codec.name} has no tag for it)")
-    converted = not rgb and (_holds_rgb(metadata) or tags.matrix not in (metadata.color.matrix, UNSPECIFIED))
-    return Encoding(
-        name=codec.name,
-        codec=encoder.name,
-        tag=codec.tag.get(container.muxer),
-        pixel_format=pixel_format,
-        bit_depth=written,
-        options=settings,
-        width=width,
-        height=height,
-        matrix=effective_matrix(tags if converted else metadata.color, metadata.coded_height),
-        full_range=rgb or bool(tags.full_range),
-        tags=tags,
-        alpha=alpha,
-        notes=tuple(notes),
-        lost=tuple(lost),
-    )
 
 
 def output_tags(metadata: VideoMetadata, *, rgb: bool = False, codec: str | None = None) -> ColorTags:

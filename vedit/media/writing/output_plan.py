@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from vedit.media.contract.watch import Watch
 from vedit.media.output import OutputOptions
 from vedit.media.reading.extras import lost_extras
 from vedit.media.reading.picture_data import PictureData, picture_data
-from vedit.media.reading.sequence import find_pictures, is_still
+from vedit.media.reading.sequence import ImageSequence, find_pictures, is_still
 from vedit.media.reading.source import open_input
 from vedit.media.timecode import parse_timecode
 from vedit.media.writing.containers import Container, container_for, track_time_base
@@ -109,65 +109,27 @@ def plan_output(
             copied; or, with `strict`, something of the source cannot be kept.
         InputError: there is no encoder for the codec, or a timecode that is none.
     """
-    if options.timecode is not None:
-        # A variable rate counts by none: there any that is written as one will do.
-        parse_timecode(options.timecode, index.rate or Fraction(60))
-    if metadata.timecode is None:
-        metadata = replace(metadata, timecode=options.timecode)
+    metadata = _with_timecode(metadata, index, options)
     target, container = _target(path)
     watch = Watch(metadata.path)
-    part = frames if frames is not None else FrameRange(start=0, stop=len(index))
-    if not part or part.stop > len(index):
-        raise MediaError(f"frames {part.start}..{part.stop} are not in the clip", remedy=f"it has 0..{len(index)}")
-    pictures = None
-    if container.sequence:
-        first = first_number(metadata.path, part.start)
-        pictures = numbered(target, first=first, count=len(part), still=is_still(metadata.path))
-    replaces = options.replaces
-    check_target(target, metadata.path, pictures, overwrite=options.overwrite, replaces=replaces)
+    part = _part(index, frames)
+    pictures = _check_files(target, container, metadata, part, options)
     json.dumps(recipe)  # a recipe that cannot be written is the caller's fault, and is found before hours of work
     found = find_pictures(metadata.path)
-    sequence = found is not None
-    hdr = HdrMetadata() if sequence else read_hdr(metadata.path, metadata.stream_index)
+    hdr = HdrMetadata() if found is not None else read_hdr(metadata.path, metadata.stream_index)
     encoding = choose_encoding(metadata, container, options, hdr)
-    notes, lost = list(encoding.notes), list(encoding.lost)
-    streams = CopiedStreams()
-    start = index.pts[part.start] * index.time_base
-    if not sequence:
-        with open_input(metadata.path) as source:
-            whole = len(part) == len(index)
-            lost += lost_extras(metadata, muxer=container.muxer)
-            streams = streams_to_copy(source, metadata, container, options, whole=whole, lost=lost)
-            start = start_of(source, metadata, index, part, container, streams.copied, whole=whole)
-        with open_input(metadata.path) as source:
-            check_order(source, container, streams.copied, notes, lost)
+    told = _Told(notes=list(encoding.notes), lost=list(encoding.lost))
+    streams, start = _copied(metadata, index, part, container, options, told, found)
     if found is not None and not data:
-        lost += _lost_of(picture_data(found.files[part.start]), encoding, tags=metadata.metadata)
-        if found.still and not container.sequence:
-            notes.append(f"{metadata.path.name} is a still picture: the result is a film of one frame")
+        _tell_of_picture(found, metadata, part, container, encoding, told)
     first = first_timecode(metadata, index, part)
-    tags = _own_tags(metadata, container, lost, beside=bool(streams.copied))
-    timecode = written_timecode(metadata, index, part, container, first, options, lost, notes)
+    tags = _own_tags(metadata, container, told.lost, beside=bool(streams.copied))
+    timecode = written_timecode(metadata, index, part, container, first, options, told.lost, told.notes)
     check_timing(container, index)
-    beside = None
-    orphans: list[Path] = []
-    if container.beside and streams.copied:
-        beside = target.with_name(f"{pictures.title if pictures else target.stem}.mka")
-        if _orphaned(target, pictures) and first_frame_of(beside) is not None:
-            orphans.append(beside)
-        free = options.overwrite or beside in orphans
-        check_target(beside, metadata.path, None, overwrite=free, replaces=replaces)
-        notes.append(f"the sound is in {beside.name}")
+    sound = container.beside and streams.copied
+    beside, orphans = _beside(target, metadata, pictures, options, told) if sound else (None, list[Path]())
     orphans += _check_record(target, metadata.path, pictures, options)
-    sidecar = sidecar_path(target) if options.sidecar else None
-    if options.interlaced == "weave" and metadata.field_order not in ("progressive", "unknown"):
-        notes.append("the source is interlaced: its fields are kept woven and the result is marked progressive")
-    if lost:
-        notes.append(f"not kept: {'; '.join(lost)}")
-    if lost and options.strict:
-        raise MediaError(
-            f"--strict: not kept: {'; '.join(lost)}", remedy="write another container or codec, or leave out --strict"
-        )
+    _tell_what_is_lost(metadata, options, told)
     return OutputSpec(
         path=target,
         temporary=temporary_for(target),
@@ -187,16 +149,119 @@ def plan_output(
         first_timecode=first,
         pictures=pictures,
         beside=beside,
-        sidecar=sidecar,
+        sidecar=sidecar_path(target) if options.sidecar else None,
         orphans=tuple(orphans),
         recipe=recipe,
         data=data,
         options=options,
         overwrite=options.overwrite,
-        notes=tuple(notes),
-        lost=tuple(lost),
+        notes=tuple(told.notes),
+        lost=tuple(told.lost),
         tags=tags,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Told:
+    """What a user is told of an output; its steps add to both."""
+
+    notes: list[str]
+    lost: list[str]
+    """Of the source."""
+
+
+def _part(index: FrameIndex, frames: FrameRange | None) -> FrameRange:
+    """The part to write. Raises MediaError where it is not in the clip."""
+    part = frames if frames is not None else FrameRange(start=0, stop=len(index))
+    if not part or part.stop > len(index):
+        raise MediaError(f"frames {part.start}..{part.stop} are not in the clip", remedy=f"it has 0..{len(index)}")
+    return part
+
+
+def _with_timecode(metadata: VideoMetadata, index: FrameIndex, options: OutputOptions) -> VideoMetadata:
+    """The source with the timecode that is asked for where it has none. Raises InputError where that is no timecode."""
+    if options.timecode is not None:
+        # A variable rate counts by none: there any that is written as one will do.
+        parse_timecode(options.timecode, index.rate or Fraction(60))
+    return metadata if metadata.timecode is not None else replace(metadata, timecode=options.timecode)
+
+
+def _check_files(
+    target: Path, container: Container, metadata: VideoMetadata, part: FrameRange, options: OutputOptions
+) -> NumberedFiles | None:
+    """The files of an image sequence, numbered as the source is, None of any other container; raises MediaError where
+    they cannot be written."""
+    pictures = None
+    if container.sequence:
+        first = first_number(metadata.path, part.start)
+        pictures = numbered(target, first=first, count=len(part), still=is_still(metadata.path))
+    check_target(target, metadata.path, pictures, overwrite=options.overwrite, replaces=options.replaces)
+    return pictures
+
+
+def _copied(
+    metadata: VideoMetadata,
+    index: FrameIndex,
+    part: FrameRange,
+    container: Container,
+    options: OutputOptions,
+    told: _Told,
+    found: ImageSequence | None,
+) -> tuple[CopiedStreams, Fraction]:
+    """The streams that are copied beside the picture, of picture files none, and when it begins, in seconds."""
+    if found is not None:
+        return CopiedStreams(), index.pts[part.start] * index.time_base
+    whole = len(part) == len(index)
+    with open_input(metadata.path) as source:
+        told.lost.extend(lost_extras(metadata, muxer=container.muxer))
+        streams = streams_to_copy(source, metadata, container, options, whole=whole, lost=told.lost)
+        start = start_of(source, metadata, index, part, container, streams.copied, whole=whole)
+    with open_input(metadata.path) as source:
+        check_order(source, container, streams.copied, told.notes, told.lost)
+    return streams, start
+
+
+def _tell_of_picture(
+    found: ImageSequence,
+    metadata: VideoMetadata,
+    part: FrameRange,
+    container: Container,
+    encoding: Encoding,
+    told: _Told,
+) -> None:
+    """What a source of picture files says beside pixels and the result will not, and that a still becomes a film."""
+    told.lost.extend(_lost_of(picture_data(found.files[part.start]), encoding, tags=metadata.metadata))
+    if found.still and not container.sequence:
+        told.notes.append(f"{metadata.path.name} is a still picture: the result is a film of one frame")
+
+
+def _beside(
+    target: Path, metadata: VideoMetadata, pictures: NumberedFiles | None, options: OutputOptions, told: _Told
+) -> tuple[Path, list[Path]]:
+    """The file of the sound beside pictures, and the one there that may be replaced since it belongs to none.
+
+    Raises:
+        MediaError: one is in the way.
+    """
+    beside = target.with_name(f"{pictures.title if pictures else target.stem}.mka")
+    orphans = [beside] if _orphaned(target, pictures) and first_frame_of(beside) is not None else []
+    free = options.overwrite or bool(orphans)
+    check_target(beside, metadata.path, None, overwrite=free, replaces=options.replaces)
+    told.notes.append(f"the sound is in {beside.name}")
+    return beside, orphans
+
+
+def _tell_what_is_lost(metadata: VideoMetadata, options: OutputOptions, told: _Told) -> None:
+    """The last notes. Raises MediaError where something is lost that must not be."""
+    if options.interlaced == "weave" and metadata.field_order not in ("progressive", "unknown"):
+        told.notes.append("the source is interlaced: its fields are kept woven and the result is marked progressive")
+    if told.lost:
+        told.notes.append(f"not kept: {'; '.join(told.lost)}")
+    if told.lost and options.strict:
+        raise MediaError(
+            f"--strict: not kept: {'; '.join(told.lost)}",
+            remedy="write another container or codec, or leave out --strict",
+        )
 
 
 def _own_tags(metadata: VideoMetadata, container: Container, lost: list[str], *, beside: bool) -> dict[str, str]:
