@@ -140,7 +140,7 @@ def test_units_of_another_kind_of_machine_are_told_and_not_joined(
         return {**computed_on(device, precision), **other}
 
     with monkeypatch.context() as there:
-        there.setattr(sampling, "computed_on", elsewhere)
+        there.setattr("vedit.render.sample_shot.computed_on", elsewhere)
         with pytest.raises(Interrupted):
             render(output, threads=1, stop=after(output, 1))
     seen.clear()
