@@ -80,8 +80,10 @@ class SeesWhatIsInTheCall:
 
     @contextmanager
     def open(self, model: Any, together: Together) -> Generator[None]:
-        layer = model.denoiser.unet.conv_in
-        hook = layer.register_forward_hook(lambda _, __, output: output + output.mean(0, keepdim=True))
+        def mixed(layer: object, given: object, output: torch.Tensor) -> torch.Tensor:
+            return output + output.mean(0, keepdim=True)
+
+        hook = model.denoiser.unet.conv_in.register_forward_hook(mixed)
         yield
         hook.remove()
 
