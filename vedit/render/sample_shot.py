@@ -12,7 +12,6 @@ from vedit.diffusion.carried_noise import FORMAT as CARRIED
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.memory import MemoryLadder
-from vedit.models.facts import known_words
 from vedit.models.words import heard
 from vedit.pipelines.restyle import PreparedRestyle
 from vedit.pipelines.restyle_windows import join_windows, restyle_window, shot_windows
@@ -258,7 +257,7 @@ def _facts(job: Job, restyler: PreparedRestyle) -> dict[str, object]:
     options = restyler.options
     inverted = options.start == "inversion"
     drawn = restyler.drawn
-    known = known_words(job.request.model)
+    known = job.model.words
     regions = [replace(region, prompt=heard(region.prompt, known)) for region in options.regions]
     return {
         "source": job.source_key,
