@@ -31,6 +31,14 @@ from vedit.testing.video_family import TRAITS, write_fake_video
 LOOK = RestyleOptions(prompt="night", quality="draft")
 
 
+def two_seeds(request: RenderRequest) -> object:
+    return variations(request, 2)
+
+
+def gallery(request: RenderRequest) -> object:
+    return plan_gallery(request, [request.options])
+
+
 @pytest.fixture
 def located(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names that were looked for, in order."""
@@ -99,10 +107,9 @@ def test_it_stays_what_it_was_when_it_was_first_asked(tmp_path: Path) -> None:
         plan,
         restyle,
         preview,
-        lambda request: variations(request, 2),
-        lambda request: plan_gallery(request, [request.options]),
+        two_seeds,
+        gallery,
     ],
-    ids=["plan", "restyle", "preview", "variations", "gallery"],
 )
 def test_a_call_resolves_its_model_once(
     call: Callable[[RenderRequest], object], tmp_path: Path, located: list[str]
