@@ -20,6 +20,7 @@ from vedit.media.reading.read import open_video
 from vedit.models.family import Model
 from vedit.models.load import load
 from vedit.models.recipes import by_recipe
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.ranges import to_integer
@@ -44,14 +45,15 @@ def main() -> None:
     parser.add_argument("-o", "--output", type=Path, default=Path("looks.png"))
     args = parser.parse_args()
     looks: list[str] = args.look or list(LOOKS)
-    model = load(args.model, controls=("tile", "softedge"))
+    found = resolve(args.model)
+    model = load(found, controls=("tile", "softedge"))
     options = RestyleOptions(quality=args.quality, short_side=args.short_side)
     rows: list[list[IntFrames]] = []
     labels: list[list[str]] = []
     for path in args.clips:
         with open_video(path) as reader:
             clip = reader.read(FrameRange(start=args.frame, stop=args.frame + 1))
-        asked = (by_recipe(replace(options, prompt=look), args.model) for look in looks)
+        asked = (by_recipe(replace(options, prompt=look), found) for look in looks)
         cells = [to_eight_bits(clip), *(restyled(model, clip, each) for each in asked)]
         columns: int = args.columns or len(cells)
         for first in range(0, len(cells), columns):

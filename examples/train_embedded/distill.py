@@ -24,9 +24,9 @@ from trainer.lora import Changes
 from trainer.teacher import Teacher
 
 from vedit.models.distilled import DistilledWeights, Schedule, unet_digest, withdraw_other, write_settings
-from vedit.models.facts import traits_of
 from vedit.models.load import load_sd
 from vedit.models.lora import lora_bytes, write_lora
+from vedit.models.resolve import resolve
 from vedit.models.source import FAST_FOLDER
 
 LIMIT_BYTES = 550_000
@@ -70,7 +70,7 @@ def main() -> None:
         tier = DistilledWeights(
             folder=args.out or args.weights / FAST_FOLDER,
             schedules=schedules_of(args),
-            guidance=traits_of(str(args.weights)).guidance if args.guidance is None else args.guidance,
+            guidance=resolve(str(args.weights)).traits.guidance if args.guidance is None else args.guidance,
             unet=unet_digest(args.weights),
         )
     except ValueError as error:
@@ -92,7 +92,7 @@ def schedules_of(args: argparse.Namespace) -> dict[str, Schedule]:
 def distil(args: argparse.Namespace, tier: DistilledWeights, device: torch.device) -> Iterator[dict[str, float]]:
     """Train, export at every saved state and at the end; yields rows of the log."""
     # Without a tier that is there already: it is replaced, and may be of other weights.
-    model = load_sd(str(args.weights), controls=("tile", "softedge"), fast=False)
+    model = load_sd(resolve(str(args.weights)), controls=("tile", "softedge"), fast=False)
     kept, facts = decides(args, tier, model.fingerprint), read_facts(args.work)
     other = next((name for name, value in kept.items() if facts is not None and facts.get(name) != value), None)
     if other is not None:

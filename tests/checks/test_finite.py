@@ -28,6 +28,7 @@ from vedit.media.writing.sidecar import sidecar_path
 from vedit.models.families import sd
 from vedit.models.families.sd import SDCodec, SDModel
 from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.ranges import to_integer
@@ -122,7 +123,7 @@ def test_no_such_frame_becomes_pixels(value: float, depth: int) -> None:
 
 @pytest.mark.parametrize("scaling", [*NOT_FINITE, 0.0, -0.18215])
 def test_an_autoencoder_has_a_scaling(folder: Path, scaling: float) -> None:
-    vae = load_sd(str(folder)).codec.vae
+    vae = load_sd(resolve(str(folder))).codec.vae
     vae.register_to_config(scaling_factor=scaling)
     with pytest.raises(ModelError, match="scaling_factor"):
         SDCodec(vae)
@@ -165,12 +166,12 @@ def test_zero_terminal_snr_is_for_models_of_v() -> None:
 def test_weights_are_looked_at_as_they_are_loaded(folder: Path, part: str, value: float) -> None:
     change(folder / PARTS[part], spoiled(value))
     with pytest.raises(ModelError, match=f"the {part} has weights that are not finite") as caught:
-        load_sd(str(folder), controls=("tile", "softedge"))
+        load_sd(resolve(str(folder)), controls=("tile", "softedge"))
     assert caught.value.exit_code == 2
 
 
 def stage_model(folder: Path) -> SDModel:
-    return load_sd(str(folder), controls=("tile",))
+    return load_sd(resolve(str(folder)), controls=("tile",))
 
 
 def run(model: SDModel) -> torch.Tensor:

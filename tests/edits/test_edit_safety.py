@@ -16,6 +16,7 @@ from tests.support.clips import CUT, FRAMES
 from vedit.cli import main
 from vedit.edits.confined_paths import NamedFiles
 from vedit.media.writing.write import VideoWriter
+from vedit.models.ref import ModelRef
 from vedit.options.request import RestyleOptions
 from vedit.render import run as render
 from vedit.store.frames import UNTOUCHED, FinishedFrames, FinishedShot
@@ -162,9 +163,9 @@ def test_a_draft_costs_what_a_draft_costs(folder: Path, monkeypatch: pytest.Monk
     asked: list[RestyleOptions] = []
     before = render.make_job
 
-    def make(request: render.RenderRequest, **more: object) -> render.Job:
+    def make(request: render.RenderRequest, model: ModelRef, **more: object) -> render.Job:
         asked.extend((request.looks or {}).values())
-        return before(request, **more)  # pyright: ignore[reportArgumentType]
+        return before(request, model, **more)  # pyright: ignore[reportArgumentType]
 
     monkeypatch.setattr(render, "make_job", make)
     change(folder, 1, 'quality = "high"', "fixed_point = 3")

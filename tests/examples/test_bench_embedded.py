@@ -255,7 +255,7 @@ def test_the_peer_evaluates_its_network_as_often_as_we_do(quality: str, tmp_path
     with evaluated(subject.model.denoiser.unet) as rows:
         subject.frames(options, noise())
     ours = sum(rows)
-    assert ours == evaluations(subject.model.name, options)
+    assert ours == evaluations(subject.found, options)
     with evaluated(subject.model.denoiser.unet) as rows:
         _restyle(_peer(subject), options, peer_settings(subject, options), noise())
     assert ours - 1 <= sum(rows) <= ours
@@ -269,7 +269,7 @@ def test_the_fast_tier_is_what_is_measured_whatever_its_guidance(tmp_path: Path)
     assert prepare(subject.model, options).few_steps
     with evaluated(subject.model.denoiser.unet) as rows:
         subject.frames(options, noise())
-    assert sum(rows) == evaluations(subject.model.name, options) == 3
+    assert sum(rows) == evaluations(subject.found, options) == 3
     assert peer_settings(subject, options) == (3, 1.0)
     asked = dataclasses.replace(subject, settings=Settings(quality="draft", guidance=2.0)).options("night")
     assert not prepare(subject.model, asked).few_steps

@@ -26,9 +26,10 @@ from trainer.lora import Changes
 from trainer.teacher import Teacher
 
 from vedit.errors import ModelError
-from vedit.models.distilled import DistilledWeights, Schedule, distilled_weights, unet_digest
+from vedit.models.distilled import DistilledWeights, Schedule, unet_digest
 from vedit.models.load import load_sd
 from vedit.models.lora import read_lora, write_lora
+from vedit.models.resolve import resolve
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +43,7 @@ def without_packs(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_new_change_is_none_and_a_trained_one_is_what_is_written(folder: Path, tmp_path: Path) -> None:
-    unet = load_sd(str(folder)).denoiser.unet
+    unet = load_sd(resolve(str(folder))).denoiser.unet
     student = copy.deepcopy(unet)
     layers = sum(isinstance(m, torch.nn.Conv2d | torch.nn.Linear) for m in unet.modules())
     changes = Changes(student, rank=2)
@@ -130,7 +131,7 @@ def test_steps_on_one_batch_lower_its_loss(folder: Path, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(distillation, "make_pairs", one_batch)
     torch.manual_seed(0)
-    model = load_sd(str(folder), controls=("tile", "softedge"))
+    model = load_sd(resolve(str(folder)), controls=("tile", "softedge"))
     teacher = Teacher(model, guidance=4.0, device=CPU)
     student = copy.deepcopy(teacher.unet)
     changes = Changes(student, rank=4)
@@ -155,22 +156,22 @@ def test_the_tier_that_comes_out_is_found_and_fits(folder: Path, tmp_path: Path)
     model = tmp_path / "model"
     shutil.copytree(folder, model)
     distilled(settings(model, model / "fast", tmp_path / "work", steps=1))
-    (tier,) = distilled_weights(str(model))
+    (tier,) = resolve(str(model)).distilled
     assert (tier.schedules, tier.guidance) == (SCHEDULES, 2.0)
-    assert load_sd(str(model)).fast
+    assert load_sd(resolve(str(model))).fast
     # Other weights under the same name: the tier goes as they come, or is refused and made again.
     torch.manual_seed(4)
     export(new_autoencoder(channels=16), Networks.new(widths=(16, 16, 32), norm_groups=8), model)
     assert not (model / "fast").exists()
-    assert not load_sd(str(model)).fast
+    assert not load_sd(resolve(str(model))).fast
     shutil.copytree(folder, model, dirs_exist_ok=True)
     distilled(settings(model, model / "fast", tmp_path / "again", steps=1))
     export(new_autoencoder(channels=16), Networks.new(widths=(16, 16, 32), norm_groups=8), tmp_path / "other")
     shutil.copytree(tmp_path / "other" / "unet", model / "unet", dirs_exist_ok=True)
     with pytest.raises(ModelError, match="another UNet"):
-        load_sd(str(model))
+        load_sd(resolve(str(model)))
     distilled(settings(model, model / "fast", tmp_path / "third", steps=1))
-    assert load_sd(str(model)).fast
+    assert load_sd(resolve(str(model))).fast
 
 
 def test_a_state_of_another_teacher_or_of_other_settings_is_refused(folder: Path, tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from vedit.models.distilled import DistilledWeights, Schedule
 from vedit.models.families.sd import LoadedDistilled
 from vedit.models.load import load_sd
 from vedit.models.lora import Lora
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import (
     _inverted,  # pyright: ignore[reportPrivateUsage]
@@ -79,7 +80,7 @@ def test_steps_as_short_as_the_teachers_are_guidance_alone() -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES.values(), ids=SCHEDULES)
 def test_inverted_sources_lie_where_a_render_begins(folder: Path, schedule: Schedule) -> None:
     """Against the pipeline's own walk, evaluated once a step."""
-    model = load_sd(str(folder), controls=("tile", "softedge"))
+    model = load_sd(resolve(str(folder)), controls=("tile", "softedge"))
     teacher = Teacher(model, guidance=2.0, device=CPU)
     batch = small_pairs(0, seed=0, packs=Path())
     scene = teacher.scene(batch, torch.ones(2, 2, 1, 1, 1))
@@ -101,7 +102,7 @@ def test_inverted_sources_lie_where_a_render_begins(folder: Path, schedule: Sche
 
 def test_a_guided_teacher_moves_away_from_no_words(folder: Path) -> None:
     """`landed` against the two halves of the guidance, evaluated one by one."""
-    model = load_sd(str(folder), controls=("tile", "softedge"))
+    model = load_sd(resolve(str(folder)), controls=("tile", "softedge"))
     teacher = Teacher(model, guidance=3.0, device=CPU)
     scene = teacher.scene(small_pairs(0, seed=0, packs=Path()), torch.ones(2, 2, 1, 1, 1))
     x, step = torch.randn(2, 16, 4, 4), from_timesteps(model.scheduler_config, SAMPLING).steps[0]

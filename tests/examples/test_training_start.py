@@ -34,8 +34,8 @@ from trainer.objectives import HALF_MIN_SNR  # noqa: E402
 from trainer.starting import MisfitError, load_autoencoder, load_networks, start_of  # noqa: E402
 
 from vedit.cli.models import models_group  # noqa: E402
-from vedit.models import facts, words  # noqa: E402
 from vedit.models import resolve as resolving  # noqa: E402
+from vedit.models import words  # noqa: E402
 
 WIDTHS = (16, 16, 32)
 FEW = ("a", "comic", "night", "painting")
@@ -91,7 +91,7 @@ def test_weights_are_carried_over_and_words_found_by_their_string(
 
 
 def test_the_package_copes_with_materials_and_modifiers(finished: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    known = facts.known_words(str(finished))
+    known = resolving.resolve(str(finished)).words
     assert words.unknown_words("a subtle bronze statue in teal and orange, qwxz", known) == ("qwxz",)
     monkeypatch.setattr(resolving, "EMBEDDED", finished)
     shown = CliRunner().invoke(models_group, ["info", "embedded"], catch_exceptions=False).output

@@ -24,6 +24,7 @@ from tests.support.clips import FRAMES, HEIGHT, WIDTH, picture, two_shots
 from tests.support.other_pipeline import STILLS, TARGET
 from tests.support.page import Page
 from tests.support.plugged import plugged_in
+from tests.support.resolved import made_job
 from vedit.display.contact_sheet import is_sheet
 from vedit.errors import InputError, OutOfRangeError
 from vedit.gallery.files import GalleryFiles, eight_bits, gallery_files, shown_pictures, write_gallery
@@ -31,11 +32,11 @@ from vedit.gallery.page import PICTURE_BYTES, Shown, gallery_page
 from vedit.gallery.pictures import Gallery, GalleryPlan, make_gallery
 from vedit.models.families.sd import SDDenoiser
 from vedit.models.looks import Chosen
+from vedit.models.resolve import model_of, resolve
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.progress.callbacks import Progress
 from vedit.registry.pipelines import pipelines
 from vedit.render.preview import stills_of
-from vedit.render.settle import make_job
 from vedit.thumbnail import png
 
 CHROMIUM = os.environ.get("VEDIT_CHROMIUM") or shutil.which("chromium")
@@ -74,7 +75,7 @@ def test_pictures_are_those_of_a_render_of_the_frame(clip: Path, tmp_path: Path,
     gallery = make_gallery(request_of(clip, tmp_path), looks, "#7")
     assert (gallery.plan.frame, gallery.source.shape) == (7, (HEIGHT, WIDTH, 3))
     for options, shown in zip(looks, gallery.pictures, strict=True):
-        job = make_job(replace(request_of(clip, tmp_path, frames="#7..#8"), options=options))
+        job = made_job(replace(request_of(clip, tmp_path, frames="#7..#8"), options=options))
         (made,) = stills_of(job, numbers_of=lambda _: (7,))
         ((source, still),) = made.pairs
         assert np.array_equal(gallery.source, source.transpose(1, 2, 0))
@@ -99,7 +100,7 @@ def test_bars_stay_as_they_are(barred: Path, tmp_path: Path) -> None:
     gallery = make_gallery(request_of(barred, tmp_path), [options], "#1", side=160)
     (shown,) = gallery.pictures
     assert not shown[:20].any() and not shown[-13:].any() and shown[30:120].any()
-    job = make_job(replace(request_of(barred, tmp_path, frames="#1..#2"), options=options))
+    job = made_job(replace(request_of(barred, tmp_path, frames="#1..#2"), options=options))
     (made,) = stills_of(job, numbers_of=lambda _: (1,))
     reduced = cv2.resize(
         made.pairs[0][1].transpose(1, 2, 0).astype(np.float32), (160, 131), interpolation=cv2.INTER_AREA
@@ -178,7 +179,9 @@ def the_looks(prompts: Sequence[str] = LOOKS, **more: Any) -> list[tuple[str, Ch
 def written(folder: Path, prompts: Sequence[str] = LOOKS, **more: Any) -> tuple[GalleryFiles, bytes]:
     gallery, request = a_gallery(len(prompts)), RenderRequest(source=Path(NAME), options=DRAFT, **more)
     files = GalleryFiles(sheet=folder / "a.looks.png", page=folder / "a.looks.html")
-    write_gallery(gallery, shown_pictures(gallery, request, the_looks(prompts)), files, overwrite=False)
+    write_gallery(
+        gallery, shown_pictures(gallery, request, model_of(request), the_looks(prompts)), files, overwrite=False
+    )
     return files, files.page.read_bytes()
 
 
@@ -235,13 +238,13 @@ def test_the_command_says_what_was_said(tmp_path: Path) -> None:
         allow_huge=True,
     )
     gallery, looks = a_gallery(1), the_looks(["night"], variation=0.6, seed=3, controls=())
-    (shown,) = shown_pictures(gallery, request, looks)
+    (shown,) = shown_pictures(gallery, request, resolve("sd15"), looks)
     assert shown.command == (
         "vedit restyle ./-odd.mkv --prompt night --variation 0.6 --seed 3 --control none --model sd15 "
         "--controlnet depth=a/b --rate 24000/1001 --track 2 --allow-huge --quality draft"
     )
     (shown,) = shown_pictures(
-        gallery, request, [(name, look, replace(o, quality="standard")) for name, look, o in looks]
+        gallery, request, resolve("sd15"), [(name, look, replace(o, quality="standard")) for name, look, o in looks]
     )
     assert shown.quality == "" and "--quality" not in shown.command
 

@@ -33,7 +33,7 @@ def test_what_may_be_there_is_not(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"_class_name": "ControlNetModel", "block_out_channels": [8]}', "utf-8")
     net = write_sparse(tmp_path / "net.safetensors", {"control_model.zero_convs.0.0.weight": (8, 8, 1, 1)})
     for place in (str(tmp_path), str(net), "owner/name@main", "owner/name/net.safetensors"):
-        assert resolve("embedded", {"depth": place}).controlnets == {"depth": place}
+        assert resolve("embedded", {"depth": place}).source.controlnets == {"depth": place}
 
 
 def test_a_dry_run_ends_as_the_run_would(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

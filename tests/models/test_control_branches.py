@@ -14,13 +14,14 @@ from vedit.diffusion.trajectory import trajectory
 from vedit.models.families.sd import SDModel
 from vedit.models.families.sd_controls import ControlBranches, ignores_text
 from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
 from vedit.options.controls import parse_control
 from vedit.types import ControlInput
 
 
 @pytest.fixture(scope="module")
 def model() -> SDModel:
-    return load_sd("embedded", device="cpu", controls=("tile", "softedge"))
+    return load_sd(resolve("embedded"), device="cpu", controls=("tile", "softedge"))
 
 
 @pytest.fixture

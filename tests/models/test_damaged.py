@@ -17,6 +17,7 @@ from vedit.cli import main
 from vedit.errors import ModelError
 from vedit.models.check import checked
 from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render import settle as planning
 from vedit.render.run import plan
@@ -196,13 +197,13 @@ WAYS: list[tuple[str, Damage, str]] = [
 def test_one_line_names_the_file(folder: Path, file: str, damage: Damage, said: str) -> None:
     damage(folder / file)
     with pytest.raises(ModelError, match=said) as caught:
-        checked(str(folder), controls=("tile", "softedge"))
+        checked(resolve(str(folder)), controls=("tile", "softedge"))
     assert caught.value.exit_code == 2
     assert Path(file).parent.name in caught.value.message
     assert Path(file).stem in caught.value.message
     assert "\n" not in str(caught.value)
     with pytest.raises(ModelError, match=said):
-        load_sd(str(folder), controls=("tile", "softedge"))
+        load_sd(resolve(str(folder)), controls=("tile", "softedge"))
 
 
 def test_files_that_the_user_may_not_read(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -216,7 +217,7 @@ def test_files_that_the_user_may_not_read(folder: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(Path, "open", closed)
     for shut in (["diffusion_pytorch_model.safetensors"], ["scheduler_config.json"]):
         with pytest.raises(ModelError, match=rf"{shut[0]} cannot be read: Permission denied"):
-            checked(str(folder))
+            checked(resolve(str(folder)))
 
 
 def test_it_is_found_before_shots_are_detected(
@@ -241,14 +242,14 @@ def test_it_is_found_before_shots_are_detected(
 @pytest.mark.parametrize("length", [10**30, 1e30, 10**9, None])
 def test_a_tokenizer_without_a_limit_has_the_text_encoder_s(folder: Path, length: float | None) -> None:
     (without("model_max_length") if length is None else saying(model_max_length=length))(folder / TOKENIZER_SETTINGS)
-    model = load_sd(str(folder))
+    model = load_sd(resolve(str(folder)))
     assert model.text("a photograph of a house").states.shape[1] == LENGTH
 
 
 def test_how_attention_is_computed_is_not_the_model_s_to_say(folder: Path) -> None:
     saying(_attn_implementation="somebody/kernel", attn_implementation="somebody/kernel")(folder / TEXT)
     saying(_attn_implementation="somebody/kernel", auto_map={"AutoModel": "evil.Model"})(folder / UNET)
-    assert load_sd(str(folder)).text.encoder.config._attn_implementation == "sdpa"  # pyright: ignore[reportPrivateUsage]
+    assert load_sd(resolve(str(folder))).text.encoder.config._attn_implementation == "sdpa"  # pyright: ignore[reportPrivateUsage]
 
 
 def test_an_index_names_files_beside_it_alone(folder: Path, tmp_path: Path) -> None:
@@ -260,19 +261,19 @@ def test_an_index_names_files_beside_it_alone(folder: Path, tmp_path: Path) -> N
             weights.unlink(missing_ok=True)
             index.write_text(json.dumps({"metadata": {}, "weight_map": {"conv_in.weight": name}}), "utf-8")
             with pytest.raises(ModelError, match=r"index\.json names .*, which is no file beside it"):
-                load_sd(str(folder))
+                load_sd(resolve(str(folder)))
         index.write_text(json.dumps({"weight_map": {"conv_in.weight": "absent.safetensors"}}), "utf-8")
         with pytest.raises(ModelError, match=r"there is no file .*absent\.safetensors"):
-            load_sd(str(folder))
+            load_sd(resolve(str(folder)))
         index.unlink()
         shutil.copy(elsewhere, weights)
-    load_sd(str(folder))
+    load_sd(resolve(str(folder)))
 
 
 def test_a_text_encoder_follows_no_adapter_elsewhere(folder: Path) -> None:
-    whole = load_sd(str(folder)).fingerprint
+    whole = load_sd(resolve(str(folder))).fingerprint
     (folder / "text_encoder" / "adapter_config.json").write_text('{"base_model_name_or_path": "/elsewhere"}', "utf-8")
-    assert load_sd(str(folder)).fingerprint == whole
+    assert load_sd(resolve(str(folder))).fingerprint == whole
 
 
 @pytest.mark.parametrize(
@@ -287,5 +288,5 @@ def test_a_text_encoder_follows_no_adapter_elsewhere(folder: Path) -> None:
 def test_what_only_a_library_finds_names_its_file_too(folder: Path, file: str, damage: Damage) -> None:
     damage(folder / file)
     with pytest.raises(ModelError, match=f"{Path(file).parent.name}.* cannot be loaded: ") as caught:
-        load_sd(str(folder))
+        load_sd(resolve(str(folder)))
     assert "\n" not in str(caught.value)

@@ -14,6 +14,7 @@ from safetensors.torch import load_file, save_file
 from vedit.errors import ModelError
 from vedit.models.branches import own_controlnets, unnamed_controlnets
 from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
 from vedit.models.weight_files import stored_in
 from vedit.testing.tiny_sd import write_tiny_sd
 
@@ -53,7 +54,7 @@ def in_shards(folder: Path) -> None:
 @pytest.mark.parametrize("variant", ["fp16", "bf16", "non_ema"])
 def test_a_folder_with_a_variant_alone_loads(made: Path, folder: Path, variant: str) -> None:
     as_variant(folder, variant)
-    whole, half = load_sd(str(made), controls=("tile",)), load_sd(str(folder), controls=("tile",))
+    whole, half = load_sd(resolve(str(made)), controls=("tile",)), load_sd(resolve(str(folder)), controls=("tile",))
     for name, tensor in whole.denoiser.unet.state_dict().items():
         assert torch.equal(half.denoiser.unet.state_dict()[name], tensor.half().float())
     assert half.control_kinds == ("tile",)
@@ -70,19 +71,19 @@ def test_two_variants_of_unknown_names_are_a_question(folder: Path) -> None:
         shutil.copy(folder / UNET, (folder / UNET).with_suffix(f".{variant}.safetensors"))
     (folder / UNET).unlink()
     with pytest.raises(ModelError, match="holds 2 sets of weights: ema, non_ema"):
-        load_sd(str(folder))
+        load_sd(resolve(str(folder)))
 
 
 def test_shards_are_the_same_model(made: Path, folder: Path) -> None:
     in_shards(folder)
-    assert load_sd(str(folder)).fingerprint == load_sd(str(made)).fingerprint
+    assert load_sd(resolve(str(folder))).fingerprint == load_sd(resolve(str(made))).fingerprint
 
 
 def test_a_shard_that_is_absent_is_named(folder: Path) -> None:
     in_shards(folder)
     (folder / "unet" / "diffusion_pytorch_model-00002-of-00002.safetensors").unlink()
     with pytest.raises(ModelError, match=r"there is no file .*00002-of-00002"):
-        load_sd(str(folder))
+        load_sd(resolve(str(folder)))
 
 
 def test_an_index_reads_nothing_outside_its_folder(folder: Path) -> None:
@@ -90,13 +91,13 @@ def test_an_index_reads_nothing_outside_its_folder(folder: Path) -> None:
     index = folder / "unet" / "diffusion_pytorch_model.safetensors.index.json"
     index.write_text(index.read_text("utf-8").replace("diffusion_pytorch_model-00002", "../vae/x-00002"), "utf-8")
     with pytest.raises(ModelError, match="which is no file beside it"):
-        load_sd(str(folder))
+        load_sd(resolve(str(folder)))
 
 
 def test_pickles_alone_are_called_so(folder: Path) -> None:
     (folder / UNET).rename(folder / "unet" / "diffusion_pytorch_model.bin")
     with pytest.raises(ModelError, match="pickles alone"):
-        load_sd(str(folder))
+        load_sd(resolve(str(folder)))
 
 
 @pytest.mark.parametrize(
@@ -115,13 +116,13 @@ def test_a_controlnet_that_diffusers_saved_is_found_by_its_source(folder: Path, 
     assert unnamed_controlnets(folder) == ("controlnet",)
     config.write_text(json.dumps({**json.loads(config.read_text("utf-8")), "_name_or_path": source}), "utf-8")
     assert own_controlnets(folder) == {kind: "controlnet"}
-    assert load_sd(str(folder), controls=(kind,)).control_kinds == (kind,)
+    assert load_sd(resolve(str(folder)), controls=(kind,)).control_kinds == (kind,)
 
 
 def test_the_table_of_controls_names_subfolders_alone(folder: Path) -> None:
     (folder / "controls.json").write_text('{"tile": "../elsewhere"}', "utf-8")
     with pytest.raises(ModelError, match=r"is no folder beside it"):
-        load_sd(str(folder))
+        load_sd(resolve(str(folder)))
 
 
 def rewritten(file: Path, rename: Callable[[str], str | None]) -> None:
@@ -145,7 +146,7 @@ def test_no_part_is_left_at_random(folder: Path, part: str, called: str, fault: 
     rewritten(file, faults[fault])
     lacking = len(keys) if fault == "prefixed" else 1
     with pytest.raises(ModelError) as error:
-        load_sd(str(folder), controls=("tile",))
+        load_sd(resolve(str(folder)), controls=("tile",))
     assert str(file) in error.value.message
     assert f"the {called} lacks {lacking} of its {len(keys)} tensors, among them '" in error.value.message
     assert ("have no place" in error.value.message) == (fault != "missing")
@@ -155,7 +156,7 @@ def test_what_the_network_has_no_place_for_is_told(folder: Path) -> None:
     file = folder / UNET
     save_file({**load_file(file), "down_blocks.0.motion_modules.0.weight": torch.zeros(2)}, file)
     with pytest.raises(ModelError, match=r"the UNet has 1 that have no place in it.*motion_modules"):
-        load_sd(str(folder))
+        load_sd(resolve(str(folder)))
 
 
 def test_buffers_of_earlier_versions_and_the_rest_of_clip_are_no_fault(made: Path, folder: Path) -> None:
@@ -172,7 +173,7 @@ def test_buffers_of_earlier_versions_and_the_rest_of_clip_are_no_fault(made: Pat
         return key
 
     rewritten(vae, renamed)
-    assert load_sd(str(folder)).fingerprint == load_sd(str(made)).fingerprint
+    assert load_sd(resolve(str(folder))).fingerprint == load_sd(resolve(str(made))).fingerprint
 
 
 def test_weights_of_another_shape_or_kind_are_named(folder: Path) -> None:
@@ -180,7 +181,7 @@ def test_weights_of_another_shape_or_kind_are_named(folder: Path) -> None:
     tensors = load_file(file)
     save_file({**tensors, "conv_in.weight": torch.zeros(32, 9, 3, 3)}, file)
     with pytest.raises(ModelError, match=r"takes 'conv_in.weight' of \(32, 4, 3, 3\), not \(32, 9, 3, 3\)"):
-        load_sd(str(folder))
+        load_sd(resolve(str(folder)))
     save_file({**tensors, "conv_in.weight": tensors["conv_in.weight"].to(torch.int8)}, file)
     with pytest.raises(ModelError, match="quantised weights are not supported"):
-        load_sd(str(folder))
+        load_sd(resolve(str(folder)))

@@ -17,7 +17,6 @@ from vedit.edits.confined_paths import NamedFiles
 from vedit.errors import InputError, ModelError
 from vedit.models import pull as pulling
 from vedit.models.digests import identity
-from vedit.models.facts import traits_of
 from vedit.models.load import load
 from vedit.models.resolve import resolve
 from vedit.testing.tiny_sd import write_tiny_sd
@@ -104,21 +103,21 @@ def test_what_leads_into_a_folder_that_is_here_is_a_path(tmp_path: Path, monkeyp
 def test_what_is_in_the_cache_is_loaded(tiny: Path) -> None:
     into_cache(tiny, "owner/name")
     into_cache(tiny / "controlnet", "owner/net", revision="v1")
-    model = load("owner/name", controls=("tile", "depth"), controlnets={"depth": "owner/net@v1"})
+    model = load(resolve("owner/name", {"depth": "owner/net@v1"}), controls=("tile", "depth"))
     assert model.control_kinds == ("tile", "depth")
-    assert traits_of("owner/name").size_multiple == traits_of(str(tiny)).size_multiple == 16
-    told = identity("owner/name", {"depth": "owner/net@v1"}, kinds=("depth",))
+    assert resolve("owner/name").traits.size_multiple == resolve(str(tiny)).traits.size_multiple == 16
+    told = identity(resolve("owner/name", {"depth": "owner/net@v1"}).source, kinds=("depth",))
     assert told == {"model": COMMIT, "depth": COMMIT}
-    assert load(f"owner/name@{COMMIT}").name == f"owner/name@{COMMIT}"
+    assert load(resolve(f"owner/name@{COMMIT}")).name == f"owner/name@{COMMIT}"
     with pytest.raises(ModelError, match="owner/net is not on this machine"):
-        load("owner/name", controls=("depth",), controlnets={"depth": "owner/net"})
+        load(resolve("owner/name", {"depth": "owner/net"}), controls=("depth",))
 
 
 def test_a_snapshot_that_is_not_whole_says_how_it_becomes_so(tiny: Path) -> None:
     snapshot = into_cache(tiny, "owner/name")
     (snapshot / "unet" / "config.json").unlink()
     with pytest.raises(ModelError, match=r"unet/config\.json is missing; run: vedit models pull owner/name --force"):
-        load("owner/name")
+        load(resolve("owner/name"))
 
 
 @pytest.mark.parametrize("more", [(), ("VEDIT_OFFLINE",), ("HF_HUB_OFFLINE",)], ids=str)
@@ -142,7 +141,7 @@ def test_no_command_fetches_what_it_or_a_file_names(
             assert f"{NEVER_PULLED} is not on this machine: there is no such folder or file" in line
             assert line.endswith(f"or fetch it with: vedit models pull {NEVER_PULLED}")
     with pytest.raises(ModelError, match="is not on this machine"):
-        load(NEVER_PULLED)
+        load(resolve(NEVER_PULLED))
     with pytest.raises(ModelError, match=r"sd15 .* is not on this machine: .* vedit models pull sd15"):
         api.restyle(clip, prompt="night", model="sd15")
     assert {path.name for path in tmp_path.iterdir()} == {"in.mov", "in.plan.toml"}

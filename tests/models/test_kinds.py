@@ -14,13 +14,12 @@ from diffusers.models.controlnets.controlnet import ControlNetModel
 from tests.models.checkpoints import REFUSED, file_of, gguf, pipeline_of
 from tests.models.layouts import controlnet, prefixed, sd1_checkpoint, sd2_checkpoint, write_sparse
 from vedit.errors import ModelError
-from vedit.models.facts import sizes, traits_of, what_to_know
 from vedit.models.families.sd_configs import SD1, SD2
 from vedit.models.identify import identify
 from vedit.models.load import load
 from vedit.models.resolve import resolve
 from vedit.options.request import RenderRequest, RestyleOptions
-from vedit.render.settle import make_job
+from vedit.render.run import plan
 from vedit.testing.tiny_sd import write_tiny_sd
 
 REQUEST = RestyleOptions(prompt="night")
@@ -36,7 +35,7 @@ def test_what_cannot_run_is_refused_by_its_name_before_the_source_is_opened(kind
     place = make(tmp_path)
     absent = tmp_path / "no such film.mp4"
     with pytest.raises(ModelError) as error:
-        make_job(RenderRequest(source=absent, options=REQUEST, model=str(place)))
+        plan(RenderRequest(source=absent, options=REQUEST, model=str(place)))
     assert said in str(error.value)
     assert error.value.exit_code == 2
     assert error.value.remedy
@@ -60,7 +59,7 @@ def test_the_page_on_models_says_what_each_kind_is_told() -> None:
 def test_single_files_that_run(tmp_path: Path, shapes: dict, metadata: dict, name: str) -> None:  # pyright: ignore
     file = write_sparse(tmp_path / "model.safetensors", shapes, metadata=metadata)
     assert (identify(file).name, identify(file).runs) == (name, True)
-    assert resolve(str(file)).base == str(file)
+    assert resolve(str(file)).source.base == str(file)
 
 
 def test_sd2_runs_with_the_scheduler_beside_it(tmp_path: Path) -> None:
@@ -82,7 +81,9 @@ def test_folders_that_run(tmp_path: Path, family: dict, name: str) -> None:  # p
 
 def test_a_tiny_folder_runs_and_the_embedded_model_is_of_the_layout(tmp_path: Path) -> None:
     assert identify(write_tiny_sd(tmp_path)).runs
-    assert identify(Path(resolve("embedded").base)).name == "a model of the Stable Diffusion layout, a diffusers folder"
+    found = resolve("embedded").base
+    assert found is not None
+    assert identify(found).name == "a model of the Stable Diffusion layout, a diffusers folder"
 
 
 @pytest.mark.parametrize(
@@ -123,38 +124,38 @@ def test_a_controlnet_of_other_widths_is_refused_when_it_is_loaded(tmp_path: Pat
     folder = write_tiny_sd(tmp_path / "model", controls=())
     other = write_tiny_sd(tmp_path / "other", controls=("tile",)) / "controlnet"
     config = json.loads((other / "config.json").read_text("utf-8"))
-    assert load(str(folder), controls=("tile",), controlnets={"tile": str(other)}).control_kinds == ("tile",)
+    assert load(resolve(str(folder), {"tile": str(other)}), controls=("tile",)).control_kinds == ("tile",)
     wider = ControlNetModel.from_config({**config, "cross_attention_dim": 48})
     cast("ControlNetModel", wider).save_pretrained(other)
     with pytest.raises(ModelError, match=r"the ControlNet for tile has a cross_attention_dim of 48, the UNet of 32"):
-        load(str(folder), controls=("tile",), controlnets={"tile": str(other)})
+        load(resolve(str(folder), {"tile": str(other)}), controls=("tile",))
 
 
 def test_a_distilled_model_is_sampled_without_guidance_and_said_to_be_one(tmp_path: Path) -> None:
     folder = write_tiny_sd(tmp_path / "turbo")
-    assert traits_of(str(folder)).guidance == 7
+    assert resolve(str(folder)).traits.guidance == 7
     scheduler = folder / "scheduler" / "scheduler_config.json"
     said = {**json.loads(scheduler.read_text("utf-8")), "_class_name": "EulerDiscreteScheduler"}
     scheduler.write_text(json.dumps({**said, "timestep_spacing": "trailing"}), "utf-8")
-    assert traits_of(str(folder)).guidance == 1
-    assert "made for a few steps" in what_to_know(str(folder))[0]
+    assert resolve(str(folder)).traits.guidance == 1
+    assert "made for a few steps" in resolve(str(folder)).notes[0]
 
 
 def test_a_controlnet_in_the_folder_that_nothing_names_is_told(tmp_path: Path) -> None:
     folder = write_tiny_sd(tmp_path / "model")
-    assert what_to_know(str(folder)) == ()
+    assert resolve(str(folder)).notes == ()
     (folder / "controls.json").unlink()
-    assert [line for line in what_to_know(str(folder)) if "--controlnet KIND=" in line and "controlnet_1" in line]
+    assert [line for line in resolve(str(folder)).notes if "--controlnet KIND=" in line and "controlnet_1" in line]
 
 
 def test_sizes_are_of_the_model_itself(tmp_path: Path) -> None:
     file = write_sparse(tmp_path / "model.safetensors", sd1_checkpoint())
     tile = write_sparse(tmp_path / "tile.safetensors", prefixed("control_model.", controlnet()))
-    found = sizes(str(file), {"tile": str(tile)}, kinds=("tile",))
+    found = resolve(str(file), {"tile": str(tile)}).sizes(("tile",))
     assert found is not None
     assert (found.unet, found.vae, found.controlnets) == (859_520_964, 83_653_863, 361_279_120)
     tiny = write_tiny_sd(tmp_path / "tiny")
-    both, one = sizes(str(tiny), kinds=("tile", "softedge")), sizes(str(tiny), kinds=("tile",))
+    both, one = resolve(str(tiny)).sizes(("tile", "softedge")), resolve(str(tiny)).sizes(("tile",))
     assert both is not None
     assert one is not None
     assert both.unet == one.unet < 1_000_000
@@ -163,8 +164,8 @@ def test_sizes_are_of_the_model_itself(tmp_path: Path) -> None:
 
 def test_nothing_is_known_of_what_is_not_on_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    assert sizes("owner/name") is None
-    named = sizes("sd15", kinds=("tile", "softedge"))
+    assert resolve("owner/name").sizes() is None
+    named = resolve("sd15").sizes(("tile", "softedge"))
     assert named is not None
     assert named.network == 859_520_964 + 2 * 361_279_120
 

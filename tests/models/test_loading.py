@@ -10,9 +10,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from vedit.errors import ModelError
-from vedit.models.facts import describe, traits_of
 from vedit.models.load import load_sd
-from vedit.models.resolve import known_models, resolve
+from vedit.models.resolve import describe, known_models, resolve
 from vedit.testing.tiny_sd import write_tiny_sd
 
 
@@ -22,17 +21,17 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_folder_brings_its_control_branches_by_kind(folder: Path) -> None:
-    model = load_sd(str(folder), controls=("softedge", "depth"))
+    model = load_sd(resolve(str(folder)), controls=("softedge", "depth"))
     assert model.control_kinds == ("softedge",)
     wanted = load_file(folder / "controlnet_1" / "diffusion_pytorch_model.safetensors")
     own = model.denoiser.controlnets["softedge"].state_dict()
     assert all(torch.equal(own[name], tensor) for name, tensor in wanted.items())
-    traits = traits_of(str(folder))
+    traits = resolve(str(folder)).traits
     assert (traits.size_multiple, traits.factors) == (16, model.codec.factors)
 
 
 def test_a_control_branch_can_come_from_elsewhere(folder: Path) -> None:
-    model = load_sd(str(folder), controls=("depth",), controlnets={"depth": str(folder / "controlnet")})
+    model = load_sd(resolve(str(folder), {"depth": str(folder / "controlnet")}), controls=("depth",))
     assert model.control_kinds == ("depth",)
 
 
@@ -40,12 +39,12 @@ def test_a_damaged_folder_is_one_clear_error(folder: Path, tmp_path: Path) -> No
     broken = write_tiny_sd(tmp_path / "broken")
     (broken / "unet" / "diffusion_pytorch_model.safetensors").write_bytes(b"\0" * 100)
     with pytest.raises(ModelError, match=r"unet.diffusion_pytorch_model.safetensors is no safetensors file; fetch"):
-        load_sd(str(broken))
+        load_sd(resolve(str(broken)))
 
 
 def test_a_single_file_loads_without_network(folder: Path, tmp_path: Path) -> None:
     file = write_single_file(folder, tmp_path / "model.safetensors")
-    single, diffusers = load_sd(str(file)), load_sd(str(folder))
+    single, diffusers = load_sd(resolve(str(file))), load_sd(resolve(str(folder)))
     x = torch.randn(2, 4, 8, 8, generator=torch.Generator().manual_seed(0))
     text = single.text("a photograph")
     torch.testing.assert_close(text.states, diffusers.text("a photograph").states)
@@ -61,7 +60,7 @@ def test_a_control_branch_of_one_file(folder: Path, tmp_path: Path) -> None:
     save_file({f"control_model.{_controlnet_key(name)}": tensor for name, tensor in weights.items()}, file)
     beside.mkdir(parents=True)
     (beside / "config.json").write_text((folder / "controlnet" / "config.json").read_text("utf-8"), "utf-8")
-    model = load_sd(str(folder), controls=("depth",), controlnets={"depth": str(file)})
+    model = load_sd(resolve(str(folder), {"depth": str(file)}), controls=("depth",))
     own = model.denoiser.controlnets["depth"].state_dict()
     assert set(own) == set(weights)
     assert all(torch.equal(own[name], tensor) for name, tensor in weights.items())
@@ -69,7 +68,7 @@ def test_a_control_branch_of_one_file(folder: Path, tmp_path: Path) -> None:
 
 def test_a_control_file_that_is_absent(folder: Path) -> None:
     with pytest.raises(ModelError, match="there is no file"):
-        load_sd(str(folder), controls=("depth",), controlnets={"depth": "/missing/depth.safetensors"})
+        load_sd(resolve(str(folder), {"depth": "/missing/depth.safetensors"}), controls=("depth",))
 
 
 def test_a_single_file_without_a_tokenizer_says_where_to_get_one(
@@ -78,7 +77,7 @@ def test_a_single_file_without_a_tokenizer_says_where_to_get_one(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     file = write_single_file(folder, tmp_path / "model.safetensors", tokenizer=False)
     with pytest.raises(ModelError, match=r"holds no tokenizer.*vedit models pull openai/clip"):
-        load_sd(str(file))
+        load_sd(resolve(str(file)))
 
 
 @pytest.mark.parametrize(
@@ -107,7 +106,7 @@ def test_the_embedded_model_is_the_first_and_present() -> None:
     assert first.size_bytes <= 37e6
     known = describe("embedded")
     assert len(known["looks"]) >= 24  # pyright: ignore[reportArgumentType]
-    model = load_sd("embedded", controls=("tile", "softedge"))
+    model = load_sd(resolve("embedded"), controls=("tile", "softedge"))
     assert model.control_kinds == ("tile", "softedge")
     assert model.text.unknown_words("A watercolor, zyzzyva!") == ("zyzzyva",)
 

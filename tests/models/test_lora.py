@@ -14,6 +14,7 @@ from tests.support.tiers import CONV, LINEAR, random_pairs, write_tier
 from vedit.errors import ModelError
 from vedit.models.load import load_sd
 from vedit.models.lora import Lora, read_lora
+from vedit.models.resolve import resolve
 from vedit.testing.tiny_sd import write_tiny_sd
 
 
@@ -27,7 +28,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_merging_is_the_sum_of_the_weight_and_the_product(folder: Path) -> None:
     """Against Hu et al.'s second path, evaluated beside the layer: of a convolution A has the kernel and B is 1x1."""
-    unet, pairs = load_sd(str(folder)).denoiser.unet, random_pairs(folder)
+    unet, pairs = load_sd(resolve(str(folder))).denoiser.unet, random_pairs(folder)
     lora = Lora(pairs=pairs, scale=0.5)
     conv, linear = unet.get_submodule(CONV), unet.get_submodule(LINEAR)
     weight = unet.get_parameter(f"{CONV}.weight")
@@ -71,7 +72,7 @@ def test_the_file_has_the_keys_that_diffusers_reads(folder: Path) -> None:
     assert found[f"unet.{CONV}.lora_A.weight"].shape == (3, 4, 3, 3)
     assert found[f"unet.{CONV}.lora_B.weight"].shape == (32, 3, 1, 1)
     assert found[f"unet.{LINEAR}.lora_A.weight"].shape == (3, 32)
-    assert set(read_lora(file, load_sd(str(folder)).denoiser.unet).pairs) == {CONV, LINEAR}
+    assert set(read_lora(file, load_sd(resolve(str(folder))).denoiser.unet).pairs) == {CONV, LINEAR}
 
 
 def other_shape(found: dict[str, torch.Tensor]) -> None:
@@ -99,7 +100,7 @@ def test_a_change_that_does_not_fit_is_refused(folder: Path, tmp_path: Path, dam
     damage(found)
     save_file({name: value.clone() for name, value in found.items()}, file)
     with pytest.raises(ModelError) as caught:
-        load_sd(str(broken))
+        load_sd(resolve(str(broken)))
     assert str(file) in caught.value.message
     assert "\n" not in caught.value.message
     assert "fast/" in caught.value.remedy

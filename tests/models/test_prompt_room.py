@@ -20,16 +20,16 @@ LONG = ", ".join(look.name for look in KNOWN.looks[:30]) + ", 8-bit game, 1970s 
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return str(write_tiny_sd(tmp_path_factory.mktemp("models") / "tiny"))
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_sd(tmp_path_factory.mktemp("models") / "tiny")
 
 
 def test_the_embedded_model_reads_thirty_tokens() -> None:
-    assert tokens_read("embedded") == 30
-    assert words_cut("embedded", "woodcut") == ()
-    assert words_cut("embedded", "night " * 30) == ()
-    assert words_cut("embedded", "night " * 31 + "sepia") == ("night", "sepia")
-    assert words_cut("embedded", "zyzzyva " * 100 + "night") == ()
+    assert tokens_read(FOLDER) == 30
+    assert words_cut(FOLDER, "woodcut") == ()
+    assert words_cut(FOLDER, "night " * 30) == ()
+    assert words_cut(FOLDER, "night " * 31 + "sepia") == ("night", "sepia")
+    assert words_cut(FOLDER, "zyzzyva " * 100 + "night") == ()
 
 
 @pytest.mark.parametrize("count", range(5, 120, 9))
@@ -39,17 +39,17 @@ def test_what_is_left_is_what_the_tokenizer_keeps(count: int) -> None:
     tokenizer = CLIPTokenizer.from_pretrained(str(FOLDER / "tokenizer"), local_files_only=True)
     text = " ".join(LONG.split()[:count])
     told = heard(text, KNOWN.words)
-    cut = words_cut("embedded", text)
+    cut = words_cut(FOLDER, text)
     left = told.split()[: len(told.split()) - len(cut)]
     assert cut == tuple(told.split()[len(left) :])
     assert len(tokenizer(" ".join(left)).input_ids) <= 32
     assert not cut or len(tokenizer(" ".join([*left, cut[0]])).input_ids) > 32
 
 
-def test_a_model_that_takes_any_text_is_asked_through_its_tokenizer(tiny: str) -> None:
+def test_a_model_that_takes_any_text_is_asked_through_its_tokenizer(tiny: Path) -> None:
     from transformers import CLIPTokenizer
 
-    tokenizer = CLIPTokenizer.from_pretrained(str(Path(tiny) / "tokenizer"), local_files_only=True)
+    tokenizer = CLIPTokenizer.from_pretrained(str(tiny / "tokenizer"), local_files_only=True)
     room = tokens_read(tiny)
     assert room == LENGTH - 2
     text = " ".join(f"zebra{number}" for number in range(room))
@@ -59,10 +59,11 @@ def test_a_model_that_takes_any_text_is_asked_through_its_tokenizer(tiny: str) -
     assert len(tokenizer(" ".join(left)).input_ids) <= LENGTH < len(tokenizer(" ".join([*left, cut[0]])).input_ids)
 
 
-def test_a_short_prompt_takes_no_tokenizer(tiny: str) -> None:
+def test_a_short_prompt_takes_no_tokenizer(tiny: Path) -> None:
     code = (
-        "import sys; from vedit.models.prompt_room import words_cut\n"
-        f"assert words_cut({tiny!r}, 'ink') == () and words_cut('embedded', {LONG!r})\n"
+        "import sys; from vedit.models.resolve import resolve\n"
+        f"assert resolve({str(tiny)!r}).prompt_cut('ink') == (None, ())\n"
+        f"assert resolve('embedded').prompt_cut({LONG!r})[1]\n"
         "assert 'transformers' not in sys.modules and 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
@@ -73,6 +74,6 @@ def test_the_smaller_limit_counts(tmp_path: Path) -> None:
     settings = folder / "tokenizer" / "tokenizer_config.json"
     told = json.loads(settings.read_text("utf-8"))
     settings.write_text(json.dumps({**told, "model_max_length": 10**30}), "utf-8")
-    assert tokens_read(str(folder)) == LENGTH - 2
+    assert tokens_read(folder) == LENGTH - 2
     settings.write_text(json.dumps({**told, "model_max_length": 6}), "utf-8")
-    assert tokens_read(str(folder)) == 4
+    assert tokens_read(folder) == 4

@@ -10,16 +10,17 @@ from typing import Any
 import pytest
 
 from tests.support.clips import two_shots
+from tests.support.resolved import settled_request
 from vedit import api
 from vedit.embedded import FOLDER
 from vedit.errors import ModelError
 from vedit.media.writing.sidecar import sidecar_path
 from vedit.models.recipes import RECIPE, by_recipe, recipe_notes, recipe_of, without_recipe
+from vedit.models.resolve import resolve
 from vedit.options.masks import KeyedBox, MaskSpec, RegionSpec
 from vedit.options.request import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle import prepare
 from vedit.render.evaluations import evaluations
-from vedit.render.settle import settle
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.types import ControlSpec
 
@@ -73,13 +74,13 @@ def model(plain: Path) -> str:
     ],
 )
 def test_a_prompt_that_names_one_look_has_its_recipe(model: str, prompt: str, look: str | None) -> None:
-    found = recipe_of(RestyleOptions(prompt=prompt), model)
+    found = recipe_of(RestyleOptions(prompt=prompt), resolve(model))
     assert (None if found is None else found.look) == look
 
 
 def test_a_recipe_sets_what_nobody_has_said_once(model: str) -> None:
     asked = RestyleOptions(prompt="an oil painting", strength=0.5, seed=4)
-    found = by_recipe(asked, model)
+    found = by_recipe(asked, resolve(model))
     assert found == replace(
         asked,
         variation=0.6,
@@ -89,9 +90,9 @@ def test_a_recipe_sets_what_nobody_has_said_once(model: str) -> None:
         guidance=1.0,
         controls=(ControlSpec(kind="tile", scale=0.9), ControlSpec(kind="softedge")),
     )
-    assert by_recipe(found, model) == found
-    assert recipe_notes([asked], model) == recipe_notes([found], model)
-    assert "variation 0.6, inversion steps 2" in recipe_notes([asked], model)[0]
+    assert by_recipe(found, resolve(model)) == found
+    assert recipe_notes([asked], resolve(model)) == recipe_notes([found], resolve(model))
+    assert "variation 0.6, inversion steps 2" in recipe_notes([asked], resolve(model))[0]
 
 
 @pytest.mark.parametrize(
@@ -113,15 +114,15 @@ def test_a_recipe_sets_what_nobody_has_said_once(model: str) -> None:
 )
 def test_what_is_said_goes_before_the_recipe(model: str, own: dict[str, Any]) -> None:
     asked = RestyleOptions(prompt="oil", **own)
-    assert by_recipe(asked, model) == plainly(asked)
-    (note,) = recipe_notes([asked], model)
+    assert by_recipe(asked, resolve(model)) == plainly(asked)
+    (note,) = recipe_notes([asked], resolve(model))
     assert "is left out, because of: " + next(iter(own)).split("_")[0] in note.replace("a negative", "negative")
 
 
 def test_a_recipe_is_of_a_quality(model: str) -> None:
     for quality in QUALITIES:
         oil, gold = (
-            by_recipe(RestyleOptions(prompt=prompt, quality=quality), model)  # pyright: ignore[reportArgumentType]
+            by_recipe(RestyleOptions(prompt=prompt, quality=quality), resolve(model))  # pyright: ignore[reportArgumentType]
             for prompt in ("oil", "gold")
         )
         assert oil.variation == (0.6 if quality == "standard" else 0.0)
@@ -148,10 +149,10 @@ def test_a_render_is_planned_made_and_recorded_by_the_recipe(model: str, tmp_pat
         prompt="oil",
         seed=4,
         short_side=128,
-        controls=settle(asked).options.controls,
+        controls=settled_request(asked).options.controls,
         **{key: told[key] for key in RECIPE if key != "controls"},
     )
-    assert by_recipe(again, model) == again == settle(asked).options
+    assert by_recipe(again, resolve(model)) == again == settled_request(asked).options
 
 
 def test_without_looks_or_recipes_nothing_is_set(plain: Path, tmp_path: Path) -> None:
@@ -161,9 +162,9 @@ def test_without_looks_or_recipes_nothing_is_set(plain: Path, tmp_path: Path) ->
     for path in plain.iterdir():
         if path.name != "looks.json":
             (other / path.name).symlink_to(path)
-    assert by_recipe(asked, str(other)) == plainly(asked)
+    assert by_recipe(asked, resolve(str(other))) == plainly(asked)
     night = RestyleOptions(prompt="night")
-    assert by_recipe(night, str(plain)) == plainly(night)
+    assert by_recipe(night, resolve(str(plain))) == plainly(night)
 
 
 @pytest.mark.parametrize(
@@ -187,14 +188,14 @@ def test_a_recipe_that_cannot_be_is_damage(plain: Path, tmp_path: Path, look: di
     told = {"looks": [{"name": "oil", "kind": "medium", "wordings": ["oil"], **look}], "words": []}
     (other / "looks.json").write_text(json.dumps(told), "utf-8")
     with pytest.raises(ModelError, match=r"looks\.json") as caught:
-        recipe_of(RestyleOptions(prompt="oil"), str(other))
+        recipe_of(RestyleOptions(prompt="oil"), resolve(str(other)))
     assert said in str(caught.value)
 
 
 def test_an_inversion_of_fewer_steps_stops_where_the_sampling_does(model: str) -> None:
     from vedit.models.load import load
 
-    loaded = load(model, controls=("tile", "softedge"))
+    loaded = load(resolve(model), controls=("tile", "softedge"))
     for strength in (0.0, 0.25, 0.5, 1.0):
         options = RestyleOptions(prompt="x", steps=8, inversion_steps=4, fixed_point=2, guidance=1.0, strength=strength)
         restyler = prepare(loaded, options)
@@ -203,7 +204,7 @@ def test_an_inversion_of_fewer_steps_stops_where_the_sampling_does(model: str) -
         assert stops[:1] == sampled[:1]
         assert set(stops) <= set(sampled)
         assert len(stops) == {0.0: 0, 0.25: 1, 0.5: 2, 1.0: 4}[strength]
-        assert evaluations(model, options) == 2 * len(stops) + len(sampled)
+        assert evaluations(resolve(model), options) == 2 * len(stops) + len(sampled)
     whole = prepare(loaded, RestyleOptions(prompt="x", steps=8, inversion_steps=8))
     assert whole.inversion == whole.trajectory
 
@@ -213,16 +214,16 @@ def test_what_ships_can_be_read() -> None:
     for look in document["looks"]:
         for quality in look.get("recipe", {}):
             options = RestyleOptions(prompt=look["wordings"][0], quality=quality)
-            found = recipe_of(options, "embedded")
+            found = recipe_of(options, resolve("embedded"))
             assert found is not None, f"{options.prompt} names another look than {look['name']}"
             assert found.look == look["name"]
-            assert by_recipe(options, "embedded") != plainly(options)
+            assert by_recipe(options, resolve("embedded")) != plainly(options)
 
 
 def test_what_a_recipe_has_set_can_be_taken_out_again(model: str) -> None:
     asked = RestyleOptions(prompt="an oil painting", seed=3)
-    served = by_recipe(asked, model)
+    served = by_recipe(asked, resolve(model))
     assert served != asked
-    assert without_recipe(served, model) == asked
+    assert without_recipe(served, resolve(model)) == asked
     for own in (replace(asked, steps=7), replace(served, variation=0.1), replace(asked, prompt="night scene")):
-        assert without_recipe(own, model) == own
+        assert without_recipe(own, resolve(model)) == own

@@ -10,7 +10,7 @@ import pytest
 
 from vedit.embedded import FOLDER
 from vedit.errors import ModelError
-from vedit.models.facts import known_words, vocabulary
+from vedit.models.resolve import resolve
 from vedit.models.source import LOOKS
 from vedit.models.spellings import meanings
 from vedit.models.words import FILLERS, Look, Vocabulary, heard, read_vocabulary, unknown_words
@@ -25,8 +25,8 @@ def test_what_it_was_trained_on_is_heard_as_it_is() -> None:
     import numpy as np
     from trainer.prompts import draw_outfit, word
 
-    assert vocabulary("embedded") == KNOWN
-    assert known_words("embedded") == KNOWN.words
+    assert resolve("embedded").vocabulary == KNOWN
+    assert resolve("embedded").words == KNOWN.words
     rng = np.random.default_rng(0)
     prompts = [*WORDINGS, *(word(draw_outfit(rng), rng) for _ in range(300))]
     known = [text for text in prompts if not KNOWN.unknown(text)]

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.resolved import word_notes_of
 from vedit.cli import main
 from vedit.embedded import FOLDER
-from vedit.models.facts import vocabulary
+from vedit.models.resolve import resolve
 from vedit.models.source import LOOKS
 from vedit.options.request import RenderRequest, RestyleOptions
-from vedit.render.prompts import word_notes
 
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / "examples" / "bench_embedded"
@@ -109,13 +109,13 @@ def test_the_marks_that_ship_are_those_of_the_published_figures() -> None:
 
 
 def test_a_render_with_a_weak_look_says_so() -> None:
-    known = vocabulary("embedded")
+    known = resolve("embedded").vocabulary
     assert known is not None
     for look in known.looks:
-        notes = word_notes(RenderRequest(source=Path("in.mov"), options=RestyleOptions(prompt=look.name)))
+        notes = word_notes_of(RenderRequest(source=Path("in.mov"), options=RestyleOptions(prompt=look.name)))
         assert notes == ((f"weak with this model: {look.name} ({look.reason})",) if look.weak else ())
     both = RestyleOptions(prompt="comic book at night", negative_prompt="watercolor")
-    (line,) = word_notes(RenderRequest(source=Path("in.mov"), options=both))
+    (line,) = word_notes_of(RenderRequest(source=Path("in.mov"), options=both))
     assert line.startswith("weak with this model: comic (")
     assert "watercolor" not in line
 
@@ -123,7 +123,7 @@ def test_a_render_with_a_weak_look_says_so() -> None:
 def test_models_info_shows_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["models", "info", "embedded"], standalone_mode=False) == 0
     lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
-    known = vocabulary("embedded")
+    known = resolve("embedded").vocabulary
     assert known is not None
     for look in known.looks:
         assert any(line.startswith(f"{look.name}{' (weak)' if look.weak else ''} ") for line in lines)

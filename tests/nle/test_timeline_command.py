@@ -14,6 +14,7 @@ import pytest
 
 from tests.nle.cuts import SHOTS, Cut, fcpxml
 from tests.nle.footage import timecode_of, write_footage
+from tests.support.resolved import weights_behind
 from vedit.cli import main
 from vedit.errors import Interrupted, VeditError
 from vedit.media.contract import recorded
@@ -23,7 +24,6 @@ from vedit.media.writing.sidecar import sidecar_path, source_hash
 from vedit.options.request import QUALITIES, RenderRequest
 from vedit.progress.callbacks import Progress
 from vedit.render.outcome import RenderResult
-from vedit.render.provenance import weights_of
 
 RATE = Fraction(25)
 TWO = '[[look]]\nname = "wash"\nprompt = "watercolor"\nclip = "two"\n'
@@ -74,7 +74,7 @@ def write_record(request: RenderRequest) -> None:
         "output": request.output.name,
         "sound": None,
         "result": {"sha256": digest, "bytes": size, "sound_sha256": None},
-        "recipe": {"purpose": request.purpose, "weights": weights_of(request)},
+        "recipe": {"purpose": request.purpose, "weights": weights_behind(request)},
     }
     sidecar_path(request.output).write_text(json.dumps(told))
 

@@ -10,6 +10,7 @@ import torch
 from vedit.latent_shape import ScaleFactors
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import PreparedRestyle, own_guides, prepare, restyle_frames
 from vedit.pipelines.restyle_windows import restyle_window, shot_windows
@@ -21,7 +22,7 @@ FIRST, SECOND = FrameRange(start=0, stop=3), FrameRange(start=3, stop=10)
 
 @pytest.fixture(scope="module")
 def model() -> SDModel:
-    return load_sd("embedded", controls=("tile", "softedge"))
+    return load_sd(resolve("embedded"), controls=("tile", "softedge"))
 
 
 @pytest.fixture(scope="module")

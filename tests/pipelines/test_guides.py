@@ -14,6 +14,7 @@ from vedit.diffusion.conditioning import Control, FrameConditioning, RegionCondi
 from vedit.errors import InputError
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.pipelines.restyle_windows import restyle_window
@@ -27,7 +28,7 @@ FRAMES = 3
 
 @pytest.fixture(scope="module")
 def model() -> SDModel:
-    return load_sd("embedded", controls=("tile", "softedge"))
+    return load_sd(resolve("embedded"), controls=("tile", "softedge"))
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from vedit.diffusion.flow_matching import straight
 from vedit.diffusion.inversion_cache import inversion_facts, kept_inversion
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.store.computed import ComputedCache
@@ -42,7 +43,7 @@ class Counting:
 
 @pytest.fixture(scope="module")
 def model() -> SDModel:
-    found = load_sd("embedded", controls=("tile", "softedge"))
+    found = load_sd(resolve("embedded"), controls=("tile", "softedge"))
     return replace(found, denoiser=Counting(found.denoiser))  # pyright: ignore[reportArgumentType]
 
 

@@ -14,6 +14,7 @@ from vedit.control_maps.maps import control_maps
 from vedit.diffusion.noise import frame_seed
 from vedit.embedded import FOLDER
 from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.testing.tiny_sd import write_tiny_sd
@@ -48,7 +49,7 @@ def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
 def test_latents_equal_diffusers(folder: Path, options: RestyleOptions) -> None:
     generator = torch.Generator().manual_seed(1)
     frames = torch.rand(len(FRAMES), 3, 64, 96, generator=generator)
-    model = load_sd(str(folder), controls=("tile", "softedge"))
+    model = load_sd(resolve(str(folder)), controls=("tile", "softedge"))
     restyler = prepare(model, options)
     found = restyle_frames(restyler, frames, FRAMES, own_guides(restyler)(FRAMES, frames)).data
 

@@ -10,6 +10,7 @@ import torch
 
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import (
     PreparedRestyle,
@@ -25,7 +26,7 @@ OPTIONS = RestyleOptions(prompt="watercolor painting", steps=4, fixed_point=1, b
 
 @pytest.fixture(scope="module")
 def model() -> SDModel:
-    return load_sd("embedded", controls=("tile", "softedge"))
+    return load_sd(resolve("embedded"), controls=("tile", "softedge"))
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ import torch
 
 from vedit.geometry import resize
 from vedit.models.load import load
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.preprocessors.softedge import soft_edges
@@ -47,7 +48,7 @@ def test_outlines_come_back_with_the_scale_of_the_soft_edge_control() -> None:
     *_, drawn = sample_frames(FRAME + 1)
     small = resize(to_unit(drawn, 8).permute(1, 2, 0).contiguous().numpy(), SIZE)
     source = torch.from_numpy(small).permute(2, 0, 1)[None].clamp(0, 1)
-    model = load("embedded", controls=("softedge",))
+    model = load(resolve("embedded"), controls=("softedge",))
     found: list[float] = []
     for scale in (0.0, 0.5, 1.0):
         total = 0.0

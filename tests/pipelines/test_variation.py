@@ -15,6 +15,7 @@ from vedit.diffusion.trajectory import PreservingStep
 from vedit.diffusion.variation import varied
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 
@@ -25,7 +26,7 @@ STEP = PreservingStep(index=0, count=2, level=700, alpha=0.2, alpha_cleaner=0.6)
 
 @pytest.fixture(scope="module")
 def model() -> SDModel:
-    return load_sd("embedded", controls=("tile", "softedge"))
+    return load_sd(resolve("embedded"), controls=("tile", "softedge"))
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from vedit.models.load import load
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.sample_clip.clip import sample_frames
@@ -30,7 +31,7 @@ def render(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Render]:
 
     All prompts start from one inversion, which runs under the words for the source.
     """
-    model = load("embedded", controls=("tile", "softedge"))
+    model = load(resolve("embedded"), controls=("tile", "softedge"))
     frame = torch.from_numpy(next(iter(sample_frames(1))))[None].float() / 255
     frame = torch.nn.functional.interpolate(frame, (128, 192), mode="area")
     kept: dict[RestyleOptions, torch.Tensor] = {}

@@ -21,6 +21,7 @@ from vedit.finishing.upsample import upsample_change
 from vedit.geometry import fit, unfit, working_fit
 from vedit.media.reading.read import open_video
 from vedit.models.load import load
+from vedit.models.resolve import resolve
 from vedit.options.request import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.ranges import to_integer
@@ -72,7 +73,7 @@ def real_frame(name: str) -> torch.Tensor:
 def test_inversion_is_real(capsys: pytest.CaptureFixture[str]) -> None:
     """Guidance 1 under the source's prompt over the whole trajectory: back to the autoencoder's own quality."""
     frames = torch.cat([real_frame(name) for name in INVERSION_CLIPS])
-    model = load("embedded", controls=("tile", "softedge"))
+    model = load(resolve("embedded"), controls=("tile", "softedge"))
     ceiling = psnr(model.codec.decode(model.codec.encode(frames)), frames)
     # Ten shots of one frame each: a frame that is its own anchor sees itself alone.
     tier = RestyleOptions(prompt=RestyleOptions(prompt="").source_prompt, guidance=1.0, cross_frame=False)

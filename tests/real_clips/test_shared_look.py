@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import PreparedRestyle, own_guides, prepare, restyle_frames
 from vedit.ranges import to_unit
@@ -77,7 +78,7 @@ def restyled(restyler: PreparedRestyle, frames: torch.Tensor) -> torch.Tensor:
 
 @pytest.fixture(scope="module")
 def model() -> SDModel:
-    return load_sd("embedded", controls=("tile", "softedge"))
+    return load_sd(resolve("embedded"), controls=("tile", "softedge"))
 
 
 @pytest.mark.parametrize("name", SHOTS)

@@ -15,6 +15,7 @@ import torch
 
 from tests.support.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
 from tests.support.recording import frames_written
+from tests.support.resolved import made_job
 from vedit import Edit, api
 from vedit.cli import main
 from vedit.embedded import FOLDER as EMBEDDED
@@ -24,7 +25,6 @@ from vedit.options.request import RenderRequest
 from vedit.render.conditioning import Anchor, ConditioningSource
 from vedit.render.job import conditioning_of
 from vedit.render.preview import stills_of
-from vedit.render.settle import make_job
 from vedit.session.video import open_video
 from vedit.store.computed import ComputedCache
 from vedit.types import ControlSpec, FrameRange, PromptEmbeds, Shot
@@ -83,7 +83,7 @@ def request(clip: Path, output: Path, **settings: Any) -> RenderRequest:
 
 def guides_at(wanted: RenderRequest, folder: Path, number: int) -> FrameConditioning:
     """What steers the anchor and a frame of the second shot that are sampled together."""
-    job = make_job(wanted)
+    job = made_job(wanted)
     shot = next(shot for shot in job.shots if number in shot.frames)
     anchor = job.anchor_of(shot)
     assert anchor is not None
@@ -105,7 +105,7 @@ def test_the_shots_share_a_look_only_where_it_is_asked_for(written: Callable[...
 def test_what_one_previews_is_what_one_gets(clip: Path, tmp_path: Path, written: Callable[..., IntFrames]) -> None:
     """The first frame of a shot is sampled with the anchor alone, in a still as in the render."""
     rendered = written(anchor="#2")[CUT]
-    job = make_job(request(clip, tmp_path / "still.mov", anchor="#2"))
+    job = made_job(request(clip, tmp_path / "still.mov", anchor="#2"))
     stills = {made.shot.number: made for made in stills_of(job, numbers_of=lambda shot: (shot.frames.start,))}
     still = stills[2].pairs[0][1]
     assert np.abs(still.astype(int) - rendered).max() <= 1
@@ -163,7 +163,7 @@ def test_the_anchor_is_steered_by_what_holds_in_its_own_shot(clip: Path, tmp_pat
     assert guides.mask[1, ..., -8:].max() == 0
     assert guides.regions[0].mask[0].max() == 1
     assert torch.equal(guides.regions[0].mask[0], guides.regions[0].mask[1])
-    job = make_job(request(clip, tmp_path / "out.mov", **settings))
+    job = made_job(request(clip, tmp_path / "out.mov", **settings))
     with ComputedCache(tmp_path / "cache") as cache, ConditioningSource(conditioning_of(job), cache) as steering:
         own = steering.guides_of(job.shots[0], settings["controls"][:1], [PromptEmbeds(states=torch.zeros(1, 1, 1))])
         maps = own([1], torch.zeros(1, 3, *job.fit.outer)).controls[0].map.frames
@@ -183,7 +183,7 @@ def test_outside_the_part_the_anchor_has_maps_and_no_masks(clip: Path, tmp_path:
         regions=(RegionSpec(mask=LEFT, prompt="night"),),
         controls=(ControlSpec(kind="flow"), ControlSpec(kind="tile", source=clip, mask=white)),
     )
-    assert make_job(wanted).anchor == Anchor(frame=1, shot=SHOTS[0].frames)
+    assert made_job(wanted).anchor == Anchor(frame=1, shot=SHOTS[0].frames)
     guides = guides_at(wanted, tmp_path / "cache", CUT + 1)
     assert guides.mask is not None
     assert guides.mask[0].min() == 1
@@ -228,7 +228,7 @@ def test_an_anchor_that_shows_no_look_is_refused(
     clip: Path, tmp_path: Path, settings: dict[str, Any], words: str
 ) -> None:
     with pytest.raises(InputError, match=words):
-        make_job(request(clip, tmp_path / "out.mov", **settings))
+        made_job(request(clip, tmp_path / "out.mov", **settings))
 
 
 def test_only_looks_that_are_rendered_need_an_anchor_with_their_masks(clip: Path, tmp_path: Path) -> None:
@@ -237,13 +237,13 @@ def test_only_looks_that_are_rendered_need_an_anchor_with_their_masks(clip: Path
     own = request(clip, tmp_path / "out.mov", controls=()).options
     first = replace(own, prompt="", regions=regions, anchor="#0")
     wanted = replace(request(clip, tmp_path / "out.mov", controls=()), looks={1: first, 2: own})
-    assert make_job(replace(wanted, frames=SECOND_PART)).shots[0].number == 2
+    assert made_job(replace(wanted, frames=SECOND_PART)).shots[0].number == 2
     both = replace(wanted, looks={1: first, 2: replace(first, anchor="#1")}, frames=SECOND_PART)
     with pytest.raises(InputError, match="the anchor #1 is outside the part"):
-        make_job(both)
-    assert make_job(replace(both, locked=frozenset({2}))).looks() == ()
+        made_job(both)
+    assert made_job(replace(both, locked=frozenset({2}))).looks() == ()
     with pytest.raises(InputError, match="the anchor: #99 is outside the clip"):
-        make_job(replace(wanted, looks={1: replace(first, anchor="#99"), 2: own}, frames=SECOND_PART))
+        made_job(replace(wanted, looks={1: replace(first, anchor="#99"), 2: own}, frames=SECOND_PART))
 
 
 def test_a_control_of_the_part_alone_does_not_reach_the_anchor(clip: Path, tmp_path: Path) -> None:
@@ -256,7 +256,7 @@ def test_a_control_of_the_part_alone_does_not_reach_the_anchor(clip: Path, tmp_p
     with (
         ComputedCache(tmp_path / "cache") as cache,
         pytest.raises(InputError, match="does not reach to the anchor #0"),
-        ConditioningSource(conditioning_of(make_job(wanted)), cache),
+        ConditioningSource(conditioning_of(made_job(wanted)), cache),
     ):
         pass
 

@@ -17,6 +17,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.support.clips import FRAMES, two_shots
 from tests.support.loaded import load_once
+from tests.support.resolved import made_job
 from vedit.errors import Interrupted
 from vedit.latent_shape import ScaleFactors
 from vedit.media.reading.read import open_video
@@ -26,7 +27,6 @@ from vedit.pipelines.restyle_windows import shot_windows
 from vedit.render import finish_shot as finishing
 from vedit.render.preview import preview
 from vedit.render.run import restyle
-from vedit.render.settle import make_job
 from vedit.shots.detect import detect_shots
 from vedit.store.units import UnitStore, work_folder
 from vedit.types import FrameRange
@@ -67,7 +67,7 @@ def pixels(path: Path) -> np.ndarray[Any, Any]:
 
 def sampled_frames(asked: RenderRequest) -> int:
     """Frames that are sampled: those of every window, and the shot's first beside each window but the first."""
-    shots = [shot.frames for shot in make_job(asked).shots]
+    shots = [shot.frames for shot in made_job(asked).shots]
     windows = [(shot, part.frames) for shot in shots for part in shot_windows(OPTIONS, shot, ScaleFactors())]
     return sum(len(part) + (part.start != shot.start) for shot, part in windows)
 
@@ -153,12 +153,12 @@ def test_one_decode_serves_index_and_shots(clip: Path, tmp_path: Path, monkeypat
         return part
 
     monkeypatch.setattr("vedit.render.settle.detect_shots", look)
-    assert make_job(request(clip, tmp_path / "out.mov")).shots == found
+    assert made_job(request(clip, tmp_path / "out.mov")).shots == found
     assert looked == []
     assert len(found) == 2
     # Where a part begins is not known before the index is there.
     ranged = replace(request(clip, tmp_path / "out.mov"), frames=f"#2..#{FRAMES}")
-    assert make_job(ranged).shots == part
+    assert made_job(ranged).shots == part
     assert looked == [FrameRange(start=2, stop=FRAMES)]
 
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from tests.support.clips import CUT, FRAMES, two_shots
+from tests.support.resolved import made_job
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render.estimate import describe_job, estimate_memory, estimate_seconds
 from vedit.render.job import Job
-from vedit.render.settle import make_job
 from vedit.types import Fit, FrameRange, Shot
 
 OPTIONS = RestyleOptions(prompt="watercolor painting", quality="draft")
@@ -26,7 +26,7 @@ def unmeasured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Job:
     clip = two_shots(tmp_path_factory.mktemp("estimates") / "in.mov")
-    return make_job(RenderRequest(source=clip, output=clip.parent / "out.mov", options=OPTIONS, device="cpu"))
+    return made_job(RenderRequest(source=clip, output=clip.parent / "out.mov", options=OPTIONS, device="cpu"))
 
 
 def job_of(

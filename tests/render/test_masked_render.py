@@ -13,6 +13,7 @@ import pytest
 
 from tests.support.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
 from tests.support.recording import frames_written
+from tests.support.resolved import made_job
 from vedit import api
 from vedit.embedded import FOLDER as EMBEDDED
 from vedit.media.reading.read import open_video
@@ -126,12 +127,11 @@ def test_a_render_goes_on_only_with_the_same_mask(
 def test_whole_shot_maps_steer_and_stop_at_the_cut(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from vedit.render.conditioning import ConditioningSource
     from vedit.render.job import conditioning_of
-    from vedit.render.settle import make_job
     from vedit.store.computed import ComputedCache
 
     request = api.request(clip, prompt=LOOK, output=tmp_path / "out.mov", controls=(ControlSpec(kind="flow"),))
     # Any branch will do, since nothing is sampled with it.
-    job = make_job(replace(request, controlnets=(("flow", str(EMBEDDED / "controlnet_1")),)))
+    job = made_job(replace(request, controlnets=(("flow", str(EMBEDDED / "controlnet_1")),)))
     assert [shot.frames.stop for shot in job.shots] == [CUT, FRAMES]
     with ComputedCache(tmp_path / "cache") as cache, ConditioningSource(conditioning_of(job), cache) as steering:
         import torch
@@ -172,7 +172,6 @@ def test_each_control_has_its_own_mask(clip: Path, tmp_path: Path) -> None:
 
     from vedit.render.conditioning import ConditioningSource
     from vedit.render.job import conditioning_of
-    from vedit.render.settle import make_job
     from vedit.store.computed import ComputedCache
 
     masks = [tmp_path / f"{level}.png" for level in (0, 255)]
@@ -183,7 +182,7 @@ def test_each_control_has_its_own_mask(clip: Path, tmp_path: Path) -> None:
         ControlSpec(kind="tile", mask=masks[1]),
         ControlSpec(kind="tile"),
     )
-    job = make_job(api.request(clip, prompt=LOOK, output=tmp_path / "out.mov", controls=controls))
+    job = made_job(api.request(clip, prompt=LOOK, output=tmp_path / "out.mov", controls=controls))
     with ComputedCache(tmp_path / "cache") as cache, ConditioningSource(conditioning_of(job), cache) as steering:
         made = steering.guides_of(job.shots[0], controls, ())([0], torch.zeros(1, 3, *job.fit.outer))
         levels = [None if control.mask is None else float(control.mask.max()) for control in made.controls]

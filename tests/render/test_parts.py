@@ -14,6 +14,7 @@ from tests.support.plugged import ORIGIN, plugged_in
 from vedit.errors import InputError, SettingError
 from vedit.models.attention import Together, attention_facts, load_attention
 from vedit.models.load import load
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.pipeline import pipeline_facts
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
@@ -112,9 +113,10 @@ def test_an_attention_method_that_would_not_act_is_refused(other: RestyleOptions
 def test_estimates_go_by_what_a_pipeline_says(other: RestyleOptions) -> None:
     own = replace(USUAL, steps=6, guidance=3.0)
     plain = replace(own, pipeline="other")
-    assert evaluations("embedded", plain) == 2 * steps_taken("embedded", plain) == 12
-    assert evaluations("embedded", own) > 12
-    assert steps_taken("embedded", replace(USUAL, pipeline="other")) == 4, "of the model's own weights"
+    model = resolve("embedded")
+    assert evaluations(model, plain) == 2 * steps_taken(model, plain) == 12
+    assert evaluations(model, own) > 12
+    assert steps_taken(model, replace(USUAL, pipeline="other")) == 4, "of the model's own weights"
     assert load_attention(other.attention_method).cost == 2.0
 
 
@@ -131,7 +133,7 @@ def test_an_inversion_under_another_attention_method_is_another(
         def keep_tensors(self, facts: Any, tensors: Any) -> None:
             pass
 
-    model = load("embedded")
+    model = load(resolve("embedded"))
     frames = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     for options in (replace(USUAL, controls=(), steps=1), replace(other, controls=(), steps=1, pipeline="restyle")):
         restyler = prepare(model, options, Kept())

@@ -14,17 +14,16 @@ import pytest
 
 from tests.support.clips import two_shots
 from tests.support.recording import frames_written, shots_sampled
+from tests.support.resolved import check_words_of, settled_request, word_notes_of
 from vedit.embedded import FOLDER
 from vedit.errors import InputError
 from vedit.media.output import OutputOptions
-from vedit.models.facts import vocabulary
+from vedit.models.resolve import resolve
 from vedit.models.source import LOOKS
 from vedit.options.masks import parse_region
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render.preview import preview
-from vedit.render.prompts import check_words, word_notes
 from vedit.render.run import plan, restyle
-from vedit.render.settle import settle
 from vedit.testing.tiny_sd import write_tiny_sd
 
 NIGHT = RestyleOptions(prompt="night", quality="draft")
@@ -49,19 +48,19 @@ def request(look: RestyleOptions, clip: Path = Path("in.mov"), **changes: Any) -
 @pytest.mark.parametrize("what", WRONG)
 def test_each_prompt_needs_a_word_that_is_known(what: str) -> None:
     with pytest.raises(InputError, match=f"knows no word of {what} 'zyzzyva'"):
-        check_words(request(WRONG[what]))
-    check_words(request(replace(WRONG[what], allow_unknown=True)))
+        check_words_of(request(WRONG[what]))
+    check_words_of(request(replace(WRONG[what], allow_unknown=True)))
     for looks in ({1: NIGHT, 2: WRONG[what]}, {7: WRONG[what]}):
         with pytest.raises(InputError, match=what):
-            check_words(request(NIGHT, looks=looks))
-        check_words(request(NIGHT, looks=looks, locked=frozenset({2, 7})))
+            check_words_of(request(NIGHT, looks=looks))
+        check_words_of(request(NIGHT, looks=looks, locked=frozenset({2, 7})))
 
 
 def test_it_ends_a_render_a_plan_and_a_preview_before_anything_is_left(clip: Path) -> None:
     asked = request(WRONG["the prompt"], clip)
     assert asked.output is not None
     asked.output.parent.mkdir(exist_ok=True)
-    for call in cast("list[Callable[[RenderRequest], object]]", [plan, restyle, preview, settle]):
+    for call in cast("list[Callable[[RenderRequest], object]]", [plan, restyle, preview, settled_request]):
         with pytest.raises(InputError, match="knows no word of the prompt") as told:
             call(asked)
         assert told.value.exit_code == 2
@@ -80,21 +79,21 @@ def test_it_ends_a_render_a_plan_and_a_preview_before_anything_is_left(clip: Pat
 )
 def test_the_remedy_says_what_to_write(prompt: str, told: str) -> None:
     with pytest.raises(InputError) as error:
-        check_words(request(replace(NIGHT, prompt=prompt)))
+        check_words_of(request(replace(NIGHT, prompt=prompt)))
     assert told in error.value.remedy
     assert "`vedit models info embedded` lists what it knows; --allow-unknown" in error.value.remedy
 
 
 def test_a_long_prompt_is_told_in_part() -> None:
     with pytest.raises(InputError) as error:
-        check_words(request(replace(NIGHT, prompt="zyzzyva\n" * 99)))
+        check_words_of(request(replace(NIGHT, prompt="zyzzyva\n" * 99)))
     assert len(error.value.message) < 160
     assert "\n" not in str(error.value)
 
 
 def test_single_unknown_words_are_noted_with_their_nearest() -> None:
     look = replace(NIGHT, prompt="woodcut of a zebra", regions=(replace(REGION, prompt="watercolr sky, zebra"),))
-    notes = word_notes(request(replace(look, negative_prompt="blurry night")))
+    notes = word_notes_of(request(replace(look, negative_prompt="blurry night")))
     listing = "`vedit models info embedded` lists what it knows"
     assert notes == (
         f"the model does not know, of a region's prompt: watercolr (did you mean 'watercolor'?), zebra; they change "
@@ -102,17 +101,19 @@ def test_single_unknown_words_are_noted_with_their_nearest() -> None:
         f"the model does not know: zebra; it changes nothing; {listing}",
         f"the model does not know, of the negative prompt: blurry; it changes nothing; {listing}",
     )
-    assert word_notes(request(NIGHT)) == ()
+    assert word_notes_of(request(NIGHT)) == ()
     # Of all looks in one line, and of the shots that are made alone.
     looks = {1: replace(NIGHT, prompt="night zebra"), 2: replace(NIGHT, prompt="night yak"), 3: WRONG["the prompt"]}
-    (line,) = word_notes(request(NIGHT, looks=looks, locked=frozenset({3})))
+    (line,) = word_notes_of(request(NIGHT, looks=looks, locked=frozenset({3})))
     assert line.startswith("the model does not know: zebra, yak; they change nothing")
 
 
 def test_a_prompt_without_a_look_is_noted() -> None:
-    (line,) = word_notes(request(replace(NIGHT, prompt="a beautiful dog", negative_prompt="dog", source_prompt="dog")))
+    (line,) = word_notes_of(
+        request(replace(NIGHT, prompt="a beautiful dog", negative_prompt="dog", source_prompt="dog"))
+    )
     assert line.startswith("'a beautiful dog' names no look, so the picture changes little")
-    assert word_notes(request(replace(NIGHT, prompt="a photograph"))) == ()
+    assert word_notes_of(request(replace(NIGHT, prompt="a photograph"))) == ()
 
 
 def test_words_that_are_cut_off_are_noted_of_each_prompt() -> None:
@@ -120,20 +121,20 @@ def test_words_that_are_cut_off_are_noted_of_each_prompt() -> None:
     look = replace(
         NIGHT, prompt=long, negative_prompt=long, source_prompt=long, regions=(replace(REGION, prompt=long),)
     )
-    notes = word_notes(request(look))
+    notes = word_notes_of(request(look))
     assert [note.partition(" is too long")[0] for note in notes] == [*WRONG][-1:] + [*WRONG][:-1]
     assert all(note.endswith("reads 30 tokens of it, and not: night sepia") for note in notes)
-    (line,) = word_notes(request(replace(NIGHT, prompt="night " * 90)))
+    (line,) = word_notes_of(request(replace(NIGHT, prompt="night " * 90)))
     assert line.endswith("night ... (48 more)")
 
 
 def test_a_model_that_takes_any_text_takes_any(tmp_path: Path) -> None:
     model = str(write_tiny_sd(tmp_path / "tiny"))
-    assert vocabulary(model) is None
+    assert resolve(model).vocabulary is None
     for look in WRONG.values():
-        settle(request(look, model=model))
-        assert word_notes(request(look, model=model)) == ()
-    (line,) = word_notes(request(replace(NIGHT, prompt="zebra " * 40), model=model))
+        settled_request(request(look, model=model))
+        assert word_notes_of(request(look, model=model)) == ()
+    (line,) = word_notes_of(request(replace(NIGHT, prompt="zebra " * 40), model=model))
     assert "the prompt is too long: the model reads 14 tokens of it, and not: zebra" in line
 
 
@@ -141,12 +142,12 @@ def test_a_folder_that_lists_its_words_is_asked_for_them(tmp_path: Path) -> None
     folder = write_tiny_sd(tmp_path / "tiny")
     shutil.copyfile(FOLDER / LOOKS, folder / LOOKS)
     with pytest.raises(InputError, match=rf"did you mean 'painting'.* {LOOKS} in {folder} lists what it knows"):
-        settle(request(replace(NIGHT, prompt="paintng"), model=str(folder)))
+        settled_request(request(replace(NIGHT, prompt="paintng"), model=str(folder)))
     (folder / LOOKS).write_text(json.dumps({"words": ["ink"]}), "utf-8")
     # The source's usual prompt is nobody's mistake.
-    settle(request(replace(NIGHT, prompt="ink"), model=str(folder)))
+    settled_request(request(replace(NIGHT, prompt="ink"), model=str(folder)))
     with pytest.raises(InputError, match="say it in words that the model knows, or leave it out"):
-        settle(request(NIGHT, model=str(folder)))
+        settled_request(request(NIGHT, model=str(folder)))
 
 
 @pytest.mark.usefixtures("small_embedded")

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from tests.support.recording import frames_written
+from tests.support.resolved import made_job
 from vedit.media.output import OutputOptions
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.pipelines import restyle as pipeline
 from vedit.render import run as render
 from vedit.render.preview import middle_of, stills_of
-from vedit.render.settle import make_job
 from vedit.testing.fakes import moving_frames
 from vedit.types import FrameRange, Shot
 
@@ -103,5 +103,5 @@ def test_a_preview_inverts_its_own_frames_and_those_once(
         ("comic", {"steps": 1}, 2),
     ):
         options = replace(OPTIONS, prompt=prompt, **changes)
-        list(stills_of(make_job(replace(wanted, options=options)), numbers_of=middle_of))
+        list(stills_of(made_job(replace(wanted, options=options)), numbers_of=middle_of))
         assert len(inverted) == expected, (prompt, changes)

@@ -20,6 +20,7 @@ import torch
 
 from tests.support.clips import FRAMES, HEIGHT, WIDTH, two_shots
 from tests.support.loaded import load_once, small_renders
+from tests.support.resolved import made_job
 from vedit.errors import InputError, Interrupted, VeditError
 from vedit.media.contract.verify import verify
 from vedit.media.output import OutputOptions
@@ -36,7 +37,6 @@ from vedit.render.job import conditioning_of
 from vedit.render.prepare import load_prepared
 from vedit.render.run import restyle
 from vedit.render.sample_shot import ShotSampler, ignore_note, never
-from vedit.render.settle import make_job
 from vedit.store.computed import ComputedCache
 from vedit.store.units import UnitStore, work_folder
 from vedit.types import ControlSpec, FrameRange, Shot
@@ -194,7 +194,7 @@ def test_a_file_that_goes_with_the_part_is_another_one_under_another_part(
     names: list[tuple[str, ...]] = []
     for part in ("#0..#6", "#3..#9"):
         options = replace(OPTIONS, **{"controls": (), "short_side": 128, **changes[named]})
-        job = make_job(request(clip, tmp_path / "out.mov", options=options, shots=shots, frames=part))
+        job = made_job(request(clip, tmp_path / "out.mov", options=options, shots=shots, frames=part))
         (shot,) = (shot for shot in job.shots if shot.number == 2)
         with ExitStack() as stack:
             work = stack.enter_context(UnitStore(job.output.path))
@@ -322,8 +322,9 @@ def test_a_full_disk_keeps_what_is_finished(
 def test_tiles_and_offloading_change_little() -> None:
     """The lower rungs really run: one picture, with the autoencoder tiled and resting on the host."""
     from vedit.models.load import load
+    from vedit.models.resolve import resolve
 
-    model = load("embedded")
+    model = load(resolve("embedded"))
     noise = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0))
     frames = torch.nn.functional.interpolate(noise, (480, 576), mode="bicubic").clamp(0, 1)  # four tiles
     whole = model.codec.decode(model.codec.encode(frames))

@@ -13,6 +13,7 @@ from click.testing import CliRunner
 
 from tests.support.clips import CUT, FRAMES, HEIGHT, two_shots
 from tests.support.recording import frames_written
+from tests.support.resolved import made_job
 from vedit import api
 from vedit.cli import main
 from vedit.errors import Interrupted, SettingError
@@ -21,7 +22,6 @@ from vedit.options.masks import KeyedBox, MaskSpec
 from vedit.options.request import RestyleOptions
 from vedit.render.preview import stills_of
 from vedit.render.run import restyle
-from vedit.render.settle import make_job
 from vedit.store.units import work_folder
 from vedit.types import ControlSpec, FrameRange, Shot
 
@@ -126,7 +126,7 @@ def test_outside_a_mask_nothing_changes(clip: Path, written: Callable[..., IntFr
 def test_a_still_has_the_noise_of_the_render(clip: Path, tmp_path: Path, written: Callable[..., IntFrames]) -> None:
     rendered = written(cross_frame=False)
     settings: dict[str, Any] = QUICK | {"cross_frame": False}
-    job = make_job(api.request(clip, output=tmp_path / "a.mov", **settings))
+    job = made_job(api.request(clip, output=tmp_path / "a.mov", **settings))
     for made in stills_of(job, numbers_of=lambda shot: (shot.frames.start,)):
         still, shown = made.pairs[0][1], rendered[made.shot.frames.start - CUT]
         assert np.abs(still.astype(int) - shown).max() <= 1

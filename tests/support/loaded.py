@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
@@ -11,37 +11,38 @@ from pathlib import Path
 
 import pytest
 
-from vedit.models.facts import traits_of
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
+from vedit.models.ref import ModelRef
+from vedit.models.resolve import resolve
 from vedit.options.request import QUALITIES
 from vedit.testing.tiny_sd import write_tiny_sd
 
 
-def load_once(name: str, *, device: str, controls: tuple[str, ...], controlnets: Mapping[str, str]) -> SDModel:
+def load_once(model: ModelRef, *, device: str, controls: tuple[str, ...]) -> SDModel:
     """In place of `vedit.models.load.load`: the embedded model, under whatever name it goes."""
-    assert not controlnets
+    assert not model.source.controlnets
     return _loaded(device, controls)
 
 
 @cache
 def _loaded(device: str, controls: tuple[str, ...]) -> SDModel:
-    return load_sd("embedded", device=device, controls=controls)
+    return load_sd(resolve("embedded"), device=device, controls=controls)
 
 
-def load_tiny(name: str, *, device: str, controls: tuple[str, ...], controlnets: Mapping[str, str]) -> SDModel:
+def load_tiny(model: ModelRef, *, device: str, controls: tuple[str, ...]) -> SDModel:
     """In place of `vedit.models.load.load`: random weights under the name that is asked for, where no look matters.
 
     A render takes less than half the time. There is no fast tier.
     """
-    assert not controlnets
-    return replace(_loaded_tiny(device, controls), name=name, traits=traits_of(name))
+    assert not model.source.controlnets
+    return replace(_loaded_tiny(device, controls), name=model.name, traits=model.traits)
 
 
 @cache
 def _loaded_tiny(device: str, controls: tuple[str, ...]) -> SDModel:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        return load_sd(str(write_tiny_sd(Path(folder) / "tiny")), device=device, controls=controls)
+        return load_sd(resolve(str(write_tiny_sd(Path(folder) / "tiny"))), device=device, controls=controls)
 
 
 @contextmanager

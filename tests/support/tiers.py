@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from vedit.models.distilled import DistilledWeights, Schedule, unet_digest, withdraw_other, write_settings
 from vedit.models.load import load_sd
 from vedit.models.lora import write_lora
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 
@@ -81,7 +82,7 @@ class Counting:
 
 
 def counted(folder: Path) -> SDModel:
-    found = load_sd(str(folder), controls=("tile", "softedge"))
+    found = load_sd(resolve(str(folder)), controls=("tile", "softedge"))
     return replace(found, denoiser=Counting(found.denoiser))  # pyright: ignore[reportArgumentType]
 
 

@@ -17,6 +17,7 @@ from vedit.doctor import Finding
 from vedit.errors import ModelError
 from vedit.models import load as loading
 from vedit.models.families import stable_diffusion
+from vedit.models.resolve import resolve
 from vedit.registry.preprocessors import preprocessors
 from vedit.registry.upscalers import upscalers
 from vedit.weights import store as weights
@@ -140,7 +141,7 @@ def test_loading_says_it_in_one_line(path: Path, monkeypatch: pytest.MonkeyPatch
     assert "pip uninstall torchvision" in str(told.value) and "\n" not in str(told.value)
     monkeypatch.setattr(stable_diffusion, "import_module", die)
     with pytest.raises(ModelError, match="pip uninstall torchvision"):
-        loading.load("embedded")
+        loading.load(resolve("embedded"))
 
 
 def test_other_import_errors_stay_what_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -149,7 +150,7 @@ def test_other_import_errors_stay_what_they_are(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(stable_diffusion, "import_module", die)
     with pytest.raises(ModuleNotFoundError):
-        loading.load("embedded")
+        loading.load(resolve("embedded"))
 
 
 def test_two_flavours_of_opencv_are_noted(path: Path) -> None:

@@ -114,6 +114,7 @@ def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
         InputError: it has several and is given one prompt, or is given a seed of which nothing is drawn.
     """
     from vedit.models.recipes import without_recipe
+    from vedit.models.resolve import model_of
 
     if request.looks is not None and "prompt" in look:
         raise InputError(
@@ -121,17 +122,19 @@ def _changed(request: RenderRequest, look: dict[str, Any]) -> RenderRequest:
             remedy="change the plan and use `vedit edit`",
         )
 
+    model = model_of(request)
+
     def changed(options: RestyleOptions) -> RestyleOptions:
         if not {"prompt", "quality"} & look.keys():
             return replace(options, **look)
-        at = without_recipe(options, request.model)
+        at = without_recipe(options, model)
         at = at.at_quality(look["quality"]) if "quality" in look else at
         return replace(at, **look)
 
     looks = None if request.looks is None else {number: changed(options) for number, options in request.looks.items()}
     found = replace(request, options=changed(request.options), looks=looks)
     if "seed" in look:
-        params.check_seed(look["seed"], found.all_looks, found.model)
+        params.check_seed(look["seed"], found.all_looks, model)
     return found
 
 

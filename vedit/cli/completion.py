@@ -55,11 +55,11 @@ def pulled(_: click.Context, begun: str) -> Found:
 @completed
 def looks(context: click.Context, begun: str) -> Found:
     """The looks that the model was trained on, as a prompt, or as one more behind a comma."""
-    from vedit.models.facts import vocabulary
+    from vedit.models.resolve import resolve
 
     before, comma, last = begun.rpartition(",")
     gap = " " * (len(last) - len(last.lstrip()))
-    known = vocabulary(context.params.get("model") or DEFAULT)
+    known = resolve(context.params.get("model") or DEFAULT).vocabulary
     for look in known.looks if known is not None else ():
         if look.name.startswith(last.strip().lower()):
             yield CompletionItem(f"{before}{comma}{gap}{look.name}", help="weak" if look.weak else look.kind)
@@ -69,12 +69,12 @@ def looks(context: click.Context, begun: str) -> Found:
 def controls(context: click.Context, begun: str) -> Found:
     """The controls that the model has branches for."""
     from vedit.cli.controlnets import controlnets
-    from vedit.models.facts import control_kinds
+    from vedit.models.resolve import resolve
     from vedit.options.controls import branch
     from vedit.registry.preprocessors import preprocessors
 
     own = controlnets(tuple(context.params.get("controlnet_texts") or ()))
-    branches = control_kinds(context.params.get("model") or DEFAULT, dict(own))
+    branches = resolve(context.params.get("model") or DEFAULT, dict(own)).control_kinds
     for entry in preprocessors():
         if entry.name.startswith(begun) and branch(entry.name) in branches:
             yield CompletionItem(entry.name, help=entry.summary)

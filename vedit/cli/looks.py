@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from vedit.gallery.files import GalleryFiles
     from vedit.gallery.pictures import GalleryPlan
     from vedit.models.looks import Chosen
+    from vedit.models.ref import ModelRef
     from vedit.models.words import Look
 
 SIDE = 640
@@ -116,21 +117,22 @@ def looks_command(
     that command makes of this frame alone; in a render a frame also takes after the first of its shot.
     """
     from vedit.models.looks import choose_looks
+    from vedit.models.resolve import model_of, resolve
 
     if source is None:
         given = {"--at": at, "--of": asked, "-o": output, "--dry-run": dry_run}
         idle = next((name for name, value in given.items() if value), None)
         if idle is not None:
             raise click.UsageError(f"{idle} is for a clip: name one, or leave it out to list the looks")
-        _list(job["model"], as_json=messages.as_json)
+        _list(resolve(job["model"]), as_json=messages.as_json)
         return
     if seeds > 1 and base.variation == 0:
         raise click.UsageError("--seeds needs a --variation above 0: with 0 nothing is drawn from the seed")
     from vedit.gallery.files import check_files, gallery_files
 
-    model = job["model"]
-    looks = choose_looks(model, asked)
     request = RenderRequest(source=source, options=base, **job)
+    model = model_of(request)
+    looks = choose_looks(model, asked)
     files = gallery_files(source, output)
     check_files(files, source, overwrite=overwrite)
     wanted = [
@@ -141,14 +143,14 @@ def looks_command(
     if dry_run:
         _dry_run(request, wanted, at, files, as_json=messages.as_json, quiet=messages.quiet)
     else:
-        _gallery(request, wanted, at, files, overwrite=overwrite, as_json=messages.as_json, quiet=messages.quiet)
+        _gallery(request, model, wanted, at, files, overwrite=overwrite, as_json=messages.as_json, quiet=messages.quiet)
 
 
 Wanted = list[tuple[str, "Chosen", RestyleOptions]]
 """What a picture is called, the look, and how it is made."""
 
 
-def _drawn(base: RestyleOptions, look: Chosen, seed: int, seeds: int, model: str) -> RestyleOptions:
+def _drawn(base: RestyleOptions, look: Chosen, seed: int, seeds: int, model: ModelRef) -> RestyleOptions:
     """A look from a seed, which acts where there are several."""
     from vedit.models.recipes import drawing
 
@@ -158,6 +160,7 @@ def _drawn(base: RestyleOptions, look: Chosen, seed: int, seeds: int, model: str
 
 def _gallery(
     request: RenderRequest,
+    model: ModelRef,
     wanted: Wanted,
     at: str | None,
     files: GalleryFiles,
@@ -179,7 +182,7 @@ def _gallery(
     with progress(quiet=quiet) as report:
         options = [options for _, _, options in wanted]
         gallery = make_gallery(request, options, at, side=SIDE, on_plan=tell, on_progress=report)
-        pictures = shown_pictures(gallery, request, wanted)
+        pictures = shown_pictures(gallery, request, model, wanted)
         write_gallery(gallery, pictures, files, overwrite=overwrite)
     if as_json:
         told = [{"name": one.name, "kind": one.kind, "prompt": one.prompt, "command": one.command} for one in pictures]
@@ -220,20 +223,19 @@ def _facts(plan: GalleryPlan) -> dict[str, object]:
     return {name: getattr(plan, name) for name in plan.__dataclass_fields__}
 
 
-def _list(model: str, *, as_json: bool) -> None:
+def _list(model: ModelRef, *, as_json: bool) -> None:
     from vedit.errors import InputError
-    from vedit.models.facts import vocabulary
     from vedit.models.looks import TITLES, usual_prompt
 
-    known = vocabulary(model)
+    known = model.vocabulary
     if known is None or not known.looks:
         raise InputError(
-            f"{model} lists no looks: it takes any prompt",
+            f"{model.name} lists no looks: it takes any prompt",
             remedy='see some on a clip: vedit looks CLIP --of "line art"',
         )
     if as_json:
         told = [{**cast("dict[str, object]", jsonable(look)), "prompt": usual_prompt(look)} for look in known.looks]
-        show_json({"model": model, "looks": told})
+        show_json({"model": model.name, "looks": told})
         return
     width = max(len(_marked(look)) for look in known.looks)
     for kind in dict.fromkeys((*TITLES, *(look.kind for look in known.looks))):

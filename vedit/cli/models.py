@@ -62,8 +62,7 @@ def list_command(*, as_json: bool) -> None:
 def info_command(*, name: str, as_json: bool) -> None:
     """Say what the model or the weights NAME are; for the embedded model, the looks and words it knows."""
     from vedit.checks.nearest import suggest
-    from vedit.models.facts import describe
-    from vedit.models.resolve import known_models
+    from vedit.models.resolve import describe, known_models
     from vedit.weights.store import info, known_weights
 
     models, weights = ([entry.name for entry in listed] for listed in (known_models(), known_weights()))

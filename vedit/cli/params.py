@@ -21,6 +21,7 @@ from vedit.media.rates import snap
 if TYPE_CHECKING:
     from vedit.checks.bounds import Bound
     from vedit.media.writing.atomic import Stamp
+    from vedit.models.ref import ModelRef
     from vedit.options.request import RestyleOptions
     from vedit.types import ControlSpec
 
@@ -128,7 +129,7 @@ def check_output(path: Path, *, overwrite: bool, source: Path | None = None, rep
     check_target(path, source, overwrite=overwrite, replaces=replaces)
 
 
-def check_seed(seed: int, looks: Iterable[RestyleOptions], model: str) -> None:
+def check_seed(seed: int, looks: Iterable[RestyleOptions], model: ModelRef) -> None:
     """Raises InputError where a seed that is typed decides nothing, since nothing is drawn from it."""
     from vedit.models.recipes import by_recipe
 

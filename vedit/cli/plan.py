@@ -92,6 +92,8 @@ def plan_command(
     """
     from vedit.edits.plan_template import plan_text, thumbnail_files, write_thumbnails
     from vedit.media.reading.read import open_video
+    from vedit.models.resolve import resolve
+    from vedit.models.source import DEFAULT
     from vedit.options.request import RestyleOptions
     from vedit.render.prompts import word_notes
     from vedit.shots.corrections import find_shots
@@ -121,7 +123,7 @@ def plan_command(
             note(warning)
     if not source.resolve().is_relative_to(folder.resolve()):
         note(f"{source.name} is outside the folder of {target.name}: 'vedit edit' asks for --allow-outside")
-    for line in word_notes(RenderRequest(source=source, options=RestyleOptions(prompt=prompt))):
+    for line in word_notes([RestyleOptions(prompt=prompt)], resolve(DEFAULT)):
         note(line)
     write_text(target, text)
     if as_json:

@@ -91,7 +91,7 @@ def restyle_command(
 
 def _check(request: RenderRequest, side_by_side: Path | None, *, seeds: int | None) -> None:
     """Refuse what cannot be done before anything heavy is loaded."""
-    from vedit.models.resolve import resolve
+    from vedit.models.resolve import model_of
 
     source = request.source
     if side_by_side is not None:
@@ -101,9 +101,9 @@ def _check(request: RenderRequest, side_by_side: Path | None, *, seeds: int | No
         left = beside_of(request.output or default_output(source)) if source.exists() else ()
         params.check_output(side_by_side, overwrite=request.writing.overwrite, source=source, replaces=left)
     # Before anything heavy is loaded or opened: what the model is takes milliseconds.
-    resolve(request.model, dict(request.controlnets))
+    model = model_of(request)
     if _typed("seed") and seeds is None:
-        params.check_seed(request.options.seed, [request.options], request.model)
+        params.check_seed(request.options.seed, [request.options], model)
 
 
 def _typed(name: str) -> bool:

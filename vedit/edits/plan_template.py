@@ -13,7 +13,8 @@ from vedit.checks.setting import settings_of
 from vedit.errors import InputError
 from vedit.media.reading.chapters import read_chapters
 from vedit.media.writing.atomic import write_whole
-from vedit.models.facts import traits_of
+from vedit.models.resolve import resolve
+from vedit.models.source import DEFAULT
 from vedit.options.request import RestyleOptions
 from vedit.shots.corrections import span_text
 from vedit.thumbnail import png, thumbnail
@@ -59,7 +60,7 @@ def plan_text(
     usual: dict[str, object] = {key: getattr(plain, key) for key in _SHOWN}
     usual |= {
         "controls": [spec.kind for spec in plain.controls],
-        "guidance": traits_of("embedded").guidance,
+        "guidance": resolve(DEFAULT).traits.guidance,
         "variation": 0,
     }
     usual["anchor"] = f"#{found.shots[0].frames.start}"

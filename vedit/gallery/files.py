@@ -26,6 +26,7 @@ from vedit.options.request import RenderRequest, RestyleOptions
 if TYPE_CHECKING:
     from vedit.gallery.page import Image
     from vedit.gallery.pictures import Gallery
+    from vedit.models.ref import ModelRef
     from vedit.types import IntFrames
 
 COLUMNS = 6
@@ -72,13 +73,14 @@ def check_files(files: GalleryFiles, source: Path, *, overwrite: bool) -> None:
 
 
 def shown_pictures(
-    gallery: Gallery, request: RenderRequest, looks: Sequence[tuple[str, Chosen, RestyleOptions]]
+    gallery: Gallery, request: RenderRequest, model: ModelRef, looks: Sequence[tuple[str, Chosen, RestyleOptions]]
 ) -> tuple[Shown, ...]:
     """The pictures of a gallery with their names and commands.
 
     Args:
         gallery: made for just these looks.
         request: that it was made for.
+        model: that the request asks for.
         looks: what a picture is called, which look it shows, and how it was made.
     """
     return tuple(
@@ -86,7 +88,7 @@ def shown_pictures(
             name=name,
             kind=look.kind,
             prompt=options.prompt,
-            command=shell_line(_words(request, options)),
+            command=shell_line(_words(request, options, by_recipe(options, model))),
             quality=_said_quality(options),
             picture=eight_bits(picture, gallery.bit_depth),
             remark=look.reason or "far from what its name promises" if look.weak else "",
@@ -156,12 +158,13 @@ def _what(gallery: Gallery, pictures: Sequence[Shown]) -> str:
     return f"Frame {plan.frame}, at {float(plan.seconds):.3f} s, under {count} of {made}."
 
 
-def _words(request: RenderRequest, options: RestyleOptions) -> list[str]:
-    """The command that renders the whole clip under the look: what was said of clip and model, and the quality last."""
+def _words(request: RenderRequest, options: RestyleOptions, settled: RestyleOptions) -> list[str]:
+    """The command that renders the whole clip under the look, as it is asked for and as its recipe settles it: what was
+    said of clip and model, and the quality last."""
     words = ["vedit", "restyle", path_word(str(request.source)), "--prompt", options.prompt]
     if options.variation is not None:
         words += ["--variation", f"{options.variation:g}"]
-    if by_recipe(options, request.model).draws:
+    if settled.draws:
         words += ["--seed", str(options.seed)]
     if options.controls != RestyleOptions().controls:
         words += [text for spec in options.controls or ["none"] for text in ("--control", str(spec))]

@@ -20,8 +20,9 @@ import torch
 from vedit.errors import NotFiniteError
 from vedit.geometry import fit, resize
 from vedit.media.timecode import parse_moment
-from vedit.models.facts import vocabulary
 from vedit.models.recipes import recipe_notes
+from vedit.models.ref import ModelRef
+from vedit.models.resolve import model_of
 from vedit.options.request import RenderRequest
 from vedit.pipelines.pipeline import OnStep, Prepared
 from vedit.pipelines.restyle import PreparedRestyle, restyle_frames
@@ -110,10 +111,11 @@ def plan_gallery(
     on_progress: OnProgress = ignore_progress,
 ) -> GalleryPlan:
     """Which frame a gallery shows, at which size; no model is loaded. It takes and raises what `make_gallery` does."""
+    model = model_of(request)
     admit_files(request, reader=reader)
     with tempfile.TemporaryDirectory(prefix="vedit-") as folder, ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
-        return _prepared(request, looks, at, reader, Path(folder), Course(on_progress))[0]
+        return _prepared(request, model, looks, at, reader, Path(folder), Course(on_progress))[0]
 
 
 def make_gallery(
@@ -145,10 +147,11 @@ def make_gallery(
         InputError: it cannot be done as asked.
     """
     course = Course(on_progress)
+    model = model_of(request)
     admit_files(request, reader=reader)
     with tempfile.TemporaryDirectory(prefix="vedit-") as folder, ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
-        plan, jobs = _prepared(request, looks, at, reader, Path(folder), course)
+        plan, jobs = _prepared(request, model, looks, at, reader, Path(folder), course)
         if on_plan is not None:
             on_plan(plan)
         clip = reader.read(jobs[0].frames)
@@ -168,6 +171,7 @@ def make_gallery(
 
 def _prepared(
     request: RenderRequest,
+    model: ModelRef,
     looks: Sequence[RestyleOptions],
     at: str | None,
     reader: VideoReader,
@@ -189,7 +193,7 @@ def _prepared(
         shots=None,
         looks=None,
     )
-    settled = settle(replace(alone, looks=dict(enumerate(looks)))).looks or {}
+    settled = settle(replace(alone, looks=dict(enumerate(looks))), model).looks or {}
     seconds: list[float] = []
 
     def expect(outline: Outline | None) -> None:
@@ -201,17 +205,17 @@ def _prepared(
         if all(look.sizes for look in outline.looks):
             seconds[:] = [sum(leg.seconds for stage in (*one.values(), legs) for leg in stage)]
 
-    job = make_job(alone, reader=reader, on_progress=course, on_outline=expect)
+    job = make_job(alone, model, reader=reader, on_progress=course, on_outline=expect)
     # What is said of one look's words and recipe would be said of each: a gallery shows it.
-    own = {*recipe_notes(looks[:1], request.model), *word_notes(alone)}
-    told = () if vocabulary(request.model) is not None else word_notes(replace(alone, looks=dict(enumerate(looks))))
+    own = {*recipe_notes(looks[:1], model), *word_notes(looks[:1], model)}
+    told = () if model.vocabulary is not None else word_notes(looks, model)
     plan = GalleryPlan(
         source=request.source,
         frame=frame,
         seconds=index.seconds(frame),
         source_size=(job.metadata.width, job.metadata.height),
         working_size=(job.fit.outer[1], job.fit.outer[0]),
-        model=request.model,
+        model=model.name,
         device=job.device,
         quality=looks[0].quality,
         takes=seconds[0] if seconds else None,

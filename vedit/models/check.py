@@ -7,36 +7,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vedit.errors import ModelError
 from vedit.models.branches import own_controlnets
-from vedit.models.claimed import family_at
 from vedit.models.configs import Part, damaged, read_config, read_json
 from vedit.models.distilled import distilled_in
 from vedit.models.families.sd_configs import config_of
 from vedit.models.families.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.headers import read_header
-from vedit.models.resolve import known_models, resolve
-from vedit.models.source import LOOKS, ModelSource
+from vedit.models.source import LOOKS, NAMED, ModelSource
 from vedit.models.tokenizer_files import check_tokenizer
 from vedit.models.weight_files import stored_in
 from vedit.models.words import read_vocabulary
 from vedit.weights.hub_cache import hub_place, on_disk
 
+if TYPE_CHECKING:
+    from vedit.models.ref import ModelRef
 
-def checked(
-    name: str,
-    controlnets: Mapping[str, str] | None = None,
-    *,
-    controls: Collection[str] = (),
-    fast: bool = True,
-) -> ModelSource:
+
+def checked(model: ModelRef, *, controls: Collection[str] = (), fast: bool = True) -> ModelSource:
     """Where a model's parts are on this machine, each found whole.
 
     Args:
-        name: as `vedit.models.resolve.resolve` takes it.
-        controlnets: further control branches by kind.
+        model: that was asked for.
         controls: the kinds of the branches that are wanted; the others need not be there.
         fast: its fast tier too, where it has one.
 
@@ -44,26 +38,26 @@ def checked(
         Folders and files; of branches those that are wanted and that there are.
 
     Raises:
-        ModelError: there is no such model, it is not on this machine, or a file of it is damaged, with its name.
+        ModelError: it is not on this machine, or a file of it is damaged, with its name.
     """
-    found = located(name, controlnets, controls=controls)
+    found = located(model, controls=controls)
     try:
-        family_at(Path(found.base)).check(found, controls, fast=fast)
+        model.family.check(found, controls, fast=fast)
     except ModelError as error:
-        if hub_place(resolve(name).base) is None:
+        if hub_place(model.source.base) is None:
             raise
-        raise ModelError(error.message, remedy=f"run: vedit models pull {name} --force") from None
+        raise ModelError(error.message, remedy=f"run: vedit models pull {model.name} --force") from None
     return found
 
 
-def located(name: str, controlnets: Mapping[str, str] | None = None, *, controls: Collection[str] = ()) -> ModelSource:
+def located(model: ModelRef, *, controls: Collection[str] = ()) -> ModelSource:
     """As `checked`, without a look into any file. Raises ModelError where there is no such model on this machine."""
-    source = resolve(name, controlnets)
+    source = model.source
     wanted = {kind: place for kind, place in source.controlnets.items() if kind in controls}
     found = ModelSource(base=source.base, controlnets=wanted).on_disk
     for place in (found.base, *found.controlnets.values()):
         if hub_place(place) is not None:
-            raise _absent(name, place)
+            raise _absent(model, place)
     return found
 
 
@@ -86,10 +80,10 @@ def check_parts(found: ModelSource, controls: Collection[str], *, fast: bool) ->
             _check_file(place)
 
 
-def _absent(name: str, place: str) -> ModelError:
+def _absent(model: ModelRef, place: str) -> ModelError:
     """What is on the hub, if anywhere, is fetched by a command of its own: a render never does."""
-    own = resolve(name)
-    known = any(info.name == name for info in known_models()) and place in (own.base, *own.controlnets.values())
+    name, own = model.name, NAMED.get(model.name)
+    known = own is not None and place in (own.base, *own.controlnets.values())
     what = f"{name} ({place})" if known else place
     return ModelError(
         f"{what} is not on this machine: there is no such folder or file, and it is not in the hub's cache",

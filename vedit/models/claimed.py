@@ -7,32 +7,19 @@ from typing import TYPE_CHECKING
 
 from vedit.embedded import FOLDER as EMBEDDED
 from vedit.registry.families import OWN, families
-from vedit.weights.hub_cache import cached
 
 if TYPE_CHECKING:
     from vedit.models.family import Family
-    from vedit.models.source import ModelSource
 
 
-def family_of(source: ModelSource) -> Family:
-    """The family of a model; vedit's own where no other claims it, or where it is not on this machine.
+def family_at(base: Path | None) -> Family:
+    """The family of a folder or file; vedit's own where no other claims it, or where it is not on this machine.
 
     Raises:
         InputError: a plug-in cannot be loaded.
     """
-    base = cached(source.base)
-    return families()[OWN].load() if base is None else family_at(base)
-
-
-def family_at(base: Path) -> Family:
-    """The family of a folder or file; see `family_of`."""
-    if base != EMBEDDED:
+    if base is not None and base != EMBEDDED:
         for entry in families():
             if entry.name != OWN and (family := entry.load()).matches(base):
                 return family
     return families()[OWN].load()
-
-
-def is_own(base: Path) -> bool:
-    """Whether no plug-in's family claims a folder or file."""
-    return family_at(base).name == OWN

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
-from vedit.models.resolve import resolve
-from vedit.models.source import TIER_FOLDERS
+from vedit.models.source import TIER_FOLDERS, ModelSource
 from vedit.weights.hub_cache import hub_place
 from vedit.weights.store import digest
 
@@ -17,25 +16,18 @@ _MODEL_FILES = frozenset((".safetensors", ".json", ".txt"))
 """Weights, configs and the vocabulary of a tokenizer: what decides what a model does."""
 
 
-def identity(
-    name: str, controlnets: Mapping[str, str] | None = None, *, kinds: Collection[str] = (), tiers: Collection[str] = ()
-) -> dict[str, str | None]:
+def identity(source: ModelSource, *, kinds: Collection[str] = (), tiers: Collection[str] = ()) -> dict[str, str | None]:
     """What tells a model's files from others of the same name, JSON-able, without loading them.
 
     Args:
-        name: as `resolve` takes it.
-        controlnets: further control branches by kind.
+        source: where its parts are, as `vedit.models.ref.ModelRef` has it.
         kinds: the control branches that are used, beside those that lie in the model's own folder.
         tiers: the folders of the fast tiers that are used.
 
     Returns:
         For each part by its kind, the model itself as "model", a fast tier by its folder: SHA-256 of the folder's
         files or of the file, of a hub id the commit in the local cache; None where it is not on this machine yet.
-
-    Raises:
-        ModelError: as `resolve`.
     """
-    source = resolve(name, controlnets)
     parts = {"model": source.base, **{kind: place for kind, place in source.controlnets.items() if kind in kinds}}
     parts |= {tier: str(Path(source.on_disk.base) / tier) for tier in sorted(tiers)}
     return {part: _files_of(place) for part, place in parts.items()}

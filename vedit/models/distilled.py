@@ -18,9 +18,8 @@ from typing import TYPE_CHECKING, Any, cast
 from vedit.errors import ModelError
 from vedit.models.configs import read_json
 from vedit.models.digests import file_digest
-from vedit.models.resolve import resolve
-from vedit.models.source import LOOKS, TIER_FOLDERS
-from vedit.models.words import read_vocabulary
+from vedit.models.source import TIER_FOLDERS
+from vedit.models.words import vocabulary_of
 from vedit.options.controls import branch
 from vedit.options.request import DEFAULT_CONTROLS, QUALITIES
 
@@ -154,8 +153,8 @@ class DistilledWeights:
         return not self.looks or self._names_alone(options.prompt, self.looks)
 
     def _names_alone(self, prompt: str, looks: tuple[str, ...]) -> bool:
-        listed = self.folder.parent / LOOKS
-        named = read_vocabulary(listed).named_alone(prompt) if looks and listed.is_file() else None
+        known = vocabulary_of(self.folder.parent) if looks else None
+        named = None if known is None else known.named_alone(prompt)
         return named is not None and named.name in looks
 
     def beyond(self, options: RestyleOptions) -> tuple[str, ...]:
@@ -180,24 +179,6 @@ class DistilledWeights:
             **{f"no control {kind} over all of picture and sampling": kind not in held for kind in self.controls},
         }
         return tuple(name for name, there in asked.items() if there)
-
-
-def distilled_weights(name: str) -> tuple[DistilledWeights, ...]:
-    """The fast tiers of a model, by any name that `vedit.models.resolve.resolve` takes.
-
-    Raises:
-        ModelError: as `resolve` and `distilled_in`.
-    """
-    return distilled_in(Path(resolve(name).on_disk.base))
-
-
-def distilled_for(name: str, options: RestyleOptions) -> tuple[DistilledWeights, Schedule] | None:
-    """The fast tier of a model that serves a look, and its steps; None where none does.
-
-    Raises:
-        ModelError: as `distilled_weights`.
-    """
-    return serving(distilled_weights(name), options)
 
 
 def serving(tiers: Iterable[DistilledWeights], options: RestyleOptions) -> tuple[DistilledWeights, Schedule] | None:

@@ -2,48 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, ParamSpec
 
 from vedit.errors import ModelError
 from vedit.models.check import checked
-from vedit.models.claimed import family_at
 
 if TYPE_CHECKING:
     from vedit.models.families.sd import SDModel
     from vedit.models.family import Model
+    from vedit.models.ref import ModelRef
 
 Loads = ParamSpec("Loads")
 
 
 def load(
-    name: str,
+    model: ModelRef,
     *,
     device: str = "cpu",
     controls: tuple[str, ...] = (),
-    controlnets: Mapping[str, str] | None = None,
     fast: bool = True,
     precision: str | None = None,
 ) -> Model:
     """Load a model for a device, with the control branches that are asked for and that it has.
 
     Args:
-        name: as `resolve` takes it; a hub id has to be in the hub's cache: `vedit.models.pull.pull` fetches it.
+        model: as `vedit.models.resolve.resolve` finds it; one of the hub has to be in the hub's cache:
+            `vedit.models.pull.pull` fetches it.
         device: a torch device.
         controls: the kinds wanted; kinds the model lacks are left out of `Model.control_kinds`.
-        controlnets: further control branches by kind.
         fast: with the fast tier, where the model has one; without it, one that does not fit is no hindrance.
         precision: what the networks compute in, float32 or float16; None is what suits the device.
 
     Raises:
         NotFiniteError: weights are too large for the precision.
-        ModelError: unknown, absent, damaged, or not safetensors; or a torchvision that breaks diffusers.
+        ModelError: absent, damaged, or not safetensors; or a torchvision that breaks diffusers.
     """
-    source = checked(name, controlnets, controls=controls, fast=fast)
-    family = family_at(Path(source.base))
-    return family.load(source, name=name, device=device, controls=controls, fast=fast, precision=precision)
+    source = checked(model, controls=controls, fast=fast)
+    return model.family.load(source, name=model.name, device=device, controls=controls, fast=fast, precision=precision)
 
 
 def _of_sd(load: Callable[Loads, Model]) -> Callable[Loads, SDModel]:

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from vedit.checks.nearest import did_you_mean
 from vedit.errors import InputError
-from vedit.models.facts import vocabulary
 from vedit.models.source import DEFAULT
 
 if TYPE_CHECKING:
+    from vedit.models.ref import ModelRef
     from vedit.models.words import Look, Vocabulary
 
 ADDITIONS = ("plain", "strength", "palette")
@@ -49,26 +49,26 @@ def usual_prompt(look: Look) -> str:
     return look.wordings[0] if look.wordings else look.name
 
 
-def choose_looks(model: str, asked: Sequence[str] = ()) -> tuple[Chosen, ...]:
+def choose_looks(model: ModelRef, asked: Sequence[str] = ()) -> tuple[Chosen, ...]:
     """The looks of a gallery.
 
     Args:
-        model: by any name that `vedit.models.resolve.resolve` takes.
+        model: whose looks they are.
         asked: names of looks and wordings of them, or prompts of words that the model knows; one text may hold
             several between commas. Of a model without a list, each text is one prompt. Nothing is every look.
 
     Raises:
         InputError: a name is not known, with the nearest; or nothing is asked of a model without a list.
-        ModelError: as `vedit.models.facts.vocabulary`.
+        ModelError: the model's list of looks is damaged.
     """
-    known = vocabulary(model)
+    known = model.vocabulary
     told = [text.strip() for text in asked if text.strip()]
     if asked and not told:
         raise InputError("no look is named", remedy="for instance --of woodcut,night; `vedit looks` lists them")
     if known is None or not known.looks:
         if not told:
             raise InputError(
-                f"{model} lists no looks of its own",
+                f"{model.name} lists no looks of its own",
                 remedy='name prompts, each with --of: --of "claymation, soft light"',
             )
         return tuple(Chosen(name=text, kind=OTHER, prompt=text) for text in dict.fromkeys(told))
@@ -79,7 +79,7 @@ def choose_looks(model: str, asked: Sequence[str] = ()) -> tuple[Chosen, ...]:
         # A wording may hold a comma.
         whole = _listed_as(text, known) is not None
         for part in [text] if whole else [part.strip() for part in text.split(",") if part.strip()]:
-            look = _listed_as(part, known) or _prompt(part, known, model)
+            look = _listed_as(part, known) or _prompt(part, known, model.name)
             chosen.setdefault(look.prompt, look)
     return tuple(chosen.values())
 
@@ -98,7 +98,7 @@ def _listed_as(text: str, known: Vocabulary) -> Chosen | None:
     return next((replace(_chosen(look), name=way, prompt=way) for look, way in worded), None)
 
 
-def _prompt(text: str, known: Vocabulary, model: str) -> Chosen:
+def _prompt(text: str, known: Vocabulary, name: str) -> Chosen:
     """A prompt that the model understands. Raises InputError for any other, with what was perhaps meant."""
     if known.knows(text) and not known.unknown(text):
         weak = next((look for look in known.named(text) if look.weak), None)
@@ -108,5 +108,5 @@ def _prompt(text: str, known: Vocabulary, model: str) -> Chosen:
     meant = known.meant(text)
     near = did_you_mean(text, [way for look in known.looks for way in look.spoken])
     hint = f"did you mean {meant!r}?" if meant is not None else near
-    command = "vedit looks" if model == DEFAULT else f"vedit looks --model {model}"
-    raise InputError(f"{model} knows no look {text!r}", remedy=f"{hint} `{command}` lists those that it knows".strip())
+    command = "vedit looks" if name == DEFAULT else f"vedit looks --model {name}"
+    raise InputError(f"{name} knows no look {text!r}", remedy=f"{hint} `{command}` lists those that it knows".strip())

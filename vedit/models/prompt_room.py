@@ -7,11 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from vedit.models.configs import read_config, read_json
-from vedit.models.facts import vocabulary
 from vedit.models.families.sd_configs import config_of
 from vedit.models.families.sd_single import CLIP_TOKENIZER, tokenizer_beside
-from vedit.models.resolve import resolve
-from vedit.models.words import heard
+from vedit.models.words import heard, vocabulary_of
 from vedit.weights.hub_cache import on_disk
 
 _ENDS = 2
@@ -19,19 +17,19 @@ _ENDS = 2
 _SETTINGS = "tokenizer_config.json"
 
 
-def words_cut(name: str, text: str) -> tuple[str, ...]:
+def words_cut(base: Path, text: str) -> tuple[str, ...]:
     """The words at the end of a prompt that a model does not read, since those before fill its text encoder.
 
     Args:
-        name: of a model that `vedit.models.check.checked` has found whole.
+        base: folder or file of a model that `vedit.models.check.checked` has found whole.
         text: the prompt; what the model would not hear of it anyway takes no room.
 
     Raises:
         ModelError: a file of the model is damaged.
     """
-    base, known = Path(resolve(name).on_disk.base), vocabulary(name)
+    known = vocabulary_of(base)
     told = heard(text, None if known is None else known.words)
-    room = tokens_read(name)
+    room = tokens_read(base)
     if len(told.encode("utf-8", "surrogatepass")) <= room:  # a token is a byte at least
         return ()
     # The tokenizer of a model that lists its words keeps them whole, and is that much faster to do without.
@@ -44,9 +42,12 @@ def words_cut(name: str, text: str) -> tuple[str, ...]:
     return ()
 
 
-def tokens_read(name: str) -> int:
-    """How many tokens of a prompt a model reads. Raises ModelError where a file that says so is damaged."""
-    base = Path(resolve(name).on_disk.base)
+def tokens_read(base: Path) -> int:
+    """How many tokens of a prompt the model of a folder or file reads.
+
+    Raises:
+        ModelError: a file that says so is damaged.
+    """
     if base.is_dir():
         config = read_config(base / "text_encoder" / "config.json", "text_encoder")
     else:

@@ -11,16 +11,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vedit.errors import InputError
 from vedit.models.configs import damaged, read_json
-from vedit.models.resolve import resolve
-from vedit.models.source import LOOKS
-from vedit.models.words import read_vocabulary
 from vedit.options.look_parser import look_options
 from vedit.options.look_schema import LOOK, check_table
 from vedit.options.request import QUALITIES, RestyleOptions
+
+if TYPE_CHECKING:
+    from vedit.models.ref import ModelRef
 
 RECIPE = ("start", "variation", "inversion_steps", "fixed_point", "steps", "guidance", "controls")
 """The keys of a plan's look that a recipe may set; what is written of any of them in a render leaves the recipe out."""
@@ -57,16 +57,16 @@ class Recipe:
         return ", ".join(told)
 
 
-def by_recipe(options: RestyleOptions, model: str) -> RestyleOptions:
+def by_recipe(options: RestyleOptions, model: ModelRef) -> RestyleOptions:
     """Options with what the model's recipe for their look sets, where there is one and it serves.
 
     Args:
         options: of a render. They come back with a variation, 0 where none is asked for, so that what is kept of them
             says all: neither once more nor in a later vedit does a recipe serve that was not there.
-        model: by any name that `vedit.models.resolve.resolve` takes.
+        model: that draws the look.
 
     Raises:
-        ModelError: as `resolve`, or the model's looks.json is damaged.
+        ModelError: the model's looks.json is damaged.
     """
     found = recipe_of(options, model)
     if found is not None and not own_words(options):
@@ -74,7 +74,7 @@ def by_recipe(options: RestyleOptions, model: str) -> RestyleOptions:
     return replace(options, variation=options.variation or 0.0)
 
 
-def without_recipe(options: RestyleOptions, model: str) -> RestyleOptions:
+def without_recipe(options: RestyleOptions, model: ModelRef) -> RestyleOptions:
     """Options without what the recipe of their look has set, so that another look or quality is drawn by its own."""
     found = recipe_of(options, model)
     if found is None or not found.acts(options):
@@ -83,7 +83,7 @@ def without_recipe(options: RestyleOptions, model: str) -> RestyleOptions:
     return replace(options, **{key: getattr(plain, key) for key in found.keys})
 
 
-def drawing(options: RestyleOptions, model: str) -> RestyleOptions:
+def drawing(options: RestyleOptions, model: ModelRef) -> RestyleOptions:
     """Options under which the seed acts: as they are, where it does, else with a variation of `VARIATION`.
 
     Raises:
@@ -92,7 +92,7 @@ def drawing(options: RestyleOptions, model: str) -> RestyleOptions:
     return options if by_recipe(options, model).draws else replace(options, variation=VARIATION)
 
 
-def recipe_notes(asked: Iterable[RestyleOptions], model: str) -> tuple[str, ...]:
+def recipe_notes(asked: Iterable[RestyleOptions], model: ModelRef) -> tuple[str, ...]:
     """What is to be said of recipes, for options as they were asked for: which one serves, or why it does not."""
     notes: dict[str, None] = {}
     for options in asked:
@@ -119,19 +119,16 @@ def own_words(options: RestyleOptions) -> tuple[str, ...]:
     return (*said, *(name for name, there in other if there))
 
 
-def recipe_of(options: RestyleOptions, model: str) -> Recipe | None:
+def recipe_of(options: RestyleOptions, model: ModelRef) -> Recipe | None:
     """The recipe of a model for the one look that a prompt names, at its quality; None where there is none.
 
     Raises:
         ModelError: as `by_recipe`.
     """
-    looks = Path(resolve(model).on_disk.base) / LOOKS
-    if not looks.is_file():
-        return None
-    recipes = _recipes(looks, looks.stat().st_mtime_ns)
-    if not recipes:
-        return None
-    named = read_vocabulary(looks).named_alone(options.prompt)
+    looks = model.looks
+    recipes = {} if looks is None else _recipes(looks, looks.stat().st_mtime_ns)
+    known = model.vocabulary if recipes else None
+    named = None if known is None else known.named_alone(options.prompt)
     return None if named is None else recipes.get((named.name, options.quality))
 
 

@@ -1,20 +1,27 @@
-"""A model by its name, folder, file or hub id -> where its parts are. Importing this does not import torch."""
+"""A model by its name, folder, file or hub id -> what is known of it before it is loaded. Does not import torch."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vedit.checks.nearest import suggest
 from vedit.checks.rationals import shown
 from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import MediaError, ModelError
 from vedit.media.writing.target import check_name
-from vedit.models.claimed import is_own
+from vedit.models.claimed import family_at
+from vedit.models.configs import read_json
 from vedit.models.identify import check_controlnet, check_model, refuse_pickle
-from vedit.models.source import DEFAULT, SD15, ModelSource
+from vedit.models.ref import ModelRef
+from vedit.models.source import DEFAULT, NAMED, SD15, ModelSource
+from vedit.registry.families import OWN
 from vedit.weights.hub_cache import HubPlace, cached, hub_place, snapshots_of
+
+if TYPE_CHECKING:
+    from vedit.options.request import RenderRequest
 
 _SD15_BYTES = 2_133_000_000 + 2 * 722_600_000
 
@@ -59,8 +66,38 @@ def known_models() -> tuple[ModelInfo, ...]:
     )
 
 
-def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSource:
-    """A name, folder, .safetensors file or hub id -> where the parts are; `controlnets` adds to or replaces kinds.
+def describe(name: str) -> dict[str, object]:
+    """What is known of a model: the fields of `ModelInfo`, the qualities that its fast tier serves, and its looks and
+    words where it lists them.
+
+    Raises:
+        ModelError: the name is not one of `known_models`.
+    """
+    info = next((info for info in known_models() if info.name == name), None)
+    if info is None:
+        raise _unknown(name)
+    model = resolve(name)
+    return {
+        **asdict(info),
+        "fast_tier": [quality for tier in model.distilled if not tier.looks for quality in tier.schedules],
+        "drawn": [look for tier in model.distilled for look in tier.looks],
+        **({} if model.looks is None else read_json(model.looks)),
+    }
+
+
+def model_of(request: RenderRequest) -> ModelRef:
+    """The model that a request asks for, with its control branches. Raises ModelError as `resolve`."""
+    return resolve(request.model, dict(request.controlnets))
+
+
+def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelRef:
+    """The model of a name, folder, .safetensors file or hub id, as it is found on this machine.
+
+    It is called where a call or a command begins, before any work; what follows takes what it returns.
+
+    Args:
+        name: as a user asks for it.
+        controlnets: control branches by kind, beside its own or in their place.
 
     Raises:
         ModelError: none of these; a model or a ControlNet that vedit cannot run, by its true name, or one that is
@@ -68,23 +105,24 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelSou
     """
     source = _located(name, {kind: _branch(place) for kind, place in (controlnets or {}).items()})
     base = cached(source.base)
-    if base is not None and name != DEFAULT and is_own(base):
+    family = family_at(base)
+    if base is not None and name != DEFAULT and family.name == OWN:
         check_model(base)
     for kind in controlnets or {}:
         branch = cached(source.controlnets[kind])
         if branch is not None:
             check_controlnet(branch, base)
-    return source
+    return ModelRef(name=name, source=source, base=base, family=family, traits=family.traits(source))
 
 
 def _located(name: str, own: Mapping[str, str]) -> ModelSource:
     if name == DEFAULT:
         return ModelSource(base=str(EMBEDDED), controlnets=own)
-    if name == "sd15":
-        return ModelSource(base=SD15.base, controlnets={**SD15.controlnets, **own})
+    if name in NAMED:
+        return replace(NAMED[name], controlnets={**NAMED[name].controlnets, **own})
     path = Path(name)
     if not name.strip() or not _can_be(path):
-        raise unknown(name)
+        raise _unknown(name)
     if path.is_dir():
         return ModelSource(base=str(path.resolve()), controlnets=own)
     refuse_pickle(path)
@@ -95,7 +133,7 @@ def _located(name: str, own: Mapping[str, str]) -> ModelSource:
     on_hub = _on_hub(name)
     if on_hub is not None and on_hub.file is None:
         return ModelSource(base=name, controlnets=own)
-    raise unknown(name)
+    raise _unknown(name)
 
 
 def _branch(place: str) -> str:
@@ -141,7 +179,7 @@ def _in_cache(repo: str) -> bool:
     return any(snapshots_of(repo).glob("*/model_index.json"))
 
 
-def unknown(name: str) -> ModelError:
+def _unknown(name: str) -> ModelError:
     """The error of a name that stands for no model."""
     named = suggest(name, [info.name for info in known_models()], before="use one of ")
     return ModelError(

@@ -46,7 +46,7 @@ def sizes_of(source: ModelSource, kinds: Collection[str], *, published: Mapping[
     """How large a model and the ControlNets of the kinds that it has are; None where that is not known.
 
     Args:
-        source: as `vedit.models.resolve.resolve` gives it.
+        source: where its parts are.
         kinds: of the controls that are used.
         published: sizes by location, of models that need not be on this machine.
 

@@ -46,3 +46,5 @@ SD15 = ModelSource(
         "canny": f"{_CONTROLNETS}/control_v11p_sd15_canny_fp16.safetensors",
     },
 )
+NAMED = {"sd15": SD15}
+"""The models of the hub that have a name of their own."""

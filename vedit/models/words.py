@@ -12,6 +12,7 @@ from typing import Any, cast
 
 from vedit.checks.nearest import nearest
 from vedit.models.configs import damaged, read_json, texts_of
+from vedit.models.source import LOOKS
 from vedit.models.spellings import bare, meanings
 
 _CONJUNCTIONS = frozenset(("and", "or"))
@@ -167,6 +168,18 @@ class Vocabulary:
                 if close is not None:
                     yield by_spelling.get(close, close)
             at += max(taken, 1)
+
+
+def looks_of(model: Path | None) -> Path | None:
+    """The looks.json of a model; None where it has none, or the model is a file or not on this machine."""
+    looks = None if model is None else model / LOOKS
+    return looks if looks is not None and looks.is_file() else None
+
+
+def vocabulary_of(model: Path | None) -> Vocabulary | None:
+    """The vocabulary of a model; None where it takes any text. Raises ModelError as `read_vocabulary`."""
+    looks = looks_of(model)
+    return None if looks is None else read_vocabulary(looks)
 
 
 def read_vocabulary(path: Path) -> Vocabulary:

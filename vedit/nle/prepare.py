@@ -18,7 +18,7 @@ from vedit.nle.read import check_output, read_timeline
 from vedit.nle.report import check_record
 from vedit.nle.results import RenderChoices, TimelineRender, timeline_renders
 from vedit.render.outcome import RenderPlan
-from vedit.render.prompts import word_notes
+from vedit.render.prompts import made_looks, word_notes
 from vedit.render.sample_shot import OnNote, Stop
 
 
@@ -108,7 +108,9 @@ def prepared(wanted: Wanted, notes: Notes, stop: Stop) -> Cut:
         skip_missing=wanted.skip_missing,
     )
     renders = timeline_renders(document, jobs, files=wanted.files, facts=facts, choices=choices)
-    notes.tell(*dict.fromkeys(line for render in renders for line in word_notes(render.request)))
+    notes.tell(
+        *dict.fromkeys(line for render in renders for line in word_notes(made_looks(render.request), render.model))
+    )
     for path in dict.fromkeys(path for render in renders for path in render.request.options.files):
         admit(path, allow_huge=choices.allow_huge)
     return Cut(wanted=wanted, document=document, facts=facts, renders=renders, skipped=skipped, idle=idle)

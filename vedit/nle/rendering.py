@@ -121,14 +121,14 @@ def render_timeline(
 
 def _weight(render: TimelineRender, facts: MediaFacts) -> float:
     """What a render is expected to take beside the others."""
-    request, part = render.request, render.job.frames
+    options, part = render.request.options, render.job.frames
     size = facts.size or (1, 1)
-    look = outline_of_look(request, request.options, fit_of(size, request.options, request.model), (part,))
+    look = outline_of_look(render.model, options, fit_of(size, options, render.model.traits), (part,))
     outline = Outline(
         pixels=size[0] * size[1],
         source_codec="",
-        model=request.model,
-        device=request.device,
+        model=render.model.name,
+        device=render.request.device,
         frames=part,
         looks=(look,),
         scanned=facts.frames,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -14,6 +15,8 @@ from vedit.media.output import OutputOptions
 from vedit.media.reading.sequence import find_sequence
 from vedit.media.timecode import add_frames, can_drop, format_timecode
 from vedit.media.writing.sidecar import versions
+from vedit.models.ref import ModelRef
+from vedit.models.resolve import resolve
 from vedit.nle.jobs import TimelineJob
 from vedit.nle.model import TimelineDocument
 from vedit.nle.ranges import MediaFacts
@@ -53,6 +56,7 @@ class TimelineRender:
 
     job: TimelineJob
     request: RenderRequest
+    model: ModelRef
     state: State
     timecode: str | None
     """Of the result's first frame."""
@@ -94,12 +98,13 @@ def timeline_renders(
     """
     device = pick_device(choices.device)
     hashes: dict[object, object] = {}
+    resolved = cache(resolve)
     renders: list[TimelineRender] = []
     for job in jobs:
         asked = look_options(job.look, files=files)
         options = asked.options if choices.quality is None else asked.options.at_quality(choices.quality)
         options = replace(options, allow_unknown=options.allow_unknown or choices.allow_unknown)
-        model = choices.model or asked.model
+        model = resolved(choices.model or asked.model)
         known = facts[job.source]
         media = document.timeline.clips[job.clips[0] - 1].media
         drop = document.timeline.drop or (media is not None and media.drop)
@@ -110,20 +115,21 @@ def timeline_renders(
             output=job.output,
             frames=f"#{job.frames.start}..#{job.frames.stop}",
             rate=job.rate if find_sequence(job.source) is not None else None,
-            model=model,
+            model=model.name,
             device=device,
             writing=replace(choices.writing, timecode=origin),
             allow_huge=choices.allow_huge,
             fresh=choices.fresh,
             keep_work=choices.keep_work,
         )
-        request = settle(asked_for)
+        request = settle(asked_for, model)
         request = replace(request, purpose=_purpose(job, request, hashes))
         renders.append(
             TimelineRender(
                 job=job,
                 request=request,
-                state=_state(request),
+                model=model,
+                state=_state(request, model),
                 timecode=add_frames(origin, job.frames.start, job.rate) if origin is not None else None,
             )
         )
@@ -173,7 +179,7 @@ def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[object, obje
     }
 
 
-def _state(request: RenderRequest) -> State:
+def _state(request: RenderRequest, model: ModelRef) -> State:
     assert request.output is not None and request.purpose is not None
     finish_killed(request.output)
     if not request.output.exists():
@@ -182,5 +188,7 @@ def _state(request: RenderRequest) -> State:
     told = recipe.get("purpose")
     asked = told.get("timeline") if isinstance(told, dict) else None
     # The weights are no part of that key: those that are fetched for a render are known after it.
-    same = asked == request.purpose["timeline"] and same_weights(recipe.get("weights"), weights_of(request))
+    same = asked == request.purpose["timeline"] and same_weights(
+        recipe.get("weights"), weights_of(request.all_looks, model)
+    )
     return "there" if same else "other"

@@ -13,6 +13,7 @@ from vedit.errors import VeditError
 from vedit.media.writing.commit import Journal
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.sidecar import source_hash, versions
+from vedit.models.ref import ModelRef
 from vedit.options.request import RenderRequest
 from vedit.render.conditioning import hashed, plain
 from vedit.render.killed import finish_killed
@@ -22,7 +23,7 @@ from vedit.render.settle import settle
 from vedit.types import FrameRange
 
 
-def ended_before(request: RenderRequest, *, side_by_side: Path | None = None) -> RenderResult | None:
+def ended_before(request: RenderRequest, model: ModelRef, *, side_by_side: Path | None = None) -> RenderResult | None:
     """The result of the same call, where it was killed while its files got their names or while it cleaned up.
 
     Whatever call it was: what it had ready gets its name, and what only it needed is removed. None where nothing was
@@ -30,13 +31,14 @@ def ended_before(request: RenderRequest, *, side_by_side: Path | None = None) ->
 
     Args:
         request: what to render.
+        model: that it asks for.
         side_by_side: the comparison that is asked for.
     """
     told = finish_killed(request.output or default_output(request.source))
     if told is None or request.looks is not None:
         return None
     try:
-        if told["request"] != _key(settle(request), side_by_side, source_hash(request.source)[0]):
+        if told["request"] != _key(settle(request, model), model, side_by_side, source_hash(request.source)[0]):
             return None
         values: dict[str, Any] = dict(told["result"])
         values["notes"] = tuple(values["notes"])
@@ -47,6 +49,7 @@ def ended_before(request: RenderRequest, *, side_by_side: Path | None = None) ->
 
 def journal_of(
     request: RenderRequest,
+    model: ModelRef,
     result: RenderResult,
     *,
     folder: Path,
@@ -59,6 +62,7 @@ def journal_of(
 
     Args:
         request: what was rendered.
+        model: by which.
         result: what the call will return.
         folder: of the work.
         side_by_side: the comparison, which has its name already.
@@ -69,7 +73,7 @@ def journal_of(
     return Journal(
         folder=folder,
         told={
-            "request": _key(request, side_by_side, source_sha256),
+            "request": _key(request, model, side_by_side, source_sha256),
             "result": asdict(result),
             "keep": sorted(keep),
             "rendered": None if rendered is None else [rendered.start, rendered.stop],
@@ -77,7 +81,7 @@ def journal_of(
     )
 
 
-def _key(request: RenderRequest, side_by_side: Path | None, source_sha256: str) -> str:
+def _key(request: RenderRequest, model: ModelRef, side_by_side: Path | None, source_sha256: str) -> str:
     """What tells the same call from another: everything that decides its result, files by what is in them."""
     asked = replace(
         request,
@@ -91,7 +95,7 @@ def _key(request: RenderRequest, side_by_side: Path | None, source_sha256: str) 
         "request": plain(replace(asked, options=replace(asked.options, batch=1))),
         "files": hashed(request.options) if request.options.files else None,
         "source": source_sha256,
-        "weights": weights_of(request),
+        "weights": weights_of(request.all_looks, model),
         "beside": None if side_by_side is None else str(side_by_side.absolute()),
         "vedit": dict(versions()).get("vedit"),
     }

@@ -40,13 +40,13 @@ def describe_job(job: Job) -> RenderPlan:
         rate=NO_RATE if is_still(job.metadata.path) else "variable" if rate is None else str(rate),
         source_size=(job.metadata.width, job.metadata.height),
         working_size=(fit.outer[1], fit.outer[0]),
-        model=job.request.model,
+        model=job.model.name,
         device=job.device,
-        steps=max((steps_taken(job.request.model, look.request.options) for look in looks), default=0),
+        steps=max((steps_taken(job.model, look.request.options) for look in looks), default=0),
         network_evaluations_per_frame=max((_evaluations(look) for look in looks), default=0),
         peak_memory_bytes=estimate_memory(job),
         seconds=estimate_seconds(job),
-        notes=(*job.notes, *dear_looks(job.request.model, (look.request.options for look in looks))),
+        notes=(*job.notes, *dear_looks(job.model, (look.request.options for look in looks))),
         settings=_settings(job),
         bars={number: bars.sides for number, bars in job.bars.items()},
     )
@@ -63,17 +63,17 @@ def _settings(job: Job) -> dict[str, object]:
 
 
 def _look_settings(job: Job) -> dict[str, object]:
-    model, options = job.request.model, job.request.options
-    served = few_steps_for(model, options)
+    options = job.request.options
+    served = few_steps_for(job.model, options)
     return {
         **plain(options),
         "variation": options.variation or 0.0,
-        "guidance": served[0].guidance if served else guidance_of(model, options),
+        "guidance": served[0].guidance if served else guidance_of(job.model.traits, options),
     }
 
 
 def _evaluations(job: Job) -> int:
-    return evaluations(job.request.model, job.request.options)
+    return evaluations(job.model, job.request.options)
 
 
 _BASE_BYTES = 520 * 10**6
@@ -111,11 +111,11 @@ def outline_of(job: Job, *, is_scanned: bool = False) -> Outline:
     return Outline(
         pixels=job.metadata.width * job.metadata.height,
         source_codec=job.metadata.codec,
-        model=job.request.model,
+        model=job.model.name,
         device=job.device,
         frames=job.frames,
         looks=tuple(
-            outline_of_look(job.request, look.request.options, look.fit, tuple(shot.frames for shot in look.own_shots))
+            outline_of_look(job.model, look.request.options, look.fit, tuple(shot.frames for shot in look.own_shots))
             for look in job.looks()
         ),
         scanned=0 if is_scanned else len(job.index),
@@ -134,7 +134,7 @@ def estimate_memory(job: Job) -> int | None:
 
 def _memory_of_look(job: Job) -> int | None:
     """The peak of a job of one look, or of one whose shots all pass through."""
-    found = sizes_of_look(job.request, job.request.options)
+    found = sizes_of_look(job.model, job.request.options)
     if found is None:
         return None
     full = job.metadata.width * job.metadata.height
@@ -165,4 +165,4 @@ def _sampling_bytes(job: Job, found: Sizes) -> int:
 
 def _changes(job: Job) -> bool:
     """Whether the strength of the job's look regenerates anything."""
-    return steps_taken(job.request.model, job.request.options) > 0
+    return steps_taken(job.model, job.request.options) > 0

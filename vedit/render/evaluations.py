@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from vedit.models.distilled import distilled_for
-from vedit.models.facts import sizes, traits_of
 from vedit.options.controls import branch
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.pipeline import load_pipeline
@@ -13,86 +11,84 @@ from vedit.render.costs import LookOutline
 
 if TYPE_CHECKING:
     from vedit.models.distilled import DistilledWeights, Schedule
+    from vedit.models.family import Traits
+    from vedit.models.ref import ModelRef
     from vedit.models.sizes import Sizes
-    from vedit.options.request import RenderRequest
     from vedit.types import Fit, FrameRange
 
 
-def few_steps_for(model: str, options: RestyleOptions) -> tuple[DistilledWeights, Schedule] | None:
+def few_steps_for(model: ModelRef, options: RestyleOptions) -> tuple[DistilledWeights, Schedule] | None:
     """The few-step weights that serve a look, and their steps; None where none do, or its pipeline takes none."""
-    return distilled_for(model, options) if load_pipeline(options.pipeline).few_steps else None
+    return model.distilled_for(options) if load_pipeline(options.pipeline).few_steps else None
 
 
-def steps_taken(model: str, options: RestyleOptions) -> int:
+def steps_taken(model: ModelRef, options: RestyleOptions) -> int:
     """Sampling steps: the part of the trajectory, or of the fast tier's, that the strength regenerates."""
     served = few_steps_for(model, options)
-    return len(served[1].taken(options.strength)) if served else _ordinary_steps(model, options)
+    return len(served[1].taken(options.strength)) if served else _ordinary_steps(model.traits, options)
 
 
-def _ordinary_steps(model: str, options: RestyleOptions) -> int:
-    steps = traits_of(model).quality(options).steps
+def _ordinary_steps(traits: Traits, options: RestyleOptions) -> int:
+    steps = traits.quality(options).steps
     return min(int(steps * options.strength), steps)
 
 
-def evaluations(model: str, options: RestyleOptions) -> int:
+def evaluations(model: ModelRef, options: RestyleOptions) -> int:
     """Network evaluations a frame, inversion included; a guided step is two.
 
     Args:
-        model: by any name that `vedit.models.resolve.resolve` takes.
+        model: that is evaluated.
         options: of the look.
 
     Raises:
-        ModelError: there is no such model, or its fast tier does not fit it.
+        ModelError: its fast tier does not fit it.
     """
     if not load_pipeline(options.pipeline).inverts:
         return _sampling_evaluations(model, options)
     served = few_steps_for(model, options)
-    return served[1].evaluations(options) if served else ordinary_evaluations(model, options)
+    return served[1].evaluations(options) if served else ordinary_evaluations(model.traits, options)
 
 
-def ordinary_evaluations(model: str, options: RestyleOptions) -> int:
+def ordinary_evaluations(traits: Traits, options: RestyleOptions) -> int:
     """Of the model's own trajectory."""
-    steps, fixed_point = _ordinary_steps(model, options), traits_of(model).quality(options).fixed_point
-    inverting = fixed_point * _inversion_steps(model, options) if options.start == "inversion" else 0
-    return inverting + steps * (2 if guidance_of(model, options) != 1 else 1)
+    steps, fixed_point = _ordinary_steps(traits, options), traits.quality(options).fixed_point
+    inverting = fixed_point * _inversion_steps(traits, options) if options.start == "inversion" else 0
+    return inverting + steps * (2 if guidance_of(traits, options) != 1 else 1)
 
 
-def _inversion_steps(model: str, options: RestyleOptions) -> int:
+def _inversion_steps(traits: Traits, options: RestyleOptions) -> int:
     """Of the model's own trajectory: as many as are sampled, or the part of those asked for that lies below."""
-    taken, whole = _ordinary_steps(model, options), traits_of(model).quality(options).steps
+    taken, whole = _ordinary_steps(traits, options), traits.quality(options).steps
     count = options.inversion_steps
     if count is None or not taken:
         return taken
     return 1 + sum(number * whole // count > whole - taken for number in range(count))
 
 
-def guidance_of(model: str, options: RestyleOptions) -> float:
+def guidance_of(traits: Traits, options: RestyleOptions) -> float:
     """The guidance scale of a look on the model's own trajectory."""
-    return traits_of(model).guidance if options.guidance is None else options.guidance
+    return traits.guidance if options.guidance is None else options.guidance
 
 
-def outline_of_look(
-    request: RenderRequest, options: RestyleOptions, fit: Fit, shots: tuple[FrameRange, ...]
-) -> LookOutline:
-    """What the costs of one look of a request go by."""
-    every, sampling = evaluations(request.model, options), _sampling_evaluations(request.model, options)
+def outline_of_look(model: ModelRef, options: RestyleOptions, fit: Fit, shots: tuple[FrameRange, ...]) -> LookOutline:
+    """What the costs of one look go by."""
+    every, sampling = evaluations(model, options), _sampling_evaluations(model, options)
     return LookOutline(
         options=options,
         fit=fit,
-        sizes=sizes_of_look(request, options),
+        sizes=sizes_of_look(model, options),
         inverting=every - sampling,
         sampling=sampling,
         shots=shots,
     )
 
 
-def _sampling_evaluations(model: str, options: RestyleOptions) -> int:
+def _sampling_evaluations(model: ModelRef, options: RestyleOptions) -> int:
     """Of `evaluations`, those of the sampling."""
     steps = steps_taken(model, options)
-    return steps if few_steps_for(model, options) or guidance_of(model, options) == 1 else 2 * steps
+    return steps if few_steps_for(model, options) or guidance_of(model.traits, options) == 1 else 2 * steps
 
 
-def sizes_of_look(request: RenderRequest, options: RestyleOptions) -> Sizes | None:
-    """Of the model that is asked for, with the control branches that a look uses."""
-    kinds = {branch(spec.kind) for spec in options.controls}
-    return sizes(request.model, dict(request.controlnets), kinds=kinds)
+def sizes_of_look(model: ModelRef, options: RestyleOptions) -> Sizes | None:
+    """Of a model with the control branches that a look uses."""
+    return model.sizes({branch(spec.kind) for spec in options.controls})

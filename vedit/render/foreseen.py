@@ -14,6 +14,7 @@ from vedit.render.fitting import fit_of
 from vedit.types import FrameIndex, FrameRange
 
 if TYPE_CHECKING:
+    from vedit.models.ref import ModelRef
     from vedit.options.request import RenderRequest, RestyleOptions
     from vedit.types import VideoMetadata
 
@@ -29,6 +30,7 @@ def ignore_outline(outline: Outline | None) -> None:
 
 def foreseen(
     request: RenderRequest,
+    model: ModelRef,
     metadata: VideoMetadata,
     device: str,
     *,
@@ -40,6 +42,7 @@ def foreseen(
 
     Args:
         request: with the controls that will act.
+        model: that it asks for.
         metadata: of the source.
         device: that the networks run on.
         frames: that are rendered; None is what the header and the request tell.
@@ -57,11 +60,11 @@ def foreseen(
     return Outline(
         pixels=metadata.width * metadata.height,
         source_codec=metadata.codec,
-        model=request.model,
+        model=model.name,
         device=device,
         frames=part,
         looks=tuple(
-            outline_of_look(request, options, fit_of((metadata.width, metadata.height), options, request.model), shots)
+            outline_of_look(model, options, fit_of((metadata.width, metadata.height), options, model.traits), shots)
             for options, shots in looks.items()
         ),
         scanned=0 if is_scanned else count,

@@ -10,6 +10,7 @@ from vedit.media.reading.index import ScannedIndex
 from vedit.media.reading.reader import VideoReader
 from vedit.media.timecode import parse_moment
 from vedit.media.writing.output_spec import OutputSpec
+from vedit.models.ref import ModelRef
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render.conditioning import Anchor, ConditioningSpec
 from vedit.render.fitting import fit_of
@@ -24,6 +25,8 @@ class Job:
     """A request with everything known about its source and output."""
 
     request: RenderRequest
+    model: ModelRef
+    """That the request asks for."""
     metadata: VideoMetadata
     index: FrameIndex
     scanned: ScannedIndex
@@ -100,7 +103,7 @@ class Job:
             replace(
                 self,
                 request=replace(self.request, options=options, looks=None),
-                fit=fit_of((self.metadata.width, self.metadata.height), options, self.request.model),
+                fit=fit_of((self.metadata.width, self.metadata.height), options, self.model.traits),
                 numbers=frozenset(numbers),
             )
             for options, numbers in grouped.items()

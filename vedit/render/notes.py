@@ -5,9 +5,8 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from vedit.models.distilled import distilled_weights
-from vedit.models.facts import sizes, what_to_know
 from vedit.models.resolve import known_models
+from vedit.models.source import DEFAULT
 from vedit.options.request import RestyleOptions
 from vedit.render.evaluations import ordinary_evaluations
 
@@ -15,36 +14,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from vedit.media.writing.output_spec import OutputSpec
-    from vedit.options.request import RenderRequest
+    from vedit.models.ref import ModelRef
     from vedit.types import Fit
 
 
-def dear_looks(model: str, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
+def dear_looks(model: ModelRef, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
     """What keeps looks from the model's fast tier, where they cost more for it; a line for each cost and reason."""
-    tiers = distilled_weights(model)
     notes: dict[str, None] = {}
     for look in looks:
-        tier = next((tier for tier in tiers if tier.draws(look)), None)
+        tier = next((tier for tier in model.distilled if tier.draws(look)), None)
         if tier is None:
             continue
         schedule, why = tier.steps_of(look), tier.beyond(look)
         if schedule is None or not why:
             continue
-        cost, fewer = ordinary_evaluations(model, look), schedule.evaluations(look)
+        cost, fewer = ordinary_evaluations(model.traits, look), schedule.evaluations(look)
         if cost > fewer:
             told = f"{look.quality} quality takes {cost} network evaluations a frame, not the {fewer} of the fast tier"
             notes[f"{told}, because of: {', '.join(why)}"] = None
     return tuple(notes)
 
 
-def what_it_is(model: str) -> tuple[str, ...]:
+def what_it_is(model: ModelRef) -> tuple[str, ...]:
     """Lines on what is particular about a model, and where nothing is known of its size."""
     unknown = (
         ()
-        if sizes(model) is not None
-        else (f"nothing is known of the size of {model}, so neither of the memory and time that it takes",)
+        if model.sizes() is not None
+        else (f"nothing is known of the size of {model.name}, so neither of the memory and time that it takes",)
     )
-    return (*what_to_know(model), *unknown)
+    return (*model.notes, *unknown)
 
 
 # Of latents kept per frame: 16 channels of 4 bytes in cells of 8 x 8 pixels, the most of the families there are.
@@ -78,9 +76,9 @@ def idle_seeds(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
     )
 
 
-def larger_model(request: RenderRequest, device: str) -> tuple[str, ...]:
+def larger_model(model: ModelRef, device: str) -> tuple[str, ...]:
     """A line that names a model for this machine's GPU, where one is there and was not asked for."""
-    if device != "cuda" or request.model != "embedded":
+    if device != "cuda" or model.name != DEFAULT:
         return ()
-    larger = [info.name for info in known_models() if info.present and info.name != "embedded"]
+    larger = [info.name for info in known_models() if info.present and info.name != DEFAULT]
     return tuple(f"a larger model is on this machine: add --model {name} to use it" for name in larger[:1])

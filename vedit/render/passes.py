@@ -90,8 +90,8 @@ def recipe_of(job: Job, passes: Sequence[Pass]) -> dict[str, object]:
     alike = {
         "frames": [job.frames.start, job.frames.stop],
         "shots": [list(shot) for shot in described.shots],
-        "model": job.request.model,
-        "weights": weights_of(job.request) if passes else {},
+        "model": job.model.name,
+        "weights": weights_of(job.request.all_looks, job.model) if passes else {},
         "device": job.device,
         "interlaced": job.request.writing.interlaced,
         **({"bars": {str(number): sides for number, sides in described.bars.items()}} if described.bars else {}),

@@ -50,14 +50,12 @@ def said_of(error: NotFiniteError) -> str:
 def _load_restylers(
     looks: Sequence[Job], inversions: TensorCache | None, precision: str | None
 ) -> tuple[Prepared, ...]:
-    request = looks[0].request
     asked = [spec for look in looks for spec in look.request.options.controls]
     chosen: dict[str, Any] = {} if precision is None else {"precision": precision}
     model = load(
-        request.model,
+        looks[0].model,
         device=looks[0].device,
         controls=tuple(dict.fromkeys(branch(spec.kind) for spec in asked)),
-        controlnets=dict(request.controlnets),
         **chosen,
     )
     options = [look.request.options for look in looks]

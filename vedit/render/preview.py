@@ -12,6 +12,7 @@ from vedit.display.contact_sheet import contact_sheet
 from vedit.errors import InputError, NotFiniteError
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.target import check_target
+from vedit.models.resolve import model_of
 from vedit.options.output_names import preview_path
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
@@ -22,7 +23,7 @@ from vedit.render.finish_shot import finished_stills
 from vedit.render.job import Job, conditioning_of, reopen_source
 from vedit.render.measured_costs import paces_of
 from vedit.render.prepare import in_full, load_prepared
-from vedit.render.prompts import word_notes
+from vedit.render.prompts import made_looks, word_notes
 from vedit.render.sample_shot import OnNote, ignore_note
 from vedit.render.settle import admit_files, make_job
 from vedit.store.computed import ComputedCache
@@ -71,6 +72,7 @@ def preview(
     Raises:
         InputError: the request cannot be carried out, or no shot has a look.
     """
+    model = model_of(request)
     admit_files(request, reader=reader)
     output = (request.output or default_output(request.source, request.track)).absolute()
     target = preview_path(output, request.source, request.options if request.looks is None else None)
@@ -82,8 +84,8 @@ def preview(
     def expect(outline: Outline | None) -> None:
         course.expect({} if outline is None else expected_of_stills(outline, paces=paces_of(outline)))
 
-    job = make_job(request, reader=reader, on_progress=course, on_outline=expect)
-    for line in word_notes(job.request):
+    job = make_job(request, model, reader=reader, on_progress=course, on_outline=expect)
+    for line in word_notes(made_looks(job.request), model):
         on_note(line)
     rows: list[list[IntFrames]] = []
     labels: list[list[str]] = []

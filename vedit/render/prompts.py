@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
-from vedit.models.facts import prompt_cut, vocabulary
 from vedit.models.resolve import known_models
 from vedit.models.source import LOOKS
 from vedit.options.request import RestyleOptions
 
 if TYPE_CHECKING:
+    from vedit.models.ref import ModelRef
     from vedit.models.words import Vocabulary
     from vedit.options.request import RenderRequest
 
@@ -33,30 +33,30 @@ def made_looks(request: RenderRequest) -> tuple[RestyleOptions, ...]:
     return tuple(dict.fromkeys(look for number, look in request.looks.items() if number not in request.locked))
 
 
-def check_words(request: RenderRequest) -> None:
+def check_words(looks: Iterable[RestyleOptions], model: ModelRef) -> None:
     """Raises InputError for a prompt of which the model knows no word, with what was perhaps meant."""
-    known = vocabulary(request.model)
+    known = model.vocabulary
     if known is None:
         return
-    for look in made_looks(request):
+    for look in looks:
         for what, text in () if look.allow_unknown else _spoken(look):
             if not known.knows(text):
                 raise InputError(
                     f"the model knows no word of {what} {_short(text)!r}",
-                    remedy=f"{_instead(known, what, text)} {_listing(request.model)} lists what it knows; "
+                    remedy=f"{_instead(known, what, text)} {_listing(model.name)} lists what it knows; "
                     "--allow-unknown goes on without the words",
                 )
 
 
-def word_notes(request: RenderRequest) -> tuple[str, ...]:
+def word_notes(looks: Iterable[RestyleOptions], model: ModelRef) -> tuple[str, ...]:
     """What the user should know of the prompts: words that are unknown or cut off, no look, or one drawn badly."""
-    known, model = vocabulary(request.model), request.model
-    spoken = tuple(dict.fromkeys(pair for look in made_looks(request) for pair in _spoken(look)))
+    known, name = model.vocabulary, model.name
+    spoken = tuple(dict.fromkeys(pair for look in looks for pair in _spoken(look)))
     notes = [f"{_too_long(what, text, model)}" for what, text in spoken]
     if known is not None:
-        notes += [_unknown(known, what, spoken, model) for what in dict.fromkeys(what for what, _ in spoken)]
+        notes += [_unknown(known, what, spoken, name) for what in dict.fromkeys(what for what, _ in spoken)]
         texts = [text for what, text in spoken if what in _OF_LOOKS]
-        notes += [*(_no_look(known, text, model) for text in texts), _weak(known, texts)]
+        notes += [*(_no_look(known, text, name) for text in texts), _weak(known, texts)]
     return tuple(dict.fromkeys(note for note in notes if note))
 
 
@@ -81,7 +81,7 @@ def _instead(known: Vocabulary, what: str, text: str) -> str:
     return f"name one of its looks, {_names(examples, 'or')} for instance."
 
 
-def _unknown(known: Vocabulary, what: str, spoken: Sequence[Spoken], model: str) -> str:
+def _unknown(known: Vocabulary, what: str, spoken: Sequence[Spoken], name: str) -> str:
     """A line that names the words of a kind of prompts which the model does not know; empty where there are none."""
     absent = dict.fromkeys(word for kind, text in spoken if kind == what for word in known.unknown(text))
     if not absent:
@@ -90,13 +90,13 @@ def _unknown(known: Vocabulary, what: str, spoken: Sequence[Spoken], model: str)
     told = [word if near[word] is None else f"{word} (did you mean {near[word]!r}?)" for word in absent]
     of_it = "" if what == "the prompt" else f", of {what}"
     left = "it changes nothing" if len(told) == 1 else "they change nothing"
-    return f"the model does not know{of_it}: {_some(told)}; {left}; {_listing(model)} lists what it knows"
+    return f"the model does not know{of_it}: {_some(told)}; {left}; {_listing(name)} lists what it knows"
 
 
-def _no_look(known: Vocabulary, text: str, model: str) -> str:
+def _no_look(known: Vocabulary, text: str, name: str) -> str:
     if known.named(text) or known.says_a_look(text) or not known.knows(text):
         return ""
-    return f"{_short(text)!r} names no look, so the picture changes little; {_listing(model)} lists the looks"
+    return f"{_short(text)!r} names no look, so the picture changes little; {_listing(name)} lists the looks"
 
 
 def _weak(known: Vocabulary, texts: Sequence[str]) -> str:
@@ -106,15 +106,15 @@ def _weak(known: Vocabulary, texts: Sequence[str]) -> str:
     return f"weak with this model: {_some(told)}" if told else ""
 
 
-def _too_long(what: str, text: str, model: str) -> str:
-    room, cut = prompt_cut(model, text)
+def _too_long(what: str, text: str, model: ModelRef) -> str:
+    room, cut = model.prompt_cut(text)
     return f"{what} is too long: the model reads {room} tokens of it, and not: {_some(cut, ' ')}" if cut else ""
 
 
-def _listing(model: str) -> str:
-    """Where a user finds the looks and words of a model."""
-    named = model in [info.name for info in known_models()]
-    return f"`vedit models info {model}`" if named else f"{LOOKS} in {model}"
+def _listing(name: str) -> str:
+    """Where a user finds the looks and words of a model that goes by a name."""
+    named = name in [info.name for info in known_models()]
+    return f"`vedit models info {name}`" if named else f"{LOOKS} in {name}"
 
 
 def _names(names: Sequence[str], last: str = "and") -> str:

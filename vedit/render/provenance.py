@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, cast
 
 from vedit.masks.subjects import segmenters
 from vedit.models.digests import identity
-from vedit.models.distilled import distilled_for
 from vedit.models.source import TIER_FOLDERS
 from vedit.options.controls import branch
 from vedit.registry.preprocessors import needs_of
@@ -16,24 +15,28 @@ from vedit.weights.store import find
 from vedit.weights.store import identity as identity_of_weights
 
 if TYPE_CHECKING:
-    from vedit.options.request import RenderRequest
+    from vedit.models.ref import ModelRef
+    from vedit.options.request import RestyleOptions
 
 
-def weights_of(request: RenderRequest) -> dict[str, object]:
+def weights_of(looks: Collection[RestyleOptions], model: ModelRef) -> dict[str, object]:
     """What tells the weights behind a settled request from others of the same names, by part, as JSON has it.
 
     A part that is not on this machine yet is None: a render asks again when it has loaded all. A fast tier is a part
     where a look is served by it, and there only.
 
+    Args:
+        looks: of the request.
+        model: that it asks for.
+
     Raises:
-        ModelError: there is no such model, or a fast tier does not fit it.
+        ModelError: a fast tier does not fit the model.
     """
-    looks = request.all_looks
     asked = [spec for options in looks for spec in options.controls]
     kinds = {branch(spec.kind) for spec in asked}
-    served = filter(None, (distilled_for(request.model, options) for options in looks))
+    served = filter(None, map(model.distilled_for, looks))
     tiers = {tier.folder.name for tier, _ in served}
-    told: dict[str, object] = dict(identity(request.model, dict(request.controlnets), kinds=kinds, tiers=tiers))
+    told: dict[str, object] = dict(identity(model.source, kinds=kinds, tiers=tiers))
     for kind in dict.fromkeys(spec.kind for spec in asked if spec.source is None):
         names = needs_of(kind).weights
         if names:

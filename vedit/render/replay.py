@@ -13,6 +13,7 @@ import torch
 from vedit.checks.structured import parse_json
 from vedit.errors import InputError, MediaError, ModelError, VeditError
 from vedit.media.writing.sidecar import FORMAT, read_record, sidecar_path, source_hash, versions
+from vedit.models.resolve import model_of
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render.provenance import weights_of
 from vedit.render.recorded_request import as_asked, placed
@@ -189,7 +190,8 @@ def _check_weights(request: RenderRequest, recorded: Mapping[str, object], name:
     if request.looks is not None and not request.looks:
         return
     try:
-        now = weights_of(settle(request))
+        model = model_of(request)
+        now = weights_of(settle(request, model).all_looks, model)
     except ModelError as error:
         raise InputError(f"{name}: {error.message}", remedy=error.remedy) from None
     others = [part for part in {**recorded, **now} if recorded.get(part) != now.get(part)]

@@ -17,6 +17,7 @@ from vedit.errors import NotFiniteError
 from vedit.media.writing.output_plan import check_output
 from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.target import check_target
+from vedit.models.resolve import model_of
 from vedit.options.request import RenderRequest
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course
@@ -66,6 +67,7 @@ def plan(
     Raises:
         InputError: the request cannot be carried out.
     """
+    model = model_of(request)
     admit_files(request, reader=reader)
     if side_by_side is not None:
         check_output(side_by_side, request.source, comparison_options(request))
@@ -74,7 +76,7 @@ def plan(
     def expect(outline: Outline | None) -> None:
         course.expect({} if outline is None else expected_of_plan(outline, paces=paces_of(outline)))
 
-    job = make_job(request, reader=reader, on_progress=course, on_outline=expect)
+    job = make_job(request, model, reader=reader, on_progress=course, on_outline=expect)
     if side_by_side is not None:
         plan_comparison(job, side_by_side)
     with ExitStack() as stack:
@@ -114,9 +116,10 @@ def restyle(
         Interrupted: `stop` said so.
     """
     clock = Clock()
+    model = model_of(request)
     admit_files(request, reader=reader)
     course = Course(on_progress)
-    ended = ended_before(request, side_by_side=side_by_side)
+    ended = ended_before(request, model, side_by_side=side_by_side)
     if ended is not None:
         on_note("the result was finished and checked by a run that was stopped before it could clean up")
         return ended
@@ -127,7 +130,7 @@ def restyle(
     def expect(outline: Outline | None) -> None:
         course.expect({} if outline is None else expected_of(outline, beside=beside, paces=paces_of(outline)))
 
-    job = make_job(request, reader=reader, on_progress=course, on_outline=expect)
+    job = make_job(request, model, reader=reader, on_progress=course, on_outline=expect)
     on_plan(describe_job(job))
     comparison = None if side_by_side is None else plan_comparison(job, side_by_side)
     clock.lap("plan")
@@ -251,6 +254,7 @@ def _finish(
     def journal(report: ContractReport) -> Journal:
         return journal_of(
             request,
+            job.model,
             _result(render, report, monitor.clock),
             folder=work.path,
             side_by_side=files.comparison_path,

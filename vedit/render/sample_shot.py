@@ -11,7 +11,6 @@ import torch
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.memory import MemoryLadder
-from vedit.models.facts import known_words
 from vedit.models.words import heard
 from vedit.pipelines.pipeline import Prepared, pipeline_facts
 from vedit.pipelines.restyle_windows import join_windows, shot_windows
@@ -255,7 +254,7 @@ class _SmallFrames:
 def _facts(job: Job, restyler: Prepared) -> dict[str, object]:
     """What decides the latents of every unit of a job, but for the frames: nothing that does not is in here."""
     options = restyler.options
-    known = known_words(job.request.model)
+    known = job.model.words
     regions = [replace(region, prompt=heard(region.prompt, known)) for region in options.regions]
     return {
         **restyler.facts,

@@ -21,8 +21,8 @@ from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.sidecar import source_hash
 from vedit.media.writing.target import check_name
 from vedit.models.check import checked, located
-from vedit.models.facts import control_kinds, traits_of
 from vedit.models.recipes import by_recipe, recipe_notes
+from vedit.models.ref import ModelRef
 from vedit.options.controls import branch, keeping, settled
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
@@ -78,6 +78,7 @@ def check_prompts(options: RestyleOptions) -> None:
 
 def make_job(
     request: RenderRequest,
+    model: ModelRef,
     *,
     reader: VideoReader | None = None,
     on_progress: OnProgress = ignore_progress,
@@ -87,6 +88,7 @@ def make_job(
 
     Args:
         request: what to render.
+        model: that it asks for, as `vedit.models.resolve.model_of` finds it.
         reader: of the source, where one is open already: its index is not made again. It stays open.
         on_progress: told of the stage.
         on_outline: told what is known of the render's size, before each stage: of its frames what the header says,
@@ -98,13 +100,13 @@ def make_job(
     for options in request.all_looks:
         check_prompts(options)
     check_place(request)
-    by_recipes = recipe_notes(request.all_looks, request.model)
-    request = settle(request)
+    by_recipes = recipe_notes(request.all_looks, model)
+    request = settle(request, model)
     device = pick_device(request.device)
     with ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
         metadata, is_scanned = reader.metadata, reader.is_scanned
-        outline = partial(foreseen, request, metadata, device, is_scanned=is_scanned)
+        outline = partial(foreseen, request, model, metadata, device, is_scanned=is_scanned)
         on_outline(outline())
         scan = _scanned(request, reader, on_progress)
         output = plan_output(
@@ -118,16 +120,17 @@ def make_job(
         shots = _shots(request, reader, scan, on_progress)
         _check_looks(request, metadata, scan, shots)
         bars, anchor_bars = kept_bars(request, reader, shots)
-    fit = _largest_fit(request, metadata)
+    fit = _largest_fit(request, model, metadata)
     notes = (
         *scan.warnings,
         *output.notes,
         *_untouched(request.looks, shots),
         *told_of_bars(bars, shots),
-        *_notes(request, by_recipes, output, fit, device),
+        *_notes(request, model, by_recipes, output, fit, device),
     )
     job = Job(
         request=request,
+        model=model,
         metadata=metadata,
         index=scan.index,
         scanned=scan.scanned,
@@ -196,15 +199,15 @@ def _check_looks(request: RenderRequest, metadata: VideoMetadata, scan: _Scan, s
         _check_anchor(options, scan.index, metadata, scan.frames if used else None)
 
 
-def _largest_fit(request: RenderRequest, metadata: VideoMetadata) -> Fit:
+def _largest_fit(request: RenderRequest, model: ModelRef, metadata: VideoMetadata) -> Fit:
     """How the frames lie at the working size, of the looks the one with the largest."""
     size = (metadata.width, metadata.height)
-    fits = [fit_of(size, options, request.model) for options in request.all_looks or (request.options,)]
+    fits = [fit_of(size, options, model.traits) for options in request.all_looks or (request.options,)]
     return max(fits, key=lambda fit: fit.outer)
 
 
 def _notes(
-    request: RenderRequest, by_recipes: Sequence[str], output: OutputSpec, fit: Fit, device: str
+    request: RenderRequest, model: ModelRef, by_recipes: Sequence[str], output: OutputSpec, fit: Fit, device: str
 ) -> tuple[str, ...]:
     """What the user should know of the request, on this machine."""
     looks = request.all_looks
@@ -212,10 +215,10 @@ def _notes(
         *dict.fromkeys(note for options in looks for note in keeping(options)),
         *by_recipes,
         *little_space(output, fit, keep_frames=request.keep_frames),
-        *what_it_is(request.model),
-        *word_notes(request),
+        *what_it_is(model),
+        *word_notes(made_looks(request), model),
         *idle_seeds(looks),
-        *larger_model(request, device),
+        *larger_model(model, device),
     )
 
 
@@ -242,33 +245,36 @@ def check_place(request: RenderRequest) -> None:
     check_name(work_folder(output) / "units" / LONGEST_NAME)
 
 
-def settle(request: RenderRequest) -> RenderRequest:
+def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
     """The request with the recipes of its looks and the controls that will act; settled once more it is the same.
 
+    Args:
+        request: as a caller states it.
+        model: that it asks for, as `vedit.models.resolve.model_of` finds it.
+
     Raises:
-        InputError: there is no such model on this machine, it is damaged or lacks a control that is asked for, the
+        InputError: the model is not on this machine, it is damaged or lacks a control that is asked for, the
             weights that a control's maps are made with are absent, or the model knows no word of a prompt.
     """
     for look in request.all_looks:
         check_parts(look)
-    located(request.model)
-    traits = traits_of(request.model)
+    located(model)
     for look in request.all_looks:
-        traits.check(look, model=request.model)
-    kinds = control_kinds(request.model, dict(request.controlnets))
+        model.traits.check(look, model=model.name)
+
+    def chosen(look: RestyleOptions) -> RestyleOptions:
+        return settled(by_recipe(look, model), model.control_kinds, model=model.name)
+
     if request.looks is None:
-        asked = by_recipe(request.options, request.model)
-        request = replace(request, options=settled(asked, kinds, model=request.model))
+        request = replace(request, options=chosen(request.options))
     else:
-        asked = {number: by_recipe(look, request.model) for number, look in request.looks.items()}
-        chosen = {number: settled(look, kinds, model=request.model) for number, look in asked.items()}
-        request = replace(request, looks=chosen)
+        request = replace(request, looks={number: chosen(look) for number, look in request.looks.items()})
     used = [spec for look in made_looks(request) for spec in look.controls]
-    checked(request.model, dict(request.controlnets), controls=[branch(spec.kind) for spec in used])
+    checked(model, controls=[branch(spec.kind) for spec in used])
     for kind in dict.fromkeys(spec.kind for spec in used if spec.source is None):
         for name in needs_of(kind).weights:
             local(name)
-    check_words(request)
+    check_words(made_looks(request), model)
     return request
 
 

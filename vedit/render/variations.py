@@ -14,6 +14,7 @@ from vedit.media.writing.atomic import write_whole
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.target import check_target
 from vedit.models.recipes import drawing
+from vedit.models.resolve import model_of
 from vedit.options.request import RenderRequest
 from vedit.options.table import BOUNDS
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
@@ -68,6 +69,7 @@ def variations(
     Raises:
         InputError: it cannot be done as asked; nothing was written.
     """
+    model = model_of(request)
     admit_files(request, reader=reader)
     options = request.options
     if options.variation == 0:
@@ -79,7 +81,7 @@ def variations(
         raise InputError(
             f"the last of {count} seeds from {options.seed} on is too large", remedy="begin at a lower one"
         )
-    options = drawing(options, request.model)
+    options = drawing(options, model)
     looks = tuple(replace(options, seed=seed) for seed in range(options.seed, last + 1))
     output = (request.output or default_output(request.source, request.track)).absolute()
     files = tuple(output.with_suffix(f".seed-{look.seed}.png") for look in looks)
@@ -87,7 +89,7 @@ def variations(
         check_target(path, request.source, overwrite=request.writing.overwrite)
     # A result that is there is no hindrance: it is not touched.
     free = replace(request.writing, overwrite=True)
-    job = make_job(replace(request, options=options, writing=free), reader=reader, on_progress=on_progress)
+    job = make_job(replace(request, options=options, writing=free), model, reader=reader, on_progress=on_progress)
     frame = _frame(job, at)
     if on_job is not None:
         on_job(job)

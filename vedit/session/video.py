@@ -281,6 +281,7 @@ class Video:
             device: as for `render`.
             on_progress: told before each shot.
         """
+        from vedit.models.resolve import model_of
         from vedit.progress.course import Course
         from vedit.render.costs import expected_of_stills
         from vedit.render.estimate import outline_of
@@ -294,7 +295,7 @@ class Video:
                 self._with(edits, Path(folder) / "still.mkv"), model=model, device=device, writing=writing
             )
             course = Course(on_progress)
-            job = make_job(request, reader=self.reader)
+            job = make_job(request, model_of(request), reader=self.reader)
             known = expected_of_stills(outline_of(job))
             course.expect({name: known[name] for name in ("load", "preview") if name in known})
             for made in stills_of(job, numbers_of=numbers_of, on_progress=course):
@@ -334,11 +335,12 @@ class Video:
         """
         from vedit.gallery.pictures import LookPictures, make_gallery
         from vedit.models.looks import choose_looks
+        from vedit.models.resolve import resolve
 
         if isinstance(at, int) and not -len(self) <= at < len(self):
             raise OutOfRangeError(f"there is no frame {at}", remedy=f"they are numbered from 0 to {len(self) - 1}")
         moment = f"#{at % len(self)}" if isinstance(at, int) else at
-        chosen = choose_looks(model, [of] if isinstance(of, str) else of)
+        chosen = choose_looks(resolve(model), [of] if isinstance(of, str) else of)
         options = [RestyleOptions(prompt=look.prompt, quality=quality) for look in chosen]
         request = replace(self._request, model=model, device=device)
         made = make_gallery(request, options, moment, side=side, reader=self.reader, on_progress=on_progress)

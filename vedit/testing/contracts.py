@@ -19,8 +19,8 @@ import torch
 
 from vedit.finishing.upsample import load_upscaler
 from vedit.latent_shape import LatentShape
-from vedit.models.facts import control_kinds, traits_of
 from vedit.models.load import load
+from vedit.models.resolve import resolve
 from vedit.protocols import Preprocessor, ShotDetector, VideoCodec
 from vedit.registry.preprocessors import described, load_preprocessor
 from vedit.shots.detect import make_detector
@@ -152,15 +152,16 @@ def check_family(model: str) -> None:
     denoises along a schedule that falls.
 
     Args:
-        model: by any name that `vedit.models.load.load` takes: a folder of the family, which is found by its entry
-            point.
+        model: by any name that `vedit.models.resolve.resolve` takes: a folder of the family, which is found by its
+            entry point.
 
     Raises:
         AssertionError: it does not.
         ModelError: there is no such model.
     """
-    traits, kinds = traits_of(model), control_kinds(model)
-    loaded = load(model, controls=kinds)
+    found = resolve(model)
+    traits, kinds = found.traits, found.control_kinds
+    loaded = load(found, controls=kinds)
     assert set(loaded.control_kinds) == set(kinds), f"it has {loaded.control_kinds}, and said {kinds}"
     assert loaded.codec.factors == traits.factors, "its factors are others than it said"
     side = max(2 * traits.size_multiple, traits.minimum_side)

@@ -12,8 +12,8 @@ import torch
 from vedit.control_maps.maps import control_maps
 from vedit.diffusion.conditioning import Conditioning, Control, FrameConditioning, bind
 from vedit.models.attention import attending, load_attention
-from vedit.models.facts import control_kinds
 from vedit.models.load import load
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.pipeline import load_pipeline
 from vedit.pipelines.restyle_windows import shot_windows
@@ -38,7 +38,7 @@ def check_attention(name: str, model: str = "embedded") -> None:
 
     Args:
         name: of the method, as it is listed.
-        model: on which it is tried, by any name that `vedit.models.load.load` takes.
+        model: on which it is tried, by any name that `vedit.models.resolve.resolve` takes.
 
     Raises:
         AssertionError: it does not.
@@ -47,7 +47,7 @@ def check_attention(name: str, model: str = "embedded") -> None:
     method = load_attention(name)
     assert isinstance(method.needs_flow, bool), "needs_flow is True or False"
     assert 0 < method.cost < float("inf"), f"a cost is a positive number, not {method.cost}"
-    loaded, options = load(model), RestyleOptions(prompt=PROMPT, attention=name)
+    loaded, options = load(resolve(model)), RestyleOptions(prompt=PROMPT, attention=name)
     frames = _frames(loaded, 4)
     before, untouched = frames.clone(), _output(loaded, frames)
     state = world()
@@ -75,7 +75,7 @@ def check_pipeline(name: str, model: str = "embedded") -> None:
 
     Args:
         name: of the pipeline, as it is listed.
-        model: on which it is tried, by any name that `vedit.models.load.load` takes.
+        model: on which it is tried, by any name that `vedit.models.resolve.resolve` takes.
 
     Raises:
         AssertionError: it does not.
@@ -83,7 +83,8 @@ def check_pipeline(name: str, model: str = "embedded") -> None:
     """
     pipeline = load_pipeline(name)
     assert isinstance(pipeline.inverts, bool) and isinstance(pipeline.few_steps, bool), "inverts, few_steps are bools"
-    loaded = load(model, controls=control_kinds(model))
+    found = resolve(model)
+    loaded = load(found, controls=found.control_kinds)
     options = RestyleOptions(prompt=PROMPT, quality="draft", pipeline=name, window=5, overlap=1)
     frames = _frames(loaded, FRAMES)
     before, untouched, state = frames.clone(), _output(loaded, frames), world()

@@ -18,7 +18,6 @@ from scores.report import Bar, Cell, Table
 from vedit.display.contact_sheet import contact_sheet
 from vedit.finishing.upsample import upsample_change
 from vedit.geometry import fit, unfit, working_fit
-from vedit.models.facts import traits_of
 from vedit.ranges import to_integer, to_unit
 from vedit.types import Clip
 
@@ -102,7 +101,7 @@ def _small(subject: Subject, clip: Clip, prompt: str) -> tuple[torch.Tensor, tor
     """Source as the autoencoder returns it, and result, both at the working size: what `vedit.render.run` finishes."""
     options = subject.options(prompt)
     size = (clip.frames.shape[-2], clip.frames.shape[-1])
-    multiple = traits_of(str(subject.weights["folder"])).size_multiple
+    multiple = subject.model.traits.size_multiple
     place = working_fit(size, short_side=options.resolved().short_side, multiple_of=multiple, minimum=128)
     frames = fit(clip, place)
     return unfit(subject.through_autoencoder(frames), place), unfit(subject.frames(options, frames), place)

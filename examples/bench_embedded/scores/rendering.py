@@ -16,6 +16,8 @@ from scores.weak import marked
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
 from vedit.models.recipes import by_recipe
+from vedit.models.ref import ModelRef
+from vedit.models.resolve import resolve
 from vedit.models.source import LOOKS
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
@@ -45,6 +47,8 @@ class Subject:
     """The loaded model, its settings, and where its pictures are kept."""
 
     model: SDModel
+    found: ModelRef
+    """The same as it lay there before it was loaded."""
     weights: Mapping[str, object]
     settings: Settings
     folder: Path
@@ -64,9 +68,8 @@ class Subject:
         }
         if own.strength is not None:
             given["strength"] = own.strength
-        options, folder = RestyleOptions(prompt=prompt, **(given | changes)), self.weights.get("folder")
         # As in a render: each look by its recipe, where nothing is said that a recipe would set.
-        return options if folder is None else by_recipe(options, str(folder))
+        return by_recipe(RestyleOptions(prompt=prompt, **(given | changes)), self.found)
 
     def frames(self, options: RestyleOptions, frames: torch.Tensor) -> torch.Tensor:
         """Consecutive frames (T, 3, H, W) restyled together, as the network gives them."""
@@ -96,9 +99,10 @@ class Subject:
 
 def load_subject(folder: Path, settings: Settings, pictures: Path) -> Subject:
     """The model of a diffusers folder, on the CPU."""
-    before = fingerprint(folder)
+    before, found = fingerprint(folder), resolve(str(folder))
     return Subject(
-        model=load_sd(str(folder), controls=("tile", "softedge")),
+        model=load_sd(found, controls=("tile", "softedge")),
+        found=found,
         weights={"folder": str(folder), "fingerprint": before},
         settings=settings,
         folder=pictures,

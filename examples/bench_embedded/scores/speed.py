@@ -19,6 +19,7 @@ from scores.report import Bar, Cell, Table
 from vedit.control_maps.maps import control_maps
 from vedit.diffusion.trajectory import ddim_scheduler
 from vedit.models.load import load
+from vedit.models.ref import ModelRef
 from vedit.options.request import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle import prepare
 from vedit.render.evaluations import evaluations
@@ -51,7 +52,7 @@ def speed_table(subject: Subject, *, frames: int, rounds: int, log: Log) -> Tabl
     bars: list[Bar] = []
     for quality, (limit, most) in LIMITS.items():
         options = subject.options(PROMPT, quality=quality, short_side=min(SQUARE))
-        count = evaluations(subject.model.name, options)
+        count = evaluations(subject.found, options)
         square, wide = _noise(frames, SQUARE), _noise(frames, WIDE)
         runs: dict[str, Run] = {
             "vedit": partial(subject.frames, options, square),
@@ -76,7 +77,7 @@ def speed_table(subject: Subject, *, frames: int, rounds: int, log: Log) -> Tabl
         bars.append(Bar(what=f"{quality}, seconds a frame", figure=seconds["vedit"], sign="<=", limit=limit))
         bars.append(Bar(what=f"{quality}, network evaluations a frame", figure=count, sign="<=", limit=most))
         bars.append(Bar(what=f"{quality}, vedit over diffusers", figure=seconds["vedit"] / theirs, sign="<=", limit=1))
-    loading = _loading(str(subject.weights["folder"]))
+    loading = _loading(subject.found)
     rows.append(("any", "loading the weights, libraries imported; seconds in all", loading, "", "", ""))
     bars.append(Bar(what="loading the weights, seconds", figure=loading, sign="<=", limit=LOADING_LIMIT))
     threads = f"{torch.get_num_threads()} threads, OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}"
@@ -103,12 +104,12 @@ def peer_settings(subject: Subject, options: RestyleOptions) -> tuple[int, float
     """The peer's sampling steps and guidance, for as many evaluations as ours takes, or one fewer; as ours samples
     without guidance where few steps were distilled, so does the peer then."""
     guidance = prepare(subject.model, options).guidance
-    return evaluations(subject.model.name, options) // (1 if guidance == 1 else 2), guidance
+    return evaluations(subject.found, options) // (1 if guidance == 1 else 2), guidance
 
 
-def _loading(folder: str) -> float:
+def _loading(model: ModelRef) -> float:
     began = time.perf_counter()
-    load(folder, controls=("tile", "softedge"))
+    load(model, controls=("tile", "softedge"))
     return time.perf_counter() - began
 
 

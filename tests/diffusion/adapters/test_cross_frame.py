@@ -8,12 +8,13 @@ import torch
 from vedit.diffusion.adapters.cross_frame import cross_frame_attention
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
 from vedit.testing.tiny_sd import write_tiny_sd
 
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> SDModel:
-    return load_sd(str(write_tiny_sd(tmp_path_factory.mktemp("model") / "tiny")))
+    return load_sd(resolve(str(write_tiny_sd(tmp_path_factory.mktemp("model") / "tiny"))))
 
 
 @pytest.fixture

@@ -14,6 +14,7 @@ from vedit.diffusion.conditioning import RegionConditioning
 from vedit.embedded import FOLDER
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.types import ControlInput, PromptEmbeds
 
@@ -22,7 +23,7 @@ from vedit.types import ControlInput, PromptEmbeds
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SDModel:
     """The embedded checkpoint, whose time embedding holds the pooled text, and a random SD 1.5, which has none."""
     folder: Path = FOLDER if request.param == "embedded" else write_tiny_sd(tmp_path_factory.mktemp("regions") / "tiny")
-    return load_sd(str(folder), controls=("tile",))
+    return load_sd(resolve(str(folder)), controls=("tile",))
 
 
 FRAMES, HEIGHT, WIDTH = 3, 96, 160

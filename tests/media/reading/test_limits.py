@@ -11,6 +11,7 @@ import pytest
 from av.video.frame import VideoFrame
 from click.testing import CliRunner
 
+from tests.support.resolved import made_job
 from vedit.cli.app import main
 from vedit.errors import MediaError
 from vedit.media.reading import limits
@@ -18,7 +19,6 @@ from vedit.media.reading.limits import check_declared
 from vedit.media.reading.probe import probe
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.progress.callbacks import Progress
-from vedit.render.settle import make_job
 
 
 def gif(path: Path, side: int, frames: int) -> Path:
@@ -96,6 +96,6 @@ def test_the_index_is_told_of_from_its_first_frame(tmp_path: Path) -> None:
     path = gif(tmp_path / "in.gif", 128, 12)
     told: list[Progress] = []
     request = RenderRequest(source=path, options=RestyleOptions(prompt="night"), output=tmp_path / "out.mp4")
-    make_job(request, on_progress=told.append)
+    made_job(request, on_progress=told.append)
     index = [(step.done, step.done < step.total) for step in told if step.stage == "index"]
     assert told[0].stage == "index" and index == [*((n, True) for n in range(13)), (12, False)]

@@ -19,6 +19,7 @@ from av.video.frame import VideoFrame
 from click.testing import CliRunner, Result
 
 import vedit
+from tests.support.resolved import made_job
 from vedit.cli.app import main
 from vedit.errors import MediaError
 from vedit.media.contract.verify import verify
@@ -179,11 +180,10 @@ def test_a_plan_names_the_track(tmp_path: Path) -> None:
 
 def test_frames_of_one_track_are_never_taken_for_anothers(tmp_path: Path) -> None:
     from vedit.options.request import RenderRequest, RestyleOptions
-    from vedit.render.settle import make_job
 
     path = write(tmp_path / "in.mp4", [Track(frames=24, grey=30), Track(frames=24, grey=120)])
     looks = RestyleOptions(prompt="night")
-    keys = {make_job(RenderRequest(source=path, options=looks, track=track)).source_key for track in (0, 1)}
+    keys = {made_job(RenderRequest(source=path, options=looks, track=track)).source_key for track in (0, 1)}
     assert len(keys) == 2
 
 

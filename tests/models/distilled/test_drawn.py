@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import torch
 
+from tests.support.resolved import weights_behind
 from tests.support.tiers import DRAFT, SCHEDULES, counted, random_pairs, restyled, tier_for
 from vedit.errors import ModelError
 from vedit.models.digests import identity
-from vedit.models.distilled import Schedule, distilled_weights, read_distilled, write_settings
-from vedit.models.distilled import distilled_for as serving
-from vedit.models.facts import describe
+from vedit.models.distilled import Schedule, read_distilled, write_settings
 from vedit.models.lora import write_lora
+from vedit.models.resolve import describe, resolve
 from vedit.options.request import RenderRequest
 from vedit.pipelines.restyle import prepare
-from vedit.render.provenance import same_weights, weights_of
+from vedit.render.provenance import same_weights
 
 if TYPE_CHECKING:
     from vedit.models.families.sd import SDModel
@@ -62,7 +62,7 @@ def folder_of(found: Any) -> str:
 
 
 def test_settings_come_back_as_they_were_written(both: Path) -> None:
-    first, second = distilled_weights(str(both))
+    first, second = resolve(str(both)).distilled
     assert (first.folder.name, first.looks) == ("drawn", ("comic", "ink"))
     assert (second.folder.name, second.looks) == ("fast", ())
     assert read_distilled(both / "drawn") == first
@@ -82,14 +82,14 @@ def test_settings_come_back_as_they_were_written(both: Path) -> None:
     ],
 )
 def test_a_prompt_of_one_of_its_looks_alone_is_served_by_it(both: Path, prompt: str, whose: str) -> None:
-    assert folder_of(serving(str(both), replace(DRAFT, prompt=prompt))) == whose
+    assert folder_of(resolve(str(both)).distilled_for(replace(DRAFT, prompt=prompt))) == whose
 
 
 @pytest.mark.parametrize("changes", [{"quality": "standard"}, {"quality": "high"}, {"steps": 4}, {"controls": ()}])
 def test_what_it_cannot_do_is_left_to_the_others(both: Path, changes: dict[str, Any]) -> None:
     asked = replace(COMIC, **changes)
-    general = distilled_weights(str(both))[1].schedule(asked)
-    found = serving(str(both), asked)
+    general = resolve(str(both)).distilled[1].schedule(asked)
+    found = resolve(str(both)).distilled_for(asked)
     assert (found is None) == (general is None)
     assert found is None or found[0].folder.name == "fast"
 
@@ -116,13 +116,13 @@ def test_it_is_a_part_of_the_weights_only_where_it_serves(both: Path, clip: Path
     def used(model: Path, *looks: RestyleOptions) -> dict[str, object]:
         numbered = dict(enumerate(looks, 1))
         asked = RenderRequest(source=clip, output=Path("out.mov"), options=DRAFT, model=str(model), looks=numbered)
-        return weights_of(asked)
+        return weights_behind(asked)
 
     comic, bronze = used(both, COMIC), used(both, BRONZE)
     assert ("drawn" in comic, "fast" in comic) == (True, False)
     assert ("drawn" in bronze, "fast" in bronze) == (False, True)
     assert {"drawn", "fast"} < used(both, COMIC, BRONZE).keys()
-    assert comic["drawn"] == identity(str(both), tiers=["drawn"])["drawn"]
+    assert comic["drawn"] == identity(resolve(str(both)).source, tiers=["drawn"])["drawn"]
     assert not same_weights(comic, {**comic, "drawn": None})
     assert not same_weights({key: value for key, value in comic.items() if key != "drawn"}, comic)
 
@@ -132,7 +132,7 @@ def test_one_of_other_weights_is_refused(both: Path, tmp_path: Path) -> None:
     shutil.copytree(both, other)
     write_settings(replace(read_distilled(other / "drawn"), unet="another"))
     with pytest.raises(ModelError, match=r"drawn was distilled for another UNet") as raised:
-        distilled_weights(str(other))
+        _ = resolve(str(other)).distilled
     assert "remove" in raised.value.remedy
 
 

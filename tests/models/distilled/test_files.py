@@ -16,15 +16,16 @@ import pytest
 from tests.support.clips import CUT, FRAMES
 from tests.support.loaded import small_frames
 from tests.support.recording import frames_written
+from tests.support.resolved import weights_behind
 from tests.support.tiers import SCHEDULES, write_tier
 from vedit.errors import Interrupted, ModelError
 from vedit.models import resolve as resolving
 from vedit.models.digests import identity
-from vedit.models.distilled import Schedule, distilled_weights, read_distilled, withdraw_other, write_settings
-from vedit.models.facts import describe
+from vedit.models.distilled import Schedule, read_distilled, withdraw_other, write_settings
 from vedit.models.load import load_sd
+from vedit.models.resolve import describe, resolve
 from vedit.options.request import RenderRequest, RestyleOptions
-from vedit.render.provenance import same_weights, weights_of
+from vedit.render.provenance import same_weights
 from vedit.render.run import plan, restyle
 from vedit.store.units import work_folder
 from vedit.testing.tiny_sd import write_tiny_sd
@@ -67,23 +68,23 @@ def request(clip: Path, folder: Path, output: Path, options: RestyleOptions = DR
 def test_a_tier_of_other_weights_is_refused_until_it_is_removed_or_made_again(
     folder: Path, clip: Path, tmp_path: Path
 ) -> None:
-    assert load_sd(str(folder)).fast
+    assert load_sd(resolve(str(folder))).fast
     write_tiny_sd(folder, seed=1)
     for attempt in (
-        lambda: load_sd(str(folder)),
-        lambda: distilled_weights(str(folder)),
+        lambda: load_sd(resolve(str(folder))),
+        lambda: resolve(str(folder)).distilled,
         lambda: plan(request(clip, folder, tmp_path / "out.mov")),
     ):
         with pytest.raises(ModelError, match="distilled for another UNet") as caught:
             attempt()
         assert "\n" not in caught.value.message
         assert caught.value.remedy == f"remove {folder / 'fast'}, or distil again"
-    assert not load_sd(str(folder), fast=False).fast, "what distils again can load it"
+    assert not load_sd(resolve(str(folder)), fast=False).fast, "what distils again can load it"
     write_tier(folder)
-    assert load_sd(str(folder)).fast
+    assert load_sd(resolve(str(folder))).fast
     write_tiny_sd(folder, seed=2)
     shutil.rmtree(folder / "fast")
-    assert not load_sd(str(folder)).fast
+    assert not load_sd(resolve(str(folder))).fast
 
 
 def test_settings_of_others_are_gone_before_weights_change(folder: Path) -> None:
@@ -91,32 +92,32 @@ def test_settings_of_others_are_gone_before_weights_change(folder: Path) -> None
     withdraw_other(tier)
     assert read_distilled(folder / "fast") == tier, "the same settings hold for the next weights"
     withdraw_other(replace(tier, schedules={"draft": Schedule(sampling=(701, 301), inversion=(1,))}))
-    assert not distilled_weights(str(folder))
+    assert not resolve(str(folder)).distilled
     assert tier.weights.is_file()
     write_settings(tier)
-    assert distilled_weights(str(folder)) == (tier,)
+    assert resolve(str(folder)).distilled == (tier,)
     assert {path.name for path in tier.folder.iterdir()} == {"fast.json", tier.weights.name}
 
 
 def test_a_tier_is_part_of_the_weights_only_where_it_serves(folder: Path, plain: Path, clip: Path) -> None:
     output = Path("out.mov")
-    fast, slow = (weights_of(request(clip, folder, output, options)) for options in (DRAFT, STANDARD))
-    without = {options: weights_of(request(clip, plain, output, options)) for options in (DRAFT, STANDARD)}
+    fast, slow = (weights_behind(request(clip, folder, output, options)) for options in (DRAFT, STANDARD))
+    without = {options: weights_behind(request(clip, plain, output, options)) for options in (DRAFT, STANDARD)}
     assert slow == without[STANDARD] == without[DRAFT]
-    assert identity(str(folder)) == identity(str(plain))
-    assert fast == {**slow, "fast": identity(str(folder), tiers=["fast"])["fast"]}
+    assert identity(resolve(str(folder)).source) == identity(resolve(str(plain)).source)
+    assert fast == {**slow, "fast": identity(resolve(str(folder)).source, tiers=["fast"])["fast"]}
     assert None not in fast.values()
-    both = weights_of(request(clip, folder, output, looks={1: STANDARD, 2: DRAFT}))
+    both = weights_behind(request(clip, folder, output, looks={1: STANDARD, 2: DRAFT}))
     assert both == fast
     assert same_weights(fast, fast) and same_weights(slow, without[STANDARD])
     assert not same_weights(without[DRAFT], fast), "a draft from before there was a tier"
     assert not same_weights(fast, without[DRAFT]), "a draft by a tier that is no more"
     write_tier(folder, seed=1, sampling=FOUR)
-    assert weights_of(request(clip, folder, output, STANDARD)) == slow
-    again = weights_of(request(clip, folder, output))
+    assert weights_behind(request(clip, folder, output, STANDARD)) == slow
+    again = weights_behind(request(clip, folder, output))
     assert not same_weights(fast, again)
     write_tier(folder, seed=1, sampling=(851, 501))
-    assert not same_weights(again, weights_of(request(clip, folder, output)))
+    assert not same_weights(again, weights_behind(request(clip, folder, output)))
 
 
 def test_a_plan_says_what_a_draft_costs_and_what_keeps_it_from_the_tier(
@@ -229,9 +230,9 @@ def test_what_a_model_is_names_the_qualities(folder: Path, monkeypatch: pytest.M
 
 
 def test_a_model_without_the_folder_has_no_tier(plain: Path, folder: Path) -> None:
-    assert not distilled_weights(str(plain))
-    assert not load_sd(str(plain)).fast
-    (found,) = distilled_weights(str(folder))
+    assert not resolve(str(plain)).distilled
+    assert not load_sd(resolve(str(plain))).fast
+    (found,) = resolve(str(folder)).distilled
     assert found.schedules["draft"].sampling == FOUR
 
 
@@ -264,7 +265,7 @@ def refused(folder: Path, changes: dict[str, Any], told: str) -> None:
         said["schedules"][quality] = {key: value for key, value in steps.items() if value is not None}
     (folder / "fast" / "fast.json").write_text(json.dumps(said), "utf-8")
     with pytest.raises(ModelError, match=told) as caught:
-        load_sd(str(folder))
+        load_sd(resolve(str(folder)))
     assert "\n" not in caught.value.message
 
 
@@ -289,8 +290,8 @@ def test_a_damaged_tier_is_refused(folder: Path) -> None:
     whole = file.read_text("utf-8")
     file.write_text("{", "utf-8")
     with pytest.raises(ModelError, match=r"fast\.json is no JSON"):
-        distilled_weights(str(folder))
+        _ = resolve(str(folder)).distilled
     file.write_text(whole, "utf-8")
     (folder / "fast" / "pytorch_lora_weights.safetensors").unlink()
     with pytest.raises(ModelError, match=r"there is no file .*pytorch_lora_weights\.safetensors"):
-        load_sd(str(folder))
+        load_sd(resolve(str(folder)))

@@ -12,7 +12,8 @@ import torch
 
 from tests.support.tiers import SCHEDULES, STANDARD, counted, restyled, write_tier
 from vedit.errors import ModelError
-from vedit.models.distilled import SINGLE, distilled_for, distilled_weights, read_distilled
+from vedit.models.distilled import SINGLE, read_distilled
+from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import prepare
 from vedit.render.evaluations import evaluations
@@ -37,7 +38,7 @@ def named(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def inversion_of(folder: Path, options: RestyleOptions) -> tuple[tuple[int, ...], int]:
-    served = distilled_for(str(folder), options)
+    served = resolve(str(folder)).distilled_for(options)
     assert served is not None
     return served[1].inversion, served[1].fixed_point
 
@@ -50,14 +51,14 @@ def test_the_look_alone_is_inverted_in_one_evaluation(named: Path) -> None:
         usual.inversion,
         usual.fixed_point,
     )
-    assert evaluations(str(named), HALFTONE) == 1 + len(usual.sampling)
-    assert evaluations(str(named), BRONZE) > evaluations(str(named), HALFTONE)
+    assert evaluations(resolve(str(named)), HALFTONE) == 1 + len(usual.sampling)
+    assert evaluations(resolve(str(named)), BRONZE) > evaluations(resolve(str(named)), HALFTONE)
 
 
 def test_it_is_rendered_so(named: Path, frames: torch.Tensor) -> None:
     model = counted(named)
     made, calls = restyled(model, HALFTONE, frames)
-    assert calls == evaluations(str(named), HALFTONE)
+    assert calls == evaluations(resolve(str(named)), HALFTONE)
     assert prepare(model, HALFTONE).uses_single_pass_inversion
     assert not prepare(model, BRONZE).uses_single_pass_inversion
     plain = replace(model, fast=tuple(replace(one, tier=replace(one.tier, single_pass=())) for one in model.fast))
@@ -66,12 +67,12 @@ def test_it_is_rendered_so(named: Path, frames: torch.Tensor) -> None:
 
 def test_what_keeps_it_from_the_tier_is_told_with_its_own_cost(named: Path) -> None:
     asked = replace(HALFTONE, negative_prompt="blurry")
-    (told,) = dear_looks(str(named), [asked])
+    (told,) = dear_looks(resolve(str(named)), [asked])
     assert f"not the {1 + len(SCHEDULES['standard'].sampling)} of the fast tier" in told
 
 
 def test_the_settings_come_back_and_others_are_refused(named: Path, tmp_path: Path) -> None:
-    (found,) = distilled_weights(str(named))
+    (found,) = resolve(str(named)).distilled
     assert found.single_pass == ("halftone",)
     shutil.copytree(named / "fast", tmp_path / "fast")
     said = json.loads((tmp_path / "fast" / "fast.json").read_text("utf-8"))

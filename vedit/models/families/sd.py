@@ -20,14 +20,13 @@ from vedit.diffusion.trajectory import trajectory
 from vedit.errors import ModelError
 from vedit.latent_shape import ScaleFactors
 from vedit.models.distilled import SETTINGS, DistilledWeights, Schedule, distilled_in, serving
-from vedit.models.facts import known_words
 from vedit.models.families.modules import ModuleOffload, weights_digest
 from vedit.models.families.sd_configs import cell_of
 from vedit.models.families.sd_controls import ControlBranches, ignores_text
 from vedit.models.families.sd_files import Components, Target, load_components
 from vedit.models.family import Adapters, Traits
 from vedit.models.lora import Lora, read_lora
-from vedit.models.words import heard, unknown_words
+from vedit.models.words import heard, unknown_words, vocabulary_of
 from vedit.ranges import from_symmetric, to_symmetric
 from vedit.types import PromptEmbeds
 
@@ -338,13 +337,13 @@ def load(
     named = {"UNet": parts.unet, "autoencoder": parts.vae, "text encoder": parts.text_encoder}
     for part, module in (named | {f"ControlNet {kind}": net for kind, net in parts.controlnets.items()}).items():
         check_weights(part, module)
-    codec = SDCodec(parts.vae)
+    codec, known = SDCodec(parts.vae), vocabulary_of(Path(source.base))
     return SDModel(
         name=name,
         traits=traits,
         denoiser=SDDenoiser(parts.unet, parts.controlnets),
         codec=codec,
-        text=SDTextEncoder(parts.tokenizer, parts.text_encoder, known_words(source.base)),
+        text=SDTextEncoder(parts.tokenizer, parts.text_encoder, None if known is None else known.words),
         scheduler_config=parts.scheduler_config,
         control_kinds=tuple(parts.controlnets),
         device=torch.device(device),

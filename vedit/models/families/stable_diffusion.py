@@ -75,11 +75,11 @@ class StableDiffusion:
 
     def words_cut(self, source: ModelSource, text: str) -> tuple[str, ...]:
         """See `vedit.models.prompt_room.words_cut`."""
-        return words_cut(source.base, text)
+        return words_cut(Path(source.on_disk.base), text)
 
     def tokens_read(self, source: ModelSource) -> int:
         """See `vedit.models.prompt_room.tokens_read`."""
-        return tokens_read(source.base)
+        return tokens_read(Path(source.on_disk.base))
 
     def load(
         self,
