@@ -17,9 +17,9 @@ LAYERS = (
     *("errors", "checks", "thumbnail", "types", "ranges", "latent_shape", "protocols", "geometry", "memory"),
     *("progress", "media", "registry", "weights", "options", "display"),
     *("shots", "flow", "embedded", "store", "diffusion", "finishing"),
-    *("models", "preprocessors", "masks", "control_maps", "pipelines", "evaluation"),
-    *("testing", "sample_clip", "doctor"),
-    *("render", "edits", "gallery", "session", "api"),
+    *("models", "preprocessors", "masks", "control_maps", "pipelines"),
+    *("sample_clip", "doctor"),
+    *("render", "evaluation", "testing", "edits", "gallery", "session", "api"),
     *("nle", "nle_hosts", "cli", "__main__"),
 )
 RANK = {name: rank for rank, name in enumerate(LAYERS)}

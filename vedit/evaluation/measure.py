@@ -130,7 +130,7 @@ def _sound(score: Score) -> Score:
 
 def run_all(
     metrics: Mapping[str, Metric],
-    setting: Setting,
+    settings: Mapping[str, Setting],
     source: Iterable[Seen],
     results: Mapping[str, Shown],
     flow: FlowOf,
@@ -141,13 +141,13 @@ def run_all(
 
     Args:
         metrics: by name.
-        setting: of the measurement.
+        settings: of each result, by the same name.
         source: frames of the source.
         results: what is measured, by name.
         flow: the estimator.
         on_frame: told of each frame of the source that is about to be measured.
     """
-    benches = {name: Bench(metrics, setting) for name in results}
+    benches = {name: Bench(metrics, settings[name]) for name in results}
     first = any(metric.whole_shot for metric in metrics.values())
     for name, step in steps(_counted(source, on_frame), results, flow, first=first):
         benches[name].push(step)

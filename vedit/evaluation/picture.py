@@ -49,7 +49,7 @@ class Picture:
     @cached_property
     def fine(self) -> Plane:
         """(h, w): luma minus its Gaussian of 3 pixels at a shorter side of 256: strokes, dots and edges."""
-        return self.luma - np.asarray(cv2.GaussianBlur(self.luma, (0, 0), self.sigma), np.float32)
+        return np.asarray(cv2.subtract(self.luma, cv2.GaussianBlur(self.luma, (0, 0), self.sigma)), np.float32)
 
     @cached_property
     def gradient(self) -> Plane:

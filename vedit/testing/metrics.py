@@ -32,7 +32,6 @@ def scores_of(
     flow: Estimator = "dis",
     bit_depth: int = 8,
     exact: bool = True,
-    rate: float = 25.0,
     joins: tuple[int, ...] = (),
     cell: float | None = None,
     prompts: tuple[str, ...] = (),
@@ -49,7 +48,6 @@ def scores_of(
         flow: the estimator.
         bit_depth: of the frames as "decoded".
         exact: pictures are these floats; else they are rounded to the depth, as decoded ones are.
-        rate: frames a second.
         joins: see `Setting.joins`.
         cell: see `Setting.cell`.
         prompts: see `Setting.prompts`.
@@ -65,7 +63,7 @@ def scores_of(
     setting = Setting(
         size=size,
         full_size=size,
-        rate=rate,
+        rate=25.0,
         shots=shots,
         joins=joins,
         cell=cell,
@@ -91,7 +89,7 @@ def scores_of(
         return shown(np.asarray(result[seen.number], np.float32))
 
     results = itself if result is None else of_result
-    return run_all({"it": metric}, setting, frames(), {"result": results}, estimator(flow))["result"]["it"]
+    return run_all({"it": metric}, {"result": setting}, frames(), {"result": results}, estimator(flow))["result"]["it"]
 
 
 def _decoded(frame: Frames, bit_depth: int) -> Frame:
