@@ -7,27 +7,22 @@ from collections.abc import Generator
 from fractions import Fraction
 from pathlib import Path
 
-import av
 import numpy as np
-import numpy.typing as npt
 import pytest
 
 import vedit
-from tests.support.clips import CUT, FRAMES, HEIGHT, WIDTH, picture, two_shots
+from tests.support.clips import CUT, FRAMES, HEIGHT, WIDTH, lossless, picture, two_shots
+from tests.support.schema import faults
+from tests.support.toy_metrics import only, toy
 from vedit.errors import InputError, MediaError, SettingError
-from vedit.evaluation import chosen
 from vedit.evaluation.report import as_csv
-from vedit.registry.entry import Entry, Registry
-
-TOYS = "tests.support.toy_metrics"
+from vedit.evaluation.schema import report_schema
 
 
 @pytest.fixture(autouse=True)
-def toys(monkeypatch: pytest.MonkeyPatch) -> None:
-    registry = Registry("metric")
-    registry.add(Entry(name="difference", summary="a toy", target=f"{TOYS}:DIFFERENCE"))
-    registry.add(Entry(name="steps", summary="a toy", target=f"{TOYS}:STEPS"))
-    monkeypatch.setattr(chosen, "registry", lambda: registry)
+def toys() -> Generator[None]:
+    with only(toy("difference"), toy("steps")):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -35,19 +30,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return two_shots(tmp_path_factory.mktemp("clip") / "in.mov")
 
 
-def written(path: Path, frames: list[npt.NDArray[np.uint8]], rate: Fraction = Fraction(24000, 1001)) -> Path:
-    """Frames (H, W, 3) as lossless video."""
-    with av.open(str(path), "w") as container:
-        stream = container.add_stream("ffv1", rate=rate)
-        stream.height, stream.width, stream.pix_fmt = frames[0].shape[0], frames[0].shape[1], "bgr0"
-        for frame in frames:
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
-        container.mux(stream.encode(None))
-    return path
-
-
 def darker(path: Path, count: int = FRAMES) -> Path:
-    return written(path, [(picture(t) // 2).astype(np.uint8) for t in range(count)])
+    return lossless(path, [(picture(t) // 2).astype(np.uint8) for t in range(count)])
 
 
 def test_the_source_against_itself_is_ideal(clip: Path) -> None:
@@ -72,6 +56,11 @@ def test_a_result_beside_the_source_and_a_floor(clip: Path, tmp_path: Path) -> N
     assert [one.met for one in report.required] == [False, False]  # no sound, no timecode
     assert set(figure.series) == set(range(FRAMES))
     told = json.loads(json.dumps(report.as_dict()))
+    assert list(faults(told, report_schema())) == []
+    assert list(faults({**told, "format": 2, "more": 1}, report_schema())) == [
+        "$.format is 2, not 1",
+        "$ has more, which is not known",
+    ]
     assert told["figures"]["difference"]["source"] == 0 and told["shots"] == [[0, CUT], [CUT, FRAMES]]
     rows = as_csv([report]).splitlines()
     assert len(rows) == 1 + FRAMES
@@ -111,19 +100,19 @@ def test_what_is_asked_is_checked_before_the_work(clip: Path) -> None:
 def test_another_cut_is_refused(clip: Path, tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     others = [np.kron(rng.integers(0, 255, (9, 11, 3)), np.ones((16, 16, 1))).astype(np.uint8) for _ in range(1)] * 7
-    cut = written(tmp_path / "cut.mkv", [picture(t) for t in range(3)] + others)
+    cut = lossless(tmp_path / "cut.mkv", [picture(t) for t in range(3)] + others)
     with pytest.raises(MediaError, match=r"cut\.mkv is cut at #3, where the source is not, and shows something else"):
         vedit.evaluate(clip, cut)
 
 
 def test_a_frozen_result_is_measured_and_the_lost_cut_is_said(clip: Path, tmp_path: Path) -> None:
-    frozen = written(tmp_path / "frozen.mkv", [picture(0)] * FRAMES)
+    frozen = lossless(tmp_path / "frozen.mkv", [picture(0)] * FRAMES)
     report = vedit.evaluate(clip, frozen, quick=True)
     assert report.figures["difference"].value
 
 
 def test_results_of_other_tools_by_time(clip: Path, tmp_path: Path) -> None:
-    half = written(
+    half = lossless(
         tmp_path / "half.mkv", [picture(t)[::2, ::2] for t in range(0, FRAMES, 2)], rate=Fraction(12000, 1001)
     )
     reports = vedit.compare(clip, {"ours": darker(tmp_path / "a.mkv"), "theirs": half}, metrics=["difference"])

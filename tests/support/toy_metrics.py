@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from vedit.evaluation.definition import Definition, Score
 from vedit.evaluation.metric import Setting, Step
+from vedit.registry import metrics as listed
+from vedit.registry.entry import Entry
 
 
 class Difference:
@@ -90,3 +94,18 @@ class StepsMeasure:
 
 
 DIFFERENCE, STEPS = Difference(), Steps()
+
+
+def toy(name: str, **more: object) -> Entry:
+    """The entry of one of them."""
+    return Entry(name=name, summary="a toy", target=f"{__name__}:{name.upper()}", **more)  # pyright: ignore[reportArgumentType]
+
+
+@contextmanager
+def only(*entries: Entry) -> Generator[None]:
+    """There are no metrics but these."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(listed, "_METRICS", entries)
+        listed.metrics.cache_clear()
+        yield
+    listed.metrics.cache_clear()

@@ -104,6 +104,14 @@ def _list(context: click.Context, _param: click.Parameter, wanted: bool) -> None
     context.exit()
 
 
+def _schema(context: click.Context, _param: click.Parameter, wanted: bool) -> None:
+    if wanted and not context.resilient_parsing:
+        from vedit.evaluation.schema import report_schema
+
+        show_json(report_schema())
+        context.exit()
+
+
 def _direction(better: str) -> str:
     return "neither way is better" if better == "neither" else f"{better} is better"
 
@@ -112,6 +120,14 @@ def _direction(better: str) -> str:
 @click.argument("source", metavar="SOURCE", type=params.FILE)
 @input_argument("result", "RESULT")
 @option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the metrics, and end.")
+@option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_schema,
+    help="Print the JSON schema of a report, and end.",
+)
 @measuring_options
 @mask_options
 @file_options

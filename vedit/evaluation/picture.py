@@ -54,7 +54,10 @@ class Picture:
     @cached_property
     def gradient(self) -> Plane:
         """(2, h, w): Sobel derivatives of luma along x and y, in luma a pixel."""
-        return np.stack([np.asarray(cv2.Sobel(self.luma, cv2.CV_32F, *order), np.float32) / 8 for order in _ORDERS])
+        # A Sobel kernel weighs a step of one pixel by 8.
+        return np.stack(
+            [np.asarray(cv2.Sobel(self.luma, cv2.CV_32F, *order, scale=1 / 8), np.float32) for order in _ORDERS]
+        )
 
     @cached_property
     def tensor(self) -> torch.Tensor:
