@@ -131,6 +131,7 @@ def _direction(better: str) -> str:
 @measuring_options
 @mask_options
 @file_options
+@option("--keep", is_flag=True, help="Write the report into the record beside RESULT, too.", stage="output")
 @reading_options
 @messages_options
 def evaluate_command(
@@ -140,6 +141,7 @@ def evaluate_command(
     measuring: dict[str, Any],
     mask: MaskSpec | None,
     written: Written,
+    keep: bool,
     reading: dict[str, Any],
     messages: Messages,
 ) -> int:
@@ -161,7 +163,7 @@ def evaluate_command(
 
     _check(written, (source, result))
     with progress(quiet=messages.quiet) as told:
-        report = evaluate(source, result, mask=mask, on_progress=told, **_settings(measuring), **reading)
+        report = evaluate(source, result, mask=mask, keep=keep, on_progress=told, **_settings(measuring), **reading)
     return _done([report], written, messages)
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from vedit.checks.arguments import checked
 from vedit.errors import InputError, SettingError
+from vedit.evaluation.kept import check_record
+from vedit.evaluation.kept import keep as keep_report
 from vedit.evaluation.measured import Asked, measure
 from vedit.evaluation.motion import Estimator
 from vedit.evaluation.report import Report
@@ -32,6 +34,7 @@ def evaluate(
     quick: bool = False,
     short_side: int | None = None,
     flow: Estimator = "dis",
+    keep: bool = False,
     frames: str | None = None,
     rate: Fraction | int | None = None,
     track: int | None = None,
@@ -56,6 +59,7 @@ def evaluate(
         short_side: 64 to 4096: pixels of the shorter side at which frames are measured; None is 512, with quick 256.
         flow: "dis", "farneback" or "raft": the estimator of motion; vedit steadies along dis, so that another is a
             second opinion.
+        keep: write the report into the record beside the result too, under "evaluation".
         frames: START..END, the part of the source that the result shows; None is what the record says, else all of it.
         rate: frames per second of an image sequence, above 0 up to 1000; None is 25.
         track: number of the video stream, from 0, as `vedit probe` lists them; None is the film.
@@ -66,6 +70,8 @@ def evaluate(
     Raises:
         InputError: a file cannot be read, the result is of another length or cut, or a requirement or metric is none.
     """
+    if keep:
+        check_record(Path(result))
     asked = _asked(
         mask=mask,
         prompt=prompt,
@@ -79,6 +85,8 @@ def evaluate(
         ),
     )
     (report,) = measure(Path(source), {Path(result).name: Path(result)}, asked, on_progress=on_progress)
+    if keep:
+        keep_report(report)
     return report
 
 

@@ -15,8 +15,13 @@ def lines_of(reports: Sequence[Report]) -> list[str]:
     return _one(reports[0]) if len(reports) == 1 else _several(reports)
 
 
+def verdict_lines(report: Report) -> list[str]:
+    """What the figures mean, a line each."""
+    return [f"{_MARKS[one.level]:<6} {one.subject}: {one.text}" for one in report.verdicts]
+
+
 def _one(report: Report) -> list[str]:
-    lines = [f"{_MARKS[one.level]:<6} {one.subject}: {one.text}" for one in report.verdicts]
+    lines = verdict_lines(report)
     losses = list(report.floor_frames)
     rows = [("figure", "result", "source", *losses, "", "")]
     for name, figure in report.figures.items():
