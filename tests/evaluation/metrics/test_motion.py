@@ -40,6 +40,18 @@ def test_a_frozen_result_has_lost_a_rotation_whole() -> None:
     assert error(source, still(source)).value == pytest.approx(1, abs=1e-6)
 
 
+def test_a_pan_that_runs_backwards_is_as_wrong_as_can_be_by_its_own_speed() -> None:
+    source = pan(FRAMES, step=4)
+    # -F in place of F: |-F - F| / |F|.
+    assert error(source, source[::-1].copy()).value == pytest.approx(2, abs=0.02)
+
+
+def test_shuffled_frames_move_faster_than_the_source_and_both_ways() -> None:
+    source = pan(FRAMES, step=2)
+    # Of frames 0 2 1 3 5 4 the steps are 2, -1, 2, 2, -1 of the source's: off by 1, 2, 1, 1, 2 of them.
+    assert error(source, source[[0, 2, 1, 3, 5, 4]]).value == pytest.approx(7 / 5, abs=0.03)
+
+
 def test_each_frame_has_its_own_error() -> None:
     source = pan(FRAMES, step=3)
     result = np.concatenate([source[:3], np.repeat(source[2:3], 3, axis=0)])
