@@ -7,7 +7,19 @@ from functools import cache
 from vedit.registry.entry import Entry, Registry
 
 _HOME = "vedit.evaluation.metrics"
-_METRICS: tuple[Entry, ...] = ()
+_METRICS: tuple[Entry, ...] = (
+    *(
+        Entry(name=name, summary=summary, target=f"{_HOME}.{name}:METRIC")
+        for name, summary in (
+            ("structure", "whether edges and patterns are the source's"),
+            ("detail", "fine detail over the source's, burnt-out highlights and blocked shadows"),
+            ("lattice", "the faint lattice of the model's cells in flat parts"),
+            ("appearance", "how far colours and fine texture moved from the source"),
+            ("drift", "colour, contrast and sharpness over a shot, and at the joins of windows"),
+            ("preservation", "what changed outside the mask"),
+        )
+    ),
+)
 
 
 @cache
