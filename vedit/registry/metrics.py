@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cache
 
-from vedit.registry.entry import Entry, Registry
+from vedit.registry.entry import Entry, Needs, Registry
 
 _HOME = "vedit.evaluation.metrics"
 _METRICS: tuple[Entry, ...] = (
@@ -18,6 +18,24 @@ _METRICS: tuple[Entry, ...] = (
             ("drift", "colour, contrast and sharpness over a shot, and at the joins of windows"),
             ("preservation", "what changed outside the mask"),
         )
+    ),
+    Entry(
+        name="dino",
+        summary="how far the structure moved, by DINO's self-similarity",
+        target=f"{_HOME}.dino:METRIC",
+        needs=Needs(weights=("dino-vitb8",)),
+    ),
+    Entry(
+        name="clip",
+        summary="how well frames go with the prompt and with each other, by CLIP",
+        target=f"{_HOME}.clip:METRIC",
+        needs=Needs(weights=("clip-vit-large-patch14",)),
+    ),
+    Entry(
+        name="pickscore",
+        summary="how well frames go with the prompt, by what people prefer",
+        target=f"{_HOME}.clip:PICKSCORE",
+        needs=Needs(weights=("pickscore-v1",)),
     ),
 )
 

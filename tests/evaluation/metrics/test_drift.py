@@ -37,7 +37,7 @@ def test_a_ramp_of_brightness_is_its_height_from_the_first_frame_to_the_last(lev
 
 
 def test_the_channel_that_moves_most_counts() -> None:
-    tint = np.array([3.0, -4.0, 0.0], np.float32) / 255
+    tint = np.asarray(np.array([3.0, -4.0, 0.0]) / 255, np.float32)
     assert values(ramped(tint))[0] == pytest.approx(4, abs=1e-3)
 
 
