@@ -84,6 +84,7 @@ def steps(
             yield name, step
             step.forget()
             earlier[name].append(step)
+        seen.picture.forget()
 
 
 class Bench:

@@ -72,7 +72,7 @@ class Step:
         self.source, self.result = source, result
         self.motion = motion
         """The source's, up to this frame."""
-        self.full_source, self.full_result = full
+        self._full: tuple[Frame, Frame] | None = full
         self.mask = mask
         """(h, w) in [0, 1], 1 where the picture may change; None where there is no mask."""
         self.full_mask = full_mask
@@ -82,6 +82,18 @@ class Step:
     def back(self, lag: int) -> Step | None:
         """`lag` frames earlier, 1 to `vedit.evaluation.motion.LAG`; None where that is before the shot."""
         return self._earlier[-lag] if 1 <= lag <= len(self._earlier) else None
+
+    @property
+    def full_source(self) -> Frame:
+        """As it was decoded; only inside `Measure.push`."""
+        assert self._full is not None, "a step lets go of its decoded frames"
+        return self._full[0]
+
+    @property
+    def full_result(self) -> Frame:
+        """The same of the result."""
+        assert self._full is not None, "a step lets go of its decoded frames"
+        return self._full[1]
 
     @property
     def is_source(self) -> bool:
@@ -97,8 +109,11 @@ class Step:
         return self.motion.step if self.is_source else self._flow(before.result, self.result)
 
     def forget(self) -> None:
-        """Let go of what no later step asks for."""
+        """Let go of what no later step asks for: all but the pictures."""
         self.__dict__.pop("result_motion", None)
+        self._full = self.mask = self.full_mask = None
+        if not self.is_source:
+            self.result.forget()
         self._earlier = ()
 
 

@@ -59,7 +59,11 @@ class Picture:
             [np.asarray(cv2.Sobel(self.luma, cv2.CV_32F, *order, scale=1 / 8), np.float32) for order in _ORDERS]
         )
 
-    @cached_property
+    def forget(self) -> None:
+        """Let go of what later frames do not ask for."""
+        self.__dict__.pop("gradient", None)
+
+    @property
     def tensor(self) -> torch.Tensor:
         """(3, h, w), for what works in torch."""
         return torch.from_numpy(np.ascontiguousarray(self.rgb.transpose(2, 0, 1)))

@@ -25,7 +25,7 @@ _NETWORKS = (
     ("dino", "how far the structure moved, by DINO's self-similarity", "dino:METRIC", "dino-vitb8"),
     (
         "clip",
-        "how well frames go with the prompt and with each other, by CLIP",
+        "how well frames go with the prompt and each other, by CLIP",
         "clip:METRIC",
         "clip-vit-large-patch14",
     ),
