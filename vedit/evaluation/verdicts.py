@@ -40,6 +40,11 @@ class Found:
         figure = self.figures.get(name)
         return None if figure is None else figure.own
 
+    def why(self, name: str) -> str:
+        """Why there is no value; empty where there is one."""
+        figure = self.figures.get(name)
+        return "" if figure is None else figure.why
+
     def floor(self, name: str) -> float | None:
         """The worse of the floors."""
         figure = self.figures.get(name)
@@ -102,7 +107,12 @@ def _frozen(found: Found) -> bool:
 def _camera(found: Found) -> Verdict | None:
     step, end = found.value("camera_path"), found.value("camera_path_end")
     if step is None:
-        return None
+        why = found.why("camera_path")
+        if "the result's border" not in why:
+            return None
+        return Verdict(
+            subject="camera", level="bad", text=f"The camera has no path any more: {why}.", figures=("camera_path",)
+        )
     level = _level(step, 0.05, 0.1)
     by_end = "" if end is None else f", {end:.2f} % by the end of a shot"
     told = f"({step:.3f} % of the shorter side a frame{by_end})"
