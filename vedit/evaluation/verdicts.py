@@ -247,7 +247,7 @@ def _outside(found: Found) -> Verdict | None:
     elif psnr >= floor - 1:
         level, text = (
             "good",
-            f"Outside the mask nothing changed but by encoding ({told}; encoding alone {floor:.1f} dB).",
+            f"Outside the mask only encoding changed it ({told}; encoding alone {floor:.1f} dB).",
         )
     else:
         level, text = "bad", f"The picture changed outside the mask ({told}; encoding alone {floor:.1f} dB)."
