@@ -17,6 +17,7 @@ _METRICS: tuple[Entry, ...] = (
             ("appearance", "how far colours and fine texture moved from the source"),
             ("drift", "colour, contrast and sharpness over a shot, and at the joins of windows"),
             ("preservation", "what changed outside the mask"),
+            ("look", "whether a result of the embedded model wears the look that was asked for"),
         )
     ),
     Entry(
