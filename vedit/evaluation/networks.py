@@ -18,7 +18,6 @@ from vedit.weights.store import load_pretrained, local
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from vedit.types import Shot
 
 Look = Callable[[Any, Path, Picture], torch.Tensor]
 """What a network makes of a picture: the model, the folder of its files, and the picture."""
@@ -65,14 +64,6 @@ def network(weights: str, loader: str, look: Look, **told: Any) -> Network | str
 @lru_cache(maxsize=2)
 def _loaded(weights: str, loader: str, look: Look, folder: Path, **told: Any) -> Network:
     return Network(load_pretrained(weights, loader, **told), folder, look)
-
-
-def spread(shots: Sequence[Shot], count: int) -> frozenset[int]:
-    """At most `count` frames, evenly spread over all that the shots have."""
-    frames = [frame for shot in shots for frame in range(shot.frames.start, shot.frames.stop)]
-    if len(frames) <= count:
-        return frozenset(frames)
-    return frozenset(frames[int((number + 0.5) * len(frames) / count)] for number in range(count))
 
 
 def pixels(picture: Picture, size: tuple[int, int], mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:

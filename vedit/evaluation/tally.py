@@ -1,4 +1,4 @@
-"""Numbers of frames as they come by, and the score that they make: what most metrics keep."""
+"""What most metrics need beside their own: numbers of frames and the score they make, and which frames to look at."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 from vedit.evaluation.definition import Score
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     import numpy.typing as npt
 
     from vedit.evaluation.metric import Step
+    from vedit.types import Shot
 
 
 class Tally:
@@ -47,3 +50,11 @@ class Tally:
 def changing(step: Step) -> npt.NDArray[np.bool_] | None:
     """(h, w): where the mask lets the picture change, by half or more; None where there is no mask."""
     return None if step.mask is None else step.mask >= 0.5
+
+
+def spread(shots: Sequence[Shot], count: int) -> frozenset[int]:
+    """At most `count` frames, evenly spread over all that the shots have."""
+    frames = [frame for shot in shots for frame in range(shot.frames.start, shot.frames.stop)]
+    if len(frames) <= count:
+        return frozenset(frames)
+    return frozenset(frames[int((number + 0.5) * len(frames) / count)] for number in range(count))

@@ -20,6 +20,7 @@ _OWN = (
     ("appearance", "how far colours and fine texture moved from the source"),
     ("drift", "colour, contrast and sharpness over a shot, and at the joins of windows"),
     ("preservation", "what changed outside the mask"),
+    ("look", "whether a result of the embedded model wears the look that was asked for"),
 )
 _NETWORKS = (
     ("dino", "how far the structure moved, by DINO's self-similarity", "dino:METRIC", "dino-vitb8"),

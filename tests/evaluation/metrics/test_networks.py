@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from tests.support.made_pictures import Frames, blurred_noise, panned, still
 from tests.support.tiny.judges import MEAN, STD, save_judges
 from vedit.evaluation.metrics import clip, dino
-from vedit.evaluation.networks import spread
 from vedit.evaluation.picture import Picture
+from vedit.evaluation.tally import spread
 from vedit.registry.metrics import metrics
 from vedit.testing.metrics import scores_of
 from vedit.types import FrameRange, Shot

@@ -15,8 +15,8 @@ from torch.nn import functional as F
 
 from vedit.errors import ModelError
 from vedit.evaluation.definition import Definition, Score
-from vedit.evaluation.networks import Network, network, pixels, spread
-from vedit.evaluation.tally import Tally
+from vedit.evaluation.networks import Network, network, pixels
+from vedit.evaluation.tally import Tally, spread
 from vedit.weights.store import load_from
 
 if TYPE_CHECKING:

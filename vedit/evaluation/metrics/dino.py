@@ -8,8 +8,8 @@ import torch
 from torch.nn import functional as F
 
 from vedit.evaluation.definition import Definition
-from vedit.evaluation.networks import network, pixels, spread
-from vedit.evaluation.tally import Tally
+from vedit.evaluation.networks import network, pixels
+from vedit.evaluation.tally import Tally, spread
 
 if TYPE_CHECKING:
     from pathlib import Path

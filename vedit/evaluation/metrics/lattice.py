@@ -35,8 +35,8 @@ BLOCK = 4
 other, nor the mean."""
 HARMONICS = 3
 """At most: lines at the period, its half and its third."""
-MOST = 1500
-"""Blocks of a frame that are measured."""
+MOST_BLOCKS, MOST_PIXELS = 1500, 2_500_000
+"""Of the blocks of a frame that are measured, at most."""
 _BESIDE = 0.5
 NEAR = np.array([0, -1, 1])
 """A line and its neighbours, in steps of half the cell's frequency."""
@@ -55,8 +55,8 @@ FIGURES = (
         ideal=None,
         variant=(
             "amplitude, in levels of 255, of what repeats with the cells of the model's autoencoder; a sine of "
-            "amplitude A across the columns gives A. Luma (BT.601) of the full-size frame in blocks of 4 cells, half a "
-            "block apart, each less its plane, under a Hann window, projected on sine and cosine at the cell's "
+            "amplitude A across the columns gives A. Luma (BT.601) of the full-size frame in blocks of 4 cells, a "
+            "cell apart, each less its plane, under a Hann window, projected on sine and cosine at the cell's "
             "frequency and its multiples up to 3, along rows, columns and both; only blocks where the source deviates "
             "by less than 3 levels everywhere over a cell and a half; squared amplitudes are averaged over blocks and "
             "frames. Lines of at least 4 times the power of their ground (the geometric mean of half a multiple below "
@@ -122,7 +122,8 @@ class Lines:
 
     def __init__(self, cell: float) -> None:
         self.cell = cell
-        self.side = max(4, round(BLOCK * cell))
+        self._hop = max(1, round(cell))
+        self.side = BLOCK * self._hop
         """Pixels of a block's side."""
         self._harmonics = min(HARMONICS, int(cell / 2 - _BESIDE))
         places = np.arange(self.side) + 0.5 - self.side / 2
@@ -139,17 +140,22 @@ class Lines:
         self._of_one: Complex = waves.sum(axis=0).astype(np.complex64)
 
     def flat_blocks(self, luma: Plane) -> Marks:
-        """(rows, columns): blocks of a picture in levels of 255 that are flat; at most `MOST`, evenly left out."""
+        """(rows, columns): blocks of a picture in levels of 255 that are flat, some of them where there are many."""
         reach = max(3, round(1.5 * self.cell)) | 1
         # Less the middle grey, so that float32 does not lose a deviation of a few levels in large squares.
         centred = luma - np.float32(127.5)
         mean = cv2.blur(centred, (reach, reach))
         variance = np.asarray(cv2.blur(centred * centred, (reach, reach)) - mean * mean, np.float32)
-        flat = np.asarray(self._blocks(variance).max(axis=(2, 3)) < FLAT**2)
+        # The largest of each cell, then of the cells of each block.
+        rows, columns = (side // self._hop for side in variance.shape)
+        cells = variance[: rows * self._hop, : columns * self._hop].reshape(rows, self._hop, columns, self._hop)
+        windows = np.lib.stride_tricks.sliding_window_view(cells.max(axis=(1, 3)), (BLOCK, BLOCK))
+        flat = np.asarray(windows.max(axis=(2, 3)) < FLAT**2)
         places = np.flatnonzero(flat)
-        if len(places) > MOST:
+        most = min(MOST_BLOCKS, MOST_PIXELS // self.side**2)
+        if len(places) > most:
             flat[:] = False
-            flat.flat[places[np.linspace(0, len(places) - 1, MOST).astype(int)]] = True
+            flat.flat[places[np.linspace(0, len(places) - 1, max(1, most)).astype(int)]] = True
         return flat
 
     def power(self, luma: Plane, flat: Marks) -> Spectrum:
@@ -183,9 +189,9 @@ class Lines:
         return np.stack(found)
 
     def _blocks(self, plane: Plane) -> Plane:
-        """(rows, columns, side, side), half a block apart; a view."""
-        hop = max(1, self.side // 2)
-        return np.lib.stride_tricks.sliding_window_view(plane, (self.side, self.side))[::hop, ::hop]
+        """(rows, columns, side, side), a cell apart; a view."""
+        windows = np.lib.stride_tricks.sliding_window_view(plane, (self.side, self.side))
+        return windows[:: self._hop, :: self._hop]
 
 
 def amplitude(power: Spectrum) -> float:
