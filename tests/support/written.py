@@ -161,7 +161,7 @@ def figures_text(text: str) -> str:
             paper = f" {one.paper}." if one.paper else ""
             told = f"{one.variant.rstrip('.')}.{paper}".replace("|", "\\|")
             rows.append(f"| `{one.name}` | {one.title} | {one.unit} | {one.better} | {ideal} | {told} |")
-    return _between(text, "test_written.py\" writes them anew -->\n", "<!-- /figures -->", rows)
+    return _between(text, 'test_written.py" writes them anew -->\n', "<!-- /figures -->", rows)
 
 
 WRITTEN: dict[str, Callable[[str], str]] = {

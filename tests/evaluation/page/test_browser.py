@@ -10,11 +10,12 @@ import pytest
 
 import vedit
 from tests.support.chromium import CHROMIUM, Browser
-from tests.support.plain_metrics import moving, plain_metrics, save_clip
+from tests.support.clips import lossless
+from tests.support.plain_metrics import moving, plain_metrics
 from vedit.evaluation.page.page import page_of
 from vedit.evaluation.report import Report
 
-FRAMES, WORST = 64, 41
+FRAMES, WORST, RATE = 64, 41, 24000 / 1001
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium; VEDIT_CHROMIUM names one")
 
 SHOWN = "document.getElementById('where').textContent"
@@ -38,8 +39,8 @@ def reports(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Report, 
     bright = [np.asarray(frame + 20 + 60 * (n == WORST), np.uint8) for n, frame in enumerate(frames)]
     dark = [frame // 2 for frame in frames]
     with plain_metrics():
-        source = save_clip(folder / "in.mkv", frames)
-        made = {name: save_clip(folder / f"{name}.mkv", clip) for name, clip in (("up", bright), ("down", dark))}
+        source = lossless(folder / "in.mkv", frames)
+        made = {name: lossless(folder / f"{name}.mkv", clip) for name, clip in (("up", bright), ("down", dark))}
         yield vedit.compare(source, made, quick=True)
 
 
@@ -83,7 +84,7 @@ def test_one_result(browser: Browser, pages: tuple[str, str]) -> None:
     assert grey(browser, "left-picture") + 14 < grey(browser, "right-picture")
     # The worst frame: a card leads to it, and the pictures are in sight.
     browser.click(".seek")
-    assert browser.run(SHOWN) == f"frame {WORST}, {WORST / 25:.2f} s"
+    assert browser.run(SHOWN) == f"frame {WORST}, {WORST / RATE:.2f} s"
     assert grey(browser, "right-picture") - grey(browser, "left-picture") > 60
     assert browser.run("document.getElementById('pictures').getBoundingClientRect().top < innerHeight")
     assert grey(browser, ".beside img[data-of='1']") == grey(browser, "right-picture")
@@ -97,7 +98,7 @@ def test_one_result(browser: Browser, pages: tuple[str, str]) -> None:
     browser.click("#after")
     assert browser.run(SHOWN) == after
     browser.click("#scrub", (0.998, 0.5))
-    assert browser.run(SHOWN) == f"frame {FRAMES - 1}, {(FRAMES - 1) / 25:.2f} s"
+    assert browser.run(SHOWN) == f"frame {FRAMES - 1}, {(FRAMES - 1) / RATE:.2f} s"
     no_trouble(browser, pages[0])
 
 
@@ -106,16 +107,16 @@ def test_a_plot_leads_to_the_nearest_frame(browser: Browser, pages: tuple[str, s
     held = browser.run("data.frames")
     lacking = next(frame for frame in range(20, FRAMES) if frame not in held)
     near = min(held, key=lambda frame: abs(frame - lacking))
-    browser.click("#plot-differs svg", (lacking / (FRAMES - 1), 0.5))
-    assert browser.run(SHOWN) == f"frame {near}, {near / 25:.2f} s, nearest to {lacking}"
-    assert float(browser.run("document.querySelector('#plot-differs .head').getAttribute('x1')")) == pytest.approx(
+    browser.click("#plot-difference svg", (lacking / (FRAMES - 1), 0.5))
+    assert browser.run(SHOWN) == f"frame {near}, {near / RATE:.2f} s, nearest to {lacking}"
+    assert float(browser.run("document.querySelector('#plot-difference .head').getAttribute('x1')")) == pytest.approx(
         1000 * near / (FRAMES - 1)
     )
-    told = browser.run("document.querySelector('#plot-differs .value').textContent")
-    assert told == f"frame {lacking}: source itself 0.00, up 20.00"
+    told = browser.run("document.querySelector('#plot-difference .value').textContent")
+    assert told == f"frame {lacking}: source itself 0.000, up 20.000"
     browser.wait("!document.getElementById('dock').hidden")  # the pictures are out of sight
     assert browser.run("document.getElementById('dock-where').textContent") == browser.run(SHOWN)
-    browser.click("#plot-differs svg", (WORST / (FRAMES - 1), 0.5))
+    browser.click("#plot-difference svg", (WORST / (FRAMES - 1), 0.5))
     assert browser.run(SHOWN).startswith(f"frame {WORST},")
     browser.run("document.getElementById('dock').click()")
     browser.wait("document.getElementById('dock').hidden")

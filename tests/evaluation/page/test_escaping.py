@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 import vedit
+from tests.support.clips import lossless
 from tests.support.page import Page
-from tests.support.plain_metrics import moving, plain_metrics, save_clip
+from tests.support.plain_metrics import moving, plain_metrics
 from vedit.display.html_page import as_data, as_text, filled
 from vedit.evaluation.page.page import page_of
 from vedit.evaluation.report import Report, Verdict
@@ -36,9 +37,9 @@ def metrics() -> Iterator[None]:
 def reports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Report, ...]:
     folder = tmp_path_factory.mktemp("clips")
     frames = moving(8)
-    source = save_clip(folder / '"><script>alert(0)<!--.mkv', frames)
-    made = [save_clip(folder / f"'><img src=x onerror=y>{n}.mkv", [frame + n for frame in frames]) for n in (5, 9)]
-    return vedit.compare(source, made, quick=True, require=["differs<7"])
+    source = lossless(folder / '"><script>alert(0)<!--.mkv', frames)
+    made = [lossless(folder / f"'><img src=x onerror=y>{n}.mkv", [frame + n for frame in frames]) for n in (5, 9)]
+    return vedit.compare(source, made, quick=True, require=["difference<7"])
 
 
 def hostile(report: Report, words: str) -> Report:

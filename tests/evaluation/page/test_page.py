@@ -9,24 +9,21 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
 import vedit
+from tests.support.clips import lossless
 from tests.support.page import Page
-from tests.support.plain_metrics import moving, plain_metrics, save_clip
+from tests.support.plain_metrics import moving, plain_metrics
 from vedit.cli import main
 from vedit.evaluation.page.page import page_of
 from vedit.evaluation.page.stills import HEAT_BYTES, PROFILE_BYTES, STILL_BYTES, gather
 from vedit.evaluation.report import Report, Verdict
 from vedit.media.contract.report import Check, ContractReport
-
-if TYPE_CHECKING:
-    from vedit.display.html_page import Image
-    from vedit.evaluation.metric import Step
 
 FRAMES, WORST = 20, 13
 
@@ -44,9 +41,9 @@ def results(folder: Path) -> tuple[Path, Path, Path]:
     brighter[WORST][:18, :24] += 80
     darker = [cv2.resize(frame - 30, (64, 48), interpolation=cv2.INTER_AREA) for frame in frames[:15]]
     return (
-        save_clip(folder / "clip.mkv", frames),
-        save_clip(folder / "bright.mkv", brighter),
-        save_clip(folder / "dark.mkv", [np.asarray(frame, np.uint8) for frame in darker]),
+        lossless(folder / "clip.mkv", frames),
+        lossless(folder / "bright.mkv", brighter),
+        lossless(folder / "dark.mkv", [np.asarray(frame, np.uint8) for frame in darker]),
     )
 
 
@@ -57,7 +54,7 @@ def clips(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, Path]:
 
 @pytest.fixture(scope="module")
 def report(clips: tuple[Path, Path, Path]) -> Report:
-    return vedit.evaluate(clips[0], clips[1], require=["differs<5", "alike>0.5", "contract"], short_side=72)
+    return vedit.evaluate(clips[0], clips[1], require=["difference<5", "alike>0.5", "contract"], short_side=72)
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +93,7 @@ def test_verdicts_come_first_and_the_recipe_last(report: Report) -> None:
         report,
         verdicts=(
             Verdict(subject="motion", level="good", text="It moves as it should.", figures=("alike",)),
-            Verdict(subject="camera", level="bad", text="It shakes.", figures=("differs",)),
+            Verdict(subject="camera", level="bad", text="It shakes.", figures=("difference",)),
             Verdict(subject="grain", level="unknown", text="Nobody knows."),
         ),
         required=(),
@@ -110,6 +107,7 @@ def test_verdicts_come_first_and_the_recipe_last(report: Report) -> None:
         "Pictures",
         "Where it is worst",
         "Over time",
+        "Lines of pixels over time",
         "All figures",
         "Notes",
         "How it was made",
@@ -118,8 +116,8 @@ def test_verdicts_come_first_and_the_recipe_last(report: Report) -> None:
     assert "Look at this before you use it: camera." in words
     places = [words.index(text) for text in ("Bad Camera. It shakes.", "Good Motion. It moves", "Not known Grain.")]
     assert places == sorted(places)
-    assert {"#figure-differs", "#figure-alike"} == {found["href"] for found in page.all("a")}
-    assert {"figure-differs", "figure-alike"} <= {found.get("id") for found in page.all("tr")}
+    assert {"#figure-difference", "#figure-alike"} == {found["href"] for found in page.all("a")}
+    assert {"figure-difference", "figure-alike"} <= {found.get("id") for found in page.all("tr")}
     places = [words.index(text) for text in ("woodcut", "fast.steps", "1, 2", "SHA-256", "5a22abd9")]
     assert places == sorted(places)
 
@@ -148,8 +146,8 @@ def test_what_is_broken_or_not_met_is_on_top(report: Report) -> None:
     assert page.texts["th"].index("b") < page.texts["th"].index("a")
     # The colours of the result are tagged otherwise, so that the contract does not hold.
     assert "Not accepted: 2 of 3 requirements are not met." in words
-    asked = [text for text in page.texts["code"] if text in ("differs<5", "alike>0.5", "contract")]
-    assert asked == ["differs<5", "contract", "alike>0.5"]
+    asked = [text for text in page.texts["code"] if text in ("difference<5", "alike>0.5", "contract")]
+    assert asked == ["difference<5", "contract", "alike>0.5"]
     met = [text for text in page.texts["span"] if text in ("met", "not met")]
     assert met == ["not met", "not met", "met"]
 
@@ -158,11 +156,17 @@ def test_every_figure_is_told_with_what_it_stands_beside(report: Report) -> None
     page = Page(page_of([report]))
     table = next(n for n, found in enumerate(page.all("table")) if found.get("class") == "numbers")
     words = page.texts["table"][table]
-    for told in ("Brightness is off by", "levels", "differs exactly", "Mean absolute difference of luma", "lower"):
+    for told in (
+        "Difference from the source",
+        "levels",
+        "difference exactly",
+        "of luma over all pixels and frames",
+        "lower",
+    ):
         assert told in words
     assert "Nobody, 'On <Nothing>', 2001" in words and "The source against itself gives 0." in words
     # 10 levels everywhere, and 80 more in a 16th of one frame of 20: 10.25
-    assert "10.25" in words and report.figures["differs"].value == pytest.approx(10.25, abs=0.01)
+    assert "10.25" in words and report.figures["difference"].value == pytest.approx(10.25, abs=0.01)
     heads = {found["data-head"] for found in page.all("td")}
     assert {"Result", "Source itself", "Source re-encoded", "Better"} <= heads
     assert "1 figure not measured, and why" in page.texts["summary"]
@@ -175,24 +179,24 @@ def test_the_worst_frames_are_among_the_pictures(report: Report) -> None:
     page = Page(page_of([report]))
     buttons = page.all("button", **{"class": "seek"})
     assert buttons[0]["data-frame"] == str(WORST) and len(buttons) == 6  # three of each of two figures
-    told = [text for text in page.texts["button"] if f"frame {WORST}, 0.52 s" in text]
-    assert told[0].endswith("15.00 levels, source 0.00")  # 10 + 80 / 16
+    told = [text for text in page.texts["button"] if f"frame {WORST}, 0.54 s" in text]
+    assert told[0].endswith("15.000 levels, source 0.000")  # 10 + 80 / 16
 
 
 def test_a_heat_map_shows_where(report: Report) -> None:
-    data = gather([report]).heats["differs", WORST]
+    data = gather([report]).heats["difference", WORST]
     heat = decoded(data).astype(np.float32)
     assert heat.shape == (72, 96, 3)
     colour = np.ptp(heat, axis=2)  # grey is where nothing is
     assert heat[2:14, 2:20].mean() > 180 and colour[30:, 40:].mean() > 5  # 10 levels are seen, dimly
     assert heat[2:14, 2:20].mean() > 2 * heat[30:, 40:].mean()
-    assert {metric for metric, _ in gather([report]).heats} == {"differs"}  # the other cannot say where
+    assert {metric for metric, _ in gather([report]).heats} == {"difference"}  # the other cannot say where
 
 
 def test_results_side_by_side(compared: tuple[Report, ...]) -> None:
     page = Page(page_of(compared))
     words = "".join(page.texts["main"])
-    assert "bright is best in 2 of 2: brightness is off by; alike." in words
+    assert "bright is best in 2 of 2: difference from the source; alike." in words
     assert "dark is best in none of 2." in words
     assert page.texts["span"].count("best") == 2
     assert [found["data-of"] for found in page.all("img") if "data-of" in found] == ["0", "1", "2"]
@@ -217,44 +221,22 @@ def test_several_that_end_early_are_shown_as_far_as_they_go(clips: tuple[Path, P
 def test_pictures_stay_within_two_megabytes(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 256, (180, 320, 3), np.uint8) for _ in range(40)]
-    source = save_clip(tmp_path / "in.mkv", noise[:20])
-    one = vedit.evaluate(source, save_clip(tmp_path / "out.mkv", noise[20:]), quick=True, short_side=64)
+    source = lossless(tmp_path / "in.mkv", noise[:20])
+    one = vedit.evaluate(source, lossless(tmp_path / "out.mkv", noise[20:]), quick=True, short_side=64)
     assert STILL_BYTES + HEAT_BYTES + PROFILE_BYTES <= 2_000_000
-    page = Page(page_of([one], profiler=Strips))
+    page = Page(page_of([one]))
     stills = [address for pictures in data_of(page)["pictures"] for address in pictures]
     others = [img["src"] for img in page.all("img") if "src" in img]
     assert len(stills) == 40 and sum(map(len, stills)) > STILL_BYTES / 3
     assert sum(map(len, [*stills, *others])) <= 2_000_000
 
 
-class Strips:
-    """Lines of pixels over time as they are asked for: the top row and the left column."""
-
-    def __init__(self) -> None:
-        self._frames: list[tuple[np.ndarray[Any, Any], ...]] = []
-
-    def push(self, step: Step) -> None:
-        pictures = [np.rint(one.rgb * 255).astype(np.uint8) for one in (step.source, step.result)]
-        self._frames.append((np.concatenate([p[0] for p in pictures]), np.concatenate([p[:, 0] for p in pictures])))
-
-    @property
-    def row(self) -> Image:
-        return np.stack([row for row, _ in self._frames], axis=1)
-
-    @property
-    def column(self) -> Image:
-        return np.stack([column for _, column in self._frames], axis=1)
-
-    def pictures(self) -> Strips:
-        return self
-
-
-def test_lines_over_time_are_shown_where_they_are_made(compared: tuple[Report, ...]) -> None:
-    over = gather(compared, Strips).over_time
+def test_lines_over_time(compared: tuple[Report, ...]) -> None:
+    over = gather(compared).over_time
     assert [one.label for one in over] == ["bright", "dark"]
     sizes = [decoded(one.row).shape for one in over]
-    assert sizes == [(192, FRAMES, 3), (192, 15, 3)]
-    page = Page(page_of(compared, profiler=Strips))
+    assert sizes == [(2 * 96 + 4, FRAMES, 3), (2 * 96 + 4, 15, 3)]  # the width twice, and a gap
+    page = Page(page_of(compared))
     assert "Lines of pixels over time" in page.texts["h2"]
     assert [text for text in page.texts["figcaption"] if text.startswith("A ")] == [
         "A row of bright",
@@ -270,5 +252,5 @@ def test_by_command(clips: tuple[Path, Path, Path], tmp_path: Path) -> None:
     assert main(["evaluate", source, bright, "--quick", "--html", str(one)], standalone_mode=False) == 0
     assert Page(one.read_bytes()).texts["h1"] == ["bright.mkv beside its source"]
     words = ["compare", source, bright, dark, "--quick", "--labels", "a,b", "--html", str(two)]
-    assert main([*words, "--require", "differs<5"], standalone_mode=False) == 3
+    assert main([*words, "--require", "difference<5"], standalone_mode=False) == 3
     assert Page(two.read_bytes()).texts["h1"] == ["2 results of clip.mkv"]

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 import vedit
+from tests.support.clips import lossless
 from tests.support.page import Page
-from tests.support.plain_metrics import moving, plain_metrics, save_clip
+from tests.support.plain_metrics import moving, plain_metrics
 from vedit.evaluation.page.plots import HEIGHT, MOST_POINTS, WIDTH, bounds_of, plots_of, thinned
 from vedit.evaluation.report import Report
 from vedit.evaluation.requirements import Outcome
@@ -22,8 +23,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Report]:
     folder = tmp_path_factory.mktemp("clips")
     frames = moving(6)
     with plain_metrics():
-        source = save_clip(folder / "in.mkv", frames)
-        yield vedit.evaluate(source, save_clip(folder / "out.mkv", [frame + 5 for frame in frames]), quick=True)
+        source = lossless(folder / "in.mkv", frames)
+        yield vedit.evaluate(source, lossless(folder / "out.mkv", [frame + 5 for frame in frames]), quick=True)
 
 
 def drawn(report: Report, *others: Report) -> Page:
@@ -32,10 +33,10 @@ def drawn(report: Report, *others: Report) -> Page:
 
 def of_series(report: Report, series: dict[int, float], own: dict[int, float], **more: object) -> Report:
     """The report with one figure of these values, over 101 frames of two shots."""
-    figure = replace(report.figures["differs"], series=series, own_series=own, own=1.0)
+    figure = replace(report.figures["difference"], series=series, own_series=own, own=1.0)
     shots = tuple(Shot(number=n, frames=FrameRange(start=s, stop=e)) for n, s, e in ((1, 0, 51), (2, 51, 101)))
     whole = FrameRange(start=0, stop=101)
-    return replace(report, figures={"differs": figure}, frames=whole, shots=shots, material=None, **more)
+    return replace(report, figures={"difference": figure}, frames=whole, shots=shots, material=None, **more)
 
 
 def points(found: dict[str, str]) -> list[tuple[float, float]]:
@@ -57,21 +58,25 @@ def test_points_lie_where_they_should(measured: Report) -> None:
 
 def test_cuts_joins_and_bounds_are_marked(measured: Report) -> None:
     required = (
-        Outcome(requirement="differs<2x", met=False, found="x"),
-        Outcome(requirement="differs<8", met=False, found="x"),
-        Outcome(requirement="differs<800", met=True, found="x"),
+        Outcome(requirement="difference<2x", met=False, found="x"),
+        Outcome(requirement="difference<8", met=False, found="x"),
+        Outcome(requirement="difference<800", met=True, found="x"),
         Outcome(requirement="contract", met=True, found="x"),
     )
     report = of_series(measured, {0: 0.0, 100: 10.0}, {}, joins=(20, 70), required=required)
-    assert bounds_of([report], "differs") == [("differs<2x", 2.0), ("differs<8", 8.0), ("differs<800", 800.0)]
+    assert bounds_of([report], "difference") == [
+        ("difference<2x", 2.0),
+        ("difference<8", 8.0),
+        ("difference<800", 800.0),
+    ]
     page = drawn(report)
     (cut,) = page.all("line", **{"class": "cut"})
     assert cut["x1"] == cut["x2"] == "505.0"  # between the frames 50 and 51
     assert [found["x1"] for found in page.all("line", **{"class": "join"})] == ["200.0", "700.0"]
-    bounds = [float(found["y1"]) for found in page.all("line", **{"class": "bound"})]
-    assert bounds == pytest.approx([HEIGHT * (1 - 2 / 10.6), HEIGHT * (1 - 8 / 10.6)], abs=0.06)
+    heights = [float(found["y1"]) for found in page.all("line", **{"class": "bound"})]
+    assert heights == pytest.approx([HEIGHT * (1 - 2 / 10.6), HEIGHT * (1 - 8 / 10.6)], abs=0.06)
     told = [text for text in page.texts["span"] if "asked for" in text]
-    assert told[2] == "asked for: differs<800, which is beyond the plot" and "beyond" not in told[0] + told[1]
+    assert told[2] == "asked for: difference<800, which is beyond the plot" and "beyond" not in told[0] + told[1]
 
 
 def test_a_line_for_each_result(measured: Report) -> None:
@@ -87,9 +92,9 @@ def test_a_line_for_each_result(measured: Report) -> None:
 
 
 def test_those_that_matter_come_first(measured: Report) -> None:
-    swapped = {name: measured.figures[name] for name in ("bright", "alike", "differs", "unknown")}
+    swapped = {name: measured.figures[name] for name in ("brightness", "alike", "difference", "unknown")}
     page = drawn(replace(measured, figures=swapped))
-    assert [found["id"] for found in page.all("figure")] == ["plot-alike", "plot-differs", "plot-bright"]
+    assert [found["id"] for found in page.all("figure")] == ["plot-alike", "plot-difference", "plot-brightness"]
 
 
 def test_a_constant_is_drawn(measured: Report) -> None:

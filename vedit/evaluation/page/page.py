@@ -15,26 +15,25 @@ from vedit.evaluation.text import number
 
 if TYPE_CHECKING:
     from vedit.evaluation.definition import Figure
-    from vedit.evaluation.page.stills import Pictures, Profiler
+    from vedit.evaluation.page.stills import Pictures
     from vedit.evaluation.page.worst import Worst
     from vedit.evaluation.report import Report
 
 _HERE = Path(__file__).parent
 
 
-def page_of(reports: Sequence[Report], *, profiler: Callable[[], Profiler] | None = None) -> bytes:
+def page_of(reports: Sequence[Report]) -> bytes:
     """One HTML page in UTF-8 that needs no other file and asks for none; its pictures are 2 MB at most.
 
     The clips are read again for the pictures, one frame at a time.
 
     Args:
         reports: of one clip, at least one; several stand side by side.
-        profiler: makes pictures of lines of pixels over time; None leaves them out.
 
     Raises:
         MediaError: a clip cannot be read any more.
     """
-    pictures = gather(reports, profiler)
+    pictures = gather(reports)
     script = (_HERE / "page.js").read_text("utf-8")
     report = reports[0]
     several = len(reports) > 1

@@ -132,7 +132,7 @@ def _lines(
         part = thinned({frame: series[frame] for frame in range(start, stop) if frame in series}, each)
         if not part:
             continue
-        points = " ".join(f"{box.x(frame):.2f},{box.y(value):.2f}" for frame, value in part.items())
+        points = " ".join(f"{box.x(frame):.2f},{box.y(value):.3f}" for frame, value in part.items())
         lone = f" {points}" if len(part) == 1 else ""  # a line of one point is not drawn
         found.append(
             f'<polyline class="line {kind}" data-of="{whose}" data-name="{as_text(label)}" points="{points}{lone}"/>'

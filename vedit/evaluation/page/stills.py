@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from vedit.display.html_page import address_bytes, webp, webps
 from vedit.evaluation.clip import frames_of, result_of
@@ -13,11 +13,11 @@ from vedit.evaluation.motion import estimator
 from vedit.evaluation.page.opened import covered, opened
 from vedit.evaluation.page.worst import frames_to_show, heat_maps, hottest, overlaid
 from vedit.evaluation.picture import measuring_size
+from vedit.evaluation.profile import Profile
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
     from vedit.display.html_page import Image
-    from vedit.evaluation.metric import Step
     from vedit.evaluation.page.opened import Opened
     from vedit.evaluation.report import Report
 
@@ -65,30 +65,11 @@ class Pictures:
     over_time: tuple[Over, ...] = ()
 
 
-class Lines(Protocol):
-    """Lines of pixels over time."""
-
-    @property
-    def row(self) -> Image: ...
-
-    @property
-    def column(self) -> Image: ...
-
-
-class Profiler(Protocol):
-    """What makes `Lines` of the frames of a clip, in order."""
-
-    def push(self, step: Step) -> None: ...
-
-    def pictures(self) -> Lines | None: ...
-
-
-def gather(reports: Sequence[Report], profiler: Callable[[], Profiler] | None = None) -> Pictures:
+def gather(reports: Sequence[Report]) -> Pictures:
     """Read the clips again for what the page shows of them; what is held of them does not grow with their length.
 
     Args:
         reports: of one clip.
-        profiler: makes the lines over time; None leaves them out.
 
     Raises:
         MediaError: a clip cannot be read any more.
@@ -97,7 +78,7 @@ def gather(reports: Sequence[Report], profiler: Callable[[], Profiler] | None = 
         frames = _frames(reports)
         read = {frame: clips.pictures(frame) for frame in frames}
         heats = _heats(reports[0], clips, read) if len(reports) == 1 else {}
-        over = _over_time(reports, clips, profiler) if profiler is not None else ()
+        over = _over_time(reports, clips)
         held = [picture for pictures in read.values() for picture in pictures if picture is not None]
         encoded = iter(webps(held, STILL_BYTES * 3 // 4))
         stills = tuple(
@@ -136,7 +117,7 @@ def _heats(
     return dict(zip(drawn, data, strict=True))
 
 
-def _over_time(reports: Sequence[Report], clips: Opened, profiler: Callable[[], Profiler]) -> tuple[Over, ...]:
+def _over_time(reports: Sequence[Report], clips: Opened) -> tuple[Over, ...]:
     """The lines of each result, of one pass over the clip."""
     part, size = covered(reports), measuring_size(*reports[0].measured_at, _PROFILE_SIDE)
     shots = [_within(shot, part) for shot in reports[0].shots]
@@ -144,7 +125,7 @@ def _over_time(reports: Sequence[Report], clips: Opened, profiler: Callable[[], 
         str(place): result_of(reader, pairs, size)
         for place, (reader, pairs) in enumerate(zip(clips.results, clips.pairs, strict=True))
     }
-    made = {name: profiler() for name in results}
+    made = {name: Profile() for name in results}
     for name, step in steps(frames_of(clips.source, tuple(filter(None, shots)), size), results, estimator("dis")):
         made[name].push(step)
     each = PROFILE_BYTES // (2 * len(reports))
