@@ -22,7 +22,9 @@ from tests.support.plain_metrics import moving, plain_metrics
 from vedit.cli import main
 from vedit.evaluation.page.page import page_of
 from vedit.evaluation.page.stills import HEAT_BYTES, PROFILE_BYTES, STILL_BYTES, gather
+from vedit.evaluation.page.tables import summary
 from vedit.evaluation.report import Report, Verdict
+from vedit.evaluation.requirements import Outcome
 from vedit.media.contract.report import Check, ContractReport
 
 FRAMES, WORST = 20, 13
@@ -134,8 +136,13 @@ def test_verdicts_come_first_and_the_recipe_last(report: Report) -> None:
 )
 def test_what_to_do_is_said_on_top(report: Report, levels: tuple[Any, Any], sentence: str) -> None:
     verdicts = tuple(Verdict(subject=s, level=level, text="x") for s, level in zip("ab", levels, strict=True))
-    page = Page(page_of([replace(report, verdicts=verdicts, required=(), figures={})]))
-    assert page.texts["p"][1] == sentence
+    bare = replace(report, verdicts=verdicts, required=(), figures={})
+    assert summary(bare)[1] == sentence
+    met, unmet = (Outcome(requirement="x<1", met=met, found="1") for met in (True, False))
+    assert summary(replace(bare, required=(met,)))[1] == f"Everything that was required is met. {sentence}"
+    refused = "Not accepted: the requirement is not met."
+    bad = " What is bad: a." if "bad" in levels else ""
+    assert summary(replace(bare, required=(unmet,))) == ("bad", refused + bad)
 
 
 def test_what_is_broken_or_not_met_is_on_top(report: Report) -> None:
@@ -179,7 +186,7 @@ def test_the_worst_frames_are_among_the_pictures(report: Report) -> None:
     page = Page(page_of([report]))
     buttons = page.all("button", **{"class": "seek"})
     assert buttons[0]["data-frame"] == str(WORST) and len(buttons) == 6  # three of each of two figures
-    told = [text for text in page.texts["button"] if f"frame {WORST}, 0.54 s" in text]
+    told = [text for text in page.texts["button"] if f"frame {WORST}, 0.54\xa0s" in text]
     assert told[0].endswith("15.000 levels, source 0.000")  # 10 + 80 / 16
 
 
@@ -190,7 +197,7 @@ def test_a_heat_map_shows_where(report: Report) -> None:
     colour = np.ptp(heat, axis=2)  # grey is where nothing is
     assert heat[2:14, 2:20].mean() > 180 and colour[30:, 40:].mean() > 5  # 10 levels are seen, dimly
     assert heat[2:14, 2:20].mean() > 2 * heat[30:, 40:].mean()
-    assert {metric for metric, _ in gather([report]).heats} == {"difference"}  # the other cannot say where
+    assert {name for name, _ in gather([report]).heats} == {"difference"}  # the other cannot say where
 
 
 def test_results_side_by_side(compared: tuple[Report, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ def figure(
     series: Mapping[int, float], own: Mapping[int, float] | None = None, better: Better = "lower", name: str = "a"
 ) -> Figure:
     about = Definition(name=name, title="A", unit="px", better=better, ideal=0.0, variant="x")
-    return Figure(metric="m", definition=about, value=0.0, series=series, own_series=own or {})
+    value = sum(series.values()) / len(series) if series else 0.0
+    return Figure(metric="m", definition=about, value=value, series=series, own_series=own or {})
 
 
 def frames(one: Figure, **more: Any) -> list[int]:
@@ -43,6 +45,11 @@ def test_the_lowest_where_higher_is_better() -> None:
 @pytest.mark.parametrize("one", [figure({0: 1.0}, better="neither"), figure({}), figure({0: 0.0}), figure({3: -1.0})])
 def test_none(one: Figure) -> None:
     assert frames(one) == []
+
+
+def test_values_over_time_that_are_another_thing_than_the_figure_say_nothing() -> None:
+    one = figure({0: 24.0, 50: 26.0})  # of a drift by 2 levels
+    assert frames(one) == [50, 0] and frames(replace(one, value=2.0)) == [] == frames(replace(one, value=None))
 
 
 def test_neighbours_are_one() -> None:

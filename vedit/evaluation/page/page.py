@@ -178,7 +178,7 @@ def _worst(reports: Sequence[Report], pictures: Pictures) -> str:
 
 def _card(report: Report, figure: Figure, worst: Worst, pictures: Pictures, *, several: bool) -> str:
     """A button that leads to a frame; of several results without a picture, which all of them have above."""
-    heat = pictures.heats.get((figure.metric, worst.frame))
+    heat = pictures.heats.get((figure.name, worst.frame))
     height, width = pictures.size
     size = f'width="{width}" height="{height}"'
     picture = f'<img data-still="{worst.frame}" data-of="1" alt="the result" {size}>'
@@ -192,7 +192,7 @@ def _card(report: Report, figure: Figure, worst: Worst, pictures: Pictures, *, s
     moment = report.seconds[worst.frame - report.frames.start]
     return (
         f'<button type="button" class="seek" data-frame="{worst.frame}">{picture}'
-        f"{whose}<span>frame {worst.frame}, {moment:.2f} s</span>"
+        f"{whose}<span>frame {worst.frame}, {moment:.2f}&nbsp;s</span>"
         f"<span><b>{number(figure, worst.value)}</b>{unit}{own}</span></button>"
     )
 

@@ -61,7 +61,7 @@ class Pictures:
     stills: tuple[Still, ...]
     """In the order of time."""
     heats: Mapping[tuple[str, int], bytes] = field(default_factory=dict[tuple[str, int], bytes])
-    """(metric, frame) -> where."""
+    """(figure, frame) -> where."""
     over_time: tuple[Over, ...] = ()
 
 
@@ -106,13 +106,13 @@ def _heats(
     report: Report, clips: Opened, read: Mapping[int, tuple[Image | None, ...]]
 ) -> Mapping[tuple[str, int], bytes]:
     found = heat_maps(report, clips, tuple(read))
-    names = dict.fromkeys(metric for metric, _ in found)
-    tops = {name: hottest([heat for (metric, _), heat in found.items() if metric == name]) for name in names}
+    names = dict.fromkeys(name for name, _ in found)
+    tops = {name: hottest([heat for (of, _), heat in found.items() if of == name]) for name in names}
     drawn: dict[tuple[str, int], Image] = {}
-    for (metric, frame), heat in found.items():
+    for (name, frame), heat in found.items():
         picture = read[frame][1]
-        if picture is not None and tops[metric] > 0:
-            drawn[metric, frame] = overlaid(picture, heat, tops[metric])
+        if picture is not None and tops[name] > 0:
+            drawn[name, frame] = overlaid(picture, heat, tops[name])
     data = webps(list(drawn.values()), HEAT_BYTES * 3 // 4, _HEAT_LEVELS)
     return dict(zip(drawn, data, strict=True))
 

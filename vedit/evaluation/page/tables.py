@@ -25,10 +25,11 @@ _LEVELS: Mapping[Level, tuple[str, str]] = {
 def summary(report: Report) -> tuple[str, str]:
     """Class and sentence of what to do about a result."""
     unmet = [one for one in report.required if not one.met]
+    named = {level: [one.subject for one in report.verdicts if one.level == level] for level in _LEVELS}
     if unmet:
         many = f"{len(unmet)} of {len(report.required)} requirements" if len(report.required) > 1 else "the requirement"
-        return "bad", f"Not accepted: {many} {'are' if len(unmet) > 1 else 'is'} not met."
-    named = {level: [one.subject for one in report.verdicts if one.level == level] for level in _LEVELS}
+        bad = f" What is bad: {_listed(named['bad'])}." if named["bad"] else ""
+        return "bad", f"Not accepted: {many} {'are' if len(unmet) > 1 else 'is'} not met.{bad}"
     accepted = "Everything that was required is met. " if report.required else ""
     if named["bad"]:
         return "bad", f"{accepted}Look at this before you use it: {_listed(named['bad'])}."

@@ -47,15 +47,16 @@ class Worst:
 def worst_of(figure: Figure, count: int = EACH) -> tuple[Worst, ...]:
     """The frames at which a figure is worst beside the source's own, the worst first; those no worse are none.
 
-    Of a figure that is neither better high nor low, none.
+    None of a figure that is neither better high nor low, and of one that its values over time do not add up to, as a
+    drift is not that of a frame.
     """
-    better = figure.definition.better
-    if better == "neither" or not figure.series:
+    better, values = figure.definition.better, figure.series.values()
+    if better == "neither" or figure.value is None or not values or not min(values) <= figure.value <= max(values):
         return ()
     sign = 1 if better == "lower" else -1
     beside = {frame: sign * (value - figure.own_series.get(frame, 0.0)) for frame, value in figure.series.items()}
     if not figure.own_series and better == "higher":  # nothing to be beside: the mean is
-        beside = {frame: worse + sum(figure.series.values()) / len(figure.series) for frame, worse in beside.items()}
+        beside = {frame: worse + sum(values) / len(values) for frame, worse in beside.items()}
     apart = max(2, round(_APART * (max(beside) - min(beside) + 1)))
     found: list[int] = []
     for frame in sorted(beside, key=lambda frame: (-beside[frame], frame)):
@@ -77,7 +78,9 @@ def frames_to_show(figures: Sequence[Figure], most: int) -> tuple[int, ...]:
 
 
 def heat_maps(report: Report, opened: Opened, shown: Sequence[int]) -> Mapping[tuple[str, int], Plane]:
-    """(metric, frame of the source) -> where in the frame the metric's figures come from, (h, w), 0 where all is well.
+    """(figure, frame of the source) -> where in the frame it comes from, (h, w), 0 where all is well.
+
+    A metric shows where its main figure comes from, so that others have none.
 
     Args:
         report: of the result.
@@ -88,26 +91,24 @@ def heat_maps(report: Report, opened: Opened, shown: Sequence[int]) -> Mapping[t
         return {}
     heated, wanted = _heated(report), dict[int, set[str]]()
     for place in range(EACH):
-        for figure in report.figures.values():
-            worst = worst_of(figure)
-            if figure.metric not in heated or place >= len(worst) or worst[place].frame not in shown:
+        for name in heated:
+            worst = worst_of(report.figures[name])
+            if place >= len(worst) or worst[place].frame not in shown:
                 continue
             if worst[place].frame in wanted or len(wanted) < MOST_HEATED:
-                wanted.setdefault(worst[place].frame, set()).add(figure.metric)
-    if not wanted:
-        return {}
-    return dict(_measured(report, opened, heated, wanted))
+                wanted.setdefault(worst[place].frame, set()).add(name)
+    return dict(_measured(report, opened, heated, wanted)) if wanted else {}
 
 
 def _heated(report: Report) -> dict[str, tuple[Metric, Measure]]:
-    """Those of a report's metrics that can show where, each begun anew."""
+    """The main figures of metrics that can show where, each metric begun anew."""
     assert report.material is not None
     found: dict[str, tuple[Metric, Measure]] = {}
     for name in dict.fromkeys(figure.metric for figure in report.figures.values()):
         metric = load_metric(registry()[name])
         measure = metric.start(report.material.setting)
-        if isinstance(measure, Heated):
-            found[name] = metric, measure
+        if isinstance(measure, Heated) and metric.figures[0].name in report.figures:
+            found[metric.figures[0].name] = metric, measure
     return found
 
 
@@ -158,6 +159,6 @@ def overlaid(picture: Image, heat: Plane, top: float) -> Image:
 
 
 def hottest(heats: Sequence[Plane]) -> float:
-    """What the hottest colour stands for, of several maps of one metric: their 99.5th percentile, 0 apart."""
+    """What the hottest colour stands for, of several maps of one figure: their 99.5th percentile, 0 apart."""
     values = np.concatenate([heat[heat > 0].ravel() for heat in heats])
     return float(np.percentile(values, 99.5)) if values.size else 0.0
