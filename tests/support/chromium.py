@@ -9,6 +9,7 @@ import os
 import select
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,8 @@ from typing import Any, Self
 CHROMIUM = os.environ.get("VEDIT_CHROMIUM") or shutil.which("chromium")
 PATIENCE = 120.0
 """Seconds for an answer: the machine may be busy."""
+_WIRED = "import os, sys; [os.dup2(int(sys.argv[n]), n + 2) for n in (1, 2)]; os.execv(sys.argv[3], sys.argv[3:])"
+"""The browser reads commands from 3 and answers on 4."""
 _KEYS = {"ArrowLeft": 37, "ArrowRight": 39}
 
 
@@ -40,18 +43,13 @@ class Browser:
         ours_in, theirs_out = os.pipe()
         high = [fcntl.fcntl(end, fcntl.F_DUPFD, 10) for end in (theirs_in, theirs_out)]
 
-        def wire() -> None:  # the browser reads commands from 3 and answers on 4
-            os.dup2(high[0], 3)
-            os.dup2(high[1], 4)
-
         words = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe"]
         self._process = subprocess.Popen(
-            [CHROMIUM, *words, f"--user-data-dir={profile}", "about:blank"],
+            [sys.executable, "-c", _WIRED, *map(str, high), CHROMIUM, *words, f"--user-data-dir={profile}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            close_fds=False,
-            preexec_fn=wire,
+            pass_fds=high,
         )
         for end in (theirs_in, theirs_out, *high):
             os.close(end)

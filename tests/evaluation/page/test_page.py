@@ -253,6 +253,20 @@ def test_lines_over_time(compared: tuple[Report, ...]) -> None:
     ]
 
 
+def test_a_single_frame(tmp_path: Path) -> None:
+    (frame,) = moving(1)
+    still = vedit.evaluate(lossless(tmp_path / "a.mkv", [frame]), lossless(tmp_path / "b.mkv", [frame + 9]), quick=True)
+    page = Page(page_of([still]))
+    assert data_of(page)["frames"] == [0] and page.all("input", id="scrub")[0]["max"] == "0"
+    assert [found["data-frame"] for found in page.all("button", **{"class": "seek"})] == ["0", "0"]
+
+
+def test_nothing_is_worst_where_nothing_differs(clips: tuple[Path, Path, Path]) -> None:
+    page = Page(page_of([vedit.evaluate(clips[0], clips[0], quick=True)]))
+    assert "No frame is worse than the source's own, by any figure." in page.texts["p"]
+    assert not page.all("button", **{"class": "seek"})
+
+
 def test_by_command(clips: tuple[Path, Path, Path], tmp_path: Path) -> None:
     source, bright, dark = map(str, clips)
     one, two = tmp_path / "one.html", tmp_path / "two.html"

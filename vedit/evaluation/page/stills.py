@@ -29,7 +29,7 @@ EVENLY = 0.4
 STILL_BYTES, HEAT_BYTES, PROFILE_BYTES = 1_400_000, 300_000, 300_000
 """Of the page, as it holds them: 2 MB in all."""
 _HEAT_LEVELS = ((320, 60), (320, 40), (240, 40), (160, 30))
-_PROFILE_LEVELS = ((1200, 70), (1200, 45), (900, 40), (600, 35), (400, 30))
+_PROFILE_LEVELS = ((1200, 70), (1200, 45), (900, 40), (600, 35), (400, 30), (240, 20))
 _PROFILE_SIDE = 256
 """Pixels of the shorter side at which the lines over time are taken."""
 
