@@ -30,6 +30,6 @@ def write_reports(
     if csv is not None:
         write_whole(csv, as_csv(reports).encode("utf-8", "backslashreplace"))
     if html is not None:
-        from vedit.evaluation.page import page_of
+        from vedit.evaluation.page.page import page_of
 
         write_whole(html, page_of(reports))

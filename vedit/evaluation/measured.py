@@ -24,7 +24,7 @@ from vedit.evaluation.motion import Estimator, estimator
 from vedit.evaluation.pairing import by_number, by_time, check_cuts, differences
 from vedit.evaluation.picture import measuring_size
 from vedit.evaluation.recorded import Recorded, recorded
-from vedit.evaluation.report import Report
+from vedit.evaluation.report import Material, Report
 from vedit.evaluation.requirements import Requirement, judge, parse_requirements
 from vedit.evaluation.verdicts import verdicts_of
 from vedit.masks.mattes import SourceMattes, open_mattes
@@ -179,6 +179,7 @@ def _measured(
             notes=tuple(dict.fromkeys((*one.notes, *notes))),
             recipe=one.record.recipe,
             floor_frames=spans,
+            material=Material(reading=asked.reading, pairs=one.pairs, setting=settings[one.label]),
         )
         for one in opened
     ]

@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from fractions import Fraction
     from pathlib import Path
 
+    from vedit.evaluation.metric import Setting
     from vedit.evaluation.requirements import Outcome
     from vedit.media.contract.report import ContractReport
+    from vedit.options.source import SourceOptions
     from vedit.types import FrameRange, Shot
 
 FORMAT = 1
@@ -34,6 +36,17 @@ class Verdict:
     """One sentence, with the figures that it rests on."""
     figures: tuple[str, ...] = ()
     """Their names."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """What a report rests on, so that its frames can be looked at again; no part of the JSON."""
+
+    reading: SourceOptions
+    """How the source is read."""
+    pairs: Mapping[int, int]
+    """Frame of the source -> frame of the result."""
+    setting: Setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +83,8 @@ class Report:
     """Which frames each floor was measured on."""
     took: float = 0.0
     """Seconds that the measurement took."""
+    material: Material | None = None
+    """None where the report was not made by a measurement of this process."""
 
     @property
     def ok(self) -> bool:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.support.made_frames import Frames
+from tests.support.made_pictures import Frames
 from vedit.evaluation.definition import Score
 from vedit.evaluation.look_features import COUNT, look_features, to_side
 from vedit.evaluation.metrics.look import FRAMES, METRIC, Statistics, statistics
