@@ -64,7 +64,7 @@ bench-embedded: .venv/.installed-train ## measure the embedded model: 40 core-mi
 bench-controls: $(CORE) ## time flow and edges beside bare OpenCV: ARGS="--clip FILE"
 	$(BIN)/python examples/bench_controls/bench.py $(ARGS)
 
-bench-temporal: $(CORE) ## measure steadiness beside diffusers, hours: ARGS="--quick --out build/temporal" to see it run
+bench-temporal: $(CORE) ## steadiness beside diffusers: two core-hours, ARGS="--quick --out build/temporal" to see it run
 	$(BIN)/python examples/bench_temporal/bench.py $(ARGS)
 
 clean: ## remove what make and the tests wrote, .venv included

@@ -1,7 +1,7 @@
 """Measure steadiness: vedit as it ships, with each of its parts off, and diffusers frame by frame; write a page of it.
 
-    make bench-temporal                                        four clips, four looks, 24 frames, draft: hours
-    make bench-temporal ARGS="--quick --out build/temporal"    one clip, two looks, 8 small frames: to see that it runs
+    make bench-temporal                                        all of it, 24 frames at draft: two core-hours
+    make bench-temporal ARGS="--quick --out build/temporal"    one clip, two looks, 8 small frames: two core-minutes
     make bench-temporal ARGS="--clips head hands --looks woodcut --frames 12 --out build/temporal"
 
 It writes OUT/temporal.md and OUT/temporal/CLIP.jpg. Renders and reports are kept in the work folder, so that the same

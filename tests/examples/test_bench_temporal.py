@@ -86,7 +86,15 @@ def test_the_best_is_only_where_there_is_one(better: str, values: dict[str, floa
 
 
 def test_figures_are_found_by_their_names_whatever_metrics_there_are() -> None:
-    names = ("ssim_structure", "anchoring_screen", "warp_error_long", "flicker_luma", "colour_distance", "camera_path")
+    names = (
+        "outside_ssim",
+        "ssim_structure",
+        "anchoring_screen",
+        "warp_error_long",
+        "flicker_luma",
+        "contrast_drift",
+        "camera_path",
+    )
     found = table.rows_of([("pan", "night", {"label": "a", "figures": {name: figure(1, 1) for name in names}})])
     assert [row.name for row in found] == [
         "warp_error_long",
@@ -110,6 +118,9 @@ def test_the_page_says_what_is_missing() -> None:
     assert "Not measurable in all results, so the mean of those where it is: warp_error." in page
     assert "![pan](temporal/pan.jpg)" in page
     assert "- **diffusers, fresh**: the same, each frame from noise of its own." in page
+    nothing = table.rows_of(reports({"ships": {"pan": None, "head": None}}))
+    page = document.document(chosen, ["night"], {"dis": nothing}, {"ships": "vedit"}, run="2 frames.", sheets={})
+    assert "Not measurable in any result: warp_error." in page
 
 
 def test_the_sheet_shows_where_the_clip_changes(tmp_path: Path) -> None:

@@ -64,4 +64,7 @@ def _section(rows: Sequence[Row], labels: Mapping[str, str], flow: str, count: i
     few = [row.name for row in rows if any(0 < row.count(name) < count for name in labels)]
     if few:
         told += f"\n\nNot measurable in all results, so the mean of those where it is: {', '.join(few)}."
+    none = [row.name for row in rows if not any(row.count(name) for name in labels)]
+    if none:
+        told += f"\n\nNot measurable in any result: {', '.join(none)}."
     return f"{head}\n\n{markdown(rows, labels)}{told}" if rows else f"{head}{told}"

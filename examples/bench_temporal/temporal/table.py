@@ -10,12 +10,14 @@ from typing import Any, cast
 GROUPS = (
     ("warp error", ("warp",)),
     ("flicker", ("flicker",)),
-    ("anchoring", ("anchor", "scene", "screen")),
+    ("anchoring", ("anchor", "scene", "screen", "drawn")),
     ("contrast", ("contrast",)),
     ("motion", ("motion", "camera")),
     ("structure", ("structure", "edge", "ssim")),
 )
 """What is shown, in this order: figures whose name has one of the words in it."""
+_OTHERS = ("drift", "outside")
+"""Words of figures that are of another kind: a clip of a second hardly drifts, and no mask is used here."""
 SOURCE = "source"
 
 
@@ -59,6 +61,8 @@ class Row:
 
 def group_of(figure: str) -> str | None:
     """The first group that a figure's name belongs to; None where none wants it."""
+    if any(word in figure for word in _OTHERS):
+        return None
     return next((group for group, words in GROUPS if any(word in figure for word in words)), None)
 
 
