@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from vedit.edits.edit import Edit as Edit
     from vedit.edits.run import edit as edit
     from vedit.errors import VeditError as VeditError
+    from vedit.evaluation.report import Report as Report
+    from vedit.evaluation.run import compare as compare
+    from vedit.evaluation.run import evaluate as evaluate
     from vedit.masks.run import mask as mask
     from vedit.media.output import OutputOptions as OutputOptions
     from vedit.media.reading.read import probe as probe
@@ -43,15 +46,18 @@ _HOMES = {
     "OutputOptions": "vedit.media.output",
     "Preview": "vedit.session.shots",
     "RenderRequest": "vedit.options.request",
+    "Report": "vedit.evaluation.report",
     "RestyleOptions": "vedit.options.request",
     "Shot": "vedit.types",
     "VeditError": "vedit.errors",
     "Video": "vedit.session.video",
     "VideoMetadata": "vedit.types",
     "check_controls": "vedit.control_maps.run",
+    "compare": "vedit.evaluation.run",
     "controls": "vedit.control_maps.run",
     "detect_shots": "vedit.shots.detect",
     "edit": "vedit.edits.run",
+    "evaluate": "vedit.evaluation.run",
     "mask": "vedit.masks.run",
     "open_video": "vedit.session.video",
     "plan": "vedit.api",

@@ -66,6 +66,11 @@ def test_package_data_holds_the_embedded_model() -> None:
     assert present <= shipped, f"not in package-data: {sorted(str(p) for p in present - shipped)}"
 
 
+def test_package_data_holds_what_metrics_read() -> None:
+    assert (ROOT / "vedit" / "evaluation" / "look_statistics.json").is_file()
+    assert "look_statistics.json" in SETUPTOOLS["package-data"]["vedit.evaluation"]
+
+
 def test_weights_are_safetensors_only() -> None:
     pickles = [p for suffix in ("bin", "ckpt", "pt", "pth", "pkl") for p in (ROOT / "vedit").rglob(f"*.{suffix}")]
     assert not pickles

@@ -18,8 +18,8 @@ LAYERS = (
     *("progress", "media", "registry", "weights", "options", "display"),
     *("shots", "flow", "embedded", "store", "diffusion", "finishing"),
     *("models", "preprocessors", "masks", "control_maps", "pipelines"),
-    *("testing", "sample_clip", "doctor"),
-    *("render", "edits", "gallery", "session", "api"),
+    *("sample_clip", "doctor"),
+    *("render", "evaluation", "testing", "edits", "gallery", "session", "api"),
     *("nle", "nle_hosts", "cli", "__main__"),
 )
 RANK = {name: rank for rank, name in enumerate(LAYERS)}

@@ -39,3 +39,14 @@ def picture(t: int) -> npt.NDArray[np.uint8]:
     colours = (200, 90, 60) if t < CUT else (20, 60, 220)
     shift = 0 if t < CUT else 30
     return np.stack([np.clip(c / 2 + shift + 60 * wave, 0, 255) for c in colours], axis=2).astype(np.uint8)
+
+
+def lossless(path: Path, frames: list[npt.NDArray[np.uint8]], rate: Fraction = Fraction(24000, 1001)) -> Path:
+    """Frames (H, W, 3) as lossless video."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=rate)
+        stream.height, stream.width, stream.pix_fmt = frames[0].shape[0], frames[0].shape[1], "bgr0"
+        for frame in frames:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path

@@ -14,9 +14,11 @@ from pathlib import Path
 from vedit.checks.bounds import end_text
 from vedit.checks.setting import Setting, settings_of
 from vedit.edits.plan_schema import plan_schema
+from vedit.evaluation.chosen import load_metric
 from vedit.media.output import OutputOptions
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.options.table import HOLDERS
+from vedit.registry.metrics import metrics
 
 WIDTH = 120
 
@@ -150,11 +152,26 @@ def _between(text: str, before: str, behind: str, lines: list[str]) -> str:
     return "\n".join([head + before.removesuffix("\n"), *lines, behind]) + tail
 
 
+def figures_text(text: str) -> str:
+    """`docs/evaluate.md` with a row for each figure."""
+    rows = ["| figure | what it says | unit | better | of the source itself | exactly |", "|---|---|---|---|---|---|"]
+    for entry in metrics():
+        if entry.origin != "vedit":
+            continue
+        for one in load_metric(entry).figures:
+            ideal = "its own" if one.ideal is None else f"{one.ideal:g}"
+            paper = f" {one.paper}." if one.paper else ""
+            told = f"{one.variant.rstrip('.')}.{paper}".replace("|", "\\|")
+            rows.append(f"| `{one.name}` | {one.title} | {one.unit} | {one.better} | {ideal} | {told} |")
+    return _between(text, 'test_written.py" writes them anew -->\n', "<!-- /figures -->", rows)
+
+
 WRITTEN: dict[str, Callable[[str], str]] = {
     "vedit/edits/edit.py": edit_text,
     "vedit/api.py": api_text,
     "vedit/nle_hosts/settings.py": host_text,
     "vedit/plan.schema.json": schema_text,
+    "docs/evaluate.md": figures_text,
 }
 """File -> its text from the text that it has."""
 ROOT = Path(__file__).resolve().parents[2]

@@ -1,6 +1,6 @@
 """The `vedit` command: its subcommands, and the one place where an error becomes a line and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 interrupted, 143 terminated.
+Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 a requirement is not met, 130 interrupted, 143 terminated.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from vedit.cli.config import config_group
 from vedit.cli.console import complain, plain_messages, say, writes_events
 from vedit.cli.controls import controls_command
 from vedit.cli.doctor import doctor_command
+from vedit.cli.evaluate import compare_command, evaluate_command
 from vedit.cli.identity import identity_command
 from vedit.cli.inputs import WORDS
 from vedit.cli.inspect import probe_command
@@ -103,8 +104,8 @@ def main() -> None:
       vedit probe input.mp4 --json
       vedit sample -o sample.mp4
 
-    Results go to stdout, messages to stderr. Exit codes: 0 done, 1 failed, 2 bad input or usage, 130 interrupted,
-    143 terminated.
+    Results go to stdout, messages to stderr. Exit codes: 0 done, 1 failed, 2 bad input or usage,
+    3 a requirement is not met, 130 interrupted, 143 terminated.
     """
 
 
@@ -120,6 +121,8 @@ for _command in (
     mask_command,
     identity_command,
     verify_command,
+    evaluate_command,
+    compare_command,
     sample_command,
     timeline_command,
     models_group,

@@ -26,6 +26,7 @@ STAGES = {
     "preview": "rendering stills",
     "mask": "drawing mattes",
     "check": "measuring controls",
+    "measure": "measuring the result",
 }
 """What a user reads for the names of stages that programs read."""
 _UNCOUNTED = ("load", "preview")

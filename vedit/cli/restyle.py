@@ -35,6 +35,7 @@ def restyle_command(
     output: Path | Folder | None,
     side_by_side: Path | None,
     writing: OutputOptions,
+    evaluate: bool,
     instead: Instead,
     messages: Messages,
 ) -> None:
@@ -66,7 +67,9 @@ def restyle_command(
     checked on the written file. A render that was stopped goes on when the same command is run again; the first
     Ctrl-C finishes the current unit (about a second of film), the second stops at once.
     """
-    instead.check(sources, side_by_side)
+    instead.check(sources, side_by_side, evaluate=evaluate)
+    if evaluate and not writing.sidecar:
+        raise click.UsageError("--evaluate keeps its report in OUT.vedit.json, which --no-sidecar leaves out")
     said = {"as_json": messages.as_json, "quiet": messages.quiet}
 
     def run(source: Path, target: Path | None) -> object:
@@ -78,7 +81,7 @@ def restyle_command(
             return make_preview(request, **said)
         if instead.dry_run:
             return say_plan_of(request, side_by_side=side_by_side, **said)
-        return run_restyle(request, side_by_side=side_by_side, **said)
+        return run_restyle(request, side_by_side=side_by_side, evaluate=evaluate, **said)
 
     with folder_made(output):
         jobs = places(sources, output, look_name(look), track=job["track"], codec=writing.codec)

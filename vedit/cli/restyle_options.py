@@ -97,7 +97,7 @@ class Instead:
     seeds: int | None
     at: str | None
 
-    def check(self, sources: Sequence[Path], side_by_side: Path | None) -> None:
+    def check(self, sources: Sequence[Path], side_by_side: Path | None, *, evaluate: bool = False) -> None:
         """Refuse what does not go together.
 
         Raises:
@@ -109,6 +109,9 @@ class Instead:
         if self.seeds is not None and (self.dry_run or self.preview or side_by_side is not None):
             other = "--dry-run" if self.dry_run else "--preview" if self.preview else "--side-by-side"
             raise click.UsageError(f"--count and {other} exclude each other")
+        if evaluate and (self.dry_run or self.preview or self.seeds is not None):
+            other = "--dry-run" if self.dry_run else "--preview" if self.preview else "--count"
+            raise click.UsageError(f"--evaluate and {other} exclude each other: there is no result to measure")
         if self.at is not None and self.seeds is None:
             raise click.UsageError("--at names the frame of --count: add it, or leave --at out")
         if self.seeds is not None and len(sources) > 1:
@@ -126,15 +129,21 @@ _OPTIONS = (
     *options_of(RenderRequest, "output"),
     side_by_side_option,
     writing_options,
+    option(
+        "--evaluate",
+        is_flag=True,
+        help="Measure the result against INPUT and keep the report in OUT.vedit.json; see 'vedit evaluate'.",
+        stage="run",
+    ),
     gathered("instead", _INSTEAD, Instead),
     messages_options,
 )
 
 
 def restyle_options(command: Command) -> Command:
-    """Give a command's function all of them, gathered into seven arguments.
+    """Give a command's function all of them, gathered into eight arguments.
 
     Args:
-        command: takes `look`, `job`, `output`, `side_by_side`, `writing`, `instead` and `messages`.
+        command: takes `look`, `job`, `output`, `side_by_side`, `writing`, `evaluate`, `instead` and `messages`.
     """
     return decorated(command, _OPTIONS)

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from vedit.render.variations import Variation
 
 
-def run_restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:
-    """Render; returns what --json shows."""
+def run_restyle(
+    request: RenderRequest, *, side_by_side: Path | None, evaluate: bool, as_json: bool, quiet: bool
+) -> object:
+    """Render, and measure the result where that is asked for; returns what --json shows."""
     from vedit.render.run import restyle
 
     start = started()
@@ -36,7 +38,32 @@ def run_restyle(request: RenderRequest, *, side_by_side: Path | None, as_json: b
     if not as_json:
         show(result_line(result))
     beside = None if side_by_side is None else str(side_by_side)
-    return {**cast("dict[str, object]", jsonable(result)), "side_by_side": beside}
+    told = {**cast("dict[str, object]", jsonable(result)), "side_by_side": beside}
+    if evaluate:
+        told["evaluation"] = _evaluate(request, Path(result.output), as_json=as_json, quiet=quiet)
+    return told
+
+
+def _evaluate(request: RenderRequest, output: Path, *, as_json: bool, quiet: bool) -> object:
+    """Measure a result, keep the report beside it and show its verdicts; returns what --json shows."""
+    from vedit.evaluation.run import evaluate
+    from vedit.evaluation.text import verdict_lines
+
+    with progress(quiet=quiet) as told:
+        report = evaluate(
+            request.source,
+            output,
+            keep=True,
+            rate=request.rate,
+            track=request.track,
+            allow_huge=request.allow_huge,
+            interlaced=request.writing.interlaced,
+            on_progress=told,
+        )
+    if not as_json:
+        for line in verdict_lines(report):
+            show(line)
+    return report.as_dict()
 
 
 def say_plan_of(request: RenderRequest, *, side_by_side: Path | None, as_json: bool, quiet: bool) -> object:

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import html
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import cv2
-
-from vedit.geometry import resize
+from vedit.display.html_page import as_text, filled, image_address, script_hash, webps
 from vedit.models.looks import TITLES
 
 if TYPE_CHECKING:
@@ -26,8 +20,6 @@ PICTURE_BYTES = 54_000
 """Of a picture, in the mean: 60 of them and the page around them are below 5 MB, told as base64."""
 FEW_BYTES = 1_000_000
 """Of all pictures, which is never too much."""
-_LEVELS = ((640, 85), (640, 75), (640, 60), (560, 55), (480, 50), (400, 45), (320, 40), (240, 35), (160, 30))
-"""Pixels of the longer side, and WebP's quality: the first that is small enough is taken."""
 _HERE = Path(__file__).parent
 
 
@@ -58,45 +50,43 @@ def gallery_page(name: str, what: str, source: Image, pictures: Sequence[Shown])
         source: the frame as it is, (h, w, 3).
         pictures: the same frame under looks, of the same size; at least one.
     """
-    told, *others = _encoded([source, *(shown.picture for shown in pictures)])
+    images = [source, *(shown.picture for shown in pictures)]
+    told, *others = webps(images, max(FEW_BYTES, PICTURE_BYTES * len(images)))
     grouped: dict[str, list[str]] = {kind: [] for kind in TITLES}
     for shown, data in zip(pictures, others, strict=True):
         grouped.setdefault(shown.kind, []).append(_figure(shown, data, source.shape[:2]))
     script = (_HERE / "gallery.js").read_text("utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     values = {
-        "SCRIPT_HASH": f"sha256-{digest}",
-        "NAME": _text(name),
-        "WHAT": _text(what),
+        "SCRIPT_HASH": script_hash(script),
+        "NAME": as_text(name),
+        "WHAT": as_text(what),
         "CARD": "330" if source.shape[1] > source.shape[0] else "260",
         "WIDTH": str(source.shape[1]),
         "HEIGHT": str(source.shape[0]),
-        "SOURCE": _address(told),
+        "SOURCE": image_address(told),
         "QUALITY": _switch(pictures),
         "COUNT": f"{len(pictures)} look{'' if len(pictures) == 1 else 's'}",
         "GROUPS": "\n".join(_group(kind, figures) for kind, figures in grouped.items() if figures),
         "SCRIPT": script,
     }
-    return _filled((_HERE / "gallery.html").read_text("utf-8"), values).encode()
-
-
-def _filled(template: str, values: Mapping[str, str]) -> str:
-    """The template with its marks replaced, all at once: what is put in is not looked at again."""
-    return re.sub(r"\{\{(\w+)\}\}", lambda mark: values[mark[1]], template)
+    return filled((_HERE / "gallery.html").read_text("utf-8"), values).encode()
 
 
 def _group(kind: str, figures: Sequence[str]) -> str:
-    title = _text(TITLES.get(kind, kind.capitalize() or "Looks"))
+    title = as_text(TITLES.get(kind, kind.capitalize() or "Looks"))
     return f'<section>\n<h2>{title}</h2>\n<div class="grid">\n' + "\n".join(figures) + "\n</div>\n</section>"
 
 
 def _figure(shown: Shown, data: bytes, size: tuple[int, ...]) -> str:
-    name, words = _text(shown.name), _text(f"{shown.name} {shown.prompt} {TITLES.get(shown.kind, shown.kind)}".lower())
+    name, words = (
+        as_text(shown.name),
+        as_text(f"{shown.name} {shown.prompt} {TITLES.get(shown.kind, shown.kind)}".lower()),
+    )
     quality = f'<span class="quality">{_words(shown.quality)}</span>' if shown.quality else ""
-    remark = f"\n<p>Weak: {_text(shown.remark)}.</p>" if shown.remark else ""
+    remark = f"\n<p>Weak: {as_text(shown.remark)}.</p>" if shown.remark else ""
     return (
         f'<figure class="look" data-words="{words}">\n'
-        f'<div class="pair"><img src="{_address(data)}" alt="{name}" width="{size[1]}" height="{size[0]}">'
+        f'<div class="pair"><img src="{image_address(data)}" alt="{name}" width="{size[1]}" height="{size[0]}">'
         f'<div class="before"></div>'
         f'<input type="range" min="0" max="100" value="30" aria-label="{name}: how much of the source is shown">'
         "</div>\n"
@@ -109,7 +99,7 @@ def _figure(shown: Shown, data: bytes, size: tuple[int, ...]) -> str:
 
 def _words(line: str) -> str:
     """A line whose words are broken only where one is longer than the line."""
-    return " ".join(f"<b>{_text(word)}</b>" if word else "" for word in line.split(" "))
+    return " ".join(f"<b>{as_text(word)}</b>" if word else "" for word in line.split(" "))
 
 
 def _switch(pictures: Sequence[Shown]) -> str:
@@ -117,40 +107,4 @@ def _switch(pictures: Sequence[Shown]) -> str:
     said = next((shown.quality.strip() for shown in pictures if shown.quality), None)
     if said is None:
         return ""
-    return f'<label><input type="checkbox" id="as-shown" checked> Commands with <code>{_text(said)}</code></label>'
-
-
-def _text(text: str) -> str:
-    # A name of a file need not be Unicode, a page must be.
-    return html.escape(text.encode("utf-8", "replace").decode())
-
-
-def _address(data: bytes) -> str:
-    return f"data:image/webp;base64,{base64.b64encode(data).decode()}"
-
-
-def _encoded(pictures: Sequence[Image]) -> list[bytes]:
-    """Pictures as WebP, at the first size and quality at which they are small enough together."""
-    most = max(FEW_BYTES, PICTURE_BYTES * len(pictures))
-    found: list[bytes] = []
-    for side, quality in _LEVELS:
-        found, held = [], 0
-        for picture in pictures:
-            found.append(_webp(picture, side, quality))
-            held += len(found[-1])
-            if held > most:
-                break
-        if held <= most:
-            break
-    return [*found, *(_webp(picture, *_LEVELS[-1]) for picture in pictures[len(found) :])]
-
-
-def _webp(picture: Image, side: int, quality: int) -> bytes:
-    height, width = picture.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    size = (max(1, round(height * scale)), max(1, round(width * scale)))
-    small = resize(picture.astype("float32"), size)
-    _, data = cv2.imencode(
-        ".webp", small[..., ::-1].round().clip(0, 255).astype("uint8"), [cv2.IMWRITE_WEBP_QUALITY, quality]
-    )
-    return data.tobytes()
+    return f'<label><input type="checkbox" id="as-shown" checked> Commands with <code>{as_text(said)}</code></label>'

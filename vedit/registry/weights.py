@@ -127,6 +127,33 @@ WEIGHTS = (
         commercial=True,
         summary="subjects: OWLv2 Base, finds what is named in words",
     ),
+    WeightsInfo(
+        name="dino-vitb8",
+        repo="facebook/dino-vitb8",
+        revision=None,
+        size_bytes=343_000_000,
+        licence="Apache-2.0",
+        commercial=True,
+        summary="the metric dino: DINO ViT-B/8, how alike the structure of two pictures is",
+    ),
+    WeightsInfo(
+        name="clip-vit-large-patch14",
+        repo="openai/clip-vit-large-patch14",
+        revision=None,
+        size_bytes=1_710_000_000,
+        licence="MIT, as its code; the card asks for research use",
+        commercial=False,
+        summary="the metric clip: CLIP ViT-L/14, how well pictures go with a text and with each other",
+    ),
+    WeightsInfo(
+        name="pickscore-v1",
+        repo="yuvalkirstain/PickScore_v1",
+        revision=None,
+        size_bytes=3_940_000_000,
+        licence="not stated beside the weights; its code is MIT",
+        commercial=False,
+        summary="the metric pickscore: CLIP ViT-H/14 taught which pictures people prefer for a prompt",
+    ),
     *(
         WeightsInfo(
             name=name,

@@ -113,12 +113,13 @@ def load_from(name: str, load: Callable[[Path], T]) -> T:
         ) from error
 
 
-def load_pretrained(name: str, loader: Any) -> Any:
+def load_pretrained(name: str, loader: Any, **told: Any) -> Any:
     """A transformers model in evaluation mode on the CPU, in float32, every weight of it from the files.
 
     Args:
         name: of the weights.
         loader: a model class of transformers, or its name, by which a failing import becomes one line too.
+        told: what else its `from_pretrained` is told.
 
     Raises:
         ModelError: see `load_from`; also where the files lack some of the model's weights, which transformers would
@@ -140,6 +141,7 @@ def load_pretrained(name: str, loader: Any) -> Any:
                 trust_remote_code=False,
                 dtype="float32",
                 output_loading_info=True,
+                **told,
             )
         finally:
             if bars:
@@ -285,11 +287,15 @@ def _size(path: Path) -> int | None:
 
 
 def _users(name: str) -> str:
-    """The preprocessors that load the weights, as the subject of a sentence."""
+    """The preprocessors or metrics that load the weights, as the subject of a sentence."""
+    from vedit.registry.metrics import metrics
     from vedit.registry.preprocessors import listed
 
-    kinds = [repr(entry.name) for entry in listed() if name in entry.needs.weights]
-    return f"the control {' or '.join(kinds)}" if kinds else ""
+    for what, entries in (("control", listed()), ("metric", metrics())):
+        kinds = [repr(entry.name) for entry in entries if name in entry.needs.weights]
+        if kinds:
+            return f"the {what} {' or '.join(kinds)}"
+    return ""
 
 
 def first_line(error: BaseException) -> str:

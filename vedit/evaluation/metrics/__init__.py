@@ -1,0 +1,1 @@
+"""The metrics, one file each; `vedit.registry.metrics` lists them."""

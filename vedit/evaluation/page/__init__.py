@@ -1,0 +1,1 @@
+"""The page of a report: verdicts, pictures, plots and figures in one file that needs no other."""

@@ -1,0 +1,98 @@
+"""A metric on frames that are made up, so that its values can be held against those derived by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from vedit.evaluation.definition import Score
+from vedit.evaluation.measure import Seen, itself, run_all
+from vedit.evaluation.metric import Frame, Metric, Setting
+from vedit.evaluation.motion import Estimator, estimator
+from vedit.evaluation.picture import Picture
+from vedit.ranges import full_scale
+from vedit.types import FrameRange, Shot
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Frames = npt.NDArray[np.float32]
+
+
+def scores_of(
+    metric: Metric,
+    source: Frames,
+    result: Frames | None = None,
+    *,
+    mask: Frames | None = None,
+    cuts: Sequence[int] = (),
+    flow: Estimator = "dis",
+    bit_depth: int = 8,
+    exact: bool = True,
+    joins: tuple[int, ...] = (),
+    cell: float | None = None,
+    prompts: tuple[str, ...] = (),
+    model: str | None = None,
+) -> dict[str, Score]:
+    """Figure -> score.
+
+    Args:
+        metric: the metric.
+        source: float (T, H, W, 3) in [0, 1], measured at this size.
+        result: the same; None is the source itself.
+        mask: (H, W) or (T, H, W) in [0, 1], 1 where the picture may change.
+        cuts: frames at which a further shot begins.
+        flow: the estimator.
+        bit_depth: of the frames as "decoded".
+        exact: pictures are these floats; else they are rounded to the depth, as decoded ones are.
+        joins: see `Setting.joins`.
+        cell: see `Setting.cell`.
+        prompts: see `Setting.prompts`.
+        model: see `Setting.model`.
+    """
+    edges = [0, *cuts, len(source)]
+    shots = tuple(
+        Shot(number=number, frames=FrameRange(start=start, stop=stop))
+        for number, (start, stop) in enumerate(pairwise(edges), 1)
+    )
+    size = (source.shape[1], source.shape[2])
+    masks = None if mask is None else np.broadcast_to(np.asarray(mask, np.float32), source.shape[:3])
+    setting = Setting(
+        size=size,
+        full_size=size,
+        rate=25.0,
+        shots=shots,
+        joins=joins,
+        cell=cell,
+        prompts=prompts,
+        model=model,
+        masked=mask is not None,
+    )
+
+    def shown(frame: Frames) -> tuple[Frame, Picture]:
+        full = _decoded(frame, bit_depth)
+        top = np.float32(full_scale(bit_depth))
+        return full, Picture(frame if exact else full.pixels.transpose(1, 2, 0).astype(np.float32) / top)
+
+    def frames() -> Iterator[Seen]:
+        for shot in shots:
+            for number in range(shot.frames.start, shot.frames.stop):
+                full, picture = shown(np.asarray(source[number], np.float32))
+                plane = None if masks is None else np.ascontiguousarray(masks[number])
+                yield Seen(number=number, shot=shot, full=full, picture=picture, mask=plane, full_mask=plane)
+
+    def of_result(seen: Seen) -> tuple[Frame, Picture]:
+        assert result is not None
+        return shown(np.asarray(result[seen.number], np.float32))
+
+    results = itself if result is None else of_result
+    return run_all({"it": metric}, {"result": setting}, frames(), {"result": results}, estimator(flow))["result"]["it"]
+
+
+def _decoded(frame: Frames, bit_depth: int) -> Frame:
+    codes = np.ascontiguousarray(np.rint(np.clip(frame, 0, 1) * full_scale(bit_depth)).transpose(2, 0, 1))
+    pixels = codes.astype(np.uint8) if bit_depth == 8 else codes.astype(np.uint16)
+    return Frame(pixels=pixels, bit_depth=bit_depth)
