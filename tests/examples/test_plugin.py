@@ -75,6 +75,7 @@ def test_its_parts_keep_the_contracts(installed: Installed) -> None:
         "from vedit.testing.contracts import check_attention, check_pipeline, check_upscaler;"
         "check_pipeline('image-to-image'); check_attention('first-frame'); check_upscaler('bicubic')",
     )
+    installed.run("-c", "from vedit.testing.contracts import check_metric; check_metric('warmth')")
 
 
 def test_its_detector_finds_shots(installed: Installed, clip: Path) -> None:
@@ -107,6 +108,15 @@ def test_its_family_keeps_the_contract_and_renders(installed: Installed, clip: P
     assert told["contract"]["ok"]
     recipe = json.loads(out.with_name("video.mp4.vedit.json").read_text("utf-8"))["recipe"]
     assert (recipe["steps"], list(recipe["model_sha256"])) == (2, ["model"])
+
+
+def test_its_metric_measures_and_is_required(installed: Installed, clip: Path) -> None:
+    words = ("evaluate", str(clip), str(clip), "--quick", "--metric", "warmth")
+    told = json.loads(installed.run("-m", "vedit", *words, "--require", "warmth<1", "--json"))
+    assert (told["figures"]["warmth"]["value"], told["figures"]["warmth"]["metric"]) == (0, "warmth")
+    assert told["required"] == [{"requirement": "warmth<1", "met": True, "found": "0.000 levels"}]
+    listed = installed.run("-m", "vedit", "evaluate", "--list")
+    assert "warmth         ready  (from vedit-example)" in listed
 
 
 PLUGGED = {"pipeline": "image-to-image", "attention": "first-frame", "upscale": "bicubic"}

@@ -4,7 +4,7 @@
 
     def test_mine():
         check_preprocessor("my-lines")       # by its name: it is found by its entry point, as vedit finds it
-        check_pipeline("my-pipeline")        # the same of check_attention, check_upscaler and check_shot_detector
+        check_pipeline("my-pipeline")        # the same of check_attention, check_upscaler, check_metric ...
         check_family("a/folder")             # a model of the family
 
 Each raises AssertionError with what was broken.
@@ -25,6 +25,7 @@ from vedit.protocols import Preprocessor, ShotDetector, VideoCodec
 from vedit.registry.preprocessors import described, load_preprocessor
 from vedit.shots.detect import make_detector
 from vedit.testing.fakes import FakeReader, moving_frames
+from vedit.testing.metrics import check_metric as check_metric
 from vedit.testing.sampling_contracts import check_attention as check_attention
 from vedit.testing.sampling_contracts import check_pipeline as check_pipeline
 from vedit.testing.surroundings import shifted, world

@@ -4,22 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vedit.evaluation.definition import Score
+from vedit.evaluation.chosen import load_metric
+from vedit.evaluation.definition import Definition, Score
 from vedit.evaluation.measure import Seen, itself, run_all
 from vedit.evaluation.metric import Frame, Metric, Setting
 from vedit.evaluation.motion import Estimator, estimator
 from vedit.evaluation.picture import Picture
 from vedit.ranges import full_scale
+from vedit.registry.metrics import metrics
+from vedit.testing.surroundings import shifted, world
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Frames = npt.NDArray[np.float32]
+
+MEANT = 40
+"""Letters that an exact definition has at least."""
+EXACT = 1e-6
+"""By which a figure may miss its ideal."""
 
 
 def scores_of(
@@ -90,6 +98,48 @@ def scores_of(
 
     results = itself if result is None else of_result
     return run_all({"it": metric}, {"result": setting}, frames(), {"result": results}, estimator(flow))["result"]["it"]
+
+
+def check_metric(name: str) -> None:
+    """A metric defines its figures in full, gives every one of them as a number or says why not, gives the ideal for a
+    source against itself, the same whenever it is asked, and leaves its frames and the world as they were.
+
+    Args:
+        name: of the metric, as it is listed.
+
+    Raises:
+        AssertionError: it does not.
+        InputError: there is none of that name, or it cannot be loaded.
+    """
+    metric = load_metric(metrics()[name])
+    for figure in metric.figures:
+        assert figure.name.isidentifier() and figure.name.islower(), f"{figure.name!r} is no name in snake case"
+        assert figure.title and len(figure.variant) > MEANT, f"{figure.name} is not defined in full"
+        assert "\n" not in figure.variant + figure.title, f"the definition of {figure.name} is one line"
+    moving = np.stack([frame.permute(1, 2, 0).numpy() for frame in shifted((96, 128), 11)])
+    before, state = moving.copy(), world()
+    for figure, score in _scores(metric, moving):
+        if figure.ideal is not None and score.value is not None:
+            assert abs(score.value - figure.ideal) < EXACT, f"{figure.name} of a source against itself: {score.value}"
+    changed = 1 - moving
+    told, again = ([score for _, score in _scores(metric, moving, changed)] for _ in range(2))
+    assert told == again, "a measurement depends on the one before"
+    for clip in (moving[:1], moving[:, :37, :53], np.zeros_like(moving[:3])):  # one frame, an odd size, all black
+        _scores(metric, clip, 1 - clip)
+        _scores(metric, clip, 1 - clip, cuts=(1,) if len(clip) > 1 else (), mask=np.zeros(clip.shape[1:3], np.float32))
+    after = world()
+    assert np.array_equal(before, moving), "the frames were changed"
+    assert [key for key in state if state[key] != after[key]] == [], "it changed the world around it"
+
+
+def _scores(
+    metric: Metric, source: Frames, result: Frames | None = None, **more: Any
+) -> list[tuple[Definition, Score]]:
+    found = scores_of(metric, source, result, **more)
+    assert found.keys() == {one.name for one in metric.figures}, f"it gives {sorted(found)}"
+    for score in found.values():
+        assert score.value is not None or score.why, f"{score.name} has no value, and does not say why"
+    return [(one, found[one.name]) for one in metric.figures]
 
 
 def _decoded(frame: Frames, bit_depth: int) -> Frame:

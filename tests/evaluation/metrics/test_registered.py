@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from tests.support.made_frames import pan
+import vedit
+from tests.support.clips import two_shots
+from tests.support.toy_metrics import only
+from vedit.evaluation.listing import list_metrics
 from vedit.evaluation.metric import Metric
 from vedit.registry.entry import Entry
 from vedit.registry.metrics import metrics
-from vedit.testing.metrics import scores_of
+from vedit.testing.contracts import check_metric
 
 BUILT_IN = [entry for entry in metrics() if entry.origin == "vedit"]
 
@@ -20,28 +25,37 @@ def test_no_figure_is_given_by_two_metrics() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("entry", BUILT_IN, ids=lambda entry: entry.name)
-def test_a_figure_is_defined_in_full(entry: Entry) -> None:
-    for figure in _metric(entry).figures:
-        assert figure.name.isidentifier()
-        assert figure.name.islower()
-        assert figure.title
-        assert len(figure.variant) > 40
-        assert "\n" not in figure.variant + figure.title
-
-
 @pytest.mark.parametrize(
     "entry", [entry for entry in BUILT_IN if not entry.needs.weights], ids=lambda entry: entry.name
 )
-def test_a_source_against_itself_gives_the_ideal(entry: Entry) -> None:
-    metric = _metric(entry)
-    scores = scores_of(metric, pan(10, step=3))
-    assert scores.keys() == {figure.name for figure in metric.figures}
-    for figure in metric.figures:
-        score = scores[figure.name]
-        assert score.value is not None or score.why
-        if figure.ideal is not None and score.value is not None:
-            assert score.value == pytest.approx(figure.ideal, abs=1e-6)
+def test_it_keeps_the_contract(entry: Entry) -> None:
+    check_metric(entry.name)
+
+
+@dataclass(frozen=True)
+class FakePoint:
+    """An entry point as importlib.metadata has it."""
+
+    name: str
+    value: str
+    dist: None = None
+
+
+def test_each_works_as_a_plug_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """By an entry point alone, from the command line's function on: measured, and required."""
+    points = [FakePoint(name=f"my-{one.name}", value=one.target) for one in BUILT_IN if not one.needs.weights]
+    monkeypatch.setattr("vedit.registry.entry.entry_points", lambda group: points if group == "vedit.metrics" else [])
+    clip = two_shots(tmp_path / "in.mov")
+    with only():
+        listed = list_metrics()
+        assert [one.name for one in listed] == [point.name for point in points] and all(one.usable for one in listed)
+        main = [one.figures[0].name for one in listed]
+        report = vedit.evaluate(clip, clip, require=[f"{name}>=-1e9" for name in main])
+    assert set(main) <= set(report.figures)
+    for outcome, name in zip(report.required, main, strict=True):
+        figure = report.figures[name]
+        assert outcome.met is (figure.value is not None), outcome
+        assert figure.value is not None or figure.why
 
 
 def _metric(entry: Entry) -> Metric:
