@@ -44,7 +44,11 @@ class FakePoint:
 def test_each_works_as_a_plug_in(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """By an entry point alone, from the command line's function on: measured, and required."""
     points = [FakePoint(name=f"my-{one.name}", value=one.target) for one in BUILT_IN if not one.needs.weights]
-    monkeypatch.setattr("vedit.registry.entry.entry_points", lambda group: points if group == "vedit.metrics" else [])
+
+    def entry_points(*, group: str) -> list[FakePoint]:
+        return points if group == "vedit.metrics" else []
+
+    monkeypatch.setattr("vedit.registry.entry.entry_points", entry_points)
     clip = two_shots(tmp_path / "in.mov")
     with only():
         listed = list_metrics()
