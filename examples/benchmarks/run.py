@@ -157,7 +157,7 @@ def report(
         written += layout.table([(item, one.figures) for item, one in done], out / OWN / "tables")
     own = own_table([(item.name, one.own) for item, one in done], out / OWN / "tables" / "vedit_figures.csv")
     lines = [f"written: {path}" for path in written]
-    lines += told_of_needs(layout, here)
+    lines += told_of_needs(layout, here, {name for _, one in done for name in one.own})
     lines += own
     return [*lines, f"scored by: {layout.scorer.format(out=out, folder=folder)}"]
 

@@ -27,7 +27,8 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "benchmarks"
 if str(EXAMPLE) not in sys.path:
     sys.path.insert(0, str(EXAMPLE))
 
-from published import clip_scores, item, measuring, placing, prompt_files, rendering  # noqa: E402
+from published import clip_scores, item, measuring, placing, prompt_files, rendering, words  # noqa: E402
+from published import five as five_layout  # noqa: E402
 
 QUICK = ("--quality", "draft", "--device", "cpu", "--measure", "none")
 Run = Callable[..., int]
@@ -161,7 +162,8 @@ def test_five(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> N
         100 * float(table[0]["vedit|ssim_unedit_part"]), abs=1e-3
     )
     told = capsys.readouterr().out
-    assert "not measured: five_acc: needs Qwen2.5-VL-7B-Instruct (16 GB), not on this machine" in told
+    assert "five_acc: needs Qwen2.5-VL-7B-Instruct (16 GB), by which the scorer alone measures" in told
+    assert "needs CLIP ViT-L/14 (1.7 GB), which is not on this machine" in told
     assert "vedit's own figures: none was measured" in told
 
 
@@ -370,6 +372,19 @@ def test_clip_scores_of_weights_that_are_here(tmp_path: Path, run: Run) -> None:
     assert table["all"]["count"] == "2"
     assert -100 <= float(table["all"]["clip_score_frame"]) <= 100
     assert table["all"]["pick_score"] == ""
+
+
+def test_what_is_vedits_own_is_called_so(tmp_path: Path) -> None:
+    layout = five_layout.Five()
+    lines = words.told_of_needs(layout, {"psnr_unedit_part"}, {"motion_error", "edge_correlation"})
+    assert lines[0] == "measured here, in FiVE-Bench's form: psnr_unedit_part"
+    (line,) = [line for line in lines if "CoTracker3" in line]
+    assert line.endswith("(0.1 GB), by which the scorer alone measures; instead there is vedit:motion_error")
+    figure = {"value": 2.0, "source": 1.0, "unit": "px", "why": ""}
+    nothing = {"value": None, "source": None, "unit": "px", "why": "nothing moves"}
+    told = words.own_table([("a", {"motion_error": figure}), ("b", {"motion_error": nothing})], tmp_path / "own.csv")
+    assert "  vedit:motion_error 2 (1)" in told
+    assert [row["vedit:motion_error"] for row in rows(tmp_path / "own.csv")] == ["2", ""]
 
 
 def write_tiny_clip(folder: Path) -> None:

@@ -19,24 +19,22 @@ if TYPE_CHECKING:
     Plane = npt.NDArray[np.float32]
 
 _AT_ONCE = 8
+_WORDS = "*token*.json"
 
 
-def on_this_machine(repo: str, weights: Path | None = None) -> Path | None:
-    """The folder of a repository's weights: OWNER/NAME or NAME below a folder of the user's, else in the hub's cache.
+def on_this_machine(repo: str, weights: Path | None = None, *, pattern: str = "*.safetensors") -> Path | None:
+    """The folder of a repository: OWNER/NAME or NAME below a folder of the user's, else in the hub's cache.
 
     Args:
         repo: owner/name.
         weights: a folder of weights; None looks in the cache alone.
+        pattern: of files that have to be in it.
     """
     places = [] if weights is None else [weights / repo, weights / repo.rpartition("/")[2]]
     snapshots = snapshots_of(repo)
     if snapshots.is_dir():
         places += sorted(snapshots.iterdir())
-    return next((place for place in places if any(place.glob("*.safetensors")) and _has_words(place)), None)
-
-
-def _has_words(folder: Path) -> bool:
-    return (folder / "config.json").is_file() and any(folder.glob("*token*.json"))
+    return next((place for place in places if any(place.glob(pattern))), None)
 
 
 def load_scores(layout: Layout, weights: Path | None, device: str) -> dict[str, ClipScores]:
@@ -44,30 +42,36 @@ def load_scores(layout: Layout, weights: Path | None, device: str) -> dict[str, 
     found: dict[str, ClipScores] = {}
     for need in layout.needs:
         folder = on_this_machine(need.repo, weights) if need.repo else None
-        if folder is not None:
-            found[need.repo] = ClipScores(folder, device)
+        words = on_this_machine(need.processor or need.repo, weights, pattern=_WORDS)
+        if folder is not None and words is not None:
+            found[need.repo] = ClipScores(folder, device, processor=words)
     return found
 
 
 class ClipScores:
     """A CLIP model and its processor; safetensors only, in float32.
 
+    Args:
+        folder: of the model.
+        device: where it runs.
+        processor: the folder with its tokenizer; None is the model's.
+
     Raises:
         ModelError: the folder holds no CLIP model that can be loaded.
     """
 
-    def __init__(self, folder: Path, device: str = "cpu") -> None:
+    def __init__(self, folder: Path, device: str = "cpu", *, processor: Path | None = None) -> None:
         from transformers import AutoProcessor, CLIPModel
 
         try:
             model = CLIPModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
-            processor: Any = AutoProcessor.from_pretrained(folder, local_files_only=True)
+            prepare: Any = AutoProcessor.from_pretrained(processor or folder, local_files_only=True)
         except Exception as error:  # transformers has errors of its own for every kind of bad file
             told = str(error).strip().partition("\n")[0]
             raise ModelError(f"{folder} cannot be loaded as CLIP: {told}", remedy="fetch the weights anew") from error
         self._device = device
         self._model: Any = model.eval().to(device)  # pyright: ignore[reportArgumentType]
-        self._processor = processor
+        self._processor = prepare
 
     def text(self, frames: Sequence[Plane], prompt: str) -> list[float]:
         """For each frame the cosine with the prompt times the model's scale, which is 100 in CLIP and PickScore."""

@@ -22,6 +22,7 @@ from vedit.errors import InputError
 
 STRIDE = 8
 CLIP = "openai/clip-vit-large-patch14"
+STRUCTURE = ("structure_distance", "structure_ssim", "edge_correlation")
 _PROMPTS = "edit_prompt"
 _FORM = Pictures(suffix=".jpg", first=1)
 _SCALES = {
@@ -53,10 +54,10 @@ class Five:
         "niqe_target_image": "",
         "motion_fidelity_score": "",
         "motion_fidelity_score_edit_part": "",
-        "five_acc": "",
+        **dict.fromkeys((f"five_acc{end}" for end in ("_yes_no", "_multi_choice", "_union", "_inter", "")), ""),
     }
     needs: Sequence[Need] = (
-        Need(name="DINO ViT-B/8 (torch hub)", size="0.3 GB", figures=("structure_distance",)),
+        Need(name="DINO ViT-B/8 (torch hub)", size="0.3 GB", figures=("structure_distance",), beside=STRUCTURE),
         Need(
             name="CLIP ViT-L/14",
             size="1.7 GB",
@@ -66,15 +67,21 @@ class Five:
                 "clip_similarity_target_image_edit_part",
             ),
             repo=CLIP,
+            beside=("clip_text",),
         ),
-        Need(name="LPIPS, SqueezeNet", size="5 MB", figures=("lpips_unedit_part",)),
+        Need(name="LPIPS, SqueezeNet", size="5 MB", figures=("lpips_unedit_part",), beside=("outside_ssim",)),
         Need(name="pyiqa (NIQE)", size="", figures=("niqe_target_image",)),
         Need(
             name="CoTracker3 scaled_offline.pth",
             size="0.1 GB",
             figures=("motion_fidelity_score", "motion_fidelity_score_edit_part"),
+            beside=("motion_error",),
         ),
-        Need(name="Qwen2.5-VL-7B-Instruct", size="16 GB", figures=("five_acc",)),
+        Need(
+            name="Qwen2.5-VL-7B-Instruct",
+            size="16 GB",
+            figures=tuple(f"five_acc{end}" for end in ("_yes_no", "_multi_choice", "_union", "_inter", "")),
+        ),
     )
     method = "vedit"
     """The scorer's tables call it so."""

@@ -78,6 +78,10 @@ class Need:
     """Of the scorer's table that need it."""
     repo: str = ""
     """On the hub, where this program can use it: then the figures are measured here as soon as it is there."""
+    processor: str = ""
+    """The repository with the tokenizer, where `repo` comes without one."""
+    beside: tuple[str, ...] = ()
+    """Figures of `vedit evaluate` that ask nearly the same; none of them is the benchmark's."""
 
 
 class Layout(Protocol):

@@ -52,14 +52,20 @@ class IVEBench:
             size="2 GB",
             figures=("overall_semantic_consistency", "phrase_semantic_consistency", "semantic_fidelity"),
         ),
-        Need(name="CoTracker3 baseline_offline.pth", size="0.1 GB", figures=("motion_fidelity",)),
+        Need(
+            name="CoTracker3 baseline_offline.pth",
+            size="0.1 GB",
+            figures=("motion_fidelity",),
+            beside=("motion_error",),
+        ),
         Need(name="GroundingDINO SwinB", size="0.9 GB", figures=("quantity_accuracy",)),
         Need(name="Koala-36M Training Suitability Assessment", size="", figures=("vtss",)),
-        Need(name="AMT-G", size="0.1 GB", figures=("motion_smoothness",)),
+        Need(name="AMT-G", size="0.1 GB", figures=("motion_smoothness",), beside=("warp_error", "flicker_detail")),
         Need(
             name="DINO and CLIP as VBench loads them",
             size="0.7 GB",
             figures=("subject_consistency", "background_consistency"),
+            beside=("clip_consecutive", "colour_drift"),
         ),
     )
 

@@ -48,7 +48,13 @@ class TGVE:
     }
     needs: Sequence[Need] = (
         Need(name="CLIP ViT-L/14", size="1.7 GB", figures=("clip_score_frame", "clip_score_text"), repo=CLIP),
-        Need(name="PickScore v1 (CLIP ViT-H/14)", size="3.9 GB", figures=("pick_score",), repo=PICK),
+        Need(
+            name="PickScore v1 (CLIP ViT-H/14)",
+            size="3.9 GB",
+            figures=("pick_score",),
+            repo=PICK,
+            processor=PICK_PROCESSOR,
+        ),
     )
 
     def items(self, folder: Path) -> Iterator[Item]:

@@ -35,6 +35,7 @@ class VEFXBench:
             name="VEFX-Reward-4B (or 32B, 65 GB of GPU memory)",
             size="9 GB, 10 GB of GPU memory",
             figures=("IF", "RQ", "EE", "Overall"),
+            beside=("edge_correlation", "flicker_detail"),
         ),
     )
 

@@ -14,8 +14,14 @@ OWN_PREFIX = "vedit:"
 """Before every figure of vedit's: none is to be taken for a benchmark's."""
 
 
-def told_of_needs(layout: Layout, here: Collection[str]) -> list[str]:
-    """Lines: the figures of the scorer that were measured here, and what each of the others waits for."""
+def told_of_needs(layout: Layout, here: Collection[str], own: Collection[str]) -> list[str]:
+    """Lines: the figures of the scorer that were measured here, and what each of the others waits for.
+
+    Args:
+        layout: of the benchmark.
+        here: its figures that were measured.
+        own: those of vedit that were, of which some ask nearly the same as what is missing.
+    """
     lines: list[str] = []
     measured = [name for name in layout.figures if name in here]
     if measured:
@@ -24,7 +30,10 @@ def told_of_needs(layout: Layout, here: Collection[str]) -> list[str]:
         missing = [name for name in need.figures if name not in here]
         if missing:
             size = f" ({need.size})" if need.size else ""
-            lines.append(f"not measured: {', '.join(missing)}: needs {need.name}{size}, not on this machine")
+            why = "which is not on this machine" if need.repo else "by which the scorer alone measures"
+            line = f"not measured: {', '.join(missing)}: needs {need.name}{size}, {why}"
+            near = [f"{OWN_PREFIX}{name}" for name in need.beside if name in own]
+            lines.append(f"{line}; instead there is {', '.join(near)}" if near else line)
     return lines
 
 
