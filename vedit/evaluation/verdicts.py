@@ -41,7 +41,7 @@ class Found:
         return None if figure is None else figure.own
 
     def why(self, name: str) -> str:
-        """Why there is no value; empty where there is one."""
+        """Why there is no value, or what else there is to say of it."""
         figure = self.figures.get(name)
         return "" if figure is None else figure.why
 
@@ -206,6 +206,19 @@ def _change(found: Found) -> Verdict | None:
     )
 
 
+def _prompt(found: Found) -> Verdict | None:
+    """Of the embedded model, whose looks are known: never worse than fair, since a look can be fine and untypical."""
+    rank = found.value("look_rank")
+    if rank is None:
+        return None
+    told = found.why("look_rank")
+    if rank <= 3:
+        text = f"The result wears the look that was asked for (place {rank:.0f} {told})."
+        return Verdict(subject="prompt", level="good", text=text, figures=("look_rank", "look_distance"))
+    text = f"The result is not typical of the look that was asked for (place {rank:.0f} {told})."
+    return Verdict(subject="prompt", level="fair", text=text, figures=("look_rank", "look_distance"))
+
+
 def _grid(found: Found) -> Verdict | None:
     value = found.value("lattice")
     if value is None:
@@ -263,6 +276,7 @@ _JUDGES: tuple[Judge, ...] = (
     _structure,
     _outside,
     _change,
+    _prompt,
     _grid,
     _drift,
 )
