@@ -5,140 +5,32 @@
 
 from __future__ import annotations
 
-import csv
-import importlib.util
 import json
-import sys
 from collections.abc import Callable, Generator
 from itertools import pairwise
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.support.benchmarks import Run, five, frames, ivebench, picture, rows, run_script, tgve, vefx
 from tests.support.loaded import small_renders
 from vedit.errors import InputError
-from vedit.testing.fakes import moving_frames
 
-EXAMPLE = Path(__file__).parents[2] / "examples" / "benchmarks"
-if str(EXAMPLE) not in sys.path:
-    sys.path.insert(0, str(EXAMPLE))
-
-from published import clip_scores, item, measuring, placing, prompt_files, rendering, words  # noqa: E402
-from published import five as five_layout  # noqa: E402
-
-QUICK = ("--quality", "draft", "--device", "cpu", "--measure", "none")
-Run = Callable[..., int]
-
-
-@pytest.fixture(scope="module")
-def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmarks_run", EXAMPLE / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+from published import item, placing, prompt_files, rendering  # isort: skip
 
 
 @pytest.fixture
-def run(script: ModuleType) -> Generator[Run]:
+def run() -> Generator[Run]:
     """The script with the tiny model, by its words."""
-
-    def called(layout: str, folder: Path, out: Path, *more: str) -> int:
-        return script.main([layout, str(folder), str(out), *QUICK, *more])
-
     with small_renders():
-        yield called
-
-
-def frames(folder: Path, *, first: int, count: int = 3, suffix: str = ".jpg", grey: bool = False) -> Path:
-    """Numbered pictures of 64x64; grey: a mask whose left half is white."""
-    folder.mkdir(parents=True)
-    half = np.zeros((64, 64), np.uint8)
-    half[:, :32] = 255
-    for number, frame in enumerate(moving_frames(count, 64, 64)):
-        shown = Image.fromarray(half if grey else np.ascontiguousarray(frame.transpose(1, 2, 0)))
-        shown.save(folder / f"{first + number:05d}{suffix}", quality=95)
-    return folder
-
-
-def film(path: Path, tmp_path: Path) -> Path:
-    from vedit.media.contract.identity import identity
-
-    path.parent.mkdir(parents=True, exist_ok=True)
-    identity(frames(tmp_path / f"of {path.stem}", first=0, suffix=".png"), path)
-    return path
-
-
-def five(folder: Path, **changes: Any) -> Path:
-    frames(folder / "images" / "0001_bus", first=1)
-    frames(folder / "bmasks" / "0001_bus", first=1, grey=True)
-    entry = {
-        "video_name": "0001_bus",
-        "editing_type_id": 3,
-        "source_prompt": "a [red] bus on a road",
-        "target_prompt": "a [blue] bus on a road",
-        "save_dir": "3_a [blue] bus",
-        **changes,
-    }
-    (folder / "edit_prompt").mkdir()
-    (folder / "edit_prompt" / "edit3_FiVE.json").write_text(json.dumps([entry]), "utf-8")
-    return folder
-
-
-def ivebench(folder: Path, tmp_path: Path, **changes: Any) -> Path:
-    film(folder / "short" / "cat walk.mp4", tmp_path)
-    entry = {
-        "id": 7,
-        "src_video_name": "cat walk.mp4",
-        "edit_prompt": "make it a drawing",
-        "source_prompt": "a cat",
-        "target_prompt": "a drawing of a cat",
-        "category": "style_editing",
-        "subcategory": "art",
-        **changes,
-    }
-    (folder / "short.json").write_text(json.dumps([entry]), "utf-8")
-    (folder / "other.json").write_text("{}", "utf-8")
-    return folder
-
-
-def vefx(folder: Path, tmp_path: Path, **changes: Any) -> Path:
-    film(folder / "videos" / "street.mp4", tmp_path)
-    entry = {"original": "videos/street.mp4", "instruction": "make it snowy", "category": "Weather", **changes}
-    (folder / "prompts.json").write_text(json.dumps([entry]), "utf-8")
-    return folder
-
-
-def tgve(folder: Path, **changes: str) -> Path:
-    frames(folder / "DAVIS_480p" / "480p_frames" / "stunt", first=0)
-    columns = [
-        "Video name",
-        "Our GT caption",
-        *(f"{kind} Caption" for kind in ("Style Change", "Object Change", "Background Change", "Multiple Changes")),
-    ]
-    line = dict(zip(columns, ["stunt", "a man", "a man, in oil", "a woman", "a man, in a wood", ""], strict=True))
-    rows = [{"Video name": "DAVIS Videos:"}, line | changes, {}, {"Video name": "Youtube Videos:"}]
-    placing.write_csv(folder / "LOVEU-TGVE-2023_Dataset.csv", columns, rows)
-    return folder
+        yield run_script
 
 
 def names(folder: Path) -> list[str]:
     return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-
-
-def rows(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(path.read_text("utf-8").splitlines()))
-
-
-def picture(path: Path) -> Any:
-    """(H, W, 3) levels."""
-    with Image.open(path) as shown:
-        return np.asarray(shown, np.float64)
 
 
 def scored(out: Path) -> list[str]:
@@ -335,72 +227,3 @@ def test_pictures_get_their_numbers(tmp_path: Path) -> None:
         placing.renumber(folder, one)
         assert names(folder) == [f"{wanted + n:05d}.jpg" for n in range(3)]
         assert [path.read_bytes() for path in item.picture_files(folder)] == before
-
-
-def test_ssim_is_the_papers() -> None:
-    """Beside scikit-image's under the same settings; 1 for a picture and itself."""
-    metrics = pytest.importorskip("skimage.metrics", reason="scikit-image comes with the extra 'train'")
-    generator = np.random.default_rng(0)
-    a = generator.random((40, 50, 3), dtype=np.float32)
-    b = np.clip(a + generator.normal(0, 0.2, a.shape), 0, 1).astype(np.float32)
-    options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False, "data_range": 1.0}
-    expected = metrics.structural_similarity(a, b, channel_axis=2, **options)
-    assert measuring.ssim(a, b) == pytest.approx(expected, abs=2e-4)
-    assert measuring.ssim(a, a) == pytest.approx(1, abs=1e-6)
-
-
-def test_clip_scores_of_weights_that_are_here(tmp_path: Path, run: Run) -> None:
-    """A tiny random CLIP under the name that the scorer's weights have: all pairs of frames, and 100 cosines."""
-    import torch
-
-    folder = tmp_path / "weights" / "clip-vit-large-patch14"
-    write_tiny_clip(folder)
-    assert clip_scores.on_this_machine("openai/clip-vit-large-patch14", tmp_path / "weights") == folder
-    scores = clip_scores.ClipScores(folder)
-    shown = [np.ascontiguousarray(f.transpose(1, 2, 0), np.float32) / 255 for f in moving_frames(3, 64, 64)]
-    with torch.inference_mode():
-        vectors = scores._pictures(shown).double()  # pyright: ignore[reportPrivateUsage]
-    pairs = [float(vectors[a] @ vectors[b]) for a in range(3) for b in range(3) if a != b]
-    assert scores.frames(shown) == pytest.approx(sum(pairs) / 6, abs=1e-6)
-    assert scores.frames(shown[:1]) is None
-    assert scores.frames([shown[0]] * 3) == pytest.approx(1, abs=1e-6)
-    assert all(abs(value) <= 100.01 for value in scores.text(shown, "a man"))
-    assert torch.is_grad_enabled()
-    out = tmp_path / "out"
-    assert run("tgve", tgve(tmp_path / "tgve"), out, "--limit", "2", "--weights", str(tmp_path / "weights")) == 0
-    table = {row["prompts"]: row for row in rows(out / "vedit/tables/scores.csv")}
-    assert table["all"]["count"] == "2"
-    assert -100 <= float(table["all"]["clip_score_frame"]) <= 100
-    assert table["all"]["pick_score"] == ""
-
-
-def test_what_is_vedits_own_is_called_so(tmp_path: Path) -> None:
-    layout = five_layout.Five()
-    lines = words.told_of_needs(layout, {"psnr_unedit_part"}, {"motion_error", "edge_correlation"})
-    assert lines[0] == "measured here, in FiVE-Bench's form: psnr_unedit_part"
-    (line,) = [line for line in lines if "CoTracker3" in line]
-    assert line.endswith("(0.1 GB), by which the scorer alone measures; instead there is vedit:motion_error")
-    figure = {"value": 2.0, "source": 1.0, "unit": "px", "why": ""}
-    nothing = {"value": None, "source": None, "unit": "px", "why": "nothing moves"}
-    told = words.own_table([("a", {"motion_error": figure}), ("b", {"motion_error": nothing})], tmp_path / "own.csv")
-    assert "  vedit:motion_error 2 (1)" in told
-    assert [row["vedit:motion_error"] for row in rows(tmp_path / "own.csv")] == ["2", ""]
-
-
-def write_tiny_clip(folder: Path) -> None:
-    import torch
-    from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor
-
-    from vedit.testing.tiny_sd import _tokenizer  # pyright: ignore[reportPrivateUsage]
-
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        small = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2}
-        tokenizer = _tokenizer()
-        marks = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id}
-        words = {**small, **marks, "vocab_size": len(tokenizer), "max_position_embeddings": 77}
-        pictures = {**small, "image_size": 32, "patch_size": 16}
-        CLIPModel(CLIPConfig(text_config=words, vision_config=pictures, projection_dim=8)).save_pretrained(folder)
-    size = {"shortest_edge": 32}
-    processor = CLIPImageProcessor(size=size, crop_size={"height": 32, "width": 32})
-    CLIPProcessor(image_processor=processor, tokenizer=tokenizer).save_pretrained(folder)
