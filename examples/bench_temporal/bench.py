@@ -31,7 +31,7 @@ from temporal.document import document
 from temporal.peer import PEERS, Peer
 from temporal.sheet import write_sheet
 from temporal.table import Row, rows_of
-from temporal.variants import VARIANTS, Variant, render, without
+from temporal.variants import VARIANTS, Variant, render
 
 import vedit
 from vedit.errors import VeditError
@@ -199,8 +199,7 @@ def measured(
         if kept["of"] == state:
             return kept["reports"]
     wall = time.perf_counter()
-    with without("cuts"):
-        reports = vedit.compare(source, results, prompt=look, flow=flow, short_side=bench.measuring)
+    reports = vedit.compare(source, results, prompt=look, flow=flow, short_side=bench.measuring)
     told = [{"label": one.label, "figures": one.as_dict()["figures"]} for one in reports]
     write_whole(path, json.dumps({"of": state, "reports": told}).encode())
     log(f"{folder.parent.name}, {folder.name}: measured by {flow} in {time.perf_counter() - wall:.1f} s")

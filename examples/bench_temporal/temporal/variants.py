@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import vedit
 from vedit.diffusion import carried_noise
-from vedit.evaluation import measured
 from vedit.finishing.deflicker import Steadied
 from vedit.models.recipes import VARIATION
 from vedit.options.request import QualityName
@@ -123,10 +122,7 @@ def render(
 
 @contextmanager
 def without(part: str) -> Generator[None]:
-    """A part of vedit that has no setting is off for as long as the context lasts: "steady", "carry", "cuts" or none.
-
-    Without "cuts" a measurement takes every result as cut like its source, which those of this bench are: frames that
-    are drawn anew one by one can look like cuts, and would be refused.
+    """A part of vedit that has no setting is off for as long as the context lasts: "steady", "carry" or none.
 
     Raises:
         ValueError: there is no such part.
@@ -155,14 +151,8 @@ def _held(before: carried_noise.Carried, *args: object) -> carried_noise.Carried
     return before
 
 
-def _as_cut(*args: object) -> tuple[str, ...]:
-    """In place of `vedit.evaluation.pairing.check_cuts`: nothing to say."""
-    return ()
-
-
 _PARTS: Mapping[str, tuple[ModuleType, str, Callable[..., object]]] = {
     "steady": (finish_shot, "steady", _as_drawn),
     "carry": (carried_noise, "carried_on", _held),
-    "cuts": (measured, "check_cuts", _as_cut),
 }
-"""Where the render or the measurement finds a part, and what it finds in its place."""
+"""Where the render finds a part, and what it finds in its place."""
