@@ -113,7 +113,7 @@ def test_a_plot_leads_to_the_nearest_frame(browser: Browser, pages: tuple[str, s
         1000 * near / (FRAMES - 1)
     )
     told = browser.run("document.querySelector('#plot-difference .value').textContent")
-    assert told == f"frame {lacking}: source itself 0.000, up 20.000"
+    assert told == f"frame {lacking}: source itself 0.000, result 20.000"
     browser.wait("!document.getElementById('dock').hidden")  # the pictures are out of sight
     assert browser.run("document.getElementById('dock-where').textContent") == browser.run(SHOWN)
     browser.click("#plot-difference svg", (WORST / (FRAMES - 1), 0.5))

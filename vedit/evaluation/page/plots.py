@@ -61,7 +61,11 @@ def plots_of(reports: Sequence[Report]) -> tuple[str, ...]:
 
 def _plot(figure: Figure, reports: Sequence[Report]) -> str:
     about, part = figure.definition, covered(reports)
-    results = [(one.label, one.figures[about.name].series if about.name in one.figures else {}) for one in reports]
+    several = len(reports) > 1
+    results = [
+        (one.label if several else "result", one.figures[about.name].series if about.name in one.figures else {})
+        for one in reports
+    ]
     own = {frame: value for frame, value in figure.own_series.items() if frame in part}
     bounds = bounds_of(reports, about.name)
     box = _box(part, [own, *(series for _, series in results)], [bound for _, bound in bounds])

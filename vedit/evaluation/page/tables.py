@@ -114,7 +114,7 @@ def figures(report: Report) -> str:
         f"{as_text(loss)}, frames {span.start} to {span.stop - 1}" for loss, span in report.floor_frames.items()
     )
     floors = (
-        f'<p class="soft">What no result gets below is the source after a loss of its own: {spans}.</p>'
+        f'<p class="soft">The floors are what no result gets below: the source after a loss of its own ({spans}).</p>'
         if spans
         else ""
     )
