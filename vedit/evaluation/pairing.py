@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from vedit.media.reading.reader import VideoReader
     from vedit.types import Clip, FrameIndex, Shot
 
-UNRELATED = 0.1
-"""Correlation of edges below which two pictures show different things; of a clip and its restyled result it is 0.3 and
-more, of two clips about 0."""
+UNRELATED, RELATED = 0.1, 0.25
+"""Correlation of edges below which two pictures show different things, and from which on they show the same; of a clip
+and its restyled result it is 0.3 and more, of two clips about 0."""
 _SMALL = 96
 """Pixels of the shorter side at which pictures are compared for what they show."""
 
@@ -80,23 +80,24 @@ def check_cuts(
         if any(abs(cut - own) <= 1 for own in ours):
             continue
         # A result that is unlike the source before the cut too is made so: its frames only differ from each other.
-        if _alike(source, result, pairs, cut - 1) and not _alike(source, result, pairs, cut):
+        before, behind = (_likeness(source, result, pairs, number) for number in (cut - 1, cut))
+        if before >= RELATED and behind < UNRELATED:
             raise MediaError(
                 f"{name} is cut at #{cut}, where the source is not, and shows something else from there on",
                 remedy="it is of another cut: name the part of the source that it shows with --range",
             )
     lost = sorted(own for own in ours if all(abs(own - cut) > 1 for cut in theirs if cut is not None))
-    if not lost or any(_alike(source, result, pairs, cut) for cut in lost[:3]):
+    if not lost or any(_likeness(source, result, pairs, cut) >= UNRELATED for cut in lost[:3]):
         return ()
     told = ", ".join(f"#{cut}" for cut in lost[:5])
     return (f"{name} does not change where the source is cut ({told})",)
 
 
-def _alike(source: VideoReader, result: VideoReader, pairs: Mapping[int, int], number: int) -> bool:
-    """Whether both show the same at a frame, by their edges."""
+def _likeness(source: VideoReader, result: VideoReader, pairs: Mapping[int, int], number: int) -> float:
+    """How much alike both are at a frame, by the correlation of their edges."""
     ours, theirs = _edges(_read(source, number)), _edges(_read(result, pairs[number]))
     theirs = np.asarray(cv2.resize(theirs, (ours.shape[1], ours.shape[0]), interpolation=cv2.INTER_AREA), np.float32)
-    return correlation(ours, theirs) >= UNRELATED
+    return correlation(ours, theirs)
 
 
 def _read(reader: VideoReader, number: int) -> Clip:
