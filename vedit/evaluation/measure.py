@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import isfinite
 from typing import TYPE_CHECKING
@@ -44,7 +45,15 @@ def itself(seen: Seen) -> tuple[Frame, Picture]:
 def steps(
     source: Iterable[Seen], results: Mapping[str, Shown], flow: FlowOf, *, first: bool = False
 ) -> Iterator[tuple[str, Step]]:
-    """Every frame beside each of the results, in order.
+    """Every frame beside each of the results, in order; see `steps_of_frames`."""
+    for together in steps_of_frames(source, results, flow, first=first):
+        yield from together.items()
+
+
+def steps_of_frames(
+    source: Iterable[Seen], results: Mapping[str, Shown], flow: FlowOf, *, first: bool = False
+) -> Iterator[Mapping[str, Step]]:
+    """Every frame beside all the results that show it, in order; steps are whole until the next ones are asked for.
 
     Args:
         source: its frames.
@@ -63,13 +72,14 @@ def steps(
         else:
             motion.push(flow(before.picture, seen.picture))
         before = seen
+        together: dict[str, Step] = {}
         for name, shown in results.items():
             found = shown(seen)
             if found is None:
                 earlier[name].clear()
                 continue
             full, picture = found
-            step = Step(
+            together[name] = Step(
                 frame=seen.number,
                 shot=seen.shot,
                 source=seen.picture,
@@ -81,7 +91,8 @@ def steps(
                 mask=seen.mask,
                 full_mask=seen.full_mask,
             )
-            yield name, step
+        yield together
+        for name, step in together.items():
             step.forget()
             earlier[name].append(step)
         seen.picture.forget()
@@ -150,8 +161,11 @@ def run_all(
     """
     benches = {name: Bench(metrics, settings[name]) for name in results}
     first = any(metric.whole_shot for metric in metrics.values())
-    for name, step in steps(_counted(source, on_frame), results, flow, first=first):
-        benches[name].push(step)
+    # A thread for each result: what they share of a frame is made once or twice, and is the same.
+    with ThreadPoolExecutor(len(benches)) as pool:
+        for together in steps_of_frames(_counted(source, on_frame), results, flow, first=first):
+            for done in [pool.submit(benches[name].push, step) for name, step in together.items()]:
+                done.result()
     return {name: bench.finish() for name, bench in benches.items()}
 
 

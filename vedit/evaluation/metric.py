@@ -119,7 +119,7 @@ class Step:
 
 class Measure(Protocol):
     """A metric at work on one result: told of each frame in order, it adds up, in memory that does not grow but by a
-    number or so a frame."""
+    number or so a frame. Each result is measured in a thread of its own."""
 
     def push(self, step: Step) -> None: ...
 
