@@ -117,7 +117,7 @@ def _called(
         controls: what keeps the structure; as specifications or as --control has them ("softedge:0.8@0-0.6"), () for
             none; None is tile, softedge.
         keep: "structure", "motion" or "faces": what the result holds on to: controls by intent; instead of controls.
-        mask: where the picture changes; a specification, or a file as --mask has it; None is everywhere.
+        mask: where the picture changes; a specification, or one mask in a word as --region has it; None is everywhere.
         regions: a part of the picture with a prompt of its own; where nothing else has a prompt, only it changes; each
             as a specification or as --region has it (MASK=PROMPT).
         allow_unknown: render a prompt of which the model knows no word, too.

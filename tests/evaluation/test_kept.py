@@ -39,7 +39,7 @@ def test_a_render_with_its_report(tmp_path: Path, capsys: pytest.CaptureFixture[
     known = recorded(out)
     assert known.mask is not None and known.prompts == ("woodcut",)
     assert known.joins == (4,)  # #2..#5 and #4..#6, of which #4 is shared
-    assert known.cell(144, 176) == 144 / min(known.working_size or (1, 1)) * 8
+    assert known.cell(144, 176) == 144 / 64 * 8  # worked at a shorter side of 64
 
     again = vedit.evaluate(clip, out, keep=True, quick=True, metrics=["difference"])
     kept = json.loads((tmp_path / "out.mov.vedit.json").read_text())["evaluation"]

@@ -43,8 +43,15 @@ def test_what_was_not_measured_is_not_met() -> None:
     first, second = judge(required, figure(None, why="nothing moves"), None)
     assert not first.met and first.found == "not measured: nothing moves"
     assert not second.met
-    (outcome,) = judge(required[1:], figure(1.0, 0.0), None)
-    assert not outcome.met and "the source's own value is 0" in outcome.found
+    (outcome,) = judge(required[1:], figure(1.0), None)
+    assert not outcome.met and "the source's own value is not known" in outcome.found
+
+
+def test_multiples_of_nothing_and_of_less() -> None:
+    """0 holds to a multiple of 0, and a bound keeps its side where the source's own value is below 0."""
+    required = parse_requirements(["warp_error<=1.3x"], KNOWN)
+    found = [judge(required, figure(value, own), None)[0].met for value, own in ((0, 0), (0.1, 0), (-2, -1), (-1, -1))]
+    assert found == [True, False, True, False]
 
 
 def test_the_contract_by_name() -> None:

@@ -221,9 +221,10 @@ def _labelled(labels: str, results: Sequence[Path]) -> dict[str, Path]:
 
 def _check(written: Written, sources: Sequence[Path]) -> None:
     """Refuse what cannot or may not be written, before the work."""
-    for path in (written.html, written.json, written.csv):
-        if path is None:
-            continue
+    files = [path for path in (written.html, written.json, written.csv) if path is not None]
+    if len({path.absolute() for path in files}) != len(files):
+        raise click.UsageError("--html, --json-file and --csv name one file: give each a name of its own")
+    for path in files:
         params.check_output(path, overwrite=written.overwrite)
         if any(path.exists() and source.exists() and path.samefile(source) for source in sources):
             raise click.UsageError(f"{path} is one of the clips")

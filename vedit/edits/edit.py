@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vedit.checks.arguments import checked
-from vedit.options.masks import MaskSpec, RegionSpec, parse_mask, parse_region
+from vedit.options.masks import MaskSpec, RegionSpec, parse_mask_spec, parse_region
 from vedit.options.request import DEFAULT_CONTROLS, BlackBars, Preserve, QualityName, RestyleOptions, Start
 from vedit.types import ControlSpec
 
@@ -67,7 +67,8 @@ class Edit(RestyleOptions):
                 for none; None is tile, softedge.
             keep: "structure", "motion" or "faces": what the result holds on to: controls by intent; instead of
                 controls.
-            mask: where the picture changes; a specification, or a file as --mask has it; None is everywhere.
+            mask: where the picture changes; a specification, or one mask in a word as --region has it; None is
+                everywhere.
             regions: a part of the picture with a prompt of its own; where nothing else has a prompt, only it changes;
                 each as a specification or as --region has it (MASK=PROMPT).
             allow_unknown: render a prompt of which the model knows no word, too.
@@ -104,7 +105,7 @@ class Edit(RestyleOptions):
         said["controls"] = DEFAULT_CONTROLS if controls is None else tuple(map(_control, controls))
         said["regions"] = tuple(parse_region(one) if isinstance(one, str) else one for one in regions)
         if isinstance(mask, Path | str):
-            said["mask"] = MaskSpec(files=(parse_mask(str(mask)),))
+            said["mask"] = parse_mask_spec(str(mask))
         super().__init__(**said)
 
     def __repr__(self) -> str:

@@ -15,7 +15,7 @@ from vedit.errors import VeditError
 from vedit.evaluation.metric import Frame
 from vedit.evaluation.motion import LAG
 from vedit.evaluation.picture import Picture, picture_of
-from vedit.geometry import fit, unfit, working_fit
+from vedit.geometry import fit, unfit
 from vedit.media.color.convert import BT709, FromRgb, ToRgb
 from vedit.models.load import load
 from vedit.models.resolve import resolve
@@ -100,23 +100,18 @@ class Coder:
     fit: Fit
 
 
-def coder(model: str, full_size: tuple[int, int], working_size: tuple[int, int]) -> Coder | None:
+def coder(model: str, fit: Fit) -> Coder | None:
     """The autoencoder of a model that is on this machine; None where it is not, or is damaged.
 
     Args:
         model: its name or place.
-        full_size: (height, width) of the source.
-        working_size: (height, width) at which the model worked.
+        fit: how a frame lies in the model's.
     """
     try:
         loaded = load(resolve(model), fast=False)
     except VeditError:
         return None
-    traits = loaded.traits
-    place = working_fit(
-        full_size, short_side=min(working_size), multiple_of=traits.size_multiple, minimum=traits.minimum_side
-    )
-    return Coder(codec=loaded.codec, device=loaded.device, fit=place)
+    return Coder(codec=loaded.codec, device=loaded.device, fit=fit)
 
 
 def through_autoencoder(coder: Coder, reader: VideoReader, span: FrameRange, size: tuple[int, int]) -> Shown:

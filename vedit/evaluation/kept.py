@@ -45,5 +45,5 @@ def keep(report: Report) -> Path:
     # The recipe stands in the record already.
     content = {**told, KEY: {name: value for name, value in report.as_dict().items() if name != "recipe"}}
     path = sidecar_path(report.result)
-    write_whole(path, (json.dumps(content, indent=2, ensure_ascii=False) + "\n").encode())
+    write_whole(path, (json.dumps(content, indent=2) + "\n").encode())
     return path

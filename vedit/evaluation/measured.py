@@ -21,7 +21,16 @@ from vedit.evaluation.definition import Figure
 from vedit.evaluation.measure import Shown, itself, run_all
 from vedit.evaluation.metric import Setting
 from vedit.evaluation.motion import Estimator, estimator
-from vedit.evaluation.pairing import by_number, by_time, check_cuts, differences
+from vedit.evaluation.opening import (
+    Opened,
+    Scene,
+    as_recorded,
+    of_one_cut,
+    open_clip,
+    open_result,
+    part_of,
+    shots_of,
+)
 from vedit.evaluation.picture import measuring_size
 from vedit.evaluation.recorded import Recorded, recorded
 from vedit.evaluation.report import Material, Report
@@ -29,19 +38,13 @@ from vedit.evaluation.requirements import Requirement, judge, parse_requirements
 from vedit.evaluation.verdicts import verdicts_of
 from vedit.masks.mattes import SourceMattes, open_mattes
 from vedit.masks.source import MatteSource
-from vedit.media.contract.report import ContractReport
-from vedit.media.contract.verify import verify
-from vedit.media.reading.read import open_video
-from vedit.media.timecode import parse_range
 from vedit.options.source import SourceOptions
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
-from vedit.shots.clip_part import admit_source, open_source
-from vedit.shots.detect import detect_shots
-from vedit.types import FrameRange, Shot
+from vedit.shots.clip_part import open_source
+from vedit.types import FrameRange
 
 if TYPE_CHECKING:
     from vedit.evaluation.definition import Score
-    from vedit.media.reading.reader import VideoReader
     from vedit.options.masks import MaskSpec
 
     Scores = Mapping[str, Mapping[str, Score]]
@@ -62,36 +65,6 @@ class Asked:
     short_side: int
     flow: Estimator
     reading: SourceOptions
-
-
-@dataclass(frozen=True, kw_only=True)
-class Opened:
-    """One result beside the source."""
-
-    label: str
-    path: Path
-    reader: VideoReader
-    pairs: Mapping[int, int]
-    """Frame of the source -> frame of the result."""
-    record: Recorded
-    contract: ContractReport | None
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Scene:
-    """The source, and what of it is measured."""
-
-    path: Path
-    reader: VideoReader
-    part: FrameRange
-    shots: tuple[Shot, ...]
-    size: tuple[int, int]
-
-    @property
-    def full_size(self) -> tuple[int, int]:
-        """(height, width) of a frame."""
-        return self.reader.metadata.height, self.reader.metadata.width
 
 
 def measure(
@@ -117,18 +90,25 @@ def measure(
     began = time.monotonic()
     chosen = choose(asked.metrics, quick=asked.quick)
     required = parse_requirements(asked.require, chosen.figures)
+    records = {label: recorded(path) for label, path in results.items()}
+    reading = as_recorded(asked.reading, list(records.values()))
     with ExitStack() as stack:
-        reader = _open(source, asked.reading, stack)
-        part = _part(reader, asked.reading, results, by_time=by_time)
-        opened = [_opened(label, path, reader, part, asked, stack, by_time) for label, path in results.items()]
+        reader = open_clip(source, reading, stack)
+        part = part_of(reader, reading, list(records.values()), timed=by_time)
+        opened = [
+            open_result(label, path, records[label], reader, part, reading, stack, timed=by_time)
+            for label, path in results.items()
+        ]
+        cut, shots = shots_of(reader, part, list(records.values()))
         size = measuring_size(reader.metadata.height, reader.metadata.width, asked.short_side)
-        shots = _shots(reader, part, opened)
-        scene = Scene(path=source, reader=reader, part=part, shots=shots, size=size)
-        opened = [_of_one_cut(one, scene) for one in opened]
-        mattes = _mattes(asked.mask or _only_mask(opened), scene, asked.reading, stack)
+        scene = Scene(path=source, reader=reader, reading=reading, part=part, cut=cut, shots=shots, size=size)
+        opened = [of_one_cut(one, scene) for one in opened]
+        mattes = _mattes(asked.mask or _only_mask(opened), scene, stack)
         reports = _measured(scene, opened, chosen, asked, mattes, on_progress)
+    through = len(cut) - len(shots)
+    notes = (f"{through} of the {len(cut)} shots pass through, and are not measured",) if through else ()
     took = time.monotonic() - began
-    return tuple(_judged(one, required, took) for one in reports)
+    return tuple(_judged(replace(one, notes=(*one.notes, *notes)), required, took) for one in reports)
 
 
 def _measured(
@@ -141,7 +121,7 @@ def _measured(
 ) -> list[Report]:
     """The pass, and what it found of each result."""
     settings = {one.label: _setting(scene, one, asked, masked=mattes is not None) for one in opened}
-    spans, losses = ({}, {}) if asked.quick else _floors(scene, opened[0].record, asked.reading)
+    spans, losses = ({}, {}) if asked.quick else _floors(scene, opened[0].record)
     shown: dict[str, Shown] = {one.label: result_of(one.reader, one.pairs, scene.size) for one in opened}
     own, first = f"\0{_OWN}", settings[opened[0].label]
 
@@ -179,7 +159,7 @@ def _measured(
             notes=tuple(dict.fromkeys((*one.notes, *notes))),
             recipe=one.record.recipe,
             floor_frames=spans,
-            material=Material(reading=asked.reading, pairs=one.pairs, setting=settings[one.label]),
+            material=Material(reading=scene.reading, pairs=one.pairs, setting=settings[one.label]),
         )
         for one in opened
     ]
@@ -212,104 +192,22 @@ def _judged(report: Report, required: tuple[Requirement, ...], took: float) -> R
     )
 
 
-def _open(source: Path, reading: SourceOptions, stack: ExitStack) -> VideoReader:
-    admit_source(source, reading)
-    return stack.enter_context(open_source(source, reading))
-
-
-def _part(reader: VideoReader, reading: SourceOptions, results: Mapping[str, Path], *, by_time: bool) -> FrameRange:
-    """Of the source: what is asked for, else what the record of the only result says, else all of it."""
-    index = reader.index()
-    if reading.frames is not None:
-        return parse_range(reading.frames, index, reader.metadata.timecode)
-    parts = {_recorded_part(path, len(index)) for path in results.values()}
-    if len(parts) == 1 and (only := parts.pop()) is not None:
-        return only
-    return FrameRange(start=0, stop=len(index))
-
-
-def _recorded_part(path: Path, count: int) -> FrameRange | None:
-    recipe = recorded(path).recipe
-    told = None if recipe is None else recipe.get("frames")
-    if not isinstance(told, list) or len(told) != 2:  # pyright: ignore[reportUnknownArgumentType]
-        return None
-    start, stop = told  # pyright: ignore[reportUnknownVariableType]
-    if isinstance(start, int) and isinstance(stop, int) and 0 <= start < stop <= count:
-        return FrameRange(start=start, stop=stop)
-    return None
-
-
-def _opened(
-    label: str,
-    path: Path,
-    source: VideoReader,
-    part: FrameRange,
-    asked: Asked,
-    stack: ExitStack,
-    timed: bool,
-) -> Opened:
-    reading = asked.reading
-    reader = stack.enter_context(open_video(path, allow_huge=reading.allow_huge))
-    written, record = reader.index(), recorded(path)
-    whole = len(part) == len(source.index())
-    if timed:
-        pairs = by_time(source.index(), part, written) if len(written) != len(part) else None
-        notes = differences(source, reader, part, pairs or dict.fromkeys(range(part.start, part.stop), 0))
-    else:
-        pairs, notes = None, []
-    pairs = pairs or by_number(part, written, path.name, told=not whole)
-    contract = None
-    if not timed or (record.recipe is not None and len(written) == len(part)):
-        contract = verify(
-            source.metadata,
-            path,
-            frames=part,
-            source_index=source.index(),
-            rate=reading.rate,
-            allow_huge=reading.allow_huge,
-        )
-    return Opened(
-        label=label,
-        path=path,
-        reader=reader,
-        pairs=pairs,
-        record=record,
-        contract=contract,
-        notes=(*notes, *reader.warnings),
-    )
-
-
-def _shots(reader: VideoReader, part: FrameRange, opened: list[Opened]) -> tuple[Shot, ...]:
-    """Those that the first record tells, where they cover the part; else as they are found."""
-    told = opened[0].record.shots
-    if told and (told[0].frames.start, told[-1].frames.stop) == (part.start, part.stop):
-        return told
-    return detect_shots(reader, frames=part)
-
-
-def _of_one_cut(one: Opened, scene: Scene) -> Opened:
-    if one.contract is not None and one.record.shots:
-        return one  # it was rendered from this clip, shot by shot
-    cuts = check_cuts(scene.reader, one.reader, one.pairs, scene.shots, one.path.name)
-    return replace(one, notes=(*one.notes, *cuts))
-
-
 def _only_mask(opened: list[Opened]) -> MaskSpec | None:
     """The one that the records of all results name."""
     masks = [one.record.mask for one in opened]
     return masks[0] if all(mask == masks[0] for mask in masks) else None
 
 
-def _mattes(spec: MaskSpec | None, scene: Scene, reading: SourceOptions, stack: ExitStack) -> SourceMattes | None:
+def _mattes(spec: MaskSpec | None, scene: Scene, stack: ExitStack) -> SourceMattes | None:
     if spec is None:
         return None
     masked = MatteSource(
         metadata=scene.reader.metadata,
         index=scene.reader.index(),
-        shots=scene.shots,
+        shots=scene.cut,
         frames=scene.part,
-        reopen=lambda: open_source(scene.path, reading),
-        allow_huge=reading.allow_huge,
+        reopen=lambda: open_source(scene.path, scene.reading),
+        allow_huge=scene.reading.allow_huge,
     )
     return stack.enter_context(open_mattes(spec, masked))
 
@@ -331,20 +229,21 @@ def _setting(scene: Scene, one: Opened, asked: Asked, *, masked: bool) -> Settin
     )
 
 
-def _floors(scene: Scene, record: Recorded, reading: SourceOptions) -> tuple[dict[str, FrameRange], dict[str, Shown]]:
+def _floors(scene: Scene, record: Recorded) -> tuple[dict[str, FrameRange], dict[str, Shown]]:
     """The frames on which each floor is measured, and what it shows."""
     spans: dict[str, FrameRange] = {}
     shown: dict[str, Shown] = {}
-    with open_source(scene.path, reading) as reader:
+    with open_source(scene.path, scene.reading) as reader:
         span = floors.affordable(floors.span_of(scene.shots, floors.FRAMES), *scene.full_size)
         spans[floors.RE_ENCODED] = span
         shown[floors.RE_ENCODED] = floors.re_encoded(reader, span, scene.size)
-    if record.model is None or record.working_size is None:
+    fit = record.fit(*scene.full_size)
+    if record.model is None or fit is None:
         return spans, shown
-    coder = floors.coder(record.model, scene.full_size, record.working_size)
+    coder = floors.coder(record.model, fit)
     if coder is not None:
         span = floors.span_of(scene.shots, floors.CODED_FRAMES)
         spans[floors.AUTOENCODER] = span
-        with open_source(scene.path, reading) as reader:
+        with open_source(scene.path, scene.reading) as reader:
             shown[floors.AUTOENCODER] = floors.through_autoencoder(coder, reader, span, scene.size)
     return spans, shown

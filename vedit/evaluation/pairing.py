@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import cv2
@@ -121,15 +120,27 @@ def correlation(a: Plane, b: Plane) -> float:
     return float((a * b).sum()) / scale if scale > 0 else 0.0
 
 
-def differences(source: VideoReader, result: VideoReader, part: FrameRange, pairs: Mapping[int, int]) -> list[str]:
-    """What of a result that keeps no contract is another than in the source, one line each."""
+def differences(
+    source: VideoReader, result: VideoReader, part: FrameRange, pairs: Mapping[int, int], *, timed: bool
+) -> list[str]:
+    """What of a result is another than in the source, one line each.
+
+    Args:
+        source: open.
+        result: open.
+        part: of the source, that is measured.
+        pairs: frame of the source -> frame of the result.
+        timed: the result was paired by time; else the contract tells all but the size.
+    """
     ours, theirs = source.metadata, result.metadata
     told: list[str] = []
     if (ours.width, ours.height) != (theirs.width, theirs.height):
         told.append(f"{theirs.width}x{theirs.height} pixels, the source has {ours.width}x{ours.height}: scaled to it")
-    if len(result.index()) != len(part):
-        behind = len(part) - len(pairs)
-        missing = f"; the source's last {behind} have none" if behind else ""
+    if not timed:
+        return told
+    if len(pairs) != len(part) or len(result.index()) != len(part):
+        without = len(part) - len(pairs)
+        missing = f"; {without} of the source's have none" if without else ""
         told.append(f"{len(result.index())} frames, the source has {len(part)}: paired by time{missing}")
     rates = source.index().rate, result.index().rate
     if rates[0] != rates[1]:
@@ -137,8 +148,3 @@ def differences(source: VideoReader, result: VideoReader, part: FrameRange, pair
     if len(ours.audio) != len(theirs.audio):
         told.append(f"{len(theirs.audio)} sound tracks, the source has {len(ours.audio)}")
     return told
-
-
-def shown_name(path: Path) -> str:
-    """What a result is called where nothing else is said."""
-    return path.name

@@ -91,7 +91,11 @@ def judge(
 
 def _of_contract(one: Requirement, contract: ContractReport | None) -> Outcome:
     if contract is None:
-        return Outcome(requirement=one.text, met=False, found="it was not checked")
+        return Outcome(
+            requirement=one.text,
+            met=False,
+            found="it was not checked: nothing says that the result was made to keep it",
+        )
     names = ", ".join(check.name for check in contract.breaches)
     return Outcome(
         requirement=one.text, met=contract.ok, found="all of it holds" if contract.ok else f"broken: {names}"
@@ -102,11 +106,11 @@ def _judged(one: Requirement, figure: Figure) -> Outcome:
     places, unit = figure.definition.places, figure.definition.unit
     if figure.value is None:
         return Outcome(requirement=one.text, met=False, found=f"not measured: {figure.why}")
-    value, found = figure.value, f"{figure.value:.{places}f} {unit}".strip()
+    found = f"{figure.value:.{places}f} {unit}".strip()
     if one.times_own:
-        if not figure.own:
-            why = "the source's own value is not known" if figure.own is None else "the source's own value is 0"
-            return Outcome(requirement=one.text, met=False, found=f"{found}, and {why}")
-        value = figure.value / figure.own
-        found = f"{value:.3f}x ({found}, the source's own is {figure.own:.{places}f})"
-    return Outcome(requirement=one.text, met=_SIGNS[one.sign](value, one.bound), found=found)
+        if figure.own is None:
+            return Outcome(requirement=one.text, met=False, found=f"{found}, and the source's own value is not known")
+        times = f"{figure.value / figure.own:.3f}x, " if figure.own > 0 else ""
+        found = f"{times}{found}, the source's own is {figure.own:.{places}f}"
+        return Outcome(requirement=one.text, met=_SIGNS[one.sign](figure.value, one.bound * figure.own), found=found)
+    return Outcome(requirement=one.text, met=_SIGNS[one.sign](figure.value, one.bound), found=found)

@@ -57,8 +57,16 @@ def best_of(name: str, reports: Sequence[Report]) -> tuple[int, ...]:
     known = {place: value for place, value in values.items() if value is not None}
     if better == "neither" or len(set(known.values())) < 2:
         return ()
-    top = (min if better == "lower" else max)(known.values())
-    return tuple(place for place, value in known.items() if value == top)
+    ideal = reports[0].figures[name].definition.ideal
+    off = {place: _off(value, better, ideal) for place, value in known.items()}
+    return tuple(place for place, one in off.items() if one == min(off.values()))
+
+
+def _off(value: float, better: str, ideal: float | None) -> float:
+    """How far a value is from what would be best: one beyond the ideal is no better than one as far short of it."""
+    if ideal is not None:
+        return abs(value - ideal)
+    return value if better == "lower" else -value
 
 
 def number(figure: Figure, value: float | None) -> str:

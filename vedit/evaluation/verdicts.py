@@ -20,6 +20,9 @@ STUCK = 0.6
 """Correlation with itself in place, some frames earlier, above which what is drawn stays on the screen."""
 
 
+UNCHANGED = 1.5
+"""Distance in colour (Delta E) and in texture (levels) up to which nothing but encoding need have happened: CRF 23
+makes 0.2 to 0.4 of either."""
 DRAWN = 4.0
 """Levels of fine detail that is not the source's, below which there is nothing to follow: encoding alone makes 2."""
 
@@ -101,7 +104,7 @@ def _motion(found: Found) -> Verdict | None:
 
 def _frozen(found: Found) -> bool:
     error, stuck = found.value("motion_error"), found.value("anchoring_screen")
-    return error is not None and 0.9 <= error <= 1.1 and (stuck is None or stuck > STUCK)
+    return error is not None and 0.9 <= error <= 1.1 and stuck is not None and stuck > STUCK
 
 
 def _camera(found: Found) -> Verdict | None:
@@ -125,7 +128,8 @@ def _steadiness(found: Found) -> Verdict | None:
     value, own = found.value("flicker_detail"), found.own("flicker_detail")
     if value is None or own is None:
         return None
-    times = value / max(own, 0.02)
+    # Neither what encoding does to a still source nor the model's autoencoder is a render's fault.
+    times = value / max(own, found.floor("flicker_detail") or 0.0, 0.02)
     level = _level(times, 2, 3.5)
     told = f"{times:.1f} times as much as in the source"
     text = {
@@ -195,8 +199,7 @@ def _change(found: Found) -> Verdict | None:
     colour, texture = found.value("colour_distance"), found.value("texture_distance")
     if colour is None or texture is None:
         return None
-    most = found.floor("colour_distance") or 0.5
-    changed = colour > 3 * most or texture > 3 * (found.floor("texture_distance") or 0.5)
+    changed = colour > UNCHANGED or texture > UNCHANGED
     told = f"colours moved by {found.told('colour_distance')}, texture by {found.told('texture_distance')}"
     if not changed:
         text = f"The picture hardly changed: {told}, about what encoding does."

@@ -127,7 +127,7 @@ class Look:
             several=True,
             unset="everywhere",
             easier="MaskSpec | Path | str | None",
-            python="a specification, or a file as --mask has it",
+            python="a specification, or one mask in a word as --region has it",
         ),
     )
     """Outside it the source's pixels stay."""
