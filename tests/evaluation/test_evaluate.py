@@ -75,6 +75,8 @@ def test_a_part(clip: Path, tmp_path: Path) -> None:
     report = vedit.evaluate(clip, part, frames="#0..#4", quick=True)
     assert report.frames == vedit.FrameRange(start=0, stop=4)
     assert "steps" not in report.figures and not report.floor_frames  # not a quick one
+    required = vedit.evaluate(clip, part, frames="#0..#4", quick=True, require=["steps>2"])
+    assert required.ok and required.figures["steps"].value == 3  # what is required is measured, quick or not
     with pytest.raises(InputError, match="holds no frame"):
         vedit.evaluate(clip, part, frames="#4..#4")
 

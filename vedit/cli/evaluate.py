@@ -45,9 +45,10 @@ def _written(**values: Any) -> Written:
 
 
 _MEASURING = (
-    option("--prompt", metavar="TEXT", help="What the result was to look like.  [default: as its record says]"),
+    option("--prompt", metavar="TEXT", common=True, help="What the result was to look like.  [default: as its record says]"),
     option(
         "--require",
+        common=True,
         multiple=True,
         metavar="FIGURE<NUMBER",
         help="What a result has to hold to, else exit code 3: 'warp_error<1.3x' (times the source's own value), "
@@ -55,20 +56,23 @@ _MEASURING = (
     ),
     option(
         "--metric",
+        common=True,
         "metrics",
         multiple=True,
         type=Listed(registry),
         metavar="NAME",
         help="Measure this alone; repeatable; --list names them.  [default: all that can be]",
     ),
-    option("--quick", is_flag=True, help="The cheap metrics only, at 256 pixels and without floors."),
+    option("--quick", is_flag=True, common=True, help="The cheap metrics only, at 256 pixels and without floors."),
     option(
         "--short-side",
+        common=True,
         type=click.IntRange(64, 4096),
         help="Pixels of the shorter side at which frames are measured.  [default: 512, with --quick 256]",
     ),
     option(
         "--flow",
+        common=True,
         type=params.Choice(["dis", "farneback", "raft"]),
         default="dis",
         show_default=True,
@@ -77,7 +81,7 @@ _MEASURING = (
 )
 _FILES = (
     option(
-        "--html", type=params.FILE, metavar="FILE.html", help="A page that needs nothing beside it.", stage="output"
+        "--html", type=params.FILE, metavar="FILE.html", help="A page that needs nothing beside it."
     ),
     option("--json-file", type=params.FILE, metavar="FILE.json", help="All figures as JSON.", stage="output"),
     option("--csv", "csv_file", type=params.FILE, metavar="FILE.csv", help="A line for each frame.", stage="output"),
@@ -119,7 +123,7 @@ def _direction(better: str) -> str:
 @click.command("evaluate", cls=Grouped, short_help="Measure how good a result is.")
 @click.argument("source", metavar="SOURCE", type=params.FILE)
 @input_argument("result", "RESULT")
-@option("--list", is_flag=True, is_eager=True, expose_value=False, callback=_list, help="List the metrics, and end.")
+@option("--list", is_flag=True, is_eager=True, common=True, expose_value=False, callback=_list, help="List the metrics, and end.")
 @option(
     "--schema",
     is_flag=True,
@@ -170,7 +174,7 @@ def evaluate_command(
 @click.command("compare", cls=Grouped, short_help="Measure several results of one clip side by side.")
 @click.argument("source", metavar="SOURCE", type=params.FILE)
 @input_argument("results", "RESULT...", several=True)
-@option("--labels", metavar="A,B,...", help="What the results are called, in order.  [default: their names]")
+@option("--labels", common=True, metavar="A,B,...", help="What the results are called, in order.  [default: their names]")
 @measuring_options
 @mask_options
 @file_options

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -49,8 +49,13 @@ def missing(entry: Entry) -> tuple[str, ...]:
     return tuple(name for name in entry.needs.weights if find(name) is None)
 
 
-def choose(names: tuple[str, ...] | None, *, quick: bool) -> Chosen:
-    """The metrics of these names; of None, all whose weights are here, and with `quick` the quick ones of them.
+def choose(names: tuple[str, ...] | None, *, quick: bool, required: Collection[str] = ()) -> Chosen:
+    """The metrics of these names; of None, all whose weights are here.
+
+    Args:
+        names: of metrics.
+        quick: of all of them, the quick ones alone, and those that are required.
+        required: names of figures.
 
     Raises:
         InputError: there is none of a name, a weight of one that is asked for is not here, or two give one figure.
@@ -70,7 +75,8 @@ def choose(names: tuple[str, ...] | None, *, quick: bool) -> Chosen:
             notes.append(f"{entry.name} is not measured: it needs the weights {', '.join(lacking)}")
             continue
         metric = load_metric(entry)
-        if names is None and quick and not metric.quick:
+        asked = any(figure.name in required for figure in metric.figures)
+        if names is None and quick and not (metric.quick or asked):
             continue
         for figure in metric.figures:
             if figure.name in taken:

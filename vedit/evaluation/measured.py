@@ -34,7 +34,7 @@ from vedit.evaluation.opening import (
 from vedit.evaluation.picture import measuring_size
 from vedit.evaluation.recorded import Recorded, recorded
 from vedit.evaluation.report import Material, Report
-from vedit.evaluation.requirements import Requirement, judge, parse_requirements
+from vedit.evaluation.requirements import Requirement, judge, names_in, parse_requirements
 from vedit.evaluation.verdicts import verdicts_of
 from vedit.masks.mattes import SourceMattes, open_mattes
 from vedit.masks.source import MatteSource
@@ -88,7 +88,7 @@ def measure(
         InputError: a file cannot be read, a result does not go with the clip, or what is asked for is not known.
     """
     began = time.monotonic()
-    chosen = choose(asked.metrics, quick=asked.quick)
+    chosen = choose(asked.metrics, quick=asked.quick, required=names_in(asked.require))
     required = parse_requirements(asked.require, chosen.figures)
     records = {label: recorded(path) for label, path in results.items()}
     reading = as_recorded(asked.reading, list(records.values()))

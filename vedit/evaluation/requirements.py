@@ -64,6 +64,11 @@ def parse_requirements(texts: Sequence[str], known: Collection[str]) -> tuple[Re
     return tuple(_parsed(text, known) for text in texts)
 
 
+def names_in(texts: Sequence[str]) -> frozenset[str]:
+    """The names of figures that requirements begin with, whether there are such figures or not."""
+    return frozenset(found[0] for text in texts if (found := re.search(r"[a-z][a-z0-9_]*", text)))
+
+
 def _parsed(text: str, known: Collection[str]) -> Requirement:
     if text.strip() == CONTRACT:
         return Requirement(text=CONTRACT, name=CONTRACT)
