@@ -45,7 +45,9 @@ def _written(**values: Any) -> Written:
 
 
 _MEASURING = (
-    option("--prompt", metavar="TEXT", common=True, help="What the result was to look like.  [default: as its record says]"),
+    option(
+        "--prompt", metavar="TEXT", common=True, help="What the result was to look like.  [default: as its record says]"
+    ),
     option(
         "--require",
         common=True,
@@ -56,8 +58,8 @@ _MEASURING = (
     ),
     option(
         "--metric",
-        common=True,
         "metrics",
+        common=True,
         multiple=True,
         type=Listed(registry),
         metavar="NAME",
@@ -80,9 +82,7 @@ _MEASURING = (
     ),
 )
 _FILES = (
-    option(
-        "--html", type=params.FILE, metavar="FILE.html", help="A page that needs nothing beside it."
-    ),
+    option("--html", type=params.FILE, metavar="FILE.html", help="A page that needs nothing beside it."),
     option("--json-file", type=params.FILE, metavar="FILE.json", help="All figures as JSON.", stage="output"),
     option("--csv", "csv_file", type=params.FILE, metavar="FILE.csv", help="A line for each frame.", stage="output"),
     overwrite_option,
@@ -123,7 +123,15 @@ def _direction(better: str) -> str:
 @click.command("evaluate", cls=Grouped, short_help="Measure how good a result is.")
 @click.argument("source", metavar="SOURCE", type=params.FILE)
 @input_argument("result", "RESULT")
-@option("--list", is_flag=True, is_eager=True, common=True, expose_value=False, callback=_list, help="List the metrics, and end.")
+@option(
+    "--list",
+    is_flag=True,
+    is_eager=True,
+    common=True,
+    expose_value=False,
+    callback=_list,
+    help="List the metrics, and end.",
+)
 @option(
     "--schema",
     is_flag=True,
@@ -174,7 +182,9 @@ def evaluate_command(
 @click.command("compare", cls=Grouped, short_help="Measure several results of one clip side by side.")
 @click.argument("source", metavar="SOURCE", type=params.FILE)
 @input_argument("results", "RESULT...", several=True)
-@option("--labels", common=True, metavar="A,B,...", help="What the results are called, in order.  [default: their names]")
+@option(
+    "--labels", common=True, metavar="A,B,...", help="What the results are called, in order.  [default: their names]"
+)
 @measuring_options
 @mask_options
 @file_options
