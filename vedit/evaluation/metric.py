@@ -109,9 +109,9 @@ class Step:
         return self.motion.step if self.is_source else self._flow(before.result, self.result)
 
     def forget(self) -> None:
-        """Let go of what no later step asks for: all but the pictures."""
+        """Let go of what no later step asks for: all but the pictures and the mask."""
         self.__dict__.pop("result_motion", None)
-        self._full = self.mask = self.full_mask = None
+        self._full = self.full_mask = None
         if not self.is_source:
             self.result.forget()
         self._earlier = ()

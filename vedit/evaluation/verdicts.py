@@ -186,7 +186,7 @@ def _structure(found: Found) -> Verdict | None:
     edges = found.value("edge_correlation")
     if edges is None:
         return None
-    level = _level(-edges, -0.45, -0.35)
+    level = _level(-edges, -0.45, -0.25)
     text = {
         "good": f"Shapes stand where the source's stand (edges correlate by {edges:.2f}).",
         "fair": f"Shapes follow the source's loosely (edges correlate by {edges:.2f}).",

@@ -145,3 +145,16 @@ def test_the_heat_is_where_texture_is_stuck() -> None:
     assert heats[-1] is not None
     riding, stuck = heats[-1][8 : HALF - 8, : WIDTH - 40], heats[-1][HALF + 8 : -8, : WIDTH - 40]
     assert stuck.mean() > 5 * riding.mean()
+
+
+def test_the_edge_of_a_mask_is_not_held_against_what_is_inside() -> None:
+    """A scene that moves, with a texture that moves along in a box that stands: of the box's rim nothing is told."""
+    clip = pan(12, step=3, height=160, width=224)
+    box = np.zeros(clip.shape[1:3], np.float32)
+    box[8:152, 8:216] = 1
+    texture = noise(160, 264, sigma=1.5, deviation=0.1, seed=5)
+    strokes = panned(texture, 12, step=3, height=160, width=224)[..., None]
+    light = np.where(box[None, ..., None] > 0, np.clip(clip + strokes + 0.2, 0, 1), clip).astype(np.float32)
+    found = scores_of(METRIC, clip, light, mask=box)
+    assert (found["anchoring"].value or 0) > 0.9
+    assert abs(found["anchoring_screen"].value or 1) < 0.3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import sqrt
 from typing import TYPE_CHECKING, Literal, get_args
 
+import cv2
 import numpy as np
 
 from vedit.evaluation.adding import LEAST_SHARE, Kept, Ratio
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 RIDES = 0.3
 """Correlation of the source's own detail with itself along the flow from which the flow is believed."""
+WHOLE = 0.99
+"""Of a mask, from which on a pixel is the result's alone."""
 DRAWN_LEVELS = 0.5
 """Of 255: less is not drawn, but the noise of an encoding."""
 _NOISE = 1 / 255
@@ -47,7 +50,8 @@ def _definition(name: str, title: str, better: Better, *, kind: Kind, place: Pla
             f"over pixels where {where} {FLAT_LEVELS} of 255 within four sigmas, that are seen in all frames between "
             "and moved by more than sigma; drawn is fine luma (minus its Gaussian, sigma 3/256 of the shorter side) of "
             "the result minus its local linear regression on the source's (guided filter, box of eight sigmas, noise "
-            "of 1 level); of the source itself it is the fine luma. Nothing is said where the source's own correlates "
+            "of 1 level); of the source itself it is the fine luma. Where there is a mask, only pixels whose whole box may "
+            "change count, now and then. Nothing is said where the source's own correlates "
             f"by less than {RIDES} along the flow"
         ),
         paper='"shower door effect": Meier, "Painterly Rendering for Animation", 1996; the measure is vedit\'s',
@@ -135,15 +139,16 @@ class _Measure:
         self._pairs, self._itself = 0, False
 
     def push(self, step: Step) -> None:
-        here = self._drawn.push(step)
-        self._energy.add(step.frame, float(np.vdot(here, here)), here.size)
+        here, inside = self._drawn.push(step), _inside(step)
+        changing = here if inside is None else here[inside]
+        self._energy.add(step.frame, float(np.vdot(changing, changing)), changing.size)
         earlier = step.back(LAG)
         if earlier is None:
             return
         self._pairs += 1
         self._itself = step.is_source
         there, path = self._drawn.back(LAG), step.motion.path(LAG)
-        moved = _moved(step)
+        moved = _moved(step, earlier)
         plain = flat(step.source)
         kinds = {"textured": moved & ~plain, "flat": moved & plain}
         if not any(_enough(marks) for marks in kinds.values()):
@@ -178,7 +183,7 @@ class _Measure:
         side = window(step.source)
         on_screen = mean(here * there, side)
         on_scene = mean(here * step.motion.path(LAG).lay(there, cubic=True), side)
-        stuck = np.sqrt(np.maximum(on_screen - np.maximum(on_scene, 0), 0)) * _moved(step)
+        stuck = np.sqrt(np.maximum(on_screen - np.maximum(on_scene, 0), 0)) * _moved(step, earlier)
         return np.asarray(stuck, np.float32)
 
     def _why(self, kind: Kind) -> str:
@@ -197,11 +202,24 @@ class _Measure:
         return ""
 
 
-def _moved(step: Step) -> Marks:
-    """Pixels that moved by more than the fine band's sigma, and were seen all the while."""
+def _moved(step: Step, earlier: Step) -> Marks:
+    """Pixels that moved by more than the fine band's sigma, and were seen all the while; of a masked result those that
+    were well inside the mask too, whose edge is drawn on the screen because it was asked for there."""
     path = step.motion.path(LAG)
     way = path.positions - grid(*path.seen.shape)
-    return path.seen & np.asarray((way * way).sum(axis=2) > step.source.sigma**2)
+    moved = path.seen & np.asarray((way * way).sum(axis=2) > step.source.sigma**2)
+    here, there = _inside(step), _inside(earlier)
+    if here is None or there is None:
+        return moved
+    return moved & here & there & (path.lay(there.astype(np.float32)) > 0.5)
+
+
+def _inside(step: Step) -> Marks | None:
+    """Pixels around which all that the regression looks at may change; None where there is no mask."""
+    if step.mask is None:
+        return None
+    side = 2 * window(step.source) - 1
+    return np.asarray(cv2.erode(step.mask, np.ones((side, side), np.uint8))) >= WHOLE
 
 
 def _enough(marks: Marks) -> bool:
