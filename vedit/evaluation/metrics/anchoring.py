@@ -50,8 +50,8 @@ def _definition(name: str, title: str, better: Better, *, kind: Kind, place: Pla
             f"over pixels where {where} {FLAT_LEVELS} of 255 within four sigmas, that are seen in all frames between "
             "and moved by more than sigma; drawn is fine luma (minus its Gaussian, sigma 3/256 of the shorter side) of "
             "the result minus its local linear regression on the source's (guided filter, box of eight sigmas, noise "
-            "of 1 level); of the source itself it is the fine luma. Where there is a mask, only pixels whose whole box may "
-            "change count, now and then. Nothing is said where the source's own correlates "
+            "of 1 level); of the source itself it is the fine luma. Under a mask only pixels count whose whole box may "
+            "change, now and then. Nothing is said where the source's own correlates "
             f"by less than {RIDES} along the flow"
         ),
         paper='"shower door effect": Meier, "Painterly Rendering for Animation", 1996; the measure is vedit\'s',
