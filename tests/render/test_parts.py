@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -15,15 +16,17 @@ from vedit.errors import InputError, SettingError
 from vedit.models.attention import Together, attention_facts, load_attention
 from vedit.models.load import load
 from vedit.models.resolve import resolve
-from vedit.options.request import RestyleOptions
+from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.pipelines.pipeline import pipeline_facts
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.pipelines.restyle_pipeline import PIPELINE
 from vedit.registry.attention import attention_methods
 from vedit.registry.pipelines import pipelines
 from vedit.registry.upscalers import upscalers
+from vedit.render import ended_before
 from vedit.render.evaluations import evaluations, steps_taken
-from vedit.render.parts import check_parts, plugged_parts, upscaler_facts
+from vedit.render.parts import check_parts, options_facts, plugged_parts, upscaler_facts
+from vedit.store.units import unit_key
 
 USUAL = RestyleOptions(prompt="night", quality="draft")
 OTHER = {"name": "other", "of": ORIGIN, "version": None}
@@ -85,6 +88,26 @@ def test_own_parts_say_in_keys_what_older_versions_said() -> None:
     assert attention_facts(replace(USUAL, attention="none")) == {"cross_frame": False}
     assert pipeline_facts(USUAL) == plugged_parts(USUAL) == {}
     assert upscaler_facts(replace(USUAL, upscale="lanczos")) == "lanczos"
+
+
+def test_results_of_the_version_before_are_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By digests that it gave; a setting that is new is left out of them where it is left alone."""
+    look = RestyleOptions(prompt="woodcut")
+    digest = unit_key({"options": options_facts(replace(look, batch=1))})
+    assert digest == "f7ff9e68cbad0d85e6ba4593b185586c116fcfe3d79cff9c1d191231c3fc8e11"
+    assert unit_key({"options": options_facts(replace(look, batch=1, attention="none"))}) != digest
+    monkeypatch.setattr(ended_before, "weights_of", lambda *_: {"unet": "0"})
+    monkeypatch.setattr(ended_before, "versions", lambda: (("vedit", "1"),))
+    request = RenderRequest(source=Path("a.mp4"), options=replace(look, upscale="lanczos"))
+    key = cast("Any", ended_before)._key(request, None, None, "1")
+    assert key == "3d155be83832752b372c979954ac3581d14ebda9aebc2f85c174be0c2c90f95f"
+
+
+def test_results_are_known_by_the_versions_of_plug_ins(other: RestyleOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = options_facts(other)
+    assert (before["pipeline"], before["plug-ins"]) == ("other", plugged_parts(other))
+    monkeypatch.setattr("vedit.registry.entry.version", lambda name: "2.0")
+    assert options_facts(other) != before
 
 
 def test_the_parts_of_plug_ins_are_in_keys_and_records(other: RestyleOptions) -> None:
