@@ -12,20 +12,28 @@ import pytest
 import torch
 
 from tests.support.plugged import ORIGIN, plugged_in
+from vedit.cli.params import check_seed
 from vedit.errors import InputError, SettingError
 from vedit.models.attention import Together, attention_facts, load_attention
+from vedit.models.family import Traits
 from vedit.models.load import load
+from vedit.models.recipes import Recipe, by_recipe, recipe_of
 from vedit.models.resolve import resolve
+from vedit.options.masks import KeyedBox, MaskSpec, RegionSpec
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.pipelines.pipeline import pipeline_facts
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.pipelines.restyle_pipeline import PIPELINE
+from vedit.pipelines.seeds import VARIATION, drawing, draws
 from vedit.registry.attention import attention_methods
 from vedit.registry.pipelines import pipelines
 from vedit.registry.upscalers import upscalers
 from vedit.render import ended_before
 from vedit.render.evaluations import evaluations, steps_taken
+from vedit.render.notes import dear_looks, idle_seeds
 from vedit.render.parts import check_parts, options_facts, plugged_parts, upscaler_facts
+from vedit.render.provenance import weights_of
+from vedit.render.settle import settle
 from vedit.store.units import unit_key
 
 USUAL = RestyleOptions(prompt="night", quality="draft")
@@ -33,9 +41,17 @@ OTHER = {"name": "other", "of": ORIGIN, "version": None}
 
 
 class WithoutInversion:
-    """A pipeline for estimates: it samples, with the model's own weights, and does not invert."""
+    """A pipeline for estimates: it samples from noise, with the model's own weights, does not invert, and has no
+    regions."""
 
     inverts, few_steps = False, False
+
+    def draws(self, options: RestyleOptions) -> bool:
+        return True
+
+    def check(self, options: RestyleOptions, traits: Traits) -> None:
+        if options.regions:
+            raise InputError("it has no regions")
 
     def prepare(self, model: Any, options: Any, inversions: Any = None) -> Any:
         return PIPELINE.prepare(model, options, inversions)
@@ -141,6 +157,42 @@ def test_estimates_go_by_what_a_pipeline_says(other: RestyleOptions) -> None:
     assert evaluations(model, own) > 12
     assert steps_taken(model, replace(USUAL, pipeline="other")) == 4, "of the model's own weights"
     assert load_attention(other.attention_method).cost == 2.0
+
+
+def test_the_seed_acts_where_a_pipeline_says(other: RestyleOptions) -> None:
+    model, plain = resolve("embedded"), replace(USUAL, pipeline="other", seed=3)
+    own = replace(plain, pipeline="restyle")
+    assert (draws(own), draws(replace(own, variation=0.5)), draws(plain)) == (False, True, True)
+    assert (drawing(own, model).variation, drawing(plain, model)) == (VARIATION, plain)
+    assert (len(idle_seeds([own])), idle_seeds([plain])) == (1, ())
+    check_seed(3, [plain], model)
+    with pytest.raises(InputError, match="--seed 3 would decide nothing"):
+        check_seed(3, [own], model)
+
+
+def test_what_is_measured_for_the_own_pipeline_is_for_no_other(other: RestyleOptions) -> None:
+    """Recipes, and the few-step weights of a pipeline that takes none: neither in notes nor in keys."""
+    model = resolve("embedded")
+    named = next(look for look in (model.vocabulary or pytest.fail("no looks")).looks if recipe_for(look.name))
+    look = RestyleOptions(prompt=named.wordings[0])
+    plain = replace(look, pipeline="other")
+    assert recipe_of(look, model) and not recipe_of(plain, model)
+    assert by_recipe(plain, model) == replace(plain, variation=0.0)
+    dear = replace(USUAL, negative_prompt="blur")
+    assert dear_looks(model, [dear]) and not dear_looks(model, [replace(dear, pipeline="other")])
+    assert set(weights_of([USUAL], model)) - set(weights_of([replace(USUAL, pipeline="other")], model)) == {"fast"}
+
+
+def recipe_for(name: str) -> Recipe | None:
+    return recipe_of(RestyleOptions(prompt=name), resolve("embedded"))
+
+
+def test_what_a_pipeline_cannot_do_is_refused_before_a_model_is_loaded(other: RestyleOptions) -> None:
+    region = RegionSpec(mask=MaskSpec(boxes=(KeyedBox(left=0, top=0, width=8, height=8),)), prompt="bronze")
+    request = RenderRequest(source=Path("a.mp4"), options=replace(USUAL, regions=(region,)))
+    settle(request, resolve("embedded"))
+    with pytest.raises(InputError, match="it has no regions"):
+        settle(replace(request, options=replace(request.options, pipeline="other")), resolve("embedded"))
 
 
 def test_an_inversion_under_another_attention_method_is_another(

@@ -31,6 +31,7 @@ class OtherPipeline:
     """A `vedit.pipelines.pipeline.Pipeline`."""
 
     inverts, few_steps = True, True
+    draws, check = OWN.draws, OWN.check
 
     def prepare(self, model: Any, options: Any, inversions: Any = None) -> Any:
         """As the own one."""

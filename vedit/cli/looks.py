@@ -126,7 +126,9 @@ def looks_command(
             raise click.UsageError(f"{idle} is for a clip: name one, or leave it out to list the looks")
         _list(resolve(job["model"]), as_json=messages.as_json)
         return
-    if seeds > 1 and base.variation == 0:
+    from vedit.pipelines.seeds import draws
+
+    if seeds > 1 and base.variation == 0 and not draws(base):
         raise click.UsageError("--seeds needs a --variation above 0: with 0 nothing is drawn from the seed")
     from vedit.gallery.files import check_files, gallery_files
 
@@ -152,7 +154,7 @@ Wanted = list[tuple[str, "Chosen", RestyleOptions]]
 
 def _drawn(base: RestyleOptions, look: Chosen, seed: int, seeds: int, model: ModelRef) -> RestyleOptions:
     """A look from a seed, which acts where there are several."""
-    from vedit.models.recipes import drawing
+    from vedit.pipelines.seeds import drawing
 
     options = replace(base, prompt=look.prompt, seed=seed)
     return options if seeds == 1 else drawing(options, model)

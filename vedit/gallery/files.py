@@ -22,6 +22,7 @@ from vedit.media.writing.unfinished import hold, let_go, not_written, sweep, unf
 from vedit.models.looks import Chosen
 from vedit.models.recipes import by_recipe
 from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.pipelines.seeds import draws
 
 if TYPE_CHECKING:
     from vedit.gallery.page import Image
@@ -164,7 +165,7 @@ def _words(request: RenderRequest, options: RestyleOptions, settled: RestyleOpti
     words = ["vedit", "restyle", path_word(str(request.source)), "--prompt", options.prompt]
     if options.variation is not None:
         words += ["--variation", f"{options.variation:g}"]
-    if settled.draws:
+    if draws(settled):
         words += ["--seed", str(options.seed)]
     if options.controls != RestyleOptions().controls:
         words += [text for spec in options.controls or ["none"] for text in ("--control", str(spec))]
