@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import fields
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
 from vedit.finishing.upsample import load_upscaler
@@ -17,6 +17,8 @@ from vedit.render.conditioning import hashed
 if TYPE_CHECKING:
     from vedit.options.request import RestyleOptions
 
+_LISTED = {"pipeline": pipelines, "attention": attention_methods, "upscale": upscalers}
+"""Kind of a part, as options name it -> what lists it."""
 _LATER = ("pipeline", "attention")
 """Settings that came after results were known again by all of them."""
 
@@ -30,12 +32,49 @@ def check_parts(options: RestyleOptions) -> None:
 
 def plugged_parts(options: RestyleOptions) -> dict[str, object]:
     """The parts of a look that plug-ins bring, as a record has them: by kind, with distribution and version."""
-    found = {
-        "pipeline": pipelines()[options.pipeline],
-        "attention": attention_methods()[options.attention_method],
-        "upscale": upscalers()[options.upscale],
-    }
+    named = {"pipeline": options.pipeline, "attention": options.attention_method, "upscale": options.upscale}
+    found = {kind: _LISTED[kind]()[name] for kind, name in named.items()}
     return {kind: entry.facts for kind, entry in found.items() if entry.facts is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluggedPart:
+    """A part of a plug-in, as a record has it."""
+
+    kind: str
+    name: str
+    origin: str
+    """The distribution that brought it."""
+    version: str | None
+
+    @property
+    def brought_by(self) -> str:
+        """The distribution with its version."""
+        return f"{self.origin} {self.version or 'of an unknown version'}"
+
+    @property
+    def here(self) -> PluggedPart | None:
+        """The part of this name that is installed now; None where there is none."""
+        listing = _LISTED[self.kind]()
+        if self.name not in listing:
+            return None
+        entry = listing[self.name]
+        return replace(self, origin=entry.origin, version=entry.version)
+
+
+def recorded_parts(recipe: Mapping[str, Any]) -> tuple[PluggedPart, ...]:
+    """The plug-ins' parts that a recipe names, for all shots or for some.
+
+    Raises:
+        LookupError, TypeError, AttributeError: it is no recipe as vedit records it.
+    """
+    told = [
+        PluggedPart(kind=kind, name=facts["name"], origin=facts["of"], version=facts["version"])
+        for settings in (recipe, *recipe.get("looks", ()))
+        for kind, facts in settings.get("plug-ins", {}).items()
+        if kind in _LISTED
+    ]
+    return tuple(dict.fromkeys(told))
 
 
 def upscaler_facts(options: RestyleOptions) -> object:
