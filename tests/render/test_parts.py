@@ -215,3 +215,12 @@ def test_an_inversion_under_another_attention_method_is_another(
         restyle_frames(restyler, frames, range(2), own_guides(restyler)(range(2), frames))
     assert ["attention" in facts for facts in told] == [False, True]
     assert [facts["cross_frame"] for facts in told] == [True, True]
+    # Under several prompts no method is opened, and a plug-in's is not said to be.
+    told.clear()
+    for options in (
+        replace(other, controls=(), steps=1, pipeline="restyle", attention=one) for one in ("other", "none")
+    ):
+        restyler = prepare(model, options, Kept())
+        guides = own_guides(restyler)([0], frames[:1])
+        restyle_frames(restyler, frames[:1], [0], guides, targets=[restyler.prompt] * 2)
+    assert told[0] == told[1] and not told[0]["cross_frame"]
