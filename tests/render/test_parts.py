@@ -76,8 +76,9 @@ def upscaled(source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor) -> 
 @pytest.fixture
 def other() -> Iterator[RestyleOptions]:
     """A look all of whose parts are a plug-in's."""
+    named = {"other": "PLAIN", "nothing": "NOTHING", "class": "WithoutInversion"}
     with (
-        plugged_in(pipelines, "vedit.pipelines", {"other": f"{__name__}:PLAIN", "nothing": f"{__name__}:NOTHING"}),
+        plugged_in(pipelines, "vedit.pipelines", {name: f"{__name__}:{part}" for name, part in named.items()}),
         plugged_in(attention_methods, "vedit.attention", {"other": f"{__name__}:METHOD"}),
         plugged_in(upscalers, "vedit.upscalers", {"other": f"{__name__}:upscaled"}),
     ):
@@ -137,6 +138,8 @@ def test_the_parts_of_plug_ins_are_in_keys_and_records(other: RestyleOptions) ->
 def test_what_is_no_pipeline_is_refused_before_work_begins(other: RestyleOptions) -> None:
     with pytest.raises(InputError, match=f"'nothing' of {ORIGIN} is no pipeline but NoneType; mend or uninstall"):
         check_parts(replace(other, pipeline="nothing"))
+    with pytest.raises(InputError, match=f"'class' of {ORIGIN} is no pipeline but the class WithoutInversion"):
+        check_parts(replace(other, pipeline="class"))
 
 
 def test_no_attention_is_said_in_one_way() -> None:
