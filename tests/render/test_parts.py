@@ -14,7 +14,7 @@ import torch
 from tests.support.plugged import ORIGIN, plugged_in
 from vedit.cli.params import check_seed
 from vedit.errors import InputError, SettingError
-from vedit.models.attention import Together, attention_facts, load_attention
+from vedit.models.attention import ALONE, Together, attention_facts, load_attention
 from vedit.models.family import Traits
 from vedit.models.load import load
 from vedit.models.recipes import Recipe, by_recipe, recipe_of
@@ -29,14 +29,18 @@ from vedit.registry.attention import attention_methods
 from vedit.registry.pipelines import pipelines
 from vedit.registry.upscalers import upscalers
 from vedit.render import ended_before
-from vedit.render.evaluations import evaluations, steps_taken
+from vedit.render.costs import Outline, seconds_of
+from vedit.render.evaluations import evaluations, outline_of_look, steps_taken
 from vedit.render.notes import dear_looks, idle_seeds
 from vedit.render.parts import check_parts, options_facts, plugged_parts, upscaler_facts
 from vedit.render.provenance import weights_of
 from vedit.render.settle import settle
 from vedit.store.units import unit_key
+from vedit.types import Fit, FrameRange
 
 USUAL = RestyleOptions(prompt="night", quality="draft")
+SOURCE: dict[str, Any] = {"pixels": 4096, "source_codec": "h264", "model": "embedded", "device": "cpu", "codec": "h264"}
+SOURCE |= {"scanned": 9, "searched": 9}
 OTHER = {"name": "other", "of": ORIGIN, "version": None}
 
 
@@ -160,6 +164,14 @@ def test_estimates_go_by_what_a_pipeline_says(other: RestyleOptions) -> None:
     assert evaluations(model, own) > 12
     assert steps_taken(model, replace(USUAL, pipeline="other")) == 4, "of the model's own weights"
     assert load_attention(other.attention_method).cost == 2.0
+    without = replace(model, traits=replace(model.traits, cross_frame=False))
+    fit, shots = Fit(source=(64, 64), inner=(64, 64), outer=(64, 64), top=0, left=0), (FrameRange(start=0, stop=9),)
+    for method, usual, idle in (("cross-frame", 1.0, 1.0), ("none", ALONE.cost, 1.0), ("other", 2.0, 2.0)):
+        look = replace(USUAL, attention=method)
+        told = [outline_of_look(one, look, fit, shots) for one in (model, without)]
+        assert [one.attention for one in told] == [usual, idle]
+        seconds = [seconds_of(Outline(**SOURCE, frames=shots[0], looks=(one,))) for one in told]
+        assert (seconds[0] == seconds[1]) == (usual == idle)
 
 
 def test_the_seed_acts_where_a_pipeline_says(other: RestyleOptions) -> None:
