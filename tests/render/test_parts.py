@@ -39,8 +39,15 @@ from vedit.store.units import unit_key
 from vedit.types import Fit, FrameRange
 
 USUAL = RestyleOptions(prompt="night", quality="draft")
-SOURCE: dict[str, Any] = {"pixels": 4096, "source_codec": "h264", "model": "embedded", "device": "cpu", "codec": "h264"}
-SOURCE |= {"scanned": 9, "searched": 9}
+SOURCE: dict[str, Any] = {
+    "pixels": 4096,
+    "source_codec": "h264",
+    "model": "embedded",
+    "device": "cpu",
+    "codec": "h264",
+    "scanned": 9,
+    "searched": 9,
+}
 OTHER = {"name": "other", "of": ORIGIN, "version": None}
 
 
@@ -71,6 +78,10 @@ class Other:
 
 
 PLAIN, METHOD, NOTHING = WithoutInversion(), Other(), None
+
+
+def no_weights(*_: object) -> dict[str, object]:
+    return {"unet": "0"}
 
 
 def upscaled(source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
@@ -117,7 +128,7 @@ def test_results_of_the_version_before_are_known_again(monkeypatch: pytest.Monke
     digest = unit_key({"options": options_facts(replace(look, batch=1))})
     assert digest == "f7ff9e68cbad0d85e6ba4593b185586c116fcfe3d79cff9c1d191231c3fc8e11"
     assert unit_key({"options": options_facts(replace(look, batch=1, attention="none"))}) != digest
-    monkeypatch.setattr(ended_before, "weights_of", lambda *_: {"unet": "0"})
+    monkeypatch.setattr(ended_before, "weights_of", no_weights)
     monkeypatch.setattr(ended_before, "versions", lambda: (("vedit", "1"),))
     request = RenderRequest(source=Path("a.mp4"), options=replace(look, upscale="lanczos"))
     key = cast("Any", ended_before)._key(request, None, None, "1")
@@ -127,7 +138,7 @@ def test_results_of_the_version_before_are_known_again(monkeypatch: pytest.Monke
 def test_results_are_known_by_the_versions_of_plug_ins(other: RestyleOptions, monkeypatch: pytest.MonkeyPatch) -> None:
     before = options_facts(other)
     assert (before["pipeline"], before["plug-ins"]) == ("other", plugged_parts(other))
-    monkeypatch.setattr("vedit.registry.entry.version", lambda name: "2.0")
+    monkeypatch.setattr("vedit.registry.entry.version", {ORIGIN: "2.0"}.__getitem__)
     assert options_facts(other) != before
 
 

@@ -304,7 +304,7 @@ def test_another_version_of_a_plug_in_is_told_first(folder: Path, monkeypatch: p
     changed(folder, lambda told: told["recipe"].update({"plug-ins": {"upscale": facts}}))
     (absent,) = read_replay(folder / NAME).elsewhere()
     assert absent == f"other was of {ORIGIN} 1.0, and this is absent: frames may differ"
-    monkeypatch.setattr("vedit.registry.entry.version", lambda name: "2.0")
+    monkeypatch.setattr("vedit.registry.entry.version", {ORIGIN: "2.0"}.__getitem__)
     with plugged_in(upscalers, "vedit.upscalers", {"other": "vedit.finishing.upsample:lanczos"}):
         (other,) = read_replay(folder / NAME).elsewhere()
         assert f"and this is {ORIGIN} 2.0" in other

@@ -13,10 +13,10 @@ from vedit.cli.configured import Configured
 from vedit.cli.console import count, jsonable, note, say, show, show_json, show_rows, span
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
-from vedit.cli.setting_options import gathered, held, option_of
+from vedit.cli.setting_options import gathered, held, option_of, options_of
 from vedit.cli.settings import SHARED
 from vedit.cli.shared_options import Messages, messages_options, overwrite_option
-from vedit.options.request import QualityName, RenderRequest, RestyleOptions
+from vedit.options.request import PARTS, QualityName, RenderRequest, RestyleOptions
 from vedit.options.table import setting_of
 
 if TYPE_CHECKING:
@@ -31,15 +31,17 @@ SIDE = 640
 
 
 class ConfiguredLooks(Configured):
-    """The command shows what a render would look like: model and controls may be said once for both."""
+    """The command shows what a render would look like: model, controls and parts may be said once for both."""
 
-    keys = (*SHARED, "model", "controlnet", "control")
+    keys = (*SHARED, "model", "controlnet", "control", *PARTS)
 
 
-def _base(*, variation: float | None, quality: QualityName, control_texts: tuple[str, ...]) -> RestyleOptions:
+def _base(
+    *, variation: float | None, quality: QualityName, control_texts: tuple[str, ...], **parts: Any
+) -> RestyleOptions:
     """How all pictures are made."""
     controls = params.controls(control_texts)
-    base = RestyleOptions(quality=quality, variation=variation)
+    base = RestyleOptions(quality=quality, variation=variation, **parts)
     return base if controls is None else replace(base, controls=controls)
 
 
@@ -75,6 +77,7 @@ def _base(*, variation: float | None, quality: QualityName, control_texts: tuple
         ),
         option_of(setting_of(RestyleOptions, "quality"), default="draft"),
         option_of(setting_of(RestyleOptions, "controls")),
+        *options_of(RestyleOptions, *PARTS),
     ),
     _base,
 )
