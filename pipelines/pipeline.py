@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from vedit.diffusion.conditioning import FrameConditioning
     from vedit.diffusion.inversion_cache import TensorCache
     from vedit.diffusion.noise import Drawn
-    from vedit.models.family import Model
+    from vedit.models.family import Model, Traits
     from vedit.options.request import RestyleOptions
     from vedit.types import ControlSpec, FrameRange, Latents, PromptEmbeds
 
@@ -141,6 +141,22 @@ class Pipeline(Protocol):
     @property
     def few_steps(self) -> bool:
         """Whether it samples with a model's few-step weights where these serve a look (`Model.fast_for`)."""
+        ...
+
+    def draws(self, options: RestyleOptions) -> bool:
+        """Whether a look's frames depend on its seed."""
+        ...
+
+    def check(self, options: RestyleOptions, traits: Traits) -> None:
+        """What is refused before a model is loaded; nothing is computed for it.
+
+        Args:
+            options: of the look, as it is asked for.
+            traits: of the model; what these refuse themselves (`Traits.check`) is refused already.
+
+        Raises:
+            InputError: the look asks for what the pipeline cannot do, or cannot with such a model.
+        """
         ...
 
     def prepare(self, model: Model, options: RestyleOptions, inversions: TensorCache | None = None) -> Prepared:

@@ -41,6 +41,7 @@ from vedit.latent_shape import LatentShape
 from vedit.models.attention import attending, attention_facts
 from vedit.options.controls import branch, settled
 from vedit.pipelines.pipeline import GuidesOf, OnStep, ignore_step
+from vedit.registry.attention import NONE
 from vedit.types import ControlSpec, Latents, PromptEmbeds
 
 if TYPE_CHECKING:
@@ -188,6 +189,9 @@ def restyle_frames(
     model, options, path = restyler.model, restyler.options, restyler.trajectory
     if targets and (len(frames) != 1 or guides.regions or shared):
         raise ValueError("several prompts are for a frame by itself and without regions")
+    if targets and "attention" in attention_facts(options):
+        # It is opened for none of them below, and what is kept of the inversion is not to be taken for the method's.
+        restyler = replace(restyler, options=replace(options, attention=NONE))
     change = Conditioning(
         prompt=_together(targets) if targets else restyler.prompt,
         negative=restyler.negative,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from vedit.diffusion.conditioning import FrameConditioning
     from vedit.diffusion.inversion_cache import TensorCache
-    from vedit.models.family import Model
+    from vedit.models.family import Model, Traits
     from vedit.options.request import RestyleOptions
     from vedit.types import FrameRange, Latents
 
@@ -91,6 +91,13 @@ class RestylePipeline:
 
     inverts = True
     few_steps = True
+
+    def draws(self, options: RestyleOptions) -> bool:
+        """From noise, and with a variation."""
+        return options.draws
+
+    def check(self, options: RestyleOptions, traits: Traits) -> None:
+        """It makes what the model can."""
 
     def prepare(self, model: Model, options: RestyleOptions, inversions: TensorCache | None = None) -> RestyledWindows:
         """See `vedit.pipelines.restyle.prepare`."""

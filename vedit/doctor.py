@@ -23,8 +23,9 @@ from typing import Literal
 from vedit import __version__
 from vedit.errors import ModelError, VeditError
 from vedit.registry.attention import attention_methods
-from vedit.registry.entry import Entry
+from vedit.registry.entry import Entry, Registry
 from vedit.registry.families import families
+from vedit.registry.metrics import metrics
 from vedit.registry.pipelines import pipelines
 from vedit.registry.preprocessors import preprocessors
 from vedit.registry.shot_detectors import shot_detectors
@@ -52,6 +53,7 @@ PARTS = {
     "preprocessors": preprocessors,
     "shot detectors": shot_detectors,
     "upscalers": upscalers,
+    "metrics": metrics,
 }
 """What plug-ins bring, and what lists it."""
 _FEW = 6
@@ -237,10 +239,11 @@ def _encoders() -> Iterator[Finding]:
 
 def _parts() -> Iterator[Finding]:
     """What can be asked for by name, and which of the plug-ins' parts cannot be loaded."""
-    plugged: list[Entry] = []
+    plugged: list[tuple[Registry, Entry]] = []
     for kind, listing in PARTS.items():
         try:
-            entries = list(listing())
+            registry = listing()
+            entries = list(registry)
         except VeditError as error:
             yield Finding(name=kind, state="broken", found=error.message, remedy=error.remedy)
             continue
@@ -249,13 +252,17 @@ def _parts() -> Iterator[Finding]:
         told = own if len(own) <= _FEW else [f"{len(own)} of vedit's own"]
         told += [f"{one.name} ({one.origin} {one.version or 'of an unknown version'})" for one in others]
         yield Finding(name=kind, state="ok", found=", ".join(told))
-        plugged += others
-    for entry in plugged:
+        plugged += [(registry, one) for one in others]
+    for registry, entry in plugged:
         code = (
             "import sys; from vedit.registry.entry import Entry\n"
-            "Entry(name=sys.argv[1], summary='', target=sys.argv[2], origin=sys.argv[3]).load()"
+            "name, target, origin, protocol, kind = sys.argv[1:]\n"
+            "entry = Entry(name=name, summary='', target=target, origin=origin)\n"
+            "held = Entry(name=kind, summary='', target=protocol).load() if protocol else None\n"
+            "entry.load_as(held, kind) if held else entry.load()"
         )
-        _, fault = vision_wheel.ask_apart(code, entry.name, entry.target, entry.origin)
+        told = (entry.name, entry.target, entry.origin, registry.protocol, registry.kind)
+        _, fault = vision_wheel.ask_apart(code, *told)
         if fault:
             mend = f"reinstall or uninstall {entry.origin}"
             yield Finding(name=entry.name, state="broken", found=fault, remedy=mend)

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.clips import two_shots
 from tests.support.page import Page
 from vedit.cli import main
+from vedit.gallery.pictures import Gallery, make_gallery
+from vedit.options.request import RestyleOptions
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +53,26 @@ def test_seeds_are_variations(clip: Path, tmp_path: Path, capsys: pytest.Capture
     ]
     first, second = Page((tmp_path / "two shots.looks.html").read_bytes()).all("img")
     assert first["src"] != second["src"]
+
+
+def test_parts_that_are_said_once_make_the_pictures_and_are_in_their_commands(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (str(clip), "--of", "night", "--upscale", "lanczos", "-o", str(tmp_path), "--json", "-q")
+    monkeypatch.setenv("VEDIT_ATTENTION", "none")
+    monkeypatch.setenv("VEDIT_UPSCALE", "guided")
+    made: list[RestyleOptions] = []
+
+    def seen(request: Any, looks: Any, *rest: Any, **more: Any) -> Gallery:
+        made.extend(looks)
+        return make_gallery(request, looks, *rest, **more)
+
+    monkeypatch.setattr("vedit.gallery.pictures.make_gallery", seen)
+    code, out, _ = run(capsys, *words)
+    assert code == 0
+    assert [(one.pipeline, one.attention, one.upscale) for one in made] == [("restyle", "none", "lanczos")]
+    (look,) = json.loads(out)["looks"]
+    assert look["command"].endswith("--prompt night --attention none --upscale lanczos --quality draft")
 
 
 def test_a_dry_run_writes_nothing(clip: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -21,7 +21,7 @@ import torch
 
 import vedit
 from tests.support.clips import FRAMES, HEIGHT, WIDTH, picture, two_shots
-from tests.support.other_pipeline import STILLS, TARGET
+from tests.support.other_pipeline import STILLS, TARGET, TARGET_BUILT_UPON
 from tests.support.page import Page
 from tests.support.plugged import plugged_in
 from tests.support.resolved import made_job
@@ -84,11 +84,12 @@ def test_pictures_are_those_of_a_render_of_the_frame(clip: Path, tmp_path: Path,
         assert np.abs(shown.astype(int) - gallery.source.astype(int)).mean() > 3, "and it is a look"
 
 
-def test_pictures_of_a_plug_ins_pipeline_are_made_one_by_one(clip: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("target", [TARGET, TARGET_BUILT_UPON])
+def test_pictures_of_a_plug_ins_pipeline_are_made_one_by_one(clip: Path, tmp_path: Path, target: str) -> None:
     looks = [replace(DRAFT, prompt=prompt) for prompt in LOOKS[:2]]
     own = make_gallery(request_of(clip, tmp_path), looks, "#7")
     STILLS.clear()
-    with plugged_in(pipelines, "vedit.pipelines", {"other": TARGET}):
+    with plugged_in(pipelines, "vedit.pipelines", {"other": target}):
         other = make_gallery(request_of(clip, tmp_path), [replace(look, pipeline="other") for look in looks], "#7")
     assert STILLS == [(7,), (7,)]
     for one, shown in zip(own.pictures, other.pictures, strict=True):

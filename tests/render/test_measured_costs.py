@@ -10,11 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.plugged import plugged_in
 from vedit.models.sizes import Sizes
 from vedit.options.masks import MaskSpec
 from vedit.options.request import RestyleOptions
 from vedit.progress.callbacks import Progress
 from vedit.progress.course import Course, Taken
+from vedit.registry.attention import attention_methods
 from vedit.render.costs import START_SECONDS, LookOutline, Outline, expected_of, seconds_of
 from vedit.render.measured_costs import ENTRIES, FARTHEST, RUNS, costs_file, keep, keep_start, paces_of
 from vedit.types import Fit, FrameRange
@@ -142,6 +144,14 @@ def test_masks_say_nothing_of_the_networks(outline: Outline) -> None:
     mask = MaskSpec(subject="person")
     masked = replace(outline, looks=(replace(look, options=replace(look.options, mask=mask)),))
     rendered(masked, dict.fromkeys(STAGES, 3.0))
+    assert set(paces_of(outline)) == {"index", "shots", "load", "write", "verify"}
+
+
+def test_parts_of_plug_ins_say_nothing_of_the_networks(outline: Outline) -> None:
+    (look,) = outline.looks
+    with plugged_in(attention_methods, "vedit.attention", {"other": "vedit.models.attention:ALONE"}):
+        other = replace(outline, looks=(replace(look, options=replace(look.options, attention="other")),))
+        rendered(other, dict.fromkeys(STAGES, 3.0))
     assert set(paces_of(outline)) == {"index", "shots", "load", "write", "verify"}
 
 

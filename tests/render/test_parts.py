@@ -5,34 +5,64 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import torch
 
 from tests.support.plugged import ORIGIN, plugged_in
+from vedit.cli.params import check_seed
 from vedit.errors import InputError, SettingError
-from vedit.models.attention import Together, attention_facts, load_attention
+from vedit.models.attention import ALONE, Together, attention_facts, load_attention
+from vedit.models.family import Traits
 from vedit.models.load import load
+from vedit.models.recipes import Recipe, by_recipe, recipe_of
 from vedit.models.resolve import resolve
-from vedit.options.request import RestyleOptions
+from vedit.options.masks import KeyedBox, MaskSpec, RegionSpec
+from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.pipelines.pipeline import pipeline_facts
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.pipelines.restyle_pipeline import PIPELINE
+from vedit.pipelines.seeds import VARIATION, drawing, draws
 from vedit.registry.attention import attention_methods
 from vedit.registry.pipelines import pipelines
 from vedit.registry.upscalers import upscalers
-from vedit.render.evaluations import evaluations, steps_taken
-from vedit.render.parts import check_parts, plugged_parts, upscaler_facts
+from vedit.render import ended_before
+from vedit.render.costs import Outline, seconds_of
+from vedit.render.evaluations import evaluations, outline_of_look, steps_taken
+from vedit.render.notes import dear_looks, idle_seeds
+from vedit.render.parts import check_parts, options_facts, plugged_parts, upscaler_facts
+from vedit.render.provenance import weights_of
+from vedit.render.settle import settle
+from vedit.store.units import unit_key
+from vedit.types import Fit, FrameRange
 
 USUAL = RestyleOptions(prompt="night", quality="draft")
+SOURCE: dict[str, Any] = {
+    "pixels": 4096,
+    "source_codec": "h264",
+    "model": "embedded",
+    "device": "cpu",
+    "codec": "h264",
+    "scanned": 9,
+    "searched": 9,
+}
 OTHER = {"name": "other", "of": ORIGIN, "version": None}
 
 
 class WithoutInversion:
-    """A pipeline for estimates: it samples, with the model's own weights, and does not invert."""
+    """A pipeline for estimates: it samples from noise, with the model's own weights, does not invert, and has no
+    regions."""
 
     inverts, few_steps = False, False
+
+    def draws(self, options: RestyleOptions) -> bool:
+        return True
+
+    def check(self, options: RestyleOptions, traits: Traits) -> None:
+        if options.regions:
+            raise InputError("it has no regions")
 
     def prepare(self, model: Any, options: Any, inversions: Any = None) -> Any:
         return PIPELINE.prepare(model, options, inversions)
@@ -50,6 +80,10 @@ class Other:
 PLAIN, METHOD, NOTHING = WithoutInversion(), Other(), None
 
 
+def no_weights(*_: object) -> dict[str, object]:
+    return {"unet": "0"}
+
+
 def upscaled(source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
     return source
 
@@ -57,8 +91,9 @@ def upscaled(source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor) -> 
 @pytest.fixture
 def other() -> Iterator[RestyleOptions]:
     """A look all of whose parts are a plug-in's."""
+    named = {"other": "PLAIN", "nothing": "NOTHING", "class": "WithoutInversion"}
     with (
-        plugged_in(pipelines, "vedit.pipelines", {"other": f"{__name__}:PLAIN", "nothing": f"{__name__}:NOTHING"}),
+        plugged_in(pipelines, "vedit.pipelines", {name: f"{__name__}:{part}" for name, part in named.items()}),
         plugged_in(attention_methods, "vedit.attention", {"other": f"{__name__}:METHOD"}),
         plugged_in(upscalers, "vedit.upscalers", {"other": f"{__name__}:upscaled"}),
     ):
@@ -87,6 +122,26 @@ def test_own_parts_say_in_keys_what_older_versions_said() -> None:
     assert upscaler_facts(replace(USUAL, upscale="lanczos")) == "lanczos"
 
 
+def test_results_of_the_version_before_are_known_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By digests that it gave; a setting that is new is left out of them where it is left alone."""
+    look = RestyleOptions(prompt="woodcut")
+    digest = unit_key({"options": options_facts(replace(look, batch=1))})
+    assert digest == "f7ff9e68cbad0d85e6ba4593b185586c116fcfe3d79cff9c1d191231c3fc8e11"
+    assert unit_key({"options": options_facts(replace(look, batch=1, attention="none"))}) != digest
+    monkeypatch.setattr(ended_before, "weights_of", no_weights)
+    monkeypatch.setattr(ended_before, "versions", lambda: (("vedit", "1"),))
+    request = RenderRequest(source=Path("a.mp4"), options=replace(look, upscale="lanczos"))
+    key = cast("Any", ended_before)._key(request, None, None, "1")
+    assert key == "3d155be83832752b372c979954ac3581d14ebda9aebc2f85c174be0c2c90f95f"
+
+
+def test_results_are_known_by_the_versions_of_plug_ins(other: RestyleOptions, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = options_facts(other)
+    assert (before["pipeline"], before["plug-ins"]) == ("other", plugged_parts(other))
+    monkeypatch.setattr("vedit.registry.entry.version", {ORIGIN: "2.0"}.__getitem__)
+    assert options_facts(other) != before
+
+
 def test_the_parts_of_plug_ins_are_in_keys_and_records(other: RestyleOptions) -> None:
     check_parts(other)
     assert attention_facts(other) == {"cross_frame": True, "attention": OTHER}
@@ -98,6 +153,8 @@ def test_the_parts_of_plug_ins_are_in_keys_and_records(other: RestyleOptions) ->
 def test_what_is_no_pipeline_is_refused_before_work_begins(other: RestyleOptions) -> None:
     with pytest.raises(InputError, match=f"'nothing' of {ORIGIN} is no pipeline but NoneType; mend or uninstall"):
         check_parts(replace(other, pipeline="nothing"))
+    with pytest.raises(InputError, match=f"'class' of {ORIGIN} is no pipeline but the class WithoutInversion"):
+        check_parts(replace(other, pipeline="class"))
 
 
 def test_no_attention_is_said_in_one_way() -> None:
@@ -118,6 +175,50 @@ def test_estimates_go_by_what_a_pipeline_says(other: RestyleOptions) -> None:
     assert evaluations(model, own) > 12
     assert steps_taken(model, replace(USUAL, pipeline="other")) == 4, "of the model's own weights"
     assert load_attention(other.attention_method).cost == 2.0
+    without = replace(model, traits=replace(model.traits, cross_frame=False))
+    fit, shots = Fit(source=(64, 64), inner=(64, 64), outer=(64, 64), top=0, left=0), (FrameRange(start=0, stop=9),)
+    for method, usual, idle in (("cross-frame", 1.0, 1.0), ("none", ALONE.cost, 1.0), ("other", 2.0, 2.0)):
+        look = replace(USUAL, attention=method)
+        told = [outline_of_look(one, look, fit, shots) for one in (model, without)]
+        assert [one.attention for one in told] == [usual, idle]
+        seconds = [seconds_of(Outline(**SOURCE, frames=shots[0], looks=(one,))) for one in told]
+        assert (seconds[0] == seconds[1]) == (usual == idle)
+
+
+def test_the_seed_acts_where_a_pipeline_says(other: RestyleOptions) -> None:
+    model, plain = resolve("embedded"), replace(USUAL, pipeline="other", seed=3)
+    own = replace(plain, pipeline="restyle")
+    assert (draws(own), draws(replace(own, variation=0.5)), draws(plain)) == (False, True, True)
+    assert (drawing(own, model).variation, drawing(plain, model)) == (VARIATION, plain)
+    assert (len(idle_seeds([own])), idle_seeds([plain])) == (1, ())
+    check_seed(3, [plain], model)
+    with pytest.raises(InputError, match="--seed 3 would decide nothing"):
+        check_seed(3, [own], model)
+
+
+def test_what_is_measured_for_the_own_pipeline_is_for_no_other(other: RestyleOptions) -> None:
+    """Recipes, and the few-step weights of a pipeline that takes none: neither in notes nor in keys."""
+    model = resolve("embedded")
+    named = next(look for look in (model.vocabulary or pytest.fail("no looks")).looks if recipe_for(look.name))
+    look = RestyleOptions(prompt=named.wordings[0])
+    plain = replace(look, pipeline="other")
+    assert recipe_of(look, model) and not recipe_of(plain, model)
+    assert by_recipe(plain, model) == replace(plain, variation=0.0)
+    dear = replace(USUAL, negative_prompt="blur")
+    assert dear_looks(model, [dear]) and not dear_looks(model, [replace(dear, pipeline="other")])
+    assert set(weights_of([USUAL], model)) - set(weights_of([replace(USUAL, pipeline="other")], model)) == {"fast"}
+
+
+def recipe_for(name: str) -> Recipe | None:
+    return recipe_of(RestyleOptions(prompt=name), resolve("embedded"))
+
+
+def test_what_a_pipeline_cannot_do_is_refused_before_a_model_is_loaded(other: RestyleOptions) -> None:
+    region = RegionSpec(mask=MaskSpec(boxes=(KeyedBox(left=0, top=0, width=8, height=8),)), prompt="bronze")
+    request = RenderRequest(source=Path("a.mp4"), options=replace(USUAL, regions=(region,)))
+    settle(request, resolve("embedded"))
+    with pytest.raises(InputError, match="it has no regions"):
+        settle(replace(request, options=replace(request.options, pipeline="other")), resolve("embedded"))
 
 
 def test_an_inversion_under_another_attention_method_is_another(
@@ -140,3 +241,12 @@ def test_an_inversion_under_another_attention_method_is_another(
         restyle_frames(restyler, frames, range(2), own_guides(restyler)(range(2), frames))
     assert ["attention" in facts for facts in told] == [False, True]
     assert [facts["cross_frame"] for facts in told] == [True, True]
+    # Under several prompts no method is opened, and a plug-in's is not said to be.
+    told.clear()
+    for options in (
+        replace(other, controls=(), steps=1, pipeline="restyle", attention=one) for one in ("other", "none")
+    ):
+        restyler = prepare(model, options, Kept())
+        guides = own_guides(restyler)([0], frames[:1])
+        restyle_frames(restyler, frames[:1], [0], guides, targets=[restyler.prompt] * 2)
+    assert told[0] == told[1] and not told[0]["cross_frame"]

@@ -14,11 +14,13 @@ import pytest
 
 from tests.support.clips import two_shots
 from tests.support.loaded import small_renders
+from tests.support.plugged import ORIGIN, plugged_in
 from tests.support.recording import frames_written
 from vedit.cli import main
 from vedit.media.output import OutputOptions
 from vedit.options.masks import KeyedFile, MaskSpec
 from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.registry.upscalers import upscalers
 from vedit.render import run as render
 from vedit.render.replay import read_replay
 from vedit.thumbnail import png
@@ -295,6 +297,28 @@ def test_another_machine_or_version_is_told_first(folder: Path, capsys: pytest.C
     out, err = capsys.readouterr()
     assert json.loads(out)["same_frames"] is False
     assert "NEON" in err and "not those of the record to the last bit" in err
+
+
+def test_another_version_of_a_plug_in_is_told_first(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    facts = {"name": "other", "of": ORIGIN, "version": "1.0"}
+    changed(folder, lambda told: told["recipe"].update({"plug-ins": {"upscale": facts}}))
+    (absent,) = read_replay(folder / NAME).elsewhere()
+    assert absent == f"other was of {ORIGIN} 1.0, and this is absent: frames may differ"
+    monkeypatch.setattr("vedit.registry.entry.version", {ORIGIN: "2.0"}.__getitem__)
+    with plugged_in(upscalers, "vedit.upscalers", {"other": "vedit.finishing.upsample:lanczos"}):
+        (other,) = read_replay(folder / NAME).elsewhere()
+        assert f"and this is {ORIGIN} 2.0" in other
+        changed(folder, lambda told: told["recipe"]["plug-ins"]["upscale"].update(version="2.0"))
+        assert read_replay(folder / NAME).elsewhere() == ()
+
+
+def test_a_plug_in_that_is_absent_is_named_with_its_version(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    facts = {"name": "other", "of": ORIGIN, "version": "1.0"}
+    # Of a plan: each shot has its own.
+    changed(folder, lambda told: told["recipe"].update(looks=[{"plug-ins": {"pipeline": facts}}]))
+    changed(folder, lambda told: told["asked"]["request"]["options"].update(pipeline="other"))
+    assert again() == 2
+    assert f"pipeline is 'other'; use one of restyle, or install {ORIGIN} 1.0" in capsys.readouterr().err
 
 
 def test_other_frames_without_a_reason_are_an_error(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -153,6 +153,10 @@ class Broken:
     """Vedit's own pipeline, with one thing changed."""
 
     inverts, few_steps = True, True
+    check = PIPELINE.check
+
+    def draws(self, options: Any) -> bool:
+        return PIPELINE.draws(options)
 
     def __init__(self, kind: type[RestyledWindows]) -> None:
         self.kind = kind
@@ -195,14 +199,31 @@ class Unsaid(RestyledWindows):
         return {"path": Path()}
 
 
+class RefusesLate(Broken):
+    """What it refuses, it refuses when the model is there."""
+
+    def prepare(self, model: Any, options: Any, inversions: Any = None) -> RestyledWindows:
+        if options.regions:
+            raise InputError("no regions")
+        return super().prepare(model, options, inversions)
+
+
+class SeedSaid(Broken):
+    """It says that the seed acts where nothing is drawn."""
+
+    def draws(self, options: Any) -> bool:
+        return True
+
+
 seen: list[FrameRange] = []
+LATE, SEED = RefusesLate(RestyledWindows), SeedSaid(RestyledWindows)
 CARRIES, SHORT, SILENT, UNSAID = Broken(Carries), Broken(Short), Broken(Silent), Broken(Unsaid)
 AS_OWN = PIPELINE
 
 
 @pytest.fixture
 def broken() -> Iterator[None]:
-    names = ("CARRIES", "SHORT", "SILENT", "UNSAID", "AS_OWN")
+    names = ("CARRIES", "SHORT", "SILENT", "UNSAID", "LATE", "SEED", "AS_OWN")
     with plugged_in(pipelines.pipelines, "vedit.pipelines", {name: f"{__name__}:{name}" for name in names}):
         yield
 
@@ -215,11 +236,18 @@ def broken() -> Iterator[None]:
         ("SHORT", AssertionError, "latents of 5 frames"),
         ("SILENT", AssertionError, "each step is told"),
         ("UNSAID", TypeError, "JSON"),
+        ("SEED", AssertionError, "draws says other than what is drawn"),
     ],
 )
 def test_a_pipeline_that_breaks_the_protocol_is_told(name: str, error: type[Exception], told: str, video: str) -> None:
     with pytest.raises(error, match=told):
         check_pipeline(name, video)
+
+
+@pytest.mark.usefixtures("broken")
+def test_a_pipeline_that_refuses_only_with_a_model_at_hand_is_told() -> None:
+    with pytest.raises(AssertionError, match="prepare refuses what check does not: no regions"):
+        check_pipeline("LATE")
 
 
 @pytest.mark.usefixtures("broken")

@@ -18,6 +18,7 @@ from vedit.errors import ModelError
 from vedit.models import load as loading
 from vedit.models.families import stable_diffusion
 from vedit.models.resolve import resolve
+from vedit.registry.metrics import metrics
 from vedit.registry.preprocessors import preprocessors
 from vedit.registry.upscalers import upscalers
 from vedit.weights import store as weights
@@ -207,10 +208,15 @@ def test_little_space_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_part_of_a_plug_in_that_cannot_be_loaded_is_named() -> None:
     targets = {"sound": "vedit.finishing.guided:lanczos", "gone": "no_such_module:upscaler"}
-    with plugged_in(upscalers, "vedit.upscalers", targets):
+    figures = {"warmth": "vedit.evaluation.metrics.drift:METRIC", "lens": "pathlib:Path", "three": "math:pi"}
+    with plugged_in(upscalers, "vedit.upscalers", targets), plugged_in(metrics, "vedit.metrics", figures):
         findings = {one.name: one for one in doctor._parts()}  # pyright: ignore[reportPrivateUsage]
     assert findings["upscalers"].found.startswith("guided, lanczos, sound (vedit-other of an unknown version), gone")
     assert findings["gone"].state == "broken"
     assert "no_such_module" in findings["gone"].found
     assert findings["gone"].remedy == "reinstall or uninstall vedit-other"
-    assert "sound" not in findings
+    assert "sound" not in findings and "warmth" not in findings
+    # What can be loaded is held to the protocol, which a class does not keep by making what does.
+    assert "'lens' of vedit-other is no metric but the class Path" in findings["lens"].found
+    assert "'three' of vedit-other is no metric but float" in findings["three"].found
+    assert "warmth (vedit-other of an unknown version)" in findings["metrics"].found

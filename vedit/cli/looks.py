@@ -13,10 +13,10 @@ from vedit.cli.configured import Configured
 from vedit.cli.console import count, jsonable, note, say, show, show_json, show_rows, span
 from vedit.cli.inputs import input_argument
 from vedit.cli.progress import progress
-from vedit.cli.setting_options import gathered, held, option_of
+from vedit.cli.setting_options import gathered, held, option_of, options_of
 from vedit.cli.settings import SHARED
 from vedit.cli.shared_options import Messages, messages_options, overwrite_option
-from vedit.options.request import QualityName, RenderRequest, RestyleOptions
+from vedit.options.request import PARTS, QualityName, RenderRequest, RestyleOptions
 from vedit.options.table import setting_of
 
 if TYPE_CHECKING:
@@ -31,15 +31,17 @@ SIDE = 640
 
 
 class ConfiguredLooks(Configured):
-    """The command shows what a render would look like: model and controls may be said once for both."""
+    """The command shows what a render would look like: model, controls and parts may be said once for both."""
 
-    keys = (*SHARED, "model", "controlnet", "control")
+    keys = (*SHARED, "model", "controlnet", "control", *PARTS)
 
 
-def _base(*, variation: float | None, quality: QualityName, control_texts: tuple[str, ...]) -> RestyleOptions:
+def _base(
+    *, variation: float | None, quality: QualityName, control_texts: tuple[str, ...], **parts: Any
+) -> RestyleOptions:
     """How all pictures are made."""
     controls = params.controls(control_texts)
-    base = RestyleOptions(quality=quality, variation=variation)
+    base = RestyleOptions(quality=quality, variation=variation, **parts)
     return base if controls is None else replace(base, controls=controls)
 
 
@@ -75,6 +77,7 @@ def _base(*, variation: float | None, quality: QualityName, control_texts: tuple
         ),
         option_of(setting_of(RestyleOptions, "quality"), default="draft"),
         option_of(setting_of(RestyleOptions, "controls")),
+        *options_of(RestyleOptions, *PARTS),
     ),
     _base,
 )
@@ -126,7 +129,9 @@ def looks_command(
             raise click.UsageError(f"{idle} is for a clip: name one, or leave it out to list the looks")
         _list(resolve(job["model"]), as_json=messages.as_json)
         return
-    if seeds > 1 and base.variation == 0:
+    from vedit.pipelines.seeds import draws
+
+    if seeds > 1 and base.variation == 0 and not draws(base):
         raise click.UsageError("--seeds needs a --variation above 0: with 0 nothing is drawn from the seed")
     from vedit.gallery.files import check_files, gallery_files
 
@@ -152,7 +157,7 @@ Wanted = list[tuple[str, "Chosen", RestyleOptions]]
 
 def _drawn(base: RestyleOptions, look: Chosen, seed: int, seeds: int, model: ModelRef) -> RestyleOptions:
     """A look from a seed, which acts where there are several."""
-    from vedit.models.recipes import drawing
+    from vedit.pipelines.seeds import drawing
 
     options = replace(base, prompt=look.prompt, seed=seed)
     return options if seeds == 1 else drawing(options, model)

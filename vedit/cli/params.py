@@ -132,8 +132,9 @@ def check_output(path: Path, *, overwrite: bool, source: Path | None = None, rep
 def check_seed(seed: int, looks: Iterable[RestyleOptions], model: ModelRef) -> None:
     """Raises InputError where a seed that is typed decides nothing, since nothing is drawn from it."""
     from vedit.models.recipes import by_recipe
+    from vedit.pipelines.seeds import draws
 
-    if not any(by_recipe(look, model).draws for look in looks):
+    if not any(draws(by_recipe(look, model)) for look in looks):
         raise InputError(
             f"--seed {seed} would decide nothing: the render begins at the inverted source, where nothing is drawn",
             remedy="add --variation, 0.6 for instance, or leave --seed out",

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
+from vedit.evaluation.metric import Metric
 from vedit.registry.metrics import metrics as registry
 from vedit.weights.store import find
 
 if TYPE_CHECKING:
-    from vedit.evaluation.metric import Metric
     from vedit.registry.entry import Entry
 
 
@@ -35,13 +35,7 @@ def load_metric(entry: Entry) -> Metric:
     Raises:
         InputError: it cannot be loaded, or is no metric.
     """
-    found = entry.load()
-    if not all(hasattr(found, name) for name in ("figures", "quick", "whole_shot", "start")):
-        raise InputError(
-            f"the metric {entry.name!r} of {entry.origin} is none: it lacks figures, quick, whole_shot or start",
-            remedy=f"mend or uninstall {entry.origin}",
-        )
-    return cast("Metric", found)
+    return entry.load_as(Metric, "metric")
 
 
 def missing(entry: Entry) -> tuple[str, ...]:

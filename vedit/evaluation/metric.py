@@ -137,6 +137,7 @@ class Heated(Protocol):
         ...
 
 
+@runtime_checkable
 class Metric(Protocol):
     """What an entry of `vedit.metrics` names."""
 

@@ -21,7 +21,8 @@ from vedit.media.writing.target import check_folder, check_name, check_target
 from vedit.media.writing.unfinished import hold, let_go, not_written, sweep, unfinished_name
 from vedit.models.looks import Chosen
 from vedit.models.recipes import by_recipe
-from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.options.request import PARTS, RenderRequest, RestyleOptions
+from vedit.pipelines.seeds import draws
 
 if TYPE_CHECKING:
     from vedit.gallery.page import Image
@@ -164,10 +165,13 @@ def _words(request: RenderRequest, options: RestyleOptions, settled: RestyleOpti
     words = ["vedit", "restyle", path_word(str(request.source)), "--prompt", options.prompt]
     if options.variation is not None:
         words += ["--variation", f"{options.variation:g}"]
-    if settled.draws:
+    if draws(settled):
         words += ["--seed", str(options.seed)]
     if options.controls != RestyleOptions().controls:
         words += [text for spec in options.controls or ["none"] for text in ("--control", str(spec))]
+    usual = RestyleOptions()
+    named = {part: getattr(options, part) for part in PARTS if getattr(options, part) != getattr(usual, part)}
+    words += [word for part, name in named.items() for word in (f"--{part}", name)]
     if request.model != "embedded":
         words += ["--model", request.model]
     for kind, model in request.controlnets:

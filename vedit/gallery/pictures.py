@@ -29,6 +29,7 @@ from vedit.pipelines.restyle import PreparedRestyle, restyle_frames
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course
 from vedit.ranges import to_integer, to_unit
+from vedit.registry.pipelines import OWN
 from vedit.render.conditioning import ConditioningSource
 from vedit.render.costs import expected_of_stills
 from vedit.render.finish_shot import decoded_stills, full_size
@@ -262,18 +263,24 @@ def _sampled(
 ) -> Latents:
     """A frame under looks that differ in nothing but the prompt: of vedit's own pipeline at once, of another one by
     one."""
-    own = [one for one in alike if isinstance(one, PreparedRestyle)]
+    own = list(filter(None, map(_own, alike)))
     if own:
         return restyle_frames(own[0], frames, [number], guides, on_step, targets=[one.prompt for one in own])
     (one,) = alike
     return one.stills(frames, [number], guides, on_step)
 
 
+def _own(one: Prepared) -> PreparedRestyle | None:
+    """One of vedit's own pipeline; a plug-in's makes its stills itself, though it be built upon it."""
+    return one if isinstance(one, PreparedRestyle) and one.options.pipeline in OWN else None
+
+
 def _alike(restylers: Sequence[Prepared]) -> list[list[int]]:
     """Places of restylers that differ in nothing but the prompt, together."""
     groups: dict[object, list[int]] = {}
-    for place, one in enumerate(restylers):
-        if not isinstance(one, PreparedRestyle):
+    for place, each in enumerate(restylers):
+        one = _own(each)
+        if one is None:
             groups[place] = [place]
             continue
         weights = None if one.fast is None else one.fast.folder

@@ -46,6 +46,8 @@ class Traits:
     """The kinds of control that it has branches for in itself."""
     regions: bool = True
     """Parts of the picture can have prompts of their own."""
+    cross_frame: bool = True
+    """Its network has a place for cross-frame attention (`Adapters.cross_frame`), whose cost estimates know."""
 
     def quality(self, options: RestyleOptions) -> Quality:
         """The preset of a look, with the look's own values in it."""

@@ -18,14 +18,13 @@ from vedit.models.configs import damaged, read_json
 from vedit.options.look_parser import look_options
 from vedit.options.look_schema import LOOK, check_table
 from vedit.options.request import QUALITIES, RestyleOptions
+from vedit.registry.pipelines import OWN
 
 if TYPE_CHECKING:
     from vedit.models.ref import ModelRef
 
 RECIPE = ("start", "variation", "inversion_steps", "fixed_point", "steps", "guidance", "controls")
 """The keys of a plan's look that a recipe may set; what is written of any of them in a render leaves the recipe out."""
-VARIATION = 0.6
-"""Of renders that are to differ by their seeds, where neither they nor the look say one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,15 +82,6 @@ def without_recipe(options: RestyleOptions, model: ModelRef) -> RestyleOptions:
     return replace(options, **{key: getattr(plain, key) for key in found.keys})
 
 
-def drawing(options: RestyleOptions, model: ModelRef) -> RestyleOptions:
-    """Options under which the seed acts: as they are, where it does, else with a variation of `VARIATION`.
-
-    Raises:
-        ModelError: as `by_recipe`.
-    """
-    return options if by_recipe(options, model).draws else replace(options, variation=VARIATION)
-
-
 def recipe_notes(asked: Iterable[RestyleOptions], model: ModelRef) -> tuple[str, ...]:
     """What is to be said of recipes, for options as they were asked for: which one serves, or why it does not."""
     notes: dict[str, None] = {}
@@ -120,12 +110,13 @@ def own_words(options: RestyleOptions) -> tuple[str, ...]:
 
 
 def recipe_of(options: RestyleOptions, model: ModelRef) -> Recipe | None:
-    """The recipe of a model for the one look that a prompt names, at its quality; None where there is none.
+    """The recipe of a model for the one look that a prompt names, at its quality; None where there is none, and for a
+    plug-in's pipeline, for which nothing was measured.
 
     Raises:
         ModelError: as `by_recipe`.
     """
-    looks = model.looks
+    looks = model.looks if options.pipeline in OWN else None
     recipes = {} if looks is None else _recipes(looks, looks.stat().st_mtime_ns)
     known = model.vocabulary if recipes else None
     named = None if known is None else known.named_alone(options.prompt)

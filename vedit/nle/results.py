@@ -24,6 +24,7 @@ from vedit.nle.settings import look_options
 from vedit.options.request import QualityName, RenderRequest, RestyleOptions
 from vedit.render.conditioning import hashed, plain
 from vedit.render.killed import finish_killed
+from vedit.render.parts import options_facts
 from vedit.render.provenance import same_weights, weights_of
 from vedit.render.settle import pick_device, settle
 from vedit.store.units import unit_key
@@ -153,7 +154,7 @@ def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[object, obje
     def digest(asked: Path | RestyleOptions) -> object:
         # Of what is in the files, never of where they lie: a project's folder may be moved.
         if asked not in hashes:
-            hashes[asked] = hashed(asked)
+            hashes[asked] = hashed(asked) if isinstance(asked, Path) else options_facts(asked)
         return hashes[asked]
 
     files = request.options.files

@@ -25,6 +25,8 @@ from vedit.types import Shot
 
 OVERLAP = 4
 """Frames that neighbouring windows share where nothing else is asked; a third of the window where that is less."""
+PARTS = ("pipeline", "attention", "upscale")
+"""The fields of options that name a part by which the picture is made, see `vedit.render.parts`."""
 DEVICES = ("auto", "cpu", "cuda", "mps")
 
 

@@ -22,4 +22,5 @@ OWN = tuple(entry.name for entry in _METHODS)
 @cache
 def attention_methods() -> Registry:
     """All of them. A target is a `vedit.models.attention.AttentionMethod`."""
-    return Registry.of("attention method", _METHODS, group="vedit.attention")
+    protocol = "vedit.models.attention:AttentionMethod"
+    return Registry.of("attention method", _METHODS, group="vedit.attention", protocol=protocol)

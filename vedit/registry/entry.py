@@ -84,16 +84,17 @@ class Entry:
         """Import the target and hold it to what it has to be.
 
         Args:
-            protocol: one that can be checked at run time.
+            protocol: one that can be checked at run time, of an object: a class is what makes one, and none itself.
             kind: what the protocol is called in errors.
 
         Raises:
             InputError: it cannot be imported, or lacks a part of the protocol.
         """
         found = self.load()
-        if not isinstance(found, protocol):
+        if isinstance(found, type) or not isinstance(found, protocol):
+            what = f"the class {found.__name__}" if isinstance(found, type) else type(found).__name__
             raise InputError(
-                f"{self.name!r} of {self.origin} is no {kind} but {type(found).__name__}",
+                f"{self.name!r} of {self.origin} is no {kind} but {what}",
                 remedy=f"mend or uninstall {self.origin}",
             )
         return found
@@ -109,16 +110,17 @@ class Registry:
 
     Args:
         kind: what an entry is called in errors, for instance "preprocessor".
+        protocol: what a target is held to, `module:class`; empty where that cannot be checked of the target alone.
     """
 
-    def __init__(self, kind: str) -> None:
-        self.kind = kind
+    def __init__(self, kind: str, *, protocol: str = "") -> None:
+        self.kind, self.protocol = kind, protocol
         self._entries: dict[str, Entry] = {}
 
     @classmethod
-    def of(cls, kind: str, own: Iterable[Entry], *, group: str) -> Registry:
+    def of(cls, kind: str, own: Iterable[Entry], *, group: str, protocol: str = "") -> Registry:
         """Vedit's own of a kind, and those of an entry point group."""
-        registry = cls(kind)
+        registry = cls(kind, protocol=protocol)
         for entry in own:
             registry.add(entry)
         registry.add_plugins(group)

@@ -44,8 +44,4 @@ _METRICS = (
 @cache
 def metrics() -> Registry:
     """All of them. A target is a `vedit.evaluation.metric.Metric`."""
-    registry = Registry("metric")
-    for entry in _METRICS:
-        registry.add(entry)
-    registry.add_plugins("vedit.metrics")
-    return registry
+    return Registry.of("metric", _METRICS, group="vedit.metrics", protocol="vedit.evaluation.metric:Metric")

@@ -20,4 +20,4 @@ OWN = tuple(entry.name for entry in _PIPELINES)
 @cache
 def pipelines() -> Registry:
     """All of them. A target is a `vedit.pipelines.pipeline.Pipeline`."""
-    return Registry.of("pipeline", _PIPELINES, group="vedit.pipelines")
+    return Registry.of("pipeline", _PIPELINES, group="vedit.pipelines", protocol="vedit.pipelines.pipeline:Pipeline")

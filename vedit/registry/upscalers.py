@@ -21,4 +21,4 @@ OWN = tuple(entry.name for entry in _UPSCALERS)
 @cache
 def upscalers() -> Registry:
     """All of them. A target is a `vedit.protocols.Upscaler`."""
-    return Registry.of("upscaler", _UPSCALERS, group="vedit.upscalers")
+    return Registry.of("upscaler", _UPSCALERS, group="vedit.upscalers", protocol="vedit.protocols:Upscaler")

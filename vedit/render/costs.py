@@ -15,7 +15,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from vedit.diffusion.windows import windows
-from vedit.models.attention import load_attention
 from vedit.models.sizes import Sizes
 from vedit.options.request import OVERLAP
 from vedit.progress.course import Leg
@@ -91,6 +90,8 @@ class LookOutline:
     sampling: int
     """The same of the sampling; 0 passes the frames through."""
     shots: tuple[FrameRange, ...]
+    attention: float = 1.0
+    """What an evaluation takes, in those with cross-frame attention."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -256,7 +257,7 @@ def _sampled(outline: Outline, look: LookOutline, shot: FrameRange) -> tuple[flo
     calls = sum(ceil(count / options.batch) for count in counts)
     crowded = 1 + _CROWDED * (_working_pixels(look) - 1)
     evaluation = pixels * _EVALUATION * crowded * sizes.network / EVALUATED + calls * _CALLED
-    evaluation *= load_attention(options.attention_method).cost
+    evaluation *= look.attention
     encoded = pixels * (_ENCODED + _LARGER_AUTOENCODER * max(0, sizes.vae - AUTOENCODER) / 4)
     each = max(len(shot), 1) * _speed(outline.device)
     return (look.inverting * evaluation + encoded) / each, look.sampling * evaluation / each

@@ -15,9 +15,10 @@ from vedit.media.writing.containers import default_output
 from vedit.media.writing.sidecar import source_hash, versions
 from vedit.models.ref import ModelRef
 from vedit.options.request import RenderRequest
-from vedit.render.conditioning import hashed, plain
+from vedit.render.conditioning import plain
 from vedit.render.killed import finish_killed
 from vedit.render.outcome import RenderResult
+from vedit.render.parts import options_facts
 from vedit.render.provenance import weights_of
 from vedit.render.settle import settle
 from vedit.types import FrameRange
@@ -92,8 +93,8 @@ def _key(request: RenderRequest, model: ModelRef, side_by_side: Path | None, sou
         writing=replace(request.writing, overwrite=False, replaces=()),
     )
     facts = {
-        "request": plain(replace(asked, options=replace(asked.options, batch=1))),
-        "files": hashed(request.options) if request.options.files else None,
+        "request": {**plain(asked), "options": options_facts(replace(asked.options, batch=1), plain)},
+        "files": options_facts(request.options) if request.options.files else None,
         "source": source_sha256,
         "weights": weights_of(request.all_looks, model),
         "beside": None if side_by_side is None else str(side_by_side.absolute()),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from vedit.models.attention import load_attention
 from vedit.options.controls import branch
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.pipeline import load_pipeline
+from vedit.registry.attention import OWN
 from vedit.render.costs import LookOutline
 
 if TYPE_CHECKING:
@@ -80,7 +82,15 @@ def outline_of_look(model: ModelRef, options: RestyleOptions, fit: Fit, shots: t
         inverting=every - sampling,
         sampling=sampling,
         shots=shots,
+        attention=_attention(model.traits, options),
     )
+
+
+def _attention(traits: Traits, options: RestyleOptions) -> float:
+    """What an evaluation takes under a look's attention method, in those with cross-frame attention."""
+    name = options.attention_method
+    # Without a place for it, vedit's own methods leave the network as it is, all of them.
+    return 1.0 if name in OWN and not traits.cross_frame else load_attention(name).cost
 
 
 def _sampling_evaluations(model: ModelRef, options: RestyleOptions) -> int:

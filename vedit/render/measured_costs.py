@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from vedit.render.costs import START_SECONDS
+from vedit.render.parts import plugged_parts
 from vedit.store.computed import cache_root, keeps_nothing
 from vedit.store.computed_on import computed_on
 
@@ -67,8 +68,9 @@ def keep(outline: Outline, taken: Mapping[str, Taken], paces: Mapping[str, float
         paces: what was expected rested on, from `paces_of`.
     """
     subjects = _subjects(outline)
-    if any(look.options.mask is not None or look.options.regions for look in outline.looks):
-        # Masks take time of their own, and save some where nothing changes.
+    looks = [look.options for look in outline.looks]
+    if any(one.mask is not None or one.regions or plugged_parts(one) for one in looks):
+        # Masks take time of their own, and save some where nothing changes; a plug-in's part is as slow as it is.
         subjects = {stage: what for stage, what in subjects.items() if stage not in _NETWORKS}
     machine = _machine(outline.device)
     new = {

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from vedit.models.resolve import known_models
 from vedit.models.source import DEFAULT
 from vedit.options.request import RestyleOptions
+from vedit.pipelines.pipeline import load_pipeline
+from vedit.pipelines.seeds import draws
 from vedit.render.evaluations import ordinary_evaluations
 
 if TYPE_CHECKING:
@@ -22,6 +24,8 @@ def dear_looks(model: ModelRef, looks: Iterable[RestyleOptions]) -> tuple[str, .
     """What keeps looks from the model's fast tier, where they cost more for it; a line for each cost and reason."""
     notes: dict[str, None] = {}
     for look in looks:
+        if not load_pipeline(look.pipeline).few_steps:
+            continue  # it makes no use of a tier, whatever is asked for
         tier = next((tier for tier in model.distilled if tier.draws(look)), None)
         if tier is None:
             continue
@@ -69,7 +73,7 @@ def little_space(output: OutputSpec, fit: Fit, *, keep_frames: bool) -> tuple[st
 
 def idle_seeds(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
     """A line for each seed that is given and decides nothing."""
-    idle = dict.fromkeys(options.seed for options in looks if options.seed and not options.draws)
+    idle = dict.fromkeys(options.seed for options in looks if options.seed and not draws(options))
     return tuple(
         f"the seed {seed} decides nothing: nothing is drawn from it without a variation, of 0.6 for instance"
         for seed in idle

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any
 
 from vedit.finishing.upsample import load_upscaler
 from vedit.models.attention import load_attention
@@ -10,9 +12,15 @@ from vedit.pipelines.pipeline import load_pipeline
 from vedit.registry.attention import attention_methods
 from vedit.registry.pipelines import pipelines
 from vedit.registry.upscalers import upscalers
+from vedit.render.conditioning import hashed
 
 if TYPE_CHECKING:
     from vedit.options.request import RestyleOptions
+
+_LISTED = {"pipeline": pipelines, "attention": attention_methods, "upscale": upscalers}
+"""Kind of a part, as options name it -> what lists it."""
+_LATER = ("pipeline", "attention")
+"""Settings that came after results were known again by all of them."""
 
 
 def check_parts(options: RestyleOptions) -> None:
@@ -24,14 +32,66 @@ def check_parts(options: RestyleOptions) -> None:
 
 def plugged_parts(options: RestyleOptions) -> dict[str, object]:
     """The parts of a look that plug-ins bring, as a record has them: by kind, with distribution and version."""
-    found = {
-        "pipeline": pipelines()[options.pipeline],
-        "attention": attention_methods()[options.attention_method],
-        "upscale": upscalers()[options.upscale],
-    }
+    named = {"pipeline": options.pipeline, "attention": options.attention_method, "upscale": options.upscale}
+    found = {kind: _LISTED[kind]()[name] for kind, name in named.items()}
     return {kind: entry.facts for kind, entry in found.items() if entry.facts is not None}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PluggedPart:
+    """A part of a plug-in, as a record has it."""
+
+    kind: str
+    name: str
+    origin: str
+    """The distribution that brought it."""
+    version: str | None
+
+    @property
+    def brought_by(self) -> str:
+        """The distribution with its version."""
+        return f"{self.origin} {self.version or 'of an unknown version'}"
+
+    @property
+    def here(self) -> PluggedPart | None:
+        """The part of this name that is installed now; None where there is none."""
+        listing = _LISTED[self.kind]()
+        if self.name not in listing:
+            return None
+        entry = listing[self.name]
+        return replace(self, origin=entry.origin, version=entry.version)
+
+
+def recorded_parts(recipe: Mapping[str, Any]) -> tuple[PluggedPart, ...]:
+    """The plug-ins' parts that a recipe names, for all shots or for some.
+
+    Raises:
+        LookupError, TypeError, AttributeError: it is no recipe as vedit records it.
+    """
+    told = [
+        PluggedPart(kind=kind, name=facts["name"], origin=facts["of"], version=facts["version"])
+        for settings in (recipe, *recipe.get("looks", ()))
+        for kind, facts in settings.get("plug-ins", {}).items()
+        if kind in _LISTED
+    ]
+    return tuple(dict.fromkeys(told))
 
 
 def upscaler_facts(options: RestyleOptions) -> object:
     """What decides finished frames of how they are brought to full size: of vedit's own upscalers the name."""
     return upscalers()[options.upscale].facts or options.upscale
+
+
+def options_facts(options: RestyleOptions, told: Callable[[object], Any] = hashed) -> dict[str, Any]:
+    """Options as a finished result is known again by them: with the plug-ins that they name, and without the settings
+    that came later where these are left alone, so that what was made before is known still.
+
+    Args:
+        options: of a look.
+        told: what makes plain values of them, `hashed` or `plain` of `vedit.render.conditioning`.
+    """
+    facts: dict[str, Any] = told(options)
+    usual = {one.name: one.default for one in fields(options)}
+    parts = plugged_parts(options)
+    kept = {key: value for key, value in facts.items() if key not in _LATER or getattr(options, key) != usual[key]}
+    return {**kept, **({"plug-ins": parts} if parts else {})}

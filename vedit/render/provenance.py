@@ -11,6 +11,7 @@ from vedit.models.source import TIER_FOLDERS
 from vedit.options.controls import branch
 from vedit.registry.preprocessors import needs_of
 from vedit.render.conditioning import made_by
+from vedit.render.evaluations import few_steps_for
 from vedit.weights.store import find
 from vedit.weights.store import identity as identity_of_weights
 
@@ -34,7 +35,7 @@ def weights_of(looks: Collection[RestyleOptions], model: ModelRef) -> dict[str, 
     """
     asked = [spec for options in looks for spec in options.controls]
     kinds = {branch(spec.kind) for spec in asked}
-    served = filter(None, map(model.distilled_for, looks))
+    served = filter(None, (few_steps_for(model, look) for look in looks))
     tiers = {tier.folder.name for tier, _ in served}
     told: dict[str, object] = dict(identity(model.source, kinds=kinds, tiers=tiers))
     for kind in dict.fromkeys(spec.kind for spec in asked if spec.source is None):

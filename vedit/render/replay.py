@@ -15,6 +15,7 @@ from vedit.errors import InputError, MediaError, ModelError, VeditError
 from vedit.media.writing.sidecar import FORMAT, read_record, sidecar_path, source_hash, versions
 from vedit.models.resolve import model_of
 from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.render.parts import PluggedPart, recorded_parts
 from vedit.render.provenance import weights_of
 from vedit.render.recorded_request import as_asked, placed
 from vedit.render.settle import pick_device, settle
@@ -39,6 +40,8 @@ class Replay:
     """Of the CPU, where it computed; another count rounds otherwise."""
     computed_on: Mapping[str, object]
     versions: Mapping[str, str]
+    plugged: tuple[PluggedPart, ...] = ()
+    """Parts of plug-ins that made it."""
 
     def elsewhere(self) -> tuple[str, ...]:
         """How this machine is another than the one that rendered, so that the frames may differ; asked as it computes.
@@ -57,6 +60,11 @@ class Replay:
         if others:
             was = ", ".join(f"{name} {self.versions[name]}" for name in others)
             told.append(f"it was rendered with {was}, and this is {in_words(others)}: frames may differ")
+        for part in self.plugged:
+            here = part.here
+            if here != part:
+                now = "absent" if here is None else here.brought_by
+                told.append(f"{part.name} was of {part.brought_by}, and this is {now}: frames may differ")
         return tuple(told)
 
     def on_its_threads(self) -> AbstractContextManager[None]:
@@ -98,10 +106,13 @@ def _checked(
     record: Path, told: Mapping[str, Any], asked: Mapping[str, Any], *, source: Path | None, device: str | None
 ) -> Replay:
     folder, recipe, used = record.parent, told["recipe"], told["used"]
+    plugged = recorded_parts(recipe)
     try:
         request = as_asked(asked["request"], folder)
     except InputError as error:
-        raise InputError(f"{record.name}: {error.message}", remedy=error.remedy or _ANEW) from None
+        absent = {part.brought_by for part in plugged if part.here is None and repr(part.name) in error.message}
+        remedies = filter(None, (error.remedy, *(f"install {one}, which brought it" for one in absent)))
+        raise InputError(f"{record.name}: {error.message}", remedy=", or ".join(remedies) or _ANEW) from None
     if request.locked:
         raise InputError(
             f"{record.name}: shots were locked, whose frames are those of an earlier render", remedy="use `vedit edit`"
@@ -124,6 +135,7 @@ def _checked(
         threads=threads_of(computed) if request.device == "cpu" else None,
         computed_on={key: value for key, value in computed.items() if key != "threads"},
         versions=dict(told["versions"]),
+        plugged=plugged,
     )
 
 

@@ -25,6 +25,7 @@ from vedit.models.recipes import by_recipe, recipe_notes
 from vedit.models.ref import ModelRef
 from vedit.options.controls import branch, keeping, settled
 from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.pipelines.pipeline import load_pipeline
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.registry.preprocessors import needs_of
 from vedit.render.estimate import outline_of
@@ -261,6 +262,7 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
     located(model)
     for look in request.all_looks:
         model.traits.check(look, model=model.name)
+        load_pipeline(look.pipeline).check(look, model.traits)
 
     def chosen(look: RestyleOptions) -> RestyleOptions:
         return settled(by_recipe(look, model), model.control_kinds, model=model.name)

@@ -13,10 +13,10 @@ from vedit.media.timecode import parse_moment
 from vedit.media.writing.atomic import write_whole
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.target import check_target
-from vedit.models.recipes import drawing
 from vedit.models.resolve import model_of
 from vedit.options.request import RenderRequest
 from vedit.options.table import BOUNDS
+from vedit.pipelines.seeds import drawing, draws
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.render.conditioning import ConditioningSource
 from vedit.render.finish_shot import finished_stills
@@ -72,7 +72,7 @@ def variations(
     model = model_of(request)
     admit_files(request, reader=reader)
     options = request.options
-    if options.variation == 0:
+    if options.variation == 0 and not draws(options):
         raise InputError(
             "with variation 0 every seed gives the same picture", remedy="leave the variation out, or give one above 0"
         )

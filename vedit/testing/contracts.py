@@ -165,6 +165,8 @@ def check_family(model: str) -> None:
     loaded = load(found, controls=kinds)
     assert set(loaded.control_kinds) == set(kinds), f"it has {loaded.control_kinds}, and said {kinds}"
     assert loaded.codec.factors == traits.factors, "its factors are others than it said"
+    shares = loaded.adapters.cross_frame is not None
+    assert shares == traits.cross_frame, f"its network has {'a' if shares else 'no'} place for cross-frame attention"
     side = max(2 * traits.size_multiple, traits.minimum_side)
     for count in CLIPS:
         _check_codec(loaded.codec, _brightening(side, count))

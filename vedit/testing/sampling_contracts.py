@@ -11,9 +11,11 @@ import torch
 
 from vedit.control_maps.maps import control_maps
 from vedit.diffusion.conditioning import Conditioning, Control, FrameConditioning, bind
+from vedit.errors import InputError
 from vedit.models.attention import attending, load_attention
 from vedit.models.load import load
 from vedit.models.resolve import resolve
+from vedit.options.masks import KeyedBox, MaskSpec, RegionSpec
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.pipeline import load_pipeline
 from vedit.pipelines.restyle_windows import shot_windows
@@ -23,7 +25,7 @@ from vedit.types import FrameRange
 if TYPE_CHECKING:
     from vedit.diffusion.conditioning import Memory
     from vedit.models.family import Model
-    from vedit.pipelines.pipeline import Prepared
+    from vedit.pipelines.pipeline import Pipeline, Prepared
 
 PROMPT = "night"
 FRAMES = 9
@@ -90,6 +92,7 @@ def check_pipeline(name: str, model: str = "embedded") -> None:
     before, untouched, state = frames.clone(), _output(loaded, frames), world()
     prepared = pipeline.prepare(loaded, options)
     _check_told(prepared)
+    _check_asked(pipeline, loaded, options)
     assert pipeline.prepare(loaded, replace(options, strength=0.0)).steps == 0, "at strength 0 nothing is sampled"
     shot = FrameRange(start=0, stop=FRAMES)
     cut = [one.frames for one in shot_windows(prepared.options, shot, loaded.codec.factors)]
@@ -107,6 +110,23 @@ def check_pipeline(name: str, model: str = "embedded") -> None:
     assert torch.equal(frames, before), "the frames were changed"
     after = world()
     assert [key for key in state if state[key] != after[key]] == [], "it changed the world around it"
+
+
+def _check_asked(pipeline: Pipeline, model: Model, options: RestyleOptions) -> None:
+    """What is asked of it before a model is loaded is what it does with one."""
+    region = RegionSpec(mask=MaskSpec(boxes=(KeyedBox(left=0, top=0, width=8, height=8),)), prompt=PROMPT)
+    noise, varied = replace(options, start="noise"), replace(options, variation=0.5)
+    for look in (options, varied, noise, replace(options, regions=(region,))):
+        try:
+            model.traits.check(look, model="the model")
+            pipeline.check(look, model.traits)
+        except InputError:
+            continue
+        try:
+            drawn = pipeline.prepare(model, look).drawn
+        except InputError as error:
+            raise AssertionError(f"prepare refuses what check does not: {error.message}") from error
+        assert pipeline.draws(look) == (drawn is not None), "draws says other than what is drawn"
 
 
 def _check_told(prepared: Prepared) -> None:

@@ -47,6 +47,7 @@ TRAITS = Traits(
     factors=FACTORS,
     control_kinds=KINDS,
     regions=False,
+    cross_frame=False,
 )
 _INDEX, _CLASS = "model_index.json", "FakeVideoPipeline"
 

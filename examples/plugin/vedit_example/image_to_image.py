@@ -17,7 +17,7 @@ from vedit.diffusion.samplers import sample
 from vedit.diffusion.solvers import Trajectory, add_noise
 from vedit.errors import InputError
 from vedit.models.attention import attending, attention_facts
-from vedit.models.family import Model
+from vedit.models.family import Model, Traits
 from vedit.options.controls import settled
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.pipeline import FramesOf, GuidesOf, OnStep, ignore_step
@@ -132,16 +132,20 @@ class ImageToImage:
     inverts = False
     few_steps = False
 
-    def prepare(self, model: Model, options: RestyleOptions, inversions: Any = None) -> PreparedImages:
-        """Encode the prompts and lay out the steps.
+    def draws(self, options: RestyleOptions) -> bool:
+        """Always: a window begins at noise of the seed."""
+        return True
 
-        Raises:
-            InputError: the model has a latent for several frames, or the look has regions.
-        """
-        if not model.codec.factors.frame_by_frame:
-            raise InputError(f"image-to-image cannot sample {model.name}", remedy="use a model of images")
+    def check(self, options: RestyleOptions, traits: Traits) -> None:
+        """Raises InputError where the model has a latent for several frames, or the look has regions."""
+        if not traits.factors.frame_by_frame:
+            raise InputError("image-to-image cannot sample a model of video", remedy="use a model of images")
         if options.regions:
             raise InputError("image-to-image knows no regions", remedy="leave out --region, or --pipeline")
+
+    def prepare(self, model: Model, options: RestyleOptions, inversions: Any = None) -> PreparedImages:
+        """Encode the prompts and lay out the steps. Raises InputError as `check`."""
+        self.check(options, model.traits)
         options = settled(options, model.control_kinds, model=model.name)
         quality, traits = model.traits.quality(options), model.traits
         return PreparedImages(
