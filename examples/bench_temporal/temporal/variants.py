@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import vedit
 from vedit.diffusion import carried_noise
 from vedit.finishing.deflicker import Steadied
-from vedit.models.recipes import VARIATION
 from vedit.options.request import QualityName
+from vedit.pipelines.seeds import VARIATION
 from vedit.render import finish_shot
 from vedit.types import FrameRange, Shot
 
