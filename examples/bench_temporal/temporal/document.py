@@ -51,9 +51,12 @@ def document(
         own = [f"### {clip.name}\n\n{markdown(first, labels, clip=clip.name)}" for clip in clips]
         parts.append("## Each clip, the mean of its looks\n\n" + "\n\n".join(own))
     if sheets:
-        pictures = [f"![{clip.name}]({sheets[clip.name]})" for clip in clips if clip.name in sheets]
-        told = f"For each look ({', '.join(looks)}) consecutive frames of the part in which the clip changes most."
-        parts.append(f"## Sheets\n\n{told}\n\n" + "\n\n".join(pictures))
+        names = ", ".join(f"`{sheets[clip.name]}`" for clip in clips if clip.name in sheets)
+        told = (
+            f"For each look ({', '.join(looks)}) consecutive frames of the part in which the clip changes most are "
+            f"written beside this page: {names}. They are not kept in the repository, to which the clips do not belong."
+        )
+        parts.append(f"## Sheets\n\n{told}")
     return "\n\n".join(parts) + "\n"
 
 
