@@ -17,8 +17,8 @@ Kara et al. 2024; fixed point as in AIDI, Pan et al. 2023).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -76,7 +76,12 @@ class PreparedRestyle:
     @property
     def fingerprint(self) -> dict[str, str]:
         """Of the parts of the model that the look uses: what other shots of the render need decides nothing here."""
-        return {**self.inversion_fingerprint, **({"fast": self.fast.fingerprint} if self.fast is not None else {})}
+        brings = self.model.adapters.facts
+        return {
+            **self.inversion_fingerprint,
+            **({"fast": self.fast.fingerprint} if self.fast is not None else {}),
+            **({} if brings is None else brings(self.options)),
+        }
 
     @property
     def inversion_fingerprint(self) -> dict[str, str]:
@@ -103,9 +108,15 @@ class PreparedRestyle:
         codec = self.model.codec
         return Drawn(seed=self.options.seed, channels=codec.channels, cell=codec.factors.cell)
 
-    def sampling(self) -> AbstractContextManager[None]:
-        """The weights that sample, in the UNet for as long as the context lasts."""
-        return nullcontext() if self.fast is None else self.fast.merged()
+    @contextmanager
+    def sampling(self) -> Generator[None]:
+        """The weights that sample, with what the look brings, in the network for as long as the context lasts."""
+        brings = self.model.adapters.sampling
+        with (
+            nullcontext() if self.fast is None else self.fast.merged(),
+            nullcontext() if brings is None else brings(self.options),
+        ):
+            yield
 
 
 def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | None = None) -> PreparedRestyle:
@@ -126,17 +137,22 @@ def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | Non
             model.through(steps) for steps in (schedule.taken(options.strength), schedule.stops(options.strength))
         )
         inversion, guidance, fixed_point = aligned_to(inversion, path), 1.0, schedule.fixed_point
+    source_prompt, brings = model.text(options.source_prompt), model.adapters.encoding
+    with nullcontext() if brings is None else brings(options):
+        # Where only regions change, the rest is described as what it is.
+        prompt = model.text(options.prompt or options.source_prompt)
+        negative = model.text(options.negative_prompt)
+        regions = tuple(model.text(region.prompt) for region in options.regions)
     return PreparedRestyle(
         model=model,
         options=options,
         trajectory=path,
         inversion=inversion,
-        source_prompt=model.text(options.source_prompt),
-        # Where only regions change, the rest is described as what it is.
-        prompt=model.text(options.prompt or options.source_prompt),
-        negative=model.text(options.negative_prompt),
+        source_prompt=source_prompt,
+        prompt=prompt,
+        negative=negative,
         controls=options.controls,
-        regions=tuple(model.text(region.prompt) for region in options.regions),
+        regions=regions,
         guidance=traits.guidance if guidance is None else guidance,
         fixed_point=fixed_point,
         fast=fast,

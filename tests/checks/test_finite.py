@@ -26,7 +26,8 @@ from vedit.finishing.upsample import composite, upsample_change
 from vedit.media.reading.read import open_video
 from vedit.media.writing.sidecar import sidecar_path
 from vedit.models.families import sd
-from vedit.models.families.sd import SDCodec, SDModel
+from vedit.models.families.sd import SDModel
+from vedit.models.families.sd_codec import SDCodec
 from vedit.models.load import load_sd
 from vedit.models.resolve import resolve
 from vedit.options.request import RenderRequest, RestyleOptions

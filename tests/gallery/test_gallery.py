@@ -30,7 +30,7 @@ from vedit.errors import InputError, OutOfRangeError
 from vedit.gallery.files import GalleryFiles, eight_bits, gallery_files, shown_pictures, write_gallery
 from vedit.gallery.page import PICTURE_BYTES, Shown, gallery_page
 from vedit.gallery.pictures import Gallery, GalleryPlan, make_gallery
-from vedit.models.families.sd import SDDenoiser
+from vedit.models.families.sd_denoiser import SDDenoiser
 from vedit.models.looks import Chosen
 from vedit.models.resolve import model_of, resolve
 from vedit.options.request import RenderRequest, RestyleOptions

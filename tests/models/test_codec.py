@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from vedit.models.families.sd import CODEC_BATCH, SDCodec
+from vedit.models.families.sd_codec import CODEC_BATCH, SDCodec
 from vedit.models.load import load_sd
 from vedit.models.resolve import resolve
 

@@ -21,7 +21,7 @@ from tests.support.resolved import made_job
 from vedit.errors import Interrupted
 from vedit.latent_shape import ScaleFactors
 from vedit.media.reading.read import open_video
-from vedit.models.families.sd import SDCodec
+from vedit.models.families.sd_codec import SDCodec
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.pipelines.restyle_windows import shot_windows
 from vedit.render import finish_shot as finishing

@@ -48,6 +48,8 @@ class Traits:
     """Parts of the picture can have prompts of their own."""
     cross_frame: bool = True
     """Its network has a place for cross-frame attention (`Adapters.cross_frame`), whose cost estimates know."""
+    takes: frozenset[str] = frozenset()
+    """What a look may bring it, by the names of the options (`vedit.options.adapting.Adapting`)."""
 
     def quality(self, options: RestyleOptions) -> Quality:
         """The preset of a look, with the look's own values in it."""
@@ -61,6 +63,11 @@ class Traits:
                 f"{model} cannot give parts of the picture prompts of their own",
                 remedy="render each part under a --mask of its own, or use a model that can",
             )
+        for name in options.brought:
+            if name not in self.takes:
+                raise InputError(
+                    f"{model} takes no {name.replace('_', ' ')}", remedy="leave them out, or use a model that does"
+                )
 
 
 class FewStepSchedule(Protocol):
@@ -107,6 +114,12 @@ class Adapters:
     """Attention of every frame to the first that is sampled with it."""
     regional: Callable[[], AbstractContextManager[Regional]] | None = None
     """Prompts for parts of the picture."""
+    encoding: Callable[[RestyleOptions], AbstractContextManager[None]] | None = None
+    """What a look brings (a LoRA, say), while its prompts are encoded."""
+    sampling: Callable[[RestyleOptions], AbstractContextManager[None]] | None = None
+    """What a look brings, while it is sampled; the source is inverted without."""
+    facts: Callable[[RestyleOptions], Mapping[str, str]] | None = None
+    """What decides the frames of all that a look brings, by name: digests of files, weights."""
 
 
 class Model(Protocol):
@@ -194,6 +207,11 @@ class Family(Protocol):
             controls: the control branches that are wanted.
             fast: its few-step weights too.
         """
+        ...
+
+    def check_look(self, source: ModelSource, options: RestyleOptions) -> None:
+        """Raises ModelError or InputError where files that a look brings (`Traits.takes`) are none for this model; of
+        weights the headers are read."""
         ...
 
     def traits(self, source: ModelSource) -> Traits:

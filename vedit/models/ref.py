@@ -66,6 +66,11 @@ class ModelRef:
         """The fast tier that serves a look, and its steps; None where none does. Raises ModelError as `distilled`."""
         return serving(self.distilled, options)
 
+    def check_look(self, options: RestyleOptions) -> None:
+        """Raises ModelError or InputError where files that a look brings are none for this model."""
+        if options.brought:
+            self.family.check_look(self.source, options)
+
     @property
     def notes(self) -> tuple[str, ...]:
         """Lines on what is particular about it."""

@@ -12,6 +12,7 @@ from vedit.checks.arguments import checked
 from vedit.checks.setting import About, same_as, setting
 from vedit.errors import SettingError
 from vedit.media.output import OutputOptions
+from vedit.options.adapting import Adapting
 from vedit.options.source import SourceOptions
 from vedit.options.stages import DEFAULT_CONTROLS as DEFAULT_CONTROLS
 from vedit.options.stages import QUALITIES as QUALITIES
@@ -32,7 +33,7 @@ DEVICES = ("auto", "cpu", "cuda", "mps")
 
 @checked
 @dataclass(frozen=True, kw_only=True)
-class RestyleOptions(Finishing, Consistency, Sampling, Look):
+class RestyleOptions(Finishing, Consistency, Sampling, Adapting, Look):
     """How the picture changes, all stages in one. `None` takes the quality preset's value.
 
     Raises:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from vedit.finishing.upsample import load_upscaler
 from vedit.models.attention import load_attention
+from vedit.options.adapting import Adapting
 from vedit.pipelines.pipeline import load_pipeline
 from vedit.registry.attention import attention_methods
 from vedit.registry.pipelines import pipelines
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 _LISTED = {"pipeline": pipelines, "attention": attention_methods, "upscale": upscalers}
 """Kind of a part, as options name it -> what lists it."""
-_LATER = ("pipeline", "attention")
+_LATER = ("pipeline", "attention", *(one.name for one in fields(Adapting)))
 """Settings that came after results were known again by all of them."""
 
 

@@ -263,6 +263,7 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
     for look in request.all_looks:
         model.traits.check(look, model=model.name)
         load_pipeline(look.pipeline).check(look, model.traits)
+        model.check_look(look)
 
     def chosen(look: RestyleOptions) -> RestyleOptions:
         return settled(by_recipe(look, model), model.control_kinds, model=model.name)

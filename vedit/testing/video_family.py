@@ -192,6 +192,9 @@ class FakeVideoFamily:
         if not self.matches(Path(source.base)):
             raise ModelError(f"{source.base} is no {self.name} model", remedy="write it anew")
 
+    def check_look(self, source: ModelSource, options: RestyleOptions) -> None:
+        """Takes nothing of a look."""
+
     def traits(self, source: ModelSource) -> Traits:
         """The same for all."""
         return TRAITS

@@ -19,7 +19,7 @@ from trainer.loop import Loss
 from trainer.objectives import HALF_MIN_SNR, Objective, objective_named
 from trainer.pairs import make_pairs
 from trainer.twins import disagreement
-from vedit.models.families.sd import token_ids
+from vedit.models.families.sd_text import token_ids
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile
 

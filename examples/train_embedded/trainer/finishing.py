@@ -28,7 +28,7 @@ from trainer.pairs import make_pairs
 from trainer.sliced import sliced_distance
 from trainer.twins import disagreement
 from vedit.diffusion.steps import Step, implied_noise
-from vedit.models.families.sd import token_ids
+from vedit.models.families.sd_text import token_ids
 from vedit.options.request import RestyleOptions
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile

@@ -25,7 +25,7 @@ from trainer.objectives import sample, trailing
 from trainer.prompts import Outfit
 from trainer.twins import as_batch, disagreement, draw_motion, moved_crop, with_sensor_noise
 from trainer.variants import Settings
-from vedit.models.families.sd import token_ids
+from vedit.models.families.sd_text import token_ids
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile
 

@@ -13,7 +13,8 @@ from trainer.courses import VELOCITY, Course, climbed
 from vedit.diffusion.guiders import classifier_free
 from vedit.diffusion.steps import Step
 from vedit.diffusion.trajectory import PreservingStep
-from vedit.models.families.sd import SDModel, token_ids
+from vedit.models.families.sd import SDModel
+from vedit.models.families.sd_text import token_ids
 from vedit.options.request import RestyleOptions
 from vedit.preprocessors.softedge import soft_edges
 from vedit.preprocessors.tile import tile

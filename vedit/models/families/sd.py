@@ -2,48 +2,39 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
 
-from vedit.checks.finite import check_weights, finite, precision_of
+from vedit.checks.finite import check_weights, precision_of
 from vedit.diffusion.adapters.cross_frame import FrameMemory, cross_frame_attention
 from vedit.diffusion.adapters.regional_prompts import RegionalPrompts, regional_prompts
 from vedit.diffusion.distilled import from_timesteps
 from vedit.diffusion.trajectory import trajectory
 from vedit.errors import ModelError
-from vedit.latent_shape import ScaleFactors
 from vedit.models.distilled import SETTINGS, DistilledWeights, Schedule, distilled_in, serving
 from vedit.models.families.modules import ModuleOffload, weights_digest
-from vedit.models.families.sd_configs import cell_of
-from vedit.models.families.sd_controls import ControlBranches, ignores_text
+from vedit.models.families.sd_adapters import encoding, facts, sampling
+from vedit.models.families.sd_codec import CODEC_BATCH, SDCodec
+from vedit.models.families.sd_controls import ignores_text
+from vedit.models.families.sd_denoiser import SDDenoiser
 from vedit.models.families.sd_files import Components, Target, load_components
+from vedit.models.families.sd_text import SDTextEncoder
 from vedit.models.family import Adapters, Traits
 from vedit.models.lora import Lora, read_lora
-from vedit.models.words import heard, unknown_words, vocabulary_of
-from vedit.ranges import from_symmetric, to_symmetric
-from vedit.types import PromptEmbeds
+from vedit.models.words import vocabulary_of
 
 if TYPE_CHECKING:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
-    from diffusers.models.controlnets.controlnet import ControlNetModel
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-    from transformers import CLIPTextModel, CLIPTokenizer
 
     from vedit.diffusion.solvers import Trajectory
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
-    from vedit.types import ControlInput
-
-CODEC_BATCH = 8
-"""Frames that the autoencoder takes at once, where memory has not run out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,7 +92,13 @@ class SDModel:
     @property
     def adapters(self) -> Adapters:
         """What the UNet and its ControlNets can be given."""
-        return Adapters(cross_frame=self.cross_frame, regional=self.regional)
+        return Adapters(
+            cross_frame=self.cross_frame,
+            regional=self.regional,
+            encoding=lambda options: encoding(self, options),
+            sampling=lambda options: sampling(self, options),
+            facts=lambda options: facts(self, options),
+        )
 
     def cross_frame(self) -> AbstractContextManager[FrameMemory]:
         """Cross-frame attention in the UNet for as long as the context lasts."""
@@ -144,164 +141,6 @@ class SDModel:
         self.denoiser.turns = self.codec.turns = turns
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
-
-
-class SDDenoiser:
-    """UNet with its ControlNets; see `vedit.protocols.Denoiser`. Its levels are the scheduler's timesteps."""
-
-    joint = False
-
-    def __init__(self, unet: UNet2DConditionModel, controlnets: Mapping[str, ControlNetModel]) -> None:
-        self.unet = unet
-        self._branches = ControlBranches(controlnets)
-        self.turns: ModuleOffload | None = None
-
-    @property
-    def controlnets(self) -> Mapping[str, ControlNetModel]:
-        """By kind of control."""
-        return self._branches.nets
-
-    @property
-    def modules(self) -> tuple[torch.nn.Module, ...]:
-        """UNet and ControlNets."""
-        return (self.unet, *self.controlnets.values())
-
-    @torch.inference_mode()
-    def __call__(
-        self,
-        x: torch.Tensor,
-        level: float,
-        prompt: PromptEmbeds,
-        controls: Sequence[ControlInput],
-    ) -> torch.Tensor:
-        """Raw output of the UNet, with what the control branches add to it (`vedit.models.families.sd_controls`)."""
-        if self.turns is not None:
-            self.turns.take(self.unet)
-        dtype, timestep = self.unet.dtype, round(level)
-        text = prompt.states.to(dtype).expand(len(x), -1, -1)
-        added = self._branches(x, timestep, text, controls)
-        output = self.unet(
-            x.to(dtype),
-            timestep,
-            encoder_hidden_states=text,
-            down_block_additional_residuals=None if added is None else added.down,
-            mid_block_additional_residual=None if added is None else added.middle,
-            return_dict=False,
-        )[0]
-        return output.to(x.dtype)
-
-
-class SDCodec:
-    """Autoencoder with its scaling; `AutoencoderTiny` and `AutoencoderKL` alike."""
-
-    def __init__(self, vae: AutoencoderTiny | AutoencoderKL, *, batch: int = CODEC_BATCH) -> None:
-        self.vae = vae
-        self.batch = batch
-        self.scaling = float(vae.config["scaling_factor"])
-        self.shift = float(vae.config.get("shift_factor") or 0.0)
-        if not 0 < self.scaling < math.inf or not math.isfinite(self.shift):
-            raise ModelError(
-                f"the autoencoder's config.json has scaling_factor {self.scaling:g} and shift_factor {self.shift:g}",
-                remedy="both are finite and the first is above 0: SD 1.x has 0.18215 and no shift",
-            )
-        self.turns: ModuleOffload | None = None
-        self.tiled = False
-        """Decode in overlapping tiles, blended: less memory, and seams that are hard to see."""
-
-    context = 0
-    """Frames are decoded each by itself."""
-
-    @property
-    def factors(self) -> ScaleFactors:
-        """A latent for each frame."""
-        side = cell_of(self.vae.config)
-        return ScaleFactors(height=side, width=side)
-
-    @property
-    def channels(self) -> int:
-        """Numbers to a latent cell."""
-        return int(self.vae.config["latent_channels"])
-
-    @contextmanager
-    def _awake(self, *, tiled: bool = False) -> Generator[None]:
-        if self.turns is not None:
-            self.turns.take(self.vae)
-        self.vae.use_tiling = tiled
-        try:
-            yield
-        finally:
-            self.vae.use_tiling = False
-
-    @property
-    def at_once(self) -> int:
-        """Frames that go through the network together: `batch`, or one by one where that is quicker.
-
-        A CPU has enough to do with one frame. With more, every layer's output is fresh memory that the system clears
-        first, a fifth of the time. Convolutions give a frame the same bits alone; the attention in `AutoencoderKL` is
-        not known to.
-        """
-        convolutions_alone = "encoder_block_out_channels" in self.vae.config
-        return 1 if convolutions_alone and self.vae.device.type == "cpu" else self.batch
-
-    @torch.inference_mode()
-    def encode(self, frames: torch.Tensor) -> torch.Tensor:
-        """(T, 3, H, W) in [0, 1] -> float32 (T, C, h, w): the mode where the encoder gives a distribution, so that the
-        same frame always gives the same latents."""
-        with self._awake():
-            pieces = [self._encode(part) for part in frames.split(self.at_once)]
-        latents = (torch.cat(pieces) - self.shift) * self.scaling
-        return finite(latents, "autoencoder's latents of the source", precision=precision_of(self.vae.dtype))
-
-    def _encode(self, frames: torch.Tensor) -> torch.Tensor:
-        encoded = self.vae.encode(to_symmetric(frames).to(self.vae.device, self.vae.dtype), return_dict=False)[0]
-        latents = encoded if isinstance(encoded, torch.Tensor) else encoded.mode()
-        return latents.float()
-
-    @torch.inference_mode()
-    def decode(self, latents: torch.Tensor) -> torch.Tensor:
-        """float32 (T, C, h, w) -> (T, 3, H, W) in [0, 1]."""
-        scaled = (latents / self.scaling + self.shift).to(self.vae.dtype)
-        decode = cast("Callable[..., tuple[torch.Tensor]]", self.vae.decode)
-        # Only here: decoding takes the memory; diffusers tiles the encoding of small autoencoders for 4 channels only.
-        with self._awake(tiled=self.tiled):
-            parts = scaled.to(self.vae.device).split(self.at_once)
-            pieces = [decode(part, return_dict=False)[0].float() for part in parts]
-        # Before infinity is clipped.
-        decoded = finite(torch.cat(pieces), "decoded frames", precision=precision_of(self.vae.dtype))
-        return from_symmetric(decoded)
-
-
-class SDTextEncoder:
-    """CLIP text encoder; `words` is what the model was trained on, None where it takes any text."""
-
-    def __init__(self, tokenizer: CLIPTokenizer, encoder: CLIPTextModel, words: frozenset[str] | None) -> None:
-        self.tokenizer = tokenizer
-        self.encoder = encoder
-        self.words = words
-
-    @torch.inference_mode()
-    def __call__(self, text: str) -> PromptEmbeds:
-        """States of the last layer, (1, L, D), padded to the model's length as SD 1.x was trained; of the words that
-        the model knows alone, where it knows but some."""
-        ids = token_ids(self.tokenizer, [heard(text, self.words)])
-        states = self.encoder(ids.to(self.encoder.device))[0]
-        precision = precision_of(self.encoder.dtype)
-        return PromptEmbeds(states=finite(states, f"text encoder's states of {text[:40]!r}", precision=precision))
-
-    def unknown_words(self, text: str) -> tuple[str, ...]:
-        """Words of the text that the model was not trained on, in order, each once."""
-        return unknown_words(text, self.words)
-
-
-def token_ids(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> torch.Tensor:
-    """Token ids (N, L) of N texts, padded or cut to the model's length."""
-    return tokenizer(
-        list(texts),
-        padding="max_length",
-        max_length=tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
-    ).input_ids
 
 
 def usual_precision(device: str) -> torch.dtype:

@@ -29,6 +29,7 @@ from vedit.weights.torchvision import vision_fault
 if TYPE_CHECKING:
     from vedit.models.family import Model
     from vedit.models.source import ModelSource
+    from vedit.options.request import RestyleOptions
 
 MINIMUM_SIDE = 128
 _PUBLISHED = {SD15.base: Sizes(unet=SD15_UNET, vae=SD15_VAE, text_encoder=SD15_TEXT)}
@@ -46,6 +47,9 @@ class StableDiffusion:
     def check(self, source: ModelSource, controls: Collection[str], *, fast: bool) -> None:
         """See `vedit.models.check.check_parts`."""
         check_parts(source, controls, fast=fast)
+
+    def check_look(self, source: ModelSource, options: RestyleOptions) -> None:
+        """See `vedit.models.family.Family`."""
 
     def traits(self, source: ModelSource) -> Traits:
         """Guidance: 7 for SD 1.x, none for a distilled one; the embedded one, and any that was trained as it was (it

@@ -1,0 +1,48 @@
+"""The text encoder of a Stable Diffusion: prompts -> what its UNet takes of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+
+from vedit.checks.finite import finite, precision_of
+from vedit.models.words import heard, unknown_words
+from vedit.types import PromptEmbeds
+
+if TYPE_CHECKING:
+    from transformers import CLIPTextModel, CLIPTokenizer
+
+
+class SDTextEncoder:
+    """CLIP text encoder; `words` is what the model was trained on, None where it takes any text."""
+
+    def __init__(self, tokenizer: CLIPTokenizer, encoder: CLIPTextModel, words: frozenset[str] | None) -> None:
+        self.tokenizer = tokenizer
+        self.encoder = encoder
+        self.words = words
+
+    @torch.inference_mode()
+    def __call__(self, text: str) -> PromptEmbeds:
+        """States of the last layer, (1, L, D), padded to the model's length as SD 1.x was trained; of the words that
+        the model knows alone, where it knows but some."""
+        ids = token_ids(self.tokenizer, [heard(text, self.words)])
+        states = self.encoder(ids.to(self.encoder.device))[0]
+        precision = precision_of(self.encoder.dtype)
+        return PromptEmbeds(states=finite(states, f"text encoder's states of {text[:40]!r}", precision=precision))
+
+    def unknown_words(self, text: str) -> tuple[str, ...]:
+        """Words of the text that the model was not trained on, in order, each once."""
+        return unknown_words(text, self.words)
+
+
+def token_ids(tokenizer: CLIPTokenizer, texts: Sequence[str]) -> torch.Tensor:
+    """Token ids (N, L) of N texts, padded or cut to the model's length."""
+    return tokenizer(
+        list(texts),
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    ).input_ids
