@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,6 +22,16 @@ class SDTextEncoder:
         self.tokenizer = tokenizer
         self.encoder = encoder
         self.words = words
+
+    @property
+    def encoders(self) -> Mapping[str, torch.nn.Module]:
+        """By the names of the folders that they lie in."""
+        return {"text_encoder": self.encoder}
+
+    @property
+    def tokenizers(self) -> Mapping[str, CLIPTokenizer]:
+        """By the names of the encoders that they spell for."""
+        return {"text_encoder": self.tokenizer}
 
     @torch.inference_mode()
     def __call__(self, text: str) -> PromptEmbeds:
