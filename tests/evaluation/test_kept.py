@@ -15,7 +15,9 @@ from tests.support.toy_metrics import only, toy
 from vedit.cli import main
 from vedit.errors import InputError
 from vedit.evaluation.recorded import recorded
+from vedit.media.contract.identity import identity
 from vedit.media.writing.sidecar import own_record
+from vedit.types import FrameRange
 
 
 @pytest.fixture(autouse=True)
@@ -62,3 +64,32 @@ def test_a_result_that_was_changed_has_no_record(tmp_path: Path) -> None:
     out.write_bytes(clip.read_bytes())
     with pytest.raises(InputError, match="is not as it was written"):
         vedit.evaluate(clip, out, keep=True, frames="#0..#10")
+
+
+def test_a_folder_of_pictures_keeps_its_report(tmp_path: Path) -> None:
+    clip, folder = two_shots(tmp_path / "in.mov"), tmp_path / "out"
+    folder.mkdir()
+    vedit.restyle(clip, prompt="woodcut", quality="draft", frames="#0..#2", output=folder / "out_%04d.png")
+    assert recorded(folder).prompts == ("woodcut",) and not recorded(folder).notes
+    report = vedit.evaluate(clip, folder, keep=True, quick=True, metrics=["difference"])
+    assert report.frames == FrameRange(start=0, stop=2)
+    told = own_record(folder)
+    assert told is not None and told["evaluation"]["figures"].keys() == report.figures.keys()
+
+
+def test_each_result_is_beside_the_source_measured_as_it_is(tmp_path: Path) -> None:
+    """The floor of an autoencoder is of the model that made the result: of another tool's there is none."""
+    clip, ours, theirs = (two_shots(tmp_path / "in.mov"), *(tmp_path / f"{name}.mov" for name in ("a", "b")))
+    vedit.restyle(clip, prompt="woodcut", quality="draft", output=ours)
+    theirs.write_bytes(ours.read_bytes())
+    for results in ((ours, theirs), (theirs, ours)):
+        reports = {one.label: one for one in vedit.compare(clip, results, metrics=["difference"])}
+        assert set(reports["a.mov"].figures["difference"].floors) == {"re-encoded", "autoencoder"}
+        assert set(reports["b.mov"].figures["difference"].floors) == {"re-encoded"}
+
+
+def test_a_record_that_no_model_made_is_read(tmp_path: Path) -> None:
+    clip = two_shots(tmp_path / "in.mov")
+    identity(clip, tmp_path / "out.mov")
+    known = recorded(tmp_path / "out.mov")
+    assert known.part == FrameRange(start=0, stop=10) and known.model is None and not known.notes

@@ -46,11 +46,11 @@ from vedit.types import FrameRange
 if TYPE_CHECKING:
     from vedit.evaluation.definition import Score
     from vedit.options.masks import MaskSpec
+    from vedit.types import Fit
 
     Scores = Mapping[str, Mapping[str, Score]]
 
 STAGE = "measure"
-_OWN = "source"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,9 +121,8 @@ def _measured(
 ) -> list[Report]:
     """The pass, and what it found of each result."""
     settings = {one.label: _setting(scene, one, asked, masked=mattes is not None) for one in opened}
-    spans, losses = ({}, {}) if asked.quick else _floors(scene, opened[0].record)
     shown: dict[str, Shown] = {one.label: result_of(one.reader, one.pairs, scene.size) for one in opened}
-    own, first = f"\0{_OWN}", settings[opened[0].label]
+    beside = _beside(scene, opened, settings, quick=asked.quick)
 
     def told(number: int) -> None:
         done = number - scene.part.start + 1
@@ -131,13 +130,12 @@ def _measured(
 
     found = run_all(
         chosen.metrics,
-        {**settings, **dict.fromkeys((own, *(f"\0{name}" for name in losses)), first)},
+        {**settings, **{name: one.setting for one in beside.values() for name in one.shown}},
         frames_of(scene.reader, scene.shots, scene.size, mattes),
-        {**shown, own: itself, **{f"\0{name}": loss for name, loss in losses.items()}},
+        {**shown, **{name: shows for one in beside.values() for name, shows in one.shown.items()}},
         estimator(asked.flow),
         on_frame=told,
     )
-    beside = {name: found[f"\0{name}"] for name in losses}
     notes = (*scene.reader.warnings, *chosen.notes, *(() if mattes is None else mattes.notes))
     index = scene.reader.index()
     return [
@@ -154,19 +152,47 @@ def _measured(
             flow=asked.flow,
             quick=asked.quick,
             contract=one.contract,
-            figures=_figures(chosen, found[one.label], found[own], beside),
+            figures=_figures(chosen, found[one.label], beside[one.label], found),
             verdicts=(),
             notes=tuple(dict.fromkeys((*one.notes, *notes))),
             recipe=one.record.recipe,
-            floor_frames=spans,
+            floor_frames=beside[one.label].spans,
             material=Material(reading=scene.reading, pairs=one.pairs, setting=settings[one.label]),
         )
         for one in opened
     ]
 
 
-def _figures(chosen: Chosen, scores: Scores, own: Scores, beside: Mapping[str, Scores]) -> dict[str, Figure]:
+@dataclass(frozen=True, kw_only=True)
+class _Beside:
+    """What a result's figures stand beside: the source itself and the floors, measured as the result is."""
+
+    setting: Setting
+    name: str
+    """Of the source itself among what is measured; a loss's is this with the loss's behind it."""
+    spans: Mapping[str, FrameRange]
+    """The frames on which each floor is measured."""
+    shown: Mapping[str, Shown]
+    """What is measured, by name."""
+
+
+def _beside(scene: Scene, opened: list[Opened], settings: Mapping[str, Setting], *, quick: bool) -> dict[str, _Beside]:
+    """By label; results whose records tell the same windows, prompts and model share one."""
+    found: dict[tuple[Setting, Fit | None], _Beside] = {}
+    for one in opened:
+        kind = settings[one.label], one.record.fit(*scene.full_size)
+        if kind not in found:
+            name = f"\0{len(found)}"
+            spans, losses = ({}, {}) if quick else _floors(scene, one.record)
+            shown: dict[str, Shown] = {name: itself, **{f"{name} {loss}": shows for loss, shows in losses.items()}}
+            found[kind] = _Beside(setting=kind[0], name=name, spans=spans, shown=shown)
+    return {one.label: found[settings[one.label], one.record.fit(*scene.full_size)] for one in opened}
+
+
+def _figures(chosen: Chosen, scores: Scores, beside: _Beside, all_scores: Mapping[str, Scores]) -> dict[str, Figure]:
     found: dict[str, Figure] = {}
+    own = all_scores[beside.name]
+    lost = {loss: all_scores[f"{beside.name} {loss}"] for loss in beside.spans}
     for name, metric in chosen.metrics.items():
         for about in metric.figures:
             score, ours = scores[name][about.name], own[name][about.name]
@@ -176,7 +202,7 @@ def _figures(chosen: Chosen, scores: Scores, own: Scores, beside: Mapping[str, S
                 value=score.value,
                 why=score.why,
                 own=ours.value,
-                floors={loss: given[name][about.name].value for loss, given in beside.items()},
+                floors={loss: given[name][about.name].value for loss, given in lost.items()},
                 series=score.series,
                 own_series=ours.series,
             )

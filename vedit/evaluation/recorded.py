@@ -79,8 +79,8 @@ def recorded(result: Path) -> Recorded:
     except (LookupError, TypeError, ValueError, AttributeError, ZeroDivisionError):
         return Recorded(notes=(f"the record beside {result.name} cannot be read: it is not used",))
     recipe = told.get("recipe")
-    if not isinstance(recipe, dict):
-        return Recorded(**plain)
+    if not isinstance(recipe, dict) or "model" not in recipe:
+        return Recorded(**plain)  # mattes, control maps, a clip that was only written anew: no model has made it
     try:
         return _rendered(plain, told, cast("Mapping[str, Any]", recipe), result.absolute().parent)
     except (LookupError, TypeError, ValueError, AttributeError, ZeroDivisionError):

@@ -46,8 +46,14 @@ def _several(reports: Sequence[Report]) -> list[str]:
             number(report.figures[name], report.figures[name].value) + ("*" if place in best else "")
             for place, report in enumerate(reports)
         ]
-        rows.append((name, *cells, number(first, first.own), _unit(first)))
+        rows.append((name, *cells, own_of(name, reports), _unit(first)))
     return [*lines, *([""] if lines else []), *table(rows), "* the best of its row"]
+
+
+def own_of(name: str, reports: Sequence[Report]) -> str:
+    """The source's own value of a figure; of results whose records tell other windows or models, one for each kind."""
+    figures = [one.figures[name] for one in reports]
+    return " / ".join(dict.fromkeys(number(one, one.own) for one in figures))
 
 
 def best_of(name: str, reports: Sequence[Report]) -> tuple[int, ...]:

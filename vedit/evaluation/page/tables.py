@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 from vedit.display.html_page import as_text
-from vedit.evaluation.text import best_of, number
+from vedit.evaluation.text import best_of, number, own_of
 
 if TYPE_CHECKING:
     from vedit.evaluation.definition import Figure
@@ -131,7 +131,7 @@ def figures_beside(reports: Sequence[Report]) -> str:
             _value(one.figures[name]) + (' <span class="best">best</span>' if place in best else "")
             for place, one in enumerate(reports)
         ]
-        rows[name] = _row(heads, (_about(first), *values, number(first, first.own), first.definition.better), name=name)
+        rows[name] = _row(heads, (_about(first), *values, own_of(name, reports), first.definition.better), name=name)
     return _parted(heads, rows, reports)
 
 

@@ -122,10 +122,8 @@ def expected_by_files(
 def read_record(result: Path) -> Mapping[str, object] | None:
     """The record beside a result; None where there is none. Raises MediaError where it is not one.
 
-    A folder of pictures stands for their pattern, whose record lies in it.
+    See `vedit.media.writing.sidecar.sidecar_path` for folders of pictures.
     """
-    pictures = find_sequence(result) if result.is_dir() else None
-    result = result if pictures is None else pictures.path
     path = sidecar_path(result.absolute())
     if path.is_symlink() or not path.is_file():
         return None

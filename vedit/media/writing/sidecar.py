@@ -30,8 +30,20 @@ _BLOCK = 2**20
 
 
 def sidecar_path(output: Path) -> Path:
-    """OUT.vedit.json, where OUT is the whole name of the output: two containers beside each other have two."""
-    return output.with_name(f"{output.name}.vedit.json")
+    """OUT.vedit.json, where OUT is the whole name of the output: two containers beside each other have two.
+
+    A folder of pictures stands for their pattern, whose record lies in it.
+    """
+    named = as_written(output)
+    return named.with_name(f"{named.name}.vedit.json")
+
+
+def as_written(output: Path) -> Path:
+    """A result by the name that it was written under: of a folder of pictures their pattern, any other as it is."""
+    with contextlib.suppress(MediaError):
+        if output.is_dir() and (pictures := find_sequence(output)) is not None:
+            return pictures.path
+    return output
 
 
 def is_record(path: Path) -> bool:
@@ -192,7 +204,7 @@ def _result(output: Path, *, sound: Path | None) -> dict[str, object]:
 def _sound(output: Path, told: Mapping[str, Any]) -> Path | None:
     """The sound that a record names, beside the output wherever it says. Raises ValueError for no name of a file."""
     sound = told.get("sound")
-    return output.with_name(Path(sound).name) if isinstance(sound, str) else None
+    return as_written(output).with_name(Path(sound).name) if isinstance(sound, str) else None
 
 
 @cache
