@@ -15,6 +15,7 @@ from vedit.edits.edit import Edit, plain_looks, plain_options
 from vedit.errors import ArgumentError
 from vedit.media.output import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.writing.atomic import Stamp
+from vedit.options.loras import LoraSpec
 from vedit.options.masks import MaskSpec, RegionSpec
 from vedit.options.output_names import in_folder, is_folder, look_name
 from vedit.options.request import BlackBars, Preserve, QualityName, RenderRequest, RestyleOptions, Start
@@ -56,6 +57,7 @@ def _called(
     mask: MaskSpec | Path | str | None = None,
     regions: Sequence[RegionSpec | str] = (),
     allow_unknown: bool = False,
+    loras: Sequence[LoraSpec | str] = (),
     pipeline: str = "restyle",
     variation: float | None = None,
     seed: int = 0,
@@ -121,6 +123,8 @@ def _called(
         regions: a part of the picture with a prompt of its own; where nothing else has a prompt, only it changes; each
             as a specification or as --region has it (MASK=PROMPT).
         allow_unknown: render a prompt of which the model knows no word, too.
+        loras: changes of the model's weights (LoRA), from a file, a folder or a hub id; several add up; each as a
+            specification or as --lora has it (FILE:WEIGHT).
         pipeline: "restyle" or a plug-in's: the method that makes the frames.
         variation: 0 to 1: how much is drawn from the seed: more gives the look's own strokes, and less of the source's
             detail; None is the look's own, mostly 0.

@@ -10,6 +10,7 @@ import click
 
 from vedit.cli.grouped import option
 from vedit.cli.setting_options import gathered, options_of, values_of
+from vedit.options.loras import LoraSpec
 from vedit.options.masks import MaskSpec, RegionSpec, parse_box, parse_mask, parse_point
 
 MASK_OPTIONS = (
@@ -58,3 +59,9 @@ def region_choices(regions: Sequence[RegionSpec], **values: Any) -> tuple[Region
     """Regions with the edge, and the way through a shot, that `MASK_OPTIONS` say; takes all of their values."""
     edge = {key: values[key] for key in ("grow", "feather", "propagate")}
     return tuple(replace(region, mask=replace(region.mask, **edge)) for region in regions)
+
+
+def lora_choices(loras: Sequence[LoraSpec], **values: Any) -> tuple[LoraSpec, ...]:
+    """LoRAs with the edge of their masks, as `region_choices` has it of regions."""
+    edge = {key: values[key] for key in ("grow", "feather", "propagate")}
+    return tuple(lora if lora.mask is None else replace(lora, mask=replace(lora.mask, **edge)) for lora in loras)

@@ -13,11 +13,12 @@ from vedit.checks.setting import settings_of
 from vedit.cli import params
 from vedit.cli.console import count
 from vedit.cli.grouped import option
-from vedit.cli.mask_params import MASK_OPTIONS, mask_choices, region_choices
+from vedit.cli.mask_params import MASK_OPTIONS, lora_choices, mask_choices, region_choices
 from vedit.cli.prompts import prompt_file_option, said_prompt
 from vedit.cli.setting_options import Command, decorated, gathered, option_of, options_of, values_of
 from vedit.cli.shared_options import job_options, messages_options, side_by_side_option, writing_options
 from vedit.errors import InputError
+from vedit.options.loras import parse_loras
 from vedit.options.masks import parse_region
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.types import ControlSpec
@@ -44,8 +45,9 @@ def look_of(**values: Any) -> RestyleOptions:
     if not prompt.strip() and not regions:
         raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "woodcut"')
     mask = mask_choices(**values)
+    loras = parse_loras(values["lora_texts"])
     shaped = [f"--{name}" for name in ("grow", "feather") if values[name]]
-    if shaped and not regions and mask is None:
+    if shaped and not regions and mask is None and all(lora.mask is None for lora in loras):
         raise click.UsageError(f"{shaped[0]} has no mask to act on: name one with --mask, --mask-box or --subject")
     controls = params.controls(values["control_texts"])
     if values["keep"] is not None and controls is not None:
@@ -57,6 +59,7 @@ def look_of(**values: Any) -> RestyleOptions:
         controls=params.controls_from(values["from_texts"], usual if controls is None else controls),
         mask=mask,
         regions=region_choices(regions, **values),
+        loras=lora_choices(loras, **values),
     )
 
 

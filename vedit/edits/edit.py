@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vedit.checks.arguments import checked
+from vedit.options.loras import LoraSpec, parse_lora
 from vedit.options.masks import MaskSpec, RegionSpec, parse_mask_spec, parse_region
 from vedit.options.request import DEFAULT_CONTROLS, BlackBars, Preserve, QualityName, RestyleOptions, Start
 from vedit.types import ControlSpec
@@ -37,6 +38,7 @@ class Edit(RestyleOptions):
         mask: MaskSpec | Path | str | None = None,
         regions: Sequence[RegionSpec | str] = (),
         allow_unknown: bool = False,
+        loras: Sequence[LoraSpec | str] = (),
         pipeline: str = "restyle",
         variation: float | None = None,
         seed: int = 0,
@@ -72,6 +74,8 @@ class Edit(RestyleOptions):
             regions: a part of the picture with a prompt of its own; where nothing else has a prompt, only it changes;
                 each as a specification or as --region has it (MASK=PROMPT).
             allow_unknown: render a prompt of which the model knows no word, too.
+            loras: changes of the model's weights (LoRA), from a file, a folder or a hub id; several add up; each as a
+                specification or as --lora has it (FILE:WEIGHT).
             pipeline: "restyle" or a plug-in's: the method that makes the frames.
             variation: 0 to 1: how much is drawn from the seed: more gives the look's own strokes, and less of the
                 source's detail; None is the look's own, mostly 0.
@@ -104,6 +108,7 @@ class Edit(RestyleOptions):
         said: dict[str, Any] = {entry.name: given[entry.name] for entry in fields(RestyleOptions)}
         said["controls"] = DEFAULT_CONTROLS if controls is None else tuple(map(_control, controls))
         said["regions"] = tuple(parse_region(one) if isinstance(one, str) else one for one in regions)
+        said["loras"] = tuple(parse_lora(one) if isinstance(one, str) else one for one in loras)
         if isinstance(mask, Path | str):
             said["mask"] = parse_mask_spec(str(mask))
         super().__init__(**said)
@@ -122,7 +127,7 @@ def plain_options(edit: RestyleOptions) -> RestyleOptions:
     """The same as a plain `RestyleOptions`, so that two edits that say the same are one look."""
     said: dict[str, Any] = {entry.name: getattr(edit, entry.name) for entry in fields(RestyleOptions)}
     # Lists are as good as tuples to a caller, but looks are compared by hash.
-    said |= {key: tuple(said[key]) for key in ("controls", "regions")}
+    said |= {key: tuple(said[key]) for key in ("controls", "regions", "loras")}
     return RestyleOptions(**said)
 
 

@@ -5,12 +5,29 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from vedit.checks.arguments import checked
+from vedit.checks.setting import About, setting
+from vedit.options.loras import LoraSpec
 
 
 @checked
 @dataclass(frozen=True, kw_only=True)
 class Adapting:
     """What a look adds to the model, for its own shots alone; a family says what of it its models take."""
+
+    loras: tuple[LoraSpec, ...] = setting(
+        (),
+        About(
+            "Changes of the model's weights (LoRA), from a file, a folder or a hub id; several add up.",
+            stage="model",
+            metavar="FILE[:WEIGHT][,mask=MASK]",
+            option="lora",
+            several=True,
+            common=True,
+            plan="or a table: file, weight, mask",
+            easier="Sequence[LoraSpec | str]",
+            python="each as a specification or as --lora has it (FILE:WEIGHT)",
+        ),
+    )
 
     @property
     def brought(self) -> tuple[str, ...]:

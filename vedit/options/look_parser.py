@@ -7,7 +7,8 @@ from = "depth=maps/depth.mp4"                 # as --from has it: a control vide
 keep = "faces"                                # instead of controls
 mask = "person.mp4"                           # or box:25%,10%,50%,80%, subject:the dog, ...; or a list of these
 mask = { subject = "the dog", feather = 12 }  # or a table: file, box, point, subject, background, invert, grow, ...
-regions = ["sky.png=starry night", { mask = "subject:the dog", prompt = "bronze" }]
+regions = ["sky.png=starry night", { mask = "subject:the dog", prompt = "bronze", loras = ["bronze.safetensors"] }]
+loras = ["ink.safetensors:0.8", { file = "paper.safetensors", weight = 0.5, mask = "sky.png" }]
 """
 
 from __future__ import annotations
@@ -19,13 +20,15 @@ from typing import Any, cast
 
 from vedit.errors import InputError, SettingError
 from vedit.options.controls import parse_controls, parse_source, with_sources
+from vedit.options.loras import LoraSpec, parse_lora
 from vedit.options.masks import MaskSpec, RegionSpec, parse_box, parse_mask, parse_mask_spec, parse_point, parse_region
 from vedit.options.request import RestyleOptions
 from vedit.types import ControlSpec
+from vedit.weights.hub_cache import hub_place
 
 Table = Mapping[str, object]
 Place = Callable[[Path], Path]
-_READ_HERE = ("controls", "from", "mask", "invert_mask", "grow", "feather", "regions")
+_READ_HERE = ("controls", "from", "mask", "invert_mask", "grow", "feather", "regions", "loras")
 
 
 def look_options(look: Table, *, place: Place, where: str) -> RestyleOptions:
@@ -46,9 +49,13 @@ def look_options(look: Table, *, place: Place, where: str) -> RestyleOptions:
     for key, option, read in _READERS:
         if key in look:
             try:
-                values[option] = read(look, place)
+                found = read(look, place)
             except InputError as error:
                 raise InputError(f"{where}, {key}: {error.message}", remedy=error.remedy) from None
+            # What regions say of LoRAs stands behind what the look says itself.
+            if option == "loras":
+                found = (*values.get(option, ()), *cast("tuple[LoraSpec, ...]", found))
+            values[option] = found
     try:
         return RestyleOptions(**values)
     except SettingError as error:  # what only shows in two keys together
@@ -83,12 +90,54 @@ def _regions(look: Table, place: Place) -> tuple[RegionSpec, ...]:
     return tuple(found)
 
 
+def _loras(look: Table, place: Place) -> tuple[LoraSpec, ...]:
+    return tuple(_lora(entry, look, place) for entry in _several(look["loras"]))
+
+
+def _loras_of_regions(look: Table, place: Place) -> tuple[LoraSpec, ...]:
+    """What regions say of LoRAs: each acts in its region's mask."""
+    found: list[LoraSpec] = []
+    for entry, region in zip(_several(look["regions"]), _regions(look, place), strict=True):
+        table = cast("Table", entry) if isinstance(entry, dict) else {}
+        for one in _several(table.get("loras", [])):
+            lora = _lora(one, look, place)
+            if lora.mask is not None:
+                raise InputError("a LoRA of a region has a mask", remedy="leave it out: it acts in the region's own")
+            found.append(replace(lora, mask=region.mask))
+    return tuple(found)
+
+
+def _lora(entry: object, look: Table, place: Place) -> LoraSpec:
+    if not isinstance(entry, dict):
+        spec = parse_lora(str(entry))
+        mask = None if spec.mask is None else _placed(spec.mask, place)
+    else:
+        table = cast("dict[str, object]", entry)
+        if not str(table.get("file", "")).strip():
+            raise InputError("a LoRA names no file", remedy='write { file = "ink.safetensors", weight = 0.8 }')
+        spec = LoraSpec(path=Path(str(table["file"]).strip()), weight=float(cast("float", table.get("weight", 1.0))))
+        mask = _one_mask(table["mask"], place) if "mask" in table else None
+    if mask is not None:
+        mask = replace(mask, **_edge(look, mask))
+    return replace(spec, path=_weights(spec.path, place), mask=mask)
+
+
+def _weights(path: Path, place: Place) -> Path:
+    """A file of weights where it lies; an id of the hub as it is."""
+    if hub_place(path.as_posix()) is None:
+        return place(path)
+    here = place(path)
+    return here if here.exists() else path
+
+
 # A control that is not understood is found before what is laid over the controls.
 _READERS: tuple[tuple[str, str, Callable[[Table, Place], object]], ...] = (
     ("controls", "controls", _controls),
     ("from", "controls", _controls),
     ("mask", "mask", _mask),
     ("regions", "regions", _regions),
+    ("loras", "loras", _loras),
+    ("regions", "loras", _loras_of_regions),
 )
 
 

@@ -11,6 +11,7 @@ from vedit.checks.bounds import end_text
 from vedit.checks.nearest import VERY_ALIKE, did_you_mean, nearest
 from vedit.checks.setting import Kind, Listing, Setting, settings_of
 from vedit.errors import InputError
+from vedit.options.loras import WEIGHT
 from vedit.options.masks import MaskSpec
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.options.table import setting_of
@@ -122,12 +123,24 @@ def keys_of(options: type) -> dict[str, Key]:
 
 MASK = keys_of(MaskSpec)
 """What a mask that is written as a table may say."""
+LORA: dict[str, Key] = {
+    "file": Key(kind="text", about="A .safetensors file, a folder that holds one, or a hub id."),
+    "weight": Key(
+        kind="number", minimum=WEIGHT.low, maximum=WEIGHT.high, about="How strongly it acts; 1 is as it was trained."
+    ),
+    "mask": Key(kind="text", several=True, about="Where it acts: FILE[@TIME], box:X,Y,W,H, subject:WORDS ..."),
+}
+"""What a LoRA that is written as a table says."""
+_IN_REGION = {key: one for key, one in LORA.items() if key != "mask"}
 REGION: dict[str, Key] = {
     "mask": Key(kind="text", several=True, table=MASK, about="Where: as the mask of a look."),
     "prompt": Key(kind="text", about="What the picture becomes there."),
+    "loras": Key(
+        kind="text", several=True, table=_IN_REGION, about="FILE[:WEIGHT]: changes of the model's weights there alone."
+    ),
 }
 """What a region that is written as a table says."""
-_TABLES: dict[str, dict[str, Key]] = {"mask": MASK, "regions": REGION}
+_TABLES: dict[str, dict[str, Key]] = {"mask": MASK, "regions": REGION, "loras": LORA}
 """What a table in the place of a value may say."""
 _BEHIND: dict[str, dict[str, Key]] = {
     "controls": keys_of(ControlSpec),
