@@ -163,10 +163,13 @@ REFUSED: dict[str, tuple[Make, str]] = {
     ),
     "LoRA for Wan": (
         file_of({"diffusion_model.blocks.0.cross_attn.q.lora_A.weight": (32, 5120)}),
-        "a LoRA for Wan, not a model",
+        "a LoRA for Wan 14B, not a model",
     ),
     "IP-Adapter": (file_of(_IP), "an IP-Adapter for Stable Diffusion 1.x, not a model"),
-    "textual inversion": (file_of({"emb_params": (4, 768)}), "a textual inversion embedding, not a model"),
+    "textual inversion": (
+        file_of({"emb_params": (4, 768)}),
+        "a textual inversion embedding for Stable Diffusion 1.x, not a model",
+    ),
     "UNet alone, original layout": (
         file_of(prefixed("model.diffusion_model.", ldm_unet())),
         "a UNet alone, of Stable Diffusion 1.x, not a model; give the whole model: UNet, autoencoder",
@@ -200,11 +203,11 @@ REFUSED: dict[str, tuple[Make, str]] = {
     ),
     "Wan VACE, file": (
         file_of({**_WAN_ENTRY, **_WAN_BLOCK, "vace_blocks.0.before_proj.weight": (1536, 1536)}),
-        "the transformer of Wan VACE alone",
+        "the transformer of Wan 2.1 VACE 1.3B alone",
     ),
     "Wan, file": (
         file_of(prefixed("model.diffusion_model.", {**_WAN_ENTRY, **_WAN_BLOCK})),
-        "the transformer of Wan alone",
+        "the transformer of Wan 2.1 text to video 1.3B alone",
     ),
     "LTX-Video, folder": (
         pipeline_of("LTXPipeline", transformer={"_class_name": "LTXVideoTransformer3DModel"}),

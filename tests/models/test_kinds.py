@@ -93,7 +93,7 @@ def test_a_tiny_folder_runs_and_the_embedded_model_is_of_the_layout(tmp_path: Pa
         ("SDXL, folder", "is Stable Diffusion XL, a diffusers folder, not a ControlNet"),
         ("IP-Adapter", "is an IP-Adapter for Stable Diffusion 1.x, not a ControlNet"),
         ("motion adapter, folder", "is a motion adapter of AnimateDiff, not a ControlNet"),
-        ("Wan, file", "is the transformer of Wan alone, not a ControlNet"),
+        ("Wan, file", "is the transformer of Wan 2.1 text to video 1.3B alone, not a ControlNet"),
         ("ControlNet, file", "is a ControlNet for Stable Diffusion 1.x, and"),
     ],
 )

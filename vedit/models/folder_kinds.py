@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vedit.models.kinds import INPUTS, LIKE_SD, SD1, SD2, SDXL, Kind
+from vedit.models.kinds import INPUTS, LIKE_SD, SD1, SD2, SDXL, WAN_SIZES, Kind
 
 FOLDER = "a diffusers folder"
 _TRANSFORMERS = {
@@ -37,6 +37,13 @@ _COMPONENTS = {
     "AutoencoderTiny": "an autoencoder alone",
     "T2IAdapter": "a T2I-Adapter",
     "MultiAdapter": "a T2I-Adapter",
+}
+_SORTS = {
+    "MotionAdapter": "motion",
+    "AutoencoderKL": "vae",
+    "AutoencoderTiny": "vae",
+    "T2IAdapter": "t2i-adapter",
+    "MultiAdapter": "t2i-adapter",
 }
 _CONTROLNETS = {
     "SparseControlNetModel": "a SparseCtrl of AnimateDiff",
@@ -110,7 +117,7 @@ def component_kind(config: Mapping[str, Any]) -> Kind:
     if own in _CONTROLNETS:
         return Kind(name=_CONTROLNETS[own], part="controlnet")
     if own in _COMPONENTS:
-        return Kind(name=_COMPONENTS[own], part="adapter" if "Adapter" in own else "network")
+        return Kind(name=_COMPONENTS[own], part="adapter" if "Adapter" in own else "network", sort=_SORTS[own])
     if own == "UNet2DConditionModel":
         family = SDXL if is_xl(config) else family_of(config)
         return Kind(name=f"a UNet alone{f', of {family}' if family else ''}", part="network", family=family)
@@ -120,6 +127,8 @@ def component_kind(config: Mapping[str, Any]) -> Kind:
         whole = own in ("WanModel", "VaceWanModel")
         name = _TRANSFORMERS[own] if whole else f"the transformer of {_TRANSFORMERS[own]} alone"
         return Kind(name=name, part="model" if whole else "network", family=_TRANSFORMERS[own])
+    if "clip_vision" in str(config.get("model_type", "")):
+        return Kind(name="a CLIP image encoder", part="network", sort="image-encoder")
     if str(config.get("model_type", "")).startswith(("clip", "t5", "umt5")):
         return Kind(name=f"a text encoder alone ({config['model_type']})", part="network")
     said = own or config.get("model_type") or "nothing of it"
@@ -149,6 +158,8 @@ def _wan(
     second = "transformer_2" in classes or index.get("boundary_ratio") is not None
     second = second or configs.get("vae", {}).get("z_dim") == 48
     version = "2.2" if second else "2.1"
-    if "VACE" in own:
-        return f"Wan {version} VACE"
-    return f"Wan {version} image to video" if "ImageToVideo" in pipeline else f"Wan {version} text to video"
+    told = configs.get("transformer", {})
+    heads, side = told.get("num_attention_heads"), told.get("attention_head_dim")
+    size = WAN_SIZES.get(heads * side, "") if isinstance(heads, int) and isinstance(side, int) else ""
+    task = "VACE" if "VACE" in own else "image to video" if "ImageToVideo" in pipeline else "text to video"
+    return f"Wan {version} {task}{' ' if size else ''}{size}"

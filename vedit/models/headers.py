@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import struct
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from math import prod
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, cast
 
 from vedit.errors import ModelError
 
@@ -17,11 +17,8 @@ SUFFIX = ".safetensors"
 FETCH_AGAIN = "fetch the file again"
 # As large as the safetensors library itself allows.
 _LARGEST_HEADER = 100_000_000
-_GGUF = b"GGUF"
-# Sizes of GGUF's plain values by type number; 8 is a string and 9 an array.
-_GGUF_SIZES = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}
-_GGUF_STRING = 8
-_GGUF_KEYS_READ = 64
+GGUF = b"GGUF"
+"""What a GGUF file begins with."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +27,16 @@ class Header:
 
     shapes: Mapping[str, tuple[int, ...]]
     metadata: Mapping[str, str]
+    tensor_formats: Mapping[str, str] = field(default_factory=dict[str, str])
+    """Number format of each: "F16", "BF16", "F32", "F8_E4M3" ..."""
+
+    @property
+    def formats(self) -> Mapping[str, int]:
+        """Number format -> how many numbers are in it."""
+        found: dict[str, int] = {}
+        for key, name in self.tensor_formats.items():
+            found[name] = found.get(name, 0) + prod(self.shapes[key])
+        return found
 
     @property
     def parameters(self) -> int:
@@ -66,7 +73,12 @@ def _read(path: Path, size: int, _changed: int) -> Header:
         metadata = told.pop("__metadata__", {}) or {}
         shapes = {key: _shape(entry["shape"]) for key, entry in told.items()}
         end = max((int(entry["data_offsets"][1]) for entry in told.values()), default=0)
-        header = Header(shapes=shapes, metadata={str(key): str(value) for key, value in metadata.items()})
+        formats = {key: str(entry.get("dtype", "")) for key, entry in told.items()}
+        header = Header(
+            shapes=shapes,
+            metadata={str(key): str(value) for key, value in metadata.items()},
+            tensor_formats=formats,
+        )
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror}", remedy="check the file and its rights") from error
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
@@ -92,48 +104,10 @@ def _not_safetensors(start: bytes, size: int) -> str:
         return "is empty"
     if start.startswith(b"version https://git-lfs"):
         return "is a pointer of Git LFS, not the weights themselves"
-    if start.startswith(_GGUF):
+    if start.startswith(GGUF):
         return "is a GGUF file under the name of a safetensors file"
     if start.startswith((b"PK", b"\x80")):
         return "is a pickle under the name of a safetensors file; vedit opens none, since it can run code"
     if start.lstrip().lower().startswith((b"<!doctype", b"<html")):
         return "is a web page, not weights"
     return "is no safetensors file"
-
-
-def gguf_architecture(path: Path) -> str:
-    """What a GGUF file says of its network ("wan", "flux", ...), empty where it does not say.
-
-    Raises:
-        ModelError: it is absent, or no GGUF file.
-    """
-    try:
-        with path.open("rb") as file:
-            if file.read(4) != _GGUF:
-                raise ModelError(f"{path} is no GGUF file", remedy=FETCH_AGAIN)
-            for key, value in _gguf_texts(file):
-                if key == "general.architecture":
-                    return value
-    except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror}", remedy="check the path") from error
-    except (struct.error, ValueError, KeyError):
-        pass  # what is cut off or of a later version says nothing
-    return ""
-
-
-def _gguf_texts(file: BinaryIO) -> Iterator[tuple[str, str]]:
-    """The first keys with texts; GGUF begins with version, count of tensors and count of keys."""
-    _, _, count = struct.unpack("<IQQ", file.read(20))
-    for _ in range(min(count, _GGUF_KEYS_READ)):
-        key, kind = _gguf_text(file), struct.unpack("<I", file.read(4))[0]
-        if kind == _GGUF_STRING:
-            yield key, _gguf_text(file)
-        else:
-            file.seek(_GGUF_SIZES[kind], 1)  # an array ends it: what names the network comes before
-
-
-def _gguf_text(file: BinaryIO) -> str:
-    length = struct.unpack("<Q", file.read(8))[0]
-    if length > 4096:
-        raise ValueError("a text too long to be a name")
-    return file.read(length).decode("utf-8", "replace")

@@ -7,6 +7,7 @@ refused by what it is.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,10 @@ from vedit.models.branches import unnamed_controlnets
 from vedit.models.configs import read_json
 from vedit.models.families.sd_configs import has_scheduler_beside, prediction_of
 from vedit.models.folder_kinds import component_kind, pipeline_kind
-from vedit.models.headers import SUFFIX, gguf_architecture, read_header
-from vedit.models.kinds import SD2, Kind, kind_of
+from vedit.models.gguf_header import read_gguf
+from vedit.models.headers import SUFFIX, read_header
+from vedit.models.kinds import SD1, SD2, SDXL, Kind, kind_of
+from vedit.models.weight_files import stored_in
 
 INDEX, CONFIG = "model_index.json", "config.json"
 _INSTEAD = "use a Stable Diffusion 1.x or 2.x model, or --model embedded"
@@ -28,6 +31,16 @@ _REMEDIES = {
     "controlnet": "give it as --controlnet KIND=PATH, beside a --model",
     "other": _INSTEAD,
 }
+_PRECISIONS = {
+    "F16": "fp16",
+    "BF16": "bf16",
+    "F32": "fp32",
+    "F64": "fp64",
+    "F8_E4M3": "fp8",
+    "F8_E5M2": "fp8",
+    "I8": "int8",
+}
+_FOUR_BITS = ("quant_state.bitsandbytes__nf4", "quant_state.bitsandbytes__fp4")
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
 
@@ -42,12 +55,14 @@ def identify(path: Path) -> Kind:
     refuse_pickle(path)
     if path.suffix == ".gguf":
         return _gguf(path)
-    kind = kind_of(read_header(path).shapes)
+    header = read_header(path)
+    kind = replace(
+        kind_of(header.shapes, header.metadata), precision=precision_of(header.tensor_formats, header.formats)
+    )
     if kind.runs and kind.family == SD2 and kind.part == "model" and not says_prediction(path):
-        return Kind(
-            name=kind.name,
-            part="model",
-            family=kind.family,
+        return replace(
+            kind,
+            runs=False,
             lacks="the file does not say whether it predicts the noise or v, so give its diffusers folder, or put "
             f"its scheduler_config.json into {path.with_suffix('').name}/scheduler/ beside it",
         )
@@ -131,12 +146,13 @@ def _folder(path: Path) -> Kind:
         configs: Mapping[str, Mapping[str, Any]] = {
             part: read_json(file) for part, file in files.items() if file.is_file()
         }
-        return pipeline_kind(read_json(path / INDEX), configs)
+        kind = pipeline_kind(read_json(path / INDEX), configs)
+        return replace(kind, precision=_stored_as(path / ("unet" if "unet" in configs else "transformer")))
     lora = path / f"pytorch_lora_weights{SUFFIX}"
     if lora.is_file():
         return identify(lora)
     if (path / CONFIG).is_file():
-        return component_kind(read_json(path / CONFIG))
+        return replace(component_kind(read_json(path / CONFIG)), precision=_stored_as(path))
     inside = sorted(file for file in path.glob("*") if file.suffix in (SUFFIX, ".gguf") and file.is_file())
     first = identify(inside[0]) if inside else None
     found = f", but {inside[0].name} in it is {first.name}" if first is not None else ""
@@ -148,15 +164,42 @@ def _folder(path: Path) -> Kind:
     )
 
 
+def _stored_as(folder: Path) -> str:
+    """The precision of a part's weights, by the first file of them; "" where there are none that can be read."""
+    try:
+        header = read_header(stored_in(folder).files[0])
+    except ModelError:
+        return ""  # which is told where they are loaded
+    return precision_of(header.tensor_formats, header.formats)
+
+
 def _gguf(path: Path) -> Kind:
-    architecture = gguf_architecture(path)
+    header = read_gguf(path)
     names = {
         "wan": "Wan",
         "flux": "FLUX",
         "ltxv": "LTX-Video",
-        "sd1": "Stable Diffusion 1.x",
-        "sdxl": "Stable Diffusion XL",
+        "sd1": SD1,
+        "sdxl": SDXL,
+        "sd3": "Stable Diffusion 3",
+        "hyvid": "HunyuanVideo",
+        "cogvideox": "CogVideoX",
     }
-    names.update({"sd3": "Stable Diffusion 3", "hyvid": "HunyuanVideo", "cogvideox": "CogVideoX"})
-    what = names.get(architecture, architecture or "an unknown network")
-    return Kind(name=f"a GGUF file of {what}", part="model", family=what)
+    seen = kind_of(header.shapes).family if header.shapes else ""
+    what = seen or names.get(header.architecture, header.architecture or "an unknown network")
+    precision = precision_of({}, header.formats)
+    return Kind(name=f"a GGUF file of {what}", part="model", family=what, precision=precision)
+
+
+def precision_of(tensors: Mapping[str, str], formats: Mapping[str, int]) -> str:
+    """What most numbers are stored in, in the words of the field: fp16, fp8, nf4, Q4_K.
+
+    Args:
+        tensors: by name, the format of each.
+        formats: format -> how many numbers are in it.
+    """
+    packed = next((end for end in _FOUR_BITS if any(key.endswith(end) for key in tensors)), "")
+    if packed:
+        return packed[-3:]
+    most = max(formats, key=lambda name: formats[name], default="")
+    return _PRECISIONS.get(most, most)

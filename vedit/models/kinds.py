@@ -42,12 +42,17 @@ class Kind:
     """The family of models that it is of or for, where that is known."""
     lacks: str = ""
     """What it would need to be used, or why it cannot be."""
+    sort: str = ""
+    """Of an adapter, which: "ip-adapter", "t2i-adapter", "embedding", "motion", "lllite"; of a network "vae",
+    "image-encoder"; "" where `part` says all."""
+    precision: str = ""
+    """What most of its numbers are stored in: fp16, bf16, fp32, fp8, or a quantisation; "" where that is not known."""
 
 
-def kind_of(shapes: Shapes) -> Kind:
-    """What a safetensors file is, by the tensors in it."""
+def kind_of(shapes: Shapes, metadata: Mapping[str, str] | None = None) -> Kind:
+    """What a safetensors file is, by the tensors in it, and by what its trainer wrote where these do not tell."""
     return (
-        _lora(shapes)
+        _lora(shapes, metadata or {})
         or _adapter(shapes)
         or _controlnet(shapes)
         or _checkpoint(shapes)
@@ -92,33 +97,68 @@ def _for(family: str) -> str:
     return f" for {family}" if family else ""
 
 
-def _lora(shapes: Shapes) -> Kind | None:
+def _lora(shapes: Shapes, metadata: Mapping[str, str]) -> Kind | None:
     if not any(key.endswith((*_LORA_ENDS, *_LORA_MORE)) for key in shapes):
         return None
-    family = _transformer_name(shapes) or family_of(shapes)
-    if _has(shapes, "lora_te2_", "text_encoder_2."):
-        family = SDXL
     if _within(shapes, "motion_modules"):
         return Kind(name="a LoRA for AnimateDiff's motion module", part="lora", family="AnimateDiff")
+    if _within(shapes, "image_proj.", "to_k_ip.", "image_proj_model."):
+        return None  # an IP-Adapter that brings a LoRA
+    family = _lora_family(shapes) or _trained_on(metadata)
     layout = "kohya layout" if _has(shapes, "lora_unet_", "lora_te_", "lora_te1_", "lora_transformer_") else ""
     layout = layout or ("diffusers layout" if _has(shapes, "unet.", "text_encoder.", "transformer.") else "")
     kind = "LoHa" if _within(shapes, ".hada_w1") else "LoKr" if _within(shapes, ".lokr_w1") else "LoRA"
     return Kind(name=f"a {kind}{_for(family)}{', ' if layout else ''}{layout}", part="lora", family=family)
 
 
+def _lora_family(shapes: Shapes) -> str:
+    # The second text encoder and deep transformers are SDXL's alone.
+    deep = ("attentions_1_transformer_blocks_1_", "attentions.1.transformer_blocks.1.", "_1_transformer_blocks_1_")
+    if _has(shapes, "lora_te1_", "lora_te2_", "text_encoder_2.") or (
+        _has(shapes, "lora_unet_", "unet.") and _within(shapes, *deep)
+    ):
+        return SDXL
+    family = _transformer_name(shapes) or family_of(shapes)
+    if family:
+        return family
+    ends = tuple(f"mlp.fc1.{end}" for end in ("lora_A.weight", "lora_linear_layer.down.weight"))
+    ends = (*ends, "mlp_fc1.lora_down.weight")
+    width = next((shape[-1] for key, shape in shapes.items() if key.endswith(ends) and shape), 0)
+    return {768: SD1, 1024: SD2}.get(width, "")
+
+
+def _trained_on(metadata: Mapping[str, str]) -> str:
+    """The family that the trainers of kohya-ss and the standard of model metadata name."""
+    told = f"{metadata.get('ss_base_model_version', '')} {metadata.get('modelspec.architecture', '')}"
+    named = {"sdxl": SDXL, "stable-diffusion-xl": SDXL, "sd_v1": SD1, "stable-diffusion-v1": SD1}
+    named |= {"sd_v2": SD2, "stable-diffusion-v2": SD2}
+    return next((family for said, family in named.items() if said in told), "")
+
+
 def _adapter(shapes: Shapes) -> Kind | None:
     if _has(shapes, "ip_adapter.", "image_proj."):
         family = family_of(shapes)
-        return Kind(name=f"an IP-Adapter{_for(family)}", part="adapter", family=family)
+        sort = "IP-Adapter FaceID" if _is_face_id(shapes) else "IP-Adapter"
+        return Kind(name=f"an {sort}{_for(family)}", part="adapter", family=family, sort="ip-adapter")
     if _has(shapes, "lllite_"):
-        return Kind(name="a ControlNet-LLLite for Stable Diffusion XL", part="adapter", family=SDXL)
+        name = "a ControlNet-LLLite for Stable Diffusion XL"
+        return Kind(name=name, part="adapter", family=SDXL, sort="lllite")
     if _within(shapes, "motion_modules.") and not _within(shapes, "conv_in.weight", "input_blocks.0.0.weight"):
-        return Kind(name="a motion module of AnimateDiff", part="adapter", family="AnimateDiff")
+        return Kind(name="a motion module of AnimateDiff", part="adapter", family="AnimateDiff", sort="motion")
     if _has(shapes, "adapter.body.", "body.0.resnets.", "body.0.block1."):
-        return Kind(name="a T2I-Adapter", part="adapter")
+        return Kind(name="a T2I-Adapter", part="adapter", sort="t2i-adapter")
     if _has(shapes, "emb_params", "clip_l", "clip_g", "string_to_param") or (len(shapes) == 1 and _embedding(shapes)):
-        return Kind(name="a textual inversion embedding", part="adapter")
+        widths = {shape[-1] for shape in shapes.values() if shape}
+        family = SDXL if 1280 in widths else SD2 if 1024 in widths else SD1 if 768 in widths else ""
+        name = f"a textual inversion embedding{_for(family)}"
+        return Kind(name=name, part="adapter", family=family, sort="embedding")
     return None
+
+
+def _is_face_id(shapes: Shapes) -> bool:
+    """Whether an IP-Adapter takes the 512 numbers of a face recogniser, or brings a LoRA as only these do."""
+    first = shapes.get("image_proj.proj.0.weight", (0, 0))
+    return first[-1] == 512 or _within(shapes, "to_k_lora.", "image_proj.perceiver_resampler.")
 
 
 def _embedding(shapes: Shapes) -> bool:
@@ -186,7 +226,7 @@ def _transformer(shapes: Shapes) -> Kind | None:
 def _transformer_name(shapes: Shapes) -> str:
     """The family of a transformer by what only its blocks have; "" for anything else."""
     if _within(shapes, "vace_blocks.", "vace_blocks_0_"):
-        return "Wan VACE"
+        return _wan(shapes)
     if _within(
         shapes, "blocks.0.cross_attn.q", "blocks_0_cross_attn_q", "blocks.0.self_attn.q", "blocks.0.attn2.add_k_proj"
     ):
@@ -214,14 +254,27 @@ def _transformer_name(shapes: Shapes) -> str:
     return ""
 
 
+WAN_SIZES = {1536: "1.3B", 3072: "5B", 5120: "14B"}
+"""The width of a transformer of Wan -> its parameters, as its authors name them."""
+_WAN_ENDS = ("blocks.0.self_attn.q.weight", "blocks.0.attn1.to_q.weight", "blocks.0.self_attn.q_proj.weight")
+_WAN_LORA_ENDS = ("cross_attn.q.lora_A.weight", "cross_attn_q.lora_down.weight", "self_attn.q.lora_A.weight")
+
+
 def _wan(shapes: Shapes) -> str:
+    """Which Wan, as far as its tensors tell: 2.1 and 2.2 have the same at 14B where no picture is put in."""
     entry = next((shape for key, shape in shapes.items() if key.endswith("patch_embedding.weight")), ())
+    ends = (*_WAN_ENDS, *_WAN_LORA_ENDS, "vace_patch_embedding.bias")
+    width = next((shape[-1] for key, shape in shapes.items() if key.endswith(ends) and shape), 0)
+    size = f" {WAN_SIZES[width]}" if width in WAN_SIZES else ""
+    if _within(shapes, "vace_blocks.", "vace_blocks_0_"):
+        return f"Wan 2.1 VACE{size}" if size == " 1.3B" else f"Wan VACE{size}"
     if len(entry) > 1 and entry[1] == 48:
         return "Wan 2.2 5B"
-    picture = _within(shapes, "img_emb.", "image_embedder", "k_img.", "add_k_proj") or (
-        len(entry) > 1 and entry[1] == 36
-    )
-    return "Wan image to video" if picture else "Wan"
+    if _within(shapes, "img_emb.", "image_embedder", "k_img.", "add_k_proj"):
+        return f"Wan 2.1 image to video{size}"
+    if len(entry) > 1 and entry[1] == 36:
+        return f"Wan 2.2 image to video{size}"
+    return f"Wan 2.1 text to video{size}" if size == " 1.3B" and entry else f"Wan{size}"
 
 
 def _network(shapes: Shapes) -> Kind | None:
@@ -234,9 +287,9 @@ def _network(shapes: Shapes) -> Kind | None:
     decoder = next((key for key in shapes if key.startswith(("decoder.", VAE)) and len(shapes[key]) >= 4), None)
     if decoder:
         video = any(len(shape) == 5 for shape in shapes.values())
-        return Kind(name=f"an autoencoder{' for video' if video else ''} alone", part="network")
+        return Kind(name=f"an autoencoder{' for video' if video else ''} alone", part="network", sort="vae")
     if _has(shapes, "vision_model.", "visual."):
-        return Kind(name="a CLIP image encoder", part="network")
+        return Kind(name="a CLIP image encoder", part="network", sort="image-encoder")
     if _within(shapes, "text_model.", "embeddings.token_embedding.", "token_embedding.weight", "SelfAttention.q"):
         return Kind(name="a text encoder alone", part="network")
     if _within(shapes, "rdb1.", "RDB1.", "conv_first.", "body.0.weight"):
