@@ -6,50 +6,13 @@ afterwards the networks are what they were, to the last bit, whatever has happen
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Generator
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    import torch
-
-    from vedit.models.families.sd_codec import SDCodec
-    from vedit.models.families.sd_denoiser import SDDenoiser
-    from vedit.models.families.sd_text import SDTextEncoder
+    from vedit.models.families.sd_networks import Adaptation, Networks
     from vedit.options.request import RestyleOptions
-
-
-class Networks(Protocol):
-    """The networks that can be changed: of `vedit.models.families.sd.SDModel`, whole."""
-
-    @property
-    def denoiser(self) -> SDDenoiser: ...
-
-    @property
-    def codec(self) -> SDCodec: ...
-
-    @property
-    def text(self) -> SDTextEncoder: ...
-
-    @property
-    def device(self) -> torch.device: ...
-
-
-class Adaptation(Protocol):
-    """One kind of thing that looks put into networks (a LoRA, say)."""
-
-    def encoding(self, model: Networks, options: RestyleOptions) -> AbstractContextManager[None]:
-        """What of it acts while the prompts of a look are encoded."""
-        return nullcontext()
-
-    def sampling(self, model: Networks, options: RestyleOptions) -> AbstractContextManager[None]:
-        """What of it acts while the look is sampled; the source is inverted without."""
-        return nullcontext()
-
-    def facts(self, model: Networks, options: RestyleOptions) -> Mapping[str, str]:
-        """What decides the frames of it, by names of its own; nothing where the look has none of it."""
-        return {}
-
 
 ADAPTATIONS: tuple[Adaptation, ...] = ()
 """In the order in which they are entered."""
