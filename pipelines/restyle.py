@@ -32,6 +32,7 @@ from vedit.diffusion.conditioning import Conditioning, Control, FrameConditionin
 from vedit.diffusion.distilled import aligned_to, single_pass_inversion, thinned
 from vedit.diffusion.inversion_cache import TensorCache, inversion_facts, kept_inversion
 from vedit.diffusion.noise import Drawn, frame_noise
+from vedit.diffusion.palette import Palette, take_palette
 from vedit.diffusion.samplers import Denoise, invert, sample
 from vedit.diffusion.solvers import Trajectory, add_noise
 from vedit.diffusion.steps import implied_noise
@@ -41,6 +42,7 @@ from vedit.latent_shape import LatentShape
 from vedit.models.attention import attending, attention_facts
 from vedit.options.controls import branch, settled
 from vedit.pipelines.pipeline import GuidesOf, OnStep, ignore_step
+from vedit.pipelines.references import palette_of
 from vedit.registry.attention import NONE
 from vedit.types import ControlSpec, Latents, PromptEmbeds
 
@@ -72,6 +74,8 @@ class PreparedRestyle:
     """The fast tier whose weights sample; None: the model's own do."""
     inversions: TensorCache | None = None
     """Where inversions are kept for later renders."""
+    palette: Palette | None = None
+    """The colours that the result takes, of the look's references."""
 
     @property
     def fingerprint(self) -> dict[str, str]:
@@ -81,6 +85,7 @@ class PreparedRestyle:
             **self.inversion_fingerprint,
             **({"fast": self.fast.fingerprint} if self.fast is not None else {}),
             **({} if brings is None else brings(self.options)),
+            **({} if self.palette is None else {"palette": self.palette.digest}),
         }
 
     @property
@@ -157,6 +162,7 @@ def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | Non
         fixed_point=fixed_point,
         fast=fast,
         inversions=inversions,
+        palette=palette_of(model, options),
     )
 
 
@@ -236,9 +242,12 @@ def restyle_frames(
             on_step("sample", done / len(path.steps))
             clean = latents
     clean = replace(clean, source=source.data)
-    if not shared:
+    if shared:
+        clean = replace(clean, data=match_to_anchor(clean.data, source.data, look_cells(guides, factors)))
+    if restyler.palette is None:
         return clean
-    return replace(clean, data=match_to_anchor(clean.data, source.data, look_cells(guides, factors)))
+    taken = take_palette(clean.data, source.data, frames, restyler.palette, cells, singly=bool(targets))
+    return replace(clean, data=taken)
 
 
 def _encoded(model: Model, frames: torch.Tensor) -> torch.Tensor:

@@ -18,6 +18,7 @@ from vedit.media.writing.atomic import Stamp
 from vedit.options.loras import LoraSpec
 from vedit.options.masks import MaskSpec, RegionSpec
 from vedit.options.output_names import in_folder, is_folder, look_name
+from vedit.options.references import ReferenceSpec
 from vedit.options.request import BlackBars, Preserve, QualityName, RenderRequest, RestyleOptions, Start
 from vedit.options.table import BOUNDS
 from vedit.progress.callbacks import OnProgress, ignore_progress
@@ -58,6 +59,7 @@ def _called(
     regions: Sequence[RegionSpec | str] = (),
     allow_unknown: bool = False,
     loras: Sequence[LoraSpec | str] = (),
+    references: Sequence[ReferenceSpec | Path | str] = (),
     pipeline: str = "restyle",
     variation: float | None = None,
     seed: int = 0,
@@ -125,6 +127,8 @@ def _called(
         allow_unknown: render a prompt of which the model knows no word, too.
         loras: changes of the model's weights (LoRA), from a file, a folder or a hub id; several add up; each as a
             specification or as --lora has it (FILE:WEIGHT).
+        references: a still picture that the result takes after: in palette and tone, or as the model's IP-Adapter reads
+            it; each as a specification, a path, or as --reference has it.
         pipeline: "restyle" or a plug-in's: the method that makes the frames.
         variation: 0 to 1: how much is drawn from the seed: more gives the look's own strokes, and less of the source's
             detail; None is the look's own, mostly 0.

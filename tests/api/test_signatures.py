@@ -23,7 +23,10 @@ API = "the signature and the Args of _called in vedit/api.py"
 EDIT = "the signature and the Args of Edit.__init__ in vedit/edits/edit.py"
 NO_SETTINGS = {"source", "options", "writing"}
 """Fields of a request that a call gives otherwise."""
-EASIER = {"loras", "controls", "mask", "regions", "controlnets", "rate", "output", "looks", "shots", "replaces"}
+EASIER = {"loras", "references", "controls", "mask", "regions", "controlnets", "rate", "output", "looks"} | {
+    "shots",
+    "replaces",
+}
 """Settings that a call takes in more forms than the dataclass holds."""
 CHOICES = ("Keep", "QualityName", "Start", "PresetName", "Interlaced", "Backend", "BlackBars")
 """Annotations that are a few words."""

@@ -20,6 +20,7 @@ from vedit.cli.shared_options import job_options, messages_options, side_by_side
 from vedit.errors import InputError
 from vedit.options.loras import parse_loras
 from vedit.options.masks import parse_region
+from vedit.options.references import parse_reference
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.types import ControlSpec
 
@@ -60,6 +61,7 @@ def look_of(**values: Any) -> RestyleOptions:
         mask=mask,
         regions=region_choices(regions, **values),
         loras=lora_choices(loras, **values),
+        references=tuple(map(parse_reference, values["reference_texts"])),
     )
 
 

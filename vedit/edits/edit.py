@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from vedit.checks.arguments import checked
 from vedit.options.loras import LoraSpec, parse_lora
 from vedit.options.masks import MaskSpec, RegionSpec, parse_mask_spec, parse_region
+from vedit.options.references import ReferenceSpec
+from vedit.options.references import references as parsed_references
 from vedit.options.request import DEFAULT_CONTROLS, BlackBars, Preserve, QualityName, RestyleOptions, Start
 from vedit.types import ControlSpec
 
@@ -39,6 +41,7 @@ class Edit(RestyleOptions):
         regions: Sequence[RegionSpec | str] = (),
         allow_unknown: bool = False,
         loras: Sequence[LoraSpec | str] = (),
+        references: Sequence[ReferenceSpec | Path | str] = (),
         pipeline: str = "restyle",
         variation: float | None = None,
         seed: int = 0,
@@ -76,6 +79,8 @@ class Edit(RestyleOptions):
             allow_unknown: render a prompt of which the model knows no word, too.
             loras: changes of the model's weights (LoRA), from a file, a folder or a hub id; several add up; each as a
                 specification or as --lora has it (FILE:WEIGHT).
+            references: a still picture that the result takes after: in palette and tone, or as the model's IP-Adapter
+                reads it; each as a specification, a path, or as --reference has it.
             pipeline: "restyle" or a plug-in's: the method that makes the frames.
             variation: 0 to 1: how much is drawn from the seed: more gives the look's own strokes, and less of the
                 source's detail; None is the look's own, mostly 0.
@@ -109,6 +114,7 @@ class Edit(RestyleOptions):
         said["controls"] = DEFAULT_CONTROLS if controls is None else tuple(map(_control, controls))
         said["regions"] = tuple(parse_region(one) if isinstance(one, str) else one for one in regions)
         said["loras"] = tuple(parse_lora(one) if isinstance(one, str) else one for one in loras)
+        said["references"] = parsed_references(references)
         if isinstance(mask, Path | str):
             said["mask"] = parse_mask_spec(str(mask))
         super().__init__(**said)
@@ -127,7 +133,7 @@ def plain_options(edit: RestyleOptions) -> RestyleOptions:
     """The same as a plain `RestyleOptions`, so that two edits that say the same are one look."""
     said: dict[str, Any] = {entry.name: getattr(edit, entry.name) for entry in fields(RestyleOptions)}
     # Lists are as good as tuples to a caller, but looks are compared by hash.
-    said |= {key: tuple(said[key]) for key in ("controls", "regions", "loras")}
+    said |= {key: tuple(said[key]) for key in ("controls", "regions", "loras", "references")}
     return RestyleOptions(**said)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from vedit.checks.arguments import checked
 from vedit.checks.setting import About, setting
 from vedit.options.loras import LoraSpec
+from vedit.options.references import ReferenceSpec
 
 
 @checked
@@ -26,6 +27,18 @@ class Adapting:
             plan="or a table: file, weight, mask",
             easier="Sequence[LoraSpec | str]",
             python="each as a specification or as --lora has it (FILE:WEIGHT)",
+        ),
+    )
+    references: tuple[ReferenceSpec, ...] = setting(
+        (),
+        About(
+            "A still picture that the result takes after: in palette and tone, or as the model's IP-Adapter reads it.",
+            stage="look",
+            metavar="PICTURE[:WEIGHT]",
+            option="reference",
+            several=True,
+            easier="Sequence[ReferenceSpec | Path | str]",
+            python="each as a specification, a path, or as --reference has it",
         ),
     )
 

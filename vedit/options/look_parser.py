@@ -9,6 +9,7 @@ mask = "person.mp4"                           # or box:25%,10%,50%,80%, subject:
 mask = { subject = "the dog", feather = 12 }  # or a table: file, box, point, subject, background, invert, grow, ...
 regions = ["sky.png=starry night", { mask = "subject:the dog", prompt = "bronze", loras = ["bronze.safetensors"] }]
 loras = ["ink.safetensors:0.8", { file = "paper.safetensors", weight = 0.5, mask = "sky.png" }]
+references = ["still.png:0.7", { file = "other.jpg", weight = 0.3 }]
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ from vedit.errors import InputError, SettingError
 from vedit.options.controls import parse_controls, parse_source, with_sources
 from vedit.options.loras import LoraSpec, parse_lora
 from vedit.options.masks import MaskSpec, RegionSpec, parse_box, parse_mask, parse_mask_spec, parse_point, parse_region
+from vedit.options.references import ReferenceSpec, parse_reference
 from vedit.options.request import RestyleOptions
 from vedit.types import ControlSpec
 from vedit.weights.hub_cache import hub_place
 
 Table = Mapping[str, object]
 Place = Callable[[Path], Path]
-_READ_HERE = ("controls", "from", "mask", "invert_mask", "grow", "feather", "regions", "loras")
+_READ_HERE = ("controls", "from", "mask", "invert_mask", "grow", "feather", "regions", "loras", "references")
 
 
 def look_options(look: Table, *, place: Place, where: str) -> RestyleOptions:
@@ -130,6 +132,20 @@ def _weights(path: Path, place: Place) -> Path:
     return here if here.exists() else path
 
 
+def _references(look: Table, place: Place) -> tuple[ReferenceSpec, ...]:
+    found = (_reference(entry) for entry in _several(look["references"]))
+    return tuple(replace(spec, path=place(spec.path)) for spec in found)
+
+
+def _reference(entry: object) -> ReferenceSpec:
+    if not isinstance(entry, dict):
+        return parse_reference(str(entry))
+    table = cast("dict[str, object]", entry)
+    if not str(table.get("file", "")).strip():
+        raise InputError("a reference needs a file", remedy='write { file = "still.png", weight = 0.7 }')
+    return ReferenceSpec(path=Path(str(table["file"])), weight=float(cast("float", table.get("weight", 1.0))))
+
+
 # A control that is not understood is found before what is laid over the controls.
 _READERS: tuple[tuple[str, str, Callable[[Table, Place], object]], ...] = (
     ("controls", "controls", _controls),
@@ -138,6 +154,7 @@ _READERS: tuple[tuple[str, str, Callable[[Table, Place], object]], ...] = (
     ("regions", "regions", _regions),
     ("loras", "loras", _loras),
     ("regions", "loras", _loras_of_regions),
+    ("references", "references", _references),
 )
 
 

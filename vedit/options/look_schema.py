@@ -13,6 +13,7 @@ from vedit.checks.setting import Kind, Listing, Setting, settings_of
 from vedit.errors import InputError
 from vedit.options.loras import WEIGHT
 from vedit.options.masks import MaskSpec
+from vedit.options.references import WEIGHT as COUNTED
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.options.table import setting_of
 from vedit.types import ControlSpec
@@ -140,7 +141,12 @@ REGION: dict[str, Key] = {
     ),
 }
 """What a region that is written as a table says."""
-_TABLES: dict[str, dict[str, Key]] = {"mask": MASK, "regions": REGION, "loras": LORA}
+REFERENCE: dict[str, Key] = {
+    "file": Key(kind="text", about="The picture."),
+    "weight": Key(kind="number", minimum=COUNTED.low, maximum=COUNTED.high, about="How much the look takes after it."),
+}
+"""What a reference that is written as a table says."""
+_TABLES: dict[str, dict[str, Key]] = {"mask": MASK, "regions": REGION, "loras": LORA, "references": REFERENCE}
 """What a table in the place of a value may say."""
 _BEHIND: dict[str, dict[str, Key]] = {
     "controls": keys_of(ControlSpec),

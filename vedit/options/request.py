@@ -51,12 +51,13 @@ class RestyleOptions(Finishing, Consistency, Sampling, Adapting, Look):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The masks and control videos that are named, each once."""
+        """The masks, control videos and reference pictures that are named, each once."""
         specs = [*([self.mask] if self.mask else []), *(region.mask for region in self.regions)]
         specs += [lora.mask for lora in self.loras if lora.mask is not None]
         masks = [file.path for spec in specs for file in spec.files]
         controls = [path for spec in self.controls for path in (spec.source, spec.mask) if path is not None]
-        return tuple(dict.fromkeys([*masks, *controls]))
+        references = [spec.path for spec in self.references]
+        return tuple(dict.fromkeys([*masks, *controls, *references]))
 
 
 @checked

@@ -80,6 +80,12 @@ def idle_seeds(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
     )
 
 
+def palettes(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
+    """What references are used for."""
+    names = dict.fromkeys(str(spec.path.name) for look in looks for spec in look.references if spec.weight > 0)
+    return (f"the result takes palette and tone of {', '.join(names)}, not its strokes",) if names else ()
+
+
 def larger_model(model: ModelRef, device: str) -> tuple[str, ...]:
     """A line that names a model for this machine's GPU, where one is there and was not asked for."""
     if device != "cuda" or model.name != DEFAULT:

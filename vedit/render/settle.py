@@ -14,6 +14,7 @@ from vedit.media.reading.admitted import admit
 from vedit.media.reading.index import ScannedIndex, ignore_frames
 from vedit.media.reading.read import open_video
 from vedit.media.reading.reader import VideoReader
+from vedit.media.reading.still import check_still
 from vedit.media.timecode import parse_moment, parse_range
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.output_plan import check_output, plan_output
@@ -32,7 +33,7 @@ from vedit.render.estimate import outline_of
 from vedit.render.fitting import fit_of
 from vedit.render.foreseen import OnOutline, foreseen, ignore_outline
 from vedit.render.job import Job
-from vedit.render.notes import idle_seeds, larger_model, little_space, what_it_is
+from vedit.render.notes import idle_seeds, larger_model, little_space, palettes, what_it_is
 from vedit.render.parts import check_parts
 from vedit.render.prompts import check_words, made_looks, word_notes
 from vedit.shots.detect import ContentShotDetector, detect_shots
@@ -218,6 +219,7 @@ def _notes(
         *little_space(output, fit, keep_frames=request.keep_frames),
         *what_it_is(model),
         *word_notes(made_looks(request), model),
+        *palettes(looks),
         *idle_seeds(looks),
         *larger_model(model, device),
     )
@@ -259,6 +261,8 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
     """
     for look in request.all_looks:
         check_parts(look)
+        for spec in look.references:
+            check_still(spec.path)
     located(model)
     for look in request.all_looks:
         model.traits.check(look, model=model.name)

@@ -66,6 +66,7 @@ class StableDiffusion:
             qualities=QUALITIES,
             factors=ScaleFactors(height=cell, width=cell),
             control_kinds=() if base is None else tuple(own_controlnets(base)),
+            takes=frozenset({"references"}),
         )
 
     def sizes(self, source: ModelSource, kinds: Collection[str]) -> Sizes | None:
