@@ -11,6 +11,7 @@ import pytest
 
 from vedit.embedded import FOLDER
 from vedit.models.prompt_room import tokens_read, words_cut
+from vedit.models.resolve import resolve
 from vedit.models.source import LOOKS
 from vedit.models.words import heard, read_vocabulary
 from vedit.testing.tiny_sd import LENGTH, write_tiny_sd
@@ -46,23 +47,17 @@ def test_what_is_left_is_what_the_tokenizer_keeps(count: int) -> None:
     assert not cut or len(tokenizer(" ".join([*left, cut[0]])).input_ids) > 32
 
 
-def test_a_model_that_takes_any_text_is_asked_through_its_tokenizer(tiny: Path) -> None:
-    from transformers import CLIPTokenizer
-
-    tokenizer = CLIPTokenizer.from_pretrained(str(tiny / "tokenizer"), local_files_only=True)
-    room = tokens_read(tiny)
-    assert room == LENGTH - 2
-    text = " ".join(f"zebra{number}" for number in range(room))
-    cut = words_cut(tiny, text)
-    left = text.split()[: -len(cut)]
-    assert 0 < len(cut) < room
-    assert len(tokenizer(" ".join(left)).input_ids) <= LENGTH < len(tokenizer(" ".join([*left, cut[0]])).input_ids)
+def test_a_model_that_takes_any_text_reads_all_of_it(tiny: Path) -> None:
+    assert words_cut(tiny, " ".join(f"zebra{number}" for number in range(99))) == ()
+    model = resolve(str(tiny))
+    assert model.prompt_cut("zebra " * 99) == (None, ())
+    assert model.family.tokens_read(model.source) is None
 
 
-def test_a_short_prompt_takes_no_tokenizer(tiny: Path) -> None:
+def test_it_takes_no_tokenizer(tiny: Path) -> None:
     code = (
         "import sys; from vedit.models.resolve import resolve\n"
-        f"assert resolve({str(tiny)!r}).prompt_cut('ink') == (None, ())\n"
+        f"assert resolve({str(tiny)!r}).prompt_cut('ink ' * 99) == (None, ())\n"
         f"assert resolve('embedded').prompt_cut({LONG!r})[1]\n"
         "assert 'transformers' not in sys.modules and 'torch' not in sys.modules"
     )

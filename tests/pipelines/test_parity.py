@@ -22,7 +22,7 @@ from vedit.types import ControlSpec
 
 FRAMES = range(40, 43)
 OPTIONS = RestyleOptions(
-    prompt="watercolor painting",
+    prompt="watercolor",  # the tiny encoder's chunk is that short, and diffusers cuts what is longer
     negative_prompt="a photograph",
     strength=0.75,
     guidance=3.5,

@@ -134,8 +134,27 @@ def test_a_model_that_takes_any_text_takes_any(tmp_path: Path) -> None:
     for look in WRONG.values():
         settled_request(request(look, model=model))
         assert word_notes_of(request(look, model=model)) == ()
-    (line,) = word_notes_of(request(replace(NIGHT, prompt="zebra " * 40), model=model))
-    assert "the prompt is too long: the model reads 14 tokens of it, and not: zebra" in line
+    assert word_notes_of(request(replace(NIGHT, prompt="zebra " * 40), model=model)) == ()
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_a_prompt_of_a_free_model_is_read_before_anything_else(what: str, tmp_path: Path) -> None:
+    model = str(write_tiny_sd(tmp_path / "tiny"))
+    region = replace(REGION, prompt="a (red:1.2.3) sky")
+    wrong = {name: replace(NIGHT, **{name.split(" ", 1)[1].replace(" ", "_"): region.prompt}) for name in [*WRONG][:3]}
+    wrong["a region's prompt"] = replace(NIGHT, regions=(region,))
+    with pytest.raises(InputError, match=f"{what}: '1.2.3' is no weight of words"):
+        settled_request(request(wrong[what], model=model))
+    settled_request(request(replace(NIGHT, prompt="a (red:1.2) sky BREAK night"), model=model))
+
+
+def test_a_model_that_lists_its_words_takes_no_weights() -> None:
+    for text in ("(night:1.2)", "a dog, ( at night: 0.5 )"):
+        with pytest.raises(InputError, match=r"the prompt .* weighs words") as told:
+            check_words_of(request(replace(NIGHT, prompt=text, allow_unknown=True)))
+        assert "subtle night, heavy night" in told.value.remedy
+    for text in ("(night)", "night [at noon]", r"night \(a:1.2\)", "night 16:9"):
+        check_words_of(request(replace(NIGHT, prompt=text)))
 
 
 def test_a_folder_that_lists_its_words_is_asked_for_them(tmp_path: Path) -> None:

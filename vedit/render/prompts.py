@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vedit.errors import InputError
 from vedit.models.resolve import known_models
 from vedit.models.source import LOOKS
+from vedit.options.prompt_weights import says_weights, weighted
 from vedit.options.request import RestyleOptions
 
 if TYPE_CHECKING:
@@ -34,8 +35,11 @@ def made_looks(request: RenderRequest) -> tuple[RestyleOptions, ...]:
 
 
 def check_words(looks: Iterable[RestyleOptions], model: ModelRef) -> None:
-    """Raises InputError for a prompt of which the model knows no word, with what was perhaps meant."""
-    known = model.vocabulary
+    """Raises InputError for a prompt that cannot be read (`vedit.options.prompt_weights`), or of which the model knows
+    no word, with what was perhaps meant."""
+    known, looks = model.vocabulary, tuple(looks)
+    for what, text in (pair for look in looks for pair in _spoken(look)):
+        _check_weights(what, text, model)
     if known is None:
         return
     for look in looks:
@@ -46,6 +50,20 @@ def check_words(looks: Iterable[RestyleOptions], model: ModelRef) -> None:
                     remedy=f"{_instead(known, what, text)} {_listing(model.name)} lists what it knows; "
                     "--allow-unknown goes on without the words",
                 )
+
+
+def _check_weights(what: str, text: str, model: ModelRef) -> None:
+    """Raises InputError for weights of words that are none, or that the model does not take."""
+    if model.vocabulary is None:
+        try:
+            weighted(text)
+        except InputError as error:
+            raise InputError(f"{what}: {error.message}", remedy=error.remedy) from None
+    elif says_weights(text):
+        raise InputError(
+            f"{what} {_short(text)!r} weighs words, which {model.name} does not do: it was trained on plain ones",
+            remedy="say it in words (subtle night, heavy night), or use a model that takes any text",
+        )
 
 
 def word_notes(looks: Iterable[RestyleOptions], model: ModelRef) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vedit.checks.finite import finite, precision_of
+from vedit.models.families.sd_chunks import chunks_of, encoded, room_of
 from vedit.models.words import heard, unknown_words
 from vedit.types import PromptEmbeds
 
@@ -35,10 +36,14 @@ class SDTextEncoder:
 
     @torch.inference_mode()
     def __call__(self, text: str) -> PromptEmbeds:
-        """States of the last layer, (1, L, D), padded to the model's length as SD 1.x was trained; of the words that
-        the model knows alone, where it knows but some."""
-        ids = token_ids(self.tokenizer, [heard(text, self.words)])
-        states = self.encoder(ids.to(self.encoder.device))[0]
+        """States (1, L, D) of the last layer, in chunks of the model's length (`vedit.models.families.sd_chunks`); of
+        a model that knows but some words, of these alone, cut to its length."""
+        if self.words is not None:
+            ids = token_ids(self.tokenizer, [heard(text, self.words)])
+            states = self.encoder(ids.to(self.encoder.device))[0]
+        else:
+            chunks = chunks_of(text, self.tokenizer, room_of(self.tokenizer, self.encoder))
+            states = encoded(chunks, self.tokenizer, self.encoder, layer=1, normed=True).states
         precision = precision_of(self.encoder.dtype)
         return PromptEmbeds(states=finite(states, f"text encoder's states of {text[:40]!r}", precision=precision))
 

@@ -21,6 +21,7 @@ from vedit.models.identify import is_few_step, notes_of
 from vedit.models.prompt_room import tokens_read, words_cut
 from vedit.models.sizes import SD15_TEXT, SD15_UNET, SD15_VAE, Sizes, sizes_of
 from vedit.models.source import LOOKS, SD15
+from vedit.models.words import looks_of
 from vedit.options.request import QUALITIES
 from vedit.registry.families import OWN
 from vedit.weights.hub_cache import cached
@@ -82,9 +83,10 @@ class StableDiffusion:
         """See `vedit.models.prompt_room.words_cut`."""
         return words_cut(Path(source.on_disk.base), text)
 
-    def tokens_read(self, source: ModelSource) -> int:
+    def tokens_read(self, source: ModelSource) -> int | None:
         """See `vedit.models.prompt_room.tokens_read`."""
-        return tokens_read(Path(source.on_disk.base))
+        base = Path(source.on_disk.base)
+        return None if looks_of(base) is None else tokens_read(base)
 
     def load(
         self,
