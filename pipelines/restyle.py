@@ -33,6 +33,7 @@ from vedit.diffusion.distilled import aligned_to, single_pass_inversion, thinned
 from vedit.diffusion.inversion_cache import TensorCache, inversion_facts, kept_inversion
 from vedit.diffusion.noise import Drawn, frame_noise
 from vedit.diffusion.palette import Palette, take_palette
+from vedit.diffusion.prompts import equally_long
 from vedit.diffusion.samplers import Denoise, invert, sample
 from vedit.diffusion.solvers import Trajectory, add_noise
 from vedit.diffusion.steps import implied_noise
@@ -148,6 +149,7 @@ def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | Non
         prompt = model.text(options.prompt or options.source_prompt)
         negative = model.text(options.negative_prompt)
         regions = tuple(model.text(region.prompt) for region in options.regions)
+        prompt, negative, *regions = equally_long([prompt, negative, *regions], lambda: model.text(""))
     return PreparedRestyle(
         model=model,
         options=options,
@@ -157,7 +159,7 @@ def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | Non
         prompt=prompt,
         negative=negative,
         controls=options.controls,
-        regions=regions,
+        regions=tuple(regions),
         guidance=traits.guidance if guidance is None else guidance,
         fixed_point=fixed_point,
         fast=fast,

@@ -276,7 +276,7 @@ def _own(one: Prepared) -> PreparedRestyle | None:
 
 
 def _alike(restylers: Sequence[Prepared]) -> list[list[int]]:
-    """Places of restylers that differ in nothing but the prompt, together."""
+    """Places of restylers that differ in nothing but the prompt, and have it equally long, together."""
     groups: dict[object, list[int]] = {}
     for place, each in enumerate(restylers):
         one = _own(each)
@@ -284,7 +284,8 @@ def _alike(restylers: Sequence[Prepared]) -> list[list[int]]:
             groups[place] = [place]
             continue
         weights = None if one.fast is None else one.fast.folder
-        how = (one.trajectory, one.inversion, one.controls, one.guidance, one.fixed_point, weights)
+        length = one.prompt.states.shape[1]
+        how = (one.trajectory, one.inversion, one.controls, one.guidance, one.fixed_point, weights, length)
         groups.setdefault((replace(one.options, prompt=""), how), []).append(place)
     return list(groups.values())
 

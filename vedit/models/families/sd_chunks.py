@@ -137,7 +137,7 @@ def encoded(chunks: Sequence[Chunk], tokenizer: CLIPTokenizer, encoder: Encoder,
         states = found.last_hidden_state
     else:
         states = found.hidden_states[-layer]
-        norm: torch.nn.Module = getattr(encoder, "text_model", encoder).final_layer_norm
+        norm = cast("torch.nn.Module", getattr(encoder, "text_model", encoder).final_layer_norm)
         states = norm(states) if normed else states
     weighed = [_weighed(one, chunk) for one, chunk in zip(states, chunks, strict=True)]
     pooled = getattr(found, "text_embeds", None)
