@@ -103,7 +103,7 @@ def test_a_model_is_pulled_by_the_files_that_loading_reads(tmp_path: Path, monke
     asked: dict[str, list[str]] = {}
 
     def download(repo: str, *, allow_patterns: list[str], **_: Any) -> str:
-        asked[repo] = allow_patterns
+        asked.setdefault(repo, []).extend(allow_patterns)
         return str(tmp_path)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)

@@ -13,9 +13,10 @@ from safetensors.torch import save_file
 
 from vedit.errors import ModelError
 from vedit.registry.preprocessors import preprocessors
-from vedit.registry.weights import WEIGHTS, WeightsInfo
+from vedit.registry.weights import WeightsInfo
 from vedit.weights import hub
 from vedit.weights import store as weights
+from vedit.weights.store import WEIGHTS
 
 NAME = "depth-anything-v2-small"
 COMMIT = "0123456789abcdef0123456789abcdef01234567"

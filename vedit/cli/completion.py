@@ -43,11 +43,22 @@ def models(_: click.Context, begun: str) -> Found:
 
 @completed
 def pulled(_: click.Context, begun: str) -> Found:
-    """Models and weights by name."""
-    from vedit.models.resolve import known_models
+    """Models, adapters and weights by name."""
+    yield from _names(begun)
+
+
+@completed
+def described(_: click.Context, begun: str) -> Found:
+    """The same, or a file or folder."""
+    yield CompletionItem(begun, type="file")
+    yield from _names(begun)
+
+
+def _names(begun: str) -> Found:
+    from vedit.models.resolve import known_names
     from vedit.weights.store import known_weights
 
-    for entry in (*known_models(), *known_weights()):
+    for entry in (*known_names(), *known_weights()):
         if entry.name.startswith(begun):
             yield CompletionItem(entry.name, help=entry.summary)
 

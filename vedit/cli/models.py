@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import click
@@ -10,20 +12,32 @@ from click.formatting import wrap_text
 from vedit.cli import completion, params
 from vedit.cli.console import jsonable, say, show, show_json, show_rows, size
 from vedit.cli.mistyped import Group
+from vedit.cli.models_pulled import remove_command, verify_command
 from vedit.errors import ModelError
 
 if TYPE_CHECKING:
+    from vedit.models.pull import PullPlan
     from vedit.registry.weights import WeightsInfo
+
+_PLURAL = {
+    "controlnet": "ControlNets",
+    "lora": "LoRAs",
+    "ip-adapter": "IP-Adapters",
+    "t2i-adapter": "T2I-Adapters",
+    "embedding": "embeddings",
+    "motion": "motion adapters",
+}
 
 
 @click.group("models", cls=Group, short_help="List, explain and fetch models and weights.")
 def models_group() -> None:
-    """List, explain and fetch models, and the weights of preprocessors. Only `pull` downloads anything.
+    """List, explain, fetch and check models, and the weights of preprocessors. Only `pull` downloads anything.
 
     \b
     Examples:
       vedit models list
       vedit models info embedded
+      vedit models info style.safetensors
       vedit models pull depth-anything-v2-small
       vedit models where
     """
@@ -32,42 +46,70 @@ def models_group() -> None:
 @models_group.command("list", short_help="List the models and weights that can be named.")
 @params.json_option
 def list_command(*, as_json: bool) -> None:
-    """List the models that --model knows by name, then the weights that preprocessors can be given."""
-    from vedit.models.resolve import known_models
+    """List what options know by name: models, ControlNets, LoRAs and adapters, then the weights of preprocessors."""
+    from vedit.models.resolve import known_names
     from vedit.weights.store import known_weights
 
-    models = known_models()
+    models = known_names()
     weights = [_state(entry) for entry in known_weights()]
     if as_json:
         show_json({"models": models, "weights": weights})
         return
     width = max(len(name) for name in [model.name for model in models] + [str(entry["name"]) for entry in weights])
-    for model in models:
-        state = "present" if model.present else "absent"
-        show(f"{model.name:<{width}}  {state:<7}  {size(model.size_bytes):>7}  {model.licence}  {model.summary}")
+    for part in dict.fromkeys(model.part for model in models):
+        if part != "model":
+            show("")
+            show(f"{_PLURAL[part]}:")
+        for model in (model for model in models if model.part == part):
+            terms = _terms(model.licence, model.commercial, model.limits)
+            show(_row(model.name, width, model.present, model.size_bytes, terms, model.summary))
     show("")
     show("weights, for controls and subjects:")
     for entry in weights:
-        state = "present" if entry["present"] else "absent"
-        terms = f"{entry['licence']}{'' if entry['commercial'] else ' (no commercial use)'}"
-        show(
-            f"{entry['name']:<{width}}  {state:<7}  {size(cast('int', entry['size_bytes'])):>7}  {terms}  "
-            f"{entry['summary']}"
-        )
+        terms = _terms(str(entry["licence"]), bool(entry["commercial"]))
+        size_bytes = cast("int", entry["size_bytes"])
+        show(_row(str(entry["name"]), width, bool(entry["present"]), size_bytes, terms, str(entry["summary"])))
 
 
-@models_group.command("info", short_help="Say what one model can do, or what weights are.")
-@click.argument("name", shell_complete=completion.pulled)
+def _row(name: str, width: int, present: bool, size_bytes: int, terms: str, summary: str) -> str:
+    return f"{name:<{width}}  {'present' if present else 'absent':<7}  {size(size_bytes):>7}  {terms}  {summary}"
+
+
+def _terms(licence: str, commercial: bool | None, limits: str = "") -> str:
+    told = [*(["no commercial use"] if commercial is False else []), *([limits] if limits else [])]
+    return f"{licence} ({'; '.join(told)})" if told else licence
+
+
+@models_group.command("info", short_help="Say what a model, a file of weights or a folder is.")
+@click.argument("name", metavar="NAME|PATH", shell_complete=completion.described)
 @params.json_option
 def info_command(*, name: str, as_json: bool) -> None:
-    """Say what the model or the weights NAME are; for the embedded model, the looks and words it knows."""
+    """Say what NAME is, or the file or folder PATH: family, part, precision, size, and which option takes it.
+
+    Of the embedded model it says the looks and words it knows. Headers and configs are read, never the weights.
+
+    \b
+    Examples:
+      vedit models info embedded
+      vedit models info sdxl
+      vedit models info ~/ComfyUI/models/loras/ink.safetensors
+      vedit models info path/to/diffusers-folder --json
+    """
     from vedit.checks.nearest import suggest
-    from vedit.models.resolve import describe, known_models
+    from vedit.models.model_folders import found_anywhere
+    from vedit.models.resolve import describe, known_names
     from vedit.weights.store import info, known_weights
 
-    models, weights = ([entry.name for entry in listed] for listed in (known_models(), known_weights()))
+    models, weights = ([entry.name for entry in listed] for listed in (known_names(), known_weights()))
     if name not in [*models, *weights]:
-        raise ModelError(f"there is neither a model nor weights named {name!r}", remedy=suggest(name, models + weights))
+        path = found_anywhere(name)
+        if path is None:
+            raise ModelError(
+                f"there is neither a model nor weights named {name!r}, nor such a file",
+                remedy=suggest(name, models + weights),
+            )
+        _show_facts(path, as_json=as_json)
+        return
     facts = cast("dict[str, object]", jsonable(_state(info(name)) if name in weights else describe(name)))
     if as_json:
         show_json(facts)
@@ -94,12 +136,29 @@ def info_command(*, name: str, as_json: bool) -> None:
             show(line)
 
 
+def _show_facts(path: Path, *, as_json: bool) -> None:
+    from vedit.models.facts import facts_of
+
+    facts = cast("dict[str, object]", jsonable(facts_of(path)))
+    if as_json:
+        show_json(facts)
+        return
+    facts["parameters"] = f"{cast('int', facts['parameters']):,}"
+    facts["formats"] = {name: f"{count:,}" for name, count in cast("dict[str, int]", facts["formats"]).items()}
+    told = {key: value for key, value in facts.items() if value not in ("", None, {})}
+    show_rows({key.removesuffix("_bytes").replace("_", " "): _text(key, value) for key, value in told.items()})
+
+
 @models_group.command("pull", short_help="Fetch models and weights from the hub.")
 @click.argument("names", metavar="NAME...", nargs=-1, required=True, shell_complete=completion.pulled)
 @click.option("--dry-run", is_flag=True, help="Only say what would be fetched.")
 @click.option("--force", is_flag=True, help="Fetch again what is there.")
+@click.option("--accept-licence", is_flag=True, help="You have read a licence that forbids something, and keep to it.")
+@click.option("--offline", is_flag=True, help="Do not touch the network: only say where what is there lies.")
 @params.json_option
-def pull_command(*, names: tuple[str, ...], dry_run: bool, force: bool, as_json: bool) -> None:
+def pull_command(
+    *, names: tuple[str, ...], dry_run: bool, force: bool, accept_licence: bool, offline: bool, as_json: bool
+) -> None:
     """Fetch the models or weights NAME from the hub, safetensors only, and check them.
 
     NAME is one that 'vedit models list' shows, or the id of a model or ControlNet on the hub: owner/name,
@@ -112,14 +171,21 @@ def pull_command(*, names: tuple[str, ...], dry_run: bool, force: bool, as_json:
       vedit models pull owner/name
 
     They go into $VEDIT_MODEL_DIR/NAME where that is set, else into the hub's cache (HF_HOME); models always into the
-    latter. VEDIT_OFFLINE=1 forbids it.
+    latter. What an interrupted pull has left is gone on with. A licence that forbids commercial use, or that does not
+    hold everywhere, is asked for once. VEDIT_OFFLINE=1, HF_HUB_OFFLINE=1 and --offline forbid the network.
     """
-    from vedit.models.pull import plan, pull
+    from vedit.models.pull import check_licence, plan, pull
 
     plans = [plan(name, force=force) for name in dict.fromkeys(names)]  # an unknown name ends it before any download
     for each in plans:
         state = "is there already" if each.present and not force else "would be fetched" if dry_run else "is fetched"
         say(f"{each.name} ({each.terms}) of {each.source} {state}")
+    wanted = [each for each in plans if force or not each.present]
+    if offline and wanted and not dry_run:
+        raise ModelError(f"{wanted[0].name} is not on this machine, and --offline is given", remedy="leave it out")
+    for each in [] if dry_run else wanted:
+        accepted = accept_licence or _accepts(each)
+        check_licence(each, accept=accepted)  # of all of them before the first is fetched
     folders = {} if dry_run else {each.name: pull(each.name, force=force) for each in plans}
     if as_json:
         show_json({"pulled": [{**_plain(each), "folder": folders.get(each.name)} for each in plans]})
@@ -149,6 +215,16 @@ def where_command(*, as_json: bool) -> None:
         show(f"  {name}: {folder}")
 
 
+def _accepts(plan: PullPlan) -> bool:
+    """Whether a user who can be asked accepts a licence that forbids something."""
+    from vedit.models.pull import is_accepted
+
+    if is_accepted(plan) or not sys.stdin.isatty():
+        return False
+    said = f"{plan.name}: {plan.licence}: {plan.asked}. Have you read it, and do you keep to it?"
+    return click.confirm(said, default=False, err=True)
+
+
 def _state(entry: WeightsInfo) -> dict[str, object]:
     """What is known of weights, and what of them is on this machine."""
     from vedit.weights.store import find, revision
@@ -176,3 +252,7 @@ def _text(key: str, value: object) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{name} {item}" for name, item in cast("dict[str, object]", value).items())
     return "" if value is None else str(value)
+
+
+models_group.add_command(verify_command)
+models_group.add_command(remove_command)

@@ -7,7 +7,6 @@ if it had been typed, so that a render and its record hold the value and not whe
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -25,6 +24,7 @@ from vedit.cli.controlnets import controlnets
 from vedit.errors import InputError
 from vedit.options.look_schema import Key, check_table, key_of
 from vedit.options.table import HOLDERS
+from vedit.registry.catalogue import user_folder
 
 PREFIX = "VEDIT_"
 VARIABLE = "VEDIT_CONFIG"
@@ -38,6 +38,7 @@ OWN_VARIABLES = (
     "EXECUTABLE",
     "MEDIA_SCALE",
     "MODEL_DIR",
+    "MODELS",
     "OFFLINE",
     "RAFT_MODEL",
     "REQUIRE_GPU",
@@ -84,20 +85,9 @@ class Setting:
 
 
 def config_path() -> Path:
-    """The user's file: what VEDIT_CONFIG names, else config.toml in the folder that the system has for such files.
-
-    %APPDATA% on Windows, elsewhere XDG_CONFIG_HOME, or ~/.config where that is not set (XDG base directories: a
-    relative one does not count).
-    """
+    """The user's file: what VEDIT_CONFIG names, else config.toml in the folder that the system has for such files."""
     named = os.environ.get(VARIABLE)
-    if named:
-        return Path(named).expanduser()
-    if sys.platform == "win32":
-        folder = os.environ.get("APPDATA") or "~/AppData/Roaming"
-    else:
-        folder = os.environ.get("XDG_CONFIG_HOME", "")
-        folder = folder if Path(folder).is_absolute() else "~/.config"
-    return Path(folder).expanduser() / "vedit" / "config.toml"
+    return Path(named).expanduser() if named else user_folder() / "config.toml"
 
 
 def option_keys(command: click.Command) -> dict[str, click.Option]:

@@ -16,10 +16,12 @@ from vedit.models.distilled import distilled_in
 from vedit.models.families.sd_configs import config_of
 from vedit.models.families.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.headers import read_header
-from vedit.models.source import LOOKS, NAMED, ModelSource
+from vedit.models.listed import branches_of
+from vedit.models.source import LOOKS, ModelSource
 from vedit.models.tokenizer_files import check_tokenizer
 from vedit.models.weight_files import stored_in
 from vedit.models.words import read_vocabulary
+from vedit.registry.catalogue import catalogue
 from vedit.weights.hub_cache import hub_place, on_disk
 
 if TYPE_CHECKING:
@@ -82,8 +84,8 @@ def check_parts(found: ModelSource, controls: Collection[str], *, fast: bool) ->
 
 def _absent(model: ModelRef, place: str) -> ModelError:
     """What is on the hub, if anywhere, is fetched by a command of its own: a render never does."""
-    name, own = model.name, NAMED.get(model.name)
-    known = own is not None and place in (own.base, *own.controlnets.values())
+    name, own = model.name, catalogue().models.get(model.name)
+    known = own is not None and place in (own.place, *branches_of(own).values())
     what = f"{name} ({place})" if known else place
     return ModelError(
         f"{what} is not on this machine: there is no such folder or file, and it is not in the hub's cache",

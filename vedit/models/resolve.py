@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,15 +15,15 @@ from vedit.media.writing.target import check_name
 from vedit.models.claimed import family_at
 from vedit.models.configs import read_json
 from vedit.models.identify import check_controlnet, check_model, refuse_pickle
+from vedit.models.listed import branches_of, is_here, place_of
 from vedit.models.ref import ModelRef
-from vedit.models.source import DEFAULT, NAMED, SD15, ModelSource
+from vedit.models.source import DEFAULT, ModelSource
+from vedit.registry.catalogue import ListedModel, catalogue
 from vedit.registry.families import OWN
-from vedit.weights.hub_cache import HubPlace, cached, hub_place, snapshots_of
+from vedit.weights.hub_cache import HubPlace, cached, hub_place
 
 if TYPE_CHECKING:
     from vedit.options.request import RenderRequest
-
-_SD15_BYTES = 2_133_000_000 + 2 * 722_600_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,34 +35,58 @@ class ModelInfo:
     summary: str
     licence: str
     size_bytes: int
-    """On disk, control branches included."""
+    """On disk, control branches included; of what is not there, to download."""
     location: str
-    """A folder, or a hub id."""
+    """A folder, or a place on the hub."""
     present: bool
     """Whether its files are on this machine."""
+    part: str = "model"
+    """What it is: a model, or what is put beside one (`vedit.registry.catalogue.ListedPart`)."""
+    commercial: bool | None = True
+    """Whether the licence allows commercial use; None: that is not known."""
+    limits: str = ""
+    """Where on earth the licence does not hold."""
+    needs: tuple[str, ...] = ()
+    """Names of what it is used beside."""
+    origin: str = "vedit"
+    """Who lists it."""
 
 
 def known_models() -> tuple[ModelInfo, ...]:
-    """Every model with a name of its own, the default first."""
-    return (
-        ModelInfo(
-            name=DEFAULT,
-            family="sd",
-            summary="small latent diffusion model that ships with vedit; restyles offline on a CPU",
-            licence="Apache-2.0",
-            size_bytes=sum(p.stat().st_size for p in EMBEDDED.rglob("*") if p.is_file()),
-            location=str(EMBEDDED),
-            present=(EMBEDDED / "model_index.json").is_file(),
-        ),
-        ModelInfo(
-            name="sd15",
-            family="sd",
-            summary="Stable Diffusion 1.5 with tile and soft-edge ControlNets; wants a GPU",
-            licence="CreativeML OpenRAIL-M",
-            size_bytes=_SD15_BYTES,
-            location=SD15.base,
-            present=_in_cache(SD15.base),
-        ),
+    """Every model with a name of its own, the default first. Raises InputError as the catalogue does."""
+    return tuple(entry for entry in known_names() if entry.part == "model")
+
+
+def known_names() -> tuple[ModelInfo, ...]:
+    """`known_models`, and the ControlNets, LoRAs and other adapters with a name."""
+    embedded = ModelInfo(
+        name=DEFAULT,
+        family="sd",
+        summary="small latent diffusion model that ships with vedit; restyles offline on a CPU",
+        licence="Apache-2.0",
+        size_bytes=sum(p.stat().st_size for p in EMBEDDED.rglob("*") if p.is_file()),
+        location=str(EMBEDDED),
+        present=(EMBEDDED / "model_index.json").is_file(),
+    )
+    return (embedded, *map(_info_of, catalogue().models.values()))
+
+
+def _info_of(listed: ListedModel) -> ModelInfo:
+    models = catalogue().models
+    branches = [models[name].size_bytes for name in listed.controlnets.values() if name in models]
+    return ModelInfo(
+        name=listed.name,
+        family=listed.family,
+        summary=listed.summary,
+        licence=listed.licence,
+        size_bytes=listed.size_bytes + sum(branches),
+        location=listed.place,
+        present=is_here(listed),
+        part=listed.part,
+        commercial=listed.commercial,
+        limits=listed.limits,
+        needs=listed.needs,
+        origin=listed.origin,
     )
 
 
@@ -71,11 +95,13 @@ def describe(name: str) -> dict[str, object]:
     words where it lists them.
 
     Raises:
-        ModelError: the name is not one of `known_models`.
+        ModelError: the name is not one of `known_names`.
     """
-    info = next((info for info in known_models() if info.name == name), None)
+    info = next((info for info in known_names() if info.name == name), None)
     if info is None:
         raise _unknown(name)
+    if info.part != "model":
+        return asdict(info)
     model = resolve(name)
     return {
         **asdict(info),
@@ -118,21 +144,22 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelRef
 def _located(name: str, own: Mapping[str, str]) -> ModelSource:
     if name == DEFAULT:
         return ModelSource(base=str(EMBEDDED), controlnets=own)
-    if name in NAMED:
-        return replace(NAMED[name], controlnets={**NAMED[name].controlnets, **own})
     path = Path(name)
     if not name.strip() or not _can_be(path):
         raise _unknown(name)
-    if path.is_dir():
+    listed = catalogue().models.get(name)
+    if listed is None and path.is_dir():
         return ModelSource(base=str(path.resolve()), controlnets=own)
+    if listed is None and path.is_file() and path.suffix in (".safetensors", ".gguf"):
+        return ModelSource(base=str(path.resolve()), controlnets=own)
+    place = place_of(name, "model")
+    if place is not None:
+        return ModelSource(base=place, controlnets={**(branches_of(listed) if listed else {}), **own})
     refuse_pickle(path)
-    if path.suffix in (".safetensors", ".gguf"):
-        if not path.is_file():
-            raise ModelError(f"there is no file {name}", remedy="check the path given to --model")
-        return ModelSource(base=str(path.resolve()), controlnets=own)
-    on_hub = _on_hub(name)
-    if on_hub is not None and on_hub.file is None:
+    if _on_hub(name) is not None:
         return ModelSource(base=name, controlnets=own)
+    if path.suffix in (".safetensors", ".gguf"):
+        raise ModelError(f"there is no file {name}", remedy="check the path given to --model")
     raise _unknown(name)
 
 
@@ -146,6 +173,9 @@ def _branch(place: str) -> str:
         return str(path.resolve())
     if path.suffix == ".safetensors" and path.is_file():
         return str(path.resolve())
+    named = place_of(place, "controlnet")
+    if named is not None:
+        return named
     if _on_hub(place) is not None:
         return place
     if path.suffix == ".safetensors":
@@ -156,7 +186,7 @@ def _branch(place: str) -> str:
 def _no_branch(place: str) -> ModelError:
     return ModelError(
         f"there is no ControlNet {shown(place)}",
-        remedy="give a folder, a .safetensors file, or a hub id owner/name to --controlnet",
+        remedy="give a folder, a .safetensors file, or a hub id owner/name to --controlnet, or a listed name",
     )
 
 
@@ -173,10 +203,6 @@ def _on_hub(text: str) -> HubPlace | None:
     """What a user's words stand for on the hub; None where they lead into a folder that is here."""
     first = Path(text).parts[:1]
     return None if first and Path(first[0]).is_dir() else hub_place(text)
-
-
-def _in_cache(repo: str) -> bool:
-    return any(snapshots_of(repo).glob("*/model_index.json"))
 
 
 def _unknown(name: str) -> ModelError:

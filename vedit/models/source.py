@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from vedit.registry.catalogue import own
 from vedit.weights.hub_cache import on_disk
 
 DEFAULT = "embedded"
@@ -35,16 +36,9 @@ class ModelSource:
         )
 
 
-# The authors' own repositories hold some of the ControlNets as pickle only; these are the same weights as safetensors.
-_CONTROLNETS = "comfyanonymous/ControlNet-v1-1_fp16_safetensors"
+_OWN = own().models
 SD15 = ModelSource(
-    base="stable-diffusion-v1-5/stable-diffusion-v1-5",
-    controlnets={
-        "tile": f"{_CONTROLNETS}/control_v11f1e_sd15_tile_fp16.safetensors",
-        "softedge": f"{_CONTROLNETS}/control_v11p_sd15_softedge_fp16.safetensors",
-        "depth": f"{_CONTROLNETS}/control_v11f1p_sd15_depth_fp16.safetensors",
-        "canny": f"{_CONTROLNETS}/control_v11p_sd15_canny_fp16.safetensors",
-    },
+    base=_OWN["sd15"].place,
+    controlnets={kind: _OWN[name].place for kind, name in _OWN["sd15"].controlnets.items()},
 )
-NAMED = {"sd15": SD15}
-"""The models of the hub that have a name of their own."""
+"""Stable Diffusion 1.5, of which sizes are known before it is fetched."""

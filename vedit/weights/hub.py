@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any, cast
 
 from vedit.errors import ModelError
 from vedit.registry.weights import WeightsInfo
-from vedit.weights.store import FOLDER_VARIABLE, RECORD, digest, find, first_line, info, remedy, whole
+from vedit.weights.hub_cache import snapshots_of
+from vedit.weights.pulled import files_in, write_record
+from vedit.weights.store import FOLDER_VARIABLE, digest, find, first_line, info, own_folders, remedy, whole
 
+_PULLING = "vedit.pulling.json"
+"""Beside the snapshots of a repository that is being pulled: what they held before."""
 OFFLINE_VARIABLES = ("VEDIT_OFFLINE", "HF_HUB_OFFLINE")
 
 
@@ -42,22 +47,24 @@ def pull(name: str, *, force: bool = False) -> Path:
     _refuse_offline(name)
     from huggingface_hub import HfApi, snapshot_download
 
-    own = os.environ.get(FOLDER_VARIABLE)
+    own = next(iter(own_folders()), None)
     _quieten()
+    target = own / name if own else None
     try:
         commit = entry.revision or cast("str", HfApi().model_info(entry.repo).sha)
+        before = files_in(target or snapshots_of(entry.repo) / commit)
         folder = Path(
             snapshot_download(
                 entry.repo,
                 revision=commit,
                 allow_patterns=list(entry.files),
-                local_dir=Path(own) / name if own else None,
+                local_dir=target,
                 force_download=force,
             )
         )
     except Exception as error:  # the hub's client has a dozen kinds of its own
         raise _unfetched(name, entry.repo, error) from error
-    _check(entry, folder, commit)
+    _check(entry, folder, commit, before)
     return folder
 
 
@@ -68,9 +75,12 @@ def pull_files(
     *,
     others: Sequence[str] = (),
     revision: str | None = None,
+    sha256: Mapping[str, str] | None = None,
     force: bool = False,
 ) -> Path:
-    """Fetch files of a repository into the hub's cache, where loading looks for them.
+    """Fetch files of a repository into the hub's cache, where loading looks for them, and write down which.
+
+    What an interrupted pull has left is gone on with.
 
     Args:
         name: what they belong to, for errors.
@@ -78,15 +88,18 @@ def pull_files(
         files: patterns of their names.
         others: patterns of files that are fetched only where the repository has no others of these kinds.
         revision: a branch, tag or commit; None is the newest commit.
+        sha256: checksums that are known, by file.
         force: fetch again what is there.
 
     Raises:
-        ModelError: offline mode, or the hub is out of reach.
+        ModelError: offline mode, the hub is out of reach, or what came is not what is known of it.
     """
     _refuse_offline(name)
     from huggingface_hub import snapshot_download
 
     _quieten()
+    snapshots = snapshots_of(repo)
+    before = _there_before(snapshots)
     wanted: dict[str, Any] = {"allow_patterns": list(files), "force_download": force}
     if revision is not None:
         wanted["revision"] = revision
@@ -94,9 +107,27 @@ def pull_files(
         folder = Path(snapshot_download(repo, ignore_patterns=list(others) or None, **wanted))
         if others and not any(folder.rglob("*.safetensors")):
             folder = Path(snapshot_download(repo, **wanted))
-        return folder
     except Exception as error:  # see pull
         raise _unfetched(name, repo, error) from error
+    if folder.parent == snapshots:  # else another client than the hub's own keeps its files in a way of its own
+        came = {file for file in files_in(folder) if any(fnmatch(file, one) for one in files)}
+        there = before.get(folder.name, [])
+        write_record(folder, name=name, repo=repo, revision=folder.name, files=came, before=there)
+        (snapshots.parent / _PULLING).unlink(missing_ok=True)
+    _check_known(name, folder, sha256 or {})
+    return folder
+
+
+def _there_before(snapshots: Path) -> Mapping[str, Collection[str]]:
+    """The files that a repository's snapshots held before a pull began, the first where several were interrupted."""
+    begun = snapshots.parent / _PULLING
+    try:
+        return cast("dict[str, list[str]]", json.loads(begun.read_text("utf-8")))
+    except (OSError, ValueError):
+        found = {commit.name: sorted(files_in(commit)) for commit in snapshots.glob("*")}
+    begun.parent.mkdir(parents=True, exist_ok=True)
+    begun.write_text(json.dumps(found), "utf-8")
+    return found
 
 
 def refuse_pickle(entry: WeightsInfo) -> None:
@@ -128,23 +159,25 @@ def _refuse_offline(name: str) -> None:
         )
 
 
-def _check(entry: WeightsInfo, folder: Path, commit: str) -> None:
+def _check(entry: WeightsInfo, folder: Path, commit: str, before: Collection[str]) -> None:
     """Hold what came against what is known of it, and write the record of it."""
     if not whole(entry, folder):
         raise ModelError(
             f"{entry.repo} at {commit} does not hold the safetensors of {entry.name}",
             remedy="report it as a fault of vedit",
         )
-    files = {
-        path.relative_to(folder).as_posix(): {"size": path.stat().st_size, "sha256": digest(path)}
-        for path in sorted(folder.rglob("*.safetensors"))
-    }
-    for file, known in entry.sha256.items():
-        if file not in files or files[file]["sha256"] != known:
-            (folder / file).unlink(missing_ok=True)  # else the next load would take it for what was asked for
+    came = {file for file in files_in(folder) if any(fnmatch(file, one) for one in entry.files)}
+    write_record(folder, name=entry.name, repo=entry.repo, revision=commit, files=came, before=before)
+    _check_known(entry.name, folder, entry.sha256)
+
+
+def _check_known(name: str, folder: Path, sha256: Mapping[str, str]) -> None:
+    """Raises ModelError where a file is not the one that is known; it is taken away, so that no load takes it."""
+    for file, known in sha256.items():
+        path = folder / file
+        if not path.is_file() or digest(path) != known:
+            path.unlink(missing_ok=True)
             raise ModelError(
-                f"{folder / file} is not the file that is known as {entry.name} (its SHA-256 differs)",
-                remedy=f"run: vedit models pull {entry.name} --force",
+                f"{path} is not the file that is known as {name} (its SHA-256 differs)",
+                remedy=f"run: vedit models pull {name} --force",
             )
-    record = {"name": entry.name, "repo": entry.repo, "revision": commit, "files": files}
-    (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", "utf-8")

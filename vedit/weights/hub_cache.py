@@ -10,7 +10,7 @@ from pathlib import Path
 # with a dot or a hyphen, and none holds two dots in a row.
 _NAME = r"(?!\w*(?:\.\.|--))[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?"
 _PLACE = re.compile(
-    rf"(?P<repo>{_NAME}/{_NAME})(?:/(?P<file>(?:{_NAME}/)*{_NAME}\.safetensors)|@(?P<revision>{_NAME}))?", re.ASCII
+    rf"(?P<repo>{_NAME}/{_NAME})(?:@(?P<revision>{_NAME}))?(?:/(?P<file>(?:{_NAME}/)*{_NAME}\.safetensors))?", re.ASCII
 )
 WEIGHT_ENDINGS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 
@@ -48,7 +48,7 @@ class HubPlace:
 
 
 def hub_place(text: str) -> HubPlace | None:
-    """What `owner/name`, `owner/name@revision` or `owner/name/FILE.safetensors` stands for; None for all else.
+    """What `owner/name`, `owner/name@revision` or either with `/FILE.safetensors` stands for; None for all else.
 
     Nothing that has the shape of a path is one: not `./x`, `../x`, `-x/y`, `x/..` nor `/x/y`.
     """

@@ -21,24 +21,33 @@ from typing import Any, TypeVar, cast
 
 from vedit.checks.nearest import suggest
 from vedit.errors import ModelError
-from vedit.registry.weights import WEIGHTS, WeightsInfo
+from vedit.registry.catalogue import catalogue, own
+from vedit.registry.weights import WeightsInfo
 from vedit.weights.hub_cache import snapshots_of
 from vedit.weights.torchvision import vision_fault
 
 T = TypeVar("T")
 
 FOLDER_VARIABLE = "VEDIT_MODEL_DIR"
-"""Environment variable: a folder that holds weights as NAME/, before the hub's cache."""
+"""Environment variable: folders that hold weights as NAME/, before the hub's cache; several as in PATH."""
+WEIGHTS = tuple(own().weights.values())
+"""Those that vedit itself lists."""
 _OWN = {entry.name: entry for entry in WEIGHTS}
 RECORD = "vedit.json"
 """File beside pulled weights: repository, commit, and the size and SHA-256 of every safetensors file."""
 
 
+def own_folders() -> tuple[Path, ...]:
+    """The folders that VEDIT_MODEL_DIR names, the first before the others; each need not be there."""
+    named = os.environ.get(FOLDER_VARIABLE, "").split(os.pathsep)
+    return tuple(dict.fromkeys(Path(text).expanduser() for text in named if text.strip()))
+
+
 def known_weights() -> tuple[WeightsInfo, ...]:
-    """All weights with a name, in the order of the kinds of controls they serve, those of plug-ins last."""
+    """All weights with a name, in the order of the kinds of controls they serve, those of plug-ins and lists last."""
     from vedit.registry.preprocessors import listed
 
-    brought = (entry for kind in listed() for entry in kind.weights)
+    brought = (*(entry for kind in listed() for entry in kind.weights), *catalogue().weights.values())
     return (*WEIGHTS, *{entry.name: entry for entry in brought if entry.name not in _OWN}.values())
 
 
@@ -194,7 +203,7 @@ def identity(name: str) -> object:
         return None
     recorded = _recorded(folder)
     if recorded:
-        return {file: facts["sha256"] for file, facts in recorded.items()}
+        return {file: facts["sha256"] for file, facts in recorded.items() if file.endswith(".safetensors")}
     files = sorted(folder.rglob("*.safetensors"))
     return [str(folder.resolve()), *([file.name, file.stat().st_size, file.stat().st_mtime_ns] for file in files)]
 
@@ -225,9 +234,7 @@ def remedy(entry: WeightsInfo, *, again: bool = False) -> str:
 
 def _places(entry: WeightsInfo) -> Iterator[Path]:
     """Folders where the weights may lie, the first one that is whole counts."""
-    own = os.environ.get(FOLDER_VARIABLE)
-    if own:
-        yield Path(own) / entry.name
+    yield from (folder / entry.name for folder in own_folders())
     if entry.pickle:
         return
     snapshots = snapshots_of(entry.repo)

@@ -1,0 +1,141 @@
+"""`vedit models pull`, `verify` and `remove` with the hub's own client, over a hub on 127.0.0.1."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from tests.models.hub_server import COMMIT, Hub, serving
+from vedit.cli.models import models_group
+from vedit.errors import ModelError
+from vedit.registry import catalogue as listing
+from vedit.weights.hub import OFFLINE_VARIABLES
+from vedit.weights.hub_cache import snapshots_of
+from vedit.weights.pulled import pulled
+
+ENTRY = """
+[[model]]
+name = "{name}"
+part = "controlnet"
+summary = "a test's"
+repo = "house/nets"
+file = "{name}.safetensors"
+files = ["{name}.safetensors", "shared.json"]
+size_bytes = 20_000
+licence = "of the house"
+{more}
+"""
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Hub]:
+    """Two networks and a config in one repository, each listed by a name of its own."""
+    for variable in (*OFFLINE_VARIABLES, "VEDIT_MODEL_DIR"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    nets = tmp_path / "hub" / "house" / "nets"
+    nets.mkdir(parents=True)
+    (nets / "shared.json").write_text("{}", "utf-8")
+    for seed, name in enumerate(("one", "two")):
+        torch.manual_seed(seed)
+        save_file({"w": torch.randn(30_000)}, nets / f"{name}.safetensors")
+    (tmp_path / "house.toml").write_text(
+        ENTRY.format(name="one", more="") + ENTRY.format(name="two", more="commercial = false"), "utf-8"
+    )
+    monkeypatch.setenv(listing.VARIABLE, str(tmp_path / "house.toml"))
+    with serving(tmp_path / "hub") as served:
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", served.url)
+        template = f"{served.url}/{{repo_id}}/resolve/{{revision}}/{{filename}}"
+        monkeypatch.setattr("huggingface_hub.constants.HUGGINGFACE_CO_URL_TEMPLATE", template)
+        yield served
+
+
+def vedit_models(*words: str) -> object:
+    return models_group.main(list(words), standalone_mode=False)
+
+
+def test_what_came_is_recorded_and_verified(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    vedit_models("pull", "one")
+    file = snapshots_of("house/nets") / COMMIT / "one.safetensors"
+    assert capsys.readouterr().out.strip() == str(file)
+    (found,) = pulled()
+    assert (found.name, found.repo, found.revision) == ("one", "house/nets", COMMIT)
+    assert set(found.fetched) == {"one.safetensors", "shared.json"}
+    assert vedit_models("verify") == 0
+    assert "one: 2 files, 120 kB, ok" in capsys.readouterr().out
+    blob = file.resolve()
+    blob.write_bytes(blob.read_bytes()[:-1] + b"x")
+    assert vedit_models("verify", "one", "--json") == 1
+    told = capsys.readouterr()
+    assert "run: vedit models pull one --force" in told.err
+    assert json.loads(told.out)["verified"][0]["altered"] == {
+        "one.safetensors": "is another file (its SHA-256 differs)"
+    }
+    blob.write_bytes(b"short")
+    assert vedit_models("verify") == 1
+    assert "has 5 of 120" in capsys.readouterr().out
+    vedit_models("pull", "one", "--force")
+    assert vedit_models("verify") == 0
+
+
+def test_what_the_hub_did_not_say_is_refused(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.models.hub_server._etag", lambda *_: "0" * 64)  # pyright: ignore
+    hub.large = 1
+    with pytest.raises(ModelError, match=r"did not come as the hub has it \(its SHA-256 differs\)"):
+        vedit_models("pull", "one")
+    assert pulled() == ()
+
+
+def test_remove_takes_away_what_pull_brought_and_nothing_else(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    vedit_models("pull", "one")
+    vedit_models("pull", "two", "--accept-licence")
+    folder = snapshots_of("house/nets") / COMMIT
+    theirs = folder / "of another program.safetensors"
+    theirs.touch()
+    with pytest.raises(ModelError, match="nothing is removed unasked; add --yes"):
+        vedit_models("remove", "one")
+    with pytest.raises(ModelError, match="nothing was pulled as 'onne'; did you mean 'one'"):
+        vedit_models("remove", "onne")
+    vedit_models("remove", "one", "--yes")
+    assert {path.name for path in folder.iterdir()} == {
+        "two.safetensors",
+        "shared.json",
+        theirs.name,
+        "vedit.json",
+    }, "what the other name needs stays"
+    assert len(list((snapshots_of("house/nets").parent / "blobs").iterdir())) == 2
+    vedit_models("remove", "two", "--yes")
+    assert [path.name for path in folder.iterdir()] == [theirs.name]
+    theirs.unlink()
+    vedit_models("pull", "one")
+    vedit_models("remove", "one", "--yes")
+    assert not snapshots_of("house/nets").parent.exists()
+
+
+def test_a_licence_that_forbids_something_is_asked_for_once(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ModelError, match=r"the licence of two \(of the house\) says: no commercial use; read it, and"):
+        vedit_models("pull", "one", "two")
+    assert pulled() == (), "of several, none is fetched before all licences are accepted"
+    vedit_models("pull", "two", "--dry-run")
+    vedit_models("pull", "two", "--accept-licence")
+    vedit_models("remove", "two", "--yes")
+    vedit_models("pull", "two")
+    assert [one.name for one in pulled()] == ["two"]
+
+
+def test_offline_says_where_what_is_there_lies(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(ModelError, match="one is not on this machine, and --offline is given"):
+        vedit_models("pull", "one", "--offline")
+    vedit_models("pull", "one")
+    before = list(hub.ranges)
+    capsys.readouterr()
+    vedit_models("pull", "one", "--offline")
+    assert capsys.readouterr().out.strip().endswith("one.safetensors")
+    assert hub.ranges == before

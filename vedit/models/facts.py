@@ -1,0 +1,97 @@
+"""What a file or a folder of a model is, as `vedit models info PATH` says it: from configs and headers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from vedit.models.gguf_header import read_gguf
+from vedit.models.headers import SUFFIX, read_header
+from vedit.models.identify import identify
+from vedit.models.kinds import Kind
+
+_GIVEN = {"model": "--model", "controlnet": "--controlnet KIND=", "lora": "--lora"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelFacts:
+    """What is known of a file or folder without reading its weights."""
+
+    path: Path
+    name: str
+    """What it is, in words."""
+    family: str
+    part: str
+    """model, controlnet, lora, adapter, network or other; of an adapter which one it is."""
+    precision: str
+    """What most numbers of its network are stored in."""
+    runs: bool
+    """Whether vedit uses it as what it is."""
+    given_as: str
+    """The option that takes it; empty where none does."""
+    lacks: str
+    """What it would need, or why it cannot be used."""
+    files: int
+    """Of weights."""
+    tensors: int
+    parameters: int
+    size_bytes: int
+    """Of the files of weights."""
+    formats: dict[str, int]
+    """Number format -> how many numbers are in it, over all networks."""
+    averaged: bool
+    """It holds averaged copies (`model_ema.`) beside its weights, which are not used."""
+
+
+def facts_of(path: Path) -> ModelFacts:
+    """What a file or folder is. Raises ModelError as `vedit.models.identify.identify`."""
+    kind = identify(path)
+    files = tuple(_weights_of(path))
+    tensors, numbers, averaged, formats = 0, 0, False, dict[str, int]()
+    for file in files:
+        header = read_gguf(file) if file.suffix == ".gguf" else read_header(file)
+        tensors += len(header.shapes)
+        numbers += sum(header.formats.values())
+        averaged = averaged or any(key.startswith("model_ema.") for key in header.shapes)
+        for name, count in header.formats.items():
+            formats[name] = formats.get(name, 0) + count
+    return ModelFacts(
+        path=path,
+        name=kind.name,
+        family=kind.family,
+        part=kind.sort or kind.part,
+        precision=kind.precision,
+        runs=kind.runs,
+        given_as=given_as(kind, path),
+        lacks=kind.lacks,
+        files=len(files),
+        tensors=tensors,
+        parameters=numbers,
+        size_bytes=sum(file.stat().st_size for file in files),
+        formats=formats,
+        averaged=averaged,
+    )
+
+
+def given_as(kind: Kind, path: Path) -> str:
+    """The option with which a file of that kind is given; empty where there is none, or it cannot be used."""
+    option = _GIVEN.get(kind.sort or kind.part, "")
+    if not option or (kind.part in ("model", "controlnet") and not kind.runs):
+        return ""
+    return f"{option}{path}" if option.endswith("=") else f"{option} {path}"
+
+
+def _weights_of(path: Path) -> Iterator[Path]:
+    """The files of weights of a model: of a folder those of its parts, each once, without variants of the same."""
+    if not path.is_dir():
+        yield path
+        return
+    for folder in (path, *sorted(sub for sub in path.iterdir() if sub.is_dir())):
+        files = sorted((*folder.glob(f"*{SUFFIX}"), *folder.glob("*.gguf")))
+        plain = [file for file in files if not _is_variant(file)]
+        yield from plain or files
+
+
+def _is_variant(file: Path) -> bool:
+    return any(f".{variant}" in file.name for variant in ("fp16", "bf16", "non_ema"))

@@ -1,0 +1,92 @@
+"""Names of the catalogue and of files in the user's model folders -> where they are. Does not import torch.
+
+Whoever takes the path or hub id of a model, a ControlNet, a LoRA or another adapter asks here what a name stands for.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vedit.errors import ModelError
+from vedit.models.model_folders import in_model_folders
+from vedit.registry.catalogue import ListedModel, ListedPart, catalogue
+from vedit.weights.hub_cache import HubPlace, cached
+
+OPTIONS: dict[ListedPart, str] = {
+    "model": "--model",
+    "controlnet": "--controlnet KIND=",
+    "lora": "--lora",
+    "ip-adapter": "--ip-adapter",
+    "t2i-adapter": "--t2i-adapter",
+    "embedding": "--embedding",
+    "motion": "--motion",
+}
+"""The option that takes a name, by what the name stands for."""
+CALLED: dict[ListedPart, str] = {
+    "model": "a model",
+    "controlnet": "a ControlNet",
+    "lora": "a LoRA",
+    "ip-adapter": "an IP-Adapter",
+    "t2i-adapter": "a T2I-Adapter",
+    "embedding": "an embedding",
+    "motion": "a motion adapter",
+}
+
+
+def place_of(name: str, part: ListedPart) -> str | None:
+    """Where what a name stands for is: a path here, or a place on the hub; None where the name is of nothing.
+
+    A path that is there is meant as such, and asked for before this. A model folder's own file of the name comes before
+    the hub's.
+
+    Args:
+        name: as a user writes it.
+        part: what is wanted.
+
+    Raises:
+        ModelError: the name is of something else in the catalogue.
+        InputError: see `vedit.registry.catalogue.catalogue`.
+    """
+    found = in_model_folders(name, part)
+    if found is not None:
+        return str(found.resolve())
+    listed = catalogue().models.get(name)
+    if listed is None:
+        return None
+    if listed.part != part:
+        raise ModelError(
+            f"{name} is {CALLED[listed.part]}, not {CALLED[part]}",
+            remedy=f"give it as {OPTIONS[listed.part]}{'' if OPTIONS[listed.part].endswith('=') else ' '}{name}",
+        )
+    return listed.place
+
+
+def hub_place_of(listed: ListedModel) -> HubPlace:
+    """Where a listed model is on the hub."""
+    return HubPlace(repo=listed.repo, file=listed.file or None, revision=listed.revision)
+
+
+def local_place(listed: ListedModel) -> Path | None:
+    """Where a listed model is on this machine: in a model folder, or in the hub's cache; None where it is not here."""
+    found = in_model_folders(listed.name, listed.part)
+    if found is not None:
+        return found
+    there = hub_place_of(listed).cached
+    if there is None or listed.file:
+        return there
+    first = "model_index.json" if listed.part == "model" else "config.json"
+    return there if (there / first).is_file() else None
+
+
+def branches_of(listed: ListedModel) -> dict[str, str]:
+    """The ControlNets that a listed model comes with: kind -> where it is."""
+    models = catalogue().models
+    places = {
+        kind: place_of(name, "controlnet") if name in models else name for kind, name in listed.controlnets.items()
+    }
+    return {kind: place for kind, place in places.items() if place is not None}
+
+
+def is_here(listed: ListedModel) -> bool:
+    """Whether all that a pull fetches is on this machine."""
+    return local_place(listed) is not None and all(cached(place) is not None for place in branches_of(listed).values())
