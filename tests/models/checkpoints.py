@@ -150,7 +150,7 @@ REFUSED: dict[str, tuple[Make, str]] = {
     ),
     "LoRA of kohya": (
         file_of(_KOHYA),
-        "a LoRA for Stable Diffusion 1.x, kohya layout, not a model; it changes a model and is none: merge it",
+        "a LoRA for Stable Diffusion 1.x, kohya layout, not a model; it changes a model and is none: give it as --lora",
     ),
     "LoRA of kohya for SDXL": (file_of({**_KOHYA, **_XL_TEXT}), "a LoRA for Stable Diffusion XL, kohya layout"),
     "LoRA of diffusers": (

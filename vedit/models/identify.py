@@ -26,7 +26,7 @@ _INSTEAD = "use a Stable Diffusion 1.x or 2.x model, or --model embedded"
 _REMEDIES = {
     "model": _INSTEAD,
     "network": "give the whole model: UNet, autoencoder, text encoder, tokenizer and scheduler",
-    "lora": "it changes a model and is none: merge it into a checkpoint with the tool that made it, and give that",
+    "lora": "it changes a model and is none: give it as --lora FILE, beside a --model",
     "adapter": "it is added to a model and is none; vedit does not load it: give the model alone",
     "controlnet": "give it as --controlnet KIND=PATH, beside a --model",
     "other": _INSTEAD,

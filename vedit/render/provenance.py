@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, cast
 
 from vedit.masks.subjects import segmenters
-from vedit.models.digests import identity
+from vedit.models.digests import file_digest, identity
 from vedit.models.source import TIER_FOLDERS
 from vedit.options.controls import branch
 from vedit.registry.preprocessors import needs_of
@@ -42,6 +42,9 @@ def weights_of(looks: Collection[RestyleOptions], model: ModelRef) -> dict[str, 
         names = needs_of(kind).weights
         if names:
             told[f"maps of {kind}"] = made_by(kind) if all(map(find, names)) else None
+    for spec in (spec for options in looks for spec in options.loras):
+        digest, name = file_digest(spec.path), f"LoRA {spec.path.name}"
+        told[name if told.get(name, digest) == digest else f"LoRA {spec.path}"] = digest
     masks = [mask for options in looks for mask in (options.mask, *(region.mask for region in options.regions)) if mask]
     for name in segmenters(*masks):
         told[f"masks by {name}"] = identity_of_weights(name)

@@ -22,6 +22,7 @@ from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.sidecar import source_hash
 from vedit.media.writing.target import check_name
 from vedit.models.check import checked, located
+from vedit.models.lora_file import with_lora_files
 from vedit.models.recipes import by_recipe, recipe_notes
 from vedit.models.ref import ModelRef
 from vedit.options.controls import branch, keeping, settled
@@ -264,6 +265,7 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
         for spec in look.references:
             check_still(spec.path)
     located(model)
+    request = _each(request, with_lora_files)
     for look in request.all_looks:
         model.traits.check(look, model=model.name)
         load_pipeline(look.pipeline).check(look, model.traits)
@@ -272,10 +274,7 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
     def chosen(look: RestyleOptions) -> RestyleOptions:
         return settled(by_recipe(look, model), model.control_kinds, model=model.name)
 
-    if request.looks is None:
-        request = replace(request, options=chosen(request.options))
-    else:
-        request = replace(request, looks={number: chosen(look) for number, look in request.looks.items()})
+    request = _each(request, chosen)
     used = [spec for look in made_looks(request) for spec in look.controls]
     checked(model, controls=[branch(spec.kind) for spec in used])
     for kind in dict.fromkeys(spec.kind for spec in used if spec.source is None):
@@ -283,6 +282,13 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
             local(name)
     check_words(made_looks(request), model)
     return request
+
+
+def _each(request: RenderRequest, change: Callable[[RestyleOptions], RestyleOptions]) -> RenderRequest:
+    """The request with every look changed."""
+    if request.looks is None:
+        return replace(request, options=change(request.options))
+    return replace(request, looks={number: change(look) for number, look in request.looks.items()})
 
 
 def indexed(reader: VideoReader, on_progress: OnProgress, show: Callable[[Clip], None] | None = None) -> bool:

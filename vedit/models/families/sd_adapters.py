@@ -10,11 +10,13 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from vedit.models.families.sd_loras import LORAS
+
 if TYPE_CHECKING:
     from vedit.models.families.sd_networks import Adaptation, Networks
     from vedit.options.request import RestyleOptions
 
-ADAPTATIONS: tuple[Adaptation, ...] = ()
+ADAPTATIONS: tuple[Adaptation, ...] = (LORAS,)
 """In the order in which they are entered."""
 
 

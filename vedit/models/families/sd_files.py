@@ -93,7 +93,7 @@ def _folder(target: Target, folder: Path) -> dict[str, Any]:
 def _network(folder: Path, part: Part, target: Target, *, name: str = "") -> torch.nn.Module:
     """A network from its own folder."""
     file = folder / "config.json"
-    network = _told(str(file), lambda: _made(part, read_config(file, part)))
+    network = _told(str(file), lambda: made(part, read_config(file, part)))
     stored = stored_in(folder)
     whole_clip = part == "text_encoder"
     fill(
@@ -108,7 +108,7 @@ def _network(folder: Path, part: Part, target: Target, *, name: str = "") -> tor
     return network
 
 
-def _made(part: str, config: Mapping[str, Any]) -> torch.nn.Module:
+def made(part: str, config: Mapping[str, Any]) -> torch.nn.Module:
     """A network of a part's kind, without numbers in it."""
     if part == "text_encoder":
         said = {key: value for key, value in config.items() if key != "_class_name"}
@@ -126,7 +126,7 @@ def _single_file(path: Path, target: Target) -> dict[str, Any]:
     parts: dict[str, Any] = {"scheduler_config": config_of(path, "scheduler")}
     for part, name in _NAMES.items():
         config = config_of(path, part)
-        network = parts[part] = _made(part, config)
+        network = parts[part] = made(part, config)
         origins, prefix = part_origins(part, network.state_dict(), stored, config)
         fill(
             network,
@@ -158,7 +158,7 @@ def _controlnet_folder(target: Target, folder: Path) -> ControlNetModel:
 def _controlnet_file(target: Target, path: Path) -> ControlNetModel:
     stored = Stored(place=str(path), files=(path,))
     config = config_of(path, "controlnet")
-    network = _made("controlnet", config)
+    network = made("controlnet", config)
     origins = controlnet_origins(network.state_dict(), stored, config)
     fill(
         network,

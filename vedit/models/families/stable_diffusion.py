@@ -51,6 +51,8 @@ class StableDiffusion:
 
     def check_look(self, source: ModelSource, options: RestyleOptions) -> None:
         """See `vedit.models.family.Family`."""
+        if options.loras:
+            import_module("vedit.models.families.sd_loras").check_loras(source, options.loras)
 
     def traits(self, source: ModelSource) -> Traits:
         """Guidance: 7 for SD 1.x, none for a distilled one; the embedded one, and any that was trained as it was (it
@@ -67,7 +69,7 @@ class StableDiffusion:
             qualities=QUALITIES,
             factors=ScaleFactors(height=cell, width=cell),
             control_kinds=() if base is None else tuple(own_controlnets(base)),
-            takes=frozenset({"references"}),
+            takes=frozenset({"loras", "references"}),
         )
 
     def sizes(self, source: ModelSource, kinds: Collection[str]) -> Sizes | None:
