@@ -33,7 +33,7 @@ from vedit.diffusion.distilled import aligned_to, single_pass_inversion, thinned
 from vedit.diffusion.inversion_cache import TensorCache, inversion_facts, kept_inversion
 from vedit.diffusion.noise import Drawn, frame_noise
 from vedit.diffusion.palette import Palette, take_palette
-from vedit.diffusion.prompts import equally_long
+from vedit.diffusion.prompts import equally_long, led, side_by_side
 from vedit.diffusion.samplers import Denoise, invert, sample
 from vedit.diffusion.solvers import Trajectory, add_noise
 from vedit.diffusion.steps import implied_noise
@@ -42,6 +42,7 @@ from vedit.errors import ModelError
 from vedit.latent_shape import LatentShape
 from vedit.models.attention import attending, attention_facts
 from vedit.options.controls import branch, settled
+from vedit.options.travel import by_frame
 from vedit.pipelines.pipeline import GuidesOf, OnStep, ignore_step
 from vedit.pipelines.references import palette_of
 from vedit.registry.attention import NONE
@@ -65,6 +66,7 @@ class PreparedRestyle:
     """What is inverted: `path`, or where a fast tier or fewer steps of the inversion stop on the way to its begin."""
     source_prompt: PromptEmbeds
     prompt: PromptEmbeds
+    """Of all frames; of one that changes over the clip those at `prompt_frames`, one behind the other."""
     negative: PromptEmbeds
     controls: tuple[ControlSpec, ...]
     regions: tuple[PromptEmbeds, ...]
@@ -73,6 +75,9 @@ class PreparedRestyle:
     """Evaluations of each step of the inversion; none where it leaps."""
     fast: FewSteps | None = None
     """The fast tier whose weights sample; None: the model's own do."""
+    prompt_frames: tuple[int, ...] = ()
+    """Where the prompt is led to, as frames of the source (`vedit.options.travel`); none: it does not change."""
+    negative_frames: tuple[int, ...] = ()
     inversions: TensorCache | None = None
     """Where inversions are kept for later renders."""
     palette: Palette | None = None
@@ -144,22 +149,25 @@ def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | Non
         )
         inversion, guidance, fixed_point = aligned_to(inversion, path), 1.0, schedule.fixed_point
     source_prompt, brings = model.text(options.source_prompt), model.adapters.encoding
+    # Where only regions change, the rest is described as what it is.
+    prompt_frames, said = by_frame(options.prompt or options.source_prompt)
+    negative_frames, denied = by_frame(options.negative_prompt)
     with nullcontext() if brings is None else brings(options):
-        # Where only regions change, the rest is described as what it is.
-        prompt = model.text(options.prompt or options.source_prompt)
-        negative = model.text(options.negative_prompt)
-        regions = tuple(model.text(region.prompt) for region in options.regions)
-        prompt, negative, *regions = equally_long([prompt, negative, *regions], lambda: model.text(""))
+        read = [model.text(text) for text in (*said, *denied, *(region.prompt for region in options.regions))]
+        read = equally_long(read, lambda: model.text(""))
+    prompts, negatives = read[: len(said)], read[len(said) : len(said) + len(denied)]
     return PreparedRestyle(
         model=model,
         options=options,
         trajectory=path,
         inversion=inversion,
         source_prompt=source_prompt,
-        prompt=prompt,
-        negative=negative,
+        prompt=side_by_side(prompts),
+        negative=side_by_side(negatives),
+        prompt_frames=prompt_frames,
+        negative_frames=negative_frames,
         controls=options.controls,
-        regions=tuple(regions),
+        regions=read[len(said) + len(denied) :],
         guidance=traits.guidance if guidance is None else guidance,
         fixed_point=fixed_point,
         fast=fast,
@@ -217,8 +225,9 @@ def restyle_frames(
         # It is opened for none of them below, and what is kept of the inversion is not to be taken for the method's.
         restyler = replace(restyler, options=replace(options, attention=NONE))
     change = Conditioning(
-        prompt=_together(targets) if targets else restyler.prompt,
-        negative=restyler.negative,
+        prompt=side_by_side(targets) if targets else led(restyler.prompt, restyler.prompt_frames, numbers),
+        apart=bool(targets),
+        negative=led(restyler.negative, restyler.negative_frames, numbers),
         guidance=restyler.guidance,
         controls=guides.controls,
         regions=guides.regions,
@@ -273,14 +282,6 @@ def look_cells(guides: FrameConditioning, factors: ScaleFactors) -> torch.Tensor
         outside = 1 - pool_mask(region.mask, factors)
         cells = outside if cells is None else cells * outside
     return cells
-
-
-def _together(prompts: Sequence[PromptEmbeds]) -> PromptEmbeds:
-    """Several prompts as those of as many frames."""
-    return PromptEmbeds(
-        states=torch.cat([one.states for one in prompts]),
-        others={name: torch.cat([one.others[name] for one in prompts]) for name in prompts[0].others},
-    )
 
 
 def _beginning(

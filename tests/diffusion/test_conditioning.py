@@ -137,6 +137,9 @@ def test_a_joint_denoiser_gets_a_window_at_once_and_prompts_of_their_own_apart()
     states = torch.cat([TEXT(word).states for word in ("ink", "oil", "night", "neon", "gold")])
     together = PromptEmbeds(states=states, others={"pooled": states.mean(2)})
     bind(recorder, Conditioning(prompt=together), batch=2)(x, STEP)
+    assert [len(prompt) for prompt, *_ in recorder.calls] == [FRAMES], "a prompt that changes over the clip"
+    recorder.calls.clear()
+    bind(recorder, Conditioning(prompt=together, apart=True), batch=2)(x, STEP)
     assert [len(prompt) for prompt, *_ in recorder.calls] == [1] * FRAMES
     for number, (prompt, *_) in enumerate(recorder.calls):
         assert torch.equal(prompt.states, states[number : number + 1])

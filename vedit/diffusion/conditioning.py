@@ -79,6 +79,8 @@ class Conditioning:
 
     prompt: PromptEmbeds
     """Of all frames, or one for each, (T, L, D)."""
+    apart: bool = False
+    """The latents are no clip, but a frame under several prompts: a denoiser of clips sees them one by one."""
     negative: PromptEmbeds | None = None
     guidance: float = 1.0
     controls: tuple[Control, ...] = ()
@@ -127,8 +129,8 @@ def bind(
     if conditioning.regions and regional is None:
         raise ValueError("regions need the regional prompts of the model")
     if denoiser.joint:
-        # All there are of anything, the maps of frames included; latents with prompts of their own are no clip.
-        batch = sys.maxsize if len(conditioning.prompt) == 1 else 1
+        # All there are of anything, the maps of frames included; a frame under several prompts is no clip.
+        batch = 1 if conditioning.apart else sys.maxsize
 
     # Cut once: a model may keep what it made of a tensor for as long as it meets the same one again.
     inputs = [_inputs(control, batch) for control in conditioning.controls]

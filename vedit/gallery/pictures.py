@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, cast
 import numpy as np
 import torch
 
+from vedit.diffusion.prompts import led
 from vedit.errors import NotFiniteError
 from vedit.geometry import fit, resize
 from vedit.media.timecode import parse_moment
@@ -265,7 +266,14 @@ def _sampled(
     one."""
     own = list(filter(None, map(_own, alike)))
     if own:
-        return restyle_frames(own[0], frames, [number], guides, on_step, targets=[one.prompt for one in own])
+        return restyle_frames(
+            own[0],
+            frames,
+            [number],
+            guides,
+            on_step,
+            targets=[led(one.prompt, one.prompt_frames, [number]) for one in own],
+        )
     (one,) = alike
     return one.stills(frames, [number], guides, on_step)
 

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 from vedit.errors import InputError
 from vedit.latent_shape import ScaleFactors
 from vedit.options.request import Quality
+from vedit.options.travel import check_travel
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -63,6 +64,7 @@ class Traits:
                 f"{model} cannot give parts of the picture prompts of their own",
                 remedy="render each part under a --mask of its own, or use a model that can",
             )
+        check_travel(options, model=model, can=self.factors.frame_by_frame)
         for name in options.brought:
             if name not in self.takes:
                 raise InputError(

@@ -12,6 +12,7 @@ from vedit.media.timecode import parse_moment
 from vedit.media.writing.output_spec import OutputSpec
 from vedit.models.ref import ModelRef
 from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.options.travel import timed
 from vedit.render.conditioning import Anchor, ConditioningSpec
 from vedit.render.fitting import fit_of
 from vedit.types import Bars, Fit, FrameIndex, FrameRange, Shot, VideoMetadata
@@ -77,6 +78,11 @@ class Job:
         known = (shot.frames for shot in (*self.shots, *(self.request.shots or ())))
         alone = FrameRange(start=frame, stop=frame + 1)
         return Anchor(frame=frame, shot=next((frames for frames in known if frame in frames), alone))
+
+    @property
+    def timed_options(self) -> RestyleOptions:
+        """`request.options` with the moments of prompts that change over the clip as frames of it."""
+        return timed(self.request.options, lambda text: parse_moment(text, self.index, self.metadata.timecode))
 
     def anchor_of(self, shot: Shot) -> Anchor | None:
         """What a shot is sampled together with; None: its own first frame, which needs no more than itself."""

@@ -58,5 +58,5 @@ def _load_restylers(
         controls=tuple(dict.fromkeys(branch(spec.kind) for spec in asked)),
         **chosen,
     )
-    options = [look.request.options for look in looks]
+    options = [look.timed_options for look in looks]
     return tuple(load_pipeline(each.pipeline).prepare(model, each, inversions) for each in options)

@@ -10,6 +10,8 @@ from vedit.models.resolve import known_models
 from vedit.models.source import LOOKS
 from vedit.options.prompt_weights import says_weights, weighted
 from vedit.options.request import RestyleOptions
+from vedit.options.travel import stops, texts_of
+from vedit.registry.pipelines import OWN
 
 if TYPE_CHECKING:
     from vedit.models.ref import ModelRef
@@ -52,6 +54,15 @@ def check_words(looks: Iterable[RestyleOptions], model: ModelRef) -> None:
                 )
 
 
+def check_timing(look: RestyleOptions) -> None:
+    """Raises InputError for a prompt that changes over the clip under a pipeline that does not know of it."""
+    if look.pipeline not in OWN and (stops(look.prompt) or stops(look.negative_prompt)):
+        raise InputError(
+            f"the pipeline {look.pipeline} takes one prompt for all of the clip, which cannot change over it",
+            remedy="leave --pipeline out, or say one prompt",
+        )
+
+
 def _check_weights(what: str, text: str, model: ModelRef) -> None:
     """Raises InputError for weights of words that are none, or that the model does not take."""
     if model.vocabulary is None:
@@ -84,7 +95,7 @@ def _spoken(look: RestyleOptions) -> Iterator[Spoken]:
     said = {"the prompt": look.prompt, "the negative prompt": look.negative_prompt}
     if look.source_prompt != _USUAL_SOURCE:
         said["the source prompt"] = look.source_prompt
-    yield from ((what, text) for what, text in said.items() if text.strip())
+    yield from ((what, text) for what, prompt in said.items() for text in texts_of(prompt) if text.strip())
 
 
 def _instead(known: Vocabulary, what: str, text: str) -> str:

@@ -12,6 +12,7 @@ from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.memory import MemoryLadder
 from vedit.models.words import heard
+from vedit.options.travel import by_frame
 from vedit.pipelines.pipeline import Prepared, pipeline_facts
 from vedit.pipelines.restyle_windows import join_windows, shot_windows
 from vedit.progress.callbacks import OnProgress, Progress
@@ -251,6 +252,14 @@ class _SmallFrames:
         return torch.cat(parts) if parts else torch.empty(0, 3, *self._job.fit.outer)
 
 
+def _read(prompt: str, known: frozenset[str] | None) -> object:
+    """What a model reads of a prompt; of one that changes over the clip at which frames too."""
+    frames, texts = by_frame(prompt)
+    if not frames:
+        return heard(prompt, known)
+    return [[frame, heard(text, known)] for frame, text in zip(frames, texts, strict=True)]
+
+
 def _facts(job: Job, restyler: Prepared) -> dict[str, object]:
     """What decides the latents of every unit of a job, but for the frames: nothing that does not is in here."""
     options = restyler.options
@@ -264,7 +273,7 @@ def _facts(job: Job, restyler: Prepared) -> dict[str, object]:
         "fit": hashed(job.fit),
         "model": dict(restyler.fingerprint),
         # Words that the model does not know change nothing.
-        "prompts": [heard(text, known) for text in (options.prompt, options.negative_prompt, options.source_prompt)],
+        "prompts": [_read(text, known) for text in (options.prompt, options.negative_prompt, options.source_prompt)],
         "controls": hashed(restyler.controls),
         "maps": [made_by(spec.kind) for spec in restyler.controls if spec.source is None],
         "mask": hashed(options.mask),

@@ -27,6 +27,7 @@ from vedit.models.recipes import by_recipe, recipe_notes
 from vedit.models.ref import ModelRef
 from vedit.options.controls import branch, keeping, settled
 from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.options.travel import timed
 from vedit.pipelines.pipeline import load_pipeline
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.registry.preprocessors import needs_of
@@ -36,7 +37,7 @@ from vedit.render.foreseen import OnOutline, foreseen, ignore_outline
 from vedit.render.job import Job
 from vedit.render.notes import idle_seeds, larger_model, little_space, palettes, what_it_is
 from vedit.render.parts import check_parts
-from vedit.render.prompts import check_words, made_looks, word_notes
+from vedit.render.prompts import check_timing, check_words, made_looks, word_notes
 from vedit.shots.detect import ContentShotDetector, detect_shots
 from vedit.shots.shot_bars import kept_bars, told_of_bars
 from vedit.store.units import LONGEST_NAME, work_folder
@@ -194,12 +195,14 @@ def _shots(request: RenderRequest, reader: VideoReader, scan: _Scan, on_progress
 
 
 def _check_looks(request: RenderRequest, metadata: VideoMetadata, scan: _Scan, shots: Sequence[Shot]) -> None:
-    """Raises InputError where a look is for a shot that there is not, or its anchor is no moment for it."""
+    """Raises InputError where a look is for a shot that there is not, or its anchor or a moment of its prompts is none
+    for it."""
     check_numbers((*(request.looks or ()), *request.locked), request.shots or shots)
     made = {shot.number for shot in shots} - request.locked
     for options in request.all_looks:
         used = request.looks is None or any(request.looks.get(number) == options for number in made)
         _check_anchor(options, scan.index, metadata, scan.frames if used else None)
+        timed(options, lambda text: parse_moment(text, scan.index, metadata.timecode))
 
 
 def _largest_fit(request: RenderRequest, model: ModelRef, metadata: VideoMetadata) -> Fit:
@@ -269,6 +272,7 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
     for look in request.all_looks:
         model.traits.check(look, model=model.name)
         load_pipeline(look.pipeline).check(look, model.traits)
+        check_timing(look)
         model.check_look(look)
 
     def chosen(look: RestyleOptions) -> RestyleOptions:
