@@ -122,15 +122,43 @@ REFUSED: dict[str, tuple[Make, str]] = {
         pipeline_of("LatentConsistencyModelPipeline", **_sd({"time_cond_proj_dim": 256})),
         "a latent consistency model of Stable Diffusion 1.x, a diffusers folder, which vedit cannot run; its UNet",
     ),
-    "SDXL, folder": (
-        pipeline_of("StableDiffusionXLImg2ImgPipeline", text_encoder_2={}, **_sd(_XL)),
-        "Stable Diffusion XL, a diffusers folder, which vedit cannot run; use a Stable Diffusion 1.x or 2.x model",
+    "SDXL refiner, folder": (
+        pipeline_of(
+            "StableDiffusionXLImg2ImgPipeline",
+            index={"requires_aesthetics_score": True, "text_encoder": [None, None]},
+            text_encoder_2={},
+            unet={**_XL, "cross_attention_dim": 1280},
+        ),
+        "the refiner of Stable Diffusion XL, a diffusers folder, which vedit cannot run; it adds detail to what",
     ),
-    "SDXL-Turbo, folder": (
-        pipeline_of("StableDiffusionXLPipeline", index={"_name_or_path": "stabilityai/sdxl-turbo"}, **_sd(_XL)),
-        "Stable Diffusion XL Turbo, a diffusers folder",
+    "SDXL refiner, file": (
+        file_of({k: v for k, v in sdxl_checkpoint().items() if not k.startswith("conditioner.embedders.1.")}),
+        "the refiner of Stable Diffusion XL, a single file, which vedit cannot run",
     ),
-    "SDXL, file": (file_of(sdxl_checkpoint()), "Stable Diffusion XL, a single file, which vedit cannot run"),
+    "SDXL inpainting, folder": (
+        pipeline_of("StableDiffusionXLInpaintPipeline", text_encoder_2={}, **_sd({**_XL, "in_channels": 9})),
+        "Stable Diffusion XL, for inpainting, a diffusers folder, which vedit cannot run; its UNet takes 9 channels",
+    ),
+    "SDXL inpainting, file": (
+        file_of(sdxl_checkpoint(in_channels=9)),
+        "Stable Diffusion XL, for inpainting, a single file, which vedit cannot run",
+    ),
+    "SDXL InstructPix2Pix, folder": (
+        pipeline_of("StableDiffusionXLInstructPix2PixPipeline", text_encoder_2={}, **_sd({**_XL, "in_channels": 8})),
+        "Stable Diffusion XL, InstructPix2Pix, a diffusers folder",
+    ),
+    "SDXL on noise levels of EDM, folder": (
+        pipeline_of("StableDiffusionXLPipeline", text_encoder_2={}, **_sd(_XL, vae={"latents_mean": [0.0] * 4})),
+        "Stable Diffusion XL, trained on EDM's noise levels, a diffusers folder, which vedit cannot run; its noise",
+    ),
+    "SDXL on noise levels of EDM, file": (
+        file_of({**sdxl_checkpoint(), "edm_mean": (1, 4, 1, 1)}),
+        "Stable Diffusion XL, trained on EDM's noise levels, a single file",
+    ),
+    "SDXL with another text encoder, folder": (
+        pipeline_of("KolorsPipeline", index={"text_encoder": ["kolors", "ChatGLMModel"]}, unet=_XL),
+        "Stable Diffusion XL with a ChatGLMModel, a diffusers folder",
+    ),
     "AnimateDiff, folder": (
         pipeline_of("AnimateDiffPipeline", motion_adapter={"_class_name": "MotionAdapter"}, **_sd()),
         "AnimateDiff, a diffusers folder",

@@ -9,12 +9,27 @@ import json
 import os
 import struct
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from math import prod
 from pathlib import Path
 
 Shape = tuple[int, ...]
-WIDTHS = (320, 640, 1280, 1280)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Form:
+    """The levels of a UNet."""
+
+    widths: tuple[int, ...]
+    depths: tuple[int, ...]
+    """Of the attention of each; 0 is none. The middle block is as deep as the last level, or 1."""
+    label: int = 0
+    """Numbers of the label that it takes."""
+
+
+SD = Form(widths=(320, 640, 1280, 1280), depths=(1, 1, 1, 0))
+XL = Form(widths=(320, 640, 1280), depths=(0, 2, 10), label=2816)
 SCHEDULE = ("betas", "alphas_cumprod", "alphas_cumprod_prev", "sqrt_alphas_cumprod", "sqrt_one_minus_alphas_cumprod")
 
 
@@ -62,48 +77,52 @@ def sd2_checkpoint(*, in_channels: int = 4) -> dict[str, Shape]:
     }
 
 
-def sdxl_checkpoint() -> dict[str, Shape]:
-    """As sd_xl_base_1.0, the UNet by its ends and a block alone: what it is can be told from these."""
-    unet = {
-        "input_blocks.0.0.weight": (320, 4, 3, 3),
-        "input_blocks.0.0.bias": (320,),
-        "label_emb.0.0.weight": (1280, 2816),
-        "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": (640, 2048),
-        "input_blocks.4.1.transformer_blocks.1.attn2.to_k.weight": (640, 2048),
-        "out.2.weight": (4, 320, 3, 3),
-    }
+def sdxl_checkpoint(*, in_channels: int = 4) -> dict[str, Shape]:
+    """As sd_xl_base_1.0: 1680 + 248 + 197 + 390 tensors, and the buffers of the noise schedule."""
     return {
-        **prefixed("model.diffusion_model.", unet),
+        **prefixed("model.diffusion_model.", sdxl_unet(in_channels=in_channels)),
         **prefixed("first_stage_model.", ldm_vae()),
         **prefixed("conditioner.embedders.0.transformer.text_model.", clip_text()),
-        **prefixed("conditioner.embedders.1.model.", open_clip_text(width=1280, layers=2)),
+        "conditioner.embedders.0.transformer.text_model.embeddings.position_ids": (1, 77),
+        **prefixed("conditioner.embedders.1.model.", open_clip_text(width=1280, layers=32)),
+        "denoiser.sigmas": (1000,),
     }
 
 
-def controlnet(*, cross: int = 768, linear: bool = False) -> dict[str, Shape]:
+def controlnet(*, cross: int = 768, linear: bool = False, form: Form = SD) -> dict[str, Shape]:
     """As ControlNet 1.1: 340 tensors."""
-    shapes = dict(_encoder(4, cross=cross, linear=linear))
-    width = WIDTHS[0]
+    shapes = dict(_encoder(4, cross=cross, linear=linear, form=form))
+    width = form.widths[0]
     sides = (3, 16, 16, 32, 32, 96, 96, 256, width)
     for number, (before, after) in enumerate(pairwise(sides)):
         shapes.update(_layer(f"input_hint_block.{2 * number}", (after, before, 3, 3)))
-    for number, channels in enumerate(_outputs()):
+    for number, channels in enumerate(_outputs(form)):
         shapes.update(_layer(f"zero_convs.{number}.0", (channels, channels, 1, 1)))
-    shapes.update(_layer("middle_block_out.0", (WIDTHS[-1], WIDTHS[-1], 1, 1)))
+    shapes.update(_layer("middle_block_out.0", (form.widths[-1], form.widths[-1], 1, 1)))
     return shapes
 
 
-def ldm_unet(*, in_channels: int = 4, cross: int = 768, linear: bool = False) -> dict[str, Shape]:
+def sdxl_unet(*, in_channels: int = 4) -> dict[str, Shape]:
+    """openaimodel.UNetModel of Stable Diffusion XL: 1680 tensors."""
+    return ldm_unet(in_channels=in_channels, cross=2048, linear=True, form=XL)
+
+
+def sdxl_controlnet() -> dict[str, Shape]:
+    """A ControlNet for Stable Diffusion XL, in the layout of the original code."""
+    return controlnet(cross=2048, linear=True, form=XL)
+
+
+def ldm_unet(*, in_channels: int = 4, cross: int = 768, linear: bool = False, form: Form = SD) -> dict[str, Shape]:
     """openaimodel.UNetModel of Stable Diffusion 1.x (cross 768) and 2.x (1024, linear)."""
-    shapes = dict(_encoder(in_channels, cross=cross, linear=linear))
-    skips, width, number = list(_outputs()), WIDTHS[-1], 0
-    for level in reversed(range(4)):
+    shapes = dict(_encoder(in_channels, cross=cross, linear=linear, form=form))
+    skips, width, number = list(_outputs(form)), form.widths[-1], 0
+    for level in reversed(range(len(form.widths))):
         for block in range(3):
             name = f"output_blocks.{number}"
-            shapes.update(_resnet(f"{name}.0", width + skips.pop(), WIDTHS[level]))
-            width, last = WIDTHS[level], 1
-            if level < 3:
-                shapes.update(_transformer(f"{name}.1", width, cross=cross, linear=linear))
+            shapes.update(_resnet(f"{name}.0", width + skips.pop(), form.widths[level]))
+            width, last = form.widths[level], 1
+            if form.depths[level]:
+                shapes.update(_transformer(f"{name}.1", width, form.depths[level], cross=cross, linear=linear))
                 last = 2
             if level and block == 2:
                 shapes.update(_layer(f"{name}.{last}.conv", (width, width, 3, 3)))
@@ -111,32 +130,35 @@ def ldm_unet(*, in_channels: int = 4, cross: int = 768, linear: bool = False) ->
     return {**shapes, **_norm("out.0", width), **_layer("out.2", (4, width, 3, 3))}
 
 
-def _outputs() -> Iterator[int]:
+def _outputs(form: Form) -> Iterator[int]:
     """Channels of the encoder's outputs, in order."""
-    yield WIDTHS[0]
-    for level, width in enumerate(WIDTHS):
+    yield form.widths[0]
+    for level, width in enumerate(form.widths):
         yield from (width, width)
-        if level < 3:
+        if level < len(form.widths) - 1:
             yield width
 
 
-def _encoder(in_channels: int, *, cross: int, linear: bool) -> Iterator[tuple[str, Shape]]:
+def _encoder(in_channels: int, *, cross: int, linear: bool, form: Form) -> Iterator[tuple[str, Shape]]:
+    if form.label:
+        yield from _layer("label_emb.0.0", (1280, form.label)).items()
+        yield from _layer("label_emb.0.2", (1280, 1280)).items()
     yield from _layer("time_embed.0", (1280, 320)).items()
     yield from _layer("time_embed.2", (1280, 1280)).items()
     yield from _layer("input_blocks.0.0", (320, in_channels, 3, 3)).items()
-    number, width = 1, WIDTHS[0]
-    for level, own in enumerate(WIDTHS):
+    number, width = 1, form.widths[0]
+    for level, own in enumerate(form.widths):
         for _ in range(2):
             yield from _resnet(f"input_blocks.{number}.0", width, own).items()
-            width = own
-            if level < 3:
-                yield from _transformer(f"input_blocks.{number}.1", width, cross=cross, linear=linear).items()
+            width, depth = own, form.depths[level]
+            if depth:
+                yield from _transformer(f"input_blocks.{number}.1", width, depth, cross=cross, linear=linear).items()
             number += 1
-        if level < 3:
+        if level < len(form.widths) - 1:
             yield from _layer(f"input_blocks.{number}.0.op", (width, width, 3, 3)).items()
             number += 1
     yield from _resnet("middle_block.0", width, width).items()
-    yield from _transformer("middle_block.1", width, cross=cross, linear=linear).items()
+    yield from _transformer("middle_block.1", width, max(form.depths[-1], 1), cross=cross, linear=linear).items()
     yield from _resnet("middle_block.2", width, width).items()
 
 
@@ -160,9 +182,16 @@ def _resnet(name: str, before: int, after: int) -> dict[str, Shape]:
     }
 
 
-def _transformer(name: str, width: int, *, cross: int, linear: bool) -> dict[str, Shape]:
-    block, square = f"{name}.transformer_blocks.0", (width, width) if linear else (width, width, 1, 1)
+def _transformer(name: str, width: int, depth: int, *, cross: int, linear: bool) -> dict[str, Shape]:
+    square = (width, width) if linear else (width, width, 1, 1)
     shapes = {**_norm(f"{name}.norm", width), **_layer(f"{name}.proj_in", square), **_layer(f"{name}.proj_out", square)}
+    for number in range(depth):
+        shapes.update(_transformer_block(f"{name}.transformer_blocks.{number}", width, cross=cross))
+    return shapes
+
+
+def _transformer_block(block: str, width: int, *, cross: int) -> dict[str, Shape]:
+    shapes: dict[str, Shape] = {}
     for attention, source in (("attn1", width), ("attn2", cross)):
         shapes[f"{block}.{attention}.to_q.weight"] = (width, width)
         shapes[f"{block}.{attention}.to_k.weight"] = (width, source)

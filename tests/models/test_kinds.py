@@ -12,9 +12,9 @@ import pytest
 from diffusers.models.controlnets.controlnet import ControlNetModel
 
 from tests.models.checkpoints import REFUSED, file_of, gguf, pipeline_of
-from tests.models.layouts import controlnet, prefixed, sd1_checkpoint, sd2_checkpoint, write_sparse
+from tests.models.layouts import controlnet, prefixed, sd1_checkpoint, sd2_checkpoint, sdxl_checkpoint, write_sparse
 from vedit.errors import ModelError
-from vedit.models.families.sd_configs import SD1, SD2
+from vedit.models.families.sd_configs import SD1, SD2, SDXL
 from vedit.models.identify import identify
 from vedit.models.load import load
 from vedit.models.resolve import resolve
@@ -54,6 +54,7 @@ def test_the_page_on_models_says_what_each_kind_is_told() -> None:
     [
         (sd1_checkpoint(), {}, "Stable Diffusion 1.x, a single file"),
         (sd2_checkpoint(), {"modelspec.prediction_type": "v"}, "Stable Diffusion 2.x, a single file"),
+        (sdxl_checkpoint(), {}, "Stable Diffusion XL, a single file"),
     ],
 )
 def test_single_files_that_run(tmp_path: Path, shapes: dict, metadata: dict, name: str) -> None:  # pyright: ignore
@@ -79,6 +80,25 @@ def test_folders_that_run(tmp_path: Path, family: dict, name: str) -> None:  # p
     assert identify(folder).runs
 
 
+@pytest.mark.parametrize(("source", "name"), [("sdxl-base", ""), ("sdxl-turbo", " Turbo")])
+def test_folders_of_xl_run_and_are_of_their_own_family(tmp_path: Path, source: str, name: str) -> None:
+    parts = {part: SDXL[part] for part in ("unet", "vae", "text_encoder", "text_encoder_2", "scheduler")}
+    index = {"_name_or_path": f"stabilityai/{source}"}
+    folder = pipeline_of("StableDiffusionXLPipeline", index=index, **parts)(tmp_path)
+    assert identify(folder).name == f"Stable Diffusion XL{name}, a diffusers folder"
+    assert resolve(str(folder)).family.name == "sdxl"
+
+
+@pytest.mark.parametrize(("types", "kind"), [(6, "tile"), (8, "shuffle")])
+def test_a_controlnet_of_many_kinds_without_the_one_that_is_asked_for(tmp_path: Path, types: int, kind: str) -> None:
+    model = write_sparse(tmp_path / "model.safetensors", sdxl_checkpoint())
+    union = write_sparse(tmp_path / "union.safetensors", {**XL_CONTROLNET, "task_embedding": (types, 320)})
+    assert identify(union).name == "a ControlNet of many kinds in one for Stable Diffusion XL"
+    assert resolve(str(model), {"depth": str(union)}).control_kinds == ("depth",)
+    with pytest.raises(ModelError, match=f"of many kinds in one, and {kind} is none of them; it reads canny, depth"):
+        resolve(str(model), {kind: str(union)})
+
+
 def test_a_tiny_folder_runs_and_the_embedded_model_is_of_the_layout(tmp_path: Path) -> None:
     assert identify(write_tiny_sd(tmp_path)).runs
     found = resolve("embedded").base
@@ -90,7 +110,7 @@ def test_a_tiny_folder_runs_and_the_embedded_model_is_of_the_layout(tmp_path: Pa
     ("kind", "said"),
     [
         ("LoRA of kohya", "is a LoRA for Stable Diffusion 1.x, kohya layout, not a ControlNet"),
-        ("SDXL, folder", "is Stable Diffusion XL, a diffusers folder, not a ControlNet"),
+        ("SDXL refiner, folder", "is the refiner of Stable Diffusion XL, a diffusers folder, not a ControlNet"),
         ("IP-Adapter", "is an IP-Adapter for Stable Diffusion 1.x, not a ControlNet"),
         ("motion adapter, folder", "is a motion adapter of AnimateDiff, not a ControlNet"),
         ("Wan, file", "is the transformer of Wan 2.1 text to video 1.3B alone, not a ControlNet"),
@@ -116,7 +136,7 @@ def test_a_controlnet_of_another_family_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"a ControlNet for Stable Diffusion 2.x, and .* is Stable Diffusion 1.x"):
         resolve(str(model), {"tile": str(second)})
     xl = write_sparse(tmp_path / "xl.safetensors", XL_CONTROLNET)
-    with pytest.raises(ModelError, match="a ControlNet for Stable Diffusion XL, which vedit cannot run"):
+    with pytest.raises(ModelError, match="a ControlNet for Stable Diffusion XL, and"):
         resolve(str(model), {"tile": str(xl)})
 
 

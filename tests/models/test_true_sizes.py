@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from math import prod
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
@@ -13,6 +14,8 @@ from diffusers.loaders.single_file_utils import (
     convert_ldm_unet_checkpoint,
     convert_ldm_vae_checkpoint,
 )
+from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 from transformers import CLIPTokenizer
 
 from tests.models.layouts import (
@@ -24,10 +27,13 @@ from tests.models.layouts import (
     prefixed,
     sd1_checkpoint,
     sd2_checkpoint,
+    sdxl_checkpoint,
+    sdxl_controlnet,
+    sdxl_unet,
     write_sparse,
 )
 from vedit.errors import ModelError
-from vedit.models.families.sd_configs import SD1, SD2
+from vedit.models.families.sd_configs import SD1, SD2, SDXL
 from vedit.models.families.sd_files import Components, Target, load_components
 from vedit.models.families.sd_keys import unet_key, vae_key
 from vedit.models.source import ModelSource
@@ -89,17 +95,72 @@ def test_stable_diffusion_2_loads_from_one_file_that_says_what_it_predicts(room:
     assert found.tokenizer.pad_token == "<|endoftext|>", "that of the folder beside it holds"
 
 
-@pytest.mark.parametrize(("configs", "unet", "control"), [(SD1, {}, {}), (SD2, *[{"cross": 1024, "linear": True}] * 2)])
+def test_stable_diffusion_xl_and_its_controlnets_load_from_one_file_each(room: Path) -> None:
+    base = write_sparse(room / "sd_xl_base_1.0.safetensors", sdxl_checkpoint())
+    original = write_sparse(room / "canny.safetensors", sdxl_controlnet())
+    found = components(base, canny=str(original))
+    assert sum(p.numel() for p in found.unet.parameters()) == 2_567_463_684
+    assert sum(p.numel() for p in found.text_encoder.parameters()) == SD1_NUMBERS["text_encoder"]
+    second = found.text_encoder_2
+    assert second is not None and sum(p.numel() for p in second.parameters()) == 694_659_840
+    assert found.vae.config["scaling_factor"] == 0.13025
+    assert sum(p.numel() for p in found.controlnets["canny"].parameters()) == numbers(sdxl_controlnet())
+    assert found.tokenizer_2 is not None
+    assert (found.tokenizer.pad_token, found.tokenizer_2.pad_token) == ("<|endoftext|>", "!")
+
+
+@pytest.mark.parametrize("depths", [(0, 2, 10), (0, 0, 0), (0, 1, 1)], ids=["full", "small", "middle"])
+def test_smaller_controlnets_for_xl_are_told_by_their_tensors(room: Path, depths: tuple[int, ...]) -> None:
+    types = ["CrossAttnDownBlock2D" if depth else "DownBlock2D" for depth in depths]
+    config = {
+        **SDXL["controlnet"],
+        "down_block_types": types,
+        "transformer_layers_per_block": [max(depth, 1) for depth in depths],
+        "mid_block_type": "UNetMidBlock2DCrossAttn" if depths[-1] else "UNetMidBlock2D",
+    }
+    with torch.device("meta"):
+        made = cast("ControlNetModel", ControlNetModel.from_config(dict(config)))
+    shapes = {name: tuple(tensor.shape) for name, tensor in made.state_dict().items()}
+    base = write_sparse(room / "base.safetensors", sdxl_checkpoint())
+    file = write_sparse(room / "control" / "depth.safetensors", shapes)
+    loaded = components(base, depth=str(file)).controlnets["depth"]
+    assert {name: tuple(tensor.shape) for name, tensor in loaded.state_dict().items()} == shapes
+
+
+@pytest.mark.parametrize("types", [6, 8])
+def test_a_controlnet_of_many_kinds_loads_from_one_file_once(room: Path, types: int) -> None:
+    config = {**SDXL["controlnet"], "num_control_type": types, "_class_name": "ControlNetUnionModel"}
+    with torch.device("meta"):
+        made = cast("ControlNetUnionModel", ControlNetUnionModel.from_config(dict(config)))
+    shapes = {name: tuple(tensor.shape) for name, tensor in made.state_dict().items()}
+    base = write_sparse(room / "base.safetensors", sdxl_checkpoint())
+    file = write_sparse(room / "control" / "union.safetensors", shapes)
+    found = components(base, depth=str(file), canny=str(file)).controlnets
+    assert found["depth"] is found["canny"]
+    assert found["depth"].config["num_control_type"] == types
+
+
+@pytest.mark.parametrize(
+    ("configs", "unet", "control"),
+    [
+        (SD1, ldm_unet(), controlnet()),
+        (SD2, ldm_unet(cross=1024, linear=True), controlnet(cross=1024, linear=True)),
+        (SDXL, sdxl_unet(), sdxl_controlnet()),
+    ],
+    ids=["1.x", "2.x", "XL"],
+)
 def test_each_name_is_the_one_that_diffusers_converts(configs: dict, unet: dict, control: dict) -> None:  # pyright: ignore
     for shapes, part, key, convert, prefix in (
-        (ldm_unet(**unet), "unet", unet_key, convert_ldm_unet_checkpoint, "model.diffusion_model."),
-        (controlnet(**control), "controlnet", unet_key, convert_controlnet_checkpoint, "control_model."),
+        (unet, "unet", unet_key, convert_ldm_unet_checkpoint, "model.diffusion_model."),
+        (control, "controlnet", unet_key, convert_controlnet_checkpoint, "control_model."),
         (ldm_vae(), "vae", vae_key, convert_ldm_vae_checkpoint, "first_stage_model."),
     ):
         tagged = {prefix + name: torch.empty(shape, device="meta") for name, shape in shapes.items()}
         names = {id(tensor): name for name, tensor in tagged.items()}
         made = convert(dict(tagged), config=configs[part])
-        assert len(made) == len(shapes)
+        # diffusers leaves sizes and pooled text out of a ControlNet.
+        left_out = [name for name in shapes if name.startswith("label_emb.") and part == "controlnet"]
+        assert len(made) == len(shapes) - len(left_out)
         for theirs, tensor in made.items():
             if id(tensor) in names:  # those of the autoencoder's attention are new tensors of another shape
                 assert prefix + key(theirs, configs[part]) == names[id(tensor)]

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+from vedit.errors import ModelError
 from vedit.models.configs import subfolders
 
 TABLE = "controls.json"
@@ -25,6 +26,32 @@ _CALLED = {
     "seg": "segment",
     "shuffle": "shuffle",
 }
+
+
+CONTROL_TYPES = {
+    "pose": 0,
+    "depth": 1,
+    "softedge": 2,
+    "scribble": 2,
+    "canny": 3,
+    "lineart": 3,
+    "lineart-anime": 3,
+    "mlsd": 3,
+    "normal": 4,
+    "segment": 5,
+    "tile": 6,
+}
+"""The types of control that ControlNets of many kinds in one were trained on, by branch (xinsir's union, and its larger
+sibling with tile)."""
+
+
+def check_control_type(place: Path | str, kind: str, *, count: int) -> None:
+    """Raises ModelError where a ControlNet of many kinds in one, of so many types, has none for a kind."""
+    if CONTROL_TYPES.get(kind, count) >= count:
+        known = ", ".join(sorted(name for name, number in CONTROL_TYPES.items() if number < count))
+        raise ModelError(
+            f"{place} is a ControlNet of many kinds in one, and {kind} is none of them", remedy=f"it reads {known}"
+        )
 
 
 def own_controlnets(folder: Path) -> dict[str, str]:

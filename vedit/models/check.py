@@ -13,7 +13,7 @@ from vedit.errors import ModelError
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import Part, damaged, read_config, read_json
 from vedit.models.distilled import distilled_in
-from vedit.models.families.sd_configs import config_of
+from vedit.models.families.sd_configs import config_of, is_xl
 from vedit.models.families.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.headers import read_header
 from vedit.models.listed import branches_of
@@ -97,8 +97,11 @@ def _check_folder(folder: Path) -> None:
     read_json(folder / "model_index.json")
     _check_part(folder / "unet", "unet")
     _check_part(folder / "vae", "vae")
-    text = _check_part(folder / "text_encoder", "text_encoder")
-    check_tokenizer(folder / "tokenizer", vocabulary=text.get("vocab_size", 49408))
+    encoders: tuple[Part, ...] = ("text_encoder", "text_encoder_2") if is_xl(folder) else ("text_encoder",)
+    for part in encoders:
+        text = _check_part(folder / part, part)
+        words = folder / part.replace("text_encoder", "tokenizer")
+        check_tokenizer(words, vocabulary=text.get("vocab_size", 49408))
     read_config(folder / "scheduler" / "scheduler_config.json", "scheduler")
     if (folder / LOOKS).exists():
         read_vocabulary(folder / LOOKS)
@@ -117,7 +120,7 @@ def _check_file(file: Path) -> None:
     """A single file, and the configs that may lie in a folder beside it."""
     read_header(file)
     beside = file.with_suffix("")
-    for part in ("unet", "vae", "text_encoder", "controlnet"):
+    for part in ("unet", "vae", "text_encoder", "text_encoder_2", "controlnet"):
         if (beside / part / "config.json").exists():
             read_config(beside / part / "config.json", part)
     if (beside / "scheduler").exists():
@@ -186,4 +189,5 @@ _LEAST: dict[Part, Callable[[Mapping[str, Any]], int]] = {
     "controlnet": _least_blocks,
     "vae": _least_tiny,
     "text_encoder": _least_text,
+    "text_encoder_2": _least_text,
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from vedit.embedded import FOLDER as EMBEDDED
-from vedit.registry.families import OWN, families
+from vedit.registry.families import OWN, VEDITS, families
 
 if TYPE_CHECKING:
     from vedit.models.family import Family
@@ -19,7 +19,7 @@ def family_at(base: Path | None) -> Family:
         InputError: a plug-in cannot be loaded.
     """
     if base is not None and base != EMBEDDED:
-        for entry in families():
+        for entry in sorted(families(), key=lambda entry: entry.name in VEDITS):
             if entry.name != OWN and (family := entry.load()).matches(base):
                 return family
     return families()[OWN].load()

@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn, cast
 
 from vedit.errors import ModelError
 
-Part = Literal["unet", "vae", "text_encoder", "controlnet", "scheduler"]
+Part = Literal["unet", "vae", "text_encoder", "text_encoder_2", "controlnet", "scheduler"]
 _MOST_BYTES = 64 * 2**20
 """Of a JSON file. A tokenizer of a hundred thousand words takes 10 MB."""
 _LARGEST = 10_000_000
@@ -216,11 +216,28 @@ _BLOCKS: tuple[Rule, ...] = (
         "a whole number from 1 to 64, or a list of them",
     ),
 )
+_XL: tuple[Rule, ...] = (
+    ("addition_time_embed_dim", _or_none(_whole(1, 16384)), "a width up to 16384"),
+    ("projection_class_embeddings_input_dim", _or_none(_whole(1, 262144)), "a width up to 262144"),
+)
+_TEXT: tuple[Rule, ...] = (
+    ("hidden_size", _whole(1, 65536), "a width up to 65536"),
+    ("intermediate_size", _whole(1, 262144), "a width up to 262144"),
+    ("num_hidden_layers", _whole(1, 256), "a whole number from 1 to 256"),
+    ("num_attention_heads", _whole(1, 16384), "a whole number from 1 to 16384"),
+    ("vocab_size", _whole(1, 4_000_000), "a whole number from 1 on"),
+    ("max_position_embeddings", _whole(2, 65536), "a whole number from 2 to 65536"),
+    ("projection_dim", _whole(1, 65536), "a width up to 65536"),
+    ("layer_norm_eps", _number(0, 1), "a number from 0 to 1"),
+    ("hidden_act", _text, "a name"),
+)
 _LEVEL = _number(0, 0.9999)
 _RULES: dict[Part, tuple[Rule, ...]] = {
-    "unet": _BLOCKS,
+    "unet": (*_BLOCKS, *_XL),
     "controlnet": (
         *_BLOCKS,
+        *_XL,
+        ("num_control_type", _whole(1, 64), "a whole number from 1 to 64"),
         ("conditioning_embedding_out_channels", _WIDTHS, "a list of 1 to 16 widths up to 16384"),
         ("controlnet_conditioning_channel_order", _one_of("rgb", "bgr"), "rgb or bgr"),
     ),
@@ -236,16 +253,8 @@ _RULES: dict[Part, tuple[Rule, ...]] = {
         ("latent_magnitude", _number(1e-6, 1e6), "a number above 0"),
         ("latent_shift", _number(-1e6, 1e6), "a number"),
     ),
-    "text_encoder": (
-        ("hidden_size", _whole(1, 65536), "a width up to 65536"),
-        ("intermediate_size", _whole(1, 262144), "a width up to 262144"),
-        ("num_hidden_layers", _whole(1, 256), "a whole number from 1 to 256"),
-        ("num_attention_heads", _whole(1, 16384), "a whole number from 1 to 16384"),
-        ("vocab_size", _whole(1, 4_000_000), "a whole number from 1 on"),
-        ("max_position_embeddings", _whole(2, 65536), "a whole number from 2 to 65536"),
-        ("layer_norm_eps", _number(0, 1), "a number from 0 to 1"),
-        ("hidden_act", _text, "a name"),
-    ),
+    "text_encoder": _TEXT,
+    "text_encoder_2": _TEXT,
     "scheduler": (
         ("num_train_timesteps", _whole(1, 100_000), "a whole number from 1 to 100000"),
         ("beta_start", _LEVEL, "a number from 0 to below 1"),
@@ -265,6 +274,7 @@ _NEEDED: dict[Part, tuple[str, ...]] = {
     "controlnet": ("block_out_channels",),
     "vae": ("block_out_channels", "encoder_block_out_channels"),
     "text_encoder": ("hidden_size",),
+    "text_encoder_2": ("hidden_size",),
     "scheduler": ("num_train_timesteps", "beta_start", "trained_betas", "beta_schedule", "_class_name"),
 }
 _OURS = frozenset(("quantization_config", "attn_implementation", "auto_map", "experts_implementation"))

@@ -5,7 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from vedit.models.kinds import INPUTS, LIKE_SD, SD1, SD2, SDXL, WAN_SIZES, Kind
+from vedit.models.kinds import (
+    EDM_LACKS,
+    INPUTS,
+    LIKE_SD,
+    REFINER,
+    REFINES,
+    SD1,
+    SD2,
+    SDXL,
+    WAN_SIZES,
+    Kind,
+    inputs_lack,
+)
 
 FOLDER = "a diffusers folder"
 _TRANSFORMERS = {
@@ -47,7 +59,6 @@ _SORTS = {
 }
 _CONTROLNETS = {
     "SparseControlNetModel": "a SparseCtrl of AnimateDiff",
-    "ControlNetUnionModel": "a ControlNet of many kinds in one for Stable Diffusion XL",
     "ControlNetXSAdapter": "a ControlNet-XS",
     "SD3ControlNetModel": "a ControlNet for Stable Diffusion 3",
     "FluxControlNetModel": "a ControlNet for FLUX",
@@ -74,8 +85,7 @@ def pipeline_kind(index: Mapping[str, Any], configs: Mapping[str, Mapping[str, A
         name = _wan(pipeline, own, index, classes, configs) if own.startswith("Wan") else _TRANSFORMERS.get(own, "")
         return Kind(name=f"{name or f'a pipeline of the class {pipeline}'}, {FOLDER}", part="model", family=name)
     if "text_encoder_2" in classes or "StableDiffusionXL" in pipeline or is_xl(unet):
-        turbo = " Turbo" if "turbo" in str(index.get("_name_or_path", "")).lower() else ""
-        return Kind(name=f"{SDXL}{turbo}, {FOLDER}", part="model", family=SDXL)
+        return _xl(index, classes, configs)
     text = str(configs.get("text_encoder", {}).get("model_type", "clip"))
     if (network and network != "UNet2DConditionModel") or not text.startswith("clip") or "prior" in classes:
         return Kind(name=f"a pipeline of the class {pipeline}, {FOLDER}", part="model")
@@ -93,7 +103,7 @@ def _stable_diffusion(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> Kind:
             name=f"{called}, {what or 'for another input'}, {FOLDER}",
             part="model",
             family=family,
-            lacks=f"its UNet takes {takes} channels and its autoencoder gives {gives}: use a text-to-image model",
+            lacks=inputs_lack(takes, gives),
         )
     if unet.get("time_cond_proj_dim") is not None:
         return Kind(
@@ -107,13 +117,40 @@ def _stable_diffusion(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> Kind:
     return Kind(name=f"{called}, {FOLDER}", part="model", runs=True, family=family or LIKE_SD)
 
 
+_XL_PARTS = {"unet": "UNet2DConditionModel", "text_encoder": "CLIPText", "text_encoder_2": "CLIPText"}
+"""How the classes of its parts begin."""
+
+
+def _xl(index: Mapping[str, Any], classes: Mapping[str, str], configs: Mapping[str, Mapping[str, Any]]) -> Kind:
+    """Stable Diffusion XL and what was made of it."""
+    unet, vae = configs.get("unet", {}), configs.get("vae", {})
+    takes, gives = unet.get("in_channels", 4), vae.get("latent_channels", 4)
+    name, lacks = SDXL, ""
+    if index.get("requires_aesthetics_score") or unet.get("cross_attention_dim") == 1280:
+        name, lacks = REFINER, REFINES
+    elif isinstance(takes, int) and isinstance(gives, int) and takes != gives:
+        name, lacks = f"{SDXL}, {INPUTS.get(takes - gives + 4, 'for another input')}", inputs_lack(takes, gives)
+    elif unet.get("time_cond_proj_dim") is not None:
+        name = f"a latent consistency model of {SDXL}"
+        lacks = "its UNet takes the guidance as an input, which vedit does not give: use the model it was made from"
+    elif vae.get("latents_mean") is not None or "EDM" in classes.get("scheduler", ""):
+        name, lacks = f"{SDXL}, trained on EDM's noise levels", EDM_LACKS
+    other = next((part for part, known in _XL_PARTS.items() if not classes.get(part, known).startswith(known)), None)
+    if not lacks and other is not None:
+        name, lacks = f"{SDXL} with a {classes[other]}", "use a model with both text encoders of Stable Diffusion XL"
+    turbo = " Turbo" if name == SDXL and "turbo" in str(index.get("_name_or_path", "")).lower() else ""
+    return Kind(name=f"{name}{turbo}, {FOLDER}", part="model", runs=not lacks, family=SDXL, lacks=lacks)
+
+
 def component_kind(config: Mapping[str, Any]) -> Kind:
     """What a folder with one network is, from its config.json."""
     own = str(config.get("_class_name", ""))
-    if own == "ControlNetModel":
+    if own == "ControlNetModel" or "num_control_type" in config:
         family = SDXL if is_xl(config) else family_of(config)
         name = f"a ControlNet for {family}" if family else "a ControlNet"
-        return Kind(name=name, part="controlnet", runs=family != SDXL, family=family)
+        if "num_control_type" in config:
+            name = name.replace("a ControlNet", "a ControlNet of many kinds in one", 1)
+        return Kind(name=name, part="controlnet", runs=True, family=family)
     if own in _CONTROLNETS:
         return Kind(name=_CONTROLNETS[own], part="controlnet")
     if own in _COMPONENTS:

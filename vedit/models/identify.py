@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from vedit.errors import ModelError
-from vedit.models.branches import unnamed_controlnets
+from vedit.models.branches import check_control_type, unnamed_controlnets
 from vedit.models.configs import read_json
 from vedit.models.families.sd_configs import has_scheduler_beside, prediction_of
 from vedit.models.folder_kinds import component_kind, pipeline_kind
@@ -22,7 +22,7 @@ from vedit.models.kinds import SD1, SD2, SDXL, Kind, kind_of
 from vedit.models.weight_files import stored_in
 
 INDEX, CONFIG = "model_index.json", "config.json"
-_INSTEAD = "use a Stable Diffusion 1.x or 2.x model, or --model embedded"
+_INSTEAD = "use a Stable Diffusion 1.x, 2.x or XL model, or --model embedded"
 _REMEDIES = {
     "model": _INSTEAD,
     "network": "give the whole model: UNet, autoencoder, text encoder, tokenizer and scheduler",
@@ -92,26 +92,34 @@ def check_model(path: Path) -> Kind:
     return kind
 
 
-def check_controlnet(path: Path, model: Path | None) -> Kind:
-    """What a ControlNet is. Raises ModelError where it is none, or none for the model; None is not known here."""
+def check_controlnet(path: Path, model: Path | None, *, kind: str) -> Kind:
+    """What a ControlNet is, that is given for a kind of control.
+
+    Raises:
+        ModelError: it is none, none for the model, or of many kinds without this one. A model that is None is not
+            known here.
+    """
     if path.is_dir() and not (path / CONFIG).is_file():
         raise ModelError(
             f"{path} is no folder of a ControlNet: it has no config.json",
             remedy="give the folder that holds config.json and the weights",
         )
-    kind = identify(path)
-    if kind.part != "controlnet":
-        raise ModelError(f"{path} is {kind.name}, not a ControlNet", remedy="give a ControlNet to --controlnet")
-    if not kind.runs:
+    found = identify(path)
+    if found.part != "controlnet":
+        raise ModelError(f"{path} is {found.name}, not a ControlNet", remedy="give a ControlNet to --controlnet")
+    if not found.runs:
         raise ModelError(
-            f"{path} is {kind.name}, which vedit cannot run", remedy=kind.lacks or "give one for the model"
+            f"{path} is {found.name}, which vedit cannot run", remedy=found.lacks or "give one for the model"
         )
     whole = None if model is None else identify(model)
-    if whole is not None and kind.family and whole.family != kind.family:
+    if whole is not None and found.family and whole.family != found.family:
         raise ModelError(
-            f"{path} is {kind.name}, and {model} is {whole.name}", remedy="give a ControlNet for the model"
+            f"{path} is {found.name}, and {model} is {whole.name}", remedy="give a ControlNet for the model"
         )
-    return kind
+    task = (stored_in(path).shapes if path.is_dir() else read_header(path).shapes).get("task_embedding")
+    if task:
+        check_control_type(path, kind, count=task[0])
+    return found
 
 
 def notes_of(path: Path) -> tuple[str, ...]:

@@ -25,6 +25,9 @@ _LORA_MORE = (
     ".lora_linear_layer.down.weight",
 )
 _WIDTHS = {768: SD1, 1024: SD2, 2048: SDXL}
+REFINER = "the refiner of Stable Diffusion XL"
+REFINES = "it adds detail to what the base model has drawn, with one text encoder alone: give the base model"
+EDM_LACKS = "its noise levels are continuous, which vedit does not sample: use a model of Stable Diffusion XL's own"
 # What a UNet takes beside the four channels of noisy latents.
 INPUTS = {5: "guided by depth", 7: "an upscaler", 8: "InstructPix2Pix", 9: "for inpainting"}
 
@@ -178,8 +181,9 @@ def _controlnet(shapes: Shapes) -> Kind | None:
     if "difference" in shapes:
         return Kind(name=f"the difference of a ControlNet{_for(family)}", part="controlnet", family=family)
     if _has(shapes, "task_embedding", "control_type_proj", "control_add_embedding"):
-        return Kind(name=f"a ControlNet of many kinds in one{_for(family)}", part="controlnet", family=family)
-    return Kind(name=f"a ControlNet{_for(family)}", part="controlnet", runs=family != SDXL, family=family)
+        name = f"a ControlNet of many kinds in one{_for(family)}"
+        return Kind(name=name, part="controlnet", runs=family == SDXL, family=family)
+    return Kind(name=f"a ControlNet{_for(family)}", part="controlnet", runs=True, family=family)
 
 
 def _checkpoint(shapes: Shapes) -> Kind | None:
@@ -190,8 +194,7 @@ def _checkpoint(shapes: Shapes) -> Kind | None:
     if entry is None:
         return None
     if _has(shapes, "conditioner.embedders."):
-        name = SDXL if _has(shapes, "conditioner.embedders.1.") else "the refiner of Stable Diffusion XL"
-        return Kind(name=f"{name}, {FILE}", part="model", family=SDXL)
+        return _xl_checkpoint(shapes, takes=entry[1] if len(entry) > 1 else 4)
     family = SDXL if _within(shapes, ".label_emb.0.0.") and not _has(shapes, OPEN_CLIP, CLIP) else family_of(shapes)
     if entry[0] != 320 and family in (SD1, SD2):
         family = ""
@@ -208,11 +211,30 @@ def _checkpoint(shapes: Shapes) -> Kind | None:
         lacks = "give a file that holds all three networks, or a diffusers folder"
         return Kind(name=f"{called} without {' and '.join(absent)}, {FILE}", part="model", family=family, lacks=lacks)
     if len(entry) > 1 and entry[1] in INPUTS:
-        lacks = f"its UNet takes {entry[1]} channels and its autoencoder gives 4: use a text-to-image model"
+        lacks = inputs_lack(entry[1], 4)
         return Kind(name=f"{called}, {INPUTS[entry[1]]}, {FILE}", part="model", family=family, lacks=lacks)
     if _within(shapes, ".label_emb."):
         return Kind(name=f"{called} for variations of a picture, {FILE}", part="model", family=family)
     return Kind(name=f"{called}, {FILE}", part="model", runs=True, family=family or LIKE_SD)
+
+
+def _xl_checkpoint(shapes: Shapes, *, takes: int) -> Kind:
+    """Stable Diffusion XL in the layout of its original code, whose UNet takes so many channels."""
+    name, lacks = SDXL, ""
+    if not _has(shapes, "conditioner.embedders.1."):
+        name, lacks = REFINER, REFINES
+    elif takes in INPUTS:
+        name, lacks = f"{SDXL}, {INPUTS[takes]}", inputs_lack(takes, 4)
+    elif not _has(shapes, VAE):
+        name, lacks = f"{SDXL} without autoencoder", "give a file that holds all networks, or a diffusers folder"
+    elif _has(shapes, "edm_mean", "edm_vpred."):
+        name, lacks = f"{SDXL}, trained on EDM's noise levels", EDM_LACKS
+    return Kind(name=f"{name}, {FILE}", part="model", runs=not lacks, family=SDXL, lacks=lacks)
+
+
+def inputs_lack(takes: int, gives: int) -> str:
+    """Why a UNet that takes more than noisy latents cannot run."""
+    return f"its UNet takes {takes} channels and its autoencoder gives {gives}: use a text-to-image model"
 
 
 def _transformer(shapes: Shapes) -> Kind | None:

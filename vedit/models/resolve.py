@@ -19,7 +19,7 @@ from vedit.models.listed import branches_of, is_here, place_of
 from vedit.models.ref import ModelRef
 from vedit.models.source import DEFAULT, ModelSource
 from vedit.registry.catalogue import ListedModel, catalogue
-from vedit.registry.families import OWN
+from vedit.registry.families import VEDITS
 from vedit.weights.hub_cache import HubPlace, cached, hub_place
 
 if TYPE_CHECKING:
@@ -132,12 +132,12 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelRef
     source = _located(name, {kind: _branch(place) for kind, place in (controlnets or {}).items()})
     base = cached(source.base)
     family = family_at(base)
-    if base is not None and name != DEFAULT and family.name == OWN:
+    if base is not None and name != DEFAULT and family.name in VEDITS:
         check_model(base)
     for kind in controlnets or {}:
         branch = cached(source.controlnets[kind])
         if branch is not None:
-            check_controlnet(branch, base)
+            check_controlnet(branch, base, kind=kind)
     return ModelRef(name=name, source=source, base=base, family=family, traits=family.traits(source))
 
 

@@ -28,6 +28,7 @@ class Sizes:
     unet: int
     vae: int
     text_encoder: int
+    """Of both, where there are two."""
     controlnets: int = 0
     """Of those that are used, together."""
 
@@ -77,7 +78,11 @@ def _of_folder(folder: Path) -> Sizes | None:
     parts = {part: folder / part for part in ("unet", "vae", "text_encoder")}
     if not all(part.is_dir() for part in parts.values()):
         return None
-    return Sizes(**{part: stored_in(place).parameters for part, place in parts.items()})
+    found = {part: stored_in(place).parameters for part, place in parts.items()}
+    second = folder / "text_encoder_2"
+    if second.is_dir():
+        found["text_encoder"] += stored_in(second).parameters
+    return Sizes(**found)
 
 
 def _of_file(path: Path) -> Sizes:
@@ -87,6 +92,6 @@ def _of_file(path: Path) -> Sizes:
             unet += prod(shape)
         elif key.startswith(VAE):
             vae += prod(shape)
-        elif key.startswith("cond_stage_model."):
+        elif key.startswith(("cond_stage_model.", "conditioner.")):
             text += prod(shape)
     return Sizes(unet=unet, vae=vae, text_encoder=text)

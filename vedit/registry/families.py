@@ -6,14 +6,21 @@ from functools import cache
 
 from vedit.registry.entry import Entry, Registry
 
-OWN = "sd"
+OWN, XL = "sd", "sdxl"
 _FAMILIES = (
     Entry(
         name=OWN,
         summary="the Stable Diffusion 1.x layout: UNet, autoencoder, CLIP text encoder, ControlNets",
         target="vedit.models.families.stable_diffusion:FAMILY",
     ),
+    Entry(
+        name=XL,
+        summary="Stable Diffusion XL: two text encoders, and a UNet that is told the size of the picture",
+        target="vedit.models.families.stable_diffusion_xl:FAMILY",
+    ),
 )
+VEDITS = frozenset(entry.name for entry in _FAMILIES)
+"""Vedit's own, whose checkpoints `vedit.models.identify` knows by name."""
 
 
 @cache

@@ -10,11 +10,18 @@ from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
 from vedit.models.resolve import resolve
 from vedit.testing.tiny_sd import write_tiny_sd
+from vedit.testing.tiny_sdxl import write_tiny_sdxl
+
+
+@pytest.fixture(scope="module", params=[write_tiny_sd, write_tiny_sdxl], ids=["sd15", "sdxl"])
+def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SDModel:
+    return load_sd(resolve(str(request.param(tmp_path_factory.mktemp("model") / "tiny"))))
 
 
 @pytest.fixture(scope="module")
-def model(tmp_path_factory: pytest.TempPathFactory) -> SDModel:
-    return load_sd(resolve(str(write_tiny_sd(tmp_path_factory.mktemp("model") / "tiny"))))
+def shallow(tmp_path_factory: pytest.TempPathFactory) -> SDModel:
+    """Attention at the top level, of cells that look like their neighbours."""
+    return load_sd(resolve(str(write_tiny_sd(tmp_path_factory.mktemp("shallow") / "tiny"))))
 
 
 @pytest.fixture
@@ -49,9 +56,10 @@ def test_a_frame_sees_the_anchor_and_the_one_before(model: SDModel, latents: tor
 
 
 def test_a_third_of_the_neighbours_stands_for_all(
-    model: SDModel, latents: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+    shallow: SDModel, latents: torch.Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What large layers do, on a small one: the anchor is untouched, the others hardly moved, no batch matters."""
+    model = shallow
     smooth = torch.nn.functional.interpolate(latents, scale_factor=2, mode="bicubic")
     with model.cross_frame() as memory:
         whole = run(model, smooth)

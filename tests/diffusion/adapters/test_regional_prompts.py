@@ -16,13 +16,17 @@ from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
 from vedit.models.resolve import resolve
 from vedit.testing.tiny_sd import write_tiny_sd
+from vedit.testing.tiny_sdxl import write_tiny_sdxl
 from vedit.types import ControlInput, PromptEmbeds
 
 
-@pytest.fixture(scope="module", params=["embedded", "sd15"])
+@pytest.fixture(scope="module", params=["embedded", "sd15", "sdxl"])
 def model(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> SDModel:
-    """The embedded checkpoint, whose time embedding holds the pooled text, and a random SD 1.5, which has none."""
-    folder: Path = FOLDER if request.param == "embedded" else write_tiny_sd(tmp_path_factory.mktemp("regions") / "tiny")
+    """The embedded checkpoint, whose time embedding holds the pooled text, a random SD 1.5, which has none, and a
+    random SDXL, where it stands beside sizes."""
+    tiny = tmp_path_factory.mktemp("regions") / "tiny"
+    makers = {"embedded": lambda: FOLDER, "sd15": lambda: write_tiny_sd(tiny), "sdxl": lambda: write_tiny_sdxl(tiny)}
+    folder: Path = makers[request.param]()
     return load_sd(resolve(str(folder)), controls=("tile",))
 
 

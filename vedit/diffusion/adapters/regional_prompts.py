@@ -7,9 +7,9 @@ one pass serves all regions and self-attention keeps them one picture. DenseDiff
 (Yang et al. 2025) reach for the same layers in another way: they bias one softmax over one text that names all regions,
 which needs to know the words of each and lets a word be seen outside its region.
 
-Networks that also add a pooled text to their time embedding (`addition_embed_type` "text") get it by region too, in
-every resnet: left out, the base prompt would go on steering the whole picture through it. Frames never mix here, so
-how they are cut into network calls does not matter.
+Networks that also add a pooled text to their time embedding (`addition_embed_type` "text", and "text_time" where an
+encoder makes it) get it by region too, in every resnet: left out, the base prompt would go on steering the whole
+picture through it. Frames never mix here, so how they are cut into network calls does not matter.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from torch.nn import functional as F
 if TYPE_CHECKING:
     from diffusers.models.attention_processor import Attention
     from diffusers.models.controlnets.controlnet import ControlNetModel
+    from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     from vedit.diffusion.conditioning import RegionConditioning
 
-    Network = UNet2DConditionModel | ControlNetModel
+    Network = UNet2DConditionModel | ControlNetModel | ControlNetUnionModel
 
 
 class RegionalPrompts:
@@ -38,12 +39,15 @@ class RegionalPrompts:
     def __init__(self) -> None:
         self.prompts: tuple[torch.Tensor, ...] = ()
         """Text states (1, L, D) of each region; empty where none is shown."""
+        self.pooled: tuple[torch.Tensor, ...] = ()
+        """What an encoder made of each region's text as a whole, (1, P), for models that take it."""
         self._masks = torch.empty(0)
         self._weights: dict[tuple[int, int], torch.Tensor] = {}
 
     def show(self, regions: Sequence[RegionConditioning]) -> None:
         """The regions of the frames in the next network call; none leave the call's own prompt everywhere."""
         self.prompts = tuple(region.prompt.states for region in regions)
+        self.pooled = tuple(r.prompt.others["pooled"] for r in regions if "pooled" in r.prompt.others)
         self._masks = torch.cat([region.mask for region in regions], dim=1) if regions else torch.empty(0)
         self._weights.clear()
 
@@ -114,8 +118,9 @@ class RegionalEmbedding:
     regions are shown its own projection is silenced, and the mixed ones of all prompts take its place.
     """
 
-    def __init__(self, prompts: RegionalPrompts) -> None:
+    def __init__(self, prompts: RegionalPrompts, *, beside_sizes: bool) -> None:
         self.prompts = prompts
+        self.beside_sizes = beside_sizes
         self._changes: list[torch.Tensor] = []
 
     def inject(self, network: Network) -> Callable[[], None]:
@@ -127,9 +132,17 @@ class RegionalEmbedding:
                     self._inject_resnet(module, hooks)
             return hooks.pop_all().close
 
-    def _pooled(self, module: torch.nn.Module, _: tuple[Any, ...], output: torch.Tensor) -> None:
+    def _pooled(self, module: torch.nn.Module, args: tuple[Any, ...], output: torch.Tensor) -> None:
         # `forward`, since calling the module would come back here.
-        self._changes = [module.forward(states.to(output)) - output for states in self.prompts.prompts]
+        self._changes = [module.forward(own.to(output)) - output for own in self._inputs(args[0])]
+
+    def _inputs(self, own: torch.Tensor) -> Sequence[torch.Tensor]:
+        """What the embedding takes of each region, in the place of the call's own."""
+        if not self.beside_sizes:
+            return self.prompts.prompts
+        # The sizes of the picture stand behind the text, (T, P + 6 S), and are the same in every region.
+        pooled = [one.to(own).expand(len(own), -1) for one in self.prompts.pooled]
+        return [torch.cat([one, own[:, one.shape[1] :]], dim=1) for one in pooled]
 
     def _inject_resnet(self, resnet: ResnetBlock2D, hooks: ExitStack) -> None:
         projection = cast("torch.nn.Module", resnet.time_emb_proj)
@@ -185,8 +198,9 @@ def regional_prompts(*networks: Network) -> Generator[RegionalPrompts]:
         stack.callback(prompts.show, ())
         for network in networks:
             stack.enter_context(_regional_attention(network, prompts))
-            if network.config.get("addition_embed_type") == "text":
-                stack.callback(RegionalEmbedding(prompts).inject(network))
+            added = network.config.get("addition_embed_type")
+            if added in ("text", "text_time"):
+                stack.callback(RegionalEmbedding(prompts, beside_sizes=added == "text_time").inject(network))
         yield prompts
 
 

@@ -1,4 +1,4 @@
-"""Family `sd`: the SD 1.x layout (UNet, autoencoder, CLIP text encoder, ControlNets), wrapped once for the stages."""
+"""Stable Diffusion (UNet, autoencoder, CLIP text encoders, ControlNets), loaded and wrapped once for the stages."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 
 from vedit.checks.finite import check_weights, precision_of
 from vedit.diffusion.adapters.cross_frame import FrameMemory, cross_frame_attention
@@ -17,14 +18,18 @@ from vedit.diffusion.adapters.regional_prompts import RegionalPrompts, regional_
 from vedit.diffusion.distilled import from_timesteps
 from vedit.diffusion.trajectory import trajectory
 from vedit.errors import ModelError
+from vedit.models.branches import check_control_type
 from vedit.models.distilled import SETTINGS, DistilledWeights, Schedule, distilled_in, serving
 from vedit.models.families.modules import ModuleOffload, weights_digest
 from vedit.models.families.sd_adapters import encoding, facts, sampling
 from vedit.models.families.sd_codec import CODEC_BATCH, SDCodec
+from vedit.models.families.sd_configs import cell_of
 from vedit.models.families.sd_controls import ignores_text
 from vedit.models.families.sd_denoiser import SDDenoiser
 from vedit.models.families.sd_files import Components, Target, load_components
 from vedit.models.families.sd_text import SDTextEncoder
+from vedit.models.families.sdxl_denoiser import SDXLDenoiser
+from vedit.models.families.sdxl_text import SDXLTextEncoder
 from vedit.models.family import Adapters, Traits
 from vedit.models.lora import Lora, read_lora
 from vedit.models.words import vocabulary_of
@@ -35,6 +40,10 @@ if TYPE_CHECKING:
     from vedit.diffusion.solvers import Trajectory
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
+
+
+_ADDED = ("addition_embed_type", "projection_class_embeddings_input_dim")
+"""What a network takes beside the text's states, in its config."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +127,7 @@ class SDModel:
         parts: dict[str, torch.nn.Module] = {
             "unet": self.denoiser.unet,
             "vae": self.codec.vae,
-            "text_encoder": self.text.encoder,
+            **self.text.encoders,
             **{f"controlnet:{kind}": net for kind, net in self.denoiser.controlnets.items()},
         }
         return {name: weights_digest(module) for name, module in parts.items()}
@@ -144,8 +153,20 @@ class SDModel:
 
 
 def usual_precision(device: str) -> torch.dtype:
-    """What the networks compute in on a device where nothing speaks against it."""
+    """What the networks compute in on a device where nothing speaks against it.
+
+    float16 on a GPU, in which these models are published: as fast there as bfloat16, which GPUs from before 2020 lack,
+    and three bits finer.
+    """
     return torch.float16 if torch.device(device).type in ("cuda", "mps") else torch.float32
+
+
+def target_of(device: str, precision: str | None) -> Target:
+    """Where a model goes, and as what: an autoencoder that says that it overflows in float16 computes in float32, whose
+    frames do not band as those of bfloat16 do."""
+    dtype: torch.dtype = usual_precision(device) if precision is None else getattr(torch, precision)
+    wide = torch.float32 if dtype == torch.float16 else None
+    return Target(device=torch.device(device), dtype=dtype, codec=wide)
 
 
 def load(
@@ -159,9 +180,7 @@ def load(
     precision: str | None = None,
 ) -> SDModel:
     """Load a model of this family; see `vedit.models.load.load`."""
-    dtype: torch.dtype = usual_precision(device) if precision is None else getattr(torch, precision)
-    target = Target(device=torch.device(device), dtype=dtype)
-    parts: Components = load_components(source, controls=controls, target=target)
+    parts: Components = load_components(source, controls=controls, target=target_of(device, precision))
     if parts.unet.config["in_channels"] != parts.vae.config["latent_channels"]:
         raise ModelError(
             f"the UNet of {name} takes {parts.unet.config['in_channels']} channels, its autoencoder gives "
@@ -169,20 +188,27 @@ def load(
             remedy="inpainting and instruct checkpoints are not supported; use a text-to-image one",
         )
     _check_branches(parts, name)
-    for module in (parts.unet, parts.vae, parts.text_encoder, *parts.controlnets.values()):
+    named: dict[str, torch.nn.Module] = {
+        "UNet": parts.unet,
+        "autoencoder": parts.vae,
+        "text encoder": parts.text_encoder,
+    }
+    if parts.text_encoder_2 is not None:
+        named["second text encoder"] = parts.text_encoder_2
+    named |= {f"ControlNet {kind}": net for kind, net in parts.controlnets.items()}
+    for module in dict.fromkeys(named.values()):
         # Channels last halves the time of the convolutions on a CPU, and suits tensor cores.
         torch.nn.Module.to(module.requires_grad_(False).eval(), device)
         module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-    named = {"UNet": parts.unet, "autoencoder": parts.vae, "text encoder": parts.text_encoder}
-    for part, module in (named | {f"ControlNet {kind}": net for kind, net in parts.controlnets.items()}).items():
+    for part, module in named.items():
         check_weights(part, module)
-    codec, known = SDCodec(parts.vae), vocabulary_of(Path(source.base))
+    known = vocabulary_of(Path(source.base))
     return SDModel(
         name=name,
         traits=traits,
-        denoiser=SDDenoiser(parts.unet, parts.controlnets),
-        codec=codec,
-        text=SDTextEncoder(parts.tokenizer, parts.text_encoder, None if known is None else known.words),
+        denoiser=_denoiser(parts),
+        codec=SDCodec(parts.vae),
+        text=_text(parts, None if known is None else known.words),
         scheduler_config=parts.scheduler_config,
         control_kinds=tuple(parts.controlnets),
         device=torch.device(device),
@@ -190,18 +216,40 @@ def load(
     )
 
 
+def _denoiser(parts: Components) -> SDDenoiser:
+    if parts.text_encoder_2 is None:
+        return SDDenoiser(parts.unet, parts.controlnets)
+    return SDXLDenoiser(parts.unet, parts.controlnets, cell=cell_of(parts.vae.config))
+
+
+def _text(parts: Components, words: frozenset[str] | None) -> SDTextEncoder:
+    if parts.text_encoder_2 is None or parts.tokenizer_2 is None:
+        return SDTextEncoder(parts.tokenizer, parts.text_encoder, words)
+    return SDXLTextEncoder(
+        parts.tokenizer,
+        parts.text_encoder,
+        parts.tokenizer_2,
+        parts.text_encoder_2,
+        words,
+        zeros_for_empty=parts.zeros_for_empty,
+    )
+
+
 def _check_branches(parts: Components, name: str) -> None:
     """Raises ModelError for a ControlNet of another network: its residuals, or its text, would have other widths."""
     for kind, net in parts.controlnets.items():
-        for key in ("block_out_channels", "layers_per_block", "cross_attention_dim", "in_channels"):
+        for key in ("block_out_channels", "layers_per_block", "cross_attention_dim", "in_channels", *_ADDED):
             # A config read from JSON has lists where the defaults are tuples.
             own, wanted = (list(v) if isinstance(v, tuple) else v for v in (net.config[key], parts.unet.config[key]))
-            # A ControlNet without cross-attention takes no text, whatever its config says.
-            if own != wanted and not (key == "cross_attention_dim" and ignores_text(net)):
+            # A ControlNet without cross-attention takes no text, whatever its config says; one may do with less beside.
+            less = (key == "cross_attention_dim" and ignores_text(net)) or (key in _ADDED and own is None)
+            if own != wanted and not less:
                 raise ModelError(
                     f"the ControlNet for {kind} has a {key} of {own}, the UNet of {wanted}",
                     remedy=f"use one that was made for {name}",
                 )
+        if isinstance(net, ControlNetUnionModel):
+            check_control_type(name, kind, count=net.config["num_control_type"])
 
 
 def _fast(base: Path, parts: Components) -> tuple[LoadedDistilled, ...]:

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from vedit.models.configs import Part, read_config
-from vedit.models.families.sd_keys import OPEN_CLIP
+from vedit.models.configs import Part, read_config, read_json
+from vedit.models.families.sd_keys import CONTROLNET, OPEN_CLIP, XL_OPEN_CLIP
 from vedit.models.headers import read_header
 
+CONFIG = "config.json"
+UNION = "ControlNetUnionModel"
+"""diffusers' class of a ControlNet of many kinds in one."""
 _NETWORK: dict[str, Any] = {
     "block_out_channels": [320, 640, 1280, 1280],
     "layers_per_block": 2,
@@ -86,6 +89,39 @@ SD2: Mapping[str, Mapping[str, Any]] = {
     "scheduler": _SCHEDULER,
 }
 """The same of Stable Diffusion 2.x."""
+_XL_NETWORK: dict[str, Any] = {
+    "block_out_channels": [320, 640, 1280],
+    "down_block_types": ["DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"],
+    "transformer_layers_per_block": [1, 2, 10],
+    "attention_head_dim": [5, 10, 20],
+    "cross_attention_dim": 2048,
+    "use_linear_projection": True,
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 256,
+    "projection_class_embeddings_input_dim": 2816,
+}
+SDXL: Mapping[str, Mapping[str, Any]] = {
+    "unet": {
+        **_UNET,
+        **_XL_NETWORK,
+        "up_block_types": ["CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"],
+        "sample_size": 128,
+    },
+    "vae": {**_VAE, "sample_size": 1024, "scaling_factor": 0.13025, "force_upcast": True},
+    "text_encoder": _TEXT,
+    "text_encoder_2": {
+        **_TEXT,
+        "hidden_size": 1280,
+        "intermediate_size": 5120,
+        "num_attention_heads": 20,
+        "num_hidden_layers": 32,
+        "hidden_act": "gelu",
+        "projection_dim": 1280,
+    },
+    "controlnet": {**_CONTROLNET, **_XL_NETWORK},
+    "scheduler": _SCHEDULER,
+}
+"""The same of Stable Diffusion XL."""
 
 
 def config_of(path: Path, part: Part) -> dict[str, Any]:
@@ -101,12 +137,69 @@ def config_of(path: Path, part: Part) -> dict[str, Any]:
     own = path.parent / "config.json"
     for file in (beside, *([own] if part == "controlnet" else ())):
         if file.is_file():
-            return read_config(file, part)
-    family = SD2 if is_second(path) else SD1
-    found = dict(family[part])
+            config = read_config(file, part)
+            return config if part != "controlnet" else config | control_types(read_header(path).shapes)
+    found = dict(_family_of(path)[part])
     if part == "scheduler" and (prediction := prediction_of(path)):
         found["prediction_type"] = prediction
+        if "ztsnr" in read_header(path).shapes:
+            found |= {"rescale_betas_zero_snr": True, "timestep_spacing": "trailing"}
+    if part == "unet" and _family_of(path) is SD2 and prediction_of(path) == "v_prediction":
+        found["sample_size"] = 96
+    if part == "controlnet":
+        found |= _layers_of(path) | control_types(read_header(path).shapes)
     return found
+
+
+def _family_of(path: Path) -> Mapping[str, Mapping[str, Any]]:
+    return SDXL if is_xl(path) else SD2 if is_second(path) else SD1
+
+
+def is_xl(path: Path) -> bool:
+    """Whether a model or a ControlNet is of Stable Diffusion XL: its network takes sizes and a pooled text.
+
+    Raises:
+        ModelError: the file, or the folder's config, is damaged.
+    """
+    if path.is_dir():
+        config = next((file for file in (path / "unet" / CONFIG, path / CONFIG) if file.is_file()), None)
+        return config is not None and read_json(config).get("addition_embed_type") == "text_time"
+    shapes = read_header(path).shapes
+    if any(key.startswith(XL_OPEN_CLIP) for key in shapes):
+        return True
+    # A label in the original layout is that of a class too, in models without a text encoder of XL.
+    own = {key.removeprefix(CONTROLNET) for key in shapes}
+    return "add_embedding.linear_1.weight" in own or "label_emb.0.0.weight" in own
+
+
+def _layers_of(path: Path) -> dict[str, Any]:
+    """How deep the attention of an XL ControlNet in diffusers' layout is: there are smaller ones."""
+    shapes = read_header(path).shapes
+    if not is_xl(path) or not any(key.startswith("controlnet_cond_embedding.") for key in shapes):
+        return {}
+
+    def depth(begin: str) -> int:
+        numbers = [int(key.removeprefix(begin).partition(".")[0]) for key in shapes if key.startswith(begin)]
+        return max(numbers, default=-1) + 1
+
+    levels = [depth(f"down_blocks.{level}.attentions.0.transformer_blocks.") for level in range(3)]
+    middle = depth("mid_block.attentions.0.transformer_blocks.")
+    return {
+        "down_block_types": ["CrossAttnDownBlock2D" if level else "DownBlock2D" for level in levels],
+        # The middle block is as deep as the last level.
+        "transformer_layers_per_block": [*(max(level, 1) for level in levels[:-1]), max(levels[-1], middle, 1)],
+        "mid_block_type": "UNetMidBlock2DCrossAttn" if middle else "UNetMidBlock2D",
+    }
+
+
+def control_types(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Any]:
+    """What the config of a ControlNet of many kinds in one says beyond others; nothing for any other.
+
+    Args:
+        shapes: of the tensors in its file. Some configs name another class, and the number of types that it began with.
+    """
+    task = shapes.get("task_embedding")
+    return {} if not task else {"_class_name": UNION, "num_control_type": task[0]}
 
 
 def is_second(path: Path) -> bool:

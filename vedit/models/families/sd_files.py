@@ -15,13 +15,15 @@ import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
+from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from vedit.errors import ModelError, VeditError
 from vedit.models.branches import own_controlnets
-from vedit.models.configs import Part, read_config
-from vedit.models.families.sd_configs import config_of
+from vedit.models.configs import Part, read_config, read_json
+from vedit.models.families.sd_configs import UNION, config_of, control_types, is_xl
+from vedit.models.families.sd_controls import ControlNet
 from vedit.models.families.sd_single import CLIP_TOKENIZER, controlnet_origins, part_origins, tokenizer_beside
 from vedit.models.families.sd_weights import built, fill, plain_origins
 from vedit.models.headers import SUFFIX
@@ -34,8 +36,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _CLASSES = {"unet": UNet2DConditionModel, "controlnet": ControlNetModel}
-_PARTS: tuple[Part, ...] = ("unet", "vae", "text_encoder")
 _NAMES: dict[Part, str] = {"unet": "UNet", "vae": "autoencoder", "text_encoder": "text encoder"}
+_XL_NAMES: dict[Part, str] = {**_NAMES, "text_encoder_2": "second text encoder"}
+_PADDED = ("text_encoder", "text_encoder_2")
+"""The parts with a tokenizer of their own."""
 # Of the whole CLIP that some folders hold; the encoder of prompts is a part of it.
 _OF_WHOLE_CLIP = ("vision_model.", "visual_projection.", "text_projection.", "logit_scale")
 _ATTENTION = "sdpa"
@@ -51,7 +55,13 @@ class Components:
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
     scheduler_config: dict[str, object]
-    controlnets: dict[str, ControlNetModel]
+    controlnets: dict[str, ControlNet]
+    """By kind; one of many kinds in one stands under each kind that it was given for."""
+    text_encoder_2: CLIPTextModelWithProjection | None = None
+    """Of Stable Diffusion XL alone."""
+    tokenizer_2: CLIPTokenizer | None = None
+    zeros_for_empty: bool = True
+    """Whether an empty text is zeros to Stable Diffusion XL, as its model_index.json says."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,6 +70,13 @@ class Target:
 
     device: torch.device
     dtype: torch.dtype
+    codec: torch.dtype | None = None
+    """Of an autoencoder that overflows in float16; None: `dtype` too."""
+
+    def dtype_of(self, part: str, config: Mapping[str, Any]) -> torch.dtype:
+        """Of one part, by its config."""
+        wide = part == "vae" and config.get("force_upcast") is True
+        return self.codec or self.dtype if wide else self.dtype
 
 
 def load_components(source: ModelSource, *, controls: Sequence[str], target: Target) -> Components:
@@ -76,47 +93,54 @@ def load_components(source: ModelSource, *, controls: Sequence[str], target: Tar
         parts = _told(str(base), lambda: _folder(target, base))
         own = own_controlnets(base)
     places = {**{kind: f"{base}/{sub}" for kind, sub in own.items()}, **source.controlnets}
-    parts["controlnets"] = {kind: _controlnet(place, target) for kind, place in places.items() if kind in controls}
+    wanted = {kind: place for kind, place in places.items() if kind in controls}
+    loaded = {place: _controlnet(place, target) for place in dict.fromkeys(wanted.values())}
+    parts["controlnets"] = {kind: loaded[place] for kind, place in wanted.items()}
     return Components(**parts)
 
 
 def _folder(target: Target, folder: Path) -> dict[str, Any]:
-    place = str(folder / "tokenizer")
-    networks: dict[str, Any] = {part: _network(folder / part, part, target) for part in _PARTS}
-    return {
-        **networks,
-        "tokenizer": _told(place, lambda: _tokenizer(place, networks["text_encoder"])),
-        "scheduler_config": read_config(folder / "scheduler" / "scheduler_config.json", "scheduler"),
-    }
+    names = _XL_NAMES if is_xl(folder) else _NAMES
+    parts: dict[str, Any] = {part: _network(folder / part, part, target) for part in names}
+    for part in _PADDED:
+        if part in parts:
+            name = part.replace("text_encoder", "tokenizer")
+            place, encoder = str(folder / name), parts[part]
+            parts[name] = _told(place, lambda place=place, encoder=encoder: _tokenizer(place, encoder))
+    parts["scheduler_config"] = read_config(folder / "scheduler" / "scheduler_config.json", "scheduler")
+    parts["zeros_for_empty"] = read_json(folder / "model_index.json").get("force_zeros_for_empty_prompt") is not False
+    return parts
 
 
 def _network(folder: Path, part: Part, target: Target, *, name: str = "") -> torch.nn.Module:
     """A network from its own folder."""
-    file = folder / "config.json"
-    network = _told(str(file), lambda: made(part, read_config(file, part)))
-    stored = stored_in(folder)
-    whole_clip = part == "text_encoder"
+    file, stored = folder / "config.json", stored_in(folder)
+    config = read_config(file, part) | (control_types(stored.shapes) if part == "controlnet" else {})
+    network = _told(str(file), lambda: made(part, config))
+    whole_clip = part in _PADDED
     fill(
         network,
         stored,
         plain_origins(network, stored),
-        part=name or _NAMES[part],
+        part=name or _XL_NAMES[part],
         own=lambda key: not (whole_clip and key.startswith(_OF_WHOLE_CLIP)),
         device=target.device,
-        dtype=target.dtype,
+        dtype=target.dtype_of(part, config),
     )
     return network
 
 
 def made(part: str, config: Mapping[str, Any]) -> torch.nn.Module:
     """A network of a part's kind, without numbers in it."""
-    if part == "text_encoder":
+    if part in _PADDED:
         said = {key: value for key, value in config.items() if key != "_class_name"}
-        return built(lambda: CLIPTextModel(CLIPTextConfig.from_dict({**said, "attn_implementation": _ATTENTION})))
+        clip = CLIPTextModel if part == "text_encoder" else CLIPTextModelWithProjection
+        return built(lambda: clip(CLIPTextConfig.from_dict({**said, "attn_implementation": _ATTENTION})))
     if part == "vae":
         kind = AutoencoderTiny if config.get("_class_name") == "AutoencoderTiny" else AutoencoderKL
         return built(lambda: cast("torch.nn.Module", kind.from_config(dict(config))))
-    return built(lambda: cast("torch.nn.Module", _CLASSES[part].from_config(dict(config))))
+    kind = ControlNetUnionModel if config.get("_class_name") == UNION else _CLASSES[part]
+    return built(lambda: cast("torch.nn.Module", kind.from_config(dict(config))))
 
 
 def _single_file(path: Path, target: Target) -> dict[str, Any]:
@@ -124,7 +148,7 @@ def _single_file(path: Path, target: Target) -> dict[str, Any]:
     folder named like the file, with diffusers configs in it, stands in for the known ones."""
     stored = Stored(place=str(path), files=(path,))
     parts: dict[str, Any] = {"scheduler_config": config_of(path, "scheduler")}
-    for part, name in _NAMES.items():
+    for part, name in (_XL_NAMES if is_xl(path) else _NAMES).items():
         config = config_of(path, part)
         network = parts[part] = made(part, config)
         origins, prefix = part_origins(part, network.state_dict(), stored, config)
@@ -135,27 +159,39 @@ def _single_file(path: Path, target: Target) -> dict[str, Any]:
             part=name,
             own=lambda key, prefix=prefix: key.startswith(prefix),
             device=target.device,
-            dtype=target.dtype,
+            dtype=target.dtype_of(part, config),
         )
-    beside = tokenizer_beside(path)
-    parts["tokenizer"] = _tokenizer(str(beside or on_disk(CLIP_TOKENIZER)), parts["text_encoder"])
-    if beside is None and parts["text_encoder"].config.hidden_size == 1024:
-        parts["tokenizer"].pad_token = "!"  # what Stable Diffusion 2 was trained to see behind a prompt
-    return parts
+    return {**parts, **_tokenizers_of(path, parts)}
 
 
-def _controlnet(place: str, target: Target) -> ControlNetModel:
+def _tokenizers_of(path: Path, parts: Mapping[str, Any]) -> dict[str, CLIPTokenizer]:
+    """The tokenizers of a single file: CLIP's own, which pads as each encoder was trained to see it."""
+    found: dict[str, CLIPTokenizer] = {}
+    for part in _PADDED:
+        if part not in parts:
+            continue
+        name = part.replace("text_encoder", "tokenizer")
+        beside = tokenizer_beside(path, name) or tokenizer_beside(path)
+        found[name] = _tokenizer(str(beside or on_disk(CLIP_TOKENIZER)), parts[part])
+        own = beside is not None and beside.name == name
+        # OpenCLIP's encoders, those of Stable Diffusion 2 and the second one of XL, fill up with this.
+        if not own and (part == "text_encoder_2" or parts[part].config.hidden_size == 1024):
+            found[name].pad_token = "!"
+    return found
+
+
+def _controlnet(place: str, target: Target) -> ControlNet:
     """A ControlNet from a folder or from one file."""
     path = Path(place)
     load = _controlnet_file if path.suffix == SUFFIX and path.is_file() else _controlnet_folder
     return _told(place, lambda: load(target, path))
 
 
-def _controlnet_folder(target: Target, folder: Path) -> ControlNetModel:
-    return cast("ControlNetModel", _network(folder, "controlnet", target, name="ControlNet"))
+def _controlnet_folder(target: Target, folder: Path) -> ControlNet:
+    return cast("ControlNet", _network(folder, "controlnet", target, name="ControlNet"))
 
 
-def _controlnet_file(target: Target, path: Path) -> ControlNetModel:
+def _controlnet_file(target: Target, path: Path) -> ControlNet:
     stored = Stored(place=str(path), files=(path,))
     config = config_of(path, "controlnet")
     network = made("controlnet", config)
@@ -169,10 +205,10 @@ def _controlnet_file(target: Target, path: Path) -> ControlNetModel:
         device=target.device,
         dtype=target.dtype,
     )
-    return cast("ControlNetModel", network)
+    return cast("ControlNet", network)
 
 
-def _tokenizer(place: str, encoder: CLIPTextModel) -> CLIPTokenizer:
+def _tokenizer(place: str, encoder: CLIPTextModel | CLIPTextModelWithProjection) -> CLIPTokenizer:
     """The tokenizer in a folder, bounded by what the text encoder can take."""
     tokenizer = CLIPTokenizer.from_pretrained(place, local_files_only=True)
     if len(tokenizer) <= 3:

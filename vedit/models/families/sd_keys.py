@@ -11,6 +11,8 @@ from typing import Any
 
 UNET, CONTROLNET, VAE = "model.diffusion_model.", "control_model.", "first_stage_model."
 CLIP, OPEN_CLIP = "cond_stage_model.transformer.", "cond_stage_model.model."
+XL_CLIP, XL_OPEN_CLIP = "conditioner.embedders.0.transformer.", "conditioner.embedders.1.model."
+"""Both encoders of Stable Diffusion XL."""
 
 _RESNET = {
     "norm1": "in_layers.0",
@@ -28,6 +30,9 @@ _UNET_ENDS = {
     "time_embedding.linear_2": "time_embed.2",
     "class_embedding.linear_1": "label_emb.0.0",
     "class_embedding.linear_2": "label_emb.0.2",
+    # Sizes and pooled text of Stable Diffusion XL, which its authors built as a label.
+    "add_embedding.linear_1": "label_emb.0.0",
+    "add_embedding.linear_2": "label_emb.0.2",
     "mid_block.attentions.0": "middle_block.1",
     "controlnet_mid_block": "middle_block_out.0",
     # Activations stand between the convolutions of the hint.
@@ -52,6 +57,8 @@ class Origin:
     key: str
     third: int | None = None
     """Of a tensor that holds query, key and value one after the other: which of them."""
+    transposed: bool = False
+    """A matrix that is multiplied from the other side."""
 
 
 def unet_key(name: str, config: Mapping[str, Any]) -> str:
@@ -126,6 +133,8 @@ def vae_key(name: str, config: Mapping[str, Any]) -> str:
 
 def open_clip_origin(name: str) -> Origin:
     """Where a tensor of a text encoder is in a file written by OpenCLIP, without the prefix."""
+    if name == "text_projection.weight":
+        return Origin(key="text_projection", transposed=True)
     if name == "embeddings.position_embedding.weight":
         return Origin(key="positional_embedding")
     own = name.replace("encoder.layers.", "transformer.resblocks.")

@@ -89,13 +89,14 @@ def _by_file(stored: Stored, origins: Mapping[str, Origin]) -> Mapping[Path, Col
 def _tensors(file: Path, origins: Mapping[str, Origin]) -> Mapping[str, torch.Tensor]:
     try:
         with safe_open(file, framework="pt") as opened:
-            return {name: _third(opened.get_tensor(origin.key), origin.third) for name, origin in origins.items()}
+            return {name: _of(opened.get_tensor(origin.key), origin) for name, origin in origins.items()}
     except (OSError, SafetensorError) as error:
         raise ModelError(f"{file} cannot be read: {str(error).splitlines()[0]}", remedy=_REMEDY) from error
 
 
-def _third(tensor: torch.Tensor, third: int | None) -> torch.Tensor:
-    return tensor if third is None else tensor.chunk(3)[third]
+def _of(tensor: torch.Tensor, origin: Origin) -> torch.Tensor:
+    part = tensor if origin.third is None else tensor.chunk(3)[origin.third]
+    return part.T if origin.transposed else part
 
 
 def _fitted(tensor: torch.Tensor, wanted: torch.Size, *, key: str, part: str, place: str) -> torch.Tensor:

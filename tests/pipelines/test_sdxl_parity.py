@@ -1,0 +1,153 @@
+"""With cross-frame attention off and plain noise, restyling with SDXL equals diffusers' own image-to-image."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import torch
+from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
+from diffusers.pipelines.controlnet.pipeline_controlnet_sd_xl_img2img import (
+    StableDiffusionXLControlNetImg2ImgPipeline,
+)
+from diffusers.pipelines.controlnet.pipeline_controlnet_union_sd_xl_img2img import (
+    StableDiffusionXLControlNetUnionImg2ImgPipeline,
+)
+from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2img import (
+    StableDiffusionXLImg2ImgPipeline,
+)
+
+from vedit.control_maps.maps import control_maps
+from vedit.diffusion.noise import frame_seed
+from vedit.models.families.sd import SDModel
+from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
+from vedit.options.request import RestyleOptions
+from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
+from vedit.testing.tiny_sdxl import write_tiny_sdxl
+from vedit.types import ControlSpec
+
+FRAMES = range(40, 43)
+TILE, SOFTEDGE = ControlSpec(kind="tile", scale=0.8, end=0.7), ControlSpec(kind="softedge", scale=1.1, start=0.2)
+OPTIONS = RestyleOptions(
+    prompt="watercolor painting",
+    negative_prompt="a photograph",
+    strength=0.75,
+    guidance=3.5,
+    steps=8,
+    seed=5,
+    start="noise",
+    cross_frame=False,
+    batch=2,
+    controls=(),
+)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_sdxl(tmp_path_factory.mktemp("parity") / "tiny")
+
+
+@pytest.fixture(scope="module")
+def union(folder: Path) -> Path:
+    """A ControlNet of eight kinds in one, with weights that act."""
+    torch.manual_seed(3)
+    config = json.loads((folder / "controlnet" / "config.json").read_text("utf-8"))
+    sides = {"num_control_type": 8, "num_trans_channel": 32, "num_proj_channel": 32}
+    made = cast("ControlNetUnionModel", ControlNetUnionModel.from_config({**config, **sides}))
+    for name, parameter in made.named_parameters():
+        if name.startswith(("controlnet_", "spatial_ch_projs")):
+            torch.nn.init.normal_(parameter, std=0.05)
+    made.save_pretrained(folder.parent / "union")
+    return folder.parent / "union"
+
+
+def frames() -> torch.Tensor:
+    return torch.rand(len(FRAMES), 3, 64, 96, generator=torch.Generator().manual_seed(1))
+
+
+def ours(model: SDModel, options: RestyleOptions) -> torch.Tensor:
+    restyler = prepare(model, options)
+    return restyle_frames(restyler, frames(), FRAMES, own_guides(restyler)(FRAMES, frames())).data
+
+
+def theirs(peer: Any, model: SDModel, options: RestyleOptions, **more: Any) -> torch.Tensor:
+    peer.set_progress_bar_config(disable=True)
+    negative = options.negative_prompt or None
+    return peer(
+        prompt=[options.prompt] * len(FRAMES),
+        negative_prompt=None if negative is None else [negative] * len(FRAMES),
+        image=model.codec.encode(frames()),
+        strength=options.strength,
+        num_inference_steps=8,
+        guidance_scale=options.guidance or 1.0,
+        generator=[torch.Generator().manual_seed(frame_seed(options.seed, n)) for n in FRAMES],
+        output_type="latent",
+        return_dict=False,
+        **more,
+    )[0]
+
+
+def of_diffusers(kind: Any, folder: Path) -> Any:
+    return kind.from_pretrained(folder, torch_dtype=torch.float32, low_cpu_mem_usage=False, local_files_only=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [OPTIONS, replace(OPTIONS, negative_prompt=""), replace(OPTIONS, strength=1.0, guidance=1.0, negative_prompt="")],
+    ids=["guided", "against zeros", "unguided"],
+)
+def test_latents_equal_diffusers(folder: Path, options: RestyleOptions) -> None:
+    model = load_sd(resolve(str(folder)))
+    peer = of_diffusers(StableDiffusionXLImg2ImgPipeline, folder)
+    torch.testing.assert_close(ours(model, options), theirs(peer, model, options), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("controls", [(TILE,), (TILE, SOFTEDGE)], ids=["one", "two"])
+def test_latents_with_controlnets_equal_diffusers(folder: Path, controls: tuple[ControlSpec, ...]) -> None:
+    options = replace(OPTIONS, controls=controls)
+    model = load_sd(resolve(str(folder)), controls=("tile", "softedge"))
+    peer = of_diffusers(StableDiffusionXLControlNetImg2ImgPipeline, folder)
+    if len(controls) == 1:
+        peer = StableDiffusionXLControlNetImg2ImgPipeline(
+            **{**peer.components, "controlnet": peer.controlnet.nets[0]}, force_zeros_for_empty_prompt=True
+        )
+    maps = control_maps(options.controls, frames())
+    expected = theirs(
+        peer,
+        model,
+        options,
+        control_image=[m.frames for m in maps] if len(maps) > 1 else maps[0].frames,
+        controlnet_conditioning_scale=[spec.scale for spec in controls]
+        if len(maps) > 1
+        else next(spec.scale for spec in controls),
+        control_guidance_start=[spec.start for spec in controls],
+        control_guidance_end=[spec.end for spec in controls],
+    )
+    torch.testing.assert_close(ours(model, options), expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("kinds", [("tile",), ("tile", "softedge")], ids=["one", "two"])
+def test_a_controlnet_of_many_kinds_equals_diffusers(folder: Path, union: Path, kinds: tuple[str, ...]) -> None:
+    types = {"tile": 6, "softedge": 2}
+    options = replace(OPTIONS, controls=tuple(ControlSpec(kind=kind, scale=0.7) for kind in kinds))
+    model = load_sd(resolve(str(folder), {kind: str(union) for kind in types}), controls=("tile", "softedge"))
+    assert model.denoiser.controlnets["tile"] is model.denoiser.controlnets["softedge"]
+    parts = of_diffusers(StableDiffusionXLControlNetImg2ImgPipeline, folder).components
+    own = ControlNetUnionModel.from_pretrained(union, local_files_only=True)
+    given: dict[str, Any] = {**parts, "controlnet": own}
+    peer = StableDiffusionXLControlNetUnionImg2ImgPipeline(**given)
+    expected = theirs(
+        peer,
+        model,
+        options,
+        control_image=[m.frames for m in control_maps(options.controls, frames())],
+        control_mode=[types[kind] for kind in kinds],
+        controlnet_conditioning_scale=[0.7] * len(kinds),
+    )
+    torch.testing.assert_close(ours(model, options), expected, rtol=0, atol=1e-4)
+    without = ours(model, replace(options, controls=()))
+    assert not torch.allclose(without, expected, atol=1e-3), "the branch acts"
