@@ -147,7 +147,7 @@ def config_of(path: Path, part: Part) -> dict[str, Any]:
     if part == "unet" and _family_of(path) is SD2 and prediction_of(path) == "v_prediction":
         found["sample_size"] = 96
     if part == "controlnet":
-        found |= _layers_of(path) | control_types(read_header(path).shapes)
+        found |= control_types(read_header(path).shapes) or _layers_of(path)
     return found
 
 
