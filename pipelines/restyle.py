@@ -11,169 +11,44 @@ Where a model has a fast tier that can do what is asked (`vedit.models.distilled
 steps, with the model's own weights, and sampled with the few-step ones.
 
 Both passes see the same controls and the same cross-frame attention, so that sampling under the source's own
-description and no guidance retraces the inversion (DDIM inversion, Song et al. 2021; with ControlNet as in RAVE,
-Kara et al. 2024; fixed point as in AIDI, Pan et al. 2023).
+description and no guidance retraces the inversion (`vedit.pipelines.inverting`); a control may act otherwise while the
+source is inverted. The source's features and attention can steer the sampling beside it (`vedit.diffusion.injecting`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from vedit.checks.finite import finite
 from vedit.control_maps.maps import control_maps
-from vedit.diffusion.blending import SourceAt, blend_outside, inverted_source, noised_source, pool_mask, source_between
+from vedit.diffusion.blending import blend_outside, pool_mask
 from vedit.diffusion.color_match import match_to_anchor
-from vedit.diffusion.conditioning import Conditioning, Control, FrameConditioning, Memory, bind
-from vedit.diffusion.distilled import aligned_to, single_pass_inversion, thinned
-from vedit.diffusion.inversion_cache import TensorCache, inversion_facts, kept_inversion
-from vedit.diffusion.noise import Drawn, frame_noise
-from vedit.diffusion.palette import Palette, take_palette
-from vedit.diffusion.prompts import equally_long, led, side_by_side
-from vedit.diffusion.samplers import Denoise, invert, sample
-from vedit.diffusion.solvers import Trajectory, add_noise
-from vedit.diffusion.steps import implied_noise
-from vedit.diffusion.variation import varied
+from vedit.diffusion.conditioning import Conditioning, Control, FrameConditioning, bind
+from vedit.diffusion.injecting import with_injection
+from vedit.diffusion.palette import take_palette
+from vedit.diffusion.prompts import led, side_by_side
+from vedit.diffusion.samplers import sample
 from vedit.errors import ModelError
 from vedit.latent_shape import LatentShape
 from vedit.models.attention import attending, attention_facts
-from vedit.options.controls import branch, settled
-from vedit.options.travel import by_frame
+from vedit.pipelines.inverting import beginning, describing
 from vedit.pipelines.pipeline import GuidesOf, OnStep, ignore_step
-from vedit.pipelines.references import palette_of
+from vedit.pipelines.prepared import PreparedRestyle as PreparedRestyle
+from vedit.pipelines.prepared import prepare as prepare
 from vedit.registry.attention import NONE
-from vedit.types import ControlSpec, Latents, PromptEmbeds
+from vedit.types import Latents, PromptEmbeds
 
 if TYPE_CHECKING:
+    from vedit.diffusion.conditioning import Memory, Regional
+    from vedit.diffusion.samplers import Denoise
     from vedit.latent_shape import ScaleFactors
-    from vedit.models.family import FewSteps, Model
-    from vedit.options.request import RestyleOptions
-
-
-@dataclass(frozen=True, kw_only=True)
-class PreparedRestyle:
-    """A model and options made ready: prompts encoded, trajectory laid out."""
-
-    model: Model
-    options: RestyleOptions
-    trajectory: Trajectory
-    """What is sampled."""
-    inversion: Trajectory
-    """What is inverted: `path`, or where a fast tier or fewer steps of the inversion stop on the way to its begin."""
-    source_prompt: PromptEmbeds
-    prompt: PromptEmbeds
-    """Of all frames; of one that changes over the clip those at `prompt_frames`, one behind the other."""
-    negative: PromptEmbeds
-    controls: tuple[ControlSpec, ...]
-    regions: tuple[PromptEmbeds, ...]
-    guidance: float
-    fixed_point: int
-    """Evaluations of each step of the inversion; none where it leaps."""
-    fast: FewSteps | None = None
-    """The fast tier whose weights sample; None: the model's own do."""
-    prompt_frames: tuple[int, ...] = ()
-    """Where the prompt is led to, as frames of the source (`vedit.options.travel`); none: it does not change."""
-    negative_frames: tuple[int, ...] = ()
-    inversions: TensorCache | None = None
-    """Where inversions are kept for later renders."""
-    palette: Palette | None = None
-    """The colours that the result takes, of the look's references."""
-
-    @property
-    def fingerprint(self) -> dict[str, str]:
-        """Of the parts of the model that the look uses: what other shots of the render need decides nothing here."""
-        brings = self.model.adapters.facts
-        return {
-            **self.inversion_fingerprint,
-            **({"fast": self.fast.fingerprint} if self.fast is not None else {}),
-            **({} if brings is None else brings(self.options)),
-            **({} if self.palette is None else {"palette": self.palette.digest}),
-        }
-
-    @property
-    def inversion_fingerprint(self) -> dict[str, str]:
-        """Of the parts that invert, in the fast tier too: the model's own."""
-        used = {f"controlnet:{branch(spec.kind)}" for spec in self.controls}
-        parts = self.model.fingerprint
-        return {name: digest for name, digest in parts.items() if not name.startswith("controlnet:") or name in used}
-
-    @property
-    def few_steps(self) -> bool:
-        """Whether it is sampled with a fast tier's weights."""
-        return self.fast is not None
-
-    @property
-    def uses_single_pass_inversion(self) -> bool:
-        """Inverted by `vedit.diffusion.distilled.single_pass_inversion`, as the fast tier's schedule asks."""
-        return self.fast is not None and self.fixed_point == 0
-
-    @property
-    def drawn(self) -> Drawn | None:
-        """What is drawn from the seed; None where it decides nothing."""
-        if not (self.options.draws and self.trajectory.steps):
-            return None
-        codec = self.model.codec
-        return Drawn(seed=self.options.seed, channels=codec.channels, cell=codec.factors.cell)
-
-    @contextmanager
-    def sampling(self) -> Generator[None]:
-        """The weights that sample, with what the look brings, in the network for as long as the context lasts."""
-        brings = self.model.adapters.sampling
-        with (
-            nullcontext() if self.fast is None else self.fast.merged(),
-            nullcontext() if brings is None else brings(self.options),
-        ):
-            yield
-
-
-def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | None = None) -> PreparedRestyle:
-    """Encode the prompts and lay out the trajectory. Raises InputError for a control the model has no branch for."""
-    options = settled(options, model.control_kinds, model=model.name)
-    traits, guidance = model.traits, options.guidance
-    traits.check(options, model=model.name)
-    quality = traits.quality(options)
-    fixed_point = quality.fixed_point
-    fast, schedule = model.fast_for(options) or (None, None)
-    if schedule is None:
-        path = inversion = model.schedule(steps=quality.steps, strength=options.strength)
-        if options.inversion_steps is not None:
-            whole = [step.level for step in model.schedule(steps=quality.steps).steps]
-            inversion = aligned_to(model.through(thinned(path, whole, options.inversion_steps)), path)
-    else:
-        path, inversion = (
-            model.through(steps) for steps in (schedule.taken(options.strength), schedule.stops(options.strength))
-        )
-        inversion, guidance, fixed_point = aligned_to(inversion, path), 1.0, schedule.fixed_point
-    source_prompt, brings = model.text(options.source_prompt), model.adapters.encoding
-    # Where only regions change, the rest is described as what it is.
-    prompt_frames, said = by_frame(options.prompt or options.source_prompt)
-    negative_frames, denied = by_frame(options.negative_prompt)
-    with nullcontext() if brings is None else brings(options):
-        read = [model.text(text) for text in (*said, *denied, *(region.prompt for region in options.regions))]
-        read = equally_long(read, lambda: model.text(""))
-    prompts, negatives = read[: len(said)], read[len(said) : len(said) + len(denied)]
-    return PreparedRestyle(
-        model=model,
-        options=options,
-        trajectory=path,
-        inversion=inversion,
-        source_prompt=source_prompt,
-        prompt=side_by_side(prompts),
-        negative=side_by_side(negatives),
-        prompt_frames=prompt_frames,
-        negative_frames=negative_frames,
-        controls=options.controls,
-        regions=read[len(said) + len(denied) :],
-        guidance=traits.guidance if guidance is None else guidance,
-        fixed_point=fixed_point,
-        fast=fast,
-        inversions=inversions,
-        palette=palette_of(model, options),
-    )
+    from vedit.models.family import Model
+    from vedit.pipelines.inverting import Beginning
 
 
 def own_guides(restyler: PreparedRestyle) -> GuidesOf:
@@ -239,16 +114,18 @@ def restyle_frames(
     with ExitStack() as adapters:
         # A frame by itself sees no other: under several prompts it may not meet itself either.
         memory = None if targets else adapters.enter_context(attending(model, options, tuple(numbers), frames))
-        noisy, source_at = _beginning(restyler, guides, source, numbers, memory, on_step)
+        begun = beginning(restyler, guides, source, numbers, memory, on_step)
+        noisy = begun.noisy
         if targets:
             noisy = Latents(data=noisy.data.expand(len(targets), -1, -1, -1), level=noisy.level)
         adapters.enter_context(restyler.sampling())
         opened = model.adapters.regional if guides.regions else None
         regional = None if opened is None else adapters.enter_context(opened())
         denoise = bind(model.denoiser, change, batch=options.batch, memory=memory, regional=regional)
-        keep = None if cells is None else blend_outside(cells, source_at)
+        denoise = _injected(denoise, restyler, guides, begun, adapters, memory=memory, regional=regional)
+        keep = None if cells is None else blend_outside(cells, begun.source_at)
         clean = noisy
-        for done, latents in enumerate(sample(denoise, noisy, path, keep=keep), start=1):
+        for done, latents in enumerate(sample(denoise, noisy, path, take=begun.take, keep=keep), start=1):
             finite(latents.data, f"latents of sampling step {done} of {len(path.steps)}", precision=model.precision)
             on_step("sample", done / len(path.steps))
             clean = latents
@@ -259,6 +136,27 @@ def restyle_frames(
         return clean
     taken = take_palette(clean.data, source.data, frames, restyler.palette, cells, singly=bool(targets))
     return replace(clean, data=taken)
+
+
+def _injected(
+    denoise: Denoise,
+    restyler: PreparedRestyle,
+    guides: FrameConditioning,
+    begun: Beginning,
+    adapters: ExitStack,
+    *,
+    memory: Memory | None,
+    regional: Regional | None,
+) -> Denoise:
+    """The sampling's denoise function with the source's states in it, where the look asks for them."""
+    model, options = restyler.model, restyler.options
+    injection, opened = options.injection, model.adapters.injection
+    if injection is None or not restyler.trajectory.steps:
+        return denoise
+    assert opened is not None and begun.source_noisy is not None  # the model's traits say so; nothing starts from noise
+    states = adapters.enter_context(opened())
+    source = bind(model.denoiser, describing(restyler, guides), batch=options.batch, memory=memory, regional=regional)
+    return with_injection(denoise, source, states, begun.source_noisy, injection)
 
 
 def _encoded(model: Model, frames: torch.Tensor) -> torch.Tensor:
@@ -282,90 +180,3 @@ def look_cells(guides: FrameConditioning, factors: ScaleFactors) -> torch.Tensor
         outside = 1 - pool_mask(region.mask, factors)
         cells = outside if cells is None else cells * outside
     return cells
-
-
-def _beginning(
-    restyler: PreparedRestyle,
-    guides: FrameConditioning,
-    source: Latents,
-    numbers: Sequence[int],
-    memory: Memory | None,
-    on_step: OnStep,
-) -> tuple[Latents, SourceAt]:
-    """Where sampling begins, and the source's own trajectory from there on."""
-    options, path = restyler.options, restyler.trajectory
-    if options.start == "noise":
-        noise = _noise(restyler, guides, source, numbers)
-        return add_noise(source, noise, path), noised_source(source.data, noise)
-    describe = Conditioning(prompt=restyler.source_prompt, controls=guides.controls)
-    denoise = bind(restyler.model.denoiser, describe, batch=options.batch, memory=memory)
-    amount = (options.variation or 0.0) if path.steps else 0.0
-    whole = guides.mask is not None and not restyler.uses_single_pass_inversion and not amount
-    passed = _inverted(restyler, denoise, source, describe, on_step, whole=whole)
-    noisy = Latents(data=passed[-1])
-    if amount:
-        noise = _noise(restyler, guides, source, numbers)
-        noisy = Latents(data=varied(noisy.data, source.data, noise, path.steps[0], amount=amount))
-    # In fewer steps the inversion does not stop where sampling does, and with variation not at the source's.
-    if path.steps and (restyler.uses_single_pass_inversion or amount):
-        return noisy, noised_source(source.data, implied_noise(noisy.data, source.data, path.steps[0]))
-    if path.steps and restyler.inversion != path:
-        return noisy, source_between(passed, restyler.inversion)
-    return noisy, inverted_source(passed)
-
-
-def _noise(
-    restyler: PreparedRestyle, guides: FrameConditioning, source: Latents, numbers: Sequence[int]
-) -> torch.Tensor:
-    """The noise of these latents, (T, C, h, w): as steered, else each drawn for the first frame of its own; beside an
-    inversion the first one's for all, so that it does not flicker."""
-    firsts = restyler.model.codec.factors.first_frames(len(numbers))
-    if guides.noise is not None:
-        noise = guides.noise if len(guides.noise) == len(firsts) else guides.noise[list(firsts)]
-        return noise.to(source.data)
-    keys = [numbers[first] for first in firsts]
-    if restyler.options.start == "noise":
-        return frame_noise(source.data.shape[1:], seed=restyler.options.seed, frames=keys).to(source.data)
-    first = frame_noise(source.data.shape[1:], seed=restyler.options.seed, frames=keys[:1])
-    return first.to(source.data).expand_as(source.data)
-
-
-def _inverted(
-    restyler: PreparedRestyle,
-    denoise: Denoise,
-    source: Latents,
-    describe: Conditioning,
-    on_step: OnStep,
-    *,
-    whole: bool,
-) -> list[torch.Tensor]:
-    """The source's latents, (T, C, h, w), and where their inversion leads: after each step, or after the last alone."""
-    path, precision = restyler.inversion, restyler.model.precision
-
-    def walk() -> list[torch.Tensor]:
-        if restyler.uses_single_pass_inversion:
-            led = finite(single_pass_inversion(denoise, source.data, path), "inverted latents", precision=precision)
-            on_step("invert", 1.0)
-            return [led]
-        passed: list[torch.Tensor] = []
-        for done, latents in enumerate(invert(denoise, source, path, fixed_point=restyler.fixed_point), start=1):
-            finite(latents.data, f"latents of inversion step {done} of {len(path.steps)}", precision=precision)
-            on_step("invert", done / len(path.steps))
-            passed = [*passed, latents.data] if whole else [latents.data]
-        return passed
-
-    if not path.steps:
-        return [source.data]
-    if restyler.inversions is None:
-        return [source.data, *walk()]
-    facts = inversion_facts(
-        source,
-        describe,
-        path,
-        fixed_point=restyler.fixed_point,
-        **attention_facts(restyler.options),
-        batch=restyler.options.batch,
-        fingerprint=restyler.inversion_fingerprint,
-    )
-    count = 1 if restyler.uses_single_pass_inversion else len(path.steps)
-    return [source.data, *kept_inversion(restyler.inversions, facts, source.data, count, walk, whole=whole)]

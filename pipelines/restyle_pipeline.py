@@ -34,12 +34,14 @@ class RestyledWindows(PreparedRestyle):
     @property
     def facts(self) -> dict[str, object]:
         """The steps, the guidance, how frames see one another, and what is drawn."""
-        options, drawn = self.options, self.drawn
+        options, drawn, injection = self.options, self.drawn, self.options.injection
         inverted = [[step.facts for step in self.inversion.steps], self.fixed_point]
         return {
             "sampled": [step.facts for step in self.trajectory.steps],
             # Without variation an inversion draws no noise, and a start from noise has no inversion.
             "inverted": inverted if options.start == "inversion" else None,
+            **({} if options.inversion == "fixed-point" else {"inversion": options.inversion}),
+            **({} if injection is None else {"inject": [injection.features, injection.attention]}),
             "guidance": self.guidance,
             **attention_facts(options),
             "seed": None if drawn is None else drawn.seed,

@@ -19,7 +19,7 @@ from vedit.options.loras import LoraSpec
 from vedit.options.masks import MaskSpec, RegionSpec
 from vedit.options.output_names import in_folder, is_folder, look_name
 from vedit.options.references import ReferenceSpec
-from vedit.options.request import BlackBars, Preserve, QualityName, RenderRequest, RestyleOptions, Start
+from vedit.options.request import BlackBars, InversionName, Preserve, QualityName, RenderRequest, RestyleOptions, Start
 from vedit.options.table import BOUNDS
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render import preview as stills
@@ -69,6 +69,8 @@ def _called(
     fixed_point: int | None = None,
     short_side: int | None = None,
     start: Start = "inversion",
+    inversion: InversionName = "fixed-point",
+    inject: str | None = None,
     attention: str = "cross-frame",
     cross_frame: bool = True,
     anchor: str | None = None,
@@ -141,6 +143,10 @@ def _called(
         short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
         start: "inversion" or "noise": where the trajectory begins: the inverted source, or the source plus noise of the
             seed.
+        inversion: "fixed-point", "ddim" or "ddpm": how the source becomes noise: solved for step by step, by plain
+            DDIM, or by noise maps (edit-friendly DDPM), which follow the prompt more freely.
+        inject: parts of the sampling in which the source's features, and its attention, take the place of the target's;
+            0.8,0.5 is usual; a text: "0.8,0.5"; None is nothing is injected.
         attention: "cross-frame", "none" or a plug-in's: how frames that are sampled together see one another.
         cross_frame: frames see one another; false is the same as attention none.
         anchor: a frame in whatever shot whose look the shots share, as seconds (12.5), timecode or #48; a text: "12.5",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
+from diffusers.schedulers.scheduling_ddim_inverse import DDIMInverseScheduler
 
-from vedit.diffusion.samplers import invert, sample
+from vedit.diffusion.samplers import invert, invert_plainly, sample
 from vedit.diffusion.solvers import add_noise
 from vedit.diffusion.steps import Step
 from vedit.diffusion.trajectory import ddim_scheduler, trajectory
@@ -143,3 +144,27 @@ def test_a_control_acts_over_its_part_of_the_sampling() -> None:
     path = trajectory(config("epsilon"), steps=10)
     assert [step.index for step in path.steps if step.active(0.0, 0.7)] == list(range(7))
     assert [step.index for step in path.steps if step.active(0.3, 1.0)] == list(range(3, 10))
+
+
+@pytest.mark.parametrize("prediction", ["epsilon", "v_prediction"])
+@pytest.mark.parametrize("spacing", ["leading", "trailing"])
+def test_plain_inversion_equals_the_inverse_scheduler(prediction: str, spacing: str) -> None:
+    told = config(prediction, timestep_spacing=spacing)
+    # It leaves the words about the first level out of its defaults; DDIM's own mean the same.
+    peer = DDIMInverseScheduler(**{**told, "set_alpha_to_one": False})  # pyright: ignore[reportArgumentType]
+    peer.set_timesteps(10)
+    generator = torch.Generator().manual_seed(1)
+    weight = torch.randn(4, 4, generator=generator) * 0.3
+
+    def network(x: torch.Tensor, timestep: int) -> torch.Tensor:
+        return torch.einsum("ij,tjhw->tihw", weight, x) + timestep / 1000
+
+    x = torch.randn(2, 4, 5, 6, generator=generator)
+    expected, passed = x, []
+    for t in peer.timesteps:
+        expected = peer.step(network(expected, int(t)), int(t), expected, return_dict=False)[0]
+        passed.append(expected)
+    path = trajectory(told, steps=10)
+    found = [one.data for one in invert_plainly(lambda x, step: network(x, round(step.level)), Latents(data=x), path)]
+    for own, other in zip(found, passed, strict=True):
+        torch.testing.assert_close(own, other, rtol=1e-4, atol=1e-4)

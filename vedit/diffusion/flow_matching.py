@@ -53,6 +53,10 @@ class StraightStep(Step):
             raise TypeError(f"a step of another schedule: {type(other).__name__}")
         return replace(self, sigma_cleaner=other.sigma)
 
+    def turned(self) -> StraightStep:
+        """See `Step`."""
+        return replace(self, sigma=self.sigma_cleaner, sigma_cleaner=self.sigma)
+
 
 def shifted(sigma: float, shift: float) -> float:
     """The level that a shift moves a level to (Esser et al. 2024, eq. 23): above 1 more steps go to the noisy end."""

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from vedit.diffusion.solvers import Trajectory
     from vedit.types import Latents
 
+HALF = torch.float16
+"""What is kept of an inversion beside the beginning of the sampling."""
 FORMAT = 1
 """Raised where inversions of an older vedit must not be used any more."""
 
@@ -45,6 +47,9 @@ def inversion_facts(
     batch: int,
     fingerprint: Mapping[str, str],
     attention: object = None,
+    method: str = "fixed-point",
+    noise: Sequence[torch.Tensor] = (),
+    halves: int = 0,
 ) -> dict[str, object]:
     """Everything that decides what `samplers.invert` yields or `few_steps.leap` returns, JSON-able.
 
@@ -57,6 +62,9 @@ def inversion_facts(
         batch: frames per network call, which decides the last bits.
         fingerprint: of the weights, by part.
         attention: what tells a plug-in's attention method; None of vedit's own.
+        method: of the inversion, as options name it.
+        noise: that the method draws, whatever the seed.
+        halves: how many of the first of what is made are rounded to half precision.
     """
     others = {name: _digest(one) for name, one in sorted(describe.prompt.others.items())}
     return {
@@ -79,6 +87,9 @@ def inversion_facts(
         "cross_frame": cross_frame,
         **({} if attention is None else {"attention": attention}),
         "batch": batch,
+        **({} if method == "fixed-point" else {"method": method}),
+        **({"noise": [_digest(one) for one in noise]} if noise else {}),
+        **({"halves": halves} if halves else {}),
         "weights": dict(fingerprint),
     }
 
@@ -91,6 +102,7 @@ def kept_inversion(
     invert: Callable[[], Sequence[torch.Tensor]],
     *,
     whole: bool,
+    halves: int = 0,
 ) -> list[torch.Tensor]:
     """What an inversion leads to, from the disk or made now and kept.
 
@@ -101,6 +113,7 @@ def kept_inversion(
         count: steps of the trajectory.
         invert: makes it: the latents after each step where `whole`, else the last alone.
         whole: all steps are needed, for what a mask leaves of the source.
+        halves: how many of the first are rounded to half precision already, and kept so.
 
     Returns:
         What `invert` returns, to the last bit, on the source's device and laid out in memory as it is: how it lies
@@ -113,7 +126,8 @@ def kept_inversion(
         return [torch.empty_like(source).copy_(found[name]) for name in wanted]
     made = list(invert())
     if all((data.dtype, data.stride()) == (source.dtype, source.stride()) for data in made):
-        kept.keep_tensors(facts, dict(zip(wanted, made, strict=True)))
+        held = [data.to(HALF) if number < halves else data for number, data in enumerate(made)]
+        kept.keep_tensors(facts, dict(zip(wanted, held, strict=True)))
     return made
 
 

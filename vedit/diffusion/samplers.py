@@ -19,18 +19,21 @@ if TYPE_CHECKING:
     from vedit.diffusion.blending import LatentBlend
 
 Denoise = Callable[[torch.Tensor, Step], torch.Tensor]
+Take = Callable[[torch.Tensor, torch.Tensor, Step], torch.Tensor]
+"""X at the noisy end of a step, and the model's raw output there -> x at its clean end."""
 
 
 def sample(
-    denoise: Denoise, latents: Latents, path: Trajectory, *, keep: LatentBlend | None = None
+    denoise: Denoise, latents: Latents, path: Trajectory, *, take: Take | None = None, keep: LatentBlend | None = None
 ) -> Iterator[Latents]:
     """Step by step as the trajectory's solver takes them: yields the latents after each, the last one clean.
 
-    `keep` puts back, after each step, what is not to change (`vedit.diffusion.blending.blend_outside`).
+    `take` takes them otherwise (`vedit.diffusion.ddpm_inversion.NoiseMaps.take`); `keep` puts back, after each step,
+    what is not to change (`vedit.diffusion.blending.blend_outside`).
     """
-    x = latents.data
+    x, taken = latents.data, path.solver.cleaner if take is None else take
     for step in path.steps:
-        x = path.solver.cleaner(x, denoise(x, step), step)
+        x = taken(x, denoise(x, step), step)
         if keep is not None:
             x = keep(x, step)
         cleaner_steps = path.steps[step.index + 1 :]
@@ -66,6 +69,24 @@ def invert(denoise: Denoise, latents: Latents, path: Trajectory, *, fixed_point:
             residual = image - noisy
             noisy = image if iteration == 0 else _accelerated(image, residual, last_image, last_residual)
         x = noisy
+        yield Latents(data=x, level=step.level)
+
+
+def invert_plainly(denoise: Denoise, latents: Latents, path: Trajectory) -> Iterator[Latents]:
+    """DDIM inversion (Song et al. 2021, section 4.3): the sampling's steps the other way.
+
+    Each step takes the model's output at its clean end for the one at its noisy end, which sampling will use: an error
+    of the order of the step, that `invert` solves away.
+
+    Args:
+        denoise: bound to the conditioning that describes the source, without guidance.
+        latents: clean.
+        path: the trajectory that will be sampled; it is walked from its clean end.
+    """
+    x = latents.data
+    for step in reversed(path.steps):
+        # The DDIM step is the same sum in either direction.
+        x = path.solver.cleaner(x, denoise(x, step), step.turned())
         yield Latents(data=x, level=step.level)
 
 

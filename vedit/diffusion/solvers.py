@@ -50,6 +50,15 @@ class DDIM:
         """The prediction: units of the first version know DDIM by it."""
         return self.prediction
 
+    def parts(self, x: torch.Tensor, output: torch.Tensor, step: Step) -> tuple[torch.Tensor, torch.Tensor]:
+        """The picture and the noise that the output at the step's noisy end says, x being signal * picture + noise's
+        share * noise."""
+        if self.prediction == "v_prediction":
+            return step.signal * x - step.noise * output, step.noise * x + step.signal * output
+        if self.prediction == "flow_prediction":
+            return x - step.noise * output, x + step.signal * output
+        return (x - step.noise * output) / step.signal, output
+
     def cleaner(self, x: torch.Tensor, output: torch.Tensor, step: Step) -> torch.Tensor:
         """See `Solver`."""
         if self.prediction == "v_prediction":

@@ -56,6 +56,10 @@ class Step:
     def ending_at(self, other: Step) -> Self:
         """A step from this one's noisy end to another's. Raises TypeError for one of another schedule."""
 
+    @abstractmethod
+    def turned(self) -> Self:
+        """The same step the other way: from its clean end to its noisy end."""
+
     def counted(self, index: int, count: int) -> Self:
         """The same, counted otherwise."""
         return replace(self, index=index, count=count)

@@ -68,6 +68,10 @@ class PreservingStep(Step):
             raise TypeError(f"a step of another schedule: {type(other).__name__}")
         return replace(self, alpha_cleaner=other.alpha)
 
+    def turned(self) -> PreservingStep:
+        """See `Step`."""
+        return replace(self, alpha=self.alpha_cleaner, alpha_cleaner=self.alpha)
+
 
 @dataclass(frozen=True, kw_only=True)
 class PreservingTrajectory(Trajectory):

@@ -12,7 +12,15 @@ from vedit.options.loras import LoraSpec, parse_lora
 from vedit.options.masks import MaskSpec, RegionSpec, parse_mask_spec, parse_region
 from vedit.options.references import ReferenceSpec
 from vedit.options.references import references as parsed_references
-from vedit.options.request import DEFAULT_CONTROLS, BlackBars, Preserve, QualityName, RestyleOptions, Start
+from vedit.options.request import (
+    DEFAULT_CONTROLS,
+    BlackBars,
+    InversionName,
+    Preserve,
+    QualityName,
+    RestyleOptions,
+    Start,
+)
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -51,6 +59,8 @@ class Edit(RestyleOptions):
         fixed_point: int | None = None,
         short_side: int | None = None,
         start: Start = "inversion",
+        inversion: InversionName = "fixed-point",
+        inject: str | None = None,
         attention: str = "cross-frame",
         cross_frame: bool = True,
         anchor: str | None = None,
@@ -93,6 +103,10 @@ class Edit(RestyleOptions):
             short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
             start: "inversion" or "noise": where the trajectory begins: the inverted source, or the source plus noise of
                 the seed.
+            inversion: "fixed-point", "ddim" or "ddpm": how the source becomes noise: solved for step by step, by plain
+                DDIM, or by noise maps (edit-friendly DDPM), which follow the prompt more freely.
+            inject: parts of the sampling in which the source's features, and its attention, take the place of the
+                target's; 0.8,0.5 is usual; a text: "0.8,0.5"; None is nothing is injected.
             attention: "cross-frame", "none" or a plug-in's: how frames that are sampled together see one another.
             cross_frame: frames see one another; false is the same as attention none.
             anchor: a frame in whatever shot whose look the shots share, as seconds (12.5), timecode or #48; a text:

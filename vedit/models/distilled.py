@@ -173,6 +173,8 @@ class DistilledWeights:
             "steps": options.steps is not None,
             "inversion_steps": options.inversion_steps is not None,
             "fixed_point": options.fixed_point is not None,
+            f"inversion {options.inversion}": options.inversion != "fixed-point",
+            "injection": options.inject is not None,
             f"guidance other than {self.guidance:g}": options.guidance not in (None, self.guidance),
             "a negative prompt": bool(options.negative_prompt.strip()),
             "regions": bool(options.regions),

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import torch
 
     from vedit.diffusion.conditioning import Memory, Regional
+    from vedit.diffusion.injecting import FeatureInjection
     from vedit.diffusion.solvers import Trajectory
     from vedit.models.sizes import Sizes
     from vedit.models.source import ModelSource
@@ -49,6 +50,8 @@ class Traits:
     """Parts of the picture can have prompts of their own."""
     cross_frame: bool = True
     """Its network has a place for cross-frame attention (`Adapters.cross_frame`), whose cost estimates know."""
+    injection: bool = False
+    """Its network has a place for the source's features and attention (`Adapters.injection`)."""
     takes: frozenset[str] = frozenset()
     """What a look may bring it, by the names of the options (`vedit.options.adapting.Adapting`)."""
 
@@ -65,6 +68,11 @@ class Traits:
                 remedy="render each part under a --mask of its own, or use a model that can",
             )
         check_travel(options, model=model, can=self.factors.frame_by_frame)
+        if options.inject is not None and not self.injection:
+            raise InputError(
+                f"{model} has no place for the source's features and attention (inject {options.inject})",
+                remedy="leave inject out, or use a Stable Diffusion model",
+            )
         for name in options.brought:
             if name not in self.takes:
                 raise InputError(
@@ -116,6 +124,8 @@ class Adapters:
     """Attention of every frame to the first that is sampled with it."""
     regional: Callable[[], AbstractContextManager[Regional]] | None = None
     """Prompts for parts of the picture."""
+    injection: Callable[[], AbstractContextManager[FeatureInjection]] | None = None
+    """The source's features and attention in the place of the target's."""
     encoding: Callable[[RestyleOptions], AbstractContextManager[None]] | None = None
     """What a look brings (a LoRA, say), while its prompts are encoded."""
     sampling: Callable[[RestyleOptions], AbstractContextManager[None]] | None = None

@@ -102,6 +102,8 @@ def own_words(options: RestyleOptions) -> tuple[str, ...]:
     said = [key.replace("_", " ") for key in RECIPE if getattr(options, key) != getattr(plain, key)]
     # A negative prompt acts through a guidance that a recipe may lack; what is kept are controls.
     other = [
+        ("an inversion", options.inversion != plain.inversion),
+        ("injection", options.inject is not None),
         ("a negative prompt", options.negative_prompt.strip()),
         ("regions", options.regions),
         ("keep", options.keep),

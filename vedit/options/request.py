@@ -13,15 +13,17 @@ from vedit.checks.setting import About, same_as, setting
 from vedit.errors import SettingError
 from vedit.media.output import OutputOptions
 from vedit.options.adapting import Adapting
+from vedit.options.sampling import QUALITIES as QUALITIES
+from vedit.options.sampling import InversionName as InversionName
+from vedit.options.sampling import Quality as Quality
+from vedit.options.sampling import QualityName as QualityName
+from vedit.options.sampling import Sampling
+from vedit.options.sampling import Start as Start
 from vedit.options.source import SourceOptions
 from vedit.options.stages import DEFAULT_CONTROLS as DEFAULT_CONTROLS
-from vedit.options.stages import QUALITIES as QUALITIES
 from vedit.options.stages import BlackBars as BlackBars
-from vedit.options.stages import Consistency, Finishing, Look, Sampling
+from vedit.options.stages import Consistency, Finishing, Look
 from vedit.options.stages import Preserve as Preserve
-from vedit.options.stages import Quality as Quality
-from vedit.options.stages import QualityName as QualityName
-from vedit.options.stages import Start as Start
 from vedit.types import Shot
 
 OVERLAP = 4

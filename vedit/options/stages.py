@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,32 +10,12 @@ from vedit.checks.rationals import shown
 from vedit.checks.setting import About, setting
 from vedit.errors import SettingError
 from vedit.options.masks import MaskSpec, RegionSpec
-from vedit.registry import attention, pipelines, upscalers
+from vedit.registry import attention, upscalers
 from vedit.types import ControlSpec
 
-QualityName = Literal["draft", "standard", "high"]
 Preserve = Literal["structure", "motion", "faces"]
-Start = Literal["inversion", "noise"]
 BlackBars = Literal["keep", "paint"]
 
-
-@dataclass(frozen=True, kw_only=True)
-class Quality:
-    """The cost of a render: sampling steps, fixed-point iterations per inversion step, working short side."""
-
-    steps: int
-    fixed_point: int
-    short_side: int
-    """Pixels of the shorter side at which the model works; the source's own where that is smaller."""
-
-
-QUALITIES: dict[str, Quality] = {
-    "draft": Quality(steps=4, fixed_point=1, short_side=192),
-    "standard": Quality(steps=10, fixed_point=2, short_side=256),
-    "high": Quality(steps=20, fixed_point=2, short_side=384),
-}
-"""Of the model's own trajectory; one with few-step weights has other steps for some of them
-(`vedit.models.distilled`)."""
 
 DEFAULT_CONTROLS = (ControlSpec(kind="tile"), ControlSpec(kind="softedge"))
 
@@ -150,130 +129,6 @@ class Look:
     def __post_init__(self) -> None:
         for name in ("prompt", "negative_prompt", "source_prompt"):
             _check_text(name, getattr(self, name))
-
-
-@checked
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """The method that makes the frames, where its trajectory begins, its steps, and the size that it works at."""
-
-    pipeline: str = setting(
-        pipelines.OWN[0],
-        About(
-            "The method that makes the frames.",
-            stage="sampling",
-            choices=pipelines.OWN,
-            plugged=pipelines.pipelines,
-            metavar="NAME",
-            once=True,
-        ),
-    )
-    variation: float | None = setting(
-        None,
-        About(
-            "How much is drawn from the seed: more gives the look's own strokes, and less of the source's detail.",
-            stage="sampling",
-            bounds=(0, 1),
-            common=True,
-            once=True,
-            host=True,
-            unset="the look's own, mostly 0",
-        ),
-    )
-    """The part of the noise where sampling begins that is drawn, instead of the inverted source's own."""
-    seed: int = setting(
-        0,
-        About(
-            "Same seed, same frames; it acts where variation is above 0.",
-            stage="sampling",
-            bounds=(0, 2**63 - 1),  # TOML and JSON readers take 64 bits with a sign
-            common=True,
-            once=True,
-            host=True,
-        ),
-    )
-    quality: QualityName = setting(
-        "standard",
-        About(
-            "Sets the steps and the size that the model works at.",
-            stage="sampling",
-            common=True,
-            once=True,
-            host=True,
-        ),
-    )
-    steps: int | None = setting(
-        None,
-        About("Sampling steps, instead of the quality's.", stage="sampling", bounds=(1, 1000), once=True, host=True),
-    )
-    inversion_steps: int | None = setting(
-        None,
-        About(
-            "Steps in which the source is inverted, at most those of the sampling.",
-            stage="sampling",
-            bounds=(1, 1000),
-            option="",
-            unset="as many",
-        ),
-    )
-    fixed_point: int | None = setting(
-        None,
-        About(
-            "Fixed-point iterations of each inversion step, instead of the quality's.",
-            stage="sampling",
-            bounds=(1, 100),
-            option="",
-        ),
-    )
-    short_side: int | None = setting(
-        None,
-        About(
-            "Pixels of the shorter side that the model works at, instead of the quality's.",
-            stage="sampling",
-            bounds=(64, 4096),
-            option="",
-        ),
-    )
-    start: Start = setting(
-        "inversion",
-        About(
-            "Where the trajectory begins: the inverted source, or the source plus noise of the seed.",
-            stage="sampling",
-            option="",
-        ),
-    )
-
-    def __post_init__(self) -> None:
-        if self.steps is not None:  # else the presets of the model's family say how many there are
-            self.check_steps(QUALITIES)
-        if self.start == "noise" and self.variation:
-            raise SettingError(
-                f"variation is {self.variation:g} with start noise, which is drawn from the seed as it is",
-                remedy="leave one of them out",
-            )
-
-    def check_steps(self, qualities: Mapping[str, Quality]) -> None:
-        """Raises SettingError where the source would be inverted in more steps than are sampled."""
-        steps = self.resolved(qualities).steps
-        if self.inversion_steps is not None and self.inversion_steps > steps:
-            raise SettingError(
-                f"inversion_steps is {self.inversion_steps} of {steps} sampling steps",
-                remedy="give at most as many, or leave it out",
-            )
-
-    @property
-    def draws(self) -> bool:
-        """Whether anything is drawn from the seed where sampling begins."""
-        return self.start == "noise" or bool(self.variation)
-
-    def resolved(self, qualities: Mapping[str, Quality] = QUALITIES) -> Quality:
-        """The preset with this render's own values in it; `qualities` are those of the model's family."""
-        preset = qualities[self.quality]
-        return Quality(
-            steps=self.steps if self.steps is not None else preset.steps,
-            fixed_point=self.fixed_point if self.fixed_point is not None else preset.fixed_point,
-            short_side=self.short_side if self.short_side is not None else preset.short_side,
-        )
 
 
 @checked

@@ -54,8 +54,10 @@ def evaluations(model: ModelRef, options: RestyleOptions) -> int:
 def ordinary_evaluations(traits: Traits, options: RestyleOptions) -> int:
     """Of the model's own trajectory."""
     steps, fixed_point = _ordinary_steps(traits, options), traits.quality(options).fixed_point
-    inverting = fixed_point * _inversion_steps(traits, options) if options.start == "inversion" else 0
-    return inverting + steps * (2 if guidance_of(traits, options) != 1 else 1)
+    each = fixed_point if options.inversion == "fixed-point" else 1
+    inverting = each * _inversion_steps(traits, options) if options.start == "inversion" else 0
+    injecting = 0 if options.injection is None else options.injection.steps_of(steps)
+    return inverting + injecting + steps * (2 if guidance_of(traits, options) != 1 else 1)
 
 
 def _inversion_steps(traits: Traits, options: RestyleOptions) -> int:

@@ -4,31 +4,38 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from vedit.errors import InputError
 from vedit.finishing.upsample import load_upscaler
 from vedit.models.attention import load_attention
 from vedit.options.adapting import Adapting
+from vedit.options.request import RestyleOptions
 from vedit.pipelines.pipeline import load_pipeline
 from vedit.registry.attention import attention_methods
 from vedit.registry.pipelines import pipelines
 from vedit.registry.upscalers import upscalers
 from vedit.render.conditioning import hashed
 
-if TYPE_CHECKING:
-    from vedit.options.request import RestyleOptions
-
 _LISTED = {"pipeline": pipelines, "attention": attention_methods, "upscale": upscalers}
 """Kind of a part, as options name it -> what lists it."""
-_LATER = ("pipeline", "attention", *(one.name for one in fields(Adapting)))
+_LATER = ("pipeline", "attention", "inversion", "inject", *(one.name for one in fields(Adapting)))
 """Settings that came after results were known again by all of them."""
 
 
 def check_parts(options: RestyleOptions) -> None:
-    """Raises InputError where a part that a look names cannot be loaded, or is none of its kind."""
-    load_pipeline(options.pipeline)
+    """Raises InputError where a part that a look names cannot be loaded, is none of its kind, or has no use for what
+    the look says of the inversion."""
+    inverts = load_pipeline(options.pipeline).inverts
     load_attention(options.attention_method)
     load_upscaler(options.upscale)
+    usual = RestyleOptions()
+    for name in ("inversion", "inject"):
+        if not inverts and getattr(options, name) != getattr(usual, name):
+            raise InputError(
+                f"the pipeline {options.pipeline} inverts nothing, so {name} {getattr(options, name)} is not for it",
+                remedy=f"leave {name} out, or take another pipeline",
+            )
 
 
 def plugged_parts(options: RestyleOptions) -> dict[str, object]:

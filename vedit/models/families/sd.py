@@ -14,6 +14,7 @@ from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 
 from vedit.checks.finite import check_weights, precision_of
 from vedit.diffusion.adapters.cross_frame import FrameMemory, cross_frame_attention
+from vedit.diffusion.adapters.injection import SourceStates, source_injection
 from vedit.diffusion.adapters.regional_prompts import RegionalPrompts, regional_prompts
 from vedit.diffusion.distilled import from_timesteps
 from vedit.diffusion.trajectory import trajectory
@@ -104,6 +105,7 @@ class SDModel:
         return Adapters(
             cross_frame=self.cross_frame,
             regional=self.regional,
+            injection=self.injection,
             encoding=lambda options: encoding(self, options),
             sampling=lambda options: sampling(self, options),
             facts=lambda options: facts(self, options),
@@ -116,6 +118,10 @@ class SDModel:
     def regional(self) -> AbstractContextManager[RegionalPrompts]:
         """Prompts for parts of the picture in the UNet and the ControlNets for as long as the context lasts."""
         return regional_prompts(self.denoiser.unet, *self.denoiser.controlnets.values())
+
+    def injection(self) -> AbstractContextManager[SourceStates]:
+        """The source's features and attention in the UNet's decoder, taken and given within the context."""
+        return source_injection(self.denoiser.unet)
 
     @property
     def fingerprint(self) -> Mapping[str, str]:

@@ -70,6 +70,7 @@ class StableDiffusion:
             factors=ScaleFactors(height=cell, width=cell),
             control_kinds=() if base is None else tuple(own_controlnets(base)),
             takes=frozenset({"loras", "references"}),
+            injection=True,
         )
 
     def sizes(self, source: ModelSource, kinds: Collection[str]) -> Sizes | None:
