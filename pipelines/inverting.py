@@ -18,9 +18,10 @@ from vedit.diffusion.blending import SourceAt, inverted_source, noised_source, s
 from vedit.diffusion.conditioning import Conditioning, FrameConditioning, Memory, bind
 from vedit.diffusion.ddpm_inversion import NoiseMaps, level_noise, noise_maps, noised_levels, stochastic, turned_noise
 from vedit.diffusion.distilled import single_pass_inversion
+from vedit.diffusion.few_steps import turned
 from vedit.diffusion.inversion_cache import HALF, inversion_facts, kept_inversion
 from vedit.diffusion.noise import frame_noise
-from vedit.diffusion.samplers import invert, invert_plainly
+from vedit.diffusion.samplers import Fresh, invert, invert_plainly
 from vedit.diffusion.solvers import add_noise
 from vedit.diffusion.steps import implied_noise
 from vedit.diffusion.variation import varied
@@ -46,6 +47,8 @@ class Beginning:
     """The same at their noisy ends; None: the source was not inverted in whole."""
     take: Take | None = None
     """How a step is taken; None: as the trajectory's solver does."""
+    fresh: Fresh | None = None
+    """What solvers draw that draw noise behind a step; None: the beginning is for none of them."""
 
 
 def describing(restyler: PreparedRestyle, guides: FrameConditioning) -> Conditioning:
@@ -72,9 +75,13 @@ def beginning(
         on_step: told after each step.
     """
     options, path = restyler.options, restyler.trajectory
-    if options.start == "noise":
+    if options.begins == "noise":
         noise = _noise(restyler, guides, source, numbers)
-        return Beginning(noisy=add_noise(source, noise, path), source_at=noised_source(source.data, noise))
+        return Beginning(
+            noisy=add_noise(source, noise, path),
+            source_at=noised_source(source.data, noise),
+            fresh=lambda step: turned(noise, step.index + 1),
+        )
     describe = describing(restyler, guides)
     denoise = bind(restyler.model.denoiser, describe, batch=options.batch, memory=memory)
     amount = (options.variation or 0.0) if path.steps else 0.0
@@ -161,7 +168,7 @@ def _noise(
         noise = guides.noise if len(guides.noise) == len(firsts) else guides.noise[list(firsts)]
         return noise.to(source.data)
     keys = [numbers[first] for first in firsts]
-    if restyler.options.start == "noise":
+    if restyler.options.begins == "noise":
         return frame_noise(source.data.shape[1:], seed=restyler.options.seed, frames=keys).to(source.data)
     first = frame_noise(source.data.shape[1:], seed=restyler.options.seed, frames=keys[:1])
     return first.to(source.data).expand_as(source.data)

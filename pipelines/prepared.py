@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from vedit.diffusion.ddpm_inversion import stochastic
@@ -102,20 +103,21 @@ class PreparedRestyle:
 
 def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | None = None) -> PreparedRestyle:
     """Encode the prompts and lay out the trajectory. Raises InputError for a control the model has no branch for."""
-    options = settled(options, model.control_kinds, model=model.name)
-    traits, guidance = model.traits, options.guidance
+    traits = model.traits
+    options = traits.settled(settled(options, model.control_kinds, model=model.name))
     traits.check(options, model=model.name)
-    quality = traits.quality(options)
+    quality, guidance, regime = traits.quality(options), traits.scale(options), traits.regime_of(options)
     fixed_point = quality.fixed_point if options.inversion == "fixed-point" else 1
     fast, schedule = model.fast_for(options) or (None, None)
     if schedule is None:
-        path = inversion = model.schedule(steps=quality.steps, strength=options.strength)
+        laid_out = model.schedule if regime is None else partial(model.schedule, regime=regime)
+        path = inversion = laid_out(steps=quality.steps, strength=options.regenerated)
         if options.inversion_steps is not None:
-            whole = [step.level for step in model.schedule(steps=quality.steps).steps]
+            whole = [step.level for step in laid_out(steps=quality.steps).steps]
             inversion = aligned_to(model.through(thinned(path, whole, options.inversion_steps)), path)
     else:
         path, inversion = (
-            model.through(steps) for steps in (schedule.taken(options.strength), schedule.stops(options.strength))
+            model.through(steps) for steps in (schedule.taken(options.regenerated), schedule.stops(options.regenerated))
         )
         inversion, guidance, fixed_point = aligned_to(inversion, path), 1.0, schedule.fixed_point
     if options.inversion == "ddpm":
@@ -140,7 +142,7 @@ def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | Non
         negative_frames=negative_frames,
         controls=options.controls,
         regions=read[len(said) + len(denied) :],
-        guidance=traits.guidance if guidance is None else guidance,
+        guidance=guidance,
         fixed_point=fixed_point,
         fast=fast,
         inversions=inversions,

@@ -125,7 +125,8 @@ def restyle_frames(
         denoise = _injected(denoise, restyler, guides, begun, adapters, memory=memory, regional=regional)
         keep = None if cells is None else blend_outside(cells, begun.source_at)
         clean = noisy
-        for done, latents in enumerate(sample(denoise, noisy, path, take=begun.take, keep=keep), start=1):
+        sampled = sample(denoise, noisy, path, take=begun.take, keep=keep, fresh=begun.fresh)
+        for done, latents in enumerate(sampled, start=1):
             finite(latents.data, f"latents of sampling step {done} of {len(path.steps)}", precision=model.precision)
             on_step("sample", done / len(path.steps))
             clean = latents

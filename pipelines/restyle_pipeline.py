@@ -39,10 +39,11 @@ class RestyledWindows(PreparedRestyle):
         return {
             "sampled": [step.facts for step in self.trajectory.steps],
             # Without variation an inversion draws no noise, and a start from noise has no inversion.
-            "inverted": inverted if options.start == "inversion" else None,
+            "inverted": inverted if options.begins == "inversion" else None,
             **({} if options.inversion == "fixed-point" else {"inversion": options.inversion}),
             **({} if injection is None else {"inject": [injection.features, injection.attention]}),
             "guidance": self.guidance,
+            **({} if self.model.traits.regime_of(options) is None else {"solver": self.trajectory.solver.name}),
             **attention_facts(options),
             "seed": None if drawn is None else drawn.seed,
             **({"variation": options.variation, "noise": CARRIED} if drawn is not None else {}),

@@ -21,7 +21,7 @@ def draws(options: RestyleOptions) -> bool:
     """Whether a look's frames depend on its seed, as its pipeline says.
 
     Args:
-        options: with what the model's recipe sets, see `vedit.models.recipes.by_recipe`.
+        options: with what the model sets: its recipe (`vedit.models.recipes.by_recipe`), its start (`Traits.settled`).
 
     Raises:
         InputError: the pipeline cannot be loaded.
@@ -37,4 +37,4 @@ def drawing(options: RestyleOptions, model: ModelRef) -> RestyleOptions:
         InputError: the pipeline cannot be loaded.
         ModelError: the model's looks.json is damaged.
     """
-    return options if draws(by_recipe(options, model)) else replace(options, variation=VARIATION)
+    return options if draws(model.traits.settled(by_recipe(options, model))) else replace(options, variation=VARIATION)

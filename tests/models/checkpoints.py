@@ -118,10 +118,6 @@ REFUSED: dict[str, tuple[Make, str]] = {
         file_of(sd2_checkpoint(in_channels=5)),
         "Stable Diffusion 2.x, guided by depth, a single file",
     ),
-    "LCM, folder": (
-        pipeline_of("LatentConsistencyModelPipeline", **_sd({"time_cond_proj_dim": 256})),
-        "a latent consistency model of Stable Diffusion 1.x, a diffusers folder, which vedit cannot run; its UNet",
-    ),
     "SDXL refiner, folder": (
         pipeline_of(
             "StableDiffusionXLImg2ImgPipeline",

@@ -99,6 +99,16 @@ def test_a_controlnet_of_many_kinds_without_the_one_that_is_asked_for(tmp_path: 
         resolve(str(model), {kind: str(union)})
 
 
+def test_a_latent_consistency_model_runs(tmp_path: Path) -> None:
+    parts = {part: SD1[part] for part in ("unet", "vae", "text_encoder")}
+    parts["unet"] = {**parts["unet"], "time_cond_proj_dim": 256}
+    found = identify(pipeline_of("LatentConsistencyModelPipeline", **parts)(tmp_path))
+    assert (found.name, found.runs) == (
+        "a latent consistency model of Stable Diffusion 1.x, a diffusers folder",
+        True,
+    )
+
+
 def test_a_tiny_folder_runs_and_the_embedded_model_is_of_the_layout(tmp_path: Path) -> None:
     assert identify(write_tiny_sd(tmp_path)).runs
     found = resolve("embedded").base
@@ -149,16 +159,6 @@ def test_a_controlnet_of_other_widths_is_refused_when_it_is_loaded(tmp_path: Pat
     cast("ControlNetModel", wider).save_pretrained(other)
     with pytest.raises(ModelError, match=r"the ControlNet for tile has a cross_attention_dim of 48, the UNet of 32"):
         load(resolve(str(folder), {"tile": str(other)}), controls=("tile",))
-
-
-def test_a_distilled_model_is_sampled_without_guidance_and_said_to_be_one(tmp_path: Path) -> None:
-    folder = write_tiny_sd(tmp_path / "turbo")
-    assert resolve(str(folder)).traits.guidance == 7
-    scheduler = folder / "scheduler" / "scheduler_config.json"
-    said = {**json.loads(scheduler.read_text("utf-8")), "_class_name": "EulerDiscreteScheduler"}
-    scheduler.write_text(json.dumps({**said, "timestep_spacing": "trailing"}), "utf-8")
-    assert resolve(str(folder)).traits.guidance == 1
-    assert "made for a few steps" in resolve(str(folder)).notes[0]
 
 
 def test_a_controlnet_in_the_folder_that_nothing_names_is_told(tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ def test_a_render_is_planned_made_and_recorded_by_the_recipe(model: str, tmp_pat
         prompt="oil",
         seed=4,
         short_side=128,
+        strength=told["strength"],
         controls=settled_request(asked).options.controls,
         **{key: told[key] for key in RECIPE if key != "controls"},
     )

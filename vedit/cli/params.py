@@ -134,7 +134,7 @@ def check_seed(seed: int, looks: Iterable[RestyleOptions], model: ModelRef) -> N
     from vedit.models.recipes import by_recipe
     from vedit.pipelines.seeds import draws
 
-    if not any(draws(by_recipe(look, model)) for look in looks):
+    if not any(draws(model.traits.settled(by_recipe(look, model))) for look in looks):
         raise InputError(
             f"--seed {seed} would decide nothing: the render begins at the inverted source, where nothing is drawn",
             remedy="add --variation, 0.6 for instance, or leave --seed out",

@@ -21,23 +21,50 @@ if TYPE_CHECKING:
 Denoise = Callable[[torch.Tensor, Step], torch.Tensor]
 Take = Callable[[torch.Tensor, torch.Tensor, Step], torch.Tensor]
 """X at the noisy end of a step, and the model's raw output there -> x at its clean end."""
+Fresh = Callable[[Step], torch.Tensor]
+"""Standard normal noise (T, C, h, w) that is drawn anew behind a step."""
 
 
 def sample(
-    denoise: Denoise, latents: Latents, path: Trajectory, *, take: Take | None = None, keep: LatentBlend | None = None
+    denoise: Denoise,
+    latents: Latents,
+    path: Trajectory,
+    *,
+    take: Take | None = None,
+    keep: LatentBlend | None = None,
+    fresh: Fresh | None = None,
 ) -> Iterator[Latents]:
     """Step by step as the trajectory's solver takes them: yields the latents after each, the last one clean.
 
-    `take` takes them otherwise (`vedit.diffusion.ddpm_inversion.NoiseMaps.take`); `keep` puts back, after each step,
-    what is not to change (`vedit.diffusion.blending.blend_outside`).
+    Args:
+        denoise: bound to the conditioning of the look.
+        latents: where the trajectory begins.
+        path: the trajectory.
+        take: takes the steps otherwise (`vedit.diffusion.ddpm_inversion.NoiseMaps.take`).
+        keep: puts back, after each step, what is not to change (`vedit.diffusion.blending.blend_outside`).
+        fresh: what is drawn behind a step, for solvers that do (`Solver.fresh`).
+
+    Raises:
+        ValueError: the solver draws noise, and there is none.
     """
-    x, taken = latents.data, path.solver.cleaner if take is None else take
+    x = latents.data
     for step in path.steps:
-        x = taken(x, denoise(x, step), step)
+        output = denoise(x, step)
+        x = _led(x, output, step, path, fresh) if take is None else take(x, output, step)
         if keep is not None:
             x = keep(x, step)
         cleaner_steps = path.steps[step.index + 1 :]
         yield Latents(data=x, level=cleaner_steps[0].level if cleaner_steps else 0.0)
+
+
+def _led(x: torch.Tensor, output: torch.Tensor, step: Step, path: Trajectory, fresh: Fresh | None) -> torch.Tensor:
+    """X at the step's clean end as the trajectory's solver has it."""
+    cleaner, share = path.solver.cleaner(x, output, step), path.solver.fresh(step)
+    if not share:
+        return cleaner
+    if fresh is None:
+        raise ValueError(f"the solver {path.solver.name} draws noise behind its steps")
+    return cleaner + share * fresh(step).to(x)
 
 
 def invert(denoise: Denoise, latents: Latents, path: Trajectory, *, fixed_point: int) -> Iterator[Latents]:

@@ -35,6 +35,10 @@ class Solver(Protocol):
         """The inverse of `cleaner` for a given output: x at the clean end -> x at the noisy end."""
         ...
 
+    def fresh(self, step: Step) -> float:
+        """The share of noise that is drawn anew at the step's clean end and comes on top of `cleaner`; 0 is none."""
+        ...
+
 
 @dataclass(frozen=True, kw_only=True)
 class DDIM:
@@ -80,6 +84,10 @@ class DDIM:
             return x + (step.noise - step.noise_cleaner) * output
         clean = (x - step.noise_cleaner * output) / step.signal_cleaner
         return step.signal * clean + step.noise * output
+
+    def fresh(self, step: Step) -> float:
+        """None: the way is the same back and forth."""
+        return 0.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,7 +41,7 @@ class Edit(RestyleOptions):
         *,
         negative_prompt: str = "",
         source_prompt: str = "a photograph",
-        strength: float = 1.0,
+        strength: float | None = None,
         guidance: float | None = None,
         controls: Sequence[ControlSpec | str] | None = None,
         keep: Preserve | None = None,
@@ -50,6 +50,7 @@ class Edit(RestyleOptions):
         allow_unknown: bool = False,
         loras: Sequence[LoraSpec | str] = (),
         references: Sequence[ReferenceSpec | Path | str] = (),
+        regime: str | None = None,
         pipeline: str = "restyle",
         variation: float | None = None,
         seed: int = 0,
@@ -58,7 +59,7 @@ class Edit(RestyleOptions):
         inversion_steps: int | None = None,
         fixed_point: int | None = None,
         short_side: int | None = None,
-        start: Start = "inversion",
+        start: Start | None = None,
         inversion: InversionName = "fixed-point",
         inject: str | None = None,
         attention: str = "cross-frame",
@@ -76,7 +77,8 @@ class Edit(RestyleOptions):
             prompt: the look to give, for instance 'woodcut'; it may stay empty where regions have prompts.
             negative_prompt: what the result should not look like.
             source_prompt: what the source shows, in words; the inversion runs under it.
-            strength: 0 to 1: how much is regenerated; 0 is the source.
+            strength: 0 to 1: how much is regenerated; 0 is the source; None is 1, and of a few-step model that begins
+                at the noised source its own.
             guidance: 0 to 100: how strictly the prompt is followed; 1 is without guidance; None is the model's own.
             controls: what keeps the structure; as specifications or as --control has them ("softedge:0.8@0-0.6"), ()
                 for none; None is tile, softedge.
@@ -91,6 +93,9 @@ class Edit(RestyleOptions):
                 specification or as --lora has it (FILE:WEIGHT).
             references: a still picture that the result takes after: in palette and tone, or as the model's IP-Adapter
                 reads it; each as a specification, a path, or as --reference has it.
+            regime: "none", "lcm-full", "animatelcm", "lcm", "dmd2", "hyper-cfg", "hyper-unified", "hyper", "tcd",
+                "lightning" or "turbo": how a few-step model or LoRA is sampled, where its files do not tell or tell
+                wrongly; None is what the files tell.
             pipeline: "restyle" or a plug-in's: the method that makes the frames.
             variation: 0 to 1: how much is drawn from the seed: more gives the look's own strokes, and less of the
                 source's detail; None is the look's own, mostly 0.
@@ -102,7 +107,7 @@ class Edit(RestyleOptions):
             fixed_point: 1 to 100: fixed-point iterations of each inversion step, instead of the quality's.
             short_side: 64 to 4096: pixels of the shorter side that the model works at, instead of the quality's.
             start: "inversion" or "noise": where the trajectory begins: the inverted source, or the source plus noise of
-                the seed.
+                the seed; None is the inverted source; of a few-step model the noised one.
             inversion: "fixed-point", "ddim" or "ddpm": how the source becomes noise: solved for step by step, by plain
                 DDIM, or by noise maps (edit-friendly DDPM), which follow the prompt more freely.
             inject: parts of the sampling in which the source's features, and its attention, take the place of the

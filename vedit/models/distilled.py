@@ -75,9 +75,9 @@ class Schedule:
 
     def evaluations(self, options: RestyleOptions) -> int:
         """Network evaluations a frame."""
-        stops = len(self.stops(options.strength)) if options.start == "inversion" else 0
+        stops = len(self.stops(options.regenerated)) if options.begins == "inversion" else 0
         inverting = self.fixed_point * stops if self.fixed_point else max(stops - 1, 0)
-        return inverting + len(self.taken(options.strength))
+        return inverting + len(self.taken(options.regenerated))
 
 
 @dataclass(frozen=True, kw_only=True)

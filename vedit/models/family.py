@@ -7,12 +7,13 @@ Importing this does not import torch.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from vedit.errors import InputError
 from vedit.latent_shape import ScaleFactors
+from vedit.models.regimes import acting, check_by, check_regime, quality_by, scale_by, settled_by
 from vedit.options.request import Quality
 from vedit.options.travel import check_travel
 
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
     from vedit.protocols import Denoiser, TextEncoder, VideoCodec
+    from vedit.registry.regimes import Regime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,14 +56,44 @@ class Traits:
     """Its network has a place for the source's features and attention (`Adapters.injection`)."""
     takes: frozenset[str] = frozenset()
     """What a look may bring it, by the names of the options (`vedit.options.adapting.Adapting`)."""
+    regime: Regime | None = None
+    """How it is sampled where it was distilled for a few steps; None is as any other."""
+
+    def regime_of(self, options: RestyleOptions) -> Regime | None:
+        """The few-step regime that a look is sampled by; None is the model's own trajectory."""
+        return acting(options, self.regime)
 
     def quality(self, options: RestyleOptions) -> Quality:
         """The preset of a look, with the look's own values in it."""
-        return options.resolved(self.qualities)
+        quality, regime = options.resolved(self.qualities), self.regime_of(options)
+        return quality if regime is None else quality_by(regime, quality, options)
+
+    def scale(self, options: RestyleOptions) -> float:
+        """The scale of classifier-free guidance of a look; 1 is none."""
+        regime = self.regime_of(options)
+        if regime is not None:
+            return scale_by(regime, options)
+        return self.guidance if options.guidance is None else options.guidance
+
+    def taken(self, options: RestyleOptions) -> int:
+        """The sampling steps that a look's strength regenerates, on the model's own trajectory or a regime's."""
+        steps, regime, strength = self.quality(options).steps, self.regime_of(options), options.regenerated
+        return min(int(steps * strength), steps) if regime is None else regime.taken(steps, strength)
+
+    def settled(self, options: RestyleOptions) -> RestyleOptions:
+        """A look that says where its sampling begins and how much is regenerated; settled once more it is the same."""
+        regime = self.regime_of(options)
+        if regime is not None:
+            return settled_by(regime, options)
+        return replace(options, start=options.begins, strength=options.regenerated)
 
     def check(self, options: RestyleOptions, *, model: str) -> None:
         """Raises InputError where a look asks for what a model of that name cannot do, whatever its controls."""
-        options.check_steps(self.qualities)
+        quality, regime = self.quality(options), self.regime_of(options)
+        options.check_inversion_steps(quality.steps)
+        check_regime(self.regime, options, model=model)
+        if regime is not None:
+            check_by(regime, options, model=model, steps=quality.steps)
         if options.regions and not self.regions:
             raise InputError(
                 f"{model} cannot give parts of the picture prompts of their own",
@@ -180,8 +212,14 @@ class Model(Protocol):
         """Whether there is host memory beside the device's."""
         ...
 
-    def schedule(self, *, steps: int, strength: float = 1.0) -> Trajectory:
-        """The last part `strength`, in [0, 1], of so many steps. Raises SettingError for either out of range."""
+    def schedule(self, *, steps: int, strength: float = 1.0, regime: Regime | None = None) -> Trajectory:
+        """The last part `strength`, in [0, 1], of so many steps; of a few-step regime where one is given.
+
+        Only models whose traits have a regime, or let a look bring one, are asked for its steps.
+
+        Raises:
+            SettingError: the steps or the strength are out of range.
+        """
         ...
 
     def through(self, levels: Sequence[float]) -> Trajectory:

@@ -109,8 +109,8 @@ def _stable_diffusion(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> Kind:
         return Kind(
             name=f"a latent consistency model of {called}, {FOLDER}",
             part="model",
-            family=family,
-            lacks="its UNet takes the guidance as an input, which vedit does not give: use the model it was made from",
+            runs=True,
+            family=family or LIKE_SD,
         )
     if unet.get("class_embed_type") is not None or unet.get("encoder_hid_dim_type") is not None:
         return Kind(name=f"{called} for variations of a picture, {FOLDER}", part="model", family=family)

@@ -127,24 +127,11 @@ def notes_of(path: Path) -> tuple[str, ...]:
     if not path.is_dir():
         return ()
     notes: list[str] = []
-    if is_few_step(path):
-        notes.append(f"{path.name} was made for a few steps of another kind; vedit samples it as it does any other")
     notes += [
         f"nothing says what {sub}/ of {path.name} reads, so it is not used: name it with --controlnet KIND={path / sub}"
         for sub in unnamed_controlnets(path)
     ]
     return tuple(notes)
-
-
-def is_few_step(folder: Path) -> bool:
-    """Whether a model's schedule is that of a distilled one, as SD-Turbo's is: Euler, from the noisiest step on."""
-    file = folder / "scheduler" / "scheduler_config.json"
-    if not file.is_file():
-        return False
-    told = read_json(file)
-    trailing = told.get("timestep_spacing") == "trailing" and not told.get("rescale_betas_zero_snr")
-    euler = str(told.get("_class_name", "")).startswith("Euler")
-    return trailing and euler and told.get("prediction_type", "epsilon") == "epsilon"
 
 
 def _folder(path: Path) -> Kind:

@@ -100,6 +100,8 @@ def own_words(options: RestyleOptions) -> tuple[str, ...]:
     """What a render says itself that a recipe would set or that does not go with one, in words."""
     plain = RestyleOptions()
     said = [key.replace("_", " ") for key in RECIPE if getattr(options, key) != getattr(plain, key)]
+    if "start" in said and options.begins == plain.begins:
+        said.remove("start")  # as settled looks have it where nothing was said
     # A negative prompt acts through a guidance that a recipe may lack; what is kept are controls.
     other = [
         ("an inversion", options.inversion != plain.inversion),

@@ -64,7 +64,7 @@ class ModelRef:
 
     def distilled_for(self, options: RestyleOptions) -> tuple[DistilledWeights, Schedule] | None:
         """The fast tier that serves a look, and its steps; None where none does. Raises ModelError as `distilled`."""
-        return serving(self.distilled, options)
+        return None if self.traits.regime_of(options) is not None else serving(self.distilled, options)
 
     def check_look(self, options: RestyleOptions) -> None:
         """Raises ModelError or InputError where files that a look brings are none for this model."""

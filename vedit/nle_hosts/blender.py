@@ -169,6 +169,10 @@ def _number(name: str, unset: str = "") -> dict[str, Any]:
     return {**ends, "default": about["default"] or 0, "description": _tip(name, unset)}
 
 
+WHOLE = 1.0
+"""The strength that stands in the panel where nothing is said: all, or what a few-step model is best at."""
+
+
 class RestyleSettings(bpy.types.PropertyGroup):
     """What the panel asks for, kept with the scene."""
 
@@ -177,7 +181,9 @@ class RestyleSettings(bpy.types.PropertyGroup):
         "prompt": bpy.props.StringProperty(name="Prompt", description="What the strip should look like"),
         "variation": bpy.props.FloatProperty(name="Variation", **_number("variation", unset="0 leaves it to the look")),
         "seed": bpy.props.IntProperty(name="Seed", **_number("seed")),
-        "strength": bpy.props.FloatProperty(name="Strength", subtype="FACTOR", **_number("strength")),
+        "strength": bpy.props.FloatProperty(
+            name="Strength", subtype="FACTOR", **{**_number("strength"), "default": WHOLE}
+        ),
         "quality": bpy.props.EnumProperty(
             name="Quality",
             items=[(name, name.capitalize(), "") for name in ABOUT["quality"]["choices"]],
@@ -267,7 +273,9 @@ class RestyleStrip(bpy.types.Operator):
         self._piece = plan_piece(scene, active_strip(context), handles=settings.handles)
         self._output = result_path(self._piece.source)
         self._name = strip_name(settings.prompt, settings.seed)
-        look = {name: getattr(settings, name) for name in ("prompt", "strength", "quality", "model")}
+        look = {name: getattr(settings, name) for name in ("prompt", "quality", "model")}
+        if settings.strength != WHOLE:
+            look["strength"] = settings.strength
         # 0 is what is not set: a seed on which nothing hangs is refused.
         look.update({name: getattr(settings, name) for name in ("variation", "seed") if getattr(settings, name)})
         known = context.preferences.addons.get(Preferences.bl_idname)

@@ -32,7 +32,7 @@ ABOUT: dict[str, dict[str, Any]] = {
         "description": "What the source shows, in words; the inversion runs under it.",
         "default": "a photograph",
     },
-    "strength": {"description": "How much is regenerated; 0 is the source.", "default": 1.0, "min": 0, "max": 1},
+    "strength": {"description": "How much is regenerated; 0 is the source.", "default": None, "min": 0, "max": 1},
     "guidance": {
         "description": "How strictly the prompt is followed; 1 is without guidance.",
         "default": None,

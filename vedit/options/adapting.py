@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from vedit.checks.arguments import checked
+from vedit.checks.bounds import one_of
 from vedit.checks.setting import About, setting
 from vedit.options.loras import LoraSpec
 from vedit.options.references import ReferenceSpec
+from vedit.registry.regimes import ORDINARY, regime_names
 
 
 @checked
@@ -41,6 +43,23 @@ class Adapting:
             python="each as a specification, a path, or as --reference has it",
         ),
     )
+
+    regime: str | None = setting(
+        None,
+        About(
+            "How a few-step model or LoRA is sampled, where its files do not tell or tell wrongly.",
+            stage="sampling",
+            choices=(ORDINARY, *regime_names()),
+            metavar="NAME",
+            once=True,
+            unset="what the files tell",
+            plan=f"{ORDINARY} is sampling as of any other model",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        if self.regime is not None:
+            one_of("regime", self.regime, (ORDINARY, *regime_names()))
 
     @property
     def brought(self) -> tuple[str, ...]:

@@ -59,8 +59,8 @@ def look_name(options: RestyleOptions) -> str:
         told += f"-variation{options.variation:g}"
     if options.seed != _DEFAULTS.seed:
         told += f"-seed{options.seed}"
-    if options.strength != _DEFAULTS.strength:
-        told += f"-strength{options.strength:g}"
+    if options.regenerated != _DEFAULTS.regenerated:
+        told += f"-strength{options.regenerated:g}"
     return told
 
 

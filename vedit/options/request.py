@@ -44,6 +44,7 @@ class RestyleOptions(Finishing, Consistency, Sampling, Adapting, Look):
 
     def __post_init__(self) -> None:
         Look.__post_init__(self)
+        Adapting.__post_init__(self)
         Sampling.__post_init__(self)
         Consistency.__post_init__(self)
 

@@ -119,12 +119,13 @@ class Sampling:
             option="",
         ),
     )
-    start: Start = setting(
-        "inversion",
+    start: Start | None = setting(
+        None,
         About(
             "Where the trajectory begins: the inverted source, or the source plus noise of the seed.",
             stage="sampling",
             option="",
+            unset="the inverted source; of a few-step model the noised one",
         ),
     )
     inversion: InversionName = setting(
@@ -152,16 +153,15 @@ class Sampling:
     def __post_init__(self) -> None:
         self._check_inversion()
         if self.steps is not None:  # else the presets of the model's family say how many there are
-            self.check_steps(QUALITIES)
+            self.check_inversion_steps(self.steps)
         if self.start == "noise" and self.variation:
             raise SettingError(
                 f"variation is {self.variation:g} with start noise, which is drawn from the seed as it is",
                 remedy="leave one of them out",
             )
 
-    def check_steps(self, qualities: Mapping[str, Quality]) -> None:
-        """Raises SettingError where the source would be inverted in more steps than are sampled."""
-        steps = self.resolved(qualities).steps
+    def check_inversion_steps(self, steps: int) -> None:
+        """Raises SettingError where the source would be inverted in more steps than the `steps` that are sampled."""
         if self.inversion_steps is not None and self.inversion_steps > steps:
             raise SettingError(
                 f"inversion_steps is {self.inversion_steps} of {steps} sampling steps",
@@ -198,7 +198,12 @@ class Sampling:
     @property
     def draws(self) -> bool:
         """Whether anything is drawn from the seed where sampling begins."""
-        return self.start == "noise" or bool(self.variation)
+        return self.begins == "noise" or bool(self.variation)
+
+    @property
+    def begins(self) -> Start:
+        """The start; the inversion where nothing is said, as it is of every look that is settled for a model."""
+        return self.start or "inversion"
 
     def resolved(self, qualities: Mapping[str, Quality] = QUALITIES) -> Quality:
         """The preset with this render's own values in it; `qualities` are those of the model's family."""

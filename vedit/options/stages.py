@@ -43,8 +43,8 @@ class Look:
         "a photograph",
         About("What the source shows, in words; the inversion runs under it.", stage="look", once=True, host=True),
     )
-    strength: float = setting(
-        1.0,
+    strength: float | None = setting(
+        None,
         About(
             "How much is regenerated; 0 is the source.",
             stage="look",
@@ -52,6 +52,7 @@ class Look:
             common=True,
             once=True,
             host=True,
+            unset="1, and of a few-step model that begins at the noised source its own",
         ),
     )
     guidance: float | None = setting(
@@ -129,6 +130,11 @@ class Look:
     def __post_init__(self) -> None:
         for name in ("prompt", "negative_prompt", "source_prompt"):
             _check_text(name, getattr(self, name))
+
+    @property
+    def regenerated(self) -> float:
+        """The strength; all where nothing is said, as it is of every look that is settled for a model."""
+        return 1.0 if self.strength is None else self.strength
 
 
 @checked

@@ -11,7 +11,6 @@ from vedit.render.costs import AUTOENCODER, Outline, seconds_of
 from vedit.render.evaluations import (
     evaluations,
     few_steps_for,
-    guidance_of,
     outline_of_look,
     sizes_of_look,
     steps_taken,
@@ -68,7 +67,7 @@ def _look_settings(job: Job) -> dict[str, object]:
     return {
         **plain(options),
         "variation": options.variation or 0.0,
-        "guidance": served[0].guidance if served else guidance_of(job.model.traits, options),
+        "guidance": served[0].guidance if served else job.model.traits.scale(options),
     }
 
 

@@ -27,12 +27,7 @@ def few_steps_for(model: ModelRef, options: RestyleOptions) -> tuple[DistilledWe
 def steps_taken(model: ModelRef, options: RestyleOptions) -> int:
     """Sampling steps: the part of the trajectory, or of the fast tier's, that the strength regenerates."""
     served = few_steps_for(model, options)
-    return len(served[1].taken(options.strength)) if served else _ordinary_steps(model.traits, options)
-
-
-def _ordinary_steps(traits: Traits, options: RestyleOptions) -> int:
-    steps = traits.quality(options).steps
-    return min(int(steps * options.strength), steps)
+    return len(served[1].taken(options.regenerated)) if served else model.traits.taken(options)
 
 
 def evaluations(model: ModelRef, options: RestyleOptions) -> int:
@@ -52,26 +47,21 @@ def evaluations(model: ModelRef, options: RestyleOptions) -> int:
 
 
 def ordinary_evaluations(traits: Traits, options: RestyleOptions) -> int:
-    """Of the model's own trajectory."""
-    steps, fixed_point = _ordinary_steps(traits, options), traits.quality(options).fixed_point
+    """Of the model's own trajectory, or of its few-step regime's."""
+    steps, fixed_point = traits.taken(options), traits.quality(options).fixed_point
     each = fixed_point if options.inversion == "fixed-point" else 1
-    inverting = each * _inversion_steps(traits, options) if options.start == "inversion" else 0
+    inverting = each * _inversion_steps(traits, options) if options.begins == "inversion" else 0
     injecting = 0 if options.injection is None else options.injection.steps_of(steps)
-    return inverting + injecting + steps * (2 if guidance_of(traits, options) != 1 else 1)
+    return inverting + injecting + steps * (2 if traits.scale(options) != 1 else 1)
 
 
 def _inversion_steps(traits: Traits, options: RestyleOptions) -> int:
     """Of the model's own trajectory: as many as are sampled, or the part of those asked for that lies below."""
-    taken, whole = _ordinary_steps(traits, options), traits.quality(options).steps
+    taken, whole = traits.taken(options), traits.quality(options).steps
     count = options.inversion_steps
     if count is None or not taken:
         return taken
     return 1 + sum(number * whole // count > whole - taken for number in range(count))
-
-
-def guidance_of(traits: Traits, options: RestyleOptions) -> float:
-    """The guidance scale of a look on the model's own trajectory."""
-    return traits.guidance if options.guidance is None else options.guidance
 
 
 def outline_of_look(model: ModelRef, options: RestyleOptions, fit: Fit, shots: tuple[FrameRange, ...]) -> LookOutline:
@@ -98,7 +88,7 @@ def _attention(traits: Traits, options: RestyleOptions) -> float:
 def _sampling_evaluations(model: ModelRef, options: RestyleOptions) -> int:
     """Of `evaluations`, those of the sampling."""
     steps = steps_taken(model, options)
-    return steps if few_steps_for(model, options) or guidance_of(model.traits, options) == 1 else 2 * steps
+    return steps if few_steps_for(model, options) or model.traits.scale(options) == 1 else 2 * steps
 
 
 def sizes_of_look(model: ModelRef, options: RestyleOptions) -> Sizes | None:

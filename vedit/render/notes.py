@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from vedit.models.regimes import told
 from vedit.models.resolve import known_models
 from vedit.models.source import DEFAULT
 from vedit.options.request import RestyleOptions
@@ -36,6 +37,16 @@ def dear_looks(model: ModelRef, looks: Iterable[RestyleOptions]) -> tuple[str, .
         if cost > fewer:
             told = f"{look.quality} quality takes {cost} network evaluations a frame, not the {fewer} of the fast tier"
             notes[f"{told}, because of: {', '.join(why)}"] = None
+    return tuple(notes)
+
+
+def few_step_notes(looks: Iterable[RestyleOptions], model: ModelRef) -> tuple[str, ...]:
+    """How settled looks of a few-step model are sampled, and how that was told; a line for each way."""
+    traits, notes = model.traits, dict[str, None]()
+    for look in looks:
+        regime = traits.regime_of(look)
+        if regime is not None:
+            notes[told(regime, look, model=model.name, steps=traits.quality(look).steps)] = None
     return tuple(notes)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vedit.errors import InputError
 from vedit.finishing.upsample import load_upscaler
@@ -14,8 +14,12 @@ from vedit.options.request import RestyleOptions
 from vedit.pipelines.pipeline import load_pipeline
 from vedit.registry.attention import attention_methods
 from vedit.registry.pipelines import pipelines
+from vedit.registry.regimes import ORDINARY
 from vedit.registry.upscalers import upscalers
 from vedit.render.conditioning import hashed
+
+if TYPE_CHECKING:
+    from vedit.models.ref import ModelRef
 
 _LISTED = {"pipeline": pipelines, "attention": attention_methods, "upscale": upscalers}
 """Kind of a part, as options name it -> what lists it."""
@@ -36,6 +40,16 @@ def check_parts(options: RestyleOptions) -> None:
                 f"the pipeline {options.pipeline} inverts nothing, so {name} {getattr(options, name)} is not for it",
                 remedy=f"leave {name} out, or take another pipeline",
             )
+
+
+def check_few_steps(look: RestyleOptions, model: ModelRef) -> None:
+    """Raises InputError where a look of a few-step model has a pipeline that samples all models alike."""
+    regime = model.traits.regime_of(look)
+    if regime is not None and not load_pipeline(look.pipeline).few_steps:
+        raise InputError(
+            f"the pipeline {look.pipeline} does not sample {regime.title}, as {model.name} is",
+            remedy=f"leave --pipeline out, or sample it as any other model by --regime {ORDINARY}",
+        )
 
 
 def plugged_parts(options: RestyleOptions) -> dict[str, object]:

@@ -35,8 +35,8 @@ from vedit.render.estimate import outline_of
 from vedit.render.fitting import fit_of
 from vedit.render.foreseen import OnOutline, foreseen, ignore_outline
 from vedit.render.job import Job
-from vedit.render.notes import idle_seeds, larger_model, little_space, palettes, what_it_is
-from vedit.render.parts import check_parts
+from vedit.render.notes import few_step_notes, idle_seeds, larger_model, little_space, palettes, what_it_is
+from vedit.render.parts import check_few_steps, check_parts
 from vedit.render.prompts import check_timing, check_words, made_looks, word_notes
 from vedit.shots.detect import ContentShotDetector, detect_shots
 from vedit.shots.shot_bars import kept_bars, told_of_bars
@@ -222,6 +222,7 @@ def _notes(
         *by_recipes,
         *little_space(output, fit, keep_frames=request.keep_frames),
         *what_it_is(model),
+        *few_step_notes(looks, model),
         *word_notes(made_looks(request), model),
         *palettes(looks),
         *idle_seeds(looks),
@@ -273,10 +274,12 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
         model.traits.check(look, model=model.name)
         load_pipeline(look.pipeline).check(look, model.traits)
         check_timing(look)
+        check_few_steps(look, model)
         model.check_look(look)
 
     def chosen(look: RestyleOptions) -> RestyleOptions:
-        return settled(by_recipe(look, model), model.control_kinds, model=model.name)
+        look = model.traits.settled(by_recipe(look, model))
+        return settled(look, model.control_kinds, model=model.name)
 
     request = _each(request, chosen)
     used = [spec for look in made_looks(request) for spec in look.controls]

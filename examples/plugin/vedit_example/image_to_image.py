@@ -151,7 +151,7 @@ class ImageToImage:
         return PreparedImages(
             model=model,
             options=options,
-            path=model.schedule(steps=quality.steps, strength=options.strength),
+            path=model.schedule(steps=quality.steps, strength=options.regenerated),
             prompt=model.text(options.prompt),
             negative=model.text(options.negative_prompt),
             guidance=traits.guidance if options.guidance is None else options.guidance,

@@ -28,6 +28,7 @@ from vedit.models.families.sd_configs import cell_of
 from vedit.models.families.sd_controls import ignores_text
 from vedit.models.families.sd_denoiser import SDDenoiser
 from vedit.models.families.sd_files import Components, Target, load_components
+from vedit.models.families.sd_regimes import regime_path
 from vedit.models.families.sd_text import SDTextEncoder
 from vedit.models.families.sdxl_denoiser import SDXLDenoiser
 from vedit.models.families.sdxl_text import SDXLTextEncoder
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from vedit.diffusion.solvers import Trajectory
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
+    from vedit.registry.regimes import Regime
 
 
 _ADDED = ("addition_embed_type", "projection_class_embeddings_input_dim")
@@ -88,11 +90,15 @@ class SDModel:
 
     def fast_for(self, options: RestyleOptions) -> tuple[LoadedDistilled, Schedule] | None:
         """The fast tier that serves a look, and its steps; None where none does."""
+        if self.traits.regime_of(options) is not None:
+            return None
         found = serving((fast.tier for fast in self.fast), options)
         return None if found is None else (next(fast for fast in self.fast if fast.tier is found[0]), found[1])
 
-    def schedule(self, *, steps: int, strength: float = 1.0) -> Trajectory:
-        """See `vedit.diffusion.trajectory.trajectory`."""
+    def schedule(self, *, steps: int, strength: float = 1.0, regime: Regime | None = None) -> Trajectory:
+        """See `vedit.diffusion.trajectory.trajectory`, and of a regime `vedit.models.families.sd_regimes`."""
+        if regime is not None:
+            return regime_path(self.scheduler_config, regime, steps=steps, strength=strength)
         return trajectory(self.scheduler_config, steps=steps, strength=strength)
 
     def through(self, levels: Sequence[float]) -> Trajectory:

@@ -11,12 +11,13 @@ from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
 from vedit.models.families.sd_loras import LORAS
+from vedit.models.families.sd_regimes import GuidanceInput
 
 if TYPE_CHECKING:
     from vedit.models.families.sd_networks import Adaptation, Networks
     from vedit.options.request import RestyleOptions
 
-ADAPTATIONS: tuple[Adaptation, ...] = (LORAS,)
+ADAPTATIONS: tuple[Adaptation, ...] = (LORAS, GuidanceInput())
 """In the order in which they are entered."""
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import torch
+import torch.nn.functional as F
 
 from vedit.models.families.sd_controls import ControlBranches
 
@@ -26,6 +28,8 @@ class SDDenoiser:
         self.unet = unet
         self._branches = ControlBranches(controlnets)
         self.turns: ModuleOffload | None = None
+        self.guidance_input: float | None = None
+        """The scale of guidance for a UNet that takes it as an input; None leaves it out."""
 
     @property
     def controlnets(self) -> Mapping[str, ControlNet]:
@@ -65,9 +69,27 @@ class SDDenoiser:
             x.to(dtype),
             timestep,
             encoder_hidden_states=text,
+            timestep_cond=self._guidance(len(x)),
             added_cond_kwargs=added,
             down_block_additional_residuals=None if residuals is None else residuals.down,
             mid_block_additional_residual=None if residuals is None else residuals.middle,
             return_dict=False,
         )[0]
         return output.to(x.dtype)
+
+    def _guidance(self, count: int) -> torch.Tensor | None:
+        """What the UNet is told of the scale beside the timestep, (T, D); None where it takes none."""
+        if self.guidance_input is None:
+            return None
+        width = int(self.unet.config["time_cond_proj_dim"])
+        embedded = scale_embedding(self.guidance_input - 1, width)
+        return embedded.to(self.unet.device, self.unet.dtype).expand(count, -1)
+
+
+def scale_embedding(scale: float, width: int) -> torch.Tensor:
+    """A scale of guidance above none as sines and cosines, float32 (1, width): embedded as timesteps are (Vaswani et
+    al. 2017), a thousand times as large."""
+    half = width // 2
+    rates = torch.exp(torch.arange(half, dtype=torch.float32) * (-math.log(10000.0) / (half - 1)))
+    angles = 1000.0 * scale * rates
+    return F.pad(torch.cat([angles.sin(), angles.cos()]), (0, width % 2))[None]

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
     from vedit.models.families.sd_codec import SDCodec
     from vedit.models.families.sd_denoiser import SDDenoiser
     from vedit.models.families.sd_text import SDTextEncoder
+    from vedit.models.family import Traits
     from vedit.options.request import RestyleOptions
 
 
 class Networks(Protocol):
     """The networks that can be changed: of `vedit.models.families.sd.SDModel`, whole."""
+
+    @property
+    def traits(self) -> Traits: ...
 
     @property
     def denoiser(self) -> SDDenoiser: ...

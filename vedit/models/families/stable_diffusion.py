@@ -17,8 +17,9 @@ from vedit.models.check import check_parts
 from vedit.models.configs import read_config
 from vedit.models.families.sd_configs import cell_of
 from vedit.models.family import Traits
-from vedit.models.identify import is_few_step, notes_of
+from vedit.models.identify import notes_of
 from vedit.models.prompt_room import tokens_read, words_cut
+from vedit.models.regimes import regime_of_model
 from vedit.models.sizes import SD15_TEXT, SD15_UNET, SD15_VAE, Sizes, sizes_of
 from vedit.models.source import LOOKS, SD15
 from vedit.models.words import looks_of
@@ -55,22 +56,21 @@ class StableDiffusion:
             import_module("vedit.models.families.sd_loras").check_loras(source, options.loras)
 
     def traits(self, source: ModelSource) -> Traits:
-        """Guidance: 7 for SD 1.x, none for a distilled one; the embedded one, and any that was trained as it was (it
-        lists its looks), overshoots from 2 on, and needs a little for negative prompts."""
+        """Guidance: 7 for SD 1.x, of a distilled one its regime's; the embedded one, and any that was trained as it was
+        (it lists its looks), overshoots from 2 on, and needs a little for negative prompts."""
         base = cached(source.base)
         listed = base is not None and (base / LOOKS).is_file()
-        # What a distilled model was taught has guidance in it.
-        taught = base is not None and base.is_dir() and is_few_step(base)
         cell, halvings = _sides(base)
         return Traits(
             size_multiple=cell * 2**halvings,
             minimum_side=MINIMUM_SIDE,
-            guidance=1.25 if listed else 1.0 if taught else 7.0,
+            guidance=1.25 if listed else 7.0,
             qualities=QUALITIES,
             factors=ScaleFactors(height=cell, width=cell),
             control_kinds=() if base is None else tuple(own_controlnets(base)),
-            takes=frozenset({"loras", "references"}),
+            takes=frozenset({"loras", "references", "regime"}),
             injection=True,
+            regime=regime_of_model(base),
         )
 
     def sizes(self, source: ModelSource, kinds: Collection[str]) -> Sizes | None:
