@@ -17,10 +17,12 @@ from vedit.models.regimes import acting, regime_of_lora, regime_of_model
 from vedit.models.resolve import resolve
 from vedit.options.loras import LoraSpec
 from vedit.options.request import QUALITIES, RestyleOptions
+from vedit.pipelines.restyle_pipeline import PIPELINE
 from vedit.pipelines.seeds import draws
 from vedit.registry.regimes import regime_names, regime_of_name, regimes
 from vedit.render.evaluations import ordinary_evaluations
 from vedit.render.notes import few_step_notes
+from vedit.render.parts import check_few_steps
 from vedit.testing.tiny_sd import write_tiny_sd
 
 
@@ -231,3 +233,12 @@ def test_a_note_says_how_and_why_and_the_seed_acts(tmp_path: Path) -> None:
     (note,) = few_step_notes([settled, settled], model)
     assert "since its folder is sd-turbo: 2 of 4 steps from the noised source at strength 0.5, guidance 1" in note
     assert few_step_notes([look(regime="none")], model) == ()
+
+
+def test_a_pipeline_that_samples_all_models_alike_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    model = resolve(str(write_tiny_sd(tmp_path / "sd-turbo", controls=())))
+    check_few_steps(look(), model)
+    monkeypatch.setattr(PIPELINE.__class__, "few_steps", False)
+    check_few_steps(look(regime="none"), model)
+    with pytest.raises(InputError, match="the pipeline restyle does not sample a model of adversarial"):
+        check_few_steps(look(), model)
