@@ -26,7 +26,8 @@ class PreservingStep(Step):
     """A step of a variance-preserving trajectory; its level is the schedule's timestep."""
 
     alpha: float
-    """Signal level at the noisy end, in (0, 1)."""
+    """Signal level at the noisy end, in [0, 1): 0 is pure noise, from which models of v alone can start (Lin et al.
+    2024)."""
     alpha_cleaner: float
     """Signal level at the clean end."""
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from vedit.errors import InputError
+from vedit.errors import InputError, SettingError
 from vedit.latent_shape import ScaleFactors
 from vedit.models.regimes import acting, check_by, check_regime, quality_by, scale_by, settled_by
 from vedit.options.request import Quality
@@ -54,6 +54,8 @@ class Traits:
     """Its network has a place for cross-frame attention (`Adapters.cross_frame`), whose cost estimates know."""
     injection: bool = False
     """Its network has a place for the source's features and attention (`Adapters.injection`)."""
+    fewest_inverted: int = 1
+    """The fewest steps, from noise alone, in which the source can be inverted."""
     takes: frozenset[str] = frozenset()
     """What a look may bring it, by the names of the options (`vedit.options.adapting.Adapting`)."""
     regime: Regime | None = None
@@ -94,6 +96,13 @@ class Traits:
         check_regime(self.regime, options, model=model)
         if regime is not None:
             check_by(regime, options, model=model, steps=quality.steps)
+        is_inverted = regime is None and options.start != "noise" and options.strength == 1
+        if is_inverted and quality.steps < self.fewest_inverted:
+            raise SettingError(
+                f"steps is {quality.steps}, and {model} begins at pure noise, which no single step from the source leads "
+                "to",
+                remedy=f"give at least {self.fewest_inverted} steps, or a strength below 1",
+            )
         if options.regions and not self.regions:
             raise InputError(
                 f"{model} cannot give parts of the picture prompts of their own",

@@ -116,7 +116,9 @@ class Sampling:
             "Pixels of the shorter side that the model works at, instead of the quality's.",
             stage="sampling",
             bounds=(64, 4096),
-            option="",
+            option="size",
+            metavar="PIXELS",
+            once=True,
         ),
     )
     start: Start | None = setting(

@@ -16,6 +16,7 @@ from vedit.models.branches import own_controlnets
 from vedit.models.check import check_parts
 from vedit.models.configs import read_config
 from vedit.models.families.sd_configs import cell_of
+from vedit.models.families.sd_presets import ends_in_noise, qualities_of
 from vedit.models.family import Traits
 from vedit.models.identify import notes_of
 from vedit.models.prompt_room import tokens_read, words_cut
@@ -41,6 +42,8 @@ class StableDiffusion:
     """See `vedit.models.family.Family`."""
 
     name = OWN
+    guidance = 7.0
+    """That it looks best at, where nothing says otherwise."""
 
     def matches(self, base: Path) -> bool:
         """What no other family claims is met as this one, whose errors say what it is."""
@@ -56,7 +59,7 @@ class StableDiffusion:
             import_module("vedit.models.families.sd_loras").check_loras(source, options.loras)
 
     def traits(self, source: ModelSource) -> Traits:
-        """Guidance: 7 for SD 1.x, of a distilled one its regime's; the embedded one, and any that was trained as it was
+        """Guidance: the family's, of a distilled one its regime's; the embedded one, and any that was trained as it was
         (it lists its looks), overshoots from 2 on, and needs a little for negative prompts."""
         base = cached(source.base)
         listed = base is not None and (base / LOOKS).is_file()
@@ -64,10 +67,11 @@ class StableDiffusion:
         return Traits(
             size_multiple=cell * 2**halvings,
             minimum_side=MINIMUM_SIDE,
-            guidance=1.25 if listed else 7.0,
-            qualities=QUALITIES,
+            guidance=1.25 if listed else self.guidance,
+            qualities=QUALITIES if base is None or listed else qualities_of(base),
             factors=ScaleFactors(height=cell, width=cell),
             control_kinds=() if base is None else tuple(own_controlnets(base)),
+            fewest_inverted=2 if base is not None and ends_in_noise(base) else 1,
             takes=frozenset({"loras", "references", "regime"}),
             injection=True,
             regime=regime_of_model(base),

@@ -18,6 +18,7 @@ class StableDiffusionXL(StableDiffusion):
     """See `vedit.models.family.Family`; loaded as any Stable Diffusion, from parts that its files tell."""
 
     name = XL
+    guidance = 5.0
 
     def matches(self, base: Path) -> bool:
         """Whether a whole model of it lies there, of whatever variant; what cannot run is refused by name later."""
