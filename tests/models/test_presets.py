@@ -71,6 +71,6 @@ def test_models_of_other_widths_keep_the_presets_of_the_embedded_one(tmp_path: P
 
 
 def test_the_size_that_is_asked_for_goes_before(tmp_path: Path) -> None:
-    traits = resolve(str(folder(SD1, tmp_path))).traits
+    traits = resolve(str(folder(dict(SD1), tmp_path))).traits
     assert fit_of((1920, 1080), RestyleOptions(prompt="x"), traits).inner[0] == 512
     assert fit_of((1920, 1080), RestyleOptions(prompt="x", short_side=640), traits).inner[0] == 640

@@ -61,7 +61,7 @@ SHARED = (*(key for key, one in _ONCE.items() if one.about.shared), "quiet")
 """Those that hold for the other commands that render, too: a plan and a timeline say themselves how the picture
 changes."""
 
-_GIVES_WAY = {"control": ("keep",), "keep": ("control",), "quality": ("steps", "short_side"), "model": ("controlnet",)}
+_GIVES_WAY = {"control": ("keep",), "keep": ("control",), "quality": ("steps", "size"), "model": ("controlnet",)}
 """What an option that is said nearer sets aside of what is said farther: the same thing said otherwise, or a part of
 what it replaces."""
 _TRUTHS = {
