@@ -96,11 +96,10 @@ class Traits:
         check_regime(self.regime, options, model=model)
         if regime is not None:
             check_by(regime, options, model=model, steps=quality.steps)
-        is_inverted = regime is None and options.start != "noise" and options.strength == 1
+        is_inverted = regime is None and options.begins == "inversion" and options.regenerated == 1
         if is_inverted and quality.steps < self.fewest_inverted:
             raise SettingError(
-                f"steps is {quality.steps}, and {model} begins at pure noise, which no single step from the source leads "
-                "to",
+                f"steps is {quality.steps}, and {model} begins at pure noise, where no single step leads",
                 remedy=f"give at least {self.fewest_inverted} steps, or a strength below 1",
             )
         if options.regions and not self.regions:
