@@ -21,7 +21,7 @@ BIN := .venv/bin
 CORE := .venv/.installed-core
 EXTRAS := $(addprefix .venv/.installed-,test dev train)
 
-.PHONY: help demo test test-real test-media gpu gates embedded bench-embedded bench-controls bench-temporal clean
+.PHONY: help demo test test-real test-media gpu gates embedded bench-embedded bench-controls bench-temporal bench-inversion clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ bench-controls: $(CORE) ## time flow and edges beside bare OpenCV: ARGS="--clip 
 
 bench-temporal: $(CORE) ## steadiness beside diffusers: two core-hours, ARGS="--quick --out build/temporal" to see it run
 	$(BIN)/python examples/bench_temporal/bench.py $(ARGS)
+
+bench-inversion: $(CORE) ## what methods of inversion give back, and where edits lead: ARGS="--clip FILE"
+	$(BIN)/python examples/bench_inversion/bench.py $(ARGS)
 
 clean: ## remove what make and the tests wrote, .venv included
 	rm -rf .venv build dist demo *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage

@@ -8,7 +8,7 @@ of a stochastic sampling (Huberman-Spiegelglas et al. 2024). What an inversion f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -53,7 +53,8 @@ class Beginning:
 
 def describing(restyler: PreparedRestyle, guides: FrameConditioning) -> Conditioning:
     """What the source is inverted under: its own description, and the controls as they act there."""
-    return Conditioning(prompt=restyler.source_prompt, controls=guides.controls)
+    controls = tuple(replace(one, spec=one.spec.inverting) for one in guides.controls)
+    return Conditioning(prompt=restyler.source_prompt, controls=controls)
 
 
 def beginning(

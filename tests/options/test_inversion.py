@@ -15,12 +15,15 @@ from vedit.cli import main
 from vedit.errors import InputError, SettingError
 from vedit.models.recipes import own_words
 from vedit.models.resolve import resolve
+from vedit.options.controls import parse_control
 from vedit.options.injection import Injection, parse_injection
 from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.render.conditioning import hashed
 from vedit.render.evaluations import few_steps_for
 from vedit.render.parts import check_parts, options_facts
 from vedit.render.recorded_request import as_asked, as_recorded
 from vedit.sample_clip.clip import write_sample
+from vedit.types import ControlSchedule, ControlSpec
 
 
 @pytest.mark.parametrize(
@@ -114,3 +117,48 @@ def test_on_the_command_line_they_are_planned_and_mistakes_end_in_2(tmp_path: Pa
     for words in (("--inversion", "ddpn"), ("--inject", "2"), ("--inject", "0.8;0.5")):
         result = planned(*words)
         assert result.exit_code == 2 and words[1] in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "invert", "mask"),
+    [
+        ("softedge:0.8@0-0.6,invert=0.5", ControlSchedule(scale=0.5), None),
+        ("softedge, invert = 0.5@0-0.4 ,mask=a,b.png", ControlSchedule(scale=0.5, end=0.4), "a,b.png"),
+        ("softedge,invert=0", ControlSchedule(scale=0), None),
+        ("softedge,mask=invert=1.png", None, "invert=1.png"),
+    ],
+)
+def test_a_control_says_how_it_acts_in_the_inversion(
+    text: str, invert: ControlSchedule | None, mask: str | None
+) -> None:
+    spec = parse_control(text)
+    assert spec.invert == invert
+    assert spec.mask == (None if mask is None else Path(mask))
+    assert parse_control(str(spec)) == spec
+
+
+@pytest.mark.parametrize(
+    "text", ["tile,invert=", "tile,invert=x", "tile,invert=0.5@1-0", "tile,invert=11", "tile,mask=a.png@,invert"]
+)
+def test_a_schedule_that_cannot_be_is_refused(text: str) -> None:
+    if text.endswith(",invert"):
+        assert parse_control(text).mask == Path("a.png@,invert")
+        return
+    with pytest.raises(InputError):
+        parse_control(text)
+
+
+def test_a_schedule_of_the_inversion_is_recorded_and_else_in_no_digest(tmp_path: Path) -> None:
+    plain, said = ControlSpec(kind="tile"), ControlSpec(kind="tile", invert=ControlSchedule(scale=0.5))
+    assert hashed(plain) == {"kind": "tile", "scale": 1.0, "start": 0.0, "end": 1.0, "mask": None, "source": None}
+    assert hashed(said) != hashed(plain)
+    options = RestyleOptions(prompt="night", controls=(said,))
+    told = json.loads(json.dumps(as_recorded(RenderRequest(source=tmp_path / "a.mp4", options=options), tmp_path)))
+    assert as_asked(told, tmp_path).options == options
+    for one in told["options"]["controls"]:
+        del one["invert"]
+    assert as_asked(told, tmp_path).options == replace(options, controls=(plain,))
+    model = resolve("embedded")
+    usual = RestyleOptions(prompt="night")
+    scheduled = tuple(replace(spec, invert=ControlSchedule(scale=0.5)) for spec in usual.controls)
+    assert few_steps_for(model, replace(usual, controls=scheduled)) is None

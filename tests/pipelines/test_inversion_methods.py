@@ -21,7 +21,7 @@ from vedit.render.evaluations import ordinary_evaluations
 from vedit.store.computed import ComputedCache
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.testing.video_family import FakeVideoModel
-from vedit.types import FrameRange, PromptEmbeds
+from vedit.types import ControlSchedule, ControlSpec, FrameRange, PromptEmbeds
 
 METHODS = ("fixed-point", "ddim", "ddpm")
 OPTIONS = RestyleOptions(prompt="oil painting", steps=3, guidance=1.0, batch=2)
@@ -233,3 +233,24 @@ def test_a_model_without_a_place_for_it_refuses_injection() -> None:
     video = FakeVideoModel(name="video")
     with pytest.raises(InputError, match="no place for the source's features"):
         prepare(video, RestyleOptions(prompt="night", inject="0.8"))
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_control_of_its_own_in_the_inversion(
+    tiny: SDModel, frames: torch.Tensor, tmp_path: Path, method: Any
+) -> None:
+    """Said to act as it does in the sampling it changes no bit; else the way there is another, and kept as another."""
+    spec = ControlSpec(kind="tile", scale=0.8, end=0.7)
+    options = replace(OPTIONS, prompt="a photograph", inversion=method, controls=(spec,))
+
+    def found(invert: ControlSchedule | None, cache: ComputedCache) -> torch.Tensor:
+        look = replace(options, controls=(replace(spec, invert=invert),))
+        made = restyled(tiny, look, frames, kept=cache)
+        assert torch.equal(made, restyled(tiny, look, frames))
+        return made
+
+    with ComputedCache(tmp_path / "cache") as cache:
+        usual = found(None, cache)
+        assert torch.equal(found(ControlSchedule(scale=0.8, end=0.7), cache), usual)
+        for other in (ControlSchedule(scale=0.2), ControlSchedule(scale=0), ControlSchedule(scale=0.8, start=0.3)):
+            assert not torch.equal(found(other, cache), usual)

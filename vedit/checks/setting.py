@@ -23,6 +23,7 @@ Kind = Literal["text", "integer", "number", "boolean"]
 Value = TypeVar("Value")
 
 _METADATA = "vedit.setting"
+_LATER = "vedit.later"
 _KINDS: dict[object, Kind] = {bool: "boolean", int: "integer", float: "number"}
 
 
@@ -136,6 +137,17 @@ class Setting:
 def setting(default: Value, about: About) -> Value:
     """A dataclass's field with this default and all that is said of it."""
     return field(default=default, metadata={_METADATA: about})
+
+
+def later(default: Value) -> Value:
+    """A dataclass's field that came after values of it were hashed: it is in no digest where it has this default, so
+    that what was made before is known still."""
+    return field(default=default, metadata={_LATER: True})
+
+
+def is_left_out(one: Any, value: object) -> bool:
+    """Whether a field (of `dataclasses.fields`) with this value is in no digest."""
+    return _LATER in one.metadata and value == one.default
 
 
 def same_as(options: type, name: str) -> Any:

@@ -167,7 +167,7 @@ class DistilledWeights:
         held = {
             branch(spec.kind)
             for spec in options.controls
-            if spec.scale > 0 and spec.mask is None and (spec.start, spec.end) == (0.0, 1.0)
+            if spec.scale > 0 and spec.mask is None and spec.invert is None and (spec.start, spec.end) == (0.0, 1.0)
         }
         asked = {
             "steps": options.steps is not None,

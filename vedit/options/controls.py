@@ -12,7 +12,7 @@ from vedit.checks.rationals import rational, shown
 from vedit.errors import InputError, SettingError
 from vedit.options.request import DEFAULT_CONTROLS, Preserve
 from vedit.registry.preprocessors import described, preprocessors
-from vedit.types import ControlSpec
+from vedit.types import ControlSchedule, ControlSpec
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,23 +42,29 @@ _PRESETS: dict[Preserve, tuple[ControlSpec, ...]] = {
     ),
 }
 
-_FORM = "KIND[:SCALE[@START-END]][,mask=FILE], for instance softedge:0.8@0-0.6"
+_FORM = "KIND[:SCALE[@START-END]][,invert=SCALE[@START-END]][,mask=FILE], for instance softedge:0.8@0-0.6"
 _NUMBER = r"[0-9]*\.?[0-9]+"
 _SPEC = re.compile(
     rf"(?P<kind>[A-Za-z][\w-]*)(?::(?P<scale>[^@]+))?(?:@(?P<start>{_NUMBER})-(?P<end>{_NUMBER}))?", re.ASCII
 )
+_INVERT = re.compile(rf"\s*invert\s*=\s*(?P<scale>{_NUMBER})(?:@(?P<start>{_NUMBER})-(?P<end>{_NUMBER}))?\s*", re.ASCII)
 
 
 def parse_control(text: str) -> ControlSpec:
-    """`KIND[:SCALE[@START-END]][,mask=FILE]` -> a control's settings.
+    """`KIND[:SCALE[@START-END]][,invert=SCALE[@START-END]][,mask=FILE]` -> a control's settings.
 
     SCALE is at least 0 (1 is the strength that the model was trained at); START and END are parts of the sampling,
-    0 the noisy beginning and 1 the end; FILE is white where the control acts.
+    0 the noisy beginning and 1 the end; behind `invert` stands how it acts while the source is inverted, at the same
+    noise levels; FILE is white where the control acts.
 
     Raises:
         InputError: the text is of another form, a number is out of range, or no preprocessor has that name.
     """
     told, comma, extra = text.strip().partition(",")
+    schedule, more, rest = extra.partition(",")
+    invert = _INVERT.fullmatch(schedule)
+    if invert is not None:
+        comma, extra = more, rest
     name, _, file = extra.partition("=")
     if comma and (name.strip() != "mask" or not file.strip()):
         raise InputError(f"the control {shown(text)} cannot be read at {shown(extra)}", remedy=f"write {_FORM}")
@@ -80,11 +86,18 @@ def parse_control(text: str) -> ControlSpec:
             start=float(rational(start)),
             end=float(rational(end)),
             mask=Path(file.strip()) if comma else None,
+            invert=None if invert is None else _schedule(invert),
         )
     except SettingError as error:
         raise InputError(f"the control {shown(text)}: {error.message}", remedy=error.remedy) from error
     except ValueError as error:
         raise InputError(f"the control {shown(text)}: {error}", remedy=f"write {_FORM}") from error
+
+
+def _schedule(match: re.Match[str]) -> ControlSchedule:
+    """Raises SettingError where a number is out of bounds."""
+    scale, start, end = (float(match[name] or default) for name, default in (("scale", 1), ("start", 0), ("end", 1)))
+    return ControlSchedule(scale=scale, start=start, end=end)
 
 
 def parse_controls(texts: Sequence[str]) -> tuple[ControlSpec, ...]:

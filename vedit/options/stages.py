@@ -73,7 +73,7 @@ class Look:
         About(
             "What keeps the structure.",
             stage="look",
-            metavar="KIND[:SCALE[@START-END]][,mask=FILE]",
+            metavar="KIND[:SCALE[@START-END]][,invert=SCALE[@START-END]][,mask=FILE]",
             option="control",
             several=True,
             common=True,

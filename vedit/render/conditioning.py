@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import torch
 from torch.nn import functional as F
 
+from vedit.checks.setting import is_left_out
 from vedit.control_maps.maps import control_maps, control_stream
 from vedit.control_maps.prerendered import ControlVideo, open_control, runs
 from vedit.diffusion.carried_noise import SceneNoise, first_noise
@@ -321,7 +322,8 @@ def plain(value: object) -> Any:
 
 def _walk(value: object, each: Callable[[object], object]) -> Any:
     if is_dataclass(value):
-        return {item.name: each(getattr(value, item.name)) for item in fields(value)}
+        told = {item: getattr(value, item.name) for item in fields(value)}
+        return {item.name: each(one) for item, one in told.items() if not is_left_out(item, one)}
     if isinstance(value, (tuple, list)):
         return [each(item) for item in cast("Sequence[object]", value)]
     if isinstance(value, Mapping):
