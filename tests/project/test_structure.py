@@ -14,7 +14,18 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Low to high: a package, or a file of the root, imports from itself and from what stands before it.
 LAYERS = (
-    *("errors", "checks", "thumbnail", "types", "ranges", "latent_shape", "protocols", "geometry", "memory"),
+    *(
+        "errors",
+        "checks",
+        "thumbnail",
+        "control_spec",
+        "types",
+        "ranges",
+        "latent_shape",
+        "protocols",
+        "geometry",
+        "memory",
+    ),
     *("progress", "media", "registry", "weights", "options", "display"),
     *("shots", "flow", "embedded", "store", "diffusion", "finishing"),
     *("models", "preprocessors", "masks", "control_maps", "pipelines"),
