@@ -51,7 +51,8 @@ def job_of(
 def memory(job: Job) -> int:
     found = estimate_memory(job)
     assert found is not None
-    return found
+    assert found.device is None
+    return found.host
 
 
 def seconds(job: Job) -> float:

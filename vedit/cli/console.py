@@ -191,7 +191,8 @@ def estimate(plan: RenderPlan, form: str = "about {time} and {memory}") -> str:
     """Time and memory in words."""
     if plan.seconds is None or plan.peak_memory_bytes is None:
         return "time and memory not known"
-    return form.format(time=span(plan.seconds), memory=size(plan.peak_memory_bytes))
+    on_gpu = "" if plan.peak_device_bytes is None else f", {size(plan.peak_device_bytes)} on the GPU"
+    return form.format(time=span(plan.seconds), memory=size(plan.peak_memory_bytes) + on_gpu)
 
 
 def plan_line(plan: RenderPlan) -> str:

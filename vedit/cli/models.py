@@ -12,6 +12,7 @@ from click.formatting import wrap_text
 from vedit.cli import completion, params
 from vedit.cli.console import jsonable, say, show, show_json, show_rows, size
 from vedit.cli.mistyped import Group
+from vedit.cli.model_plan import plan_command
 from vedit.cli.models_pulled import remove_command, verify_command
 from vedit.errors import ModelError
 
@@ -38,6 +39,7 @@ def models_group() -> None:
       vedit models list
       vedit models info embedded
       vedit models info style.safetensors
+      vedit models plan sd15 --size 512 --frames 240
       vedit models pull depth-anything-v2-small
       vedit models where
     """
@@ -256,3 +258,4 @@ def _text(key: str, value: object) -> str:
 
 models_group.add_command(verify_command)
 models_group.add_command(remove_command)
+models_group.add_command(plan_command)

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from vedit.diffusion.conditioning import Memory, Regional
     from vedit.diffusion.injecting import FeatureInjection
     from vedit.diffusion.solvers import Trajectory
+    from vedit.models.footprint import Footprint, Scene
     from vedit.models.sizes import Sizes
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
@@ -278,6 +279,10 @@ class Family(Protocol):
 
     def sizes(self, source: ModelSource, kinds: Collection[str]) -> Sizes | None:
         """How large a model is with the control branches of some kinds; None where that is not known."""
+        ...
+
+    def footprint(self, source: ModelSource, kinds: Collection[str], scene: Scene) -> Footprint | None:
+        """What a model with the control branches of some kinds holds and computes; None where that is not known."""
         ...
 
     def notes(self, source: ModelSource) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from vedit.models.family import Family, Traits
+    from vedit.models.footprint import Footprint, Scene
     from vedit.models.sizes import Sizes
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
@@ -88,3 +89,11 @@ class ModelRef:
             ModelError: a file is damaged.
         """
         return self.family.sizes(self.source, kinds)
+
+    def footprint(self, kinds: Collection[str], scene: Scene) -> Footprint | None:
+        """What it and its control branches of some kinds hold and compute in a scene; None where that is not known.
+
+        Raises:
+            ModelError: a file is damaged.
+        """
+        return self.family.footprint(self.source, kinds, scene)

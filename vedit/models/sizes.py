@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 SD15_UNET, SD15_VAE, SD15_TEXT, SD15_CONTROLNET = 859_520_964, 83_653_863, 123_060_480, 361_279_120
 """Parameters of the published networks, for the model of that name while it is not on this machine."""
 
+_WIDTHS = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "F8_E4M3": 1, "F8_E5M2": 1, "I64": 8, "I32": 4, "I8": 1, "U8": 1}
+"""Bytes of each number format that safetensors files name."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
@@ -95,3 +98,10 @@ def _of_file(path: Path) -> Sizes:
         elif key.startswith(("cond_stage_model.", "conditioner.")):
             text += prod(shape)
     return Sizes(unet=unet, vae=vae, text_encoder=text)
+
+
+def bytes_a_number(path: Path) -> float:
+    """What a number takes in a file of weights, or in those of a part's folder: the mean, where formats are mixed."""
+    headers = [read_header(path)] if path.suffix == SUFFIX else stored_in(path).headers.values()
+    counts = [(name, count) for header in headers for name, count in header.formats.items()]
+    return sum(_WIDTHS.get(name, 4) * count for name, count in counts) / max(1, sum(count for _, count in counts))

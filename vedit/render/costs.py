@@ -1,7 +1,7 @@
 """What the stages of a render take, in seconds: what estimates say, and what progress is weighed by.
 
-Measured on 2 cores of an AVX-512 server with the embedded model, and scaled from there by pixels and cores; for other
-models by the parameters of their networks.
+Measured on 2 cores of an AVX-512 server with the embedded model, and scaled from there by pixels and cores. Of other
+models it is told by what they compute, and by what the machine computes in a second (`vedit.render.machine_rates`).
 """
 
 from __future__ import annotations
@@ -78,6 +78,16 @@ _SMALL = Sizes(unet=EVALUATED, vae=AUTOENCODER, text_encoder=0)
 
 
 @dataclass(frozen=True, kw_only=True)
+class FrameSeconds:
+    """What a frame takes in each pass through a model's networks."""
+
+    encode: float
+    evaluate: float
+    """Once through the network and its control branches."""
+    decode: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class LookOutline:
     """One look: what its networks work at, how often, and on which shots."""
 
@@ -92,6 +102,8 @@ class LookOutline:
     shots: tuple[FrameRange, ...]
     attention: float = 1.0
     """What an evaluation takes, in those with cross-frame attention."""
+    taken: FrameSeconds | None = None
+    """By what the networks compute; None: by what was measured with the embedded model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,6 +265,12 @@ def _sampled(outline: Outline, look: LookOutline, shot: FrameRange) -> tuple[flo
     found = windows(shot, size=size, overlap=overlap)
     # The anchor is the first frame of the first window, unless it is one of another shot.
     counts = [len(window.frames) + (number > 0 or options.anchor is not None) for number, window in enumerate(found)]
+    if look.taken is not None:
+        each = sum(counts) / max(len(shot), 1)
+        return (
+            each * (look.inverting * look.taken.evaluate + look.taken.encode),
+            each * look.sampling * look.taken.evaluate,
+        )
     pixels = sum(counts) * _working_pixels(look)
     calls = sum(ceil(count / options.batch) for count in counts)
     crowded = 1 + _CROWDED * (_working_pixels(look) - 1)
@@ -265,6 +283,8 @@ def _sampled(outline: Outline, look: LookOutline, shot: FrameRange) -> tuple[flo
 
 def _finished(outline: Outline, look: LookOutline) -> float:
     """Seconds a frame of decoding its latents, and of carrying the change up to its size."""
+    if look.taken is not None:
+        return look.taken.decode + outline.pixels * _FINISHED
     larger = _LARGER_AUTOENCODER * max(0, (look.sizes or _SMALL).vae - AUTOENCODER)
     network = (_DECODED + larger * 3 / 4) * _working_pixels(look) / _speed(outline.device)
     return network + outline.pixels * _FINISHED

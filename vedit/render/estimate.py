@@ -7,19 +7,24 @@ from typing import TYPE_CHECKING
 from vedit.media.rates import NO_RATE
 from vedit.media.reading.sequence import is_still
 from vedit.render.conditioning import plain
-from vedit.render.costs import AUTOENCODER, Outline, seconds_of
+from vedit.render.costs import Outline, seconds_of
 from vedit.render.evaluations import (
     evaluations,
     few_steps_for,
+    footprint_of_look,
+    is_measured,
     outline_of_look,
+    scene_of,
     sizes_of_look,
     steps_taken,
 )
 from vedit.render.measured_costs import paces_of
 from vedit.render.notes import dear_looks
 from vedit.render.outcome import RenderPlan
+from vedit.render.peaks import BASE_BYTES, WINDOW_BYTES, Peaks, full_size_bytes, highest, peaks
 
 if TYPE_CHECKING:
+    from vedit.models.footprint import Scene
     from vedit.models.sizes import Sizes
     from vedit.render.job import Job
 
@@ -27,7 +32,7 @@ if TYPE_CHECKING:
 def describe_job(job: Job) -> RenderPlan:
     """The plan as a user reads it, with estimates."""
     rate = job.index.rate
-    looks = job.looks()
+    looks, memory = job.looks(), estimate_memory(job)
     # One figure for all shots: of the look that is worked at the largest size, and of the longest trajectory.
     fit = max((look.fit for look in looks), key=lambda fit: fit.outer, default=job.fit)
     return RenderPlan(
@@ -43,7 +48,8 @@ def describe_job(job: Job) -> RenderPlan:
         device=job.device,
         steps=max((steps_taken(job.model, look.request.options) for look in looks), default=0),
         network_evaluations_per_frame=max((_evaluations(look) for look in looks), default=0),
-        peak_memory_bytes=estimate_memory(job),
+        peak_memory_bytes=None if memory is None else memory.host,
+        peak_device_bytes=None if memory is None else memory.device,
         seconds=estimate_seconds(job),
         notes=(*job.notes, *dear_looks(job.model, (look.request.options for look in looks))),
         settings=_settings(job),
@@ -75,22 +81,9 @@ def _evaluations(job: Job) -> int:
     return evaluations(job.model, job.request.options)
 
 
-_BASE_BYTES = 520 * 10**6
-"""Of the process before a frame is read: a render at strength 0 peaks there."""
-_BATCH_BYTES = 540
-"""A working pixel of the batch, in the activations of the embedded model's networks."""
-_UNET_BATCH_BYTES, _FRAME_BYTES = 150, 450
-"""The same on a CPU, where the embedded autoencoder takes frames one by one: of the batch, and of the one frame."""
-_LARGE_BATCH_BYTES = 3000
-"""The same in AutoencoderKL, whose layers are wider than those of any UNet at the working size."""
-_WINDOW_BYTES = 110
-"""A working pixel of the window: the frames, what the controls draw of them, and what is made of both."""
-_FULL_BYTES = 105
-"""A pixel of the frames that are finished together, with the copies on the way and those in the encoder."""
-_FULL_BYTES_AT_ONCE = 12
-"""A pixel of each such frame beside the first."""
-_HELD_FRAMES, _HELD_BYTES = 60, 2.5
-"""Frames that an encoder holds to look ahead, and a pixel of each."""
+_BATCH_BYTES, _FRAME_BYTES = 150, 450
+"""A working pixel of the batch, in the activations of the embedded model's networks on a CPU, and of the one frame that
+its autoencoder takes there."""
 
 
 def estimate_seconds(job: Job) -> float | None:
@@ -114,7 +107,13 @@ def outline_of(job: Job, *, is_scanned: bool = False) -> Outline:
         device=job.device,
         frames=job.frames,
         looks=tuple(
-            outline_of_look(job.model, look.request.options, look.fit, tuple(shot.frames for shot in look.own_shots))
+            outline_of_look(
+                job.model,
+                look.request.options,
+                look.fit,
+                tuple(shot.frames for shot in look.own_shots),
+                device=job.device,
+            )
             for look in job.looks()
         ),
         scanned=0 if is_scanned else len(job.index),
@@ -123,45 +122,31 @@ def outline_of(job: Job, *, is_scanned: bool = False) -> Outline:
     )
 
 
-def estimate_memory(job: Job) -> int | None:
-    """Peak host memory (device memory for weights on a GPU): libraries, weights, one batch, one window, a few full-size
-    frames, none of them of more frames than the longest shot has; None where the size of the model is not known."""
-    found = [_memory_of_look(look) for look in job.looks() or (job,)]
-    known = [figure for figure in found if figure is not None]
-    return max(known) if len(known) == len(found) else None
+def estimate_memory(job: Job) -> Peaks | None:
+    """Peak memory, of none of its parts for more frames than the longest shot has; None where the size of the model is
+    not known."""
+    found = [_peaks_of_look(look) for look in job.looks() or (job,)]
+    known = [one for one in found if one is not None]
+    return highest(known) if len(known) == len(found) else None
 
 
-def _memory_of_look(job: Job) -> int | None:
-    """The peak of a job of one look, or of one whose shots all pass through."""
-    found = sizes_of_look(job.model, job.request.options)
-    if found is None:
-        return None
-    full = job.metadata.width * job.metadata.height
-    together = min(job.frames_at_once, max((len(shot.frames) for shot in job.shots), default=1))
-    return int(
-        _BASE_BYTES
-        + found.all * (4 if job.device == "cpu" else 2)
-        + (_sampling_bytes(job, found) if job.request.looks is None and _changes(job) else 0)
-        + full * (_FULL_BYTES + (together - 1) * _FULL_BYTES_AT_ONCE + min(len(job.frames), _HELD_FRAMES) * _HELD_BYTES)
-    )
-
-
-def _sampling_bytes(job: Job, found: Sizes) -> int:
-    """Of one batch and one window of a look's longest shot."""
+def _peaks_of_look(job: Job) -> Peaks | None:
+    """The peaks of a job of one look, or of one whose shots all pass through."""
     options = job.request.options
     longest = max((len(shot.frames) for shot in job.own_shots), default=0)
-    # An anchor is sampled together with each window.
-    window = min(options.window, longest) + (options.anchor is not None)
-    batch = min(options.batch, window)
-    if found.vae > 2 * AUTOENCODER:
-        activations = batch * _LARGE_BATCH_BYTES
-    elif job.device == "cpu":
-        activations = batch * _UNET_BATCH_BYTES + _FRAME_BYTES
-    else:
-        activations = batch * _BATCH_BYTES
-    return job.fit.outer[0] * job.fit.outer[1] * (activations + window * _WINDOW_BYTES)
+    scene = scene_of(options, job.fit, longest, device=job.device)
+    together = min(job.frames_at_once, max((len(shot.frames) for shot in job.shots), default=1))
+    full = full_size_bytes(job.metadata.width * job.metadata.height, together=together, frames=len(job.frames))
+    # Of several looks these are jobs of one each; where none is left, every shot passes through.
+    changes = job.request.looks is None and steps_taken(job.model, options) > 0
+    if is_measured(job.model) and job.device == "cpu":
+        found = sizes_of_look(job.model, options)
+        return None if found is None else Peaks(host=_measured_bytes(found, scene, full, changes=changes), device=None)
+    model = footprint_of_look(job.model, scene, options)
+    return None if model is None else peaks(model, scene, full, samples=changes)
 
 
-def _changes(job: Job) -> bool:
-    """Whether the strength of the job's look regenerates anything."""
-    return steps_taken(job.model, job.request.options) > 0
+def _measured_bytes(found: Sizes, scene: Scene, full: int, *, changes: bool) -> int:
+    """Host memory of a render with the embedded model on a CPU, as it was measured."""
+    each = scene.batch * _BATCH_BYTES + _FRAME_BYTES + scene.window * WINDOW_BYTES
+    return BASE_BYTES + found.all * 4 + (scene.height * scene.width * each if changes else 0) + full

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from vedit.models.attention import load_attention
+from vedit.models.footprint import Footprint, Scene
+from vedit.models.source import DEFAULT
 from vedit.options.controls import branch
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.pipeline import load_pipeline
-from vedit.registry.attention import OWN
-from vedit.render.costs import LookOutline
+from vedit.registry.attention import NONE, OWN
+from vedit.render.costs import FrameSeconds, LookOutline
 
 if TYPE_CHECKING:
     from vedit.models.distilled import DistilledWeights, Schedule
@@ -64,13 +66,20 @@ def _inversion_steps(traits: Traits, options: RestyleOptions) -> int:
     return 1 + sum(number * whole // count > whole - taken for number in range(count))
 
 
-def outline_of_look(model: ModelRef, options: RestyleOptions, fit: Fit, shots: tuple[FrameRange, ...]) -> LookOutline:
+def outline_of_look(
+    model: ModelRef, options: RestyleOptions, fit: Fit, shots: tuple[FrameRange, ...], *, device: str
+) -> LookOutline:
     """What the costs of one look go by."""
     every, sampling = evaluations(model, options), _sampling_evaluations(model, options)
+    measured = is_measured(model)
+    longest = max((len(shot) for shot in shots), default=0)
+    found = None if measured else footprint_of_look(model, scene_of(options, fit, longest, device=device), options)
     return LookOutline(
         options=options,
         fit=fit,
-        sizes=sizes_of_look(model, options),
+        # Where nothing is known of what a model computes, no other one's figures stand in for it.
+        sizes=sizes_of_look(model, options) if measured or found is not None else None,
+        taken=None if found is None else frame_seconds(found, device),
         inverting=every - sampling,
         sampling=sampling,
         shots=shots,
@@ -89,6 +98,41 @@ def _sampling_evaluations(model: ModelRef, options: RestyleOptions) -> int:
     """Of `evaluations`, those of the sampling."""
     steps = steps_taken(model, options)
     return steps if few_steps_for(model, options) or model.traits.scale(options) == 1 else 2 * steps
+
+
+def is_measured(model: ModelRef) -> bool:
+    """Whether what estimates rest on was measured with this model: the embedded one."""
+    return model.name == DEFAULT
+
+
+def scene_of(options: RestyleOptions, fit: Fit, longest: int, *, device: str) -> Scene:
+    """What a look has the networks work on, in shots of up to so many frames."""
+    window = max(1, min(options.window, longest) + (options.anchor is not None))
+    return Scene(
+        height=fit.outer[0],
+        width=fit.outer[1],
+        batch=min(options.batch, window),
+        window=window,
+        device=device,
+        cross_frame=options.attention_method in OWN and options.attention_method != NONE,
+    )
+
+
+def footprint_of_look(model: ModelRef, scene: Scene, options: RestyleOptions) -> Footprint | None:
+    """What a model takes with the control branches that a look uses; None where that is not known."""
+    return model.footprint({branch(spec.kind) for spec in options.controls}, scene)
+
+
+def frame_seconds(found: Footprint, device: str) -> FrameSeconds:
+    """What a frame takes on this machine, by what it computes in a second."""
+    from vedit.render.machine_rates import rates_of
+
+    rates = rates_of(device, found.precision)
+    return FrameSeconds(
+        encode=rates.seconds(found.encode.work),
+        evaluate=rates.seconds(found.denoise.work),
+        decode=rates.seconds(found.decode.work),
+    )
 
 
 def sizes_of_look(model: ModelRef, options: RestyleOptions) -> Sizes | None:

@@ -64,7 +64,9 @@ def foreseen(
         device=device,
         frames=part,
         looks=tuple(
-            outline_of_look(model, options, fit_of((metadata.width, metadata.height), options, model.traits), shots)
+            outline_of_look(
+                model, options, fit_of((metadata.width, metadata.height), options, model.traits), shots, device=device
+            )
             for options, shots in looks.items()
         ),
         scanned=0 if is_scanned else count,

@@ -7,24 +7,16 @@ and is written anew.
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import math
-import os
-import platform
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
-
-import torch
+from typing import TYPE_CHECKING
 
 from vedit.render.costs import START_SECONDS
 from vedit.render.parts import plugged_parts
 from vedit.store.computed import cache_root, keeps_nothing
-from vedit.store.computed_on import computed_on
+from vedit.store.kept_table import machine_key, read_table, write_table
 
 if TYPE_CHECKING:
     from vedit.progress.course import Taken
@@ -42,7 +34,10 @@ LEAST_SECONDS = 0.5
 FARTHEST = 100.0
 """How many times as long or as short as expected a stage may take to be believed."""
 _NETWORKS = ("invert", "sample", "finish")
-_LARGEST_FILE = 2**20
+_TABLE = "runs"
+_BY_RATES = "by rates "
+"""Before the names of models whose time is told by what the machine computes in a second
+(`vedit.render.machine_rates`): how far off that was says nothing of another model."""
 
 
 def paces_of(outline: Outline) -> dict[str, float]:
@@ -51,9 +46,9 @@ def paces_of(outline: Outline) -> dict[str, float]:
     runs = _read()
     found: dict[str, float] = {}
     for stage, what in _subjects(outline).items():
-        machine = _machine("cpu" if stage == "start" else outline.device)
-        own = runs.get(f"{machine} {stage} {what}")
-        alike = own or [pace for key, paces in runs.items() if key.startswith(f"{machine} {stage} ") for pace in paces]
+        machine = machine_key("cpu" if stage == "start" else outline.device)
+        prefix = f"{machine} {stage} "
+        alike = runs.get(prefix + what) or _of_others(runs, prefix, what)
         if alike:
             found[stage] = median(alike)
     return found
@@ -72,7 +67,7 @@ def keep(outline: Outline, taken: Mapping[str, Taken], paces: Mapping[str, float
     if any(one.mask is not None or one.regions or plugged_parts(one) for one in looks):
         # Masks take time of their own, and save some where nothing changes; a plug-in's part is as slow as it is.
         subjects = {stage: what for stage, what in subjects.items() if stage not in _NETWORKS}
-    machine = _machine(outline.device)
+    machine = machine_key(outline.device)
     new = {
         f"{machine} {stage} {subjects[stage]}": one.seconds / one.expected * paces.get(stage, 1.0)
         for stage, one in taken.items()
@@ -85,7 +80,7 @@ def keep_start(seconds: float) -> None:
     """Keep what the libraries' import has taken, on the way to whatever device."""
     pace = seconds / START_SECONDS
     if _believed(pace):
-        _add({f"{_machine('cpu')} start ": pace})
+        _add({f"{machine_key('cpu')} start ": pace})
 
 
 def costs_file() -> Path:
@@ -93,33 +88,33 @@ def costs_file() -> Path:
     return cache_root() / FILE
 
 
+def _of_others(runs: Mapping[str, list[float]], prefix: str, what: str) -> list[float]:
+    """What a stage took with other models or codecs, where that says something of this one."""
+    if what.startswith(_BY_RATES):
+        return []
+    found = {key.removeprefix(prefix): paces for key, paces in runs.items() if key.startswith(prefix)}
+    return [pace for other, paces in found.items() if not other.startswith(_BY_RATES) for pace in paces]
+
+
 def _subjects(outline: Outline) -> dict[str, str]:
     """Stage -> what it goes by beside the machine."""
+    by_rates = any(look.taken is not None for look in outline.looks)
+    model = f"{_BY_RATES}{outline.model}" if by_rates else outline.model
     return {
         "start": "",
         **dict.fromkeys(("index", "shots"), outline.source_codec),
-        **dict.fromkeys(("load", *_NETWORKS), outline.model),
+        "load": outline.model,
+        **dict.fromkeys(_NETWORKS, model),
         **dict.fromkeys(("write", "verify"), outline.codec),
     }
 
 
-def _machine(device: str) -> str:
-    """What tells machines apart that share a folder, and ways to run on one: name, processor, device and threads."""
-    told = {"name": platform.node(), "cores": os.cpu_count(), **computed_on(torch.device(device))}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
-
-
 def _read() -> dict[str, list[float]]:
     """The paces of each entry, the oldest entry first."""
-    path = costs_file()
     try:
-        if path.stat().st_size > _LARGEST_FILE:
-            return {}
-        told: dict[str, Any] = json.loads(path.read_text("utf-8"))
-        if told["format"] != FORMAT:
-            return {}
-        runs = {str(key): [float(pace) for pace in paces] for key, paces in told["runs"].items()}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        told = read_table(costs_file(), _TABLE, version=FORMAT)
+        runs = {key: [float(pace) for pace in paces] for key, paces in told.items()}
+    except (ValueError, TypeError):
         return {}
     return {key: paces[-RUNS:] for key, paces in runs.items() if paces and all(map(_believed, paces))}
 
@@ -134,13 +129,4 @@ def _add(new: Mapping[str, float]) -> None:
     runs = _read()
     for key, pace in new.items():
         runs[key] = [*runs.pop(key, []), round(pace, 4)][-RUNS:]
-    newest = dict(list(runs.items())[-ENTRIES:])
-    path = costs_file()
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{FILE}-", delete=False) as file:
-            json.dump({"format": FORMAT, "runs": newest}, file, indent=1)
-        try:
-            Path(file.name).replace(path)
-        except OSError:
-            Path(file.name).unlink(missing_ok=True)
+    write_table(costs_file(), _TABLE, dict(list(runs.items())[-ENTRIES:]), version=FORMAT)

@@ -52,9 +52,11 @@ class RenderPlan:
     steps: int
     network_evaluations_per_frame: int
     peak_memory_bytes: int | None
-    """A rough estimate; None where the model is not on this machine, so that its size is not known."""
+    """Of host memory, a rough estimate; None where the model is not on this machine, so that its size is not known."""
     seconds: float | None
     """A rough estimate of the wall time on this machine; None as above."""
+    peak_device_bytes: int | None = None
+    """The same of a GPU's memory; None where there is no GPU in it."""
     notes: tuple[str, ...] = ()
     settings: dict[str, object] = field(default_factory=dict[str, object])
     bars: dict[int, dict[str, int]] = field(default_factory=dict[int, dict[str, int]])
@@ -105,6 +107,8 @@ def plan_html(plan: RenderPlan) -> str:
     """What a render will do, with a picture of each shot where that takes little time."""
     estimate = "unknown" if plan.seconds is None else f"about {span(plan.seconds)}"
     memory = "" if plan.peak_memory_bytes is None else f", {plan.peak_memory_bytes / 1e9:.1f} GB of memory"
+    if plan.peak_device_bytes is not None:
+        memory += f", {plan.peak_device_bytes / 1e9:.1f} GB of the GPU's"
     rows = {
         "source": plan.source,
         "output": plan.output,

@@ -28,6 +28,7 @@ from vedit.types import PromptEmbeds
 if TYPE_CHECKING:
     from vedit.diffusion.solvers import Trajectory
     from vedit.models.family import FewSteps, FewStepSchedule
+    from vedit.models.footprint import Scene
     from vedit.models.sizes import Sizes
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
@@ -202,6 +203,9 @@ class FakeVideoFamily:
     def sizes(self, source: ModelSource, kinds: Collection[str]) -> Sizes | None:
         """Not known: there are no weights."""
         return None
+
+    def footprint(self, source: ModelSource, kinds: Collection[str], scene: Scene) -> None:
+        """Not known: there are no networks."""
 
     def notes(self, source: ModelSource) -> tuple[str, ...]:
         """None."""

@@ -28,3 +28,12 @@ def weights_digest(module: torch.nn.Module) -> str:
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.contiguous().reshape(-1).view(torch.uint8).cpu().numpy().data)
     return digest.hexdigest()
+
+
+def usual_precision(device: str) -> torch.dtype:
+    """What networks compute in on a device where nothing speaks against it.
+
+    float16 on a GPU, in which these models are published: as fast there as bfloat16, which GPUs from before 2020 lack,
+    and three bits finer.
+    """
+    return torch.float16 if torch.device(device).type in ("cuda", "mps") else torch.float32

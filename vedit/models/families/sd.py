@@ -21,7 +21,7 @@ from vedit.diffusion.trajectory import trajectory
 from vedit.errors import ModelError
 from vedit.models.branches import check_control_type
 from vedit.models.distilled import SETTINGS, DistilledWeights, Schedule, distilled_in, serving
-from vedit.models.families.modules import ModuleOffload, weights_digest
+from vedit.models.families.modules import ModuleOffload, usual_precision, weights_digest
 from vedit.models.families.sd_adapters import encoding, facts, sampling
 from vedit.models.families.sd_codec import CODEC_BATCH, SDCodec
 from vedit.models.families.sd_configs import cell_of
@@ -164,15 +164,6 @@ class SDModel:
             torch.cuda.empty_cache()
 
 
-def usual_precision(device: str) -> torch.dtype:
-    """What the networks compute in on a device where nothing speaks against it.
-
-    float16 on a GPU, in which these models are published: as fast there as bfloat16, which GPUs from before 2020 lack,
-    and three bits finer.
-    """
-    return torch.float16 if torch.device(device).type in ("cuda", "mps") else torch.float32
-
-
 def target_of(device: str, precision: str | None) -> Target:
     """Where a model goes, and as what: an autoencoder that says that it overflows in float16 computes in float32, whose
     frames do not band as those of bfloat16 do."""
@@ -218,7 +209,7 @@ def load(
     return SDModel(
         name=name,
         traits=traits,
-        denoiser=_denoiser(parts),
+        denoiser=denoiser_of(parts),
         codec=SDCodec(parts.vae),
         text=_text(parts, None if known is None else known.words),
         scheduler_config=parts.scheduler_config,
@@ -228,7 +219,8 @@ def load(
     )
 
 
-def _denoiser(parts: Components) -> SDDenoiser:
+def denoiser_of(parts: Components) -> SDDenoiser:
+    """The networks that are evaluated, as the pipelines call them."""
     if parts.text_encoder_2 is None:
         return SDDenoiser(parts.unet, parts.controlnets)
     return SDXLDenoiser(parts.unet, parts.controlnets, cell=cell_of(parts.vae.config))

@@ -25,6 +25,15 @@ CODEC_BATCH = 8
 """Frames that the autoencoder takes at once, where memory has not run out."""
 
 
+def frames_at_once(device: str, batch: int) -> int:
+    """Frames of a batch that go through the autoencoder together: as many as memory allows, or one by one on a CPU.
+
+    A CPU has enough to do with one frame. With more, every layer's output is fresh memory that the system clears
+    first, a fifth of the time, and an `AutoencoderKL` holds a gigabyte for each frame of 512x512.
+    """
+    return 1 if torch.device(device).type == "cpu" else min(CODEC_BATCH, batch)
+
+
 class SDCodec:
     """Autoencoder with its scaling; `AutoencoderTiny` and `AutoencoderKL` alike."""
 
@@ -68,14 +77,8 @@ class SDCodec:
 
     @property
     def at_once(self) -> int:
-        """Frames that go through the network together: `batch`, or one by one where that is quicker.
-
-        A CPU has enough to do with one frame. With more, every layer's output is fresh memory that the system clears
-        first, a fifth of the time. Convolutions give a frame the same bits alone; the attention in `AutoencoderKL` is
-        not known to.
-        """
-        convolutions_alone = "encoder_block_out_channels" in self.vae.config
-        return 1 if convolutions_alone and self.vae.device.type == "cpu" else self.batch
+        """Frames that go through the network together."""
+        return frames_at_once(self.vae.device.type, self.batch)
 
     @torch.inference_mode()
     def encode(self, frames: torch.Tensor) -> torch.Tensor:

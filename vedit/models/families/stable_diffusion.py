@@ -31,6 +31,7 @@ from vedit.weights.torchvision import vision_fault
 
 if TYPE_CHECKING:
     from vedit.models.family import Model
+    from vedit.models.footprint import Footprint, Scene
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
 
@@ -80,6 +81,10 @@ class StableDiffusion:
     def sizes(self, source: ModelSource, kinds: Collection[str]) -> Sizes | None:
         """See `vedit.models.sizes.sizes_of`."""
         return sizes_of(source, kinds, published=_PUBLISHED)
+
+    def footprint(self, source: ModelSource, kinds: Collection[str], scene: Scene) -> Footprint | None:
+        """See `vedit.models.families.sd_footprint.footprint`."""
+        return import_module("vedit.models.families.sd_footprint").footprint(source, kinds, scene)
 
     def notes(self, source: ModelSource) -> tuple[str, ...]:
         """See `vedit.models.identify.notes_of`."""

@@ -1,0 +1,92 @@
+"""What a model takes by its shapes: its own weights, and passes that grow with what goes through them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from vedit.models.footprint import Footprint, Scene
+from vedit.models.load import load_sd
+from vedit.models.resolve import resolve
+from vedit.testing.tiny_sd import write_tiny_sd
+from vedit.testing.tiny_sdxl import write_tiny_sdxl
+
+SCENE = Scene(height=64, width=128, batch=4, window=12, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_sd(tmp_path_factory.mktemp("footprint") / "tiny")
+
+
+def taken(model: Path | str, scene: Scene = SCENE, kinds: tuple[str, ...] = ("tile",)) -> Footprint:
+    found = resolve(str(model)).footprint(kinds, scene)
+    assert found is not None
+    return found
+
+
+def test_weights_are_those_of_the_loaded_model_by_part(tiny: Path) -> None:
+    loaded = load_sd(resolve(str(tiny)), device="cpu", controls=("tile",))
+    networks: dict[str, torch.nn.Module] = {
+        "unet": loaded.denoiser.unet,
+        "vae": loaded.codec.vae,
+        "text_encoder": loaded.text.encoder,
+        "controlnet:tile": loaded.denoiser.controlnets["tile"],
+    }
+    found = taken(tiny)
+    sizes = {n: sum(v.numel() * v.element_size() for v in m.state_dict().values()) for n, m in networks.items()}
+    assert dict(found.weights) == sizes
+    assert dict(found.stored) == sizes, "the files are in float32, too"
+    assert found.precision == "float32"
+    half = taken(tiny, replace(SCENE, precision="float16"))
+    assert half.all_weights * 2 == found.all_weights
+    assert dict(half.stored) == sizes
+
+
+def test_a_stable_diffusion_xl_has_a_second_text_encoder_and_is_told_sizes(tmp_path: Path) -> None:
+    folder = write_tiny_sdxl(tmp_path / "xl", controls=("tile",))
+    found = taken(folder, replace(SCENE, precision="float16"))
+    assert list(found.weights) == ["unet", "vae", "text_encoder", "text_encoder_2", "controlnet:tile"]
+    assert found.denoise.work.attention > 0
+    wide = taken(folder)
+    # Its autoencoder overflows in float16, and stays in float32.
+    assert found.weights["vae"] == wide.weights["vae"]
+    assert 2 * found.weights["unet"] == wide.weights["unet"]
+
+
+def test_more_in_a_pass_takes_more_and_more_of_the_same_in_turn_does_not(tiny: Path) -> None:
+    base = taken(tiny)
+    larger = taken(tiny, replace(SCENE, height=128))
+    assert larger.denoise.peak > base.denoise.peak
+    assert larger.decode.peak > base.decode.peak
+    assert larger.encode.work.convolutions == 2 * base.encode.work.convolutions
+    assert taken(tiny, replace(SCENE, batch=2)).denoise.peak < base.denoise.peak
+    assert taken(tiny, kinds=("tile", "softedge")).denoise.peak > base.denoise.peak
+    assert taken(tiny, replace(SCENE, cross_frame=False)).denoise.work.attention < base.denoise.work.attention
+    # A control picture is embedded once for each part of a window, and held.
+    longer = [taken(tiny, replace(SCENE, window=window)).denoise.peak for window in (12, 16, 20)]
+    assert longer[2] - longer[1] == longer[1] - longer[0] >= 0
+    assert base.loading >= base.all_weights
+
+
+def test_a_cpu_decodes_frame_by_frame_and_a_gpu_in_batches(tiny: Path) -> None:
+    by_batch = [taken(tiny, replace(SCENE, batch=n)).decode.peak for n in (1, 4)]
+    assert by_batch[0] == by_batch[1]
+    on_gpu = [taken(tiny, replace(SCENE, batch=n, device="cuda")).decode.peak for n in (1, 4)]
+    assert on_gpu[1] == 4 * on_gpu[0]
+
+
+def test_the_named_model_is_known_by_its_shapes_where_it_is_not_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    found = taken("sd15", replace(SCENE, height=512, width=512), kinds=("tile",))
+    assert found.weights["unet"] == 4 * 859_520_964
+    assert found.weights["controlnet:tile"] == 4 * 361_279_120
+    assert found.stored["unet"] == 2 * 859_520_964
+    # As diffusers counts it for one picture of that size, two multiplications and additions being two operations.
+    assert found.denoise.work.convolutions + found.denoise.work.products == pytest.approx(9.1e11, rel=0.05)
+    assert resolve("owner/name").footprint((), SCENE) is None

@@ -1,0 +1,114 @@
+"""`vedit models plan`: what a model takes, told by its shapes, and the cheapest setting that fits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from vedit.cli.app import main
+from vedit.errors import InputError, ModelError
+from vedit.models.footprint import Footprint, Pass, Scene, Work
+from vedit.models.ref import ModelRef
+from vedit.models.resolve import resolve
+from vedit.options.request import RestyleOptions
+from vedit.render.model_plan import ModelPlan, plan_model
+from vedit.render.peaks import BASE_BYTES, peaks
+from vedit.testing.tiny_sd import write_tiny_sd
+from vedit.types import ControlSpec
+
+TILE = RestyleOptions(controls=(ControlSpec(kind="tile"),))
+GB = 10**9
+WORK = Work(convolutions=1, products=1, attention=1, moved=1)
+
+
+@pytest.fixture(autouse=True)
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VEDIT_CACHE", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
+    return resolve(str(write_tiny_sd(tmp_path_factory.mktemp("plan") / "tiny", controls=("tile",))))
+
+
+def planned(model: ModelRef, **changes: object) -> ModelPlan:
+    given: dict[str, object] = {"size": (256, 128), "frames": 24, "options": TILE, "device": "cpu", "memory": None}
+    return plan_model(model, **(given | changes))  # pyright: ignore[reportArgumentType]
+
+
+def test_a_longer_clip_takes_longer_and_no_more_memory(tiny: ModelRef) -> None:
+    short, long = planned(tiny, frames=160), planned(tiny, frames=1600)
+    assert short.peak_memory_bytes == long.peak_memory_bytes
+    assert short.seconds is not None
+    assert long.seconds is not None
+    assert 5 < long.seconds / short.seconds < 10.5
+
+
+def test_sides_are_rounded_up_to_what_the_model_takes(tiny: ModelRef) -> None:
+    assert planned(tiny, size=(200, 130)).size == (208, 144)
+    assert tiny.traits.size_multiple == 16
+
+
+def test_the_first_rung_that_fits_is_named(tiny: ModelRef) -> None:
+    whole = planned(tiny, device="cuda")
+    assert whole.peak_device_bytes is not None
+    assert whole.seconds is None or whole.seconds > 0
+    fitting = planned(tiny, device="cuda", memory=whole.peak_device_bytes)
+    assert (fitting.fits, fitting.advice) == (True, "")
+    less = planned(tiny, device="cuda", memory=whole.peak_device_bytes - 1)
+    assert (less.fits, less.advice) == (False, "batch 2, window 24")
+    none = planned(tiny, device="cuda", memory=1)
+    assert none.fits is False
+    assert none.advice.startswith("nothing fits: the least is 0.5 GB")
+
+
+def test_what_is_not_known_is_not_made_up(tiny: ModelRef) -> None:
+    with pytest.raises(ModelError, match="is not known"):
+        planned(resolve("owner/name"), options=RestyleOptions(controls=()))
+    with pytest.raises(InputError, match=r"has no control branch for depth; it has tile"):
+        planned(tiny, options=RestyleOptions(controls=(ControlSpec(kind="depth"),)))
+
+
+def test_taking_turns_holds_the_larger_of_the_two_on_the_device_and_all_in_host_memory() -> None:
+    scene = Scene(height=512, width=512, batch=1, window=1, device="cuda")
+    model = Footprint(
+        precision="float16",
+        weights={"unet": 6 * GB, "vae": GB, "text_encoder": GB},
+        stored={"unet": 6 * GB, "vae": GB, "text_encoder": GB},
+        encode=Pass(peak=GB, work=WORK),
+        denoise=Pass(peak=2 * GB, work=WORK),
+        decode=Pass(peak=5 * GB, work=WORK),
+    )
+    together, apart = peaks(model, scene, 0), peaks(model, scene, 0, offloaded=True)
+    assert together.device is not None
+    assert apart.device is not None
+    assert together.device - apart.device == (8 + 5) * GB - (1 + 6 + 2) * GB
+    assert apart.host - together.host == 8 * GB
+    on_cpu = peaks(model, replace(scene, device="cpu"), 0)
+    assert on_cpu.device is None
+    # The network is there twice as it is loaded, which is more than it takes at work.
+    assert on_cpu.host == BASE_BYTES + max(12 * GB, 13 * GB + 512 * 512 * 110)
+
+
+def test_the_command_prints_it(tiny: ModelRef) -> None:
+    run = CliRunner().invoke(main, ["models", "plan", tiny.name, "--size", "256x128", "--device-memory", "1kB"])
+    assert run.exit_code == 0, run.output
+    assert "256x128, 24 frames, batches of 8, windows of 24" in run.output
+    assert "nothing fits" in run.output
+    told = json.loads(CliRunner().invoke(main, ["models", "plan", tiny.name, "--size", "128", "--json"]).output)
+    assert told["size"] == [128, 128]
+    assert set(told["weights"]) == {"unet", "vae", "text_encoder", "controlnet:tile"}
+    assert told["fits"] is None
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("--size", "x"), ("--size", "0x64"), ("--device-memory", "much"), ("--device-memory", "0GB")]
+)
+def test_what_is_no_size_is_refused(tiny: ModelRef, option: str, value: str) -> None:
+    run = CliRunner().invoke(main, ["models", "plan", tiny.name, option, value])
+    assert run.exit_code == 2
+    assert f"'{value}' is no" in run.output

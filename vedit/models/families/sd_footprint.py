@@ -1,0 +1,193 @@
+"""What a model of the Stable Diffusion layouts holds and computes: its own networks, run on the meta device."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from contextlib import nullcontext
+from dataclasses import replace
+from functools import lru_cache
+from math import ceil
+from typing import TYPE_CHECKING, Any, cast
+
+import torch
+
+from vedit.checks.finite import precision_of
+from vedit.diffusion.adapters.cross_frame import cross_frame_attention
+from vedit.models.branches import own_controlnets
+from vedit.models.families.sd import denoiser_of, target_of
+from vedit.models.families.sd_codec import SDCodec, frames_at_once
+from vedit.models.families.sd_configs import SD1
+from vedit.models.families.sd_files import Components, Target, load_components, made
+from vedit.models.families.sdxl_text import POOLED
+from vedit.models.footprint import Footprint, Pass, Scene, Work
+from vedit.models.sizes import bytes_a_number
+from vedit.models.source import SD15, ModelSource
+from vedit.models.tracing import MemoryTrace, Traced
+from vedit.types import ControlInput, PromptEmbeds
+from vedit.weights.hub_cache import cached
+
+if TYPE_CHECKING:
+
+_TOKENS = 77
+_META = torch.device("meta")
+_HEAP_GAPS = 60 * 10**6
+"""Bytes that a host's heap holds between its blocks; measured as what further passes add to the first."""
+_PUBLISHED_BYTES = 2
+"""A number in the files of the named model, where it is not on this machine: they are in half precision."""
+
+
+def footprint(source: ModelSource, kinds: Collection[str], scene: Scene) -> Footprint | None:
+    """What a model takes with the control branches of some kinds; None where its files are not on this machine.
+
+    Args:
+        source: where its parts are.
+        kinds: of the controls that are used.
+        scene: what it works on.
+
+    Raises:
+        ModelError: a part is missing or damaged.
+    """
+    base = cached(source.base)
+    changed = base.stat().st_mtime_ns if base is not None else 0
+    return _found(source.base, tuple(source.controlnets.items()), tuple(sorted(kinds)), scene, changed)
+
+
+@lru_cache(maxsize=64)
+def _found(
+    base: str, branches: tuple[tuple[str, str], ...], kinds: tuple[str, ...], scene: Scene, _changed: int
+) -> Footprint | None:
+    source = ModelSource(base=base, controlnets=dict(branches))
+    parts = _on_meta(source, kinds, replace(target_of(scene.device, scene.precision), device=_META))
+    if parts is None:
+        return None
+    networks = _networks(parts)
+    for network in networks.values():
+        # As they are loaded: kernels, and so what they make, follow the layout of the weights.
+        network.requires_grad_(False).eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    with torch.inference_mode():
+        return Footprint(
+            precision=precision_of(parts.unet.dtype),
+            weights={name: _bytes(network) for name, network in networks.items()},
+            stored={name: _stored(source, name, network) for name, network in networks.items()},
+            encode=_coded(parts, scene, decodes=False),
+            denoise=_denoised(parts, scene),
+            decode=_coded(parts, scene, decodes=True),
+        )
+
+
+def _on_meta(source: ModelSource, kinds: Collection[str], target: Target) -> Components | None:
+    """The networks without numbers in them; of the named model from what is known of it, where it is not here."""
+    places = source.on_disk
+    here = cached(source.base) is not None and all(
+        cached(place) is not None for kind, place in source.controlnets.items() if kind in kinds
+    )
+    if here:
+        return load_components(places, controls=tuple(kinds), target=target)
+    if source.base != SD15.base or any(source.controlnets[kind] != SD15.controlnets.get(kind) for kind in kinds):
+        return None
+    to = torch.nn.Module.to  # diffusers' own has something to say of it
+    built: dict[str, Any] = {part: to(made(part, SD1[part]), target.dtype) for part in ("unet", "vae", "text_encoder")}
+    branches: dict[str, Any] = {kind: to(made("controlnet", SD1["controlnet"]), target.dtype) for kind in kinds}
+    return Components(**built, tokenizer=cast("Any", None), scheduler_config={}, controlnets=branches)
+
+
+def _networks(parts: Components) -> Mapping[str, torch.nn.Module]:
+    """Every network by its part, each once, in the order in which they are loaded."""
+    second = parts.text_encoder_2
+    branches = {net: f"controlnet:{kind}" for kind, net in parts.controlnets.items()}
+    return {
+        "unet": parts.unet,
+        "vae": parts.vae,
+        "text_encoder": parts.text_encoder,
+        **({} if second is None else {"text_encoder_2": second}),
+        **{part: net for net, part in branches.items()},
+    }
+
+
+def _stored(source: ModelSource, part: str, network: torch.nn.Module) -> int:
+    """Bytes of a part in its files."""
+    base = cached(source.base)
+    numbers = sum(value.numel() for value in network.state_dict().values())
+    kind = part.removeprefix("controlnet:")
+    if kind == part:
+        place = base if base is None or base.is_file() else base / part
+    elif kind in source.controlnets:
+        place = cached(source.controlnets[kind])
+    else:
+        place = None if base is None else base / own_controlnets(base)[kind]
+    return numbers * _PUBLISHED_BYTES if place is None else round(numbers * bytes_a_number(place))
+
+
+def _denoised(parts: Components, scene: Scene) -> Pass:
+    """One evaluation of a window in parts, of which the first two are run: each later one leaves as much behind."""
+    denoiser = denoiser_of(parts)
+    batch = min(scene.batch, scene.window)
+    prompt, calls = _prompt(parts), ceil(scene.window / batch)
+    cell, held = SDCodec(parts.vae).factors.cell, list[object]()
+    trace = MemoryTrace(_kind(scene.device))
+
+    def call() -> Traced:
+        x = _empty(batch, parts.unet.config["in_channels"], scene.height // cell, scene.width // cell)
+        controls = [
+            ControlInput(branch=kind, frames=_empty(batch, 3, scene.height, scene.width)) for kind in parts.controlnets
+        ]
+        held.extend((x, *controls))
+        with trace:
+            denoiser(x, 1.0, prompt, controls)
+        return trace.take()
+
+    with cross_frame_attention(parts.unet) if scene.cross_frame else nullcontext():
+        first = call()
+        second = call() if calls > 1 else first
+    more = max(0, second.left - first.left) * max(0, calls - 2)
+    return Pass(peak=max(first.peak, second.peak) + more + _gaps(scene), work=_each(second, batch))
+
+
+def _coded(parts: Components, scene: Scene, *, decodes: bool) -> Pass:
+    """A batch of frames through the autoencoder, one way or the other."""
+    codec, vae = SDCodec(parts.vae), parts.vae
+    batch, cell = min(frames_at_once(scene.device, scene.batch), scene.window), codec.factors.cell
+    sides = (codec.channels, scene.height // cell, scene.width // cell) if decodes else (3, scene.height, scene.width)
+    x, trace = _empty(batch, *sides).to(vae.dtype), MemoryTrace(_kind(scene.device))
+    vae.use_tiling = scene.tiled
+    try:
+        with trace:
+            _ = cast("Any", vae.decode if decodes else vae.encode)(x)
+    finally:
+        vae.use_tiling = False
+    found = trace.take()
+    return Pass(peak=found.peak + _gaps(scene), work=_each(found, batch))
+
+
+def _prompt(parts: Components) -> PromptEmbeds:
+    """The states of a text of usual length, with its summary where the UNet is told one."""
+    states = _empty(1, _TOKENS, int(parts.unet.config["cross_attention_dim"]))
+    second = parts.text_encoder_2
+    others = {} if second is None else {POOLED: _empty(1, int(second.config.projection_dim))}
+    return PromptEmbeds(states=states, others=others)
+
+
+def _each(found: Traced, frames: int) -> Work:
+    """Of each frame."""
+    return Work(
+        convolutions=found.convolutions / frames,
+        products=found.products / frames,
+        attention=found.attention / frames,
+        moved=found.moved / frames,
+    )
+
+
+def _empty(*sides: int) -> torch.Tensor:
+    return torch.empty(sides, device=_META)
+
+
+def _bytes(network: torch.nn.Module) -> int:
+    return sum(value.numel() * value.element_size() for value in network.state_dict().values())
+
+
+def _kind(device: str) -> str:
+    return torch.device(device).type
+
+
+def _gaps(scene: Scene) -> int:
+    return _HEAP_GAPS if _kind(scene.device) == "cpu" else 0

@@ -1,0 +1,93 @@
+"""What a model holds and computes, by its shapes alone: what plans of memory and time go by. Does not import torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scene:
+    """What networks are asked to work on."""
+
+    height: int
+    """Pixels at the working size."""
+    width: int
+    batch: int
+    """Frames that go through the network together."""
+    window: int
+    """Frames that are sampled together, the anchor included."""
+    device: str
+    """A torch device."""
+    precision: str | None = None
+    """What the networks compute in; None is what suits the device."""
+    tiled: bool = False
+    """The autoencoder works in tiles."""
+    cross_frame: bool = True
+    """Frames see one another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a frame takes in one pass, in floating-point operations and bytes; a multiplication and an addition are two
+    operations."""
+
+    convolutions: float
+    products: float
+    """Matrix products."""
+    attention: float
+    """Fused attention."""
+    moved: float
+    """Bytes that all else reads and writes."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """One pass of a batch through networks."""
+
+    peak: int
+    """Bytes of everything that is made in it and of what it leaves for the next, weights left out."""
+    work: Work
+    """Of each frame."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Footprint:
+    """What a model takes in a scene. Its parts are in the order in which they are loaded."""
+
+    precision: str
+    """What the networks compute in: float32, float16, bfloat16."""
+    weights: Mapping[str, int]
+    """Part -> bytes once it is loaded."""
+    stored: Mapping[str, int]
+    """Part -> bytes of the same in its files."""
+    encode: Pass
+    """Frames to latents."""
+    denoise: Pass
+    """Latents through the network and its control branches, once."""
+    decode: Pass
+    """Latents to frames."""
+
+    @property
+    def all_weights(self) -> int:
+        """Bytes of all parts."""
+        return sum(self.weights.values())
+
+    @property
+    def activations(self) -> int:
+        """Bytes that the most demanding pass holds beside the weights."""
+        return max(self.encode.peak, self.denoise.peak, self.decode.peak)
+
+    @property
+    def loading(self) -> int:
+        """Bytes of host memory at the peak of loading: a part is there twice, from its file and as it is wanted."""
+        held = peak = 0
+        for part, size in self.weights.items():
+            held += size
+            peak = max(peak, held + self.stored[part])
+        return peak
+
+    @property
+    def largest_stored(self) -> int:
+        """Bytes of the part that is largest in its file."""
+        return max(self.stored.values())

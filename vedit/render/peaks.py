@@ -1,0 +1,79 @@
+"""Peak memory of a render: the process, the weights, the most demanding pass, a window, and frames at full size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vedit.models.footprint import Footprint, Scene
+
+BASE_BYTES = 520 * 10**6
+"""Of the process before a frame is read: a render at strength 0 peaks there."""
+WINDOW_BYTES = 110
+"""A working pixel of the window: the frames, what the controls draw of them, and what is made of both."""
+_FULL_BYTES = 105
+"""A pixel of the frames that are finished together, with the copies on the way and those in the encoder."""
+_FULL_BYTES_AT_ONCE = 12
+"""A pixel of each such frame beside the first."""
+_HELD_FRAMES, _HELD_BYTES = 60, 2.5
+"""Frames that an encoder holds to look ahead, and a pixel of each."""
+_CONTEXT_BYTES = 450 * 10**6
+"""Of a GPU's memory that its driver and libraries take for themselves."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peaks:
+    """Bytes at the peak."""
+
+    host: int
+    device: int | None
+    """Of a GPU; None on a CPU, where the networks are in host memory."""
+
+
+def highest(found: Iterable[Peaks]) -> Peaks:
+    """The peaks of looks that are rendered one after the other."""
+    every = tuple(found)
+    on_device = [one.device for one in every if one.device is not None]
+    return Peaks(host=max(one.host for one in every), device=max(on_device, default=None))
+
+
+def full_size_bytes(pixels: int, *, together: int, frames: int) -> int:
+    """Host memory of frames at full size.
+
+    Args:
+        pixels: of a frame of the source.
+        together: frames that are finished together.
+        frames: of the render.
+    """
+    return int(pixels * (_FULL_BYTES + (together - 1) * _FULL_BYTES_AT_ONCE + min(frames, _HELD_FRAMES) * _HELD_BYTES))
+
+
+def peaks(model: Footprint, scene: Scene, full: int, *, samples: bool = True, offloaded: bool = False) -> Peaks:
+    """The peaks of a render by what its model takes.
+
+    Args:
+        model: its footprint in the scene.
+        scene: what its networks work on.
+        full: bytes of the frames at full size.
+        samples: whether anything is regenerated; a model is loaded in any case.
+        offloaded: network and autoencoder take turns in a GPU's memory, and wait in the host's.
+    """
+    window = scene.height * scene.width * scene.window * WINDOW_BYTES if samples else 0
+    if scene.device == "cpu":
+        at_work = model.all_weights + (model.activations if samples else 0) + window + full
+        return Peaks(host=BASE_BYTES + max(model.loading, at_work), device=None)
+    waiting = model.all_weights if offloaded else 0
+    on_device = _taking_turns(model) if offloaded else model.all_weights + model.activations
+    return Peaks(
+        host=BASE_BYTES + max(model.largest_stored, window + full) + waiting, device=on_device + _CONTEXT_BYTES
+    )
+
+
+def _taking_turns(model: Footprint) -> int:
+    """What is on the device at once where one of autoencoder and network is there; text encoders stay."""
+    coder = model.weights["vae"]
+    text = sum(size for part, size in model.weights.items() if part.startswith("text_encoder"))
+    network = model.all_weights - coder - text
+    return text + max(network + model.denoise.peak, coder + max(model.encode.peak, model.decode.peak))
