@@ -79,6 +79,14 @@ def test_a_cpu_decodes_frame_by_frame_and_a_gpu_in_batches(tiny: Path) -> None:
     assert on_gpu[1] == 4 * on_gpu[0]
 
 
+def test_tiles_take_less_memory_and_more_time(tiny: Path) -> None:
+    large = replace(SCENE, height=512, width=512)
+    whole, tiled = taken(tiny, large), taken(tiny, replace(large, tiled=True))
+    assert tiled.decode.peak < whole.decode.peak
+    assert tiled.decode.work.convolutions > whole.decode.work.convolutions
+    assert tiled.encode == whole.encode
+
+
 def test_the_named_model_is_known_by_its_shapes_where_it_is_not_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,8 @@ from vedit.types import ControlInput, PromptEmbeds
 from vedit.weights.hub_cache import cached
 
 if TYPE_CHECKING:
+    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
+    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
 _TOKENS = 77
 _META = torch.device("meta")
@@ -144,19 +146,28 @@ def _denoised(parts: Components, scene: Scene) -> Pass:
 
 
 def _coded(parts: Components, scene: Scene, *, decodes: bool) -> Pass:
-    """A batch of frames through the autoencoder, one way or the other."""
+    """A batch of frames through the autoencoder, one way or the other; in tiles where they are decoded so."""
     codec, vae = SDCodec(parts.vae), parts.vae
     batch, cell = min(frames_at_once(scene.device, scene.batch), scene.window), codec.factors.cell
-    sides = (codec.channels, scene.height // cell, scene.width // cell) if decodes else (3, scene.height, scene.width)
+    height, width = scene.height // cell, scene.width // cell
+    tile = int(vae.tile_latent_min_size) if scene.tiled and decodes else max(height, width)
+    side, across = min(tile, height), min(tile, width)
+    sides = (codec.channels, side, across) if decodes else (3, side * cell, across * cell)
     x, trace = _empty(batch, *sides).to(vae.dtype), MemoryTrace(_kind(scene.device))
-    vae.use_tiling = scene.tiled
-    try:
-        with trace:
-            _ = cast("Any", vae.decode if decodes else vae.encode)(x)
-    finally:
-        vae.use_tiling = False
+    with trace:
+        _ = cast("Any", vae.decode if decodes else vae.encode)(x)
     found = trace.take()
-    return Pass(peak=found.peak + _gaps(scene), work=_each(found, batch))
+    tiled, count = tile < max(height, width), _tiles(vae, height, tile) * _tiles(vae, width, tile)
+    if not tiled:
+        return Pass(peak=found.peak + _gaps(scene), work=_each(found, batch))
+    # Every tile is held until all are there, and then the picture that they make beside them.
+    held = batch * 3 * cell**2 * vae.dtype.itemsize * (count * side * across + height * width)
+    return Pass(peak=found.peak + held + _gaps(scene), work=_each(found, batch, times=count))
+
+
+def _tiles(vae: AutoencoderTiny | AutoencoderKL, side: int, tile: int) -> int:
+    """How many tiles, overlapping, lie along a side of so many cells."""
+    return 1 if side <= tile else ceil(side / int(tile * (1 - vae.tile_overlap_factor)))
 
 
 def _prompt(parts: Components) -> PromptEmbeds:
@@ -167,13 +178,13 @@ def _prompt(parts: Components) -> PromptEmbeds:
     return PromptEmbeds(states=states, others=others)
 
 
-def _each(found: Traced, frames: int) -> Work:
-    """Of each frame."""
+def _each(found: Traced, frames: int, *, times: int = 1) -> Work:
+    """Of each frame, in so many tiles."""
     return Work(
-        convolutions=found.convolutions / frames,
-        products=found.products / frames,
-        attention=found.attention / frames,
-        moved=found.moved / frames,
+        convolutions=times * found.convolutions / frames,
+        products=times * found.products / frames,
+        attention=times * found.attention / frames,
+        moved=times * found.moved / frames,
     )
 
 
