@@ -42,7 +42,7 @@ def test_weights_are_those_of_the_loaded_model_by_part(tiny: Path) -> None:
     assert dict(found.stored) == sizes, "the files are in float32, too"
     assert found.precision == "float32"
     half = taken(tiny, replace(SCENE, precision="float16"))
-    assert half.all_weights * 2 == found.all_weights
+    assert half.weights["unet"] * 2 == found.weights["unet"]
     assert dict(half.stored) == sizes
 
 

@@ -174,7 +174,7 @@ def _prompt(parts: Components) -> PromptEmbeds:
     """The states of a text of usual length, with its summary where the UNet is told one."""
     states = _empty(1, _TOKENS, int(parts.unet.config["cross_attention_dim"]))
     second = parts.text_encoder_2
-    others = {} if second is None else {POOLED: _empty(1, int(second.config.projection_dim))}
+    others = {} if second is None else {POOLED: _empty(1, int(cast("Any", second.config).projection_dim))}
     return PromptEmbeds(states=states, others=others)
 
 
