@@ -36,6 +36,7 @@ from vedit.diffusion.samplers import sample
 from vedit.errors import ModelError
 from vedit.latent_shape import LatentShape
 from vedit.models.attention import attending, attention_facts
+from vedit.options.loras import masks_of
 from vedit.pipelines.inverting import beginning, describing
 from vedit.pipelines.pipeline import GuidesOf, OnStep, ignore_step
 from vedit.pipelines.prepared import PreparedRestyle as PreparedRestyle
@@ -107,7 +108,10 @@ def restyle_frames(
         controls=guides.controls,
         regions=guides.regions,
     )
+    if len(guides.weight_masks) != len(masks_of(options.loras)):
+        raise ValueError("LoRAs that act in masks need these among the guides")
     source, factors = Latents(data=_encoded(model, frames)), model.codec.factors
+    change = replace(change, weight_masks=tuple(pool_mask(mask, factors) for mask in guides.weight_masks))
     if guides.mask is not None and not guides.mask[int(shared) :].any():
         return replace(source, source=source.data)
     cells = None if guides.mask is None else pool_mask(guides.mask, factors)
@@ -121,7 +125,9 @@ def restyle_frames(
         adapters.enter_context(restyler.sampling())
         opened = model.adapters.regional if guides.regions else None
         regional = None if opened is None else adapters.enter_context(opened())
-        denoise = bind(model.denoiser, change, batch=options.batch, memory=memory, regional=regional)
+        in_masks = model.adapters.masked if guides.weight_masks else None
+        weights = None if in_masks is None else adapters.enter_context(in_masks(options))
+        denoise = bind(model.denoiser, change, batch=options.batch, memory=memory, regional=regional, weights=weights)
         denoise = _injected(denoise, restyler, guides, begun, adapters, memory=memory, regional=regional)
         keep = None if cells is None else blend_outside(cells, begun.source_at)
         clean = noisy

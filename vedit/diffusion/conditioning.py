@@ -14,6 +14,8 @@ from vedit.options.controls import branch
 from vedit.types import ControlInput
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from vedit.diffusion.samplers import Denoise
     from vedit.diffusion.steps import Step
     from vedit.protocols import Denoiser
@@ -50,6 +52,8 @@ class FrameConditioning:
     noise: torch.Tensor | None = None
     """(T, C, h, w), standard normal: what is drawn of the seed for each frame. None: where anything is drawn, the first
     frame's for all beside an inversion, else each frame's own."""
+    weight_masks: tuple[torch.Tensor, ...] = ()
+    """(T, 1, H, W) in [0, 1] each: where other weights of the network act (`MaskedWeights`)."""
 
     def at(self, places: Sequence[int]) -> FrameConditioning:
         """What steers some of the frames, by their places among these."""
@@ -70,6 +74,7 @@ class FrameConditioning:
             mask=None if self.mask is None else of(self.mask),
             regions=tuple(replace(region, mask=of(region.mask)) for region in self.regions),
             noise=None if self.noise is None else of(self.noise),
+            weight_masks=tuple(map(of, self.weight_masks)),
         )
 
 
@@ -86,6 +91,8 @@ class Conditioning:
     controls: tuple[Control, ...] = ()
     regions: tuple[RegionConditioning, ...] = ()
     """Where another prompt holds; the negative is shared by all."""
+    weight_masks: tuple[torch.Tensor, ...] = ()
+    """(T, 1, h, w) in [0, 1] each, cells of the latents: where other weights act, in the order of `MaskedWeights`."""
 
 
 Parts = Sequence[torch.Tensor]
@@ -107,6 +114,14 @@ class Regional(Protocol):
         ...
 
 
+class MaskedWeights(Protocol):
+    """Weights of a network that act in masks (LoRAs there)."""
+
+    def under(self, number: int) -> AbstractContextManager[None]:
+        """Those of a mask, by its number, for as long as the context lasts."""
+        ...
+
+
 def bind(
     denoiser: Denoiser,
     conditioning: Conditioning,
@@ -114,6 +129,7 @@ def bind(
     batch: int,
     memory: Memory | None = None,
     regional: Regional | None = None,
+    weights: MaskedWeights | None = None,
 ) -> Denoise:
     """A denoiser with its conditioning bound: (x (T, C, h, w), step) -> raw output, guidance included.
 
@@ -121,13 +137,19 @@ def bind(
     `memory` is cleared before each pass over them, so the first frame of `x` is the anchor of cross-frame attention. A
     control map of one frame is that of all.
 
+    Where weights act in masks, the network is evaluated once more under each of them, and what that changes is added
+    within the mask, as MultiDiffusion (Bar-Tal et al. 2023) has several evaluations in one picture. Where masks
+    overlap, the changes add up.
+
     Raises:
-        ValueError: a batch below 1, or regions without the adapter that they need.
+        ValueError: a batch below 1, or regions or masks of weights without the adapter that they need.
     """
     if batch < 1:
         raise ValueError(f"batch must be at least 1, got {batch}")
     if conditioning.regions and regional is None:
         raise ValueError("regions need the regional prompts of the model")
+    if conditioning.weight_masks and weights is None:
+        raise ValueError("masks of weights need the weights of the model that act in them")
     if denoiser.joint:
         # All there are of anything, the maps of frames included; a frame under several prompts is no clip.
         batch = 1 if conditioning.apart else sys.maxsize
@@ -151,12 +173,25 @@ def bind(
             outputs.append(denoiser(x, step.level, prompt.part(part), [_part(cut, i) for cut in active]))
         return torch.cat(outputs)
 
+    def blended(
+        parts: Parts, step: Step, prompt: PromptEmbeds, regions: tuple[RegionConditioning, ...]
+    ) -> torch.Tensor:
+        made = plain = run(parts, step, prompt, regions)
+        if weights is None:
+            return plain
+        for number, mask in enumerate(conditioning.weight_masks):
+            # A whole pass each: what frames remember of one another is of the same weights.
+            with weights.under(number):
+                made = made + mask.to(plain) * (run(parts, step, prompt, regions) - plain)
+        return made
+
     def denoise(x: torch.Tensor, step: Step) -> torch.Tensor:
         parts = x.split(batch)
-        conditional = run(parts, step, conditioning.prompt, conditioning.regions)
+        conditional = blended(parts, step, conditioning.prompt, conditioning.regions)
         if conditioning.negative is None or conditioning.guidance == 1:
             return conditional
-        return classifier_free(conditional, run(parts, step, conditioning.negative, ()), scale=conditioning.guidance)
+        unguided = blended(parts, step, conditioning.negative, ())
+        return classifier_free(conditional, unguided, scale=conditioning.guidance)
 
     return denoise
 

@@ -18,12 +18,13 @@ import numpy as np
 import torch
 
 from vedit.diffusion.prompts import led
-from vedit.errors import NotFiniteError
+from vedit.errors import InputError, NotFiniteError
 from vedit.geometry import fit, resize
 from vedit.media.timecode import parse_moment
 from vedit.models.recipes import recipe_notes
 from vedit.models.ref import ModelRef
 from vedit.models.resolve import model_of
+from vedit.options.loras import masks_of
 from vedit.options.request import RenderRequest
 from vedit.pipelines.pipeline import OnStep, Prepared
 from vedit.pipelines.restyle import PreparedRestyle, restyle_frames
@@ -181,6 +182,8 @@ def _prepared(
     course: Course,
 ) -> tuple[GalleryPlan, list[Job]]:
     """The plan, and renders of the frame alone, one for each look. Raises InputError as `make_gallery`."""
+    if any(masks_of(look.loras) for look in looks):
+        raise InputError("a gallery shows looks without masks, and a LoRA has one", remedy="leave its mask out")
     indexed(reader, course)
     index = reader.index()
     frame = len(index) // 2 if at is None else parse_moment(at, index, reader.metadata.timecode)

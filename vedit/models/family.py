@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     import torch
 
-    from vedit.diffusion.conditioning import Memory, Regional
+    from vedit.diffusion.conditioning import MaskedWeights, Memory, Regional
     from vedit.diffusion.injecting import FeatureInjection
     from vedit.diffusion.solvers import Trajectory
     from vedit.models.footprint import Footprint, Scene
@@ -171,6 +171,9 @@ class Adapters:
     """What a look brings (a LoRA, say), while its prompts are encoded."""
     sampling: Callable[[RestyleOptions], AbstractContextManager[None]] | None = None
     """What a look brings, while it is sampled; the source is inverted without."""
+    masked: Callable[[RestyleOptions], AbstractContextManager[MaskedWeights]] | None = None
+    """What a look brings for masks alone (a LoRA there), within `sampling`; by the numbers of
+    `vedit.options.loras.masks_of`."""
     facts: Callable[[RestyleOptions], Mapping[str, str]] | None = None
     """What decides the frames of all that a look brings, by name: digests of files, weights."""
 

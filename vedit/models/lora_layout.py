@@ -119,7 +119,7 @@ class Change:
     @property
     def first(self) -> str:
         """A key of it, for messages."""
-        return next(iter(self.keys.values()))
+        return min(self.keys.items(), key=lambda item: item[0] == "alpha")[1]
 
 
 def changes_in(keys: Iterable[str], *, place: str) -> tuple[Change, ...]:

@@ -46,6 +46,11 @@ class LoraSpec:
         return f"{self.path.name}:{self.weight:g}{' in its mask' if self.mask is not None else ''}"
 
 
+def masks_of(loras: Sequence[LoraSpec]) -> tuple[MaskSpec, ...]:
+    """The masks in which LoRAs act, each once; those of one mask act there together."""
+    return tuple(dict.fromkeys(one.mask for one in loras if one.mask is not None and one.weight))
+
+
 def parse_lora(text: str) -> LoraSpec:
     """`FILE[:WEIGHT][,mask=MASK]` -> a LoRA; MASK as `--region` has it.
 

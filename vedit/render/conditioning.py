@@ -69,6 +69,8 @@ class ConditioningSpec:
     """Those asked for; the model may lack some."""
     mask: MaskSpec | None = None
     regions: tuple[RegionSpec, ...] = ()
+    weight_masks: tuple[MaskSpec, ...] = ()
+    """Where LoRAs act."""
     anchor: Anchor | None = None
     """Where the look is taken from; it may lie outside the source's part, where there are no mattes."""
     whole_picture: bool = True
@@ -96,6 +98,7 @@ class ConditioningSource:
         self.mattes: Mattes | None = None
         """Where the picture changes, at the source's size; None is everywhere."""
         self._regions: tuple[Mattes, ...] = ()
+        self._weights: tuple[Mattes, ...] = ()
         self._videos: dict[Path, ControlVideo] = {}
         """Control videos and masks of controls."""
         self._videos_there: dict[Path, ControlVideo] = {}
@@ -109,6 +112,7 @@ class ConditioningSource:
         try:
             mask = None if steered.mask is None else self._open(steered.mask)
             self._regions = tuple(self._open(region.mask) for region in steered.regions)
+            self._weights = tuple(self._open(one) for one in steered.weight_masks)
             self.mattes = mask
             if mask is None and self._regions and not steered.whole_picture:
                 self.mattes = _union(self._regions)
@@ -147,7 +151,7 @@ class ConditioningSource:
 
     @property
     def _opened(self) -> tuple[Mattes, ...]:
-        return (*([] if self.mattes is None else [self.mattes]), *self._regions)
+        return (*([] if self.mattes is None else [self.mattes]), *self._regions, *self._weights)
 
     def guides_of(
         self,
@@ -174,16 +178,19 @@ class ConditioningSource:
         def guides(numbers: Sequence[int], frames: torch.Tensor) -> FrameConditioning:
             own: Numbered = (shot.frames, numbers if anchor is None else numbers[1:])
             groups = [own] if anchor is None else [(anchor.shot, numbers[:1]), own]
+
+            def small(mattes: Mattes) -> torch.Tensor:
+                return torch.cat([self._small(mattes, numbers) for _, numbers in groups])
+
             return FrameConditioning(
                 controls=tuple(self._control(spec, groups, frames) for spec in controls),
                 mask=None if self.mattes is None else self._whole_first(self._influence(self.mattes, own[1]), anchor),
                 regions=tuple(
-                    RegionConditioning(
-                        prompt=prompt, mask=torch.cat([self._small(mattes, numbers) for _, numbers in groups])
-                    )
+                    RegionConditioning(prompt=prompt, mask=small(mattes))
                     for prompt, mattes in zip(prompts, self._regions, strict=True)
                 ),
                 noise=None if drawn is None else self._noise(drawn, own, anchor),
+                weight_masks=tuple(map(small, self._weights)),
             )
 
         return guides

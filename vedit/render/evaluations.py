@@ -8,6 +8,7 @@ from vedit.models.attention import load_attention
 from vedit.models.footprint import Footprint, Scene
 from vedit.models.source import DEFAULT
 from vedit.options.controls import branch
+from vedit.options.loras import masks_of
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.pipeline import load_pipeline
 from vedit.registry.attention import NONE, OWN
@@ -33,7 +34,7 @@ def steps_taken(model: ModelRef, options: RestyleOptions) -> int:
 
 
 def evaluations(model: ModelRef, options: RestyleOptions) -> int:
-    """Network evaluations a frame, inversion included; a guided step is two.
+    """Network evaluations a frame, inversion included; a guided step is two, and each mask of LoRAs repeats them.
 
     Args:
         model: that is evaluated.
@@ -45,7 +46,8 @@ def evaluations(model: ModelRef, options: RestyleOptions) -> int:
     if not load_pipeline(options.pipeline).inverts:
         return _sampling_evaluations(model, options)
     served = few_steps_for(model, options)
-    return served[1].evaluations(options) if served else ordinary_evaluations(model.traits, options)
+    once = served[1].evaluations(options) if served else ordinary_evaluations(model.traits, options)
+    return once + len(masks_of(options.loras)) * _sampled_once(model, options)
 
 
 def ordinary_evaluations(traits: Traits, options: RestyleOptions) -> int:
@@ -96,6 +98,11 @@ def _attention(traits: Traits, options: RestyleOptions) -> float:
 
 def _sampling_evaluations(model: ModelRef, options: RestyleOptions) -> int:
     """Of `evaluations`, those of the sampling."""
+    return (1 + len(masks_of(options.loras))) * _sampled_once(model, options)
+
+
+def _sampled_once(model: ModelRef, options: RestyleOptions) -> int:
+    """Those of the sampling under one set of weights."""
     steps = steps_taken(model, options)
     return steps if few_steps_for(model, options) or model.traits.scale(options) == 1 else 2 * steps
 

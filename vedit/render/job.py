@@ -11,6 +11,7 @@ from vedit.media.reading.reader import VideoReader
 from vedit.media.timecode import parse_moment
 from vedit.media.writing.output_spec import OutputSpec
 from vedit.models.ref import ModelRef
+from vedit.options.loras import masks_of
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.options.travel import timed
 from vedit.render.conditioning import Anchor, ConditioningSpec
@@ -142,6 +143,7 @@ def conditioning_of(job: Job) -> ConditioningSpec:
         controls=options.controls,
         mask=options.mask,
         regions=options.regions,
+        weight_masks=masks_of(options.loras),
         anchor=job.anchor,
         whole_picture=bool(options.prompt.strip()),
         facts={"source": job.source_key, "interlaced": job.request.writing.interlaced},

@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING
 
+from vedit.options.loras import masks_of
 from vedit.render.costs import START_SECONDS
 from vedit.render.parts import plugged_parts
 from vedit.store.computed import cache_root, keeps_nothing
@@ -64,7 +65,7 @@ def keep(outline: Outline, taken: Mapping[str, Taken], paces: Mapping[str, float
     """
     subjects = _subjects(outline)
     looks = [look.options for look in outline.looks]
-    if any(one.mask is not None or one.regions or plugged_parts(one) for one in looks):
+    if any(one.mask is not None or one.regions or masks_of(one.loras) or plugged_parts(one) for one in looks):
         # Masks take time of their own, and save some where nothing changes; a plug-in's part is as slow as it is.
         subjects = {stage: what for stage, what in subjects.items() if stage not in _NETWORKS}
     machine = machine_key(outline.device)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vedit.models.regimes import told
 from vedit.models.resolve import known_models
 from vedit.models.source import DEFAULT
+from vedit.options.loras import masks_of
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.pipeline import load_pipeline
 from vedit.pipelines.seeds import draws
@@ -95,6 +96,16 @@ def palettes(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
     """What references are used for."""
     names = dict.fromkeys(str(spec.path.name) for look in looks for spec in look.references if spec.weight > 0)
     return (f"the result takes palette and tone of {', '.join(names)}, not its strokes",) if names else ()
+
+
+def lora_masks(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
+    """A line for looks whose LoRAs act in masks, for which the network is evaluated more often."""
+    most = max((len(masks_of(look.loras)) for look in looks), default=0)
+    return (
+        (f"LoRAs act in {most} masks: each step is sampled {1 + most} times",)
+        if most > 1
+        else (("LoRAs act in a mask: each step is sampled twice",) if most else ())
+    )
 
 
 def larger_model(model: ModelRef, device: str) -> tuple[str, ...]:

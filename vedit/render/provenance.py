@@ -9,6 +9,7 @@ from vedit.masks.subjects import segmenters
 from vedit.models.digests import file_digest, identity
 from vedit.models.source import TIER_FOLDERS
 from vedit.options.controls import branch
+from vedit.options.loras import masks_of
 from vedit.registry.preprocessors import needs_of
 from vedit.render.conditioning import made_by
 from vedit.render.evaluations import few_steps_for
@@ -45,7 +46,12 @@ def weights_of(looks: Collection[RestyleOptions], model: ModelRef) -> dict[str, 
     for spec in (spec for options in looks for spec in options.loras):
         digest, name = file_digest(spec.path), f"LoRA {spec.path.name}"
         told[name if told.get(name, digest) == digest else f"LoRA {spec.path}"] = digest
-    masks = [mask for options in looks for mask in (options.mask, *(region.mask for region in options.regions)) if mask]
+    masks = [
+        mask
+        for options in looks
+        for mask in (options.mask, *(region.mask for region in options.regions), *masks_of(options.loras))
+        if mask
+    ]
     for name in segmenters(*masks):
         told[f"masks by {name}"] = identity_of_weights(name)
     return told

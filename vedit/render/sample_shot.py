@@ -12,6 +12,7 @@ from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.memory import MemoryLadder
 from vedit.models.words import heard
+from vedit.options.loras import masks_of
 from vedit.options.travel import by_frame
 from vedit.pipelines.pipeline import Prepared, pipeline_facts
 from vedit.pipelines.restyle_windows import join_windows, shot_windows
@@ -100,7 +101,7 @@ class ShotSampler:
         if steering.by_part:
             self._facts["part"] = job.frames.start
         options = restyler.options
-        self._whole_shot = bool(options.mask or options.regions) or any(
+        self._whole_shot = bool(options.mask or options.regions or masks_of(options.loras)) or any(
             spec.source is None and needs_of(spec.kind).whole_shot for spec in restyler.controls
         )
         """What steers a frame depends on where its shot ends: a shot cut by a range is another one."""
@@ -183,7 +184,9 @@ class ShotSampler:
             # Outside the part there are no masks.
             if there := self._job.bars_at(shared.frame):
                 facts["bars there"] = hashed(there)
-            facts["regions there"] = bool(options.regions) and shared.frame in self._job.frames
+            facts["regions there"] = (
+                bool(options.regions or masks_of(options.loras)) and shared.frame in self._job.frames
+            )
         if self._whole_shot:
             facts["end"] = shot.frames.stop
         keys = tuple(unit_key({**facts, "frames": [part.frames.start, part.frames.stop]}) for part in parts)
@@ -278,4 +281,6 @@ def _facts(job: Job, restyler: Prepared) -> dict[str, object]:
         "maps": [made_by(spec.kind) for spec in restyler.controls if spec.source is None],
         "mask": hashed(options.mask),
         "regions": hashed(regions),
+        # LoRAs themselves stand among the model's weights.
+        **({"masks of LoRAs": hashed(masks)} if (masks := masks_of(options.loras)) else {}),
     }

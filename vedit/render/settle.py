@@ -35,7 +35,7 @@ from vedit.render.estimate import outline_of
 from vedit.render.fitting import fit_of
 from vedit.render.foreseen import OnOutline, foreseen, ignore_outline
 from vedit.render.job import Job
-from vedit.render.notes import few_step_notes, idle_seeds, larger_model, little_space, palettes, what_it_is
+from vedit.render.notes import few_step_notes, idle_seeds, larger_model, little_space, lora_masks, palettes, what_it_is
 from vedit.render.parts import check_few_steps, check_parts
 from vedit.render.prompts import check_timing, check_words, made_looks, word_notes
 from vedit.shots.detect import ContentShotDetector, detect_shots
@@ -226,6 +226,7 @@ def _notes(
         *word_notes(made_looks(request), model),
         *palettes(looks),
         *idle_seeds(looks),
+        *lora_masks(looks),
         *larger_model(model, device),
     )
 

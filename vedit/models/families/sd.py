@@ -28,6 +28,7 @@ from vedit.models.families.sd_configs import cell_of
 from vedit.models.families.sd_controls import ignores_text
 from vedit.models.families.sd_denoiser import SDDenoiser
 from vedit.models.families.sd_files import Components, Target, load_components
+from vedit.models.families.sd_loras import LORAS
 from vedit.models.families.sd_regimes import regime_path
 from vedit.models.families.sd_text import SDTextEncoder
 from vedit.models.families.sdxl_denoiser import SDXLDenoiser
@@ -114,6 +115,7 @@ class SDModel:
             injection=self.injection,
             encoding=lambda options: encoding(self, options),
             sampling=lambda options: sampling(self, options),
+            masked=lambda options: LORAS.masked(self, options),
             facts=lambda options: facts(self, options),
         )
 

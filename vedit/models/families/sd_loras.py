@@ -1,5 +1,5 @@
 """The LoRAs of a look in a Stable Diffusion: in the text encoders while prompts are encoded, in the UNet while it
-samples.
+samples, everywhere or in a mask.
 
 Sums are made once and kept for the windows of a shot. ControlNets, and the inversion of the source, are left alone.
 """
@@ -7,7 +7,7 @@ Sums are made once and kept for the windows of a shot. ControlNets, and the inve
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,24 +15,27 @@ from weakref import WeakKeyDictionary
 
 import torch
 
-from vedit.errors import InputError, ModelError
+from vedit.errors import ModelError
 from vedit.models.configs import Part, read_config
 from vedit.models.digests import file_digest
 from vedit.models.families.sd_configs import config_of
 from vedit.models.families.sd_files import made
 from vedit.models.families.sd_lora_names import text_names, unet_names
 from vedit.models.identify import identify
+from vedit.models.kinds import SDXL
 from vedit.models.lora_file import LoraFile, lora_path, read_lora_file
 from vedit.models.lora_layout import TEXT, TEXT_2, UNET
 from vedit.models.merging import Target, Weighted, Weights, check_fits, merged, swapped
+from vedit.options.loras import masks_of
 
 if TYPE_CHECKING:
     from vedit.models.families.sd_networks import Networks
     from vedit.models.source import ModelSource
     from vedit.options.loras import LoraSpec
+    from vedit.options.masks import MaskSpec
     from vedit.options.request import RestyleOptions
 
-_PARTS: tuple[Part, ...] = ("unet", "text_encoder")
+_PARTS: tuple[Part, ...] = ("unet", "text_encoder", "text_encoder_2")
 _CALLED = {UNET: "UNet", TEXT: "text encoder", TEXT_2: "second text encoder"}
 
 
@@ -46,16 +49,29 @@ class _Kept:
     weights: Weights
 
 
+@dataclass(frozen=True, kw_only=True)
+class WeightsInMasks:
+    """See `vedit.diffusion.conditioning.MaskedWeights`."""
+
+    unet: torch.nn.Module
+    sums: Sequence[Weights]
+
+    def under(self, number: int) -> AbstractContextManager[None]:
+        """The weights of a mask: they are put in by pointer, in no time."""
+        return swapped(self.unet, self.sums[number])
+
+
 class Loras:
-    """See `vedit.models.families.sd_adapters.Adaptation`."""
+    """See `vedit.models.families.sd_networks.Adaptation`."""
 
     def __init__(self) -> None:
-        self._kept: WeakKeyDictionary[torch.nn.Module, _Kept] = WeakKeyDictionary()
+        self._kept: WeakKeyDictionary[torch.nn.Module, dict[int, _Kept]] = WeakKeyDictionary()
+        """Of a UNet: what acts everywhere under 0, then what acts in each mask."""
 
     @contextmanager
     def encoding(self, model: Networks, options: RestyleOptions) -> Generator[None]:
         """In the text encoders; what acts in a mask alone acts on no words."""
-        loras = _everywhere(options.loras)
+        loras = _acting(options.loras, None)
         with ExitStack() as stack:
             for part, encoder in model.text.encoders.items() if loras else ():
                 stack.enter_context(swapped(encoder, merged(_target(part, encoder), loras)))
@@ -63,29 +79,41 @@ class Loras:
 
     @contextmanager
     def sampling(self, model: Networks, options: RestyleOptions) -> Generator[None]:
-        """In the UNet."""
-        unet, loras = model.denoiser.unet, _everywhere(options.loras)
-        if not loras:
+        """In the UNet, what acts in the whole picture."""
+        unet, loras = model.denoiser.unet, _acting(options.loras, None)
+        if not options.loras:
             self._kept.pop(unet, None)
+        with swapped(unet, self._sum(unet, 0, loras)) if loras else nullcontext():
             yield
-            return
-        with swapped(unet, self._sum(unet, loras)):
-            yield
+
+    @contextmanager
+    def masked(self, model: Networks, options: RestyleOptions) -> Generator[WeightsInMasks]:
+        """In the UNet, what acts in masks: on top of what is there."""
+        unet = model.denoiser.unet
+        groups = [_acting(options.loras, mask) for mask in masks_of(options.loras)]
+        sums = [self._sum(unet, number, loras) for number, loras in enumerate(groups, 1)]
+        yield WeightsInMasks(unet=unet, sums=sums)
 
     def facts(self, model: Networks, options: RestyleOptions) -> Mapping[str, str]:
-        """Which files, and how strongly each acts."""
-        told = [f"{file_digest(lora_path(one.path))}:{one.weight!r}" for one in options.loras]
+        """Which files, how strongly each acts, and in which mask by its number."""
+        masks = masks_of(options.loras)
+        told = [
+            f"{file_digest(lora_path(one.path))}:{one.weight!r}" + (f"@{masks.index(one.mask)}" if one.mask else "")
+            for one in options.loras
+            if one.weight
+        ]
         return {"loras": " ".join(told)} if told else {}
 
-    def _sum(self, unet: torch.nn.Module, loras: Sequence[Weighted]) -> Weights:
+    def _sum(self, unet: torch.nn.Module, slot: int, loras: Sequence[Weighted]) -> Weights:
         key = tuple(one.key for one in loras)
-        kept = self._kept.get(unet)
+        slots = self._kept.setdefault(unet, {})
+        kept = slots.get(slot)
         if kept is not None and kept.key == key and _is_same(unet, kept.before):
             return kept.weights
-        self._kept.pop(unet, None)  # room for the next
+        slots.pop(slot, None)  # room for the next
         weights = merged(_target(UNET, unet), loras)
         before = {name: unet.get_parameter(name).data for name in weights}
-        self._kept[unet] = _Kept(key=key, before=before, weights=weights)
+        slots[slot] = _Kept(key=key, before=before, weights=weights)
         return weights
 
 
@@ -101,8 +129,6 @@ def check_loras(source: ModelSource, loras: Iterable[LoraSpec]) -> None:
     base = Path(source.on_disk.base)
     blank: Mapping[str, Target] | None = None
     for spec in loras:
-        if spec.mask is not None:
-            raise InputError(f"the LoRA {spec.path} has a mask, which is not supported", remedy="leave the mask out")
         file = read_lora_file(lora_path(spec.path))
         _check_family(base, file)
         blank = _blank(base) if blank is None else blank
@@ -124,12 +150,12 @@ def _check_family(base: Path, file: LoraFile) -> None:
         )
 
 
-def _everywhere(loras: Iterable[LoraSpec]) -> tuple[Weighted, ...]:
-    """Those that act in the whole picture. Raises ModelError as `read_lora_file`."""
+def _acting(loras: Iterable[LoraSpec], mask: MaskSpec | None) -> tuple[Weighted, ...]:
+    """Those that act in a mask; None is the whole picture. Raises ModelError as `read_lora_file`."""
     return tuple(
         Weighted(file=read_lora_file(lora_path(one.path)), weight=one.weight)
         for one in loras
-        if one.mask is None and one.weight
+        if one.mask == mask and one.weight
     )
 
 
@@ -145,7 +171,8 @@ def _blank(base: Path) -> Mapping[str, Target]:
         files: dict[Part, Path] = {part: base / part / "config.json" for part in _PARTS}
         configs = {part: read_config(file, part) for part, file in files.items() if file.is_file()}
     else:
-        configs = {part: config_of(base, part) for part in _PARTS}
+        held = _PARTS if identify(base).family == SDXL else _PARTS[:2]
+        configs = {part: config_of(base, part) for part in held}
     return {part: _target(part, made(part, config)) for part, config in configs.items()}
 
 
