@@ -15,7 +15,7 @@ from vedit.diffusion.palette import Palette
 from vedit.diffusion.prompts import equally_long, side_by_side
 from vedit.options.controls import branch, settled
 from vedit.options.travel import by_frame
-from vedit.pipelines.references import palette_of
+from vedit.pipelines.references import palette_of, seeing
 
 if TYPE_CHECKING:
     from vedit.diffusion.inversion_cache import TensorCache
@@ -129,7 +129,7 @@ def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | Non
     with nullcontext() if brings is None else brings(options):
         read = [model.text(text) for text in (*said, *denied, *(region.prompt for region in options.regions))]
         read = equally_long(read, lambda: model.text(""))
-    prompts, negatives = read[: len(said)], read[len(said) : len(said) + len(denied)]
+    prompts, negatives = seeing(model, options, read[: len(said)], read[len(said) : len(said) + len(denied)])
     return PreparedRestyle(
         model=model,
         options=options,

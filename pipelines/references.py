@@ -1,7 +1,9 @@
-"""The pictures that a look takes after, for a model that cannot read them: their palette."""
+"""The pictures that a look takes after: read beside its prompts, or, by a model that cannot, their palette."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import torch
@@ -15,6 +17,24 @@ if TYPE_CHECKING:
 
     from vedit.models.family import Model
     from vedit.options.request import RestyleOptions
+    from vedit.types import PromptEmbeds
+
+
+def seeing(
+    model: Model, options: RestyleOptions, prompts: Sequence[PromptEmbeds], negatives: Sequence[PromptEmbeds]
+) -> tuple[list[PromptEmbeds], list[PromptEmbeds]]:
+    """Prompts and negative ones with what the network reads of a look's references beside each of them.
+
+    Raises:
+        ModelError: what reads them is damaged.
+        MediaError: one cannot be read.
+    """
+    read = model.adapters.pictures
+    shown, hidden = read(options) if read is not None and options.references else ({}, {})
+    return (
+        [replace(one, others={**one.others, **shown}) for one in prompts],
+        [replace(one, others={**one.others, **hidden}) for one in negatives],
+    )
 
 
 def palette_of(model: Model, options: RestyleOptions) -> Palette | None:
@@ -25,7 +45,7 @@ def palette_of(model: Model, options: RestyleOptions) -> Palette | None:
         MediaError: one cannot be read.
     """
     counted = [spec for spec in options.references if spec.weight > 0]
-    if not counted:
+    if not counted or model.adapters.pictures is not None:
         return None
     side = model.traits.quality(options).short_side
     pictures = [(*_encoded(model, spec.path, side), spec.weight) for spec in counted]

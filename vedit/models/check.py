@@ -6,6 +6,7 @@ It is cheap, so it comes before anything else that a render does: of weights the
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from vedit.models.distilled import distilled_in
 from vedit.models.families.sd_configs import config_of, is_xl
 from vedit.models.families.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.headers import read_header
+from vedit.models.ip_adapters import check_ip_adapter
 from vedit.models.listed import branches_of
 from vedit.models.source import LOOKS, ModelSource
 from vedit.models.tokenizer_files import check_tokenizer
@@ -56,11 +58,15 @@ def located(model: ModelRef, *, controls: Collection[str] = ()) -> ModelSource:
     """As `checked`, without a look into any file. Raises ModelError where there is no such model on this machine."""
     source = model.source
     wanted = {kind: place for kind, place in source.controlnets.items() if kind in controls}
-    found = ModelSource(base=source.base, controlnets=wanted).on_disk
-    for place in (found.base, *found.controlnets.values()):
-        if hub_place(place) is not None:
+    found = replace(source, controlnets=wanted).on_disk
+    for place in (found.base, *found.controlnets.values(), found.ip_adapter, found.image_encoder):
+        if place is not None and hub_place(place) is not None:
             raise _absent(model, place)
-    return found
+    if found.ip_adapter is None:
+        return found
+    encoder = None if found.image_encoder is None else Path(found.image_encoder)
+    fitting = check_ip_adapter(Path(found.ip_adapter), encoder, Path(found.base))
+    return replace(found, image_encoder=str(fitting))
 
 
 def check_parts(found: ModelSource, controls: Collection[str], *, fast: bool) -> None:

@@ -14,7 +14,7 @@ from typing import Any, Literal, NoReturn, cast
 
 from vedit.errors import ModelError
 
-Part = Literal["unet", "vae", "text_encoder", "text_encoder_2", "controlnet", "scheduler"]
+Part = Literal["unet", "vae", "text_encoder", "text_encoder_2", "controlnet", "scheduler", "image_encoder"]
 _MOST_BYTES = 64 * 2**20
 """Of a JSON file. A tokenizer of a hundred thousand words takes 10 MB."""
 _LARGEST = 10_000_000
@@ -65,8 +65,11 @@ def read_config(path: Path, part: Part) -> dict[str, Any]:
             nothing that these networks can be built from.
     """
     config = read_json(path)
-    if config.get("model_type") == "clip" and isinstance(config.get("text_config"), dict):
-        config = cast("dict[str, Any]", config["text_config"])  # one of both of CLIP's encoders
+    if config.get("model_type") == "clip":  # both of its encoders in one
+        own = config.get("vision_config" if part == "image_encoder" else "text_config")
+        if isinstance(own, dict):
+            shared = {key: config[key] for key in ("projection_dim",) if key in config and part == "image_encoder"}
+            config = {**shared, **cast("dict[str, Any]", own)}
     if config.get("quantization_config") is not None:
         raise damaged(path, "says that the weights are quantized", "use the weights as they were before")
     for key, fault in _faults(config):
@@ -255,6 +258,18 @@ _RULES: dict[Part, tuple[Rule, ...]] = {
     ),
     "text_encoder": _TEXT,
     "text_encoder_2": _TEXT,
+    "image_encoder": (
+        ("hidden_size", _whole(1, 65536), "a width up to 65536"),
+        ("intermediate_size", _whole(1, 262144), "a width up to 262144"),
+        ("num_hidden_layers", _whole(2, 256), "a whole number from 2 to 256"),
+        ("num_attention_heads", _whole(1, 16384), "a whole number from 1 to 16384"),
+        ("projection_dim", _whole(1, 65536), "a width up to 65536"),
+        ("image_size", _whole(1, 4096), "a whole number from 1 to 4096"),
+        ("patch_size", _whole(1, 4096), "a whole number from 1 to 4096"),
+        ("num_channels", _whole(3, 3), "3"),
+        ("layer_norm_eps", _number(0, 1), "a number from 0 to 1"),
+        ("hidden_act", _text, "a name"),
+    ),
     "scheduler": (
         ("num_train_timesteps", _whole(1, 100_000), "a whole number from 1 to 100000"),
         ("beta_start", _LEVEL, "a number from 0 to below 1"),
@@ -275,6 +290,7 @@ _NEEDED: dict[Part, tuple[str, ...]] = {
     "vae": ("block_out_channels", "encoder_block_out_channels"),
     "text_encoder": ("hidden_size",),
     "text_encoder_2": ("hidden_size",),
+    "image_encoder": ("hidden_size",),
     "scheduler": ("num_train_timesteps", "beta_start", "trained_betas", "beta_schedule", "_class_name"),
 }
 _OURS = frozenset(("quantization_config", "attn_implementation", "auto_map", "experts_implementation"))

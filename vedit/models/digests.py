@@ -29,6 +29,9 @@ def identity(source: ModelSource, *, kinds: Collection[str] = (), tiers: Collect
         files or of the file, of a hub id the commit in the local cache; None where it is not on this machine yet.
     """
     parts = {"model": source.base, **{kind: place for kind, place in source.controlnets.items() if kind in kinds}}
+    if source.ip_adapter is not None:
+        parts |= {"ip_adapter": source.ip_adapter}
+        parts |= {} if source.image_encoder is None else {"image_encoder": source.image_encoder}
     parts |= {tier: str(Path(source.on_disk.base) / tier) for tier in sorted(tiers)}
     return {part: _files_of(place) for part, place in parts.items()}
 

@@ -177,6 +177,10 @@ class Adapters:
     facts: Callable[[RestyleOptions], Mapping[str, str]] | None = None
     """What decides the frames of all that a look brings, by name: digests of files, weights."""
 
+    pictures: Callable[[RestyleOptions], tuple[Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]]] | None = None
+    """The pictures that a look takes after (`references`), as the network reads them beside its prompt, and what it
+    reads beside the negative one (`vedit.types.PromptEmbeds.others`); None: it reads none."""
+
 
 class Model(Protocol):
     """A loaded model of whatever family, as the pipelines use it."""

@@ -32,6 +32,12 @@ EDM_LACKS = "its noise levels are continuous, which vedit does not sample: use a
 INPUTS = {5: "guided by depth", 7: "an upscaler", 8: "InstructPix2Pix", 9: "for inpainting"}
 
 
+_FACE_ID = (
+    "it reads the numbers of a face recogniser, which vedit does not have: use ip-adapter-plus-face or "
+    "ip-adapter-full-face, which read the picture"
+)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Kind:
     """What something is."""
@@ -141,8 +147,10 @@ def _trained_on(metadata: Mapping[str, str]) -> str:
 def _adapter(shapes: Shapes) -> Kind | None:
     if _has(shapes, "ip_adapter.", "image_proj."):
         family = family_of(shapes)
-        sort = "IP-Adapter FaceID" if _is_face_id(shapes) else "IP-Adapter"
-        return Kind(name=f"an {sort}{_for(family)}", part="adapter", family=family, sort="ip-adapter")
+        face = _is_face_id(shapes)
+        name = f"an {'IP-Adapter FaceID' if face else 'IP-Adapter'}{_for(family)}"
+        told = _FACE_ID if face else "give it as --ip-adapter FILE with --reference PICTURE, beside a --model"
+        return Kind(name=name, part="adapter", family=family, sort="ip-adapter", runs=not face, lacks=told)
     if _has(shapes, "lllite_"):
         name = "a ControlNet-LLLite for Stable Diffusion XL"
         return Kind(name=name, part="adapter", family=SDXL, sort="lllite")
@@ -161,7 +169,8 @@ def _adapter(shapes: Shapes) -> Kind | None:
 def _is_face_id(shapes: Shapes) -> bool:
     """Whether an IP-Adapter takes the 512 numbers of a face recogniser, or brings a LoRA as only these do."""
     first = shapes.get("image_proj.proj.0.weight", (0, 0))
-    return first[-1] == 512 or _within(shapes, "to_k_lora.", "image_proj.perceiver_resampler.")
+    kept = "image_proj.norm.weight" in shapes and "image_proj.proj.0.weight" in shapes
+    return kept or first[-1] == 512 or _within(shapes, "to_k_lora.", "to_q_lora.", "image_proj.perceiver_resampler.")
 
 
 def _embedding(shapes: Shapes) -> bool:

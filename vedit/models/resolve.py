@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,10 +113,21 @@ def describe(name: str) -> dict[str, object]:
 
 def model_of(request: RenderRequest) -> ModelRef:
     """The model that a request asks for, with its control branches. Raises ModelError as `resolve`."""
-    return resolve(request.model, dict(request.controlnets))
+    return resolve(
+        request.model,
+        dict(request.controlnets),
+        ip_adapter=request.ip_adapter,
+        image_encoder=request.image_encoder,
+    )
 
 
-def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelRef:
+def resolve(
+    name: str,
+    controlnets: Mapping[str, str] | None = None,
+    *,
+    ip_adapter: str | None = None,
+    image_encoder: str | None = None,
+) -> ModelRef:
     """The model of a name, folder, .safetensors file or hub id, as it is found on this machine.
 
     It is called where a call or a command begins, before any work; what follows takes what it returns.
@@ -124,12 +135,17 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelRef
     Args:
         name: as a user asks for it.
         controlnets: control branches by kind, beside its own or in their place.
+        ip_adapter: what reads a look's references: a file, or a file on the hub.
+        image_encoder: the folder of what it looks at pictures with; None: one near it.
 
     Raises:
         ModelError: none of these; a model or a ControlNet that vedit cannot run, by its true name, or one that is
             damaged; whether a hub id exists is not known here, and what is in it only where the cache has it.
     """
-    source = _located(name, {kind: _branch(place) for kind, place in (controlnets or {}).items()})
+    source = replace(
+        _located(name, {kind: _branch(place) for kind, place in (controlnets or {}).items()}),
+        **_reader(ip_adapter, image_encoder),
+    )
     base = cached(source.base)
     family = family_at(base)
     if base is not None and name != DEFAULT and family.name in VEDITS:
@@ -138,7 +154,10 @@ def resolve(name: str, controlnets: Mapping[str, str] | None = None) -> ModelRef
         branch = cached(source.controlnets[kind])
         if branch is not None:
             check_controlnet(branch, base, kind=kind)
-    return ModelRef(name=name, source=source, base=base, family=family, traits=family.traits(source))
+    traits = family.traits(source)
+    if ip_adapter is not None and "references" not in traits.takes:
+        raise ModelError(f"{name} reads no pictures", remedy="leave --ip-adapter out, or use a model that does")
+    return ModelRef(name=name, source=source, base=base, family=family, traits=traits)
 
 
 def _located(name: str, own: Mapping[str, str]) -> ModelSource:
@@ -181,6 +200,35 @@ def _branch(place: str) -> str:
     if path.suffix == ".safetensors":
         raise ModelError(f"there is no file {place}", remedy="check the path given to --controlnet")
     raise _no_branch(place)
+
+
+def _reader(ip_adapter: str | None, image_encoder: str | None) -> dict[str, str | None]:
+    """Where an IP-Adapter and its image encoder are. Raises ModelError where they cannot be there."""
+    if ip_adapter is None:
+        if image_encoder is not None:
+            raise ModelError("an image encoder alone reads nothing", remedy="add --ip-adapter FILE, or leave it out")
+        return {}
+    refuse_pickle(Path(ip_adapter))
+    on_hub = _on_hub(ip_adapter)
+    named = None if Path(ip_adapter).is_file() else place_of(ip_adapter, "ip-adapter")
+    if named is None and not (Path(ip_adapter).is_file() or (on_hub is not None and on_hub.file is not None)):
+        raise ModelError(
+            f"there is no IP-Adapter {shown(ip_adapter)}",
+            remedy="give a .safetensors file, a listed name, or one on the hub as owner/name/FILE, to --ip-adapter",
+        )
+    places: dict[str, str | None] = {"ip_adapter": named or _absolute(ip_adapter)}
+    if image_encoder is not None:
+        if not Path(image_encoder).is_dir() and _on_hub(image_encoder) is None:
+            raise ModelError(
+                f"there is no image encoder {shown(image_encoder)}",
+                remedy="give its folder, or a hub id owner/name, to --image-encoder",
+            )
+        places |= {"image_encoder": _absolute(image_encoder)}
+    return places
+
+
+def _absolute(place: str) -> str:
+    return str(Path(place).resolve()) if Path(place).exists() else place
 
 
 def _no_branch(place: str) -> ModelError:

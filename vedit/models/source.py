@@ -27,12 +27,19 @@ class ModelSource:
 
     base: str
     controlnets: Mapping[str, str] = field(default_factory=dict[str, str])
+    ip_adapter: str | None = None
+    """A file, or a file on the hub; None: there is none."""
+    image_encoder: str | None = None
+    """The folder of what its pictures are read with; None: it lies near the IP-Adapter."""
 
     @property
     def on_disk(self) -> ModelSource:
         """The same with paths in the place of hub ids, as far as those are in the hub's cache."""
         return ModelSource(
-            base=on_disk(self.base), controlnets={kind: on_disk(place) for kind, place in self.controlnets.items()}
+            base=on_disk(self.base),
+            controlnets={kind: on_disk(place) for kind, place in self.controlnets.items()},
+            ip_adapter=None if self.ip_adapter is None else on_disk(self.ip_adapter),
+            image_encoder=None if self.image_encoder is None else on_disk(self.image_encoder),
         )
 
 

@@ -139,6 +139,25 @@ class RenderRequest:
             python="as kind -> place",
         ),
     )
+    ip_adapter: str | None = setting(
+        None,
+        About(
+            "An IP-Adapter for the model, which reads the references: listed name, .safetensors file, or hub id.",
+            stage="model",
+            metavar="FILE",
+            key="",
+        ),
+    )
+    image_encoder: str | None = setting(
+        None,
+        About(
+            "What the IP-Adapter looks at pictures with: the folder of a CLIP image encoder, or a hub id.",
+            stage="model",
+            metavar="FOLDER",
+            key="",
+            unset="image_encoder/ near the IP-Adapter",
+        ),
+    )
     device: str = setting(
         "auto", About("Where to run.", stage="model", choices=DEVICES, once=True, shared=True, host=True)
     )

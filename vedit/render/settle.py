@@ -224,7 +224,7 @@ def _notes(
         *what_it_is(model),
         *few_step_notes(looks, model),
         *word_notes(made_looks(request), model),
-        *palettes(looks),
+        *(palettes(looks) if model.source.ip_adapter is None else ()),
         *idle_seeds(looks),
         *lora_masks(looks),
         *larger_model(model, device),
@@ -271,6 +271,8 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
             check_still(spec.path)
     located(model)
     request = _each(request, with_lora_files)
+    if model.source.ip_adapter is not None and not any(look.references for look in request.all_looks):
+        raise InputError("the IP-Adapter has no picture to read", remedy="name one with --reference, or leave it out")
     for look in request.all_looks:
         model.traits.check(look, model=model.name)
         load_pipeline(look.pipeline).check(look, model.traits)

@@ -195,6 +195,8 @@ class Video:
         *,
         model: str = "embedded",
         controlnets: Mapping[str, str] | None = None,
+        ip_adapter: str | None = None,
+        image_encoder: str | None = None,
         device: str = "auto",
         frames: str | None = None,
         writing: OutputOptions | None = None,
@@ -215,6 +217,8 @@ class Video:
             edits: a shot, or its number from 1 -> edit.
             model: a name from the list of models, a diffusers folder, a .safetensors file, or a hub id.
             controlnets: further control branches: kind -> folder, file or hub id.
+            ip_adapter: what reads the pictures that edits take after: a .safetensors file, or one on the hub.
+            image_encoder: the folder of what it looks at them with, or a hub id; None is one near it.
             device: "auto", "cpu", "cuda" or "mps".
             frames: START..END in seconds, timecode or #frame; None is the whole clip.
             writing: the written file: codec, preset, what may be left out.
@@ -241,6 +245,8 @@ class Video:
             self._with(edits, output),
             model=model,
             controlnets=tuple((controlnets or {}).items()),
+            ip_adapter=ip_adapter,
+            image_encoder=image_encoder,
             device=device,
             frames=frames,
             writing=replace(

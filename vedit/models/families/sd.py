@@ -29,6 +29,7 @@ from vedit.models.families.sd_controls import ignores_text
 from vedit.models.families.sd_denoiser import SDDenoiser
 from vedit.models.families.sd_files import Components, Target, load_components
 from vedit.models.families.sd_loras import LORAS
+from vedit.models.families.sd_ip_adapter import IpAdapter, load_ip_adapter
 from vedit.models.families.sd_regimes import regime_path
 from vedit.models.families.sd_text import SDTextEncoder
 from vedit.models.families.sdxl_denoiser import SDXLDenoiser
@@ -89,6 +90,9 @@ class SDModel:
     fast: tuple[LoadedDistilled, ...] = ()
     """The fast tiers that the model's folder has, in the order in which they are asked whether they serve a look."""
 
+    pictures: IpAdapter | None = None
+    """What reads a look's references; None: they give the result their palette."""
+
     def fast_for(self, options: RestyleOptions) -> tuple[LoadedDistilled, Schedule] | None:
         """The fast tier that serves a look, and its steps; None where none does."""
         if self.traits.regime_of(options) is not None:
@@ -117,6 +121,7 @@ class SDModel:
             sampling=lambda options: sampling(self, options),
             masked=lambda options: LORAS.masked(self, options),
             facts=lambda options: facts(self, options),
+            pictures=None if self.pictures is None else self.pictures.read,
         )
 
     def cross_frame(self) -> AbstractContextManager[FrameMemory]:
@@ -207,6 +212,10 @@ def load(
         module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     for part, module in named.items():
         check_weights(part, module)
+    reader = None
+    if source.ip_adapter is not None and source.image_encoder is not None:
+        places = (Path(source.ip_adapter), Path(source.image_encoder))
+        reader = load_ip_adapter(*places, parts.unet, device=torch.device(device), dtype=parts.unet.dtype)
     known = vocabulary_of(Path(source.base))
     return SDModel(
         name=name,
@@ -218,6 +227,7 @@ def load(
         control_kinds=tuple(parts.controlnets),
         device=torch.device(device),
         fast=_fast(Path(source.base), parts) if fast else (),
+        pictures=reader,
     )
 
 

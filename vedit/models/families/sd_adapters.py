@@ -10,6 +10,7 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from vedit.models.families.sd_ip_adapter import PicturePrompts
 from vedit.models.families.sd_loras import LORAS
 from vedit.models.families.sd_regimes import GuidanceInput
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from vedit.models.families.sd_networks import Adaptation, Networks
     from vedit.options.request import RestyleOptions
 
-ADAPTATIONS: tuple[Adaptation, ...] = (LORAS, GuidanceInput())
+ADAPTATIONS: tuple[Adaptation, ...] = (LORAS, GuidanceInput(), PicturePrompts())
 """In the order in which they are entered."""
 
 

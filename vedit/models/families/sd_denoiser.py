@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 import torch.nn.functional as F
 
+from vedit.diffusion.adapters.image_prompts import PICTURES, ShownPictures
 from vedit.models.families.sd_controls import ControlBranches
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ class SDDenoiser:
         self.turns: ModuleOffload | None = None
         self.guidance_input: float | None = None
         """The scale of guidance for a UNet that takes it as an input; None leaves it out."""
+        self.pictures = ShownPictures()
 
     @property
     def controlnets(self) -> Mapping[str, ControlNet]:
@@ -63,6 +65,7 @@ class SDDenoiser:
             self.turns.take(self.unet)
         dtype, timestep = self.unet.dtype, round(level)
         text = prompt.states.to(dtype).expand(len(x), -1, -1)
+        self.pictures.tokens = prompt.others.get(PICTURES)
         added = self.added(x, prompt)
         residuals = self._branches(x, timestep, text, controls, added=added)
         output = self.unet(

@@ -12,11 +12,23 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     import torch
 
+    from vedit.diffusion.adapters.image_prompts import PictureLayer
     from vedit.models.families.sd_codec import SDCodec
     from vedit.models.families.sd_denoiser import SDDenoiser
     from vedit.models.families.sd_text import SDTextEncoder
     from vedit.models.family import Traits
     from vedit.options.request import RestyleOptions
+
+
+class ReadsPictures(Protocol):
+    """What a look's references are read with (`vedit.models.families.sd_ip_adapter.IpAdapter`)."""
+
+    @property
+    def layers(self) -> Mapping[str, PictureLayer]: ...
+
+    def facts(self, options: RestyleOptions) -> dict[str, str]:
+        """What decides the frames of it."""
+        ...
 
 
 class Networks(Protocol):
@@ -33,6 +45,11 @@ class Networks(Protocol):
 
     @property
     def text(self) -> SDTextEncoder: ...
+
+    @property
+    def pictures(self) -> ReadsPictures | None:
+        """What reads a look's references; None: nothing does."""
+        ...
 
     @property
     def device(self) -> torch.device: ...
