@@ -28,8 +28,8 @@ from vedit.models.families.sd_configs import cell_of
 from vedit.models.families.sd_controls import ignores_text
 from vedit.models.families.sd_denoiser import SDDenoiser
 from vedit.models.families.sd_files import Components, Target, load_components
-from vedit.models.families.sd_loras import LORAS
 from vedit.models.families.sd_ip_adapter import IpAdapter, load_ip_adapter
+from vedit.models.families.sd_loras import LORAS
 from vedit.models.families.sd_regimes import regime_path
 from vedit.models.families.sd_text import SDTextEncoder
 from vedit.models.families.sdxl_denoiser import SDXLDenoiser
