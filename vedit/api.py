@@ -15,6 +15,7 @@ from vedit.edits.edit import Edit, plain_looks, plain_options
 from vedit.errors import ArgumentError
 from vedit.media.output import BitDepth, CodecName, Interlaced, OutputOptions, PresetName
 from vedit.media.writing.atomic import Stamp
+from vedit.options.embeddings import EmbeddingSpec
 from vedit.options.loras import LoraSpec
 from vedit.options.masks import MaskSpec, RegionSpec
 from vedit.options.output_names import in_folder, is_folder, look_name
@@ -61,6 +62,9 @@ def _called(
     loras: Sequence[LoraSpec | str] = (),
     references: Sequence[ReferenceSpec | Path | str] = (),
     regime: str | None = None,
+    embeddings: Sequence[EmbeddingSpec | Path | str] = (),
+    clip_skip: int | None = None,
+    freeu: str = "",
     pipeline: str = "restyle",
     variation: float | None = None,
     seed: int = 0,
@@ -138,6 +142,11 @@ def _called(
         regime: "none", "lcm-full", "animatelcm", "lcm", "dmd2", "hyper-cfg", "hyper-unified", "hyper", "tcd",
             "lightning" or "turbo": how a few-step model or LoRA is sampled, where its files do not tell or tell
             wrongly; None is what the files tell.
+        embeddings: a new word for prompts (textual inversion), called like its file or by TOKEN; each as a
+            specification, a path, or as --embedding has it.
+        clip_skip: 1 to 64: the layer of the text encoder that prompts are read to, counted from the last, which is 1;
+            None is the model's own.
+        freeu: scales of the UNet's features by FreeU; auto takes those that suit the model.
         pipeline: "restyle" or a plug-in's: the method that makes the frames.
         variation: 0 to 1: how much is drawn from the seed: more gives the look's own strokes, and less of the source's
             detail; None is the look's own, mostly 0.

@@ -23,7 +23,18 @@ API = "the signature and the Args of _called in vedit/api.py"
 EDIT = "the signature and the Args of Edit.__init__ in vedit/edits/edit.py"
 NO_SETTINGS = {"source", "options", "writing"}
 """Fields of a request that a call gives otherwise."""
-EASIER = {"loras", "references", "controls", "mask", "regions", "controlnets", "rate", "output", "looks"} | {
+EASIER = {
+    "embeddings",
+    "loras",
+    "references",
+    "controls",
+    "mask",
+    "regions",
+    "controlnets",
+    "rate",
+    "output",
+    "looks",
+} | {
     "shots",
     "replaces",
 }

@@ -20,6 +20,7 @@ from vedit.errors import InputError
 from vedit.media.output import OutputOptions
 from vedit.models.resolve import resolve
 from vedit.models.source import LOOKS
+from vedit.options.embeddings import EmbeddingSpec
 from vedit.options.masks import parse_region
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render.preview import preview
@@ -146,6 +147,14 @@ def test_a_prompt_of_a_free_model_is_read_before_anything_else(what: str, tmp_pa
     with pytest.raises(InputError, match=f"{what}: '1.2.3' is no weight of words"):
         settled_request(request(wrong[what], model=model))
     settled_request(request(replace(NIGHT, prompt="a (red:1.2) sky BREAK night"), model=model))
+
+
+def test_an_embedding_that_no_prompt_says_is_noted(tmp_path: Path) -> None:
+    model = str(write_tiny_sd(tmp_path / "tiny"))
+    look = replace(NIGHT, embeddings=(EmbeddingSpec(path=tmp_path / "wet.safetensors"),))
+    (note,) = word_notes_of(request(look, model=model))
+    assert note == "no prompt says 'wet', so the embedding wet.safetensors changes nothing"
+    assert word_notes_of(request(replace(look, negative_prompt="fog, (Wet:1.2)"), model=model)) == ()
 
 
 def test_a_model_that_lists_its_words_takes_no_weights() -> None:

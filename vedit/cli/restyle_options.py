@@ -18,6 +18,7 @@ from vedit.cli.prompts import prompt_file_option, said_prompt
 from vedit.cli.setting_options import Command, decorated, gathered, option_of, options_of, values_of
 from vedit.cli.shared_options import job_options, messages_options, side_by_side_option, writing_options
 from vedit.errors import InputError
+from vedit.options.embeddings import parse_embedding
 from vedit.options.loras import parse_loras
 from vedit.options.masks import parse_region
 from vedit.options.references import parse_reference
@@ -62,6 +63,7 @@ def look_of(**values: Any) -> RestyleOptions:
         regions=region_choices(regions, **values),
         loras=lora_choices(loras, **values),
         references=tuple(map(parse_reference, values["reference_texts"])),
+        embeddings=tuple(map(parse_embedding, values["embedding_texts"])),
     )
 
 

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vedit.checks.arguments import checked
+from vedit.options.embeddings import EmbeddingSpec
+from vedit.options.embeddings import embeddings as parsed_embeddings
 from vedit.options.loras import LoraSpec, parse_lora
 from vedit.options.masks import MaskSpec, RegionSpec, parse_mask_spec, parse_region
 from vedit.options.references import ReferenceSpec
@@ -51,6 +53,9 @@ class Edit(RestyleOptions):
         loras: Sequence[LoraSpec | str] = (),
         references: Sequence[ReferenceSpec | Path | str] = (),
         regime: str | None = None,
+        embeddings: Sequence[EmbeddingSpec | Path | str] = (),
+        clip_skip: int | None = None,
+        freeu: str = "",
         pipeline: str = "restyle",
         variation: float | None = None,
         seed: int = 0,
@@ -96,6 +101,11 @@ class Edit(RestyleOptions):
             regime: "none", "lcm-full", "animatelcm", "lcm", "dmd2", "hyper-cfg", "hyper-unified", "hyper", "tcd",
                 "lightning" or "turbo": how a few-step model or LoRA is sampled, where its files do not tell or tell
                 wrongly; None is what the files tell.
+            embeddings: a new word for prompts (textual inversion), called like its file or by TOKEN; each as a
+                specification, a path, or as --embedding has it.
+            clip_skip: 1 to 64: the layer of the text encoder that prompts are read to, counted from the last, which is
+                1; None is the model's own.
+            freeu: scales of the UNet's features by FreeU; auto takes those that suit the model.
             pipeline: "restyle" or a plug-in's: the method that makes the frames.
             variation: 0 to 1: how much is drawn from the seed: more gives the look's own strokes, and less of the
                 source's detail; None is the look's own, mostly 0.
@@ -134,6 +144,7 @@ class Edit(RestyleOptions):
         said["regions"] = tuple(parse_region(one) if isinstance(one, str) else one for one in regions)
         said["loras"] = tuple(parse_lora(one) if isinstance(one, str) else one for one in loras)
         said["references"] = parsed_references(references)
+        said["embeddings"] = parsed_embeddings(embeddings)
         if isinstance(mask, Path | str):
             said["mask"] = parse_mask_spec(str(mask))
         super().__init__(**said)
@@ -152,7 +163,7 @@ def plain_options(edit: RestyleOptions) -> RestyleOptions:
     """The same as a plain `RestyleOptions`, so that two edits that say the same are one look."""
     said: dict[str, Any] = {entry.name: getattr(edit, entry.name) for entry in fields(RestyleOptions)}
     # Lists are as good as tuples to a caller, but looks are compared by hash.
-    said |= {key: tuple(said[key]) for key in ("controls", "regions", "loras", "references")}
+    said |= {key: tuple(said[key]) for key in ("controls", "regions", "loras", "references", "embeddings")}
     return RestyleOptions(**said)
 
 

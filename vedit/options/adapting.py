@@ -7,6 +7,8 @@ from dataclasses import dataclass, fields
 from vedit.checks.arguments import checked
 from vedit.checks.bounds import one_of
 from vedit.checks.setting import About, setting
+from vedit.options.embeddings import EmbeddingSpec
+from vedit.options.freeu import parse_freeu
 from vedit.options.loras import LoraSpec
 from vedit.options.references import ReferenceSpec
 from vedit.registry.regimes import ORDINARY, regime_names
@@ -56,10 +58,42 @@ class Adapting:
             plan=f"{ORDINARY} is sampling as of any other model",
         ),
     )
+    embeddings: tuple[EmbeddingSpec, ...] = setting(
+        (),
+        About(
+            "A new word for prompts (textual inversion), called like its file or by TOKEN.",
+            stage="model",
+            metavar="FILE[=TOKEN]",
+            option="embedding",
+            several=True,
+            easier="Sequence[EmbeddingSpec | Path | str]",
+            python="each as a specification, a path, or as --embedding has it",
+        ),
+    )
+    clip_skip: int | None = setting(
+        None,
+        About(
+            "The layer of the text encoder that prompts are read to, counted from the last, which is 1.",
+            stage="model",
+            bounds=(1, 64),
+            unset="the model's own",
+        ),
+    )
+    freeu: str = setting(
+        "",
+        About(
+            "Scales of the UNet's features by FreeU; auto takes those that suit the model.",
+            stage="model",
+            metavar="B1,B2,S1,S2|auto",
+            unset="none",
+        ),
+    )
 
     def __post_init__(self) -> None:
         if self.regime is not None:
             one_of("regime", self.regime, (ORDINARY, *regime_names()))
+        if self.freeu:
+            parse_freeu(self.freeu)
 
     @property
     def brought(self) -> tuple[str, ...]:

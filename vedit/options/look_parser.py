@@ -9,6 +9,7 @@ mask = "person.mp4"                           # or box:25%,10%,50%,80%, subject:
 mask = { subject = "the dog", feather = 12 }  # or a table: file, box, point, subject, background, invert, grow, ...
 regions = ["sky.png=starry night", { mask = "subject:the dog", prompt = "bronze", loras = ["bronze.safetensors"] }]
 loras = ["ink.safetensors:0.8", { file = "paper.safetensors", weight = 0.5, mask = "sky.png" }]
+embeddings = ["inkstyle.safetensors", "bad.safetensors=blurred"]
 references = ["still.png:0.7", { file = "other.jpg", weight = 0.3 }]
 """
 
@@ -21,6 +22,7 @@ from typing import Any, cast
 
 from vedit.errors import InputError, SettingError
 from vedit.options.controls import parse_controls, parse_source, with_sources
+from vedit.options.embeddings import EmbeddingSpec, parse_embedding
 from vedit.options.loras import LoraSpec, parse_lora
 from vedit.options.masks import MaskSpec, RegionSpec, parse_box, parse_mask, parse_mask_spec, parse_point, parse_region
 from vedit.options.references import ReferenceSpec, parse_reference
@@ -30,7 +32,18 @@ from vedit.weights.hub_cache import hub_place
 
 Table = Mapping[str, object]
 Place = Callable[[Path], Path]
-_READ_HERE = ("controls", "from", "mask", "invert_mask", "grow", "feather", "regions", "loras", "references")
+_READ_HERE = (
+    "controls",
+    "from",
+    "mask",
+    "invert_mask",
+    "grow",
+    "feather",
+    "regions",
+    "loras",
+    "references",
+    "embeddings",
+)
 
 
 def look_options(look: Table, *, place: Place, where: str) -> RestyleOptions:
@@ -146,6 +159,10 @@ def _reference(entry: object) -> ReferenceSpec:
     return ReferenceSpec(path=Path(str(table["file"])), weight=float(cast("float", table.get("weight", 1.0))))
 
 
+def _embeddings(look: Table, place: Place) -> tuple[EmbeddingSpec, ...]:
+    return tuple(replace(spec, path=place(spec.path)) for spec in map(parse_embedding, _texts(look["embeddings"])))
+
+
 # A control that is not understood is found before what is laid over the controls.
 _READERS: tuple[tuple[str, str, Callable[[Table, Place], object]], ...] = (
     ("controls", "controls", _controls),
@@ -155,6 +172,7 @@ _READERS: tuple[tuple[str, str, Callable[[Table, Place], object]], ...] = (
     ("loras", "loras", _loras),
     ("regions", "loras", _loras_of_regions),
     ("references", "references", _references),
+    ("embeddings", "embeddings", _embeddings),
 )
 
 

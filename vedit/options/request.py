@@ -47,6 +47,7 @@ class RestyleOptions(Finishing, Consistency, Sampling, Adapting, Look):
         Adapting.__post_init__(self)
         Sampling.__post_init__(self)
         Consistency.__post_init__(self)
+        Adapting.__post_init__(self)
 
     def at_quality(self, quality: QualityName) -> RestyleOptions:
         """The same look at a preset's cost, whatever it says itself of what the preset decides."""

@@ -79,9 +79,12 @@ def _check_weights(what: str, text: str, model: ModelRef) -> None:
 
 def word_notes(looks: Iterable[RestyleOptions], model: ModelRef) -> tuple[str, ...]:
     """What the user should know of the prompts: words that are unknown or cut off, no look, or one drawn badly."""
-    known, name = model.vocabulary, model.name
+    known, name, looks = model.vocabulary, model.name, tuple(looks)
     spoken = tuple(dict.fromkeys(pair for look in looks for pair in _spoken(look)))
     notes = [f"{_too_long(what, text, model)}" for what, text in spoken]
+    for one in dict.fromkeys(one for look in looks for one in look.embeddings):
+        if not any(one.named_in(text) for _, text in spoken):
+            notes.append(f"no prompt says {one.word!r}, so the embedding {one.path.name} changes nothing")
     if known is not None:
         notes += [_unknown(known, what, spoken, name) for what in dict.fromkeys(what for what, _ in spoken)]
         texts = [text for what, text in spoken if what in _OF_LOOKS]

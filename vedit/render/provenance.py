@@ -46,6 +46,9 @@ def weights_of(looks: Collection[RestyleOptions], model: ModelRef) -> dict[str, 
     for spec in (spec for options in looks for spec in options.loras):
         digest, name = file_digest(spec.path), f"LoRA {spec.path.name}"
         told[name if told.get(name, digest) == digest else f"LoRA {spec.path}"] = digest
+    for spec in (spec for options in looks for spec in options.embeddings):
+        digest, name = file_digest(spec.path), f"embedding {spec.path.name}"
+        told[name if told.get(name, digest) == digest else f"embedding {spec.path}"] = digest
     masks = [
         mask
         for options in looks

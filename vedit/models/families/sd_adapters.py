@@ -10,15 +10,17 @@ from collections.abc import Generator
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
 
+from vedit.models.families.sd_freeu import FREEU
 from vedit.models.families.sd_ip_adapter import PicturePrompts
 from vedit.models.families.sd_loras import LORAS
+from vedit.models.families.sd_reading import READING
 from vedit.models.families.sd_regimes import GuidanceInput
 
 if TYPE_CHECKING:
     from vedit.models.families.sd_networks import Adaptation, Networks
     from vedit.options.request import RestyleOptions
 
-ADAPTATIONS: tuple[Adaptation, ...] = (LORAS, GuidanceInput(), PicturePrompts())
+ADAPTATIONS: tuple[Adaptation, ...] = (LORAS, READING, FREEU, GuidanceInput(), PicturePrompts())
 """In the order in which they are entered."""
 
 

@@ -9,6 +9,7 @@ import torch
 
 from vedit.checks.finite import finite, precision_of
 from vedit.models.families.sd_chunks import chunks_of, encoded, room_of
+from vedit.models.families.sd_embeddings import Vectors, for_encoder
 from vedit.models.words import heard, unknown_words
 from vedit.types import PromptEmbeds
 
@@ -23,6 +24,10 @@ class SDTextEncoder:
         self.tokenizer = tokenizer
         self.encoder = encoder
         self.words = words
+        self.layer = 1
+        """Of whose states prompts are, counted from the last."""
+        self.vectors: Vectors = {}
+        """What the encoders read in the place of words."""
 
     @property
     def encoders(self) -> Mapping[str, torch.nn.Module]:
@@ -36,14 +41,16 @@ class SDTextEncoder:
 
     @torch.inference_mode()
     def __call__(self, text: str) -> PromptEmbeds:
-        """States (1, L, D) of the last layer, in chunks of the model's length (`vedit.models.families.sd_chunks`); of
-        a model that knows but some words, of these alone, cut to its length."""
+        """States (1, L, D) of `layer`, in chunks of the model's length (`vedit.models.families.sd_chunks`); of a model
+        that knows but some words, of these alone, cut to its length."""
         if self.words is not None:
             ids = token_ids(self.tokenizer, [heard(text, self.words)])
             states = self.encoder(ids.to(self.encoder.device))[0]
         else:
-            chunks = chunks_of(text, self.tokenizer, room_of(self.tokenizer, self.encoder))
-            states = encoded(chunks, self.tokenizer, self.encoder, layer=1, normed=True).states
+            chunks = chunks_of(
+                text, self.tokenizer, room_of(self.tokenizer, self.encoder), for_encoder(self.vectors, "text_encoder")
+            )
+            states = encoded(chunks, self.tokenizer, self.encoder, layer=self.layer, normed=True).states
         precision = precision_of(self.encoder.dtype)
         return PromptEmbeds(states=finite(states, f"text encoder's states of {text[:40]!r}", precision=precision))
 

@@ -9,6 +9,7 @@ import torch
 
 from vedit.checks.finite import finite, precision_of
 from vedit.models.families.sd_chunks import Chunk, chunks_of, encoded, room_of
+from vedit.models.families.sd_embeddings import for_encoder
 from vedit.models.families.sd_text import SDTextEncoder
 from vedit.models.words import heard
 from vedit.types import PromptEmbeds
@@ -46,6 +47,7 @@ class SDXLTextEncoder(SDTextEncoder):
         self.tokenizer_2 = tokenizer_2
         self.encoder_2 = encoder_2
         self.zeros_for_empty = zeros_for_empty
+        self.layer = 2
 
     @property
     def encoders(self) -> Mapping[str, torch.nn.Module]:
@@ -59,14 +61,18 @@ class SDXLTextEncoder(SDTextEncoder):
 
     @torch.inference_mode()
     def __call__(self, text: str) -> PromptEmbeds:
-        """States (1, L, D + D2) of the layer before the last of both, in chunks of the model's length
-        (`vedit.models.families.sd_chunks`), and under `POOLED` the second one's projected summary, (1, P)."""
+        """States (1, L, D + D2) of `layer` of both, the one before the last if nothing else is asked for, in chunks of
+        the model's length (`vedit.models.families.sd_chunks`), and under `POOLED` the second one's projected summary,
+        (1, P)."""
         told = heard(text, self.words)
         pairs = ((self.tokenizer, self.encoder), (self.tokenizer_2, self.encoder_2))
-        read = [chunks_of(told, tokenizer, room_of(tokenizer, encoder)) for tokenizer, encoder in pairs]
+        read = [
+            chunks_of(told, tokenizer, room_of(tokenizer, encoder), for_encoder(self.vectors, part))
+            for part, (tokenizer, encoder) in zip(self.encoders, pairs, strict=True)
+        ]
         longest = max(map(len, read))
         first, second = (
-            encoded((*chunks, *[Chunk()] * (longest - len(chunks))), tokenizer, encoder, layer=2, normed=False)
+            encoded((*chunks, *[Chunk()] * (longest - len(chunks))), tokenizer, encoder, layer=self.layer, normed=False)
             for chunks, (tokenizer, encoder) in zip(read, pairs, strict=True)
         )
         states = torch.cat([first.states, second.states], dim=-1)

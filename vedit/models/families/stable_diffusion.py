@@ -36,6 +36,9 @@ if TYPE_CHECKING:
     from vedit.options.request import RestyleOptions
 
 MINIMUM_SIDE = 128
+_TAKES = frozenset({"loras", "references", "regime"})
+_WORDS = frozenset({"embeddings", "clip_skip", "freeu"})
+"""What a model that lists its words, and was trained on these, does not take."""
 _PUBLISHED = {SD15.base: Sizes(unet=SD15_UNET, vae=SD15_VAE, text_encoder=SD15_TEXT)}
 
 
@@ -58,6 +61,8 @@ class StableDiffusion:
         """See `vedit.models.family.Family`."""
         if options.loras:
             import_module("vedit.models.families.sd_loras").check_loras(source, options.loras)
+        if set(options.brought) & _WORDS:
+            import_module("vedit.models.families.sd_reading").check_reading(source, options)
 
     def traits(self, source: ModelSource) -> Traits:
         """Guidance: the family's, of a distilled one its regime's; the embedded one, and any that was trained as it was
@@ -73,7 +78,7 @@ class StableDiffusion:
             factors=ScaleFactors(height=cell, width=cell),
             control_kinds=() if base is None else tuple(own_controlnets(base)),
             fewest_inverted=2 if base is not None and ends_in_noise(base) else 1,
-            takes=frozenset({"loras", "references", "regime"}),
+            takes=_TAKES if listed else _TAKES | _WORDS,
             injection=True,
             regime=regime_of_model(base),
         )
