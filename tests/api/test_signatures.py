@@ -136,5 +136,5 @@ def test_help_shows_them() -> None:
     text = pydoc.plain(pydoc.render_doc(vedit.restyle))
     assert "seed: 'int' = 0" in text
     assert "quality: 'QualityName' = 'standard'" in text
-    assert "strength: 0 to 1: how much is regenerated; 0 is the source." in text
+    assert "strength: 0 to 1: how much is regenerated; 0 is the source" in text
     assert "-> 'RenderResult'" in text
