@@ -24,12 +24,9 @@ from vedit.models.load import load_sd
 from vedit.models.lora import Lora
 from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
-from vedit.pipelines.restyle import (
-    _inverted,  # pyright: ignore[reportPrivateUsage]
-    ignore_step,
-    own_guides,
-    prepare,
-)
+from vedit.pipelines.inverting import _inverted  # pyright: ignore[reportPrivateUsage]
+from vedit.pipelines.pipeline import ignore_step
+from vedit.pipelines.restyle import own_guides, prepare
 from vedit.types import Latents
 
 

@@ -31,7 +31,9 @@ def test_what_cannot_be_there_is_refused(tmp_path: Path, place: str, said: str) 
 
 def test_what_may_be_there_is_not(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"_class_name": "ControlNetModel", "block_out_channels": [8]}', "utf-8")
-    net = write_sparse(tmp_path / "net.safetensors", {"control_model.zero_convs.0.0.weight": (8, 8, 1, 1)})
+    shapes = {"control_model.zero_convs.0.0.weight": (8, 8, 1, 1)}
+    net = write_sparse(tmp_path / "net.safetensors", shapes)
+    write_sparse(tmp_path / "diffusion_pytorch_model.safetensors", shapes)
     for place in (str(tmp_path), str(net), "owner/name@main", "owner/name/net.safetensors"):
         assert resolve("embedded", {"depth": place}).source.controlnets == {"depth": place}
 

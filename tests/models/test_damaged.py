@@ -243,7 +243,7 @@ def test_it_is_found_before_shots_are_detected(
 def test_a_tokenizer_without_a_limit_has_the_text_encoder_s(folder: Path, length: float | None) -> None:
     (without("model_max_length") if length is None else saying(model_max_length=length))(folder / TOKENIZER_SETTINGS)
     model = load_sd(resolve(str(folder)))
-    assert model.text("a photograph of a house").states.shape[1] == LENGTH
+    assert model.text("a house").states.shape[1] == LENGTH
 
 
 def test_how_attention_is_computed_is_not_the_model_s_to_say(folder: Path) -> None:

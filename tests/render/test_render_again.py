@@ -15,7 +15,7 @@ from tests.support.recording import frames_written
 from tests.support.resolved import made_job
 from vedit.media.output import OutputOptions
 from vedit.options.request import RenderRequest, RestyleOptions
-from vedit.pipelines import restyle as pipeline
+from vedit.pipelines import inverting as pipeline
 from vedit.render import run as render
 from vedit.render.preview import middle_of, stills_of
 from vedit.testing.fakes import moving_frames

@@ -134,9 +134,9 @@ class Setting:
         return next(value for value in self.values if str(value) == word)
 
 
-def setting(default: Value, about: About) -> Value:
-    """A dataclass's field with this default and all that is said of it."""
-    return field(default=default, metadata={_METADATA: about})
+def setting(default: Value, about: About, *, later: bool = False) -> Value:
+    """A dataclass's field with this default and all that is said of it; with `later` as by `later`."""
+    return field(default=default, metadata={_METADATA: about, **({_LATER: True} if later else {})})
 
 
 def later(default: Value) -> Value:

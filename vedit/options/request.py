@@ -148,6 +148,7 @@ class RenderRequest:
             metavar="FILE",
             key="",
         ),
+        later=True,
     )
     image_encoder: str | None = setting(
         None,
@@ -158,6 +159,7 @@ class RenderRequest:
             key="",
             unset="image_encoder/ near the IP-Adapter",
         ),
+        later=True,
     )
     device: str = setting(
         "auto", About("Where to run.", stage="model", choices=DEVICES, once=True, shared=True, host=True)

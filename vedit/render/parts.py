@@ -25,6 +25,8 @@ _LISTED = {"pipeline": pipelines, "attention": attention_methods, "upscale": ups
 """Kind of a part, as options name it -> what lists it."""
 _LATER = ("pipeline", "attention", "inversion", "inject", *(one.name for one in fields(Adapting)))
 """Settings that came after results were known again by all of them."""
+_ONCE_ALWAYS = {"start": "inversion", "strength": 1.0}
+"""What settings were that say nothing today, where the model has a say in them."""
 
 
 def check_parts(options: RestyleOptions) -> None:
@@ -116,4 +118,7 @@ def options_facts(options: RestyleOptions, told: Callable[[object], Any] = hashe
     usual = {one.name: one.default for one in fields(options)}
     parts = plugged_parts(options)
     kept = {key: value for key, value in facts.items() if key not in _LATER or getattr(options, key) != usual[key]}
-    return {**kept, **({"plug-ins": parts} if parts else {})}
+    # Said outright such a value may be another than the model's own, and is no longer what older versions meant.
+    said = [key for key, value in _ONCE_ALWAYS.items() if getattr(options, key) == value]
+    kept |= {key: told(value) for key, value in _ONCE_ALWAYS.items() if getattr(options, key) is None}
+    return {**kept, **({"plug-ins": parts} if parts else {}), **({"said": said} if said else {})}
