@@ -18,7 +18,7 @@ source is inverted. The source's features and attention can steer the sampling b
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -47,6 +47,7 @@ from vedit.types import Latents, PromptEmbeds
 if TYPE_CHECKING:
     from vedit.diffusion.conditioning import Memory, Regional
     from vedit.diffusion.samplers import Denoise
+    from vedit.diffusion.steps import Step
     from vedit.latent_shape import ScaleFactors
     from vedit.models.family import Model
     from vedit.pipelines.inverting import Beginning
@@ -122,11 +123,15 @@ def restyle_frames(
         noisy = begun.noisy
         if targets:
             noisy = Latents(data=noisy.data.expand(len(targets), -1, -1, -1), level=noisy.level)
-        adapters.enter_context(restyler.sampling())
+        # Beside an injection the network also runs on the source, as it was inverted: without what the look brings.
+        step_by_step = options.injection is not None
+        if not step_by_step:
+            adapters.enter_context(restyler.sampling())
         opened = model.adapters.regional if guides.regions else None
         regional = None if opened is None else adapters.enter_context(opened())
         in_masks = model.adapters.masked if guides.weight_masks else None
-        weights = None if in_masks is None else adapters.enter_context(in_masks(options))
+        with restyler.sampling() if step_by_step and in_masks is not None else nullcontext():
+            weights = None if in_masks is None else adapters.enter_context(in_masks(options))
         denoise = bind(model.denoiser, change, batch=options.batch, memory=memory, regional=regional, weights=weights)
         denoise = _injected(denoise, restyler, guides, begun, adapters, memory=memory, regional=regional)
         keep = None if cells is None else blend_outside(cells, begun.source_at)
@@ -155,7 +160,8 @@ def _injected(
     memory: Memory | None,
     regional: Regional | None,
 ) -> Denoise:
-    """The sampling's denoise function with the source's states in it, where the look asks for them."""
+    """The sampling's denoise function with the source's states in it, where the look asks for them; what the look
+    brings is in the network while it samples alone."""
     model, options = restyler.model, restyler.options
     injection, opened = options.injection, model.adapters.injection
     if injection is None or not restyler.trajectory.steps:
@@ -163,7 +169,12 @@ def _injected(
     assert opened is not None and begun.source_noisy is not None  # the model's traits say so; nothing starts from noise
     states = adapters.enter_context(opened())
     source = bind(model.denoiser, describing(restyler, guides), batch=options.batch, memory=memory, regional=regional)
-    return with_injection(denoise, source, states, begun.source_noisy, injection)
+
+    def target(x: torch.Tensor, step: Step) -> torch.Tensor:
+        with restyler.sampling():
+            return denoise(x, step)
+
+    return with_injection(target, source, states, begun.source_noisy, injection)
 
 
 def _encoded(model: Model, frames: torch.Tensor) -> torch.Tensor:

@@ -15,6 +15,7 @@ from vedit.models.family import Traits
 from vedit.models.recipes import by_recipe
 from vedit.models.regimes import acting, regime_of_lora, regime_of_model
 from vedit.models.resolve import resolve
+from vedit.options.controls import parse_control
 from vedit.options.loras import LoraSpec
 from vedit.options.request import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle_pipeline import PIPELINE
@@ -168,6 +169,11 @@ def test_a_variation_has_the_source_inverted_where_it_can_be() -> None:
     of("turbo").check(look(variation=0.5), model="m")
     with pytest.raises(InputError, match="cannot be inverted, as variation needs; leave variation out"):
         of("lcm").check(look(variation=0.5), model="m")
+    # A control that is said to act in the inversion speaks of one too.
+    inverting = look(controls=(parse_control("tile:0.5,invert=0.2"),))
+    assert of("turbo").settled(inverting).start == "inversion"
+    with pytest.raises(InputError, match="cannot be inverted, as a control's invert needs"):
+        of("lcm").check(inverting, model="m")
 
 
 @pytest.mark.parametrize(

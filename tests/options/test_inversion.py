@@ -48,11 +48,35 @@ def test_steps_with_injection_are_those_before_its_end() -> None:
 @pytest.mark.parametrize(
     ("settings", "told"),
     [
+        (
+            {"steps": 3, "inject": "0.3"},
+            "0.3 for features, which is less than one of 3 sampling steps; .* at least 0.34",
+        ),
+        ({"steps": 4, "strength": 0.5, "inject": "0.8,0.4"}, "0.4 for attention, which is less than one of 2"),
+        ({"steps": 2, "strength": 0.5, "inject": "0,0.5"}, "less than the one sampling step; give at least 1"),
+    ],
+    ids=str,
+)
+def test_injection_that_reaches_no_step_is_refused(settings: dict[str, Any], told: str) -> None:
+    traits = resolve("embedded").traits
+    with pytest.raises(SettingError, match=told):
+        traits.check(RestyleOptions(prompt="night", **settings), model="embedded")
+    nothing: dict[str, Any] = {**settings, "strength": 0.0, "steps": 4}
+    traits.check(RestyleOptions(prompt="night", **nothing), model="embedded")
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
         ({"inversion": "ddpm", "start": "noise"}, "inversion is ddpm with start noise"),
         ({"inject": "0.8", "start": "noise"}, "with start noise, which inverts nothing"),
         ({"inversion": "ddim", "fixed_point": 2}, "evaluates each step once"),
         ({"inversion": "ddpm", "inversion_steps": 2}, "noise maps are of the sampling's own steps"),
         ({"inversion": "null-text"}, "null-text"),
+        (
+            {"controls": (parse_control("tile:0.5,invert=0.2"),), "start": "noise"},
+            "tile has an invert with start noise",
+        ),
     ],
     ids=lambda value: "-".join(map(str, value.values())) if isinstance(value, dict) else "",
 )
@@ -99,7 +123,7 @@ def _still(_: str) -> Still:
 def test_a_pipeline_that_inverts_nothing_refuses_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vedit.render.parts.load_pipeline", _still)
     check_parts(RestyleOptions(prompt="night"))
-    for settings in ({"inversion": "ddim"}, {"inject": "0.8"}):
+    for settings in ({"inversion": "ddim"}, {"inject": "0.8"}, {"controls": (parse_control("tile:0.5,invert=0.2"),)}):
         with pytest.raises(InputError, match="inverts nothing"):
             check_parts(RestyleOptions(prompt="night", **settings))  # pyright: ignore[reportArgumentType]
 

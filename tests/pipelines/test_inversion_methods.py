@@ -121,7 +121,7 @@ def test_injection_keeps_more_of_the_source(model: SDModel, frames: torch.Tensor
 @pytest.mark.parametrize("options", looks())
 def test_estimates_count_what_is_evaluated(tiny: SDModel, frames: torch.Tensor, options: RestyleOptions) -> None:
     counted: Any = tiny.denoiser
-    for look in (options, replace(options, strength=0.5, guidance=2.0)):
+    for look in (options, replace(options, strength=0.7, guidance=2.0)):
         counted.frames = 0
         restyled(tiny, look, frames)
         assert counted.frames == 2 * ordinary_evaluations(tiny.traits, look)

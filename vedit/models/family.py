@@ -114,6 +114,8 @@ class Traits:
                 f"{model} has no place for the source's features and attention (inject {options.inject})",
                 remedy="leave inject out, or use a Stable Diffusion model",
             )
+        if options.injection is not None:
+            options.injection.check_steps(self.taken(options))
         for name in options.brought:
             if name not in self.takes:
                 raise InputError(

@@ -204,6 +204,7 @@ def _of_inversion(options: RestyleOptions) -> tuple[str, ...]:
         "inject": options.inject is not None,
         "inversion_steps": options.inversion_steps is not None,
         "fixed_point": options.fixed_point is not None,
+        "a control's invert": any(spec.invert is not None for spec in options.controls),
     }
     return tuple(name for name, there in said.items() if there)
 

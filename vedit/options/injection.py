@@ -26,8 +26,22 @@ class Injection:
 
     def steps_of(self, count: int) -> int:
         """In how many of the sampling's steps anything is injected: each costs a further evaluation."""
-        longest = max(self.features, self.attention)
-        return sum((index + 1) / count <= longest for index in range(count))
+        return _steps_until(max(self.features, self.attention), count)
+
+    def check_steps(self, count: int) -> None:
+        """Raises SettingError where a part that is asked for is less than one of the sampling's steps."""
+        for name, part in (("features", self.features), ("attention", self.attention)):
+            if count and part and not _steps_until(part, count):
+                steps = f"{count} sampling steps" if count > 1 else "the one sampling step"
+                raise SettingError(
+                    f"inject is {part:g} for {name}, which is less than {'one of ' if count > 1 else ''}{steps}",
+                    remedy=f"give at least {-(-100 // count) / 100:g}, 0 for none of it, or more steps",
+                )
+
+
+def _steps_until(part: float, count: int) -> int:
+    """The steps of `count` that end in the first `part` of the sampling."""
+    return sum((index + 1) / count <= part for index in range(count))
 
 
 def parse_injection(text: str) -> Injection:

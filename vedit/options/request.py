@@ -47,7 +47,12 @@ class RestyleOptions(Finishing, Consistency, Sampling, Adapting, Look):
         Adapting.__post_init__(self)
         Sampling.__post_init__(self)
         Consistency.__post_init__(self)
-        Adapting.__post_init__(self)
+        inverting = next((spec.kind for spec in self.controls if spec.invert is not None), None)
+        if self.start == "noise" and inverting is not None:
+            raise SettingError(
+                f"the control {inverting} has an invert with start noise, which inverts nothing",
+                remedy="leave one of them out",
+            )
 
     def at_quality(self, quality: QualityName) -> RestyleOptions:
         """The same look at a preset's cost, whatever it says itself of what the preset decides."""

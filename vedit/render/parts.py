@@ -42,6 +42,12 @@ def check_parts(options: RestyleOptions) -> None:
                 f"the pipeline {options.pipeline} inverts nothing, so {name} {getattr(options, name)} is not for it",
                 remedy=f"leave {name} out, or take another pipeline",
             )
+    inverting = next((spec.kind for spec in options.controls if spec.invert is not None), None)
+    if not inverts and inverting is not None:
+        raise InputError(
+            f"the pipeline {options.pipeline} inverts nothing, so the invert of the control {inverting} is not for it",
+            remedy="leave the invert out, or take another pipeline",
+        )
 
 
 def check_few_steps(look: RestyleOptions, model: ModelRef) -> None:
