@@ -84,7 +84,7 @@ def restyle_window(
     """
     first = shot.start if anchor is None else anchor
     shared = first != shot.start
-    if not restyler.model.codec.factors.frame_by_frame:
+    if _as_clip(restyler):
         return _restyle_clip(restyler, shot, window, frames_of, guides_of, on_step, first if shared else None)
     numbers, frames = list(range(window.start, window.stop)), frames_of(window)
     beside = shared or window.start != first
@@ -93,6 +93,12 @@ def restyle_window(
         frames = torch.cat([frames_of(FrameRange(start=first, stop=first + 1)), frames])
     latents = restyle_frames(restyler, frames, numbers, guides_of(numbers, frames), on_step, shared=shared)
     return latents.part(1) if beside else latents
+
+
+def _as_clip(restyler: PreparedRestyle) -> bool:
+    """Whether frames that are sampled together are neighbours in time to the model: those of a video model, and those
+    of an image model with motion modules."""
+    return restyler.model.denoiser.joint or not restyler.model.codec.factors.frame_by_frame
 
 
 def _restyle_clip(
@@ -151,7 +157,7 @@ def restyle_stills(
     one to itself.
     """
     factors = restyler.model.codec.factors
-    if factors.frame_by_frame:
+    if not _as_clip(restyler):
         return restyle_frames(restyler, frames, numbers, guides, on_step, shared=shared)
     each = [guides.at([place]) for place in range(len(numbers))]
     made = [restyle_frames(restyler, frames[i : i + 1], [number], each[i], on_step) for i, number in enumerate(numbers)]

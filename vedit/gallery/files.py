@@ -178,8 +178,10 @@ def _words(request: RenderRequest, options: RestyleOptions, settled: RestyleOpti
         words += ["--controlnet", f"{kind}={model}"]
     for spec in options.references:
         words += ["--reference", str(spec)]
-    for name, place in (("--ip-adapter", request.ip_adapter), ("--image-encoder", request.image_encoder)):
-        words += [] if place is None else [name, place]
+    beside = {"ip-adapter": request.ip_adapter, "image-encoder": request.image_encoder}
+    beside["motion-adapter"] = request.motion_adapter
+    for name, place in beside.items():
+        words += [] if place is None else [f"--{name}", place]
     if request.rate is not None:
         words += ["--rate", str(request.rate)]
     if request.track is not None:

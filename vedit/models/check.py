@@ -59,7 +59,8 @@ def located(model: ModelRef, *, controls: Collection[str] = ()) -> ModelSource:
     source = model.source
     wanted = {kind: place for kind, place in source.controlnets.items() if kind in controls}
     found = replace(source, controlnets=wanted).on_disk
-    for place in (found.base, *found.controlnets.values(), found.ip_adapter, found.image_encoder):
+    parts = (found.ip_adapter, found.image_encoder, found.motion_adapter)
+    for place in (found.base, *found.controlnets.values(), *parts):
         if place is not None and hub_place(place) is not None:
             raise _absent(model, place)
     if found.ip_adapter is None:

@@ -14,7 +14,9 @@ from typing import Any, Literal, NoReturn, cast
 
 from vedit.errors import ModelError
 
-Part = Literal["unet", "vae", "text_encoder", "text_encoder_2", "controlnet", "scheduler", "image_encoder"]
+Part = Literal[
+    "unet", "vae", "text_encoder", "text_encoder_2", "controlnet", "scheduler", "image_encoder", "motion_adapter"
+]
 _MOST_BYTES = 64 * 2**20
 """Of a JSON file. A tokenizer of a hundred thousand words takes 10 MB."""
 _LARGEST = 10_000_000
@@ -234,9 +236,32 @@ _TEXT: tuple[Rule, ...] = (
     ("layer_norm_eps", _number(0, 1), "a number from 0 to 1"),
     ("hidden_act", _text, "a name"),
 )
+_HEADS = _either(_whole(1, 16384), _WIDTHS)
+_DEPTHS = _either(_FEW, _some(_either(_FEW, _some(_FEW))))
+_MOTION: tuple[Rule, ...] = (
+    ("motion_max_seq_length", _whole(1, 4096), "a number of frames up to 4096"),
+    ("motion_num_attention_heads", _HEADS, "a whole number from 1 to 16384, or a list of them"),
+    ("use_motion_mid_block", _one_of(cast("Any", True), cast("Any", False)), "true or false"),
+)
 _LEVEL = _number(0, 0.9999)
 _RULES: dict[Part, tuple[Rule, ...]] = {
-    "unet": (*_BLOCKS, *_XL),
+    "unet": (
+        *_BLOCKS,
+        *_XL,
+        *_MOTION,
+        ("temporal_transformer_layers_per_block", _DEPTHS, "a whole number from 1 to 64, or a list of them"),
+        ("temporal_transformer_layers_per_mid_block", _or_none(_DEPTHS), "a whole number from 1 to 64, or a list"),
+    ),
+    "motion_adapter": (
+        *_MOTION,
+        ("block_out_channels", _WIDTHS, "a list of 1 to 16 widths up to 16384"),
+        ("motion_layers_per_block", _either(_FEW, _some(_FEW)), "a whole number from 1 to 64, or a list of them"),
+        ("motion_transformer_layers_per_block", _DEPTHS, "a whole number from 1 to 64, or a list of them"),
+        ("motion_mid_block_layers_per_block", _FEW, "a whole number from 1 to 64"),
+        ("motion_transformer_layers_per_mid_block", _either(_FEW, _some(_FEW)), "a whole number from 1 to 64"),
+        ("motion_norm_num_groups", _whole(1, 16384), "a whole number from 1 on"),
+        ("conv_in_channels", _or_none(_whole(1, 1024)), "a number of channels up to 1024"),
+    ),
     "controlnet": (
         *_BLOCKS,
         *_XL,
@@ -287,6 +312,7 @@ _RULES: dict[Part, tuple[Rule, ...]] = {
 _NEEDED: dict[Part, tuple[str, ...]] = {
     "unet": ("block_out_channels",),
     "controlnet": ("block_out_channels",),
+    "motion_adapter": ("block_out_channels",),
     "vae": ("block_out_channels", "encoder_block_out_channels"),
     "text_encoder": ("hidden_size",),
     "text_encoder_2": ("hidden_size",),

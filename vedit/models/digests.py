@@ -32,6 +32,7 @@ def identity(source: ModelSource, *, kinds: Collection[str] = (), tiers: Collect
     if source.ip_adapter is not None:
         parts |= {"ip_adapter": source.ip_adapter}
         parts |= {} if source.image_encoder is None else {"image_encoder": source.image_encoder}
+    parts |= {} if source.motion_adapter is None else {"motion_adapter": source.motion_adapter}
     parts |= {tier: str(Path(source.on_disk.base) / tier) for tier in sorted(tiers)}
     return {part: _files_of(place) for part, place in parts.items()}
 

@@ -11,7 +11,7 @@ from vedit.models.headers import SUFFIX, read_header
 from vedit.models.identify import identify
 from vedit.models.kinds import Kind
 
-_GIVEN = {"model": "--model", "controlnet": "--controlnet KIND=", "lora": "--lora"}
+_GIVEN = {"model": "--model", "controlnet": "--controlnet KIND=", "lora": "--lora", "motion": "--motion-adapter"}
 
 
 @dataclass(frozen=True, kw_only=True)

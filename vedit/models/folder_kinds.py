@@ -6,9 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from vedit.models.kinds import (
+    ANIMATEDIFF,
     EDM_LACKS,
     INPUTS,
     LIKE_SD,
+    MOTION_GIVEN,
     REFINER,
     REFINES,
     SD1,
@@ -44,14 +46,12 @@ _UNETS = {
     "UNet3DConditionModel": "ModelScope's text to video",
 }
 _COMPONENTS = {
-    "MotionAdapter": "a motion adapter of AnimateDiff",
     "AutoencoderKL": "an autoencoder alone",
     "AutoencoderTiny": "an autoencoder alone",
     "T2IAdapter": "a T2I-Adapter",
     "MultiAdapter": "a T2I-Adapter",
 }
 _SORTS = {
-    "MotionAdapter": "motion",
     "AutoencoderKL": "vae",
     "AutoencoderTiny": "vae",
     "T2IAdapter": "t2i-adapter",
@@ -77,7 +77,7 @@ def pipeline_kind(index: Mapping[str, Any], configs: Mapping[str, Mapping[str, A
     unet = configs.get("unet", {})
     network = str(unet.get("_class_name", classes.get("unet", "")))
     if "motion_adapter" in classes or "AnimateDiff" in pipeline or _UNETS.get(network) == "AnimateDiff":
-        return Kind(name=f"AnimateDiff, {FOLDER}", part="model", family="AnimateDiff")
+        return _animatediff(unet, classes, gives=configs.get("vae", {}).get("latent_channels", 4))
     if network in _UNETS:
         return Kind(name=f"{_UNETS[network]}, {FOLDER}", part="model", family=_UNETS[network])
     if "transformer" in classes or "transformer" in configs:
@@ -90,6 +90,17 @@ def pipeline_kind(index: Mapping[str, Any], configs: Mapping[str, Mapping[str, A
     if (network and network != "UNet2DConditionModel") or not text.startswith("clip") or "prior" in classes:
         return Kind(name=f"a pipeline of the class {pipeline}, {FOLDER}", part="model")
     return _stable_diffusion(unet, configs.get("vae", {}))
+
+
+def _animatediff(unet: Mapping[str, Any], classes: Mapping[str, str], *, gives: object) -> Kind:
+    takes, lacks = unet.get("in_channels", 4), ""
+    if is_xl(unet) or "text_encoder_2" in classes:
+        lacks = "its motion modules are for Stable Diffusion XL: use those for 1.x"
+    elif classes.get("controlnet") in _CONTROLNETS:
+        lacks = "a SparseCtrl steers it, which vedit does not have: give its motion adapter beside a model"
+    elif takes != gives and isinstance(takes, int) and isinstance(gives, int):
+        lacks = inputs_lack(takes, gives)
+    return Kind(name=f"{ANIMATEDIFF}, {FOLDER}", part="model", runs=not lacks, family=ANIMATEDIFF, lacks=lacks)
 
 
 def _stable_diffusion(unet: Mapping[str, Any], vae: Mapping[str, Any]) -> Kind:
@@ -153,6 +164,15 @@ def component_kind(config: Mapping[str, Any]) -> Kind:
         return Kind(name=name, part="controlnet", runs=True, family=family)
     if own in _CONTROLNETS:
         return Kind(name=_CONTROLNETS[own], part="controlnet")
+    if own == "MotionAdapter":
+        return Kind(
+            name="a motion adapter of AnimateDiff",
+            part="adapter",
+            runs=True,
+            family=ANIMATEDIFF,
+            lacks=MOTION_GIVEN,
+            sort="motion",
+        )
     if own in _COMPONENTS:
         return Kind(name=_COMPONENTS[own], part="adapter" if "Adapter" in own else "network", sort=_SORTS[own])
     if own == "UNet2DConditionModel":

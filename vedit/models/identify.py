@@ -18,7 +18,7 @@ from vedit.models.families.sd_configs import has_scheduler_beside, prediction_of
 from vedit.models.folder_kinds import component_kind, pipeline_kind
 from vedit.models.gguf_header import read_gguf
 from vedit.models.headers import SUFFIX, read_header
-from vedit.models.kinds import SD1, SD2, SDXL, Kind, kind_of
+from vedit.models.kinds import SD1, SD2, SDXL, Kind, built_on, kind_of
 from vedit.models.weight_files import stored_in
 
 INDEX, CONFIG = "model_index.json", "config.json"
@@ -112,7 +112,7 @@ def check_controlnet(path: Path, model: Path | None, *, kind: str) -> Kind:
             f"{path} is {found.name}, which vedit cannot run", remedy=found.lacks or "give one for the model"
         )
     whole = None if model is None else identify(model)
-    if whole is not None and found.family and whole.family != found.family:
+    if whole is not None and found.family and built_on(whole.family) != found.family:
         raise ModelError(
             f"{path} is {found.name}, and {model} is {whole.name}", remedy="give a ControlNet for the model"
         )

@@ -133,4 +133,5 @@ def _cross_attention(base: Path) -> list[tuple[int, ...]]:
     """The shapes of the matrices that make keys of the text, of all layers of a model's UNet, sorted."""
     shapes = read_header(base).shapes if base.suffix == SUFFIX else stored_in(base / "unet").shapes
     prefix = UNET if base.suffix == SUFFIX else ""
-    return sorted(s for key, s in shapes.items() if key.startswith(prefix) and key.endswith(".attn2.to_k.weight"))
+    own = {key: s for key, s in shapes.items() if key.startswith(prefix) and ".motion_modules." not in key}
+    return sorted(s for key, s in own.items() if key.endswith(".attn2.to_k.weight"))

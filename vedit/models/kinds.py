@@ -14,6 +14,7 @@ from vedit.models.families.sd_keys import CLIP, CONTROLNET, OPEN_CLIP, UNET, VAE
 Part = Literal["model", "controlnet", "lora", "adapter", "network", "other"]
 Shapes = Mapping[str, tuple[int, ...]]
 
+ANIMATEDIFF = "AnimateDiff"
 SD1, SD2, SDXL, LIKE_SD = "Stable Diffusion 1.x", "Stable Diffusion 2.x", "Stable Diffusion XL", "Stable Diffusion"
 FILE = "a single file"
 _LORA_ENDS = (".lora_down.weight", ".lora_A.weight", ".lora.down.weight", ".hada_w1_a", ".lokr_w1", ".dora_scale")
@@ -36,6 +37,9 @@ _FACE_ID = (
     "it reads the numbers of a face recogniser, which vedit does not have: use ip-adapter-plus-face or "
     "ip-adapter-full-face, which read the picture"
 )
+
+
+MOTION_GIVEN = f"give it as --motion-adapter PATH, beside a --model of {SD1}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,6 +106,11 @@ def family_of(shapes: Shapes) -> str:
     return _WIDTHS.get(cross_width(shapes) or 0, "")
 
 
+def built_on(family: str) -> str:
+    """The Stable Diffusion whose ControlNets and LoRAs a family takes."""
+    return SD1 if family == ANIMATEDIFF else family
+
+
 def _for(family: str) -> str:
     return f" for {family}" if family else ""
 
@@ -155,7 +164,14 @@ def _adapter(shapes: Shapes) -> Kind | None:
         name = "a ControlNet-LLLite for Stable Diffusion XL"
         return Kind(name=name, part="adapter", family=SDXL, sort="lllite")
     if _within(shapes, "motion_modules.") and not _within(shapes, "conv_in.weight", "input_blocks.0.0.weight"):
-        return Kind(name="a motion module of AnimateDiff", part="adapter", family="AnimateDiff", sort="motion")
+        return Kind(
+            name="a motion module of AnimateDiff",
+            part="adapter",
+            runs=True,
+            family=ANIMATEDIFF,
+            lacks=MOTION_GIVEN,
+            sort="motion",
+        )
     if _has(shapes, "adapter.body.", "body.0.resnets.", "body.0.block1."):
         return Kind(name="a T2I-Adapter", part="adapter", sort="t2i-adapter")
     if _has(shapes, "emb_params", "clip_l", "clip_g", "string_to_param") or (len(shapes) == 1 and _embedding(shapes)):

@@ -19,7 +19,7 @@ OPTIONS: dict[ListedPart, str] = {
     "ip-adapter": "--ip-adapter",
     "t2i-adapter": "--t2i-adapter",
     "embedding": "--embedding",
-    "motion": "--motion",
+    "motion": "--motion-adapter",
 }
 """The option that takes a name, by what the name stands for."""
 CALLED: dict[ListedPart, str] = {

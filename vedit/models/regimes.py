@@ -58,7 +58,9 @@ def acting(options: RestyleOptions, own: Regime | None) -> Regime | None:
     if options.regime is not None:
         return replace(regimes()[options.regime], why="the look asks for it")
     brought = {found.name: found for spec in options.loras if spec.weight and (found := regime_of_lora(spec.path))}
-    met = [*([own] if own is not None else []), *brought.values()]
+    # A motion adapter and its LoRA are halves of one thing.
+    same = own is not None and own.name in brought and brought[own.name].steps == own.steps
+    met = [*([own] if own is not None else []), *(one for one in brought.values() if not same or one.name != own.name)]
     if len(met) > 1:
         raise InputError(
             f"{' and '.join(f'{one.title} ({one.why})' for one in met)} are sampled each in a way of its own",
@@ -67,15 +69,16 @@ def acting(options: RestyleOptions, own: Regime | None) -> Regime | None:
     return met[0] if met else None
 
 
-def regime_of_lora(path: Path) -> Regime | None:
-    """The regime of a few-step LoRA, by its names and its metadata; None of any other, and of what is not here.
+def regime_of_lora(path: Path, *, called: str = "LoRA") -> Regime | None:
+    """The regime of a few-step LoRA, or of another adapter that is `called` so in messages, by its names and its
+    metadata; None of any other, and of what is not here.
 
     Raises:
         ModelError: it is named as one of a number of steps that vedit does not sample, or is damaged.
     """
     there = cached(str(path))
     found = None if there is None or not there.exists() else _by_name(there)
-    return None if found is None else replace(found, why=f"of the LoRA {path.name} {found.why}")
+    return None if found is None else replace(found, why=f"of the {called} {path.name} {found.why}")
 
 
 def check_regime(own: Regime | None, options: RestyleOptions, *, model: str) -> None:

@@ -12,8 +12,9 @@ from vedit.checks.rationals import shown
 from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import MediaError, ModelError
 from vedit.media.writing.target import check_name
-from vedit.models.claimed import family_at
+from vedit.models.claimed import family_at, moving
 from vedit.models.configs import read_json
+from vedit.models.headers import SUFFIX
 from vedit.models.identify import check_controlnet, check_model, refuse_pickle
 from vedit.models.listed import branches_of, is_here, place_of
 from vedit.models.ref import ModelRef
@@ -118,6 +119,7 @@ def model_of(request: RenderRequest) -> ModelRef:
         dict(request.controlnets),
         ip_adapter=request.ip_adapter,
         image_encoder=request.image_encoder,
+        motion_adapter=request.motion_adapter,
     )
 
 
@@ -127,6 +129,7 @@ def resolve(
     *,
     ip_adapter: str | None = None,
     image_encoder: str | None = None,
+    motion_adapter: str | None = None,
 ) -> ModelRef:
     """The model of a name, folder, .safetensors file or hub id, as it is found on this machine.
 
@@ -137,6 +140,7 @@ def resolve(
         controlnets: control branches by kind, beside its own or in their place.
         ip_adapter: what reads a look's references: a file, or a file on the hub.
         image_encoder: the folder of what it looks at pictures with; None: one near it.
+        motion_adapter: AnimateDiff's for the model: a folder, a file, a listed name or a hub id.
 
     Raises:
         ModelError: none of these; a model or a ControlNet that vedit cannot run, by its true name, or one that is
@@ -145,11 +149,14 @@ def resolve(
     source = replace(
         _located(name, {kind: _branch(place) for kind, place in (controlnets or {}).items()}),
         **_reader(ip_adapter, image_encoder),
+        motion_adapter=None if motion_adapter is None else _motion(motion_adapter),
     )
     base = cached(source.base)
     family = family_at(base)
     if base is not None and name != DEFAULT and family.name in VEDITS:
         check_model(base)
+    if source.motion_adapter is not None:
+        family = moving(family, source, name=name)
     for kind in controlnets or {}:
         branch = cached(source.controlnets[kind])
         if branch is not None:
@@ -225,6 +232,23 @@ def _reader(ip_adapter: str | None, image_encoder: str | None) -> dict[str, str 
             )
         places |= {"image_encoder": _absolute(image_encoder)}
     return places
+
+
+def _motion(place: str) -> str:
+    """Where a motion adapter is. Raises ModelError where it cannot be there."""
+    path = Path(place)
+    refuse_pickle(path)
+    if place.strip() and _can_be(path):
+        if path.is_dir() or (path.is_file() and path.suffix == SUFFIX):
+            return str(path.resolve())
+        found = place_of(place, "motion") or (place if _on_hub(place) is not None else None)
+        if found is not None:
+            return found
+    raise ModelError(
+        f"there is no motion adapter {shown(place)}",
+        remedy="give a folder, a .safetensors file, a listed name (animatediff-v3), or a hub id owner/name to "
+        "--motion-adapter",
+    )
 
 
 def _absolute(place: str) -> str:

@@ -31,6 +31,8 @@ class ModelSource:
     """A file, or a file on the hub; None: there is none."""
     image_encoder: str | None = None
     """The folder of what its pictures are read with; None: it lies near the IP-Adapter."""
+    motion_adapter: str | None = None
+    """A folder, a file or a hub id; None: the model has motion modules in itself, or none."""
 
     @property
     def on_disk(self) -> ModelSource:
@@ -40,6 +42,7 @@ class ModelSource:
             controlnets={kind: on_disk(place) for kind, place in self.controlnets.items()},
             ip_adapter=None if self.ip_adapter is None else on_disk(self.ip_adapter),
             image_encoder=None if self.image_encoder is None else on_disk(self.image_encoder),
+            motion_adapter=None if self.motion_adapter is None else on_disk(self.motion_adapter),
         )
 
 

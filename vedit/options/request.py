@@ -166,6 +166,16 @@ class RenderRequest:
         ),
         later=True,
     )
+    motion_adapter: str | None = setting(
+        None,
+        About(
+            "A motion adapter of AnimateDiff for the model, which draws frames together: listed name, folder, "
+            ".safetensors file or hub id.",
+            stage="model",
+            metavar="PATH",
+            key="",
+        ),
+    )
     device: str = setting(
         "auto", About("Where to run.", stage="model", choices=DEVICES, once=True, shared=True, host=True)
     )

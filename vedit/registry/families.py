@@ -6,7 +6,7 @@ from functools import cache
 
 from vedit.registry.entry import Entry, Registry
 
-OWN, XL = "sd", "sdxl"
+OWN, XL, MOVING = "sd", "sdxl", "animatediff"
 _FAMILIES = (
     Entry(
         name=OWN,
@@ -17,6 +17,11 @@ _FAMILIES = (
         name=XL,
         summary="Stable Diffusion XL: two text encoders, and a UNet that is told the size of the picture",
         target="vedit.models.families.stable_diffusion_xl:FAMILY",
+    ),
+    Entry(
+        name=MOVING,
+        summary="AnimateDiff: a Stable Diffusion 1.x with motion modules, which draws frames together",
+        target="vedit.models.families.animatediff:FAMILY",
     ),
 )
 VEDITS = frozenset(entry.name for entry in _FAMILIES)

@@ -35,7 +35,7 @@ def as_recorded(request: RenderRequest, folder: Path) -> dict[str, object]:
     models = {
         "model": _model_from(folder, request.model),
         "controlnets": [[kind, _model_from(folder, place)] for kind, place in request.controlnets],
-        **{name: _model_from(folder, place) for name, place in _readers(request).items()},
+        **{name: _model_from(folder, place) for name, place in _beside(request).items()},
     }
     asked = replace(
         request,
@@ -68,17 +68,18 @@ def as_asked(told: Mapping[str, Any], folder: Path) -> RenderRequest:
     try:
         request = cast("RenderRequest", _built(RenderRequest, told, folder))
         controlnets = tuple((kind, _placed_model(folder, place)) for kind, place in request.controlnets)
-        readers: dict[str, Any] = {name: _placed_model(folder, place) for name, place in _readers(request).items()}
-        return replace(request, model=_placed_model(folder, request.model), controlnets=controlnets, **readers)
+        beside: dict[str, Any] = {name: _placed_model(folder, place) for name, place in _beside(request).items()}
+        return replace(request, model=_placed_model(folder, request.model), controlnets=controlnets, **beside)
     except SettingError:
         raise
     except (TypeError, ValueError, LookupError, ZeroDivisionError) as error:
         raise InputError(f"its request cannot be read ({error})") from None
 
 
-def _readers(request: RenderRequest) -> dict[str, str]:
-    """What reads pictures, of that which is named."""
-    named = {"ip_adapter": request.ip_adapter, "image_encoder": request.image_encoder}
+def _beside(request: RenderRequest) -> dict[str, str]:
+    """What the model is given beside ControlNets, of that which is named."""
+    fields = ("ip_adapter", "image_encoder", "motion_adapter")
+    named = {name: getattr(request, name) for name in fields}
     return {name: place for name, place in named.items() if place is not None}
 
 

@@ -197,6 +197,7 @@ class Video:
         controlnets: Mapping[str, str] | None = None,
         ip_adapter: str | None = None,
         image_encoder: str | None = None,
+        motion_adapter: str | None = None,
         device: str = "auto",
         frames: str | None = None,
         writing: OutputOptions | None = None,
@@ -219,6 +220,7 @@ class Video:
             controlnets: further control branches: kind -> folder, file or hub id.
             ip_adapter: what reads the pictures that edits take after: a .safetensors file, or one on the hub.
             image_encoder: the folder of what it looks at them with, or a hub id; None is one near it.
+            motion_adapter: AnimateDiff's for the model: a folder, a .safetensors file, or a hub id.
             device: "auto", "cpu", "cuda" or "mps".
             frames: START..END in seconds, timecode or #frame; None is the whole clip.
             writing: the written file: codec, preset, what may be left out.
@@ -247,6 +249,7 @@ class Video:
             controlnets=tuple((controlnets or {}).items()),
             ip_adapter=ip_adapter,
             image_encoder=image_encoder,
+            motion_adapter=motion_adapter,
             device=device,
             frames=frames,
             writing=replace(

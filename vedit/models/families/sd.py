@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
+from diffusers.models.unets.unet_motion_model import UNetMotionModel
 
 from vedit.checks.finite import check_weights, precision_of
 from vedit.diffusion.adapters.cross_frame import FrameMemory, cross_frame_attention
@@ -21,6 +22,7 @@ from vedit.diffusion.trajectory import trajectory
 from vedit.errors import ModelError
 from vedit.models.branches import check_control_type
 from vedit.models.distilled import SETTINGS, DistilledWeights, Schedule, distilled_in, serving
+from vedit.models.families.animatediff_denoiser import AnimateDiffDenoiser
 from vedit.models.families.modules import ModuleOffload, usual_precision, weights_digest
 from vedit.models.families.sd_adapters import encoding, facts, sampling
 from vedit.models.families.sd_codec import CODEC_BATCH, SDCodec
@@ -114,9 +116,9 @@ class SDModel:
     def adapters(self) -> Adapters:
         """What the UNet and its ControlNets can be given."""
         return Adapters(
-            cross_frame=self.cross_frame,
-            regional=self.regional,
-            injection=self.injection,
+            cross_frame=self.cross_frame if self.traits.cross_frame else None,
+            regional=self.regional if self.traits.regions else None,
+            injection=self.injection if self.traits.injection else None,
             encoding=lambda options: encoding(self, options),
             sampling=lambda options: sampling(self, options),
             masked=lambda options: LORAS.masked(self, options),
@@ -233,6 +235,8 @@ def load(
 
 def denoiser_of(parts: Components) -> SDDenoiser:
     """The networks that are evaluated, as the pipelines call them."""
+    if isinstance(parts.unet, UNetMotionModel):
+        return AnimateDiffDenoiser(parts.unet, parts.controlnets)
     if parts.text_encoder_2 is None:
         return SDDenoiser(parts.unet, parts.controlnets)
     return SDXLDenoiser(parts.unet, parts.controlnets, cell=cell_of(parts.vae.config))

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     from vedit.models.families.modules import ModuleOffload
-    from vedit.models.families.sd_controls import ControlNet
+    from vedit.models.families.sd_controls import ControlNet, Residuals
     from vedit.types import ControlInput, PromptEmbeds
 
 
@@ -68,8 +68,27 @@ class SDDenoiser:
         self.pictures.tokens = prompt.others.get(PICTURES)
         added = self.added(x, prompt)
         residuals = self._branches(x, timestep, text, controls, added=added)
-        output = self.unet(
-            x.to(dtype),
+        return self.evaluated(x.to(dtype), timestep, text, added, residuals).to(x.dtype)
+
+    def evaluated(
+        self,
+        x: torch.Tensor,
+        timestep: int,
+        text: torch.Tensor,
+        added: Mapping[str, torch.Tensor] | None,
+        residuals: Residuals | None,
+    ) -> torch.Tensor:
+        """The UNet's output (T, C, h, w).
+
+        Args:
+            x: noisy latents (T, C, h, w), in the UNet's number format.
+            timestep: of the noise schedule.
+            text: states (T, L, D).
+            added: see `added`.
+            residuals: of the control branches; None without.
+        """
+        return self.unet(
+            x,
             timestep,
             encoder_hidden_states=text,
             timestep_cond=self._guidance(len(x)),
@@ -78,7 +97,6 @@ class SDDenoiser:
             mid_block_additional_residual=None if residuals is None else residuals.middle,
             return_dict=False,
         )[0]
-        return output.to(x.dtype)
 
     def _guidance(self, count: int) -> torch.Tensor | None:
         """What the UNet is told of the scale beside the timestep, (T, D); None where it takes none."""

@@ -17,16 +17,19 @@ from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
 from vedit.errors import ModelError, VeditError
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import Part, read_config, read_json
+from vedit.models.families.animatediff_files import Blank, with_motion
 from vedit.models.families.sd_configs import UNION, config_of, control_types, is_xl
 from vedit.models.families.sd_controls import ControlNet
 from vedit.models.families.sd_single import CLIP_TOKENIZER, controlnet_origins, part_origins, tokenizer_beside
 from vedit.models.families.sd_weights import built, fill, plain_origins
 from vedit.models.headers import SUFFIX
+from vedit.models.motion import MOTION_UNET, motion_place
 from vedit.models.weight_files import Stored, stored_in
 from vedit.weights.hub_cache import on_disk
 from vedit.weights.store import first_line
@@ -36,6 +39,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _CLASSES = {"unet": UNet2DConditionModel, "controlnet": ControlNetModel}
+_OTHERS = {UNION: ControlNetUnionModel, MOTION_UNET: UNetMotionModel}
 _NAMES: dict[Part, str] = {"unet": "UNet", "vae": "autoencoder", "text_encoder": "text encoder"}
 _XL_NAMES: dict[Part, str] = {**_NAMES, "text_encoder_2": "second text encoder"}
 _PADDED = ("text_encoder", "text_encoder_2")
@@ -87,11 +91,14 @@ def load_components(source: ModelSource, *, controls: Sequence[str], target: Tar
     """
     base = Path(source.base)
     if base.suffix == SUFFIX:
-        parts = _told(str(base), lambda: _single_file(base, target))
+        parts = _told(str(base), lambda: _single_file(base, target, motion_place(source)))
         own: dict[str, str] = {}
     else:
-        parts = _told(str(base), lambda: _folder(target, base))
+        parts = _told(str(base), lambda: _folder(target, base, motion_place(source)))
         own = own_controlnets(base)
+    if source.motion_adapter is not None:
+        # The noise that motion modules were trained on, whatever the model beneath.
+        parts["scheduler_config"] = {**parts["scheduler_config"], "beta_schedule": "linear", "trained_betas": None}
     places = {**{kind: f"{base}/{sub}" for kind, sub in own.items()}, **source.controlnets}
     wanted = {kind: place for kind, place in places.items() if kind in controls}
     loaded = {place: _controlnet(place, target) for place in dict.fromkeys(wanted.values())}
@@ -99,9 +106,11 @@ def load_components(source: ModelSource, *, controls: Sequence[str], target: Tar
     return Components(**parts)
 
 
-def _folder(target: Target, folder: Path) -> dict[str, Any]:
+def _folder(target: Target, folder: Path, motion: Path | None) -> dict[str, Any]:
     names = _XL_NAMES if is_xl(folder) else _NAMES
-    parts: dict[str, Any] = {part: _network(folder / part, part, target) for part in names}
+    parts: dict[str, Any] = {
+        part: _network(folder / part, part, target, motion=motion if part == "unet" else None) for part in names
+    }
     for part in _PADDED:
         if part in parts:
             name = part.replace("text_encoder", "tokenizer")
@@ -112,22 +121,30 @@ def _folder(target: Target, folder: Path) -> dict[str, Any]:
     return parts
 
 
-def _network(folder: Path, part: Part, target: Target, *, name: str = "") -> torch.nn.Module:
-    """A network from its own folder."""
+def _network(
+    folder: Path, part: Part, target: Target, *, name: str = "", motion: Path | None = None
+) -> torch.nn.Module:
+    """A network from its own folder; a UNet with the motion modules of an adapter."""
     file, stored = folder / "config.json", stored_in(folder)
     config = read_config(file, part) | (control_types(stored.shapes) if part == "controlnet" else {})
     network = _told(str(file), lambda: made(part, config))
     whole_clip = part in _PADDED
-    fill(
-        network,
-        stored,
-        plain_origins(network, stored),
-        part=name or _XL_NAMES[part],
+    blank = Blank(
+        network=network,
+        stored=stored,
+        origins=plain_origins(network, stored),
         own=lambda key: not (whole_clip and key.startswith(_OF_WHOLE_CLIP)),
-        device=target.device,
-        dtype=target.dtype_of(part, config),
     )
-    return network
+    return _filled(blank, motion, target, name=name or _XL_NAMES[part], dtype=target.dtype_of(part, config))
+
+
+def _filled(blank: Blank, motion: Path | None, target: Target, *, name: str, dtype: torch.dtype) -> torch.nn.Module:
+    """A network with its weights; with those of a motion adapter, where there is one."""
+    whole = blank if motion is None else with_motion(blank, motion)
+    fill(
+        whole.network, whole.stored, whole.origins, part=name, own=whole.own, device=target.device, dtype=dtype
+    )
+    return whole.network
 
 
 def made(part: str, config: Mapping[str, Any]) -> torch.nn.Module:
@@ -139,28 +156,27 @@ def made(part: str, config: Mapping[str, Any]) -> torch.nn.Module:
     if part == "vae":
         kind = AutoencoderTiny if config.get("_class_name") == "AutoencoderTiny" else AutoencoderKL
         return built(lambda: cast("torch.nn.Module", kind.from_config(dict(config))))
-    kind = ControlNetUnionModel if config.get("_class_name") == UNION else _CLASSES[part]
+    kind = _OTHERS.get(str(config.get("_class_name")), _CLASSES[part])
     return built(lambda: cast("torch.nn.Module", kind.from_config(dict(config))))
 
 
-def _single_file(path: Path, target: Target) -> dict[str, Any]:
+def _single_file(path: Path, target: Target, motion: Path | None) -> dict[str, Any]:
     """The parts of one file, without network: its configs are known, the tokenizer lies beside it or in the cache. A
     folder named like the file, with diffusers configs in it, stands in for the known ones."""
     stored = Stored(place=str(path), files=(path,))
     parts: dict[str, Any] = {"scheduler_config": config_of(path, "scheduler")}
     for part, name in (_XL_NAMES if is_xl(path) else _NAMES).items():
         config = config_of(path, part)
-        network = parts[part] = made(part, config)
+        network = made(part, config)
         origins, prefix = part_origins(part, network.state_dict(), stored, config)
-        fill(
-            network,
-            stored,
-            origins,
-            part=name,
+        blank = Blank(
+            network=network,
+            stored=stored,
+            origins=origins,
             own=lambda key, prefix=prefix: key.startswith(prefix),
-            device=target.device,
-            dtype=target.dtype_of(part, config),
         )
+        moving, dtype = motion if part == "unet" else None, target.dtype_of(part, config)
+        parts[part] = _filled(blank, moving, target, name=name, dtype=dtype)
     return {**parts, **_tokenizers_of(path, parts)}
 
 

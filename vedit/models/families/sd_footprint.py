@@ -51,14 +51,19 @@ def footprint(source: ModelSource, kinds: Collection[str], scene: Scene) -> Foot
     """
     base = cached(source.base)
     changed = base.stat().st_mtime_ns if base is not None else 0
-    return _found(source.base, tuple(source.controlnets.items()), tuple(sorted(kinds)), scene, changed)
+    places = (source.base, source.motion_adapter)
+    return _found(places, tuple(source.controlnets.items()), tuple(sorted(kinds)), scene, changed)
 
 
 @lru_cache(maxsize=64)
 def _found(
-    base: str, branches: tuple[tuple[str, str], ...], kinds: tuple[str, ...], scene: Scene, _changed: int
+    places: tuple[str, str | None],
+    branches: tuple[tuple[str, str], ...],
+    kinds: tuple[str, ...],
+    scene: Scene,
+    _changed: int,
 ) -> Footprint | None:
-    source = ModelSource(base=base, controlnets=dict(branches))
+    source = ModelSource(base=places[0], motion_adapter=places[1], controlnets=dict(branches))
     parts = _on_meta(source, kinds, replace(target_of(scene.device, scene.precision), device=_META))
     if parts is None:
         return None
@@ -83,9 +88,10 @@ def _on_meta(source: ModelSource, kinds: Collection[str], target: Target) -> Com
     here = cached(source.base) is not None and all(
         cached(place) is not None for kind, place in source.controlnets.items() if kind in kinds
     )
+    here = here and (source.motion_adapter is None or cached(source.motion_adapter) is not None)
     if here:
         return load_components(places, controls=tuple(kinds), target=target)
-    if source.base != SD15.base or any(source.controlnets[kind] != SD15.controlnets.get(kind) for kind in kinds):
+    if source.motion_adapter is not None or source.base != SD15.base or any(source.controlnets[kind] != SD15.controlnets.get(kind) for kind in kinds):
         return None
     to = torch.nn.Module.to  # diffusers' own has something to say of it
     built: dict[str, Any] = {part: to(made(part, SD1[part]), target.dtype) for part in ("unet", "vae", "text_encoder")}
@@ -123,7 +129,7 @@ def _stored(source: ModelSource, part: str, network: torch.nn.Module) -> int:
 def _denoised(parts: Components, scene: Scene) -> Pass:
     """One evaluation of a window in parts, of which the first two are run: each later one leaves as much behind."""
     denoiser = denoiser_of(parts)
-    batch = min(scene.batch, scene.window)
+    batch = scene.window if denoiser.joint else min(scene.batch, scene.window)
     prompt, calls = _prompt(parts), ceil(scene.window / batch)
     cell, held = SDCodec(parts.vae).factors.cell, list[object]()
     trace = MemoryTrace(_kind(scene.device))
@@ -138,7 +144,7 @@ def _denoised(parts: Components, scene: Scene) -> Pass:
             denoiser(x, 1.0, prompt, controls)
         return trace.take()
 
-    with cross_frame_attention(parts.unet) if scene.cross_frame else nullcontext():
+    with cross_frame_attention(parts.unet) if scene.cross_frame and not denoiser.joint else nullcontext():
         first = call()
         second = call() if calls > 1 else first
     more = max(0, second.left - first.left) * max(0, calls - 2)

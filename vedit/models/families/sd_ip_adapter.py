@@ -24,6 +24,7 @@ from vedit.models.families.sd_keys import Origin
 from vedit.models.families.sd_networks import Adaptation
 from vedit.models.families.sd_weights import built, fill, plain_origins
 from vedit.models.ip_adapters import LAYERS, PROJECTION, IpAdapterLayout, layout_of
+from vedit.models.motion import MODULES
 from vedit.models.weight_files import Stored, stored_in
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def load_ip_adapter(
     made = {name: Origin(key=f"{PROJECTION}{name}") for name in maker.state_dict()}
     target: dict[str, Any] = {"device": device, "dtype": dtype}
     fill(maker, stored, made, part="IP-Adapter", own=lambda key: key.startswith(PROJECTION), **target)
-    names = [name for name in unet.attn_processors if ".attn2." in name]
+    names = [name for name in unet.attn_processors if ".attn2." in name and MODULES not in name]
     attentions = [cast("Attention", unet.get_submodule(name.removesuffix(".processor"))) for name in names]
     keys = [cast("torch.nn.Linear", attention.to_k) for attention in attentions]
     layers = [PictureLayer((key.out_features, layout.text_width)) for key in keys]

@@ -22,10 +22,11 @@ from vedit.models.families.sd_configs import config_of
 from vedit.models.families.sd_files import made
 from vedit.models.families.sd_lora_names import text_names, unet_names
 from vedit.models.identify import identify
-from vedit.models.kinds import SDXL
+from vedit.models.kinds import SDXL, built_on
 from vedit.models.lora_file import LoraFile, lora_path, read_lora_file
 from vedit.models.lora_layout import TEXT, TEXT_2, UNET
 from vedit.models.merging import Target, Weighted, Weights, check_fits, merged, swapped
+from vedit.models.motion import MODULES
 from vedit.options.loras import masks_of
 
 if TYPE_CHECKING:
@@ -144,7 +145,7 @@ def check_loras(source: ModelSource, loras: Iterable[LoraSpec]) -> None:
 
 def _check_family(base: Path, file: LoraFile) -> None:
     kind, whole = identify(file.path), identify(base)
-    if kind.part == "lora" and kind.family and whole.family and kind.family != whole.family:
+    if kind.part == "lora" and kind.family and whole.family and kind.family != built_on(whole.family):
         raise ModelError(
             f"{file.path} is {kind.name}, and the model is {whole.name}", remedy="give a LoRA for this model"
         )
@@ -160,7 +161,8 @@ def _acting(loras: Iterable[LoraSpec], mask: MaskSpec | None) -> tuple[Weighted,
 
 
 def _target(part: str, network: Any) -> Target:
-    parameters = [name for name, _ in network.named_parameters()]
+    # Motion modules take LoRAs of their own, which are refused as for another model.
+    parameters = [name for name, _ in network.named_parameters() if MODULES not in name]
     names = unet_names(parameters, network.config) if part == UNET else text_names(parameters)
     return Target(part=part, module=network, names=names, called=_CALLED[part])
 
