@@ -93,6 +93,7 @@ def _called(
     controlnets: Mapping[str, str] | Sequence[tuple[str, str]] = (),
     ip_adapter: str | None = None,
     image_encoder: str | None = None,
+    motion_adapter: str | None = None,
     device: str = "auto",
     rate: Fraction | int | None = None,
     track: int | None = None,
@@ -184,6 +185,8 @@ def _called(
         ip_adapter: an IP-Adapter for the model, which reads the references: listed name, .safetensors file, or hub id.
         image_encoder: what the IP-Adapter looks at pictures with: the folder of a CLIP image encoder, or a hub id; None
             is image_encoder/ near the IP-Adapter.
+        motion_adapter: a motion adapter of AnimateDiff for the model, which draws frames together: listed name, folder,
+            .safetensors file or hub id.
         device: "auto", "cpu", "cuda" or "mps": where to run.
         rate: frames per second of an image sequence: 25, 23.976, 30000/1001; above 0 up to 1000; None is 25.
         track: from 0 on: the video stream to take, by the number that 'vedit probe' lists; None is the film.

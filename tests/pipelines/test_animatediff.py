@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 import torch
+from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.controlnets.multicontrolnet import MultiControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -50,7 +52,7 @@ CONTROLS = (ControlSpec(kind="tile", scale=0.8), ControlSpec(kind="softedge", sc
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model; the same numbers of an adapter as a folder and as a file; a whole pipeline as diffusers saves it."""
+    """A tiny model; an adapter as a folder and, with the same numbers, as a file; a whole pipeline of diffusers."""
     folder = tmp_path_factory.mktemp("animatediff")
     write_tiny_sd(folder / "model")
     write_motion_adapter(folder / "motion")
@@ -66,18 +68,15 @@ def frames() -> torch.Tensor:
 
 
 def _unet(folder: Path) -> UNet2DConditionModel:
-    found = UNet2DConditionModel.from_pretrained(folder / "model", subfolder="unet", low_cpu_mem_usage=False)
-    return cast("UNet2DConditionModel", found)
+    return UNet2DConditionModel.from_pretrained(folder / "model", subfolder="unet", low_cpu_mem_usage=False)
 
 
 def _adapter(folder: Path) -> MotionAdapter:
-    return cast("MotionAdapter", MotionAdapter.from_pretrained(folder / "motion", low_cpu_mem_usage=False))
+    return MotionAdapter.from_pretrained(folder / "motion", low_cpu_mem_usage=False)
 
 
 def _parts(folder: Path, *, unet: UNet2DConditionModel, adapter: MotionAdapter) -> dict[str, Any]:
     model = folder / "model"
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-
     return {
         "vae": AutoencoderKL.from_pretrained(model, subfolder="vae", low_cpu_mem_usage=False),
         "text_encoder": CLIPTextModel.from_pretrained(model / "text_encoder"),
@@ -103,7 +102,10 @@ def diffused(peer: Any, options: RestyleOptions, latents: torch.Tensor, **more: 
     """Diffusers' latents from the same noised ones: it draws one noise for all frames, and vedit one for each."""
     peer.set_progress_bar_config(disable=True)
     noise = torch.cat(
-        [torch.randn(1, *latents.shape[1:], generator=torch.Generator().manual_seed(frame_seed(5, 40 + n))) for n in range(len(latents))]
+        [
+            torch.randn(1, *latents.shape[1:], generator=torch.Generator().manual_seed(frame_seed(5, 40 + n)))
+            for n in range(len(latents))
+        ]
     )
     peer.scheduler.set_timesteps(4)
     taken = peer.scheduler.timesteps[4 - int(4 * options.regenerated) :]
@@ -151,3 +153,116 @@ def test_sixteen_frames_with_controlnets_equal_diffusers(place: Path, frames: to
         controlnet_conditioning_scale=[spec.scale for spec in CONTROLS],
     )
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("model", "motion"), [("model", "motion.safetensors"), ("whole", None)])
+def test_every_layout_is_the_same_network(place: Path, frames: torch.Tensor, model: str, motion: str | None) -> None:
+    other = load(place, model=model, motion=motion)
+    assert other.fingerprint["unet"] == load(place).fingerprint["unet"]
+    assert torch.equal(restyled(other, OPTIONS, frames[:4]), restyled(load(place), OPTIONS, frames[:4]))
+
+
+def test_frames_see_one_another(place: Path, frames: torch.Tensor) -> None:
+    model = load(place)
+    changed = torch.cat([frames[:4], 1 - frames[4:5]])
+    near, far = restyled(model, OPTIONS, frames[:5]), restyled(model, OPTIONS, changed)
+    assert (near[0] - far[0]).abs().max() > 1e-4
+
+
+@pytest.mark.parametrize(
+    ("frames", "expected"),
+    [
+        (1, [(0, 1)]),
+        (16, [(0, 16)]),
+        (17, [(0, 16), (1, 17)]),
+        (24, [(0, 16), (8, 24)]),
+        (40, [(0, 16), (12, 28), (24, 40)]),
+    ],
+)
+def test_contexts(frames: int, expected: list[tuple[int, int]]) -> None:
+    assert [(part.start, part.stop) for part in contexts(frames, 16)] == expected
+
+
+@pytest.mark.parametrize("length", [1, 2, 5, 16])
+def test_contexts_cover_every_frame(length: int) -> None:
+    for frames in range(1, 60):
+        parts = contexts(frames, length)
+        assert {n for part in parts for n in range(part.start, part.stop)} == set(range(frames))
+        assert all(part.stop - part.start == min(length, frames) for part in parts)
+        least = min(4, length // 4)
+        assert all(one.stop - other.start >= least for one, other in pairwise(parts))
+
+
+def test_outputs_of_contexts_are_averaged(place: Path) -> None:
+    denoiser = load(place).denoiser
+    assert isinstance(denoiser, AnimateDiffDenoiser) and denoiser.context == 16
+    x = torch.randn(20, 4, 8, 8, generator=torch.Generator().manual_seed(2))
+    prompt = PromptEmbeds(states=torch.randn(20, 16, 32, generator=torch.Generator().manual_seed(3)))
+    whole = denoiser(x, 500.0, prompt, ())
+    first, last = (denoiser(x[part], 500.0, prompt.part(part), ()) for part in (slice(0, 16), slice(4, 20)))
+    torch.testing.assert_close(whole[:4], first[:4])
+    torch.testing.assert_close(whole[4:16], (first[4:] + last[:12]) / 2)
+    torch.testing.assert_close(whole[16:], last[12:])
+
+
+def test_modules_of_fewer_frames_see_fewer(place: Path, tmp_path: Path) -> None:
+    file = write_motion_file(tmp_path / "short.safetensors", length=6, middle=False)
+    model = load_sd(resolve(str(place / "model"), motion_adapter=str(file)))
+    assert cast("AnimateDiffDenoiser", model.denoiser).context == 6
+    assert (
+        model.denoiser(torch.zeros(9, 4, 8, 8), 1.0, PromptEmbeds(states=torch.zeros(1, 16, 32)), ()).isfinite().all()
+    )
+
+
+def test_the_inversion_is_walked_back(place: Path, frames: torch.Tensor) -> None:
+    model, source = load(place), frames[:3, :, :, :64]
+    # Random weights are no smooth function of the latents, whose fixed point nothing would lead to.
+    model.denoiser.unet.conv_out.weight.mul_(0.1)
+    latents, missed = model.codec.encode(source), list[float]()
+    for evaluations in (1, 8):
+        options = RestyleOptions(
+            prompt="", guidance=1.0, steps=4, fixed_point=evaluations, controls=(), start="inversion"
+        )
+        missed.append(float((restyled(model, options, source) - latents).norm() / latents.norm()))
+    assert missed[1] < 1e-3 < missed[0]
+
+
+def test_a_window_is_a_clip_without_a_frame_from_elsewhere(place: Path, frames: torch.Tensor) -> None:
+    model = load(place)
+    restyler = prepare(model, OPTIONS)
+    shot, window = FrameRange(start=40, stop=52), FrameRange(start=46, stop=52)
+
+    def frames_of(part: FrameRange) -> torch.Tensor:
+        return frames[part.start - 40 : part.stop - 40]
+
+    found = restyle_window(restyler, shot, window, frames_of, own_guides(restyler)).data
+    numbers = range(46, 52)
+    alone = restyle_frames(restyler, frames[6:12], numbers, own_guides(restyler)(numbers, frames[6:12])).data
+    assert torch.equal(found, alone)
+    shared = restyle_window(restyler, shot, window, frames_of, own_guides(restyler), anchor=41)
+    assert shared.data.shape == alone.shape and not torch.equal(shared.data, alone)
+
+
+def test_stills_are_clips_of_one_frame(place: Path, frames: torch.Tensor) -> None:
+    restyler = prepare(load(place), OPTIONS)
+    few, numbers = frames[:2], (40, 51)
+    found = restyle_stills(restyler, few, numbers, own_guides(restyler)(numbers, few)).data
+    last = restyle_frames(restyler, few[1:], (51,), own_guides(restyler)((51,), few[1:])).data
+    assert torch.equal(found[1:], last)
+
+
+def test_prompts_that_change_are_of_each_frame(place: Path, frames: torch.Tensor) -> None:
+    model = load(place)
+    found = restyled(model, replace(OPTIONS, prompt="#40: oil | #57: ink"), torch.cat([frames, frames[:2]]))
+    assert found.shape[0] == 18 and found.isfinite().all()
+
+
+def test_nothing_is_left_in_the_networks(place: Path, frames: torch.Tensor) -> None:
+    model = load(place)
+    before = {name: value.clone() for name, value in model.denoiser.unet.state_dict().items()}
+    processors = dict(model.denoiser.unet.attn_processors)
+    restyled(model, OPTIONS, frames[:3])
+    assert all(torch.equal(value, before[name]) for name, value in model.denoiser.unet.state_dict().items())
+    assert dict(model.denoiser.unet.attn_processors) == processors
+    adapters = model.adapters
+    assert adapters.cross_frame is adapters.regional is adapters.injection is None

@@ -73,6 +73,7 @@ class Memory(click.ParamType):
 @click.option(
     "--controlnet", "branches", multiple=True, metavar="KIND=MODEL", help="A further control branch for the model."
 )
+@click.option("--motion-adapter", "motion", metavar="PATH", help="A motion adapter of AnimateDiff for the model.")
 @click.option("--steps", type=click.IntRange(1, 1000), help="Sampling steps.  [default: the standard quality's]")
 @click.option("--batch", type=click.IntRange(1, 10**6), default=8, show_default=True, help="Frames per network call.")
 @click.option("--window", type=click.IntRange(1, 10**6), default=24, show_default=True, help="Frames sampled together.")
@@ -91,7 +92,9 @@ class Memory(click.ParamType):
     help="Memory that there is for it, of the GPU or else of the host: say what fits.",
 )
 @params.json_option
-def plan_command(*, name: str, kinds: tuple[str, ...], branches: tuple[str, ...], as_json: bool, **given: Any) -> None:
+def plan_command(
+    *, name: str, kinds: tuple[str, ...], branches: tuple[str, ...], motion: str | None, as_json: bool, **given: Any
+) -> None:
     """Say what the model MODEL takes: the bytes of its weights, of each pass through them, of host and device memory at
     the peak, and the time on this machine. Its shapes tell; nothing is loaded.
 
@@ -106,7 +109,7 @@ def plan_command(*, name: str, kinds: tuple[str, ...], branches: tuple[str, ...]
     from vedit.render.model_plan import plan_model
     from vedit.render.settle import pick_device
 
-    model = resolve(name, dict(controlnets(branches)))
+    model = resolve(name, dict(controlnets(branches)), motion_adapter=motion)
     device = pick_device("auto") if given["device"] == "auto" else str(given["device"])
     options = RestyleOptions(
         controls=_controls(model, kinds), steps=given["steps"], batch=given["batch"], window=given["window"]

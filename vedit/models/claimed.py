@@ -9,7 +9,7 @@ from vedit.embedded import FOLDER as EMBEDDED
 from vedit.errors import ModelError
 from vedit.models.motion import check_motion_adapter
 from vedit.models.source import DEFAULT
-from vedit.registry.families import MOVING, VEDITS, OWN, families
+from vedit.registry.families import MOVING, OWN, VEDITS, families
 from vedit.weights.hub_cache import cached
 
 if TYPE_CHECKING:

@@ -1,7 +1,7 @@
 """Motion adapters of AnimateDiff (Guo et al. 2023) by their headers and configs: what one is, and what it fits.
 
-Two layouts: diffusers' folder with its config.json, and one file of the authors' with `motion_modules` in it, which says
-all by its tensors. Importing this does not import torch.
+Two layouts: diffusers' folder with its config.json, and one file of the authors' with `motion_modules` in it, which
+says all by its tensors. Importing this does not import torch.
 """
 
 from __future__ import annotations

@@ -26,7 +26,10 @@ _ANY_FILES = (
     "*.json",
     "merges.txt",
     *(f"{part}/{file}" for part in _PARTS for file in ("*.json", "merges.txt", "vocab.json")),
-    *(f"{part}/*.safetensors" for part in ("unet", "vae", "text_encoder", "text_encoder_2", "controlnet*", "fast", "motion_adapter")),
+    *(
+        f"{part}/*.safetensors"
+        for part in ("unet", "vae", "text_encoder", "text_encoder_2", "controlnet*", "fast", "motion_adapter")
+    ),
     "controlnet*/*.json",
     "motion_adapter/*.json",
     "fast/*.json",

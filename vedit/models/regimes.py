@@ -59,8 +59,8 @@ def acting(options: RestyleOptions, own: Regime | None) -> Regime | None:
         return replace(regimes()[options.regime], why="the look asks for it")
     brought = {found.name: found for spec in options.loras if spec.weight and (found := regime_of_lora(spec.path))}
     # A motion adapter and its LoRA are halves of one thing.
-    same = own is not None and own.name in brought and brought[own.name].steps == own.steps
-    met = [*([own] if own is not None else []), *(one for one in brought.values() if not same or one.name != own.name)]
+    halves = () if own is None else (own.name, own.steps)
+    met = [*([own] if own is not None else []), *(one for one in brought.values() if (one.name, one.steps) != halves)]
     if len(met) > 1:
         raise InputError(
             f"{' and '.join(f'{one.title} ({one.why})' for one in met)} are sampled each in a way of its own",

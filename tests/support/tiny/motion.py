@@ -50,7 +50,9 @@ def write_motion_file(file: Path, *, seed: int = 0, middle: bool = True, length:
             name = name.replace(own, theirs)
         for part in ("norm", "proj_in", "proj_out"):
             for number in range(3):
-                name = name.replace(f"motion_modules.{number}.{part}.", f"motion_modules.{number}.temporal_transformer.{part}.")
+                name = name.replace(
+                    f"motion_modules.{number}.{part}.", f"motion_modules.{number}.temporal_transformer.{part}."
+                )
         found[prefix + name] = value.contiguous()
         if name.endswith("attention_blocks.0.pos_encoder.pe"):
             found[prefix + name.replace("attention_blocks.0", "attention_blocks.1")] = value.clone()

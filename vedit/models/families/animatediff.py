@@ -58,8 +58,8 @@ class AnimateDiff(StableDiffusion):
         regime = None if place is None else regime_of_lora(place, called="motion adapter")
         if regime is not None and found.regime is not None and regime.name != found.regime.name:
             raise InputError(
-                f"{found.regime.title} ({found.regime.why}) and {regime.title} ({regime.why}) are sampled each in a way "
-                "of its own",
+                f"{found.regime.title} ({found.regime.why}) and {regime.title} ({regime.why}) are sampled each in a "
+                "way of its own",
                 remedy="use a motion adapter that is not distilled, or a model that is not",
             )
         return replace(found, regions=False, cross_frame=False, injection=False, regime=regime or found.regime)

@@ -43,7 +43,8 @@ def with_motion(unet: Blank, adapter: Path) -> Blank:
 
     def make() -> UNetMotionModel:
         motion = MotionAdapter.from_config(config)
-        return UNetMotionModel.from_unet2d(still, cast("MotionAdapter", motion), load_weights=False)
+        made = UNetMotionModel.from_unet2d(still, cast("MotionAdapter", motion), load_weights=False)
+        return cast("UNetMotionModel", made)
 
     network = built(make)
     moving = [name for name in network.state_dict() if MODULES in name]

@@ -141,9 +141,7 @@ def _network(
 def _filled(blank: Blank, motion: Path | None, target: Target, *, name: str, dtype: torch.dtype) -> torch.nn.Module:
     """A network with its weights; with those of a motion adapter, where there is one."""
     whole = blank if motion is None else with_motion(blank, motion)
-    fill(
-        whole.network, whole.stored, whole.origins, part=name, own=whole.own, device=target.device, dtype=dtype
-    )
+    fill(whole.network, whole.stored, whole.origins, part=name, own=whole.own, device=target.device, dtype=dtype)
     return whole.network
 
 

@@ -91,7 +91,11 @@ def _on_meta(source: ModelSource, kinds: Collection[str], target: Target) -> Com
     here = here and (source.motion_adapter is None or cached(source.motion_adapter) is not None)
     if here:
         return load_components(places, controls=tuple(kinds), target=target)
-    if source.motion_adapter is not None or source.base != SD15.base or any(source.controlnets[kind] != SD15.controlnets.get(kind) for kind in kinds):
+    if (
+        source.motion_adapter is not None
+        or source.base != SD15.base
+        or any(source.controlnets[kind] != SD15.controlnets.get(kind) for kind in kinds)
+    ):
         return None
     to = torch.nn.Module.to  # diffusers' own has something to say of it
     built: dict[str, Any] = {part: to(made(part, SD1[part]), target.dtype) for part in ("unet", "vae", "text_encoder")}
