@@ -155,9 +155,9 @@ REFUSED: dict[str, tuple[Make, str]] = {
         pipeline_of("KolorsPipeline", index={"text_encoder": ["kolors", "ChatGLMModel"]}, unet=_XL),
         "Stable Diffusion XL with a ChatGLMModel, a diffusers folder",
     ),
-    "AnimateDiff, folder": (
-        pipeline_of("AnimateDiffPipeline", motion_adapter={"_class_name": "MotionAdapter"}, **_sd()),
-        "AnimateDiff, a diffusers folder",
+    "AnimateDiff for SDXL, folder": (
+        pipeline_of("AnimateDiffSDXLPipeline", motion_adapter={"_class_name": "MotionAdapter"}, **_sd(_XL)),
+        "AnimateDiff, a diffusers folder, which vedit cannot run; its motion modules are for Stable Diffusion XL",
     ),
     "motion adapter, folder": (
         component_of({"_class_name": "MotionAdapter"}),
