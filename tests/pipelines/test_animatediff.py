@@ -7,6 +7,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, cast
 
+import cv2
 import pytest
 import torch
 from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -20,15 +21,19 @@ from diffusers.pipelines.animatediff.pipeline_animatediff_video2video_controlnet
     AnimateDiffVideoToVideoControlNetPipeline,
 )
 from diffusers.schedulers.scheduling_ddim import DDIMScheduler
-from transformers import CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextModel, CLIPTokenizer, CLIPVisionModelWithProjection
 
+from tests.support.tiny.ip_adapter import SIDE, write_encoder, write_ip_adapter
 from tests.support.tiny.motion import write_motion_adapter, write_motion_file
 from vedit.control_maps.maps import control_maps
 from vedit.diffusion.noise import frame_seed
+from vedit.media.reading.still import read_still
 from vedit.models.families.animatediff_denoiser import AnimateDiffDenoiser, contexts
 from vedit.models.families.sd import SDModel
+from vedit.models.families.sd_ip_adapter import seen_by_clip
 from vedit.models.load import load_sd
 from vedit.models.resolve import resolve
+from vedit.options.references import ReferenceSpec
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.pipelines.restyle_windows import restyle_stills, restyle_window
@@ -266,3 +271,42 @@ def test_nothing_is_left_in_the_networks(place: Path, frames: torch.Tensor) -> N
     assert dict(model.denoiser.unet.attn_processors) == processors
     adapters = model.adapters
     assert adapters.cross_frame is adapters.regional is adapters.injection is None
+
+
+def test_freeu_equals_diffusers(place: Path, frames: torch.Tensor) -> None:
+    model, options = load(place), replace(OPTIONS, freeu="1.5,1.6,0.9,0.2")
+    found = restyled(model, options, frames[:4])
+    peer = AnimateDiffVideoToVideoPipeline(**_parts(place, unet=_unet(place), adapter=_adapter(place)))
+    peer.enable_freeu(s1=0.9, s2=0.2, b1=1.5, b2=1.6)
+    expected = diffused(peer, options, model.codec.encode(frames[:4]))
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
+    assert (found - restyled(model, OPTIONS, frames[:4])).abs().max() > 1e-3
+
+
+def test_pictures_equal_diffusers(place: Path, frames: torch.Tensor, tmp_path: Path) -> None:
+    encoder = write_encoder(tmp_path / "image_encoder")
+    file = write_ip_adapter(tmp_path / "base.safetensors", place / "model")
+    picture = (torch.rand(60, 80, 3, generator=torch.Generator().manual_seed(4)) * 255).byte().numpy()
+    cv2.imwrite(str(tmp_path / "still.png"), picture)
+    options = replace(OPTIONS, references=(ReferenceSpec(path=tmp_path / "still.png", weight=0.6),))
+    reference = resolve(str(place / "model"), motion_adapter=str(place / "motion"), ip_adapter=str(file))
+    model = load_sd(reference)
+    found = restyled(model, options, torch.cat([frames, frames[:2]]))
+    assert found.shape[0] == 18
+    found = restyled(model, options, frames[:4])
+    parts = _parts(place, unet=_unet(place), adapter=_adapter(place))
+    seer = CLIPVisionModelWithProjection.from_pretrained(encoder, local_files_only=True)
+    peer = cast("Any", AnimateDiffVideoToVideoPipeline(**parts, image_encoder=seer))
+    peer.load_ip_adapter(
+        str(tmp_path),
+        subfolder="",
+        weight_name=file.name,
+        image_encoder_folder=None,
+        low_cpu_mem_usage=False,
+        local_files_only=True,
+    )
+    peer.set_ip_adapter_scale(0.6)
+    seen = seen_by_clip(read_still(tmp_path / "still.png"), SIDE)
+    embeds = peer.prepare_ip_adapter_image_embeds([seen], None, "cpu", 1, True)
+    expected = diffused(peer, options, model.codec.encode(frames[:4]), ip_adapter_image_embeds=embeds)
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
