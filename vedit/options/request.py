@@ -175,6 +175,7 @@ class RenderRequest:
             metavar="PATH",
             key="",
         ),
+        later=True,
     )
     device: str = setting(
         "auto", About("Where to run.", stage="model", choices=DEVICES, once=True, shared=True, host=True)
