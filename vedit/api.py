@@ -20,7 +20,16 @@ from vedit.options.loras import LoraSpec
 from vedit.options.masks import MaskSpec, RegionSpec
 from vedit.options.output_names import in_folder, is_folder, look_name
 from vedit.options.references import ReferenceSpec
-from vedit.options.request import BlackBars, InversionName, Preserve, QualityName, RenderRequest, RestyleOptions, Start
+from vedit.options.request import (
+    BlackBars,
+    InversionName,
+    Precision,
+    Preserve,
+    QualityName,
+    RenderRequest,
+    RestyleOptions,
+    Start,
+)
 from vedit.options.table import BOUNDS
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render import preview as stills
@@ -95,6 +104,7 @@ def _called(
     image_encoder: str | None = None,
     motion_adapter: str | None = None,
     device: str = "auto",
+    precision: Precision = "auto",
     rate: Fraction | int | None = None,
     track: int | None = None,
     allow_huge: bool = False,
@@ -188,6 +198,8 @@ def _called(
         motion_adapter: a motion adapter of AnimateDiff for the model, which draws frames together: listed name, folder,
             .safetensors file or hub id.
         device: "auto", "cpu", "cuda" or "mps": where to run.
+        precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in; auto is float32 on a CPU,
+            else float16.
         rate: frames per second of an image sequence: 25, 23.976, 30000/1001; above 0 up to 1000; None is 25.
         track: from 0 on: the video stream to take, by the number that 'vedit probe' lists; None is the film.
         allow_huge: read sources beyond the limits on frame size and length.

@@ -208,7 +208,7 @@ def plan_line(plan: RenderPlan) -> str:
             f"plan: {frames[0]}",
             *frames[1:],
             f"{width}x{height} worked at {working_width}x{working_height}",
-            f"model {plan.model} on {plan.device}",
+            f"model {plan.network}",
             f"{plan.steps} steps",
             estimate(plan),
         )

@@ -81,7 +81,7 @@ def _base(
     ),
     _base,
 )
-@held("job", RenderRequest, "model", "controlnets", "device", "rate", "track", "allow_huge")
+@held("job", RenderRequest, "model", "controlnets", "device", "precision", "rate", "track", "allow_huge")
 @click.option(
     "-o",
     "--output",

@@ -10,7 +10,7 @@ import click
 from vedit.cli import params
 from vedit.cli.console import count, show_json, show_rows, size
 from vedit.media.reading.facts import span
-from vedit.options.request import DEFAULT_CONTROLS, DEVICES, RestyleOptions
+from vedit.options.request import DEFAULT_CONTROLS, DEVICES, PRECISIONS, RestyleOptions
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -85,6 +85,13 @@ class Memory(click.ParamType):
     help="Where it would run; for the memory it need not be here.",
 )
 @click.option(
+    "--precision",
+    type=params.Choice(PRECISIONS),
+    default="auto",
+    show_default=True,
+    help="What the networks would compute in; auto is float32 on a CPU, else float16.",
+)
+@click.option(
     "--device-memory",
     "memory",
     type=Memory(),
@@ -114,7 +121,10 @@ def plan_command(
     options = RestyleOptions(
         controls=_controls(model, kinds), steps=given["steps"], batch=given["batch"], window=given["window"]
     )
-    found = plan_model(model, given["picture"], given["frames"], options, device=device, memory=given["memory"])
+    precision = None if given["precision"] == "auto" else str(given["precision"])
+    found = plan_model(
+        model, given["picture"], given["frames"], options, device=device, memory=given["memory"], precision=precision
+    )
     if as_json:
         show_json(found)
     else:

@@ -134,7 +134,7 @@ def _plan_rows(plan: RenderPlan) -> dict[str, str]:
         "output": plan.output,
         **({"frames": "one, a still picture"} if plan.rate == NO_RATE else frames),
         "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
-        "model": f"{plan.model} on {plan.device}",
+        "model": plan.network,
         **_drawn_row(plan),
         "steps": f"{plan.steps}, {plan.network_evaluations_per_frame} network evaluations per frame",
         "estimate": estimate(plan, "{time}, {memory} of memory"),

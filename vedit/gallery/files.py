@@ -182,6 +182,8 @@ def _words(request: RenderRequest, options: RestyleOptions, settled: RestyleOpti
     beside["motion-adapter"] = request.motion_adapter
     for name, place in beside.items():
         words += [] if place is None else [f"--{name}", place]
+    if request.precision != "auto":
+        words += ["--precision", request.precision]
     if request.rate is not None:
         words += ["--rate", str(request.rate)]
     if request.track is not None:

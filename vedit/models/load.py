@@ -33,7 +33,7 @@ def load(
         device: a torch device.
         controls: the kinds wanted; kinds the model lacks are left out of `Model.control_kinds`.
         fast: with the fast tier, where the model has one; without it, one that does not fit is no hindrance.
-        precision: what the networks compute in, float32 or float16; None is what suits the device.
+        precision: what the networks compute in, float32, float16 or bfloat16; None is what suits the device.
 
     Raises:
         NotFiniteError: weights are too large for the precision.

@@ -18,6 +18,7 @@ from vedit.render.evaluations import outline_of_look
 from vedit.render.fitting import fit_of
 from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.render.sample_shot import OnNote, Stop, ignore_note, never
+from vedit.render.settle import pick_device
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,12 +124,13 @@ def _weight(render: TimelineRender, facts: MediaFacts) -> float:
     """What a render is expected to take beside the others."""
     options, part = render.request.options, render.job.frames
     size = facts.size or (1, 1)
-    look = outline_of_look(render.model, options, fit_of(size, options, render.model.traits), (part,))
+    device, fit = pick_device(render.request.device), fit_of(size, options, render.model.traits)
+    look = outline_of_look(render.model, options, fit, (part,), device=device)
     outline = Outline(
         pixels=size[0] * size[1],
         source_codec="",
         model=render.model.name,
-        device=render.request.device,
+        device=device,
         frames=part,
         looks=(look,),
         scanned=facts.frames,

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
+from typing import Literal, get_args
 
 from vedit.checks.arguments import checked
 from vedit.checks.setting import About, same_as, setting
@@ -31,6 +32,8 @@ OVERLAP = 4
 PARTS = ("pipeline", "attention", "upscale")
 """The fields of options that name a part by which the picture is made, see `vedit.render.parts`."""
 DEVICES = ("auto", "cpu", "cuda", "mps")
+Precision = Literal["auto", "float32", "float16", "bfloat16"]
+PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 
 
 @checked
@@ -180,6 +183,15 @@ class RenderRequest:
     device: str = setting(
         "auto", About("Where to run.", stage="model", choices=DEVICES, once=True, shared=True, host=True)
     )
+    precision: Precision = setting(
+        "auto",
+        About(
+            "What the networks compute in; auto is float32 on a CPU, else float16.",
+            stage="model",
+            once=True,
+        ),
+        later=True,
+    )
     writing: OutputOptions = field(default_factory=OutputOptions)
     """The written file: codec, preset, what may be left out."""
     rate: Fraction | None = same_as(SourceOptions, "rate")
@@ -221,6 +233,11 @@ class RenderRequest:
     def all_looks(self) -> tuple[RestyleOptions, ...]:
         """The look of every shot that has one."""
         return (self.options,) if self.looks is None else tuple(self.looks.values())
+
+    @property
+    def computes_in(self) -> str | None:
+        """What the networks compute in; None is what suits the device."""
+        return None if self.precision == "auto" else self.precision
 
     def __post_init__(self) -> None:
         try:

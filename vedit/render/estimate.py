@@ -46,6 +46,7 @@ def describe_job(job: Job) -> RenderPlan:
         working_size=(fit.outer[1], fit.outer[0]),
         model=job.model.name,
         device=job.device,
+        precision=job.request.precision,
         steps=max((steps_taken(job.model, look.request.options) for look in looks), default=0),
         network_evaluations_per_frame=max((_evaluations(look) for look in looks), default=0),
         peak_memory_bytes=None if memory is None else memory.host,
@@ -113,6 +114,7 @@ def outline_of(job: Job, *, is_scanned: bool = False) -> Outline:
                 look.fit,
                 tuple(shot.frames for shot in look.own_shots),
                 device=job.device,
+                precision=job.request.computes_in,
             )
             for look in job.looks()
         ),
@@ -134,12 +136,12 @@ def _peaks_of_look(job: Job) -> Peaks | None:
     """The peaks of a job of one look, or of one whose shots all pass through."""
     options = job.request.options
     longest = max((len(shot.frames) for shot in job.own_shots), default=0)
-    scene = scene_of(options, job.fit, longest, device=job.device)
+    scene = scene_of(options, job.fit, longest, device=job.device, precision=job.request.computes_in)
     together = min(job.frames_at_once, max((len(shot.frames) for shot in job.shots), default=1))
     full = full_size_bytes(job.metadata.width * job.metadata.height, together=together, frames=len(job.frames))
     # Of several looks these are jobs of one each; where none is left, every shot passes through.
     changes = job.request.looks is None and steps_taken(job.model, options) > 0
-    if is_measured(job.model) and job.device == "cpu":
+    if is_measured(job.model, scene.precision) and job.device == "cpu":
         found = sizes_of_look(job.model, options)
         return None if found is None else Peaks(host=_measured_bytes(found, scene, full, changes=changes), device=None)
     model = footprint_of_look(job.model, scene, options)

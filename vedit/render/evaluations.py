@@ -69,13 +69,20 @@ def _inversion_steps(traits: Traits, options: RestyleOptions) -> int:
 
 
 def outline_of_look(
-    model: ModelRef, options: RestyleOptions, fit: Fit, shots: tuple[FrameRange, ...], *, device: str
+    model: ModelRef,
+    options: RestyleOptions,
+    fit: Fit,
+    shots: tuple[FrameRange, ...],
+    *,
+    device: str,
+    precision: str | None = None,
 ) -> LookOutline:
-    """What the costs of one look go by."""
+    """What the costs of one look go by; a precision of None is what suits the device."""
     every, sampling = evaluations(model, options), _sampling_evaluations(model, options)
-    measured = is_measured(model)
+    measured = is_measured(model, precision)
     longest = max((len(shot) for shot in shots), default=0)
-    found = None if measured else footprint_of_look(model, scene_of(options, fit, longest, device=device), options)
+    scene = scene_of(options, fit, longest, device=device, precision=precision)
+    found = None if measured else footprint_of_look(model, scene, options)
     return LookOutline(
         options=options,
         fit=fit,
@@ -107,12 +114,12 @@ def _sampled_once(model: ModelRef, options: RestyleOptions) -> int:
     return steps if few_steps_for(model, options) or model.traits.scale(options) == 1 else 2 * steps
 
 
-def is_measured(model: ModelRef) -> bool:
-    """Whether what estimates rest on was measured with this model: the embedded one."""
-    return model.name == DEFAULT
+def is_measured(model: ModelRef, precision: str | None) -> bool:
+    """Whether what estimates rest on was measured with this model: the embedded one, in what suits the device."""
+    return model.name == DEFAULT and precision is None
 
 
-def scene_of(options: RestyleOptions, fit: Fit, longest: int, *, device: str) -> Scene:
+def scene_of(options: RestyleOptions, fit: Fit, longest: int, *, device: str, precision: str | None = None) -> Scene:
     """What a look has the networks work on, in shots of up to so many frames."""
     window = max(1, min(options.window, longest) + (options.anchor is not None))
     return Scene(
@@ -121,6 +128,7 @@ def scene_of(options: RestyleOptions, fit: Fit, longest: int, *, device: str) ->
         batch=min(options.batch, window),
         window=window,
         device=device,
+        precision=precision,
         cross_frame=options.attention_method in OWN and options.attention_method != NONE,
     )
 

@@ -65,7 +65,12 @@ def foreseen(
         frames=part,
         looks=tuple(
             outline_of_look(
-                model, options, fit_of((metadata.width, metadata.height), options, model.traits), shots, device=device
+                model,
+                options,
+                fit_of((metadata.width, metadata.height), options, model.traits),
+                shots,
+                device=device,
+                precision=request.computes_in,
             )
             for options, shots in looks.items()
         ),

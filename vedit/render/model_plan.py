@@ -61,7 +61,14 @@ class ModelPlan:
 
 
 def plan_model(
-    model: ModelRef, size: tuple[int, int], frames: int, options: RestyleOptions, *, device: str, memory: int | None
+    model: ModelRef,
+    size: tuple[int, int],
+    frames: int,
+    options: RestyleOptions,
+    *,
+    device: str,
+    memory: int | None,
+    precision: str | None = None,
 ) -> ModelPlan:
     """What a render of one shot takes, were its source of the size that the model works at.
 
@@ -72,6 +79,7 @@ def plan_model(
         options: of the look.
         device: "cpu", "cuda" or "mps"; it need not be on this machine for the memory to be told.
         memory: bytes that it has to do with; None: as many as it takes.
+        precision: what the networks compute in; None is what suits the device.
 
     Raises:
         InputError: a control that the model has no branch for.
@@ -92,7 +100,7 @@ def plan_model(
         multiple_of=model.traits.size_multiple,
         minimum=model.traits.minimum_side,
     )
-    scene = scene_of(options, fit, frames, device=device)
+    scene = scene_of(options, fit, frames, device=device, precision=precision)
     found = _known(model, scene, options)
     whole = _peaks(found, scene, fit, frames)
     fits, advice = (None, "") if memory is None else _advised(model, scene, options, fit, frames, memory)
@@ -110,7 +118,7 @@ def plan_model(
         decode=found.decode.peak,
         peak_memory_bytes=whole.host,
         peak_device_bytes=whole.device,
-        seconds=_seconds(model, options, fit, frames, device),
+        seconds=_seconds(model, options, fit, frames, scene),
         evaluations=evaluations(model, options),
         fits=fits,
         advice=advice,
@@ -132,9 +140,11 @@ def _peaks(found: Footprint, scene: Scene, fit: Fit, frames: int, *, offloaded: 
     return peaks(found, scene, full, offloaded=offloaded)
 
 
-def _seconds(model: ModelRef, options: RestyleOptions, fit: Fit, frames: int, device: str) -> float | None:
+def _seconds(model: ModelRef, options: RestyleOptions, fit: Fit, frames: int, scene: Scene) -> float | None:
     """Of a render on this machine; None of a device that it has not."""
     import torch
+
+    device, precision = scene.device, scene.precision
 
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there[device]:
@@ -146,7 +156,7 @@ def _seconds(model: ModelRef, options: RestyleOptions, fit: Fit, frames: int, de
         model=model.name,
         device=device,
         frames=whole,
-        looks=(outline_of_look(model, options, fit, (whole,), device=device),),
+        looks=(outline_of_look(model, options, fit, (whole,), device=device, precision=precision),),
         scanned=frames,
         searched=frames,
         codec=_CODEC,

@@ -63,6 +63,14 @@ class RenderPlan:
     """Shot number -> width in pixels of the black bars on its four sides that stay as they are; shots without bars are
     left out."""
 
+    precision: str = "auto"
+    """What the networks compute in; "auto" is what suits the device."""
+
+    @property
+    def network(self) -> str:
+        """The model, where it runs, and the number format where one was asked for."""
+        return f"{self.model} on {self.device}{'' if self.precision == 'auto' else f' in {self.precision}'}"
+
     def _repr_html_(self) -> str:
         """What will be done, with a picture of each shot, for a notebook."""
         return or_text(self, lambda: plan_html(self))
@@ -116,7 +124,7 @@ def plan_html(plan: RenderPlan) -> str:
         if plan.rate == NO_RATE
         else f"{plan.frames} from #{plan.first_frame}, rate {plan.rate}",
         "size": "{}x{}, worked at {}x{}".format(*plan.source_size, *plan.working_size),
-        "model": f"{plan.model} on {plan.device}",
+        "model": plan.network,
         "steps": f"{plan.steps}, {plan.network_evaluations_per_frame} network evaluations per frame",
         "estimate": estimate + memory,
         **_looks(plan.settings),

@@ -23,7 +23,8 @@ def load_prepared(
     Args:
         looks: `Job.looks` of one job, at least one.
         inversions: where inversions are kept for later renders.
-        precision: what the networks compute in; None is what suits the device, or float32 where that overflows.
+        precision: what the networks compute in, whatever the job asks for; None is what it does, or float32 where that
+            overflows.
 
     Raises:
         NotFiniteError: the states of a prompt are not finite in float32 either.
@@ -51,6 +52,7 @@ def _load_restylers(
     looks: Sequence[Job], inversions: TensorCache | None, precision: str | None
 ) -> tuple[Prepared, ...]:
     asked = [spec for look in looks for spec in look.request.options.controls]
+    precision = precision or looks[0].request.computes_in
     chosen: dict[str, Any] = {} if precision is None else {"precision": precision}
     model = load(
         looks[0].model,

@@ -28,7 +28,7 @@ from vedit.media.output import Interlaced, OutputOptions
 from vedit.media.reading.read import Backend
 from vedit.media.reading.read import open_video as open_reader
 from vedit.media.reading.reader import VideoReader
-from vedit.options.request import QualityName, RenderRequest, RestyleOptions
+from vedit.options.request import Precision, QualityName, RenderRequest, RestyleOptions
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.session.frames import Frames
@@ -199,6 +199,7 @@ class Video:
         image_encoder: str | None = None,
         motion_adapter: str | None = None,
         device: str = "auto",
+        precision: Precision = "auto",
         frames: str | None = None,
         writing: OutputOptions | None = None,
         overwrite: bool = False,
@@ -222,6 +223,7 @@ class Video:
             image_encoder: the folder of what it looks at them with, or a hub id; None is one near it.
             motion_adapter: AnimateDiff's for the model: a folder, a .safetensors file, or a hub id.
             device: "auto", "cpu", "cuda" or "mps".
+            precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in.
             frames: START..END in seconds, timecode or #frame; None is the whole clip.
             writing: the written file: codec, preset, what may be left out.
             overwrite: replace a file that is there.
@@ -251,6 +253,7 @@ class Video:
             image_encoder=image_encoder,
             motion_adapter=motion_adapter,
             device=device,
+            precision=precision,
             frames=frames,
             writing=replace(
                 options,

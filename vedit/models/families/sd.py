@@ -155,7 +155,7 @@ class SDModel:
 
     @property
     def precision(self) -> str:
-        """The number format that the networks compute in: float32, float16."""
+        """The number format that the networks compute in: float32, float16, bfloat16."""
         return precision_of(self.denoiser.unet.dtype)
 
     @property
@@ -174,11 +174,10 @@ class SDModel:
 
 
 def target_of(device: str, precision: str | None) -> Target:
-    """Where a model goes, and as what: an autoencoder that says that it overflows in float16 computes in float32, whose
-    frames do not band as those of bfloat16 do."""
+    """Where a model goes, and as what: in float16 an autoencoder computes in float32 where it says that it overflows,
+    and beside a network in bfloat16 always, whose eight bits would band the frames."""
     dtype: torch.dtype = usual_precision(device) if precision is None else getattr(torch, precision)
-    wide = torch.float32 if dtype == torch.float16 else None
-    return Target(device=torch.device(device), dtype=dtype, codec=wide)
+    return Target(device=torch.device(device), dtype=dtype)
 
 
 def load(

@@ -74,13 +74,11 @@ class Target:
 
     device: torch.device
     dtype: torch.dtype
-    codec: torch.dtype | None = None
-    """Of an autoencoder that overflows in float16; None: `dtype` too."""
 
     def dtype_of(self, part: str, config: Mapping[str, Any]) -> torch.dtype:
         """Of one part, by its config."""
-        wide = part == "vae" and config.get("force_upcast") is True
-        return self.codec or self.dtype if wide else self.dtype
+        overflows = self.dtype == torch.float16 and config.get("force_upcast") is True
+        return torch.float32 if part == "vae" and (overflows or self.dtype == torch.bfloat16) else self.dtype
 
 
 def load_components(source: ModelSource, *, controls: Sequence[str], target: Target) -> Components:
