@@ -22,6 +22,7 @@ from typing import Literal
 
 from vedit import __version__
 from vedit.errors import ModelError, VeditError
+from vedit.models.local_models import local_models
 from vedit.registry.attention import attention_methods
 from vedit.registry.entry import Entry, Registry
 from vedit.registry.families import families
@@ -86,6 +87,7 @@ def examine() -> tuple[Finding, ...]:
         *_encoders(),
         *_parts(),
         *_weights(),
+        *_models(),
         *_space(),
         *_settings(),
     )
@@ -289,6 +291,22 @@ def _weights() -> Iterator[Finding]:
         )
     if absent:
         yield Finding(name="weights", state="ok", found=f"absent, and fetched only when asked for: {', '.join(absent)}")
+
+
+def _models() -> Iterator[Finding]:
+    """What lies in the hub's cache and the model folders, and what each is."""
+    found = local_models()
+    for model in found.models:
+        told = ", ".join(filter(None, (model.name, model.precision)))
+        damaged = model.name.startswith("not readable")
+        yield Finding(
+            name=model.path.name if model.path.parent.name != "snapshots" else model.path.parents[1].name,
+            state="note" if damaged else "ok",
+            found=f"{told} ({model.path})",
+            remedy="fetch it again, or remove it" if damaged else "",
+        )
+    places = ", ".join(map(str, found.places)) or "no folder that is there"
+    yield Finding(name="models", state="ok", found=f"{len(found.models)} in {places}")
 
 
 def _space() -> Iterator[Finding]:

@@ -11,6 +11,7 @@ import click
 from vedit.cli import params
 from vedit.cli.console import estimate, jsonable, result_line, show, show_json
 from vedit.cli.inputs import input_argument
+from vedit.cli.models_local import model_dir_option
 from vedit.cli.progress import progress
 from vedit.cli.setting_options import gathered, option_of
 from vedit.cli.several import Folder, file_of
@@ -54,6 +55,7 @@ def _said(**values: object) -> dict[str, object]:
 @gathered("look", [_other(RestyleOptions, name, text) for name, text in _LOOK.items()], _said)
 @gathered("writing", [_other(OutputOptions, name, text) for name, text in _WRITING.items()], _said)
 @option_of(setting_of(SourceOptions, "frames"))
+@model_dir_option
 @_other(RenderRequest, "device", "Where to run.  [default: as it was rendered]")
 @overwrite_option
 @fresh_option

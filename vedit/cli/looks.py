@@ -12,6 +12,7 @@ from vedit.cli import completion, params
 from vedit.cli.configured import Configured
 from vedit.cli.console import count, jsonable, note, say, show, show_json, show_rows, span
 from vedit.cli.inputs import input_argument
+from vedit.cli.models_local import model_dir_option
 from vedit.cli.progress import progress
 from vedit.cli.setting_options import gathered, held, option_of, options_of
 from vedit.cli.settings import SHARED
@@ -82,6 +83,7 @@ def _base(
     _base,
 )
 @held("job", RenderRequest, "model", "controlnets", "device", "precision", "rate", "track", "allow_huge")
+@model_dir_option
 @click.option(
     "-o",
     "--output",

@@ -13,6 +13,7 @@ from vedit.cli import completion, params
 from vedit.cli.console import jsonable, say, show, show_json, show_rows, size
 from vedit.cli.mistyped import Group
 from vedit.cli.model_plan import plan_command
+from vedit.cli.models_local import model_dir_option, search_command
 from vedit.cli.models_pulled import remove_command, verify_command
 from vedit.errors import ModelError
 
@@ -40,6 +41,7 @@ def models_group() -> None:
       vedit models info embedded
       vedit models info style.safetensors
       vedit models plan sd15 --size 512 --frames 240
+      vedit models search-local ~/ComfyUI
       vedit models pull depth-anything-v2-small
       vedit models where
     """
@@ -84,6 +86,7 @@ def _terms(licence: str, commercial: bool | None, limits: str = "") -> str:
 
 @models_group.command("info", short_help="Say what a model, a file of weights or a folder is.")
 @click.argument("name", metavar="NAME|PATH", shell_complete=completion.described)
+@model_dir_option
 @params.json_option
 def info_command(*, name: str, as_json: bool) -> None:
     """Say what NAME is, or the file or folder PATH: family, part, precision, size, and which option takes it.
@@ -197,6 +200,7 @@ def pull_command(
 
 
 @models_group.command("where", short_help="Say where models and weights lie.")
+@model_dir_option
 @params.json_option
 def where_command(*, as_json: bool) -> None:
     """Say which folders are looked through for models and weights, and what of them is there.
@@ -256,6 +260,7 @@ def _text(key: str, value: object) -> str:
     return "" if value is None else str(value)
 
 
+models_group.add_command(search_command)
 models_group.add_command(verify_command)
 models_group.add_command(remove_command)
 models_group.add_command(plan_command)

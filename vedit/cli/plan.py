@@ -13,6 +13,7 @@ from vedit.cli import params
 from vedit.cli.configured import Configured
 from vedit.cli.console import count, estimate, note, result_line, show, show_json
 from vedit.cli.inputs import input_argument
+from vedit.cli.models_local import model_dir_option
 from vedit.cli.prompts import prompt_file_option, said_prompt
 from vedit.cli.setting_options import gathered, held, option_of
 from vedit.cli.several import Folder, file_of, place_of
@@ -148,6 +149,7 @@ def plan_command(
 @click.option("--allow-outside", is_flag=True, help="The plan may name files outside its own folder.")
 @allow_unknown_option
 @held("job", RenderRequest, "frames", "allow_huge", "fresh")
+@model_dir_option
 @writing_options
 @messages_options
 def edit_command(

@@ -14,6 +14,7 @@ from vedit.cli import params
 from vedit.cli.console import count
 from vedit.cli.grouped import option
 from vedit.cli.mask_params import MASK_OPTIONS, lora_choices, mask_choices, region_choices
+from vedit.cli.models_local import model_dir_option
 from vedit.cli.prompts import prompt_file_option, said_prompt
 from vedit.cli.setting_options import Command, decorated, gathered, option_of, options_of, values_of
 from vedit.cli.shared_options import job_options, messages_options, side_by_side_option, writing_options
@@ -133,6 +134,7 @@ class Instead:
 _OPTIONS = (
     look_options,
     job_options,
+    model_dir_option,
     *options_of(RenderRequest, "output"),
     side_by_side_option,
     writing_options,

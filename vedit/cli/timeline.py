@@ -12,6 +12,7 @@ from vedit.cli.configured import Configured
 from vedit.cli.console import CELL, count, note, printable, show, show_json
 from vedit.cli.grouped import option
 from vedit.cli.inputs import input_argument
+from vedit.cli.models_local import model_dir_option
 from vedit.cli.setting_options import gathered, option_of, options_of
 from vedit.cli.shared_options import Messages, allow_unknown_option, messages_options, writing_options
 from vedit.cli.telling import Telling, talking
@@ -111,6 +112,7 @@ _SETTINGS = (
     help="The timeline that shows the results.  [default: NAME.vedit.EXT beside TIMELINE]",
 )
 @gathered("settings", _SETTINGS)
+@model_dir_option
 @writing_options
 @click.option("--dry-run", is_flag=True, help="Say what would be rendered, where, with which look, and stop.")
 @messages_options

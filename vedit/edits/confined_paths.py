@@ -8,6 +8,7 @@ from pathlib import Path
 
 from vedit.errors import InputError, MediaError
 from vedit.media.reading.sequence import SUFFIXES, counted, split_counter
+from vedit.models.model_folders import in_model_folders
 from vedit.models.resolve import known_models
 from vedit.weights.hub_cache import WEIGHT_ENDINGS, hub_place
 
@@ -48,6 +49,9 @@ class NamedFiles:
             InputError: it is a path, and lies outside or is only there from the current folder.
         """
         if any(text == known.name for known in known_models()):
+            return text
+        beside = self.path.absolute().parent / text
+        if not beside.exists() and in_model_folders(text, "model") is not None:
             return text
         named = Path(text)
         first = self.path.absolute().parent / Path(*named.parts[:1])

@@ -17,12 +17,21 @@ from typing import Any, Literal, Union, cast, get_args, get_origin, get_type_hin
 from vedit.errors import InputError, SettingError
 from vedit.media.writing.atomic import Stamp
 from vedit.media.writing.sidecar import source_hash
-from vedit.models.resolve import known_models
+from vedit.models.model_folders import in_model_folders
+from vedit.models.resolve import known_names
 from vedit.options.request import RenderRequest
+from vedit.registry.catalogue import ListedPart
 from vedit.types import Shot
 
 _NAMED = {"Path": Path, "Fraction": Fraction, "Shot": Shot, "Stamp": Stamp}
 """What the modules of the options name for type checkers only."""
+
+_PARTS: Mapping[str, ListedPart] = {
+    "ip_adapter": "ip-adapter",
+    "image_encoder": "image-encoder",
+    "motion_adapter": "motion",
+}
+"""What a model may be given beside ControlNets, and what lists call it."""
 
 
 def as_recorded(request: RenderRequest, folder: Path) -> dict[str, object]:
@@ -34,8 +43,8 @@ def as_recorded(request: RenderRequest, folder: Path) -> dict[str, object]:
     """
     models = {
         "model": _model_from(folder, request.model),
-        "controlnets": [[kind, _model_from(folder, place)] for kind, place in request.controlnets],
-        **{name: _model_from(folder, place) for name, place in _beside(request).items()},
+        "controlnets": [[kind, _model_from(folder, place, "controlnet")] for kind, place in request.controlnets],
+        **{name: _model_from(folder, place, _PARTS[name]) for name, place in _beside(request).items()},
     }
     asked = replace(
         request,
@@ -78,8 +87,7 @@ def as_asked(told: Mapping[str, Any], folder: Path) -> RenderRequest:
 
 def _beside(request: RenderRequest) -> dict[str, str]:
     """What the model is given beside ControlNets, of that which is named."""
-    fields = ("ip_adapter", "image_encoder", "motion_adapter")
-    named = {name: getattr(request, name) for name in fields}
+    named = {name: getattr(request, name) for name in _PARTS}
     return {name: place for name, place in named.items() if place is not None}
 
 
@@ -97,9 +105,13 @@ def _name_from(folder: Path, path: Path) -> str:
         return path.absolute().as_posix()
 
 
-def _model_from(folder: Path, text: str) -> str:
+def _model_from(folder: Path, text: str, part: ListedPart = "model") -> str:
     """A model as it is named everywhere: one that lies here by its place, which a dot or a root begins."""
-    if text in {model.name for model in known_models()} or not Path(text).exists():
+    listed = text in {model.name for model in known_names()}
+    if not listed and not Path(text).exists():
+        # The model folders of this run need not be those of the next.
+        text = str(in_model_folders(text, part) or text)
+    if listed or not Path(text).exists():
         return text
     name = _name_from(folder, Path(text))
     return name if name.startswith(".") or Path(name).is_absolute() else f"./{name}"
