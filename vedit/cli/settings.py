@@ -128,7 +128,9 @@ def restyle_keys() -> tuple[dict[str, Key], frozenset[str]]:
     options = option_keys(click.command()(restyle_options(_nothing)))
     quiet = Key(kind="boolean", about=options["quiet"].help or "")
     keys = {key: key_of(one) for key, one in _ONCE.items()} | {"quiet": quiet}
-    return keys, frozenset(options) - set(SETTINGS)
+    # What a variable of the program's own says for all renders (VEDIT_MODEL_DIR) belongs to none.
+    own = {name.lower() for name in OWN_VARIABLES}
+    return keys, frozenset(options) - set(SETTINGS) - own
 
 
 def _nothing(**_: object) -> None:
