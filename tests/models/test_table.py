@@ -252,7 +252,8 @@ def test_a_true_size_single_file_without_configs(
     found, used, said = apart(clip, "--model", str(file), "--control", "none", "--dry-run")
     assert found == (code if code is not None else 2 if not identify(file).runs else found)
     assert name in said or found == 0
-    assert "fault of vedit" not in said and used < 600
+    # A refusal ends before torch is loaded; a plan runs the networks on the meta device, whose modules take memory.
+    assert "fault of vedit" not in said and used < (600 if found else 800)
 
 
 @pytest.mark.parametrize("kind", ["Wan 2.1 VACE folder", "LoRA as a model", "Wan GGUF"])

@@ -28,7 +28,7 @@ _NAMED = {"Path": Path, "Fraction": Fraction, "Shot": Shot, "Stamp": Stamp}
 
 _PARTS: Mapping[str, ListedPart] = {
     "ip_adapter": "ip-adapter",
-    "image_encoder": "image-encoder",
+    "image_encoder": "ip-adapter",
     "motion_adapter": "motion",
 }
 """What a model may be given beside ControlNets, and what lists call it."""
