@@ -101,18 +101,8 @@ def restyle_frames(
     if targets and "attention" in attention_facts(options):
         # It is opened for none of them below, and what is kept of the inversion is not to be taken for the method's.
         restyler = replace(restyler, options=replace(options, attention=NONE))
-    change = Conditioning(
-        prompt=side_by_side(targets) if targets else led(restyler.prompt, restyler.prompt_frames, numbers),
-        apart=bool(targets),
-        negative=led(restyler.negative, restyler.negative_frames, numbers),
-        guidance=restyler.guidance,
-        controls=guides.controls,
-        regions=guides.regions,
-    )
-    if len(guides.weight_masks) != len(masks_of(options.loras)):
-        raise ValueError("LoRAs that act in masks need these among the guides")
+    change = _change(restyler, guides, numbers, targets)
     source, factors = Latents(data=_encoded(model, frames)), model.codec.factors
-    change = replace(change, weight_masks=tuple(pool_mask(mask, factors) for mask in guides.weight_masks))
     if guides.mask is not None and not guides.mask[int(shared) :].any():
         return replace(source, source=source.data)
     cells = None if guides.mask is None else pool_mask(guides.mask, factors)
@@ -148,6 +138,24 @@ def restyle_frames(
         return clean
     taken = take_palette(clean.data, source.data, frames, restyler.palette, cells, singly=bool(targets))
     return replace(clean, data=taken)
+
+
+def _change(
+    restyler: PreparedRestyle, guides: FrameConditioning, numbers: Sequence[int], targets: Sequence[PromptEmbeds]
+) -> Conditioning:
+    """What the frames are sampled under. Raises ValueError where masks of LoRAs are missing."""
+    if len(guides.weight_masks) != len(masks_of(restyler.options.loras)):
+        raise ValueError("LoRAs that act in masks need these among the guides")
+    factors = restyler.model.codec.factors
+    return Conditioning(
+        prompt=side_by_side(targets) if targets else led(restyler.prompt, restyler.prompt_frames, numbers),
+        apart=bool(targets),
+        negative=led(restyler.negative, restyler.negative_frames, numbers),
+        guidance=restyler.guidance,
+        controls=guides.controls,
+        regions=guides.regions,
+        weight_masks=tuple(pool_mask(mask, factors) for mask in guides.weight_masks),
+    )
 
 
 def _injected(

@@ -335,7 +335,7 @@ def test_show_tells_each_value_and_who_says_it(
     }
     assert said["control"]["value"] == ["tile", "softedge:0.5"]
     assert (said["seed"]["value"], said["seed"]["source"], said["seed"]["where"]) == (4, "environment", "VEDIT_SEED")
-    assert (said["strength"]["value"], said["strength"]["source"]) == (1.0, "default")
+    assert (said["strength"]["value"], said["strength"]["source"]) == (None, "default")
     assert said["guidance"]["value"] is None
     assert vedit("config", "show") == 0
     rows = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line}

@@ -165,5 +165,8 @@ def test_another_solver_is_refused() -> None:
 
         noisier = cleaner
 
+        def fresh(self, step: Step) -> float:
+            return 0.0
+
     with pytest.raises(ModelError, match="does not go with the solver leaping"):
         stochastic(Trajectory(steps=(), solver=Leaping()))

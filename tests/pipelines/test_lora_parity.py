@@ -73,7 +73,7 @@ def theirs(folder: Path, changes: Sequence[tuple[Mapping[str, Tensors], float]])
         control_image=tile.frames,
         height=64,
         width=96,
-        strength=options.strength,
+        strength=1.0 if options.strength is None else options.strength,
         num_inference_steps=8,
         guidance_scale=options.guidance or 1.0,
         generator=[torch.Generator().manual_seed(frame_seed(options.seed, n)) for n in FRAMES],

@@ -67,7 +67,7 @@ def test_latents_equal_diffusers(folder: Path, options: RestyleOptions) -> None:
         control_image=[m.frames for m in maps],
         height=frames.shape[-2],
         width=frames.shape[-1],
-        strength=options.strength,
+        strength=1.0 if options.strength is None else options.strength,
         num_inference_steps=8,
         guidance_scale=options.guidance or 1.0,
         generator=[torch.Generator().manual_seed(frame_seed(options.seed, n)) for n in FRAMES],

@@ -215,6 +215,9 @@ def _reader(ip_adapter: str | None, image_encoder: str | None) -> dict[str, str 
         if image_encoder is not None:
             raise ModelError("an image encoder alone reads nothing", remedy="add --ip-adapter FILE, or leave it out")
         return {}
+    for place, option in ((ip_adapter, "ip-adapter"), (image_encoder, "image-encoder")):
+        if place is not None and not (place.strip() and _can_be(Path(place))):
+            raise ModelError(f"there is nothing named {shown(place)}", remedy=f"check what is given to --{option}")
     refuse_pickle(Path(ip_adapter))
     on_hub = _on_hub(ip_adapter)
     named = None if Path(ip_adapter).is_file() else place_of(ip_adapter, "ip-adapter")

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from vedit.models.sizes import Sizes
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
+    from vedit.registry.regimes import Regime
     from vedit.types import ControlInput
 
 FACTORS = ScaleFactors(time=4, height=8, width=8, first_frame_alone=True)
@@ -160,7 +161,7 @@ class FakeVideoModel:
         """There are no weights; the class is all there is."""
         return {"model": hashlib.sha256(_CLASS.encode()).hexdigest()}
 
-    def schedule(self, *, steps: int, strength: float = 1.0) -> Trajectory:
+    def schedule(self, *, steps: int, strength: float = 1.0, regime: Regime | None = None) -> Trajectory:
         """Even steps, moved a little towards the noise."""
         return flow_matching.straight(steps=steps, strength=strength, shift=1.5)
 

@@ -134,7 +134,7 @@ def _peer(subject: Subject) -> StableDiffusionControlNetImg2ImgPipeline:
         text_encoder=model.text.encoder,
         tokenizer=model.text.tokenizer,
         unet=model.denoiser.unet,
-        controlnet=MultiControlNetModel(nets),
+        controlnet=MultiControlNetModel(nets),  # pyright: ignore[reportArgumentType]
         scheduler=ddim_scheduler(model.scheduler_config),  # pyright: ignore[reportArgumentType]
         safety_checker=None,  # pyright: ignore[reportArgumentType]
         feature_extractor=None,  # pyright: ignore[reportArgumentType]

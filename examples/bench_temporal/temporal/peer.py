@@ -79,7 +79,7 @@ class Peer:
             text_encoder=self._model.text.encoder,
             tokenizer=self._model.text.tokenizer,
             unet=self._model.denoiser.unet,
-            controlnet=MultiControlNetModel(nets),
+            controlnet=MultiControlNetModel(nets),  # pyright: ignore[reportArgumentType]
             scheduler=ddim_scheduler(self._model.scheduler_config),  # pyright: ignore[reportArgumentType]
             safety_checker=None,  # pyright: ignore[reportArgumentType]
             feature_extractor=None,  # pyright: ignore[reportArgumentType]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from diffusers.models.controlnets.controlnet import ControlNetModel
@@ -49,7 +50,7 @@ class Teacher:
     def __init__(self, model: SDModel, *, guidance: float, device: torch.device) -> None:
         self.model = model
         self.unet = model.denoiser.unet
-        self.nets: tuple[ControlNetModel, ...] = tuple(model.denoiser.controlnets[k] for k in ("tile", "softedge"))
+        self.nets = tuple(cast(ControlNetModel, model.denoiser.controlnets[k]) for k in ("tile", "softedge"))
         self.guidance = guidance
         self.device = device
         for module in (self.unet, model.codec.vae, model.text.encoder, *self.nets):
