@@ -5,8 +5,8 @@
     python examples/bench_models/bench.py speed --size 64 --frames 2     to see it run
 
 Speed: Stable Diffusion 1.5, a tile ControlNet and a LoRA that makes it an LCM; 4 steps, 8 frames of 512x512. The peer
-is `peer.py` with as many evaluations a frame. Each side is a process of its own, one after the other, whole: start, load,
-frames, file. Memory is the peak of the process (ru_maxrss).
+is `peer.py` with as many evaluations a frame. Each side is a process of its own, one after the other, whole: start,
+load, frames, file. Memory is the peak of the process (ru_maxrss).
 
 Plan: for each shape a render of two frames is started, and its peak and seconds stand beside what was told before.
 """

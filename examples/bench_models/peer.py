@@ -3,8 +3,8 @@
     python examples/bench_models/peer.py MODEL CONTROLNET LORA CLIP OUT.mkv --size 512 --steps 4
 
 It has the weights, the prompt, the size and the evaluations of the other side, and no cross-frame attention. The LoRA
-is summed into the UNet once, which costs it nothing while it draws. Prints a line of JSON: seconds to load, seconds of all
-frames from the decoded source to the written file.
+is summed into the UNet once, which costs it nothing while it draws. Prints a line of JSON: seconds to load, seconds of
+all frames from the decoded source to the written file.
 """
 
 from __future__ import annotations
