@@ -56,7 +56,9 @@ def loaded(model: Path, controlnet: Path, lora: Path, dtype: torch.dtype) -> Sta
         tokenizer=CLIPTokenizer.from_pretrained(model / "tokenizer"),
         unet=unet,
         controlnet=ControlNetModel.from_pretrained(controlnet, torch_dtype=dtype),
-        scheduler=LCMScheduler.from_config(json.loads((model / "scheduler" / "scheduler_config.json").read_text())),
+        scheduler=LCMScheduler.from_config(  # pyright: ignore[reportArgumentType]
+            json.loads((model / "scheduler" / "scheduler_config.json").read_text())
+        ),
         safety_checker=None,  # pyright: ignore[reportArgumentType]
         feature_extractor=None,  # pyright: ignore[reportArgumentType]
         requires_safety_checker=False,

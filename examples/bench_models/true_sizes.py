@@ -35,7 +35,7 @@ def write_model(folder: Path, configs: Mapping[str, Mapping[str, Any]], *, sched
     """
     if (folder / "model_index.json").is_file():
         return folder
-    networks: dict[str, Callable[[], torch.nn.Module]] = {
+    networks: dict[str, Callable[[], Any]] = {
         "unet": lambda: UNet2DConditionModel.from_config(dict(configs["unet"])),
         "vae": lambda: AutoencoderKL.from_config(dict(configs["vae"])),
         "text_encoder": lambda: CLIPTextModel(CLIPTextConfig.from_dict(dict(configs["text_encoder"]))),
@@ -78,7 +78,7 @@ def write_lcm_lora(file: Path) -> Path:
     if file.is_file():
         return file
     with torch.device("meta"):
-        unet = UNet2DConditionModel.from_config(dict(SD1["unet"]))
+        unet: Any = UNet2DConditionModel.from_config(dict(SD1["unet"]))
     tensors: dict[str, torch.Tensor] = {}
     spread = torch.Generator().manual_seed(1)
     for name, module in unet.named_modules():
@@ -93,9 +93,7 @@ def write_lcm_lora(file: Path) -> Path:
     return file
 
 
-def _write_network(
-    folder: Path, make: Callable[[], torch.nn.Module], config: Mapping[str, Any], *, name: str = ""
-) -> None:
+def _write_network(folder: Path, make: Callable[[], Any], config: Mapping[str, Any], *, name: str = "") -> None:
     with torch.device("meta"):
         network = make()
     spread = torch.Generator().manual_seed(0)
