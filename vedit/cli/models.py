@@ -150,6 +150,7 @@ def _show_facts(path: Path, *, as_json: bool) -> None:
         return
     facts["parameters"] = f"{cast('int', facts['parameters']):,}"
     facts["formats"] = {name: f"{count:,}" for name, count in cast("dict[str, int]", facts["formats"]).items()}
+    facts |= cast("dict[str, object]", facts.pop("lora"))
     told = {key: value for key, value in facts.items() if value not in ("", None, {})}
     show_rows({key.removesuffix("_bytes").replace("_", " "): _text(key, value) for key, value in told.items()})
 

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from vedit.errors import ModelError
 from vedit.models.gguf_header import read_gguf
 from vedit.models.headers import SUFFIX, read_header
 from vedit.models.identify import identify
 from vedit.models.kinds import Kind
+from vedit.models.lora_file import lora_facts, lora_path
 
-_GIVEN = {"model": "--model", "controlnet": "--controlnet KIND=", "lora": "--lora", "motion": "--motion-adapter"}
+_GIVEN = {
+    "model": "--model",
+    "controlnet": "--controlnet KIND=",
+    "lora": "--lora",
+    "motion": "--motion-adapter",
+    "ip-adapter": "--ip-adapter",
+    "embedding": "--embedding",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +51,8 @@ class ModelFacts:
     """Number format -> how many numbers are in it, over all networks."""
     averaged: bool
     """It holds averaged copies (`model_ema.`) beside its weights, which are not used."""
+    lora: Mapping[str, str]
+    """Of a LoRA what `vedit.models.lora_file.lora_facts` says; else nothing."""
 
 
 def facts_of(path: Path) -> ModelFacts:
@@ -56,30 +67,42 @@ def facts_of(path: Path) -> ModelFacts:
         averaged = averaged or any(key.startswith("model_ema.") for key in header.shapes)
         for name, count in header.formats.items():
             formats[name] = formats.get(name, 0) + count
+    lora, unread = _of_lora(path, kind)
     return ModelFacts(
         path=path,
         name=kind.name,
         family=kind.family,
         part=kind.sort or kind.part,
         precision=kind.precision,
-        runs=kind.runs,
-        given_as=given_as(kind, path),
-        lacks=kind.lacks,
+        runs=not unread and (kind.runs or bool(given_as(kind, path))),
+        given_as="" if unread else given_as(kind, path),
+        lacks=kind.lacks or unread,
         files=len(files),
         tensors=tensors,
         parameters=numbers,
         size_bytes=sum(file.stat().st_size for file in files),
         formats=formats,
         averaged=averaged,
+        lora=lora,
     )
 
 
 def given_as(kind: Kind, path: Path) -> str:
     """The option with which a file of that kind is given; empty where there is none, or it cannot be used."""
     option = _GIVEN.get(kind.sort or kind.part, "")
-    if not option or (kind.part in ("model", "controlnet") and not kind.runs):
+    if not option or (not kind.runs and (kind.lacks or kind.part in ("model", "controlnet"))):
         return ""
     return f"{option}{path}" if option.endswith("=") else f"{option} {path}"
+
+
+def _of_lora(path: Path, kind: Kind) -> tuple[Mapping[str, str], str]:
+    """What is known of a LoRA, and why it cannot be used; of anything else neither."""
+    if kind.part != "lora" or kind.lacks:
+        return {}, ""
+    try:
+        return lora_facts(lora_path(path)), ""
+    except ModelError as error:
+        return {}, error.message
 
 
 def _weights_of(path: Path) -> Iterator[Path]:

@@ -31,6 +31,8 @@ _REMEDIES = {
     "controlnet": "give it as --controlnet KIND=PATH, beside a --model",
     "other": _INSTEAD,
 }
+_ADDED = {"ip-adapter": "--ip-adapter", "embedding": "--embedding", "motion": "--motion-adapter"}
+"""What takes an adapter of a sort."""
 _PRECISIONS = {
     "F16": "fp16",
     "BF16": "bf16",
@@ -88,7 +90,9 @@ def check_model(path: Path) -> Kind:
     kind = identify(path)
     if kind.part != "model" or not kind.runs:
         known = "" if kind.part == "other" else ", which vedit cannot run" if kind.part == "model" else ", not a model"
-        raise ModelError(f"{path} is {kind.name}{known}", remedy=kind.lacks or _REMEDIES[kind.part])
+        option = _ADDED.get(kind.sort)
+        added = f"it is added to a model and is none: give it as {option} FILE, beside a --model" if option else None
+        raise ModelError(f"{path} is {kind.name}{known}", remedy=kind.lacks or added or _REMEDIES[kind.part])
     return kind
 
 
