@@ -177,8 +177,8 @@ def pull_command(
       vedit models pull owner/name
 
     They go into $VEDIT_MODEL_DIR/NAME where that is set, else into the hub's cache (HF_HOME); models always into the
-    latter. What an interrupted pull has left is gone on with. A licence that forbids commercial use, or that does not
-    hold everywhere, is asked for once. VEDIT_OFFLINE=1, HF_HUB_OFFLINE=1 and --offline forbid the network.
+    latter. Whole files that an interrupted pull has left are kept. A licence that forbids commercial use, or that does
+    not hold everywhere, is asked for once. VEDIT_OFFLINE=1, HF_HUB_OFFLINE=1 and --offline forbid the network.
     """
     from vedit.models.pull import check_licence, plan, pull
 

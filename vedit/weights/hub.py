@@ -80,7 +80,7 @@ def pull_files(
 ) -> Path:
     """Fetch files of a repository into the hub's cache, where loading looks for them, and write down which.
 
-    What an interrupted pull has left is gone on with.
+    Whole files that an interrupted pull has left are kept.
 
     Args:
         name: what they belong to, for errors.
