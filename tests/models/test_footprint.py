@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from transformers import CLIPVisionModelWithProjection
 
+from tests.support.tiny.ip_adapter import write_encoder, write_ip_adapter
 from vedit.models.footprint import Footprint, Scene
 from vedit.models.load import load_sd
 from vedit.models.resolve import resolve
@@ -98,3 +100,24 @@ def test_the_named_model_is_known_by_its_shapes_where_it_is_not_here(
     # As diffusers counts it for one picture of that size, two multiplications and additions being two operations.
     assert found.denoise.work.convolutions + found.denoise.work.products == pytest.approx(9.1e11, rel=0.05)
     assert resolve("owner/name").footprint((), SCENE) is None
+
+
+def test_an_ip_adapter_is_held_and_what_looks_at_pictures_only_before_the_frames(tiny: Path, tmp_path: Path) -> None:
+    encoder = write_encoder(tmp_path / "image_encoder")
+    adapter = write_ip_adapter(tmp_path / "adapter.safetensors", tiny)
+    found = resolve(str(tiny), ip_adapter=str(adapter)).footprint(("tile",), replace(SCENE, precision="float16"))
+    bare = taken(tiny, replace(SCENE, precision="float16"))
+    assert found is not None
+    pictures = load_sd(resolve(str(tiny), ip_adapter=str(adapter)), device="cpu").pictures
+    assert pictures is not None
+    held = sum(p.numel() for module in (pictures.projection, *pictures.layers.values()) for p in module.parameters())
+    assert dict(found.weights) == {**bare.weights, "ip_adapter": 2 * held}
+    assert dict(found.stored) == {**bare.stored, "ip_adapter": 4 * held}
+    network = CLIPVisionModelWithProjection.from_pretrained(encoder, local_files_only=True)
+    read = sum(p.numel() for p in network.parameters())
+    assert (found.reader, found.reader_stored) == (2 * read, 4 * read)
+    assert (bare.reader, bare.reader_stored) == (0, 0)
+    large = replace(found, reader=10**9, reader_stored=2 * 10**9)
+    assert large.activations == 10**9
+    assert large.loading == found.all_weights + 3 * 10**9
+    assert large.largest_stored == 2 * 10**9

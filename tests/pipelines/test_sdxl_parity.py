@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
+import cv2
+import numpy as np
 import pytest
 import torch
 from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
@@ -19,12 +21,17 @@ from diffusers.pipelines.controlnet.pipeline_controlnet_union_sd_xl_img2img impo
 from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2img import (
     StableDiffusionXLImg2ImgPipeline,
 )
+from transformers import CLIPVisionModelWithProjection
 
+from tests.support.tiny.ip_adapter import SIDE, Sort, write_encoder, write_ip_adapter
 from vedit.control_maps.maps import control_maps
 from vedit.diffusion.noise import frame_seed
+from vedit.media.reading.still import read_still
 from vedit.models.families.sd import SDModel
+from vedit.models.families.sd_ip_adapter import seen_by_clip
 from vedit.models.load import load_sd
 from vedit.models.resolve import resolve
+from vedit.options.references import ReferenceSpec
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.testing.tiny_sdxl import write_tiny_sdxl
@@ -149,3 +156,25 @@ def test_a_controlnet_of_many_kinds_equals_diffusers(folder: Path, union: Path, 
     torch.testing.assert_close(ours(model, options), expected, rtol=0, atol=1e-4)
     without = ours(model, replace(options, controls=()))
     assert not torch.allclose(without, expected, atol=1e-3), "the branch acts"
+
+
+@pytest.mark.parametrize("sort", ["base", "plus"])
+def test_latents_with_an_ip_adapter_equal_diffusers(folder: Path, tmp_path: Path, sort: Sort) -> None:
+    """Tokens as wide as both texts together, beside the pooled text and the sizes."""
+    encoder = write_encoder(tmp_path / "image_encoder")
+    adapter = write_ip_adapter(tmp_path / "adapter.safetensors", folder, sort)
+    still = tmp_path / "still.png"
+    assert cv2.imwrite(str(still), np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8))
+    options = replace(OPTIONS, references=(ReferenceSpec(path=still, weight=0.7),))
+    model = load_sd(resolve(str(folder), ip_adapter=str(adapter)))
+    peer = of_diffusers(StableDiffusionXLImg2ImgPipeline, folder)
+    peer.image_encoder = CLIPVisionModelWithProjection.from_pretrained(encoder, local_files_only=True)
+    where = {"subfolder": "", "weight_name": adapter.name, "image_encoder_folder": None}
+    peer.load_ip_adapter(str(tmp_path), **where, low_cpu_mem_usage=False, local_files_only=True)
+    peer.set_ip_adapter_scale(0.7)
+    seen = seen_by_clip(read_still(still), SIDE)
+    embeds = peer.prepare_ip_adapter_image_embeds([seen], None, "cpu", 1, do_classifier_free_guidance=True)
+    shown = [one.repeat_interleave(len(FRAMES), 0) for one in embeds]
+    found = ours(model, options)
+    torch.testing.assert_close(found, theirs(peer, model, options, ip_adapter_image_embeds=shown), rtol=0, atol=1e-4)
+    assert float((found - ours(model, OPTIONS)).abs().max()) > 0.05, "the picture acts"

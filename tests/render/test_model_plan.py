@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from tests.support.tiny.ip_adapter import write_encoder, write_ip_adapter
 from vedit.cli.app import main
 from vedit.errors import InputError, ModelError
 from vedit.models.footprint import Footprint, Pass, Scene, Work
@@ -88,6 +89,12 @@ def test_taking_turns_holds_the_larger_of_the_two_on_the_device_and_all_in_host_
     assert apart.device is not None
     assert together.device - apart.device == (8 + 5) * GB - (1 + 6 + 2) * GB
     assert apart.host - together.host == 8 * GB
+    # What reads pictures stays with what reads words; what looks at them is there before the network samples.
+    reading = replace(model, weights={**model.weights, "ip_adapter": GB}, reader=9 * GB)
+    whole, in_turn = peaks(reading, scene, 0).device, peaks(reading, scene, 0, offloaded=True).device
+    assert whole is not None
+    assert in_turn is not None
+    assert whole - in_turn == (9 + 9) * GB - (2 + 6 + 9) * GB
     on_cpu = peaks(model, replace(scene, device="cpu"), 0)
     assert on_cpu.device is None
     # The network is there twice as it is loaded, which is more than it takes at work.
@@ -103,6 +110,21 @@ def test_the_command_prints_it(tiny: ModelRef) -> None:
     assert told["size"] == [128, 128]
     assert set(told["weights"]) == {"unet", "vae", "text_encoder", "controlnet:tile"}
     assert told["fits"] is None
+    assert told["reader"] == 0
+
+
+def test_the_command_counts_an_ip_adapter_and_its_encoder(tiny: ModelRef, tmp_path: Path) -> None:
+    write_encoder(tmp_path / "encoder")
+    adapter = write_ip_adapter(tmp_path / "adapter.safetensors", Path(tiny.source.base))
+    said = ["models", "plan", tiny.name, "--size", "128", "--ip-adapter", str(adapter)]
+    found = CliRunner().invoke(main, [*said, "--image-encoder", str(tmp_path / "encoder"), "--json"])
+    told = json.loads(found.output)
+    assert set(told["weights"]) == {"unet", "vae", "text_encoder", "controlnet:tile", "ip_adapter"}
+    assert told["reader"] > 0
+    rows = CliRunner().invoke(main, [*said, "--image-encoder", str(tmp_path / "encoder")])
+    assert ", an image encoder " in rows.output
+    alone = CliRunner().invoke(main, said)
+    assert (alone.exit_code, "needs an image encoder" in alone.output) == (2, True)
 
 
 @pytest.mark.parametrize(

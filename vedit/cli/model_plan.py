@@ -74,6 +74,8 @@ class Memory(click.ParamType):
     "--controlnet", "branches", multiple=True, metavar="KIND=MODEL", help="A further control branch for the model."
 )
 @click.option("--motion-adapter", "motion", metavar="PATH", help="A motion adapter of AnimateDiff for the model.")
+@click.option("--ip-adapter", metavar="FILE", help="An IP-Adapter for the model.")
+@click.option("--image-encoder", metavar="FOLDER", help="What the IP-Adapter looks at pictures with.")
 @click.option("--steps", type=click.IntRange(1, 1000), help="Sampling steps.  [default: the standard quality's]")
 @click.option("--batch", type=click.IntRange(1, 10**6), default=8, show_default=True, help="Frames per network call.")
 @click.option("--window", type=click.IntRange(1, 10**6), default=24, show_default=True, help="Frames sampled together.")
@@ -116,7 +118,8 @@ def plan_command(
     from vedit.render.model_plan import plan_model
     from vedit.render.settle import pick_device
 
-    model = resolve(name, dict(controlnets(branches)), motion_adapter=motion)
+    added = {key: given[key] for key in ("ip_adapter", "image_encoder")}
+    model = resolve(name, dict(controlnets(branches)), motion_adapter=motion, **added)
     device = pick_device("auto") if given["device"] == "auto" else str(given["device"])
     options = RestyleOptions(
         controls=_controls(model, kinds), steps=given["steps"], batch=given["batch"], window=given["window"]
@@ -146,7 +149,8 @@ def _show(found: ModelPlan, memory: int | None) -> None:
         f"batches of {found.batch}, windows of {found.window}",
         "weights": f"{size(sum(found.weights.values()))}: "
         + ", ".join(f"{part} {size(held)}" for part, held in found.weights.items()),
-        "beside them": f"encode {size(found.encode)}, denoise {size(found.denoise)}, decode {size(found.decode)}",
+        "beside them": f"encode {size(found.encode)}, denoise {size(found.denoise)}, decode {size(found.decode)}"
+        + (f", an image encoder {size(found.reader)}" if found.reader else ""),
         "host memory": f"{size(found.peak_memory_bytes)} at the peak",
     }
     if found.peak_device_bytes is not None:

@@ -67,6 +67,10 @@ class Footprint:
     """Latents through the network and its control branches, once."""
     decode: Pass
     """Latents to frames."""
+    reader: int = 0
+    """Bytes of what looks at pictures: it is loaded after all parts, and let go of before frames are sampled."""
+    reader_stored: int = 0
+    """Bytes of the same in its files."""
 
     @property
     def all_weights(self) -> int:
@@ -75,8 +79,8 @@ class Footprint:
 
     @property
     def activations(self) -> int:
-        """Bytes that the most demanding pass holds beside the weights."""
-        return max(self.encode.peak, self.denoise.peak, self.decode.peak)
+        """Bytes that the most demanding pass holds beside the weights, or what looks at pictures before them."""
+        return max(self.encode.peak, self.denoise.peak, self.decode.peak, self.reader)
 
     @property
     def loading(self) -> int:
@@ -85,9 +89,9 @@ class Footprint:
         for part, size in self.weights.items():
             held += size
             peak = max(peak, held + self.stored[part])
-        return peak
+        return max(peak, held + self.reader + self.reader_stored)
 
     @property
     def largest_stored(self) -> int:
         """Bytes of the part that is largest in its file."""
-        return max(self.stored.values())
+        return max(*self.stored.values(), self.reader_stored)

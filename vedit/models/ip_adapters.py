@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Literal
 
@@ -16,10 +17,14 @@ from vedit.models.configs import read_json
 from vedit.models.families.sd_keys import UNET
 from vedit.models.headers import SUFFIX, read_header
 from vedit.models.identify import identify, refuse_pickle
+from vedit.models.sizes import bytes_a_number
+from vedit.models.source import ModelSource
 from vedit.models.weight_files import stored_in
 
 ENCODER = "image_encoder"
 """The folder of the picture encoder, beside the file or further up."""
+ENCODER_KEYS = ("vision_model.", "visual_projection.")
+"""What begins the names of its tensors, of a whole CLIP that some folders hold."""
 PROJECTION, LAYERS = "image_proj.", "ip_adapter."
 Reading = Literal["embedding", "patches"]
 """What of the encoder's output is read: the picture as a whole, or its patches."""
@@ -96,6 +101,33 @@ def check_ip_adapter(path: Path, encoder: Path | None, base: Path | None) -> Pat
     raise ModelError(
         f"{path} needs an image encoder, and there is no folder {ENCODER}/ beside it",
         remedy=f"put the {ENCODER}/ that it was published with there, or name it with --image-encoder",
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """What weights hold."""
+
+    numbers: int = 0
+    stored: int = 0
+    """Bytes in their files."""
+
+
+def held_by(source: ModelSource) -> tuple[Mapping[str, Held], Held]:
+    """What the IP-Adapter of a model on this machine holds, by its part, and its image encoder; nothing where there is
+    none. Raises ModelError as `check_ip_adapter`.
+    """
+    found = source.on_disk
+    if found.ip_adapter is None:
+        return {}, Held()
+    path, named = Path(found.ip_adapter), found.image_encoder
+    encoder = check_ip_adapter(path, None if named is None else Path(named), Path(found.base))
+    shapes = stored_in(encoder).shapes
+    adapter = sum(map(prod, layout_of(path).shapes.values()))
+    read = sum(prod(shape) for key, shape in shapes.items() if key.startswith(ENCODER_KEYS))
+    return (
+        {"ip_adapter": Held(numbers=adapter, stored=round(adapter * bytes_a_number(path)))},
+        Held(numbers=read, stored=round(read * bytes_a_number(encoder))),
     )
 
 

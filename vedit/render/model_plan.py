@@ -47,6 +47,8 @@ class ModelPlan:
     """What the pass holds at its peak beside the weights."""
     denoise: int
     decode: int
+    reader: int
+    """What looks at pictures: it is let go of before frames are sampled."""
     peak_memory_bytes: int
     """Of host memory."""
     peak_device_bytes: int | None
@@ -116,6 +118,7 @@ def plan_model(
         encode=found.encode.peak,
         denoise=found.denoise.peak,
         decode=found.decode.peak,
+        reader=found.reader,
         peak_memory_bytes=whole.host,
         peak_device_bytes=whole.device,
         seconds=_seconds(model, options, fit, frames, scene),

@@ -72,8 +72,10 @@ def peaks(model: Footprint, scene: Scene, full: int, *, samples: bool = True, of
 
 
 def _taking_turns(model: Footprint) -> int:
-    """What is on the device at once where one of autoencoder and network is there; text encoders stay."""
+    """What is on the device at once where one of autoencoder and network is there; what reads words and pictures
+    stays."""
     coder = model.weights["vae"]
-    text = sum(size for part, size in model.weights.items() if part.startswith("text_encoder"))
-    network = model.all_weights - coder - text
-    return text + max(network + model.denoise.peak, coder + max(model.encode.peak, model.decode.peak))
+    stays = sum(size for part, size in model.weights.items() if part.startswith(("text_encoder", "ip_adapter")))
+    network = model.all_weights - coder - stays
+    most = max(model.denoise.peak, model.reader)
+    return stays + max(network + most, coder + max(model.encode.peak, model.decode.peak))

@@ -20,6 +20,7 @@ from vedit.models.families.sd_configs import SD1
 from vedit.models.families.sd_files import Components, Target, load_components, made
 from vedit.models.families.sdxl_text import POOLED
 from vedit.models.footprint import Footprint, Pass, Scene, Work
+from vedit.models.ip_adapters import held_by
 from vedit.models.sizes import bytes_a_number
 from vedit.models.source import SD15, ModelSource
 from vedit.models.tracing import MemoryTrace, Traced
@@ -51,34 +52,42 @@ def footprint(source: ModelSource, kinds: Collection[str], scene: Scene) -> Foot
     """
     base = cached(source.base)
     changed = base.stat().st_mtime_ns if base is not None else 0
-    places = (source.base, source.motion_adapter)
+    places = (source.base, source.motion_adapter, source.ip_adapter, source.image_encoder)
     return _found(places, tuple(source.controlnets.items()), tuple(sorted(kinds)), scene, changed)
 
 
 @lru_cache(maxsize=64)
 def _found(
-    places: tuple[str, str | None],
+    places: tuple[str, str | None, str | None, str | None],
     branches: tuple[tuple[str, str], ...],
     kinds: tuple[str, ...],
     scene: Scene,
     _changed: int,
 ) -> Footprint | None:
-    source = ModelSource(base=places[0], motion_adapter=places[1], controlnets=dict(branches))
+    base, motion, adapter, encoder = places
+    source = ModelSource(
+        base=base, motion_adapter=motion, ip_adapter=adapter, image_encoder=encoder, controlnets=dict(branches)
+    )
     parts = _on_meta(source, kinds, replace(target_of(scene.device, scene.precision), device=_META))
     if parts is None:
         return None
-    networks = _networks(parts)
+    networks, wide = _networks(parts), parts.unet.dtype.itemsize
+    pictures, reader = held_by(source)
     for network in networks.values():
         # As they are loaded: kernels, and so what they make, follow the layout of the weights.
         network.requires_grad_(False).eval().to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     with torch.inference_mode():
         return Footprint(
             precision=precision_of(parts.unet.dtype),
-            weights={name: _bytes(network) for name, network in networks.items()},
-            stored={name: _stored(source, name, network) for name, network in networks.items()},
+            weights={name: _bytes(network) for name, network in networks.items()}
+            | {name: held.numbers * wide for name, held in pictures.items()},
+            stored={name: _stored(source, name, network) for name, network in networks.items()}
+            | {name: held.stored for name, held in pictures.items()},
             encode=_coded(parts, scene, decodes=False),
             denoise=_denoised(parts, scene),
             decode=_coded(parts, scene, decodes=True),
+            reader=reader.numbers * wide,
+            reader_stored=reader.stored,
         )
 
 
@@ -88,11 +97,12 @@ def _on_meta(source: ModelSource, kinds: Collection[str], target: Target) -> Com
     here = cached(source.base) is not None and all(
         cached(place) is not None for kind, place in source.controlnets.items() if kind in kinds
     )
-    here = here and (source.motion_adapter is None or cached(source.motion_adapter) is not None)
+    added = [place for place in (source.motion_adapter, source.ip_adapter, source.image_encoder) if place is not None]
+    here = here and all(cached(place) is not None for place in added)
     if here:
         return load_components(places, controls=tuple(kinds), target=target)
     if (
-        source.motion_adapter is not None
+        added
         or source.base != SD15.base
         or any(source.controlnets[kind] != SD15.controlnets.get(kind) for kind in kinds)
     ):

@@ -23,7 +23,7 @@ from vedit.models.families.sd_ip_projection import projection
 from vedit.models.families.sd_keys import Origin
 from vedit.models.families.sd_networks import Adaptation
 from vedit.models.families.sd_weights import built, fill, plain_origins
-from vedit.models.ip_adapters import LAYERS, PROJECTION, IpAdapterLayout, layout_of
+from vedit.models.ip_adapters import ENCODER_KEYS, LAYERS, PROJECTION, IpAdapterLayout, layout_of
 from vedit.models.motion import MODULES
 from vedit.models.weight_files import Stored, stored_in
 
@@ -39,8 +39,6 @@ Seen = tuple[Mapping[str, torch.Tensor], Mapping[str, torch.Tensor]]
 """What a prompt and its negative have beside their text (`vedit.types.PromptEmbeds.others`)."""
 _MEAN, _DEVIATION = (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)
 """Of the colours that CLIP was trained on (Radford et al. 2021, in the authors' code)."""
-_OWN = ("vision_model.", "visual_projection.")
-"""Of a whole CLIP that some folders hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,7 +192,7 @@ def _encoder(folder: Path, device: torch.device, dtype: torch.dtype) -> CLIPVisi
         stored,
         plain_origins(network, stored),
         part="image encoder",
-        own=lambda key: key.startswith(_OWN),
+        own=lambda key: key.startswith(ENCODER_KEYS),
         device=device,
         dtype=dtype,
     )
