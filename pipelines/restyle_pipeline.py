@@ -94,6 +94,7 @@ class RestylePipeline:
 
     inverts = True
     few_steps = True
+    enters_adapters = True
 
     def draws(self, options: RestyleOptions) -> bool:
         """From noise, and with a variation."""

@@ -92,7 +92,9 @@ def test_words_of_other_programs(capsys: pytest.CaptureFixture[str], word: str, 
 def test_a_word_that_is_near_to_nothing_gets_the_list(capsys: pytest.CaptureFixture[str]) -> None:
     line = said(capsys, "qqqqqq")
     assert all(f" {name}" in line for name in main.commands)
-    assert said(capsys, "models", "qqqqqq").endswith("there are list, info, pull, where, verify, remove, plan")
+    assert said(capsys, "models", "qqqqqq").endswith(
+        "there are list, info, pull, where, search-local, verify, remove, plan"
+    )
     assert said(capsys, "a\0b").startswith("vedit: error: there is no command")
 
 

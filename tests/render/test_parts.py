@@ -32,7 +32,7 @@ from vedit.render import ended_before
 from vedit.render.costs import Outline, seconds_of
 from vedit.render.evaluations import evaluations, outline_of_look, steps_taken
 from vedit.render.notes import dear_looks, idle_seeds
-from vedit.render.parts import check_parts, options_facts, plugged_parts, upscaler_facts
+from vedit.render.parts import check_brought, check_parts, options_facts, plugged_parts, upscaler_facts
 from vedit.render.provenance import weights_of
 from vedit.render.settle import settle
 from vedit.store.units import unit_key
@@ -112,6 +112,14 @@ def test_a_name_that_nobody_has_is_refused_with_the_nearest(name: str, typed: st
     with pytest.raises(SettingError) as error:
         cast("Any", RestyleOptions)(**{name: typed})
     assert told in str(error.value)
+
+
+def test_a_pipeline_that_would_leave_out_what_a_look_brings_refuses_it(other: RestyleOptions) -> None:
+    look = replace(USUAL, pipeline="other", freeu="auto")
+    with pytest.raises(InputError, match="the pipeline other takes no freeu"):
+        check_brought(look)
+    check_brought(replace(look, freeu=""))
+    check_brought(replace(look, pipeline="restyle"))
 
 
 def test_own_parts_say_in_keys_what_older_versions_said() -> None:

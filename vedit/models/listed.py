@@ -17,11 +17,10 @@ OPTIONS: dict[ListedPart, str] = {
     "controlnet": "--controlnet KIND=",
     "lora": "--lora",
     "ip-adapter": "--ip-adapter",
-    "t2i-adapter": "--t2i-adapter",
     "embedding": "--embedding",
     "motion": "--motion-adapter",
 }
-"""The option that takes a name, by what the name stands for."""
+"""The option that takes a name, by what the name stands for; nothing takes T2I-Adapters."""
 CALLED: dict[ListedPart, str] = {
     "model": "a model",
     "controlnet": "a ControlNet",
@@ -54,10 +53,9 @@ def place_of(name: str, part: ListedPart) -> str | None:
     if listed is None:
         return None
     if listed.part != part:
-        raise ModelError(
-            f"{name} is {CALLED[listed.part]}, not {CALLED[part]}",
-            remedy=f"give it as {OPTIONS[listed.part]}{'' if OPTIONS[listed.part].endswith('=') else ' '}{name}",
-        )
+        option = OPTIONS.get(listed.part)
+        taken = f"give it as {option}{'' if option.endswith('=') else ' '}{name}" if option else "vedit takes none yet"
+        raise ModelError(f"{name} is {CALLED[listed.part]}, not {CALLED[part]}", remedy=taken)
     return listed.place
 
 

@@ -60,6 +60,15 @@ def check_few_steps(look: RestyleOptions, model: ModelRef) -> None:
         )
 
 
+def check_brought(look: RestyleOptions) -> None:
+    """Raises InputError where a look brings what its pipeline would leave out in silence."""
+    if look.brought and not getattr(load_pipeline(look.pipeline), "enters_adapters", False):
+        named = ", ".join(name.replace("_", " ") for name in look.brought)
+        raise InputError(
+            f"the pipeline {look.pipeline} takes no {named}", remedy="leave them out, or leave --pipeline out"
+        )
+
+
 def plugged_parts(options: RestyleOptions) -> dict[str, object]:
     """The parts of a look that plug-ins bring, as a record has them: by kind, with distribution and version."""
     named = {"pipeline": options.pipeline, "attention": options.attention_method, "upscale": options.upscale}

@@ -36,7 +36,7 @@ from vedit.render.fitting import fit_of
 from vedit.render.foreseen import OnOutline, foreseen, ignore_outline
 from vedit.render.job import Job
 from vedit.render.notes import few_step_notes, idle_seeds, larger_model, little_space, lora_masks, palettes, what_it_is
-from vedit.render.parts import check_few_steps, check_parts
+from vedit.render.parts import check_brought, check_few_steps, check_parts
 from vedit.render.prompts import check_timing, check_words, made_looks, word_notes
 from vedit.shots.detect import ContentShotDetector, detect_shots
 from vedit.shots.shot_bars import kept_bars, told_of_bars
@@ -278,6 +278,7 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
         load_pipeline(look.pipeline).check(look, model.traits)
         check_timing(look)
         check_few_steps(look, model)
+        check_brought(look)
         model.check_look(look)
 
     def chosen(look: RestyleOptions) -> RestyleOptions:
