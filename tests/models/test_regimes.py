@@ -13,10 +13,11 @@ from safetensors.torch import save_file
 from vedit.errors import InputError, ModelError, SettingError
 from vedit.models.family import Traits
 from vedit.models.recipes import by_recipe
-from vedit.models.regimes import acting, regime_of_lora, regime_of_model
+from vedit.models.regimes import acting, least_strength, regime_of_lora, regime_of_model
 from vedit.models.resolve import resolve
 from vedit.options.controls import parse_control
 from vedit.options.loras import LoraSpec
+from vedit.options.masks import parse_mask_spec
 from vedit.options.request import QUALITIES, RestyleOptions
 from vedit.pipelines.restyle_pipeline import PIPELINE
 from vedit.pipelines.seeds import draws
@@ -119,9 +120,11 @@ def lora(path: Path, **metadata: str) -> Path:
 
 def test_a_lora_tells_its_regime_by_file_folder_and_metadata(tmp_path: Path) -> None:
     places = {
-        lora(tmp_path / "lcm-lora-sdv1-5.safetensors"): "its name",
-        lora(tmp_path / "a" / "lcm-lora-sdv1-5" / "pytorch_lora_weights.safetensors"): "its folder",
-        lora(tmp_path / "b" / "fast.safetensors", ss_output_name="my_lcm_lora"): "its metadata's ss_output_name",
+        lora(tmp_path / "lcm-lora-sdv1-5.safetensors"): "the name of the LoRA lcm-lora-sdv1-5.safetensors is",
+        lora(tmp_path / "a" / "lcm-lora-sdv1-5" / "pytorch_lora_weights.safetensors"): "the folder of the LoRA",
+        lora(
+            tmp_path / "b" / "fast.safetensors", ss_output_name="my_lcm_lora"
+        ): "ss_output_name in the metadata of the LoRA fast",
     }
     for place, said in places.items():
         found = regime_of_lora(place)
@@ -146,6 +149,22 @@ def test_a_few_step_lora_decides_how_its_look_is_sampled(tmp_path: Path) -> None
         acting(look(loras=(lcm, hyper)), None)
     with pytest.raises(InputError, match="sampled each"):
         acting(look(loras=(hyper,)), regimes()["turbo"])
+
+
+def test_a_few_step_lora_is_for_all_of_the_picture(tmp_path: Path) -> None:
+    masked = LoraSpec(path=lora(tmp_path / "lcm-lora-sdv1-5.safetensors"), mask=parse_mask_spec("box:0%,0%,40%,100%"))
+    with pytest.raises(InputError, match="takes few steps in all of the picture, not in a mask alone; leave its mask"):
+        acting(look(loras=(masked,)), None)
+    assert acting(look(loras=(masked,), regime="none"), None) is None
+
+
+@pytest.mark.parametrize("steps", range(1, 13))
+def test_the_strength_that_a_refusal_names_is_enough_and_no_less_is(steps: int) -> None:
+    least = least_strength(steps)
+    for name in ("turbo", "lcm"):
+        regime = regimes()[name]
+        assert regime.taken(steps, least) == 1
+        assert regime.taken(steps, least - 0.01) == 0
 
 
 def test_what_a_look_leaves_open_the_regime_says() -> None:
@@ -188,7 +207,7 @@ def test_a_variation_has_the_source_inverted_where_it_can_be() -> None:
         ("tcd", {"inversion_steps": 2}, "cannot be inverted, as inversion_steps needs"),
         ("turbo", {"negative_prompt": "grey"}, "in which a negative prompt does nothing"),
         ("lcm-full", {"negative_prompt": "grey", "guidance": 4.0}, "in which a negative prompt does nothing"),
-        ("turbo", {"steps": 1}, "strength 0.5 of 1 steps is less than one step"),
+        ("turbo", {"steps": 1}, "strength 0.5 of 1 step is less than one"),
         ("lcm-full", {"regime": "none"}, "takes the guidance as an input, which regime none knows nothing of"),
         ("turbo", {"regime": "lcm-full"}, "does not take the guidance as an input, which regime lcm-full is for"),
     ],
@@ -237,7 +256,10 @@ def test_a_note_says_how_and_why_and_the_seed_acts(tmp_path: Path) -> None:
     settled = model.traits.settled(by_recipe(look(controls=()), model))
     assert draws(settled)
     (note,) = few_step_notes([settled, settled], model)
-    assert "since its folder is sd-turbo: 2 of 4 steps from the noised source at strength 0.5, guidance 1" in note
+    assert (
+        "since the folder of the model is sd-turbo: 2 of 4 steps from the noised source at strength 0.5, guidance 1"
+        in note
+    )
     assert few_step_notes([look(regime="none")], model) == ()
 
 

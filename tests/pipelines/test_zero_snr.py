@@ -98,8 +98,20 @@ def test_one_step_from_noise_alone_cannot_be_inverted(folder: Path) -> None:
     model = resolve(str(folder))
     with pytest.raises(SettingError, match=r"steps is 1, and m begins at pure noise.*give at least 2 steps"):
         model.traits.check(replace(OPTIONS, steps=1), model="m")
-    for fine in ({"steps": 2}, {"steps": 1, "start": "noise"}, {"steps": 1, "strength": 0.9}):
+    with pytest.raises(SettingError, match="or take the inversion ddpm"):
+        model.traits.check(replace(OPTIONS, steps=1, inversion="ddim"), model="m")
+    for fine in ({"steps": 2}, {"steps": 1, "start": "noise"}, {"steps": 1, "inversion": "ddpm"}):
         model.traits.check(replace(OPTIONS, **fine), model="m")  # pyright: ignore[reportArgumentType]
+
+
+def test_the_noise_map_of_one_step_from_noise_alone_gives_the_source_back(folder: Path) -> None:
+    model = load_sd(resolve(str(folder)))
+    options = replace(OPTIONS, prompt=OPTIONS.source_prompt, guidance=1.0, steps=1, inversion="ddpm", controls=())
+    restyler = prepare(model, options)
+    assert [step.signal for step in restyler.trajectory.steps] == [0.0]
+    found = restyle_frames(restyler, frames(), FRAMES, own_guides(restyler)(FRAMES, frames())).data
+    # The map is kept in half precision.
+    torch.testing.assert_close(found, model.codec.encode(frames()), rtol=0, atol=2e-3)
 
 
 def test_a_single_file_says_so_by_empty_tensors(tmp_path: Path) -> None:

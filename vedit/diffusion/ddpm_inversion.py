@@ -120,7 +120,8 @@ def turned_noise(noise: torch.Tensor, seed: int, count: int) -> list[torch.Tenso
     """Noise for several levels from that of one, as the scene carries it: in each level it is turned in its channels.
 
     A turn of white noise is white noise in the same places, so it goes on moving as the scene moves; turned by
-    matrices that are drawn, the levels do not add up to anything.
+    matrices that are drawn, the levels do not add up to anything, however many there are; those of few steps
+    (`vedit.diffusion.few_steps.turned`) would.
 
     Args:
         noise: standard normal (T, C, h, w).

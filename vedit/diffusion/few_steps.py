@@ -189,7 +189,8 @@ def turned(noise: torch.Tensor, number: int) -> torch.Tensor:
 
     What lies in a cell stays there, so noise that goes with the picture's motion still does: the channels change
     places, and by turns their signs (Walsh's rows). C channels make C squared noises, of which no two are correlated
-    where C is a power of 2, as it is of these autoencoders.
+    where C is a power of 2, as it is of these autoencoders. Noises that many steps add up are another thing
+    (`vedit.diffusion.ddpm_inversion.turned_noise`): these would gather in one channel.
 
     Args:
         noise: the first, standard normal, (T, C, h, w).

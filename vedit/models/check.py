@@ -14,6 +14,7 @@ from vedit.errors import ModelError
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import Part, damaged, read_config, read_json
 from vedit.models.distilled import distilled_in
+from vedit.models.families.sd_branches import check_branches
 from vedit.models.families.sd_configs import config_of, is_xl
 from vedit.models.families.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.headers import read_header
@@ -82,11 +83,13 @@ def check_parts(found: ModelSource, controls: Collection[str], *, fast: bool) ->
         _check_file(base)
         _check_tokenizer_of(base)
         own = {}
-    for place in map(Path, {**own, **found.controlnets}.values()):
+    branches = {kind: Path(place) for kind, place in {**own, **found.controlnets}.items()}
+    for place in dict.fromkeys(branches.values()):
         if place.is_dir():
             _check_part(place, "controlnet")
         else:
             _check_file(place)
+    check_branches(base, branches)
 
 
 def _absent(model: ModelRef, place: str) -> ModelError:

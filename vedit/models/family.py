@@ -97,11 +97,12 @@ class Traits:
         check_regime(self.regime, options, model=model)
         if regime is not None:
             check_by(regime, options, model=model, steps=quality.steps)
-        is_inverted = regime is None and options.begins == "inversion" and options.regenerated == 1
-        if is_inverted and quality.steps < self.fewest_inverted:
+        # Noise maps (DDPM) are found where the source is noised; the other methods walk there.
+        walks = regime is None and options.begins == "inversion" and options.inversion != "ddpm"
+        if walks and options.regenerated == 1 and quality.steps < self.fewest_inverted:
             raise SettingError(
                 f"steps is {quality.steps}, and {model} begins at pure noise, where no single step leads",
-                remedy=f"give at least {self.fewest_inverted} steps, or a strength below 1",
+                remedy=f"give at least {self.fewest_inverted} steps, or take the inversion ddpm",
             )
         if options.regions and not self.regions:
             raise InputError(

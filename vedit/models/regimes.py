@@ -50,14 +50,25 @@ def acting(options: RestyleOptions, own: Regime | None) -> Regime | None:
         own: the model's.
 
     Raises:
-        InputError: few-step weights of two kinds meet.
+        InputError: few-step weights of two kinds meet, or act in a mask.
         ModelError: a LoRA is named as one of a number of steps that vedit does not sample.
     """
     if options.regime == ORDINARY:
         return None
     if options.regime is not None:
         return replace(regimes()[options.regime], why="the look asks for it")
-    brought = {found.name: found for spec in options.loras if spec.weight and (found := regime_of_lora(spec.path))}
+    brought: dict[str, Regime] = {}
+    for spec in options.loras:
+        found = regime_of_lora(spec.path) if spec.weight else None
+        if found is None:
+            continue
+        if spec.mask is not None:
+            raise InputError(
+                f"the LoRA {spec.path.name} makes {found.title} of the model, which takes few steps in all of the "
+                "picture, not in a mask alone",
+                remedy=f"leave its mask out, or say how the look is sampled: --regime {ORDINARY} is as any other",
+            )
+        brought[found.name] = found
     # A motion adapter and its LoRA are halves of one thing.
     halves = () if own is None else (own.name, own.steps)
     met = [*([own] if own is not None else []), *(one for one in brought.values() if (one.name, one.steps) != halves)]
@@ -77,8 +88,7 @@ def regime_of_lora(path: Path, *, called: str = "LoRA") -> Regime | None:
         ModelError: it is named as one of a number of steps that vedit does not sample, or is damaged.
     """
     there = cached(str(path))
-    found = None if there is None or not there.exists() else _by_name(there)
-    return None if found is None else replace(found, why=f"of the {called} {path.name} {found.why}")
+    return None if there is None or not there.exists() else _by_name(there, of=f"the {called} {path.name}")
 
 
 def check_regime(own: Regime | None, options: RestyleOptions, *, model: str) -> None:
@@ -170,9 +180,14 @@ def _check_start(regime: Regime, options: RestyleOptions, called: str, steps: in
         )
     if found.regenerated > 0 and not regime.taken(steps, found.regenerated):
         raise InputError(
-            f"{called}: strength {found.regenerated:g} of {steps} steps is less than one step",
-            remedy=f"give a --strength from {1 / steps:.2g} on, or more --steps",
+            f"{called}: strength {found.regenerated:g} of {steps} {'step' if steps == 1 else 'steps'} is less than one",
+            remedy=f"give a --strength of at least {least_strength(steps):g}, or more --steps",
         )
+
+
+def least_strength(steps: int) -> float:
+    """The least strength, in hundredths, that regenerates one of so many steps."""
+    return next(part / 100 for part in range(1, 101) if int(steps * (part / 100)))
 
 
 def told(regime: Regime, options: RestyleOptions, *, model: str, steps: int) -> str:
@@ -212,14 +227,14 @@ def _of_inversion(options: RestyleOptions) -> tuple[str, ...]:
     return tuple(name for name, there in said.items() if there)
 
 
-def _by_name(place: Path) -> Regime | None:
+def _by_name(place: Path, *, of: str = "the model") -> Regime | None:
     """By what a file or folder is called, and by what it calls itself."""
     for what, text in _names(place):
         found = regime_of_name(text)
         if found is None:
             continue
         regime, steps = found
-        why = f"{what} is {text}"
+        why = f"the {what} of {of} is {text}"
         if steps is None:
             return replace(regime, why=why)
         if steps not in regime.steps:
@@ -236,19 +251,19 @@ def _names(place: Path) -> Iterator[tuple[str, str]]:
     file = place if place.suffix == SUFFIX and place.is_file() else None
     if file is not None:
         metadata = read_header(file).metadata
-        yield from ((f"its metadata's {key}", metadata[key]) for key in _TITLES if metadata.get(key))
+        yield from ((f"{key} in the metadata", metadata[key]) for key in _TITLES if metadata.get(key))
         if file.stem not in _UNTOLD:
-            yield "its name", file.stem
+            yield "name", file.stem
     folder = place if file is None else place.parent
     repository = next((part for part in folder.parts if part.startswith("models--")), "")
     if repository:
-        yield "its repository", repository.rsplit("--", 1)[-1]
+        yield "repository", repository.rsplit("--", 1)[-1]
     elif file is None or file.stem in _UNTOLD:
-        yield "its folder", folder.name
+        yield "folder", folder.name
     for part in ("model_index.json", "unet/config.json"):
         said = _config(folder / part).get("_name_or_path") if file is None else None
         if isinstance(said, str) and said:
-            yield f"the origin in its {part}", said.rstrip("/").rsplit("/", 1)[-1]
+            yield f"origin in {part}", said.rstrip("/").rsplit("/", 1)[-1]
 
 
 def _by_scheduler(config: Mapping[str, Any]) -> Regime | None:

@@ -8,18 +8,59 @@ from typing import TYPE_CHECKING
 from vedit.models.regimes import told
 from vedit.models.resolve import known_models
 from vedit.models.source import DEFAULT
+from vedit.options.controls import keeping
 from vedit.options.loras import masks_of
-from vedit.options.request import RestyleOptions
+from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.pipelines.pipeline import load_pipeline
 from vedit.pipelines.seeds import draws
-from vedit.render.evaluations import ordinary_evaluations
+from vedit.registry.pipelines import OWN
+from vedit.render.evaluations import ordinary_evaluations, steps_taken
+from vedit.render.fitting import fit_of
+from vedit.render.prompts import made_looks, word_notes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from vedit.media.writing.output_spec import OutputSpec
     from vedit.models.ref import ModelRef
-    from vedit.types import Fit
+    from vedit.types import Fit, VideoMetadata
+
+
+def notes_of(
+    request: RenderRequest,
+    model: ModelRef,
+    by_recipes: Sequence[str],
+    output: OutputSpec,
+    fit: Fit,
+    source: VideoMetadata,
+    device: str,
+) -> tuple[str, ...]:
+    """What the user should know of a settled request, on this machine.
+
+    Args:
+        request: with the controls that will act.
+        model: that it asks for.
+        by_recipes: what is said of looks that were asked for by a name of the model's.
+        output: what is written.
+        fit: how the frames lie at the working size.
+        source: of the clip.
+        device: that the networks run on.
+    """
+    looks = request.all_looks
+    return (
+        *dict.fromkeys(note for options in looks for note in keeping(options)),
+        *by_recipes,
+        *little_space(output, fit, keep_frames=request.keep_frames),
+        *what_it_is(model),
+        *few_step_notes(looks, model),
+        *other_sizes(looks, model, source),
+        *word_notes(made_looks(request), model),
+        *(palettes(looks) if model.source.ip_adapter is None else ()),
+        *idle_strengths(looks, model),
+        *idle_seeds(looks),
+        *lora_masks(looks),
+        *larger_model(model, device),
+    )
 
 
 def dear_looks(model: ModelRef, looks: Iterable[RestyleOptions]) -> tuple[str, ...]:
@@ -81,6 +122,30 @@ def little_space(output: OutputSpec, fit: Fit, *, keep_frames: bool) -> tuple[st
     if needed < free:
         return ()
     return (f"{output.path.parent} has {free / 1e9:.1f} GB free, the render may need {needed / 1e9:.1f} GB",)
+
+
+def idle_strengths(looks: Iterable[RestyleOptions], model: ModelRef) -> tuple[str, ...]:
+    """A line for each strength of settled looks that is too little for a single step."""
+    notes = dict[str, None]()
+    for look in looks:
+        if look.regenerated > 0 and look.pipeline in OWN and not steps_taken(model, look):
+            notes[
+                f"strength {look.regenerated:g} is less than one of the steps of {look.quality} quality, so nothing is "
+                "regenerated: give more of it, or more --steps"
+            ] = None
+    return tuple(notes)
+
+
+def other_sizes(looks: Iterable[RestyleOptions], model: ModelRef, source: VideoMetadata) -> tuple[str, ...]:
+    """A line for each size that is asked for and that the model does not work at."""
+    notes = dict[str, None]()
+    for look in looks:
+        worked = min(fit_of((source.width, source.height), look, model.traits).inner)
+        if look.short_side is None or worked == look.short_side:
+            continue
+        why = f"{model.name} takes no smaller frames" if worked > look.short_side else "the source has no more"
+        notes[f"the shorter side is worked at {worked} pixels, not {look.short_side}: {why}"] = None
+    return tuple(notes)
 
 
 def idle_seeds(looks: Iterable[RestyleOptions]) -> tuple[str, ...]:

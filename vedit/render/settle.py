@@ -18,14 +18,13 @@ from vedit.media.reading.still import check_still
 from vedit.media.timecode import parse_moment, parse_range
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.output_plan import check_output, plan_output
-from vedit.media.writing.output_spec import OutputSpec
 from vedit.media.writing.sidecar import source_hash
 from vedit.media.writing.target import check_name
 from vedit.models.check import checked, located
 from vedit.models.lora_file import with_lora_files
 from vedit.models.recipes import by_recipe, recipe_notes
 from vedit.models.ref import ModelRef
-from vedit.options.controls import branch, keeping, settled
+from vedit.options.controls import branch, settled
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.options.travel import timed
 from vedit.pipelines.pipeline import load_pipeline
@@ -35,9 +34,9 @@ from vedit.render.estimate import outline_of
 from vedit.render.fitting import fit_of
 from vedit.render.foreseen import OnOutline, foreseen, ignore_outline
 from vedit.render.job import Job
-from vedit.render.notes import few_step_notes, idle_seeds, larger_model, little_space, lora_masks, palettes, what_it_is
+from vedit.render.notes import notes_of
 from vedit.render.parts import check_brought, check_few_steps, check_parts
-from vedit.render.prompts import check_timing, check_words, made_looks, word_notes
+from vedit.render.prompts import check_timing, check_words, made_looks
 from vedit.shots.detect import ContentShotDetector, detect_shots
 from vedit.shots.shot_bars import kept_bars, told_of_bars
 from vedit.store.units import LONGEST_NAME, work_folder
@@ -130,7 +129,7 @@ def make_job(
         *output.notes,
         *_untouched(request.looks, shots),
         *told_of_bars(bars, shots),
-        *_notes(request, model, by_recipes, output, fit, device),
+        *notes_of(request, model, by_recipes, output, fit, metadata, device),
     )
     job = Job(
         request=request,
@@ -210,25 +209,6 @@ def _largest_fit(request: RenderRequest, model: ModelRef, metadata: VideoMetadat
     size = (metadata.width, metadata.height)
     fits = [fit_of(size, options, model.traits) for options in request.all_looks or (request.options,)]
     return max(fits, key=lambda fit: fit.outer)
-
-
-def _notes(
-    request: RenderRequest, model: ModelRef, by_recipes: Sequence[str], output: OutputSpec, fit: Fit, device: str
-) -> tuple[str, ...]:
-    """What the user should know of the request, on this machine."""
-    looks = request.all_looks
-    return (
-        *dict.fromkeys(note for options in looks for note in keeping(options)),
-        *by_recipes,
-        *little_space(output, fit, keep_frames=request.keep_frames),
-        *what_it_is(model),
-        *few_step_notes(looks, model),
-        *word_notes(made_looks(request), model),
-        *(palettes(looks) if model.source.ip_adapter is None else ()),
-        *idle_seeds(looks),
-        *lora_masks(looks),
-        *larger_model(model, device),
-    )
 
 
 def _detected(

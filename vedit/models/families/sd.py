@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
 
 from vedit.checks.finite import check_weights, precision_of
@@ -20,14 +19,12 @@ from vedit.diffusion.adapters.regional_prompts import RegionalPrompts, regional_
 from vedit.diffusion.distilled import from_timesteps
 from vedit.diffusion.trajectory import trajectory
 from vedit.errors import ModelError
-from vedit.models.branches import check_control_type
 from vedit.models.distilled import SETTINGS, DistilledWeights, Schedule, distilled_in, serving
 from vedit.models.families.animatediff_denoiser import AnimateDiffDenoiser
 from vedit.models.families.modules import ModuleOffload, usual_precision, weights_digest
 from vedit.models.families.sd_adapters import encoding, facts, sampling
 from vedit.models.families.sd_codec import CODEC_BATCH, SDCodec
 from vedit.models.families.sd_configs import cell_of
-from vedit.models.families.sd_controls import ignores_text
 from vedit.models.families.sd_denoiser import SDDenoiser
 from vedit.models.families.sd_files import Components, Target, load_components
 from vedit.models.families.sd_ip_adapter import IpAdapter, load_ip_adapter
@@ -47,10 +44,6 @@ if TYPE_CHECKING:
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
     from vedit.registry.regimes import Regime
-
-
-_ADDED = ("addition_embed_type", "projection_class_embeddings_input_dim")
-"""What a network takes beside the text's states, in its config."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +191,6 @@ def load(
             f"{parts.vae.config['latent_channels']}",
             remedy="inpainting and instruct checkpoints are not supported; use a text-to-image one",
         )
-    _check_branches(parts, name)
     named: dict[str, torch.nn.Module] = {
         "UNet": parts.unet,
         "autoencoder": parts.vae,
@@ -252,23 +244,6 @@ def _text(parts: Components, words: frozenset[str] | None) -> SDTextEncoder:
         words,
         zeros_for_empty=parts.zeros_for_empty,
     )
-
-
-def _check_branches(parts: Components, name: str) -> None:
-    """Raises ModelError for a ControlNet of another network: its residuals, or its text, would have other widths."""
-    for kind, net in parts.controlnets.items():
-        for key in ("block_out_channels", "layers_per_block", "cross_attention_dim", "in_channels", *_ADDED):
-            # A config read from JSON has lists where the defaults are tuples.
-            own, wanted = (list(v) if isinstance(v, tuple) else v for v in (net.config[key], parts.unet.config[key]))
-            # A ControlNet without cross-attention takes no text, whatever its config says; one may do with less beside.
-            less = (key == "cross_attention_dim" and ignores_text(net)) or (key in _ADDED and own is None)
-            if own != wanted and not less:
-                raise ModelError(
-                    f"the ControlNet for {kind} has a {key} of {own}, the UNet of {wanted}",
-                    remedy=f"use one that was made for {name}",
-                )
-        if isinstance(net, ControlNetUnionModel):
-            check_control_type(name, kind, count=net.config["num_control_type"])
 
 
 def _fast(base: Path, parts: Components) -> tuple[LoadedDistilled, ...]:
