@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from vedit.models.load import load
+from vedit.models.loading import Loading
 from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
@@ -38,7 +39,7 @@ def test_frames_agree_with_the_cpu_s(start: Literal["inversion", "noise"]) -> No
     frames = torch.nn.functional.interpolate(picture, (128, 128), mode="bicubic").clamp(0, 1).repeat(4, 1, 1, 1)
     decoded: list[torch.Tensor] = []
     for name in ("cpu", "cuda"):
-        model = load(resolve("embedded"), device=name, controls=("tile", "softedge"))
+        model = load(resolve("embedded"), Loading(device=name), controls=("tile", "softedge"))
         options = replace(OPTIONS, start=start)
         restyler = prepare(model, options)
         latents = restyle_frames(restyler, frames, range(4), own_guides(restyler)(range(4), frames))
@@ -48,7 +49,7 @@ def test_frames_agree_with_the_cpu_s(start: Literal["inversion", "noise"]) -> No
 
 
 def test_the_device_s_memory_is_bounded_by_the_batch() -> None:
-    model = load(resolve("embedded"), device="cuda", controls=("tile", "softedge"))
+    model = load(resolve("embedded"), Loading(device="cuda"), controls=("tile", "softedge"))
     peaks: list[int] = []
     for count in (8, 32):
         torch.cuda.reset_peak_memory_stats()

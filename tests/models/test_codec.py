@@ -14,7 +14,7 @@ from vedit.models.resolve import resolve
 
 
 def test_frame_by_frame_it_gives_the_same_bits(monkeypatch: pytest.MonkeyPatch) -> None:
-    codec = load_sd(resolve("embedded"), device="cpu", controls=()).codec
+    codec = load_sd(resolve("embedded"), controls=()).codec
     noise = torch.rand(5, 3, 9, 11, generator=torch.Generator().manual_seed(0))
     frames = torch.nn.functional.interpolate(noise, (144, 176), mode="bicubic").clamp(0, 1)
     assert codec.at_once == 1

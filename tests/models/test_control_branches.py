@@ -21,7 +21,7 @@ from vedit.types import ControlInput
 
 @pytest.fixture(scope="module")
 def model() -> SDModel:
-    return load_sd(resolve("embedded"), device="cpu", controls=("tile", "softedge"))
+    return load_sd(resolve("embedded"), controls=("tile", "softedge"))
 
 
 @pytest.fixture

@@ -12,11 +12,12 @@ from transformers import CLIPVisionModelWithProjection
 from tests.support.tiny.ip_adapter import write_encoder, write_ip_adapter
 from vedit.models.footprint import Footprint, Scene
 from vedit.models.load import load_sd
+from vedit.models.loading import Loading
 from vedit.models.resolve import resolve
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.testing.tiny_sdxl import write_tiny_sdxl
 
-SCENE = Scene(height=64, width=128, batch=4, window=12, device="cpu")
+SCENE = Scene(height=64, width=128, batch=4, window=12)
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +32,7 @@ def taken(model: Path | str, scene: Scene = SCENE, kinds: tuple[str, ...] = ("ti
 
 
 def test_weights_are_those_of_the_loaded_model_by_part(tiny: Path) -> None:
-    loaded = load_sd(resolve(str(tiny)), device="cpu", controls=("tile",))
+    loaded = load_sd(resolve(str(tiny)), controls=("tile",))
     networks: dict[str, torch.nn.Module] = {
         "unet": loaded.denoiser.unet,
         "vae": loaded.codec.vae,
@@ -43,14 +44,14 @@ def test_weights_are_those_of_the_loaded_model_by_part(tiny: Path) -> None:
     assert dict(found.weights) == sizes
     assert dict(found.stored) == sizes, "the files are in float32, too"
     assert found.precision == "float32"
-    half = taken(tiny, replace(SCENE, precision="float16"))
+    half = taken(tiny, replace(SCENE, loading=Loading(precision="float16")))
     assert half.weights["unet"] * 2 == found.weights["unet"]
     assert dict(half.stored) == sizes
 
 
 def test_a_stable_diffusion_xl_has_a_second_text_encoder_and_is_told_sizes(tmp_path: Path) -> None:
     folder = write_tiny_sdxl(tmp_path / "xl", controls=("tile",))
-    found = taken(folder, replace(SCENE, precision="float16"))
+    found = taken(folder, replace(SCENE, loading=Loading(precision="float16")))
     assert list(found.weights) == ["unet", "vae", "text_encoder", "text_encoder_2", "controlnet:tile"]
     assert found.denoise.work.attention > 0
     wide = taken(folder)
@@ -77,7 +78,7 @@ def test_more_in_a_pass_takes_more_and_more_of_the_same_in_turn_does_not(tiny: P
 def test_a_cpu_decodes_frame_by_frame_and_a_gpu_in_batches(tiny: Path) -> None:
     by_batch = [taken(tiny, replace(SCENE, batch=n)).decode.peak for n in (1, 4)]
     assert by_batch[0] == by_batch[1]
-    on_gpu = [taken(tiny, replace(SCENE, batch=n, device="cuda")).decode.peak for n in (1, 4)]
+    on_gpu = [taken(tiny, replace(SCENE, batch=n, loading=Loading(device="cuda"))).decode.peak for n in (1, 4)]
     assert on_gpu[1] == 4 * on_gpu[0]
 
 
@@ -105,10 +106,12 @@ def test_the_named_model_is_known_by_its_shapes_where_it_is_not_here(
 def test_an_ip_adapter_is_held_and_what_looks_at_pictures_only_before_the_frames(tiny: Path, tmp_path: Path) -> None:
     encoder = write_encoder(tmp_path / "image_encoder")
     adapter = write_ip_adapter(tmp_path / "adapter.safetensors", tiny)
-    found = resolve(str(tiny), ip_adapter=str(adapter)).footprint(("tile",), replace(SCENE, precision="float16"))
-    bare = taken(tiny, replace(SCENE, precision="float16"))
+    found = resolve(str(tiny), ip_adapter=str(adapter)).footprint(
+        ("tile",), replace(SCENE, loading=Loading(precision="float16"))
+    )
+    bare = taken(tiny, replace(SCENE, loading=Loading(precision="float16")))
     assert found is not None
-    pictures = load_sd(resolve(str(tiny), ip_adapter=str(adapter)), device="cpu").pictures
+    pictures = load_sd(resolve(str(tiny), ip_adapter=str(adapter))).pictures
     assert pictures is not None
     held = sum(p.numel() for module in (pictures.projection, *pictures.layers.values()) for p in module.parameters())
     assert dict(found.weights) == {**bare.weights, "ip_adapter": 2 * held}

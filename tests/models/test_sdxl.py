@@ -17,6 +17,7 @@ from vedit.models.families.sd import SDModel, target_of
 from vedit.models.families.sd_files import load_components
 from vedit.models.families.sd_keys import unet_key, vae_key
 from vedit.models.load import load_sd
+from vedit.models.loading import Loading
 from vedit.models.resolve import resolve
 from vedit.models.source import ModelSource
 from vedit.testing.tiny_sdxl import POOLED_WIDTH, TEXT_WIDTHS, write_tiny_sdxl
@@ -137,7 +138,7 @@ def test_an_autoencoder_that_overflows_keeps_to_float32(
     other = shutil.copytree(folder, tmp_path / "other")
     config = json.loads((other / "vae" / "config.json").read_text("utf-8"))
     (other / "vae" / "config.json").write_text(json.dumps({**config, "force_upcast": upcast}), "utf-8")
-    target = target_of(device, precision)
+    target = target_of(Loading(device=device, precision=precision))
     assert target.device == torch.device(device)
     nowhere = type(target)(device=torch.device("meta"), dtype=target.dtype)
     parts = load_components(ModelSource(base=str(other)), controls=("tile",), target=nowhere)
@@ -148,7 +149,7 @@ def test_an_autoencoder_that_overflows_keeps_to_float32(
 
 
 def test_the_codec_of_another_precision_than_the_network(folder: Path) -> None:
-    model = load_sd(resolve(str(folder)), precision="bfloat16")
+    model = load_sd(resolve(str(folder)), Loading(precision="bfloat16"))
     torch.nn.Module.to(model.codec.vae, torch.float32)
     latents = model.codec.encode(torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1)))
     assert latents.dtype == torch.float32

@@ -13,6 +13,7 @@ from tests.support.tiny.ip_adapter import write_encoder, write_ip_adapter
 from vedit.cli.app import main
 from vedit.errors import InputError, ModelError
 from vedit.models.footprint import Footprint, Pass, Scene, Work
+from vedit.models.loading import Loading
 from vedit.models.ref import ModelRef
 from vedit.models.resolve import resolve
 from vedit.options.request import RestyleOptions
@@ -23,6 +24,7 @@ from vedit.types import ControlSpec
 
 TILE = RestyleOptions(controls=(ControlSpec(kind="tile"),))
 GB = 10**9
+CUDA = Loading(device="cuda")
 WORK = Work(convolutions=1, products=1, attention=1, moved=1)
 
 
@@ -37,7 +39,7 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> ModelRef:
 
 
 def planned(model: ModelRef, **changes: object) -> ModelPlan:
-    given: dict[str, object] = {"size": (256, 128), "frames": 24, "options": TILE, "device": "cpu", "memory": None}
+    given: dict[str, object] = {"size": (256, 128), "frames": 24, "options": TILE, "loading": Loading(), "memory": None}
     return plan_model(model, **(given | changes))  # pyright: ignore[reportArgumentType]
 
 
@@ -55,14 +57,14 @@ def test_sides_are_rounded_up_to_what_the_model_takes(tiny: ModelRef) -> None:
 
 
 def test_the_first_rung_that_fits_is_named(tiny: ModelRef) -> None:
-    whole = planned(tiny, device="cuda")
+    whole = planned(tiny, loading=CUDA)
     assert whole.peak_device_bytes is not None
     assert whole.seconds is None or whole.seconds > 0
-    fitting = planned(tiny, device="cuda", memory=whole.peak_device_bytes)
+    fitting = planned(tiny, loading=CUDA, memory=whole.peak_device_bytes)
     assert (fitting.fits, fitting.advice) == (True, "")
-    less = planned(tiny, device="cuda", memory=whole.peak_device_bytes - 1)
+    less = planned(tiny, loading=CUDA, memory=whole.peak_device_bytes - 1)
     assert (less.fits, less.advice) == (False, "batch 2, window 24")
-    none = planned(tiny, device="cuda", memory=1)
+    none = planned(tiny, loading=CUDA, memory=1)
     assert none.fits is False
     assert none.advice.startswith("nothing fits: the least is 0.5 GB")
 
@@ -75,7 +77,7 @@ def test_what_is_not_known_is_not_made_up(tiny: ModelRef) -> None:
 
 
 def test_taking_turns_holds_the_larger_of_the_two_on_the_device_and_all_in_host_memory() -> None:
-    scene = Scene(height=512, width=512, batch=1, window=1, device="cuda")
+    scene = Scene(height=512, width=512, batch=1, window=1, loading=CUDA)
     model = Footprint(
         precision="float16",
         weights={"unet": 6 * GB, "vae": GB, "text_encoder": GB},
@@ -95,7 +97,7 @@ def test_taking_turns_holds_the_larger_of_the_two_on_the_device_and_all_in_host_
     assert whole is not None
     assert in_turn is not None
     assert whole - in_turn == (9 + 9) * GB - (2 + 6 + 9) * GB
-    on_cpu = peaks(model, replace(scene, device="cpu"), 0)
+    on_cpu = peaks(model, replace(scene, loading=Loading()), 0)
     assert on_cpu.device is None
     # The network is there twice as it is loaded, which is more than it takes at work.
     assert on_cpu.host == BASE_BYTES + max(12 * GB, 13 * GB + 512 * 512 * 110)

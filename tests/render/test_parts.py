@@ -17,6 +17,7 @@ from vedit.errors import InputError, SettingError
 from vedit.models.attention import ALONE, Together, attention_facts, load_attention
 from vedit.models.family import Traits
 from vedit.models.load import load
+from vedit.models.loading import Loading
 from vedit.models.recipes import Recipe, by_recipe, recipe_of
 from vedit.models.resolve import resolve
 from vedit.options.masks import KeyedBox, MaskSpec, RegionSpec
@@ -187,7 +188,7 @@ def test_estimates_go_by_what_a_pipeline_says(other: RestyleOptions) -> None:
     fit, shots = Fit(source=(64, 64), inner=(64, 64), outer=(64, 64), top=0, left=0), (FrameRange(start=0, stop=9),)
     for method, usual, idle in (("cross-frame", 1.0, 1.0), ("none", ALONE.cost, 1.0), ("other", 2.0, 2.0)):
         look = replace(USUAL, attention=method)
-        told = [outline_of_look(one, look, fit, shots, device="cpu") for one in (model, without)]
+        told = [outline_of_look(one, look, fit, shots, Loading()) for one in (model, without)]
         assert [one.attention for one in told] == [usual, idle]
         seconds = [seconds_of(Outline(**SOURCE, frames=shots[0], looks=(one,))) for one in told]
         assert (seconds[0] == seconds[1]) == (usual == idle)

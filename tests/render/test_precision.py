@@ -21,6 +21,7 @@ from vedit.errors import SettingError
 from vedit.media.reading.read import open_video
 from vedit.media.writing.sidecar import sidecar_path
 from vedit.models.load import load_sd
+from vedit.models.loading import Loading
 from vedit.models.resolve import model_of, resolve
 from vedit.options.request import Precision, RenderRequest, RestyleOptions
 from vedit.render.estimate import describe_job
@@ -88,7 +89,7 @@ def test_float32_on_a_cpu_is_what_auto_is(clip: Path, folder: Path, tmp_path: Pa
 
 
 def test_frames_are_decoded_in_float32_beside_bfloat16(folder: Path) -> None:
-    model = load_sd(resolve(str(folder)), precision="bfloat16")
+    model = load_sd(resolve(str(folder)), Loading(precision="bfloat16"))
     assert model.precision == "bfloat16"
     assert model.denoiser.unet.dtype == model.text.encoder.dtype == torch.bfloat16
     assert model.codec.vae.dtype == torch.float32

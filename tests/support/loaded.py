@@ -13,36 +13,37 @@ import pytest
 
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
+from vedit.models.loading import Loading
 from vedit.models.ref import ModelRef
 from vedit.models.resolve import resolve
 from vedit.options.request import QUALITIES
 from vedit.testing.tiny_sd import write_tiny_sd
 
 
-def load_once(model: ModelRef, *, device: str, controls: tuple[str, ...]) -> SDModel:
+def load_once(model: ModelRef, loading: Loading, *, controls: tuple[str, ...]) -> SDModel:
     """In place of `vedit.models.load.load`: the embedded model, under whatever name it goes."""
     assert not model.source.controlnets
-    return _loaded(device, controls)
+    return _loaded(loading, controls)
 
 
 @cache
-def _loaded(device: str, controls: tuple[str, ...]) -> SDModel:
-    return load_sd(resolve("embedded"), device=device, controls=controls)
+def _loaded(loading: Loading, controls: tuple[str, ...]) -> SDModel:
+    return load_sd(resolve("embedded"), loading, controls=controls)
 
 
-def load_tiny(model: ModelRef, *, device: str, controls: tuple[str, ...]) -> SDModel:
+def load_tiny(model: ModelRef, loading: Loading, *, controls: tuple[str, ...]) -> SDModel:
     """In place of `vedit.models.load.load`: random weights under the name that is asked for, where no look matters.
 
     A render takes less than half the time. There is no fast tier.
     """
     assert not model.source.controlnets
-    return replace(_loaded_tiny(device, controls), name=model.name, traits=model.traits)
+    return replace(_loaded_tiny(loading, controls), name=model.name, traits=model.traits)
 
 
 @cache
-def _loaded_tiny(device: str, controls: tuple[str, ...]) -> SDModel:
+def _loaded_tiny(loading: Loading, controls: tuple[str, ...]) -> SDModel:
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-        return load_sd(resolve(str(write_tiny_sd(Path(folder) / "tiny"))), device=device, controls=controls)
+        return load_sd(resolve(str(write_tiny_sd(Path(folder) / "tiny"))), loading, controls=controls)
 
 
 @contextmanager

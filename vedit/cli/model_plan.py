@@ -114,6 +114,7 @@ def plan_command(
       vedit models plan sd15 --device cuda --device-memory 8GB
     """
     from vedit.cli.controlnets import controlnets
+    from vedit.models.loading import Loading
     from vedit.models.resolve import resolve
     from vedit.render.model_plan import plan_model
     from vedit.render.settle import pick_device
@@ -125,9 +126,8 @@ def plan_command(
         controls=_controls(model, kinds), steps=given["steps"], batch=given["batch"], window=given["window"]
     )
     precision = None if given["precision"] == "auto" else str(given["precision"])
-    found = plan_model(
-        model, given["picture"], given["frames"], options, device=device, memory=given["memory"], precision=precision
-    )
+    loading = Loading(device=device, precision=precision)
+    found = plan_model(model, given["picture"], given["frames"], options, loading, memory=given["memory"])
     if as_json:
         show_json(found)
     else:

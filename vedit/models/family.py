@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from vedit.diffusion.injecting import FeatureInjection
     from vedit.diffusion.solvers import Trajectory
     from vedit.models.footprint import Footprint, Scene
+    from vedit.models.loading import Loading
     from vedit.models.sizes import Sizes
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
@@ -310,12 +311,11 @@ class Family(Protocol):
     def load(
         self,
         source: ModelSource,
+        loading: Loading,
         *,
         name: str,
-        device: str,
         controls: Sequence[str],
         fast: bool,
-        precision: str | None,
     ) -> Model:
         """Load a model; see `vedit.models.load.load`."""
         ...

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from vedit.models.loading import Loading
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,14 +19,17 @@ class Scene:
     """Frames that go through the network together."""
     window: int
     """Frames that are sampled together, the anchor included."""
-    device: str
-    """A torch device."""
-    precision: str | None = None
-    """What the networks compute in; None is what suits the device."""
+    loading: Loading = field(default_factory=Loading)
+    """How they are loaded and compute."""
     tiled: bool = False
     """The autoencoder works in tiles."""
     cross_frame: bool = True
     """Frames see one another."""
+
+    @property
+    def device(self) -> str:
+        """A torch device."""
+        return self.loading.device
 
 
 @dataclass(frozen=True, kw_only=True)

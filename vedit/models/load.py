@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ParamSpec
 
 from vedit.errors import ModelError
 from vedit.models.check import checked
+from vedit.models.loading import Loading
 
 if TYPE_CHECKING:
     from vedit.models.families.sd import SDModel
@@ -15,32 +16,31 @@ if TYPE_CHECKING:
     from vedit.models.ref import ModelRef
 
 Loads = ParamSpec("Loads")
+_USUAL = Loading()
 
 
 def load(
     model: ModelRef,
+    loading: Loading = _USUAL,
     *,
-    device: str = "cpu",
     controls: tuple[str, ...] = (),
     fast: bool = True,
-    precision: str | None = None,
 ) -> Model:
-    """Load a model for a device, with the control branches that are asked for and that it has.
+    """Load a model, with the control branches that are asked for and that it has.
 
     Args:
         model: as `vedit.models.resolve.resolve` finds it; one of the hub has to be in the hub's cache:
             `vedit.models.pull.pull` fetches it.
-        device: a torch device.
+        loading: how: for which device, and what is computed in.
         controls: the kinds wanted; kinds the model lacks are left out of `Model.control_kinds`.
         fast: with the fast tier, where the model has one; without it, one that does not fit is no hindrance.
-        precision: what the networks compute in, float32, float16 or bfloat16; None is what suits the device.
 
     Raises:
         NotFiniteError: weights are too large for the precision.
         ModelError: absent, damaged, or not safetensors; or a torchvision that breaks diffusers.
     """
     source = checked(model, controls=controls, fast=fast)
-    return model.family.load(source, name=model.name, device=device, controls=controls, fast=fast, precision=precision)
+    return model.family.load(source, loading, name=model.name, controls=controls, fast=fast)
 
 
 def _of_sd(load: Callable[Loads, Model]) -> Callable[Loads, SDModel]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedit.errors import ContractError, InputError, Interrupted
+from vedit.models.loading import loading_of
 from vedit.nle.jobs import relink
 from vedit.nle.model import NewMedia, TimelineDocument
 from vedit.nle.ranges import MediaFacts
@@ -125,7 +126,7 @@ def _weight(render: TimelineRender, facts: MediaFacts) -> float:
     options, part = render.request.options, render.job.frames
     size = facts.size or (1, 1)
     device, fit = pick_device(render.request.device), fit_of(size, options, render.model.traits)
-    look = outline_of_look(render.model, options, fit, (part,), device=device)
+    look = outline_of_look(render.model, options, fit, (part,), loading_of(render.request, device))
     outline = Outline(
         pixels=size[0] * size[1],
         source_codec="",

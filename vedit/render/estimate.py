@@ -113,8 +113,7 @@ def outline_of(job: Job, *, is_scanned: bool = False) -> Outline:
                 look.request.options,
                 look.fit,
                 tuple(shot.frames for shot in look.own_shots),
-                device=job.device,
-                precision=job.request.computes_in,
+                job.loading,
             )
             for look in job.looks()
         ),
@@ -136,12 +135,12 @@ def _peaks_of_look(job: Job) -> Peaks | None:
     """The peaks of a job of one look, or of one whose shots all pass through."""
     options = job.request.options
     longest = max((len(shot.frames) for shot in job.own_shots), default=0)
-    scene = scene_of(options, job.fit, longest, device=job.device, precision=job.request.computes_in)
+    scene = scene_of(options, job.fit, longest, job.loading)
     together = min(job.frames_at_once, max((len(shot.frames) for shot in job.shots), default=1))
     full = full_size_bytes(job.metadata.width * job.metadata.height, together=together, frames=len(job.frames))
     # Of several looks these are jobs of one each; where none is left, every shot passes through.
     changes = job.request.looks is None and steps_taken(job.model, options) > 0
-    if is_measured(job.model, scene.precision) and job.device == "cpu":
+    if is_measured(job.model, job.loading) and job.device == "cpu":
         found = sizes_of_look(job.model, options)
         return None if found is None else Peaks(host=_measured_bytes(found, scene, full, changes=changes), device=None)
     model = footprint_of_look(job.model, scene, options)

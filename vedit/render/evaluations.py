@@ -17,6 +17,7 @@ from vedit.render.costs import FrameSeconds, LookOutline
 if TYPE_CHECKING:
     from vedit.models.distilled import DistilledWeights, Schedule
     from vedit.models.family import Traits
+    from vedit.models.loading import Loading
     from vedit.models.ref import ModelRef
     from vedit.models.sizes import Sizes
     from vedit.types import Fit, FrameRange
@@ -73,22 +74,20 @@ def outline_of_look(
     options: RestyleOptions,
     fit: Fit,
     shots: tuple[FrameRange, ...],
-    *,
-    device: str,
-    precision: str | None = None,
+    loading: Loading,
 ) -> LookOutline:
-    """What the costs of one look go by; a precision of None is what suits the device."""
+    """What the costs of one look go by."""
     every, sampling = evaluations(model, options), _sampling_evaluations(model, options)
-    measured = is_measured(model, precision)
+    measured = is_measured(model, loading)
     longest = max((len(shot) for shot in shots), default=0)
-    scene = scene_of(options, fit, longest, device=device, precision=precision)
+    scene = scene_of(options, fit, longest, loading)
     found = None if measured else footprint_of_look(model, scene, options)
     return LookOutline(
         options=options,
         fit=fit,
         # Where nothing is known of what a model computes, no other one's figures stand in for it.
         sizes=sizes_of_look(model, options) if measured or found is not None else None,
-        taken=None if found is None else frame_seconds(found, device),
+        taken=None if found is None else frame_seconds(found, loading.device),
         inverting=every - sampling,
         sampling=sampling,
         shots=shots,
@@ -114,12 +113,12 @@ def _sampled_once(model: ModelRef, options: RestyleOptions) -> int:
     return steps if few_steps_for(model, options) or model.traits.scale(options) == 1 else 2 * steps
 
 
-def is_measured(model: ModelRef, precision: str | None) -> bool:
+def is_measured(model: ModelRef, loading: Loading) -> bool:
     """Whether what estimates rest on was measured with this model: the embedded one, in what suits the device."""
-    return model.name == DEFAULT and precision is None
+    return model.name == DEFAULT and loading.is_usual
 
 
-def scene_of(options: RestyleOptions, fit: Fit, longest: int, *, device: str, precision: str | None = None) -> Scene:
+def scene_of(options: RestyleOptions, fit: Fit, longest: int, loading: Loading) -> Scene:
     """What a look has the networks work on, in shots of up to so many frames."""
     window = max(1, min(options.window, longest) + (options.anchor is not None))
     return Scene(
@@ -127,8 +126,7 @@ def scene_of(options: RestyleOptions, fit: Fit, longest: int, *, device: str, pr
         width=fit.outer[1],
         batch=min(options.batch, window),
         window=window,
-        device=device,
-        precision=precision,
+        loading=loading,
         cross_frame=options.attention_method in OWN and options.attention_method != NONE,
     )
 

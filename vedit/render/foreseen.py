@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
 from vedit.media.timecode import parse_range
+from vedit.models.loading import loading_of
 from vedit.render.costs import Outline
 from vedit.render.evaluations import outline_of_look
 from vedit.render.fitting import fit_of
@@ -69,8 +70,7 @@ def foreseen(
                 options,
                 fit_of((metadata.width, metadata.height), options, model.traits),
                 shots,
-                device=device,
-                precision=request.computes_in,
+                loading_of(request, device),
             )
             for options, shots in looks.items()
         ),

@@ -10,6 +10,7 @@ from vedit.media.reading.index import ScannedIndex
 from vedit.media.reading.reader import VideoReader
 from vedit.media.timecode import parse_moment
 from vedit.media.writing.output_spec import OutputSpec
+from vedit.models.loading import Loading, loading_of
 from vedit.models.ref import ModelRef
 from vedit.options.loras import masks_of
 from vedit.options.request import RenderRequest, RestyleOptions
@@ -47,6 +48,11 @@ class Job:
     """Shot number -> its black bars, of the shots that have some and keep them."""
     anchor_bars: Mapping[int, Bars] = field(default_factory=dict[int, Bars])
     """The same by the frame of an anchor that lies in none of the shots."""
+
+    @property
+    def loading(self) -> Loading:
+        """How its model is loaded and computes."""
+        return loading_of(self.request, self.device)
 
     @property
     def source_sha256(self) -> str:

@@ -21,6 +21,7 @@ from vedit.types import FrameRange
 
 if TYPE_CHECKING:
     from vedit.models.footprint import Footprint, Scene
+    from vedit.models.loading import Loading
     from vedit.models.ref import ModelRef
     from vedit.types import Fit
 
@@ -67,10 +68,9 @@ def plan_model(
     size: tuple[int, int],
     frames: int,
     options: RestyleOptions,
+    loading: Loading,
     *,
-    device: str,
     memory: int | None,
-    precision: str | None = None,
 ) -> ModelPlan:
     """What a render of one shot takes, were its source of the size that the model works at.
 
@@ -79,9 +79,8 @@ def plan_model(
         size: (width, height) in pixels; sides are rounded up to what the model takes.
         frames: of the shot.
         options: of the look.
-        device: "cpu", "cuda" or "mps"; it need not be on this machine for the memory to be told.
+        loading: how it is loaded; the device need not be on this machine for the memory to be told.
         memory: bytes that it has to do with; None: as many as it takes.
-        precision: what the networks compute in; None is what suits the device.
 
     Raises:
         InputError: a control that the model has no branch for.
@@ -102,13 +101,13 @@ def plan_model(
         multiple_of=model.traits.size_multiple,
         minimum=model.traits.minimum_side,
     )
-    scene = scene_of(options, fit, frames, device=device, precision=precision)
+    scene = scene_of(options, fit, frames, loading)
     found = _known(model, scene, options)
     whole = _peaks(found, scene, fit, frames)
     fits, advice = (None, "") if memory is None else _advised(model, scene, options, fit, frames, memory)
     return ModelPlan(
         model=model.name,
-        device=device,
+        device=loading.device,
         precision=found.precision,
         size=(fit.outer[1], fit.outer[0]),
         frames=frames,
@@ -147,8 +146,7 @@ def _seconds(model: ModelRef, options: RestyleOptions, fit: Fit, frames: int, sc
     """Of a render on this machine; None of a device that it has not."""
     import torch
 
-    device, precision = scene.device, scene.precision
-
+    device = scene.device
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if not there[device]:
         return None
@@ -159,7 +157,7 @@ def _seconds(model: ModelRef, options: RestyleOptions, fit: Fit, frames: int, sc
         model=model.name,
         device=device,
         frames=whole,
-        looks=(outline_of_look(model, options, fit, (whole,), device=device, precision=precision),),
+        looks=(outline_of_look(model, options, fit, (whole,), scene.loading),),
         scanned=frames,
         searched=frames,
         codec=_CODEC,

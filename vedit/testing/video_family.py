@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from vedit.diffusion.solvers import Trajectory
     from vedit.models.family import FewSteps, FewStepSchedule
     from vedit.models.footprint import Scene
+    from vedit.models.loading import Loading
     from vedit.models.sizes import Sizes
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
@@ -220,10 +221,10 @@ class FakeVideoFamily:
         """There is no end to it."""
 
     def load(
-        self, source: ModelSource, *, name: str, device: str, controls: Sequence[str], fast: bool, precision: str | None
+        self, source: ModelSource, loading: Loading, *, name: str, controls: Sequence[str], fast: bool
     ) -> FakeVideoModel:
         """Every control that is asked for and that it has."""
-        model = FakeVideoModel(name=name, device=torch.device(device))
+        model = FakeVideoModel(name=name, device=torch.device(loading.device))
         return replace(model, control_kinds=tuple(kind for kind in KINDS if kind in controls))
 
 

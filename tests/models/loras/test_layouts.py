@@ -34,6 +34,7 @@ from tests.support.lora_files import (
 from vedit.models.families.sd_keys import open_clip_origin, unet_key
 from vedit.models.families.sd_loras import LORAS, check_loras
 from vedit.models.load import load_sd
+from vedit.models.loading import Loading
 from vedit.models.resolve import resolve
 from vedit.models.source import ModelSource
 from vedit.options.loras import LoraSpec
@@ -339,7 +340,7 @@ def test_several_add_up_and_none_weighs_nothing(model: SDModel, folder: Path, tm
 
 def test_half_precision_is_summed_in_float32(folder: Path, tmp_path: Path) -> None:
     """A change below half of a float16's last bit is not lost where two of them make one."""
-    model = load_sd(resolve(str(folder)), precision="float16")
+    model = load_sd(resolve(str(folder)), Loading(precision="float16"))
     weight = model.denoiser.unet.get_parameter(f"{TO_K}.weight")
     step = (torch.finfo(torch.float16).eps * weight.detach().float().abs()).clamp_min(1e-7)
     tensors = {f"{kohya_name('unet', TO_K)}.diff": 0.3 * step}

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     from vedit.diffusion.solvers import Trajectory
+    from vedit.models.loading import Loading
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
     from vedit.registry.regimes import Regime
@@ -166,25 +167,26 @@ class SDModel:
             torch.cuda.empty_cache()
 
 
-def target_of(device: str, precision: str | None) -> Target:
+def target_of(loading: Loading) -> Target:
     """Where a model goes, and as what: in float16 an autoencoder computes in float32 where it says that it overflows,
     and beside a network in bfloat16 always, whose eight bits would band the frames."""
-    dtype: torch.dtype = usual_precision(device) if precision is None else getattr(torch, precision)
-    return Target(device=torch.device(device), dtype=dtype)
+    asked = loading.precision
+    dtype: torch.dtype = usual_precision(loading.device) if asked is None else getattr(torch, asked)
+    return Target(device=torch.device(loading.device), dtype=dtype)
 
 
 def load(
     source: ModelSource,
+    loading: Loading,
     *,
     name: str,
     traits: Traits,
-    device: str,
     controls: Sequence[str],
     fast: bool = True,
-    precision: str | None = None,
 ) -> SDModel:
     """Load a model of this family; see `vedit.models.load.load`."""
-    parts: Components = load_components(source, controls=controls, target=target_of(device, precision))
+    target = target_of(loading)
+    parts: Components = load_components(source, controls=controls, target=target)
     if parts.unet.config["in_channels"] != parts.vae.config["latent_channels"]:
         raise ModelError(
             f"the UNet of {name} takes {parts.unet.config['in_channels']} channels, its autoencoder gives "
@@ -201,14 +203,14 @@ def load(
     named |= {f"ControlNet {kind}": net for kind, net in parts.controlnets.items()}
     for module in dict.fromkeys(named.values()):
         # Channels last halves the time of the convolutions on a CPU, and suits tensor cores.
-        torch.nn.Module.to(module.requires_grad_(False).eval(), device)
+        torch.nn.Module.to(module.requires_grad_(False).eval(), target.device)
         module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     for part, module in named.items():
         check_weights(part, module)
     reader = None
     if source.ip_adapter is not None and source.image_encoder is not None:
         places = (Path(source.ip_adapter), Path(source.image_encoder))
-        reader = load_ip_adapter(*places, parts.unet, device=torch.device(device), dtype=parts.unet.dtype)
+        reader = load_ip_adapter(*places, parts.unet, device=target.device, dtype=parts.unet.dtype)
     known = vocabulary_of(Path(source.base))
     return SDModel(
         name=name,
@@ -218,7 +220,7 @@ def load(
         text=_text(parts, None if known is None else known.words),
         scheduler_config=parts.scheduler_config,
         control_kinds=tuple(parts.controlnets),
-        device=torch.device(device),
+        device=target.device,
         fast=_fast(Path(source.base), parts) if fast else (),
         pictures=reader,
     )

@@ -68,7 +68,7 @@ def _found(
     source = ModelSource(
         base=base, motion_adapter=motion, ip_adapter=adapter, image_encoder=encoder, controlnets=dict(branches)
     )
-    parts = _on_meta(source, kinds, replace(target_of(scene.device, scene.precision), device=_META))
+    parts = _on_meta(source, kinds, replace(target_of(scene.loading), device=_META))
     if parts is None:
         return None
     networks, wide = _networks(parts), parts.unet.dtype.itemsize

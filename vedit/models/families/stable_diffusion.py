@@ -32,6 +32,7 @@ from vedit.weights.torchvision import vision_fault
 if TYPE_CHECKING:
     from vedit.models.family import Model
     from vedit.models.footprint import Footprint, Scene
+    from vedit.models.loading import Loading
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
 
@@ -108,12 +109,11 @@ class StableDiffusion:
     def load(
         self,
         source: ModelSource,
+        loading: Loading,
         *,
         name: str,
-        device: str,
         controls: Sequence[str],
         fast: bool,
-        precision: str | None,
     ) -> Model:
         """See `vedit.models.families.sd.load`. Raises ModelError where torchvision breaks diffusers."""
         try:
@@ -123,15 +123,7 @@ class StableDiffusion:
             if fault is None:
                 raise
             raise ModelError(fault.message, remedy=fault.remedy) from error
-        return sd.load(
-            source,
-            name=name,
-            traits=self.traits(source),
-            device=device,
-            controls=controls,
-            fast=fast,
-            precision=precision,
-        )
+        return sd.load(source, loading, name=name, traits=self.traits(source), controls=controls, fast=fast)
 
 
 def _sides(base: Path | None) -> tuple[int, int]:
