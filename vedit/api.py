@@ -146,15 +146,15 @@ def _called(
         regions: a part of the picture with a prompt of its own; where nothing else has a prompt, only it changes; each
             as a specification or as --region has it (MASK=PROMPT).
         allow_unknown: render a prompt of which the model knows no word, too.
-        loras: changes of the model's weights (LoRA), from a file, a folder or a hub id; several add up; each as a
+        loras: changes of the model's weights (LoRA): file, folder, listed name or hub id; several add up; each as a
             specification or as --lora has it (FILE:WEIGHT).
         references: a still picture that the result takes after: in palette and tone, or as the model's IP-Adapter reads
             it; each as a specification, a path, or as --reference has it.
         regime: "none", "lcm-full", "animatelcm", "lcm", "dmd2", "hyper-cfg", "hyper-unified", "hyper", "tcd",
             "lightning" or "turbo": how a few-step model or LoRA is sampled, where its files do not tell or tell
             wrongly; None is what the files tell.
-        embeddings: a new word for prompts (textual inversion), called like its file or by TOKEN; each as a
-            specification, a path, or as --embedding has it.
+        embeddings: a new word for prompts (textual inversion), called like its file or listed name, or by TOKEN; each
+            as a specification, a path, or as --embedding has it.
         clip_skip: 1 to 64: the layer of the text encoder that prompts are read to, counted from the last, which is 1;
             None is the model's own.
         freeu: scales of the UNet's features by FreeU; auto takes those that suit the model.

@@ -31,7 +31,9 @@ from vedit.registry.pipelines import pipelines
 from vedit.registry.preprocessors import preprocessors
 from vedit.registry.shot_detectors import shot_detectors
 from vedit.registry.upscalers import upscalers
+from vedit.store.cache_folder import AGE, LIMIT, cache_folder, held, keeps_nothing, limit_bytes, oldest_seconds
 from vedit.weights import torchvision as vision_wheel
+from vedit.weights.large_files import parts
 from vedit.weights.store import FOLDER_VARIABLE, altered, find, known_weights, remedy, revision, terms
 
 State = Literal["ok", "note", "broken"]
@@ -88,6 +90,8 @@ def examine() -> tuple[Finding, ...]:
         *_parts(),
         *_weights(),
         *_models(),
+        *_unfinished(),
+        *_kept(),
         *_space(),
         *_settings(),
     )
@@ -307,6 +311,32 @@ def _models() -> Iterator[Finding]:
         )
     places = ", ".join(map(str, found.places)) or "no folder that is there"
     yield Finding(name="models", state="ok", found=f"{len(found.models)} in {places}")
+
+
+def _unfinished() -> Iterator[Finding]:
+    """What pulls that were cut have left."""
+    found = parts()
+    if found:
+        yield Finding(
+            name="downloads",
+            state="note",
+            found=f"{len(found)} not finished, {sum(found.values()) / 1e9:.1f} GB in {', '.join(map(str, found))}",
+            remedy="run their vedit models pull again, which goes on where it stopped, or remove the files",
+        )
+
+
+def _kept() -> Iterator[Finding]:
+    """What earlier renders have left for later ones."""
+    folder, days = cache_folder(), oldest_seconds()
+    found = held(folder)
+    until = f"up to {limit_bytes() / 1e9:g} GB ({LIMIT})" if not keeps_nothing() else f"nothing more ({LIMIT} is 0)"
+    while_used = "" if days is None else f", each until it was not used for {days / 86400:g} days ({AGE})"
+    yield Finding(
+        name="kept for later renders",
+        state="ok",
+        found=f"{found.inversions} inversions and {found.maps} maps and mattes, {found.size_bytes / 1e9:.1f} GB, "
+        f"in {folder}, which can be removed at any time; {until}{while_used}",
+    )
 
 
 def _space() -> Iterator[Finding]:

@@ -1,6 +1,6 @@
 """A hub on 127.0.0.1: the answers of the true one's API that its client asks for, over files of a folder.
 
-What is asked of it is written down, and it can break off in the middle of a file, once.
+What is asked of it is written down, and it can break off in the middle of a file.
 """
 
 from __future__ import annotations
@@ -26,8 +26,14 @@ class Hub:
     """OWNER/NAME/... of each repository."""
     ranges: list[str] = field(default_factory=list[str])
     """The Range header of each request for a file's bytes, "" where there was none."""
-    break_after: int = 0
-    """Bytes of a large file after which the connection is cut; 0 is never."""
+    asked: list[str] = field(default_factory=list[str])
+    """The path of every request."""
+    cuts: list[int] = field(default_factory=list[int])
+    """Of the next requests for a large file: the bytes after which the connection is cut."""
+    codes: list[int] = field(default_factory=list[int])
+    """What the next requests for the bytes of a large file are answered with."""
+    ranged: bool = True
+    """It sends parts of files; else all of a file, whatever is asked for."""
     large: int = 100_000
     """Bytes from which on a file is kept as Git LFS does, under its SHA-256."""
     url: str = ""
@@ -50,6 +56,7 @@ class _Answers(BaseHTTPRequestHandler):
         self._answer(body=True)
 
     def _answer(self, *, body: bool) -> None:
+        self.hub.asked.append(self.path)
         parts = unquote(urlsplit(self.path).path).strip("/").split("/")
         if parts[:2] == ["api", "models"] and len(parts) >= 4:
             self._repository("/".join(parts[2:4]), tree="tree" in parts)
@@ -72,7 +79,7 @@ class _Answers(BaseHTTPRequestHandler):
                 for name, path in names
             ]
         else:
-            told = {"id": repo, "sha": COMMIT, "siblings": [{"rfilename": name} for name, _ in names]}
+            told = {"id": repo, "sha": COMMIT, "siblings": [_sibling(name, path, self.hub) for name, path in names]}
         self._say(200, json.dumps(told).encode(), **{"Content-Type": "application/json"})
 
     def _file(self, path: Path, *, body: bool) -> None:
@@ -84,9 +91,13 @@ class _Answers(BaseHTTPRequestHandler):
         headers = {"ETag": f'"{etag}"', "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
         if len(content) >= self.hub.large:
             headers |= {"X-Linked-Etag": f'"{etag}"', "X-Linked-Size": str(len(content))}
-        start = int(told.removeprefix("bytes=").split("-")[0]) if told else 0
+        start = int(told.removeprefix("bytes=").split("-")[0]) if told and self.hub.ranged else 0
+        large = len(content) >= self.hub.large
         if body:
             self.hub.ranges.append(told)
+        if body and large and self.hub.codes:
+            self._say(self.hub.codes.pop(0), b"")
+            return
         if start:
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         self.send_response(206 if start else 200)
@@ -95,10 +106,9 @@ class _Answers(BaseHTTPRequestHandler):
         self.end_headers()
         if not body:
             return
-        rest, cut = content[start:], self.hub.break_after
-        if cut and len(content) >= self.hub.large:
-            self.hub.break_after = 0
-            self.wfile.write(rest[:cut])
+        rest = content[start:]
+        if large and self.hub.cuts:
+            self.wfile.write(rest[: self.hub.cuts.pop(0)])
             self.wfile.flush()
             self.close_connection = True
             self.connection.close()
@@ -112,6 +122,13 @@ class _Answers(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(body)
+
+
+def _sibling(name: str, path: Path, hub: Hub) -> dict[str, object]:
+    """What the hub tells of a file with `blobs=true`."""
+    etag, size = _etag(path, hub), path.stat().st_size
+    lfs = {"lfs": {"sha256": etag, "size": size, "pointerSize": 134}} if size >= hub.large else {}
+    return {"rfilename": name, "size": size, "blobId": etag, **lfs}
 
 
 def _etag(path: Path, hub: Hub) -> str:

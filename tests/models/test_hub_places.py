@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from huggingface_hub.hf_api import ModelInfo
 
 from tests.support.clips import two_shots
 from vedit import api
@@ -165,6 +166,8 @@ def test_an_id_is_pulled_as_it_is_named(tmp_path: Path, monkeypatch: pytest.Monk
         return str(tmp_path)
 
     monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    told = ModelInfo(id="owner/name", sha=COMMIT, siblings=[])
+    monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: told)  # pyright: ignore[reportUnknownLambdaType]
     assert pulling.pull("owner/name@v2") == tmp_path
     assert asked == [("owner/name", "v2", True), ("owner/name", "v2", False)], "without the usual form, the other one"
     asked.clear()

@@ -9,7 +9,9 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from tests.models.layouts import sdxl_checkpoint, write_sparse
 from vedit.errors import ModelError
+from vedit.models.families.sd_configs import SDXL, config_of, configs_beside, has_scheduler_beside
 from vedit.models.load import load_sd
 from vedit.models.resolve import describe, known_models, resolve
 from vedit.testing.tiny_sd import write_tiny_sd
@@ -52,6 +54,20 @@ def test_a_single_file_loads_without_network(folder: Path, tmp_path: Path) -> No
     torch.testing.assert_close(single.codec.decode(x), diffusers.codec.decode(x))
     frames = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(1))
     torch.testing.assert_close(single.codec.encode(frames), diffusers.codec.encode(frames))
+
+
+def test_configs_of_another_network_beside_a_single_file_are_not_its_own(tmp_path: Path) -> None:
+    """They would be silent about what is wrong: another scale of latents, another noise schedule."""
+    file = write_sparse(tmp_path / "model.safetensors", sdxl_checkpoint())
+    folder = write_tiny_sd(tmp_path / "model", controls=())
+    for part in ("unet", "vae", "scheduler"):
+        assert config_of(file, part) == SDXL[part]
+    assert not has_scheduler_beside(file) and configs_beside(file) is None
+    unet = json.loads((folder / "unet" / "config.json").read_text("utf-8"))
+    (folder / "unet" / "config.json").write_text(json.dumps({**unet, "cross_attention_dim": 2048}), "utf-8")
+    assert configs_beside(file) == folder and config_of(file, "vae") != SDXL["vae"]
+    (folder / "unet" / "config.json").unlink()
+    assert configs_beside(file) == folder, "of a lone scheduler/ nothing says that it is another's"
 
 
 def test_a_control_branch_of_one_file(folder: Path, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Generator
 from pathlib import Path
 
+import click
 import pytest
 import torch
 from safetensors.torch import save_file
@@ -14,6 +15,7 @@ from tests.models.hub_server import COMMIT, Hub, serving
 from vedit.cli.models import models_group
 from vedit.errors import ModelError
 from vedit.registry import catalogue as listing
+from vedit.weights import large_files
 from vedit.weights.hub import OFFLINE_VARIABLES
 from vedit.weights.hub_cache import snapshots_of
 from vedit.weights.pulled import pulled
@@ -128,6 +130,46 @@ def test_a_licence_that_forbids_something_is_asked_for_once(hub: Hub, capsys: py
     vedit_models("remove", "two", "--yes")
     vedit_models("pull", "two")
     assert [one.name for one in pulled()] == ["two"]
+
+
+def test_a_pull_that_was_cut_is_not_there_yet(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The small files come first: that they are there says nothing of the large ones."""
+    monkeypatch.setattr(large_files, "WAITS", ())
+    entry = ENTRY.replace('file = "{name}.safetensors"\n', "").replace('"shared.json"', '"config.json"')
+    (tmp_path / "house.toml").write_text(entry.format(name="one", more=""), "utf-8")
+    (tmp_path / "hub" / "house" / "nets" / "config.json").write_text("{}", "utf-8")
+    there = snapshots_of("house/nets") / COMMIT
+    there.mkdir(parents=True)
+    (there / "config.json").write_text("{}", "utf-8")
+    (there.parents[1] / "refs").mkdir()
+    (there.parents[1] / "refs" / "main").write_text(COMMIT, "utf-8")
+    hub.cuts = [10_000]
+    with pytest.raises(ModelError, match="goes on where it stopped"):
+        vedit_models("pull", "one")
+    vedit_models("list")
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("one ")] == ["absent"]
+    with pytest.raises(ModelError, match="one is not on this machine"):
+        vedit_models("pull", "one", "--offline")
+    hub.ranges.clear()
+    vedit_models("pull", "one")
+    assert "bytes=10000-" in hub.ranges and vedit_models("verify") == 0
+    capsys.readouterr()
+    vedit_models("list")
+    assert [line.split()[1] for line in capsys.readouterr().out.splitlines() if line.startswith("one ")] == ["present"]
+
+
+def test_offline_touches_no_network_for_ids_either(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    vedit_models("pull", "house/nets/one.safetensors")
+    asked = list(hub.asked)
+    vedit_models("pull", "house/nets/one.safetensors", "--offline")
+    assert hub.asked == asked
+    with pytest.raises(ModelError, match="is not on this machine, and --offline is given"):
+        vedit_models("pull", "house/nets/two.safetensors", "--offline")
+    with pytest.raises(click.UsageError, match="--offline fetches nothing"):
+        vedit_models("pull", "one", "--offline", "--force")
+    assert hub.asked == asked
 
 
 def test_offline_says_where_what_is_there_lies(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:

@@ -174,6 +174,15 @@ def test_the_device_decides_too(cut: Path, capsys: pytest.CaptureFixture[str], m
     assert states(cut, capsys) == ["in the way", "in the way"]
 
 
+def test_the_precision_decides_too(cut: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert vedit(cut) == 0
+    assert states(cut, capsys, "--precision", "auto") == ["kept", "kept"]
+    assert states(cut, capsys, "--precision", "bfloat16") == ["in the way", "in the way"]
+    assert vedit(cut, "--precision", "bfloat16", "--overwrite") == 0
+    assert states(cut, capsys, "--precision", "bfloat16") == ["kept", "kept"]
+    assert states(cut, capsys) == ["in the way", "in the way"]
+
+
 def test_a_project_that_was_moved_is_known_again(cut: Path, capsys: pytest.CaptureFixture[str]) -> None:
     looks = LOOKS.replace('"two", "three"', '"two"') + 'mask = "matte.png"\n'
     (cut / "looks.toml").write_text(looks)

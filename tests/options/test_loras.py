@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from vedit.cli.restyle_options import look_options
+from vedit.edits.confined_paths import NamedFiles
 from vedit.edits.edit import Edit, plain_options
 from vedit.errors import InputError, SettingError
 from vedit.options.look_parser import look_options as options_of_table
@@ -152,7 +153,8 @@ def test_what_a_plan_cannot_say(loras: object, message: str) -> None:
 def test_an_id_of_the_hub_is_no_file_of_the_plan(tmp_path: Path) -> None:
     def loras() -> tuple[LoraSpec, ...]:
         table = {"prompt": "x", "loras": "owner/name"}
-        return options_of_table(table, place=lambda path: tmp_path / path, where="plan").loras
+        files = NamedFiles(path=tmp_path / "plan.toml")
+        return options_of_table(table, place=files.place, weights=files.weights, where="plan").loras
 
     assert loras() == (LoraSpec(path=Path("owner/name")),)
     (tmp_path / "owner" / "name").mkdir(parents=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -13,6 +14,7 @@ import pytest
 import torch
 
 from vedit.errors import VeditError
+from vedit.store.cache_folder import held
 from vedit.store.computed import PARTIAL, ComputedCache, cache_folder, entry_key
 from vedit.types import FrameRange
 
@@ -63,7 +65,8 @@ def test_a_stream_that_breaks_off_leaves_nothing(tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
-def test_the_oldest_entries_go_first(tmp_path: Path) -> None:
+def test_the_oldest_entries_go_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VEDIT_CACHE_DAYS", "0")
     with ComputedCache(tmp_path) as cache:
         for number in range(3):
             cache.frames({"number": number}, FRAMES, maps)
@@ -77,6 +80,32 @@ def test_the_oldest_entries_go_first(tmp_path: Path) -> None:
         pass
     left = {path.name for path in tmp_path.iterdir()}
     assert left == {"not-ours", *(entry_key({"number": number, "frames": [5, 9]}) for number in (0, 2))}
+
+
+def test_what_nobody_used_for_long_goes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ComputedCache(tmp_path) as cache:
+        for number in range(3):
+            cache.frames({"number": number}, FRAMES, maps)
+        cache.keep_tensors({"inversion": 1}, inverted())
+    names = [entry_key({"number": number, "frames": [5, 9]}) for number in range(3)]
+    names.append(entry_key({"inversion": 1}))
+    now = time.time()
+    for days, name in zip((29, 31, 31, 31), names, strict=True):
+        os.utime(tmp_path / name, (now - days * 86400, now - days * 86400))
+    told = held(tmp_path)
+    assert (told.maps, told.inversions) == (3, 1) and told.size_bytes == bytes_in(tmp_path)
+    monkeypatch.setenv("VEDIT_CACHE_DAYS", "0")
+    with ComputedCache(tmp_path):
+        pass
+    assert len(list(tmp_path.iterdir())) == 4, "0 is for ever"
+    monkeypatch.setenv("VEDIT_CACHE_DAYS", "a month")
+    with ComputedCache(tmp_path) as cache:
+        cache.frames({"number": 1}, FRAMES, maps)
+    assert {path.name for path in tmp_path.iterdir()} == {names[0], names[1]}, "what is used again is young"
+    monkeypatch.setenv("VEDIT_CACHE_DAYS", "7")
+    with ComputedCache(tmp_path):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == [names[1]]
 
 
 def test_what_lies_deeper_counts_and_strangers_are_left_alone(tmp_path: Path) -> None:

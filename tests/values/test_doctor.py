@@ -55,6 +55,29 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def test_what_is_kept_and_what_was_cut_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("VEDIT_CACHE", str(tmp_path / "cache"))
+    monkeypatch.delenv("VEDIT_CACHE_DAYS", raising=False)
+    for name, files in (("a" * 32, ("whole", "tensors.safetensors")), ("b" * 32, ("kept", "000000.png"))):
+        (tmp_path / "cache" / name).mkdir(parents=True)
+        for file in files:
+            (tmp_path / "cache" / name / file).write_bytes(bytes(100_000_000 if file.endswith("s") else 0))
+    (finding,) = doctor._kept()  # pyright: ignore[reportPrivateUsage]
+    assert finding.state == "ok"
+    assert finding.found.startswith(
+        f"1 inversions and 1 maps and mattes, 0.1 GB, in {tmp_path / 'cache'}, which can be"
+    )
+    assert finding.found.endswith(
+        "up to 4 GB (VEDIT_CACHE_GB), each until it was not used for 30 days (VEDIT_CACHE_DAYS)"
+    )
+    assert not list(doctor._unfinished())  # pyright: ignore[reportPrivateUsage]
+    part = tmp_path / "hub" / "models--house--nets" / "blobs" / ("c" * 64 + ".vedit-part")
+    part.parent.mkdir(parents=True)
+    part.write_bytes(bytes(10))
+    (finding,) = doctor._unfinished()  # pyright: ignore[reportPrivateUsage]
+    assert finding.state == "note" and str(part) in finding.found and "goes on where it stopped" in finding.remedy
+
+
 def matching(build: str) -> str:
     """The torchvision that belongs to the installed torch, as a wheel of another build."""
     minor = int(torch.__version__.split(".")[1])

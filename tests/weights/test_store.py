@@ -54,7 +54,7 @@ class FakeHub:
         self.value = 1.0
         monkeypatch.setattr("huggingface_hub.snapshot_download", self.download)
         monkeypatch.setattr("huggingface_hub.HfApi.model_info", lambda *_, **__: self)  # pyright: ignore[reportUnknownLambdaType]
-        self.sha = COMMIT
+        self.sha, self.siblings = COMMIT, ()
 
     def download(self, repo: str, **options: Any) -> str:
         self.asked.append({"repo": repo, **options})
@@ -218,7 +218,8 @@ def test_a_hub_out_of_reach_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None
     def fail(*_: object, **__: object) -> None:
         raise OSError("no route to host\nand more")
 
-    monkeypatch.setattr("huggingface_hub.snapshot_download", fail)
+    for name in ("snapshot_download", "HfApi.model_info"):
+        monkeypatch.setattr(f"huggingface_hub.{name}", fail)
     with pytest.raises(ModelError, match="no route to host") as told:
         hub.pull(NAME)
     assert "\n" not in str(told.value) and "and more" not in str(told.value)

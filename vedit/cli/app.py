@@ -81,7 +81,7 @@ class Program(Group):
                 # Click hands back the code of `--help` and `--version`, else what the command returned.
                 code = done if isinstance(done, int) else 0
             except Terminated:
-                complain("terminated", remedy="no result was written, finished units are kept", code=TERMINATED)
+                complain("terminated", remedy=_kept(), code=TERMINATED)
                 code = TERMINATED
             except Exception as error:
                 code = _report(error)
@@ -143,9 +143,9 @@ def _report(error: Exception) -> int:
         traceback.print_exception(error)
     if isinstance(error, click.Abort):
         if writes_events():
-            complain("interrupted", remedy="no result was written, finished units are kept", code=130)
+            complain("interrupted", remedy=_kept(), code=130)
         else:
-            say("interrupted; no result was written, finished units are kept")
+            say(f"interrupted; {_kept()}")
         return 130
     message, remedy, code = _explain(error)
     complain(message, remedy=remedy, code=code)
@@ -168,6 +168,12 @@ def _explain(error: Exception) -> tuple[str, str, int]:
         return f"{error.strerror.lower()}{where}", f"set {DEBUG}=1 to see where it happened", 1
     message = f"unexpected {type(error).__name__}: {error}"
     return message, f"this is a fault of vedit: set {DEBUG}=1 to see the traceback", 1
+
+
+def _kept() -> str:
+    """What a command that was ended leaves."""
+    pulls = WORDS.get()[:2] == ("models", "pull")
+    return "what has come is kept" if pulls else "no result was written, finished units are kept"
 
 
 def _debugging() -> bool:

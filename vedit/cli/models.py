@@ -177,11 +177,14 @@ def pull_command(
       vedit models pull owner/name
 
     They go into $VEDIT_MODEL_DIR/NAME where that is set, else into the hub's cache (HF_HOME); models always into the
-    latter. Whole files that an interrupted pull has left are kept. A licence that forbids commercial use, or that does
-    not hold everywhere, is asked for once. VEDIT_OFFLINE=1, HF_HUB_OFFLINE=1 and --offline forbid the network.
+    latter. The same command goes on where an interrupted one has stopped, within a file too. A licence that forbids
+    commercial use, or that does not hold everywhere, is asked for once. VEDIT_OFFLINE=1, HF_HUB_OFFLINE=1 and --offline
+    forbid the network.
     """
     from vedit.models.pull import check_licence, plan, pull
 
+    if offline and force:
+        raise click.UsageError("--force fetches again what is there, and --offline fetches nothing: leave one out")
     plans = [plan(name, force=force) for name in dict.fromkeys(names)]  # an unknown name ends it before any download
     for each in plans:
         state = "is there already" if each.present and not force else "would be fetched" if dry_run else "is fetched"
@@ -192,7 +195,7 @@ def pull_command(
     for each in [] if dry_run else wanted:
         accepted = accept_licence or _accepts(each)
         check_licence(each, accept=accepted)  # of all of them before the first is fetched
-    folders = {} if dry_run else {each.name: pull(each.name, force=force) for each in plans}
+    folders = {} if dry_run else {each.name: pull(each.name, force=force, offline=offline) for each in plans}
     if as_json:
         show_json({"pulled": [{**_plain(each), "folder": folders.get(each.name)} for each in plans]})
     else:

@@ -31,6 +31,7 @@ VARIABLE = "VEDIT_CONFIG"
 """Names another file than the usual one."""
 OWN_VARIABLES = (
     "CACHE",
+    "CACHE_DAYS",
     "CACHE_GB",
     "CHROMIUM",
     "CONFIG",

@@ -5,9 +5,11 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from vedit.errors import InputError, MediaError
 from vedit.media.reading.sequence import SUFFIXES, counted, split_counter
+from vedit.models.listed import place_of
 from vedit.models.model_folders import in_model_folders
 from vedit.models.resolve import known_models
 from vedit.weights.hub_cache import WEIGHT_ENDINGS, hub_place
@@ -64,6 +66,21 @@ class NamedFiles:
                 remedy=f"name it from there: {os.path.relpath(named.absolute(), self.path.absolute().parent)}",
             )
         return text
+
+    def weights(self, path: Path, part: Literal["lora", "embedding"]) -> Path:
+        """A LoRA or an embedding that is named: a file in its place, else what a name or an id of the hub stands for.
+
+        Raises:
+            InputError: it is a path, and lies outside; or it is the name of something else.
+        """
+        text = path.as_posix()
+        if not (self.path.absolute().parent / path).exists():
+            place = place_of(text, part)
+            if place is not None:
+                return Path(place)
+            if hub_place(text) is not None:
+                return path
+        return self.place(path)
 
 
 def _linked(path: Path) -> list[Path]:

@@ -145,7 +145,9 @@ def resolve_plan(plan: PlanFile, reader: Reader) -> ResolvedPlan:
         spoken = str(look.get("prompt", "")).strip() or look.get("regions")
         if spoken and not look.get("untouched"):
             said_of_look = {key: value for key, value in look.items() if key in LOOK}
-            looks[number] = look_options(said_of_look, place=plan.files.place, where=f"{name}, shot {number}")
+            where = f"{name}, shot {number}"
+            files = plan.files
+            looks[number] = look_options(said_of_look, place=files.place, weights=files.weights, where=where)
     locked = frozenset(cast("int", table["number"]) for table in plan.shots if table.get("locked"))
     return ResolvedPlan(shots=tuple(shots), looks=looks, locked=locked)
 

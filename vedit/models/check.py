@@ -15,7 +15,7 @@ from vedit.models.branches import own_controlnets
 from vedit.models.configs import Part, damaged, read_config, read_json
 from vedit.models.distilled import distilled_in
 from vedit.models.families.sd_branches import check_branches
-from vedit.models.families.sd_configs import config_of, is_xl
+from vedit.models.families.sd_configs import config_of, configs_beside, is_xl
 from vedit.models.families.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.headers import read_header
 from vedit.models.ip_adapters import check_ip_adapter
@@ -49,9 +49,11 @@ def checked(model: ModelRef, *, controls: Collection[str] = (), fast: bool = Tru
     try:
         model.family.check(found, controls, fast=fast)
     except ModelError as error:
-        if hub_place(model.source.base) is None:
+        on_hub = hub_place(model.source.base)
+        if on_hub is None:
             raise
-        raise ModelError(error.message, remedy=f"run: vedit models pull {model.name} --force") from None
+        again = "" if on_hub.unfinished else " --force"
+        raise ModelError(error.message, remedy=f"run: vedit models pull {model.name}{again}") from None
     return found
 
 
@@ -129,7 +131,9 @@ def _check_tier(weights: Path) -> None:
 def _check_file(file: Path) -> None:
     """A single file, and the configs that may lie in a folder beside it."""
     read_header(file)
-    beside = file.with_suffix("")
+    beside = configs_beside(file)
+    if beside is None:
+        return
     for part in ("unet", "vae", "text_encoder", "text_encoder_2", "controlnet"):
         if (beside / part / "config.json").exists():
             read_config(beside / part / "config.json", part)

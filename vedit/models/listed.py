@@ -5,6 +5,7 @@ Whoever takes the path or hub id of a model, a ControlNet, a LoRA or another ada
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from vedit.errors import ModelError
@@ -65,15 +66,21 @@ def hub_place_of(listed: ListedModel) -> HubPlace:
 
 
 def local_place(listed: ListedModel) -> Path | None:
-    """Where a listed model is on this machine: in a model folder, or in the hub's cache; None where it is not here."""
+    """Where a listed model is on this machine: in a model folder, or in the hub's cache; None where it is not here, or
+    not all of it."""
     found = in_model_folders(listed.name, listed.part)
     if found is not None:
         return found
-    there = hub_place_of(listed).cached
-    if there is None or listed.file:
-        return there
+    place = hub_place_of(listed)
+    there = place.cached
+    if there is None:
+        return None
+    folder = replace(place, file=None).cached
+    # Of what an interrupted pull has left the small files are there, which come first.
+    named = [file for file in listed.fetched if not any(sign in file for sign in "*?[")]
     first = "model_index.json" if listed.part == "model" else "config.json"
-    return there if (there / first).is_file() else None
+    needed = [*named, *([] if listed.file else [first])]
+    return there if folder is not None and all((folder / file).is_file() for file in needed) else None
 
 
 def branches_of(listed: ListedModel) -> dict[str, str]:

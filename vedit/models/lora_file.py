@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from vedit.errors import ModelError
+from vedit.models.brought import found
 from vedit.models.configs import read_json
 from vedit.models.headers import FETCH_AGAIN, SUFFIX, Header, read_header
 from vedit.models.identify import identify, refuse_pickle
 from vedit.models.lora_layout import Change, changes_in
-from vedit.weights.hub_cache import hub_place, on_disk
 
 if TYPE_CHECKING:
     from vedit.options.request import RestyleOptions
@@ -34,22 +34,19 @@ _WORDS = 12
 
 
 def lora_path(path: Path) -> Path:
-    """The file of a LoRA: of a folder, or of an id of the hub that is in its cache.
+    """The file of a LoRA, of a folder, of a listed name, or of an id of the hub that is in its cache.
 
     Raises:
         ModelError: it is not on this machine, or a folder does not say which file is meant.
     """
-    found = Path(on_disk(path.as_posix()))
-    if found.is_dir():
-        files = [found / name for name in _NAMES if (found / name).is_file()] or sorted(found.glob(f"*{SUFFIX}"))
-        if len(files) != 1 and files[:1] != [found / _NAMES[0]]:
-            told = f"holds {len(files)} {SUFFIX} files" if files else f"holds no {SUFFIX} file"
-            raise ModelError(f"{found} {told}, where one LoRA should be", remedy="name the file itself")
-        return files[0]
-    if not found.exists():
-        fetch = "" if hub_place(path.as_posix()) is None else f", or fetch it with: vedit models pull {path.as_posix()}"
-        raise ModelError(f"the LoRA {path} is not on this machine", remedy=f"check the path{fetch}")
-    return found
+    place = found(path, "lora")
+    if not place.is_dir():
+        return place
+    files = [place / name for name in _NAMES if (place / name).is_file()] or sorted(place.glob(f"*{SUFFIX}"))
+    if len(files) != 1 and files[:1] != [place / _NAMES[0]]:
+        told = f"holds {len(files)} {SUFFIX} files" if files else f"holds no {SUFFIX} file"
+        raise ModelError(f"{place} {told}, where one LoRA should be", remedy="name the file itself")
+    return files[0]
 
 
 def with_lora_files(options: RestyleOptions) -> RestyleOptions:

@@ -84,7 +84,7 @@ def plan(name: str, *, force: bool = False) -> PullPlan:
         terms="size and licence as the hub says",
         size_bytes=0,
         licence="as the hub says",
-        present=on_hub.cached is not None,
+        present=on_hub.cached is not None and not on_hub.unfinished,
     )
 
 
@@ -120,28 +120,32 @@ def _plan_of(listed: ListedModel) -> PullPlan:
     )
 
 
-def pull(name: str, *, force: bool = False, accept_licence: bool = False) -> Path:
+def pull(name: str, *, force: bool = False, accept_licence: bool = False, offline: bool = False) -> Path:
     """Fetch what `plan` says, where it is not there yet.
 
     Args:
         name: see `plan`.
         force: fetch again what is there.
         accept_licence: whoever calls has read a licence that forbids something and keeps to it; it is asked for once.
+        offline: touch no network: only say where what is there lies.
 
     Returns:
         The folder of the weights or of a model's main part, or one file that was named.
 
     Raises:
-        ModelError: see `plan` and `vedit.weights.hub`; a licence forbids something and was not accepted.
+        ModelError: see `plan` and `vedit.weights.hub`; a licence forbids something and was not accepted; or it is not
+            there, and nothing may be fetched.
     """
     found = plan(name, force=force)
+    if offline and (force or not found.present):
+        raise ModelError(f"{name} is not on this machine, and --offline is given", remedy="leave it out")
     if force or not found.present:
         check_licence(found, accept=accept_licence)
     if name in {entry.name for entry in known_weights()}:
         return hub.pull(name, force=force)
     listed = catalogue().models.get(name)
     if listed is None:
-        return _pull_id(name, cast("HubPlace", hub_place(name)), force=force)
+        return _pull_id(name, cast("HubPlace", hub_place(name)), force=force, offline=offline)
     if found.present and not force:
         return local_place(listed) or Path(listed.place)
     folder, *_ = [_pull_part(part, force=force) for part in _with_branches(listed)]
@@ -152,8 +156,8 @@ def _pull_part(part: ListedModel, *, force: bool) -> Path:
     return hub.pull_files(part.name, part.repo, part.fetched, revision=part.revision, sha256=part.sha256, force=force)
 
 
-def _pull_id(name: str, on_hub: HubPlace, *, force: bool) -> Path:
-    if on_hub.cached is not None and hub.offline() is not None and not force:
+def _pull_id(name: str, on_hub: HubPlace, *, force: bool, offline: bool) -> Path:
+    if on_hub.cached is not None and (offline or hub.offline() is not None) and not force:
         return on_hub.cached  # else what an earlier pull left undone is fetched
     files = _ANY_FILES if on_hub.file is None else (on_hub.file,)
     others = _OTHER_FORMS if on_hub.file is None else ()

@@ -7,16 +7,19 @@ Importing this does not import torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vedit.errors import InputError, ModelError
+from vedit.models.brought import here
 from vedit.models.configs import read_json
 from vedit.models.headers import SUFFIX, read_header
+from vedit.models.listed import local_place
+from vedit.registry.catalogue import ListedModel, catalogue
 from vedit.registry.regimes import ORDINARY, Regime, regime_of_name, regimes
-from vedit.weights.hub_cache import cached
+from vedit.weights.store import own_folders
 
 if TYPE_CHECKING:
     from vedit.options.request import Quality, RestyleOptions
@@ -87,8 +90,8 @@ def regime_of_lora(path: Path, *, called: str = "LoRA") -> Regime | None:
     Raises:
         ModelError: it is named as one of a number of steps that vedit does not sample, or is damaged.
     """
-    there = cached(str(path))
-    return None if there is None or not there.exists() else _by_name(there, of=f"the {called} {path.name}")
+    there = here(path, "lora" if called == "LoRA" else "motion")
+    return None if there is None else _by_name(there, of=f"the {called} {path.name}")
 
 
 def check_regime(own: Regime | None, options: RestyleOptions, *, model: str) -> None:
@@ -228,7 +231,10 @@ def _of_inversion(options: RestyleOptions) -> tuple[str, ...]:
 
 
 def _by_name(place: Path, *, of: str = "the model") -> Regime | None:
-    """By what a file or folder is called, and by what it calls itself."""
+    """By its list, by what a file or folder is called, and by what it calls itself."""
+    listed = next((one for one in _of_lists(place) if one.regime and _lies_at(one, place)), None)
+    if listed is not None:
+        return replace(regimes()[listed.regime], why=f"{listed.origin} lists {of} {listed.name} so")
     for what, text in _names(place):
         found = regime_of_name(text)
         if found is None:
@@ -244,6 +250,18 @@ def _by_name(place: Path, *, of: str = "the model") -> Regime | None:
             )
         return replace(regime, why=why, steps=(steps,), presets=dict.fromkeys(regime.presets, steps))
     return None
+
+
+def _of_lists(place: Path) -> Iterable[ListedModel]:
+    """What may be meant by a place; what lies neither in the hub's cache nor in a model folder is in no list."""
+    folders = (Path(*place.parts[:count]) for count in range(1, len(place.parts)))
+    pulled = any(part.startswith("models--") for part in place.parts)
+    return catalogue().models.values() if pulled or any(folder in own_folders() for folder in folders) else ()
+
+
+def _lies_at(listed: ListedModel, place: Path) -> bool:
+    there = local_place(listed)
+    return there is not None and there.resolve() == place.resolve()
 
 
 def _names(place: Path) -> Iterator[tuple[str, str]]:

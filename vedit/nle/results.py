@@ -21,7 +21,7 @@ from vedit.nle.jobs import TimelineJob
 from vedit.nle.model import TimelineDocument
 from vedit.nle.ranges import MediaFacts
 from vedit.nle.settings import look_options
-from vedit.options.request import QualityName, RenderRequest, RestyleOptions
+from vedit.options.request import Precision, QualityName, RenderRequest, RestyleOptions
 from vedit.render.conditioning import hashed, plain
 from vedit.render.killed import finish_killed
 from vedit.render.parts import options_facts
@@ -42,6 +42,7 @@ class RenderChoices:
     model: str | None = None
     quality: QualityName | None = None
     device: str = "auto"
+    precision: Precision = "auto"
     writing: OutputOptions = field(default_factory=OutputOptions)
     allow_huge: bool = False
     fresh: bool = False
@@ -118,6 +119,7 @@ def timeline_renders(
             rate=job.rate if find_sequence(job.source) is not None else None,
             model=model.name,
             device=device,
+            precision=choices.precision,
             writing=replace(choices.writing, timecode=origin),
             allow_huge=choices.allow_huge,
             fresh=choices.fresh,
@@ -169,6 +171,7 @@ def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[object, obje
         # What is in a model's folder is told apart by `weights_of`.
         "model": Path(request.model).name if Path(request.model).exists() else request.model,
         "device": request.device.split(":")[0],
+        **({} if request.precision == "auto" else {"precision": request.precision}),
         "writing": plain(replace(request.writing, overwrite=False, sidecar=True, strict=False)),
         "vedit": dict(versions()).get("vedit"),
     }

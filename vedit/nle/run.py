@@ -21,7 +21,7 @@ from vedit.nle.read import default_timeline, write_timeline
 from vedit.nle.rendering import rehearse, render_timeline
 from vedit.nle.report import describe_render, describe_run, write_record
 from vedit.nle.results import RenderChoices, TimelineRender
-from vedit.options.request import QualityName
+from vedit.options.request import Precision, QualityName
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.render.sample_shot import OnNote, Stop, ignore_note, never
@@ -83,6 +83,7 @@ def timeline(
     model: str | None = None,
     quality: QualityName | None = None,
     device: str = "auto",
+    precision: Precision = "auto",
     writing: OutputOptions | None = None,
     overwrite: bool = False,
     allow_unknown: bool = False,
@@ -117,6 +118,7 @@ def timeline(
         model: for all clips, whatever the looks say.
         quality: "draft", "standard" or "high", for all clips, whatever the looks say.
         device: "auto", "cpu", "cuda" or "mps".
+        precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in.
         writing: the written files: codec, preset, what may be left out.
         overwrite: replace results and a timeline that are there; the source never.
         allow_unknown: render prompts of which the model knows no word, too.
@@ -153,6 +155,7 @@ def timeline(
             model=model,
             quality=quality,
             device=device,
+            precision=precision,
             writing=replace(writing, overwrite=overwrite or writing.overwrite),
             allow_huge=allow_huge,
             fresh=fresh,

@@ -22,7 +22,7 @@ class Adapting:
     loras: tuple[LoraSpec, ...] = setting(
         (),
         About(
-            "Changes of the model's weights (LoRA), from a file, a folder or a hub id; several add up.",
+            "Changes of the model's weights (LoRA): file, folder, listed name or hub id; several add up.",
             stage="model",
             metavar="FILE[:WEIGHT][,mask=MASK]",
             option="lora",
@@ -61,7 +61,7 @@ class Adapting:
     embeddings: tuple[EmbeddingSpec, ...] = setting(
         (),
         About(
-            "A new word for prompts (textual inversion), called like its file or by TOKEN.",
+            "A new word for prompts (textual inversion), called like its file or listed name, or by TOKEN.",
             stage="model",
             metavar="FILE[=TOKEN]",
             option="embedding",

@@ -28,7 +28,7 @@ class EmbeddingSpec:
     """
 
     path: Path
-    """A .safetensors file."""
+    """A .safetensors file, a listed name, or a file on the hub that is in its cache."""
     token: str = ""
     """The word in prompts that stands for it; empty is the file's name without its ending."""
 

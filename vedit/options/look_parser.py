@@ -17,21 +17,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from vedit.errors import InputError, SettingError
 from vedit.options.controls import parse_controls, parse_source, with_sources
 from vedit.options.embeddings import EmbeddingSpec, parse_embedding
-from vedit.options.loras import LoraSpec, parse_lora
+from vedit.options.loras import LoraSpec, parse_lora, usual_weight
 from vedit.options.masks import MaskSpec, RegionSpec, parse_box, parse_mask, parse_mask_spec, parse_point, parse_region
 from vedit.options.references import ReferenceSpec, parse_reference
 from vedit.options.request import RestyleOptions
 from vedit.types import ControlSpec
-from vedit.weights.hub_cache import hub_place
 
 Table = Mapping[str, object]
 Place = Callable[[Path], Path]
+PlaceOfWeights = Callable[[Path, Literal["lora", "embedding"]], Path]
 _READ_HERE = (
     "controls",
     "from",
@@ -46,13 +47,15 @@ _READ_HERE = (
 )
 
 
-def look_options(look: Table, *, place: Place, where: str) -> RestyleOptions:
+def look_options(look: Table, *, place: Place, where: str, weights: PlaceOfWeights | None = None) -> RestyleOptions:
     """The settings of one look as options.
 
     Args:
         look: keys of `vedit.options.look_schema.LOOK`, their values checked by it.
         place: a file that the look names -> where it lies.
         where: of the look, for messages.
+        weights: a LoRA or an embedding that it names -> where it lies, since they have names and ids of the hub too;
+            None takes `place`.
 
     Raises:
         InputError: a control, mask or region is not understood, or names a file that may not be named.
@@ -61,7 +64,8 @@ def look_options(look: Table, *, place: Place, where: str) -> RestyleOptions:
     values |= {key: float(values[key]) for key in ("strength", "guidance", "variation") if key in values}
     if {"keep", "controls"} <= look.keys():
         raise InputError(f"{where}: keep and controls exclude each other", remedy="leave one of them out")
-    for key, option, read in _READERS:
+    readers = (*_READERS, *_readers_of_weights(weights or (lambda path, part: place(path))))
+    for key, option, read in readers:
         if key in look:
             try:
                 found = read(look, place)
@@ -105,24 +109,24 @@ def _regions(look: Table, place: Place) -> tuple[RegionSpec, ...]:
     return tuple(found)
 
 
-def _loras(look: Table, place: Place) -> tuple[LoraSpec, ...]:
-    return tuple(_lora(entry, look, place) for entry in _several(look["loras"]))
+def _loras(weights: PlaceOfWeights, look: Table, place: Place) -> tuple[LoraSpec, ...]:
+    return tuple(_lora(entry, look, place, weights) for entry in _several(look["loras"]))
 
 
-def _loras_of_regions(look: Table, place: Place) -> tuple[LoraSpec, ...]:
+def _loras_of_regions(weights: PlaceOfWeights, look: Table, place: Place) -> tuple[LoraSpec, ...]:
     """What regions say of LoRAs: each acts in its region's mask."""
     found: list[LoraSpec] = []
     for entry, region in zip(_several(look["regions"]), _regions(look, place), strict=True):
         table = cast("Table", entry) if isinstance(entry, dict) else {}
         for one in _several(table.get("loras", [])):
-            lora = _lora(one, look, place)
+            lora = _lora(one, look, place, weights)
             if lora.mask is not None:
                 raise InputError("a LoRA of a region has a mask", remedy="leave it out: it acts in the region's own")
             found.append(replace(lora, mask=region.mask))
     return tuple(found)
 
 
-def _lora(entry: object, look: Table, place: Place) -> LoraSpec:
+def _lora(entry: object, look: Table, place: Place, weights: PlaceOfWeights) -> LoraSpec:
     if not isinstance(entry, dict):
         spec = parse_lora(str(entry))
         mask = None if spec.mask is None else _placed(spec.mask, place)
@@ -130,19 +134,13 @@ def _lora(entry: object, look: Table, place: Place) -> LoraSpec:
         table = cast("dict[str, object]", entry)
         if not str(table.get("file", "")).strip():
             raise InputError("a LoRA names no file", remedy='write { file = "ink.safetensors", weight = 0.8 }')
-        spec = LoraSpec(path=Path(str(table["file"]).strip()), weight=float(cast("float", table.get("weight", 1.0))))
+        named = str(table["file"]).strip()
+        weight = table["weight"] if "weight" in table else usual_weight(named)
+        spec = LoraSpec(path=Path(named), weight=float(cast("float", weight)))
         mask = _one_mask(table["mask"], place) if "mask" in table else None
     if mask is not None:
         mask = replace(mask, **_edge(look, mask))
-    return replace(spec, path=_weights(spec.path, place), mask=mask)
-
-
-def _weights(path: Path, place: Place) -> Path:
-    """A file of weights where it lies; an id of the hub as it is."""
-    if hub_place(path.as_posix()) is None:
-        return place(path)
-    here = place(path)
-    return here if here.exists() else path
+    return replace(spec, path=weights(spec.path, "lora"), mask=mask)
 
 
 def _references(look: Table, place: Place) -> tuple[ReferenceSpec, ...]:
@@ -159,8 +157,15 @@ def _reference(entry: object) -> ReferenceSpec:
     return ReferenceSpec(path=Path(str(table["file"])), weight=float(cast("float", table.get("weight", 1.0))))
 
 
-def _embeddings(look: Table, place: Place) -> tuple[EmbeddingSpec, ...]:
-    return tuple(replace(spec, path=place(spec.path)) for spec in map(parse_embedding, _texts(look["embeddings"])))
+def _embeddings(weights: PlaceOfWeights, look: Table, place: Place) -> tuple[EmbeddingSpec, ...]:
+    del place
+    return tuple(_embedding(parse_embedding(text), weights) for text in _texts(look["embeddings"]))
+
+
+def _embedding(spec: EmbeddingSpec, weights: PlaceOfWeights) -> EmbeddingSpec:
+    """An embedding where it lies; a listed name stays its word in prompts."""
+    path = weights(spec.path, "embedding")
+    return replace(spec, path=path, token=spec.token if path.name == spec.path.name else spec.word)
 
 
 # A control that is not understood is found before what is laid over the controls.
@@ -169,11 +174,16 @@ _READERS: tuple[tuple[str, str, Callable[[Table, Place], object]], ...] = (
     ("from", "controls", _controls),
     ("mask", "mask", _mask),
     ("regions", "regions", _regions),
-    ("loras", "loras", _loras),
-    ("regions", "loras", _loras_of_regions),
     ("references", "references", _references),
-    ("embeddings", "embeddings", _embeddings),
 )
+
+
+def _readers_of_weights(weights: PlaceOfWeights) -> tuple[tuple[str, str, Callable[[Table, Place], object]], ...]:
+    return (
+        ("loras", "loras", partial(_loras, weights)),
+        ("regions", "loras", partial(_loras_of_regions, weights)),
+        ("embeddings", "embeddings", partial(_embeddings, weights)),
+    )
 
 
 def _region(entry: object, place: Place) -> RegionSpec:

@@ -15,6 +15,7 @@ from vedit.checks.bounds import Bound, bounded
 from vedit.checks.rationals import rational, shown
 from vedit.errors import InputError, SettingError
 from vedit.options.masks import MaskSpec, parse_mask_spec
+from vedit.registry.catalogue import catalogue
 
 WEIGHT = Bound(kind="number", low=-10, high=10)
 """Of a LoRA: 1 is as it was trained, below 0 is the opposite of what it was trained for."""
@@ -33,7 +34,7 @@ class LoraSpec:
     """
 
     path: Path
-    """A .safetensors file, a folder that holds one, or an id on the hub that is in its cache."""
+    """A .safetensors file, a folder that holds one, a listed name, or an id on the hub that is in its cache."""
     weight: float = 1.0
     """Several LoRAs of a look add up."""
     mask: MaskSpec | None = None
@@ -54,7 +55,7 @@ def masks_of(loras: Sequence[LoraSpec]) -> tuple[MaskSpec, ...]:
 def parse_lora(text: str) -> LoraSpec:
     """`FILE[:WEIGHT][,mask=MASK]` -> a LoRA; MASK as `--region` has it.
 
-    A file of the whole name wins over a weight and a mask behind it.
+    A file of the whole name wins over a weight and a mask behind it. A listed name may bring its own weight.
 
     Raises:
         InputError: no file is named, the weight is no number or out of bounds, or the mask is not understood.
@@ -87,7 +88,7 @@ def _weighed(named: str, text: str) -> tuple[str, float]:
         return named, 1.0
     path, colon, weight = named.rpartition(":")
     if not colon:
-        return named, 1.0
+        return named, usual_weight(named)
     if _NUMBER.fullmatch(weight.strip()):
         return path.strip(), float(rational(weight.strip()))
     if _is_there(path) or path.endswith(".safetensors"):
@@ -96,6 +97,16 @@ def _weighed(named: str, text: str) -> tuple[str, float]:
             remedy=f"give a number from {WEIGHT.low:g} to {WEIGHT.high:g}, usually 0.5 to 1",
         )
     return named, 1.0
+
+
+def usual_weight(name: str) -> float:
+    """How strongly a LoRA acts where nothing is said: as the list of models says of a name in it, else 1.
+
+    Raises:
+        InputError: see `vedit.registry.catalogue.catalogue`.
+    """
+    listed = None if _is_there(name) else catalogue().models.get(name)
+    return 1.0 if listed is None else float(listed.weight)
 
 
 def _is_there(text: str) -> bool:

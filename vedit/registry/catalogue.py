@@ -22,6 +22,7 @@ from typing import Any, Literal, cast, get_args
 from vedit.checks.nearest import suggest
 from vedit.checks.structured import read_toml
 from vedit.errors import InputError
+from vedit.registry.regimes import regime_names
 from vedit.registry.weights import WeightsInfo
 
 VARIABLE = "VEDIT_MODELS"
@@ -30,6 +31,8 @@ OWN = Path(__file__).with_name("models.toml")
 ListedPart = Literal["model", "controlnet", "lora", "ip-adapter", "t2i-adapter", "embedding", "motion"]
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?", re.ASCII)
 _REPO = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+_OF_PARTS = {"weight": ("lora",), "regime": ("lora", "model")}
+"""Keys that entries of some parts alone have."""
 _HEX = {"revision": re.compile(r"[0-9a-f]{40}"), "sha256": re.compile(r"[0-9a-f]{64}")}
 
 
@@ -64,6 +67,10 @@ class ListedModel:
     """Names of what it is used beside."""
     controlnets: Mapping[str, str] = field(default_factory=dict[str, str])
     """Control kinds -> names or hub places of the ControlNets that a model comes with."""
+    weight: float = 1.0
+    """Of a LoRA: how strongly it acts where a look says nothing else."""
+    regime: str = ""
+    """Of a few-step model or LoRA: how it is sampled, where its files do not tell (`vedit.registry.regimes`)."""
     origin: str = "vedit"
     """The distribution or file that lists it."""
 
@@ -214,6 +221,9 @@ def _entry(table: object, holder: type[ListedModel] | type[WeightsInfo], where: 
         if fault:
             raise InputError(f"{where}: {key} = {value!r}", remedy=f"{key} {fault}")
         values[key] = tuple(cast("list[str]", value)) if isinstance(value, list) else value
+    for key, parts in _OF_PARTS.items():
+        if key in values and values["part"] not in parts:
+            raise InputError(f"{where}: {key} is of a {' or a '.join(parts)}", remedy="leave it out")
     if holder is ListedModel:
         values["origin"] = where.partition(": ")[0]
         _check_files(values, where)
@@ -242,6 +252,10 @@ def _fault(key: str, value: object) -> str:
         return "" if type(value) is int and value > 0 else "is a number of bytes"
     if key == "commercial":
         return "" if isinstance(value, bool) else "is true or false"
+    if key == "weight":
+        return "" if type(value) in (int, float) and -10 <= cast("float", value) <= 10 else "is a number from -10 to 10"
+    if key == "regime":
+        return "" if value in regime_names() else f"is one of {', '.join(regime_names())}"
     if key in ("file", "files"):
         names = cast("list[object]", value) if key == "files" and isinstance(value, list) else [value]
         return next((fault for name in names if (fault := _file_fault(name))), "")

@@ -20,6 +20,7 @@ from vedit.media.writing.containers import default_output
 from vedit.media.writing.output_plan import check_output, plan_output
 from vedit.media.writing.sidecar import source_hash
 from vedit.media.writing.target import check_name
+from vedit.models.brought import with_embedding_files
 from vedit.models.check import checked, located
 from vedit.models.lora_file import with_lora_files
 from vedit.models.recipes import by_recipe, recipe_notes
@@ -250,7 +251,7 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
         for spec in look.references:
             check_still(spec.path)
     located(model)
-    request = _each(request, with_lora_files)
+    request = _each(_each(request, with_lora_files), with_embedding_files)
     if model.source.ip_adapter is not None and not any(look.references for look in request.all_looks):
         raise InputError("the IP-Adapter has no picture to read", remedy="name one with --reference, or leave it out")
     for look in request.all_looks:

@@ -1,8 +1,8 @@
 """What was computed of a clip, kept on disk by what decides it: control maps, mattes and inversions of earlier renders.
 
 An entry is a folder named by a hash, with one PNG for each frame or a file of tensors: it appears whole by renaming,
-so a reader never meets half of one. The oldest are removed beyond a limit; nothing in here is ever needed for more
-than speed, and what went away or is damaged is made again.
+so a reader never meets half of one. The oldest are removed beyond a limit, and what nobody used for long; nothing in
+here is ever needed for more than speed, and what went away or is damaged is made again.
 """
 
 from __future__ import annotations
@@ -11,42 +11,35 @@ import contextlib
 import hashlib
 import json
 import os
-import re
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Container, Iterable, Mapping
 from pathlib import Path
-from stat import S_ISDIR
 from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
-import platformdirs
 import torch
 from safetensors import SafetensorError
 
-from vedit.checks.rationals import rational
 from vedit.errors import VeditError
 from vedit.media.writing.sidecar import versions
 from vedit.memory import is_out_of_memory
+from vedit.store.cache_folder import FOLDER, KEPT, TENSORS, WHOLE, is_entry, oldest_seconds, use_of
+from vedit.store.cache_folder import cache_folder as cache_folder
+from vedit.store.cache_folder import cache_root as cache_root
+from vedit.store.cache_folder import keeps_nothing as keeps_nothing
+from vedit.store.cache_folder import limit_bytes as cache_limit
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from vedit.types import FrameRange
 
-FOLDER = "VEDIT_CACHE"
-"""Environment variable that names another folder."""
-LIMIT = "VEDIT_CACHE_GB"
-"""Environment variable with the gigabytes that are kept; 0 keeps nothing beyond the render."""
-DEFAULT_GB = 4.0
 FORMAT = 1
 """Raised where entries of an older vedit must not be used any more."""
-_WHOLE, _KEPT = "whole", "kept"
-"""Files that say what a folder is: an entry with all of its frames, or one that its user fills."""
 PARTIAL = ".vedit-part-"
-_TENSORS = "tensors.safetensors"
 _ABANDONED = 24 * 3600
 """Seconds without a change after which an entry that was never finished is taken for that of a killed process."""
 _LARGEST = 4
@@ -60,22 +53,6 @@ _TIDIED = 0.1
 
 Make = Callable[[], Iterable["torch.Tensor"]]
 """Float (T, 3, H, W) in [0, 1] in chunks, in all one for each frame of an entry; each call makes them anew."""
-
-
-def cache_root() -> Path:
-    """Where everything is kept that is only needed for speed: `VEDIT_CACHE`, else the platform's folder for caches."""
-    named = os.environ.get(FOLDER)
-    return Path(named) if named else Path(platformdirs.user_cache_path("vedit", appauthor=False))
-
-
-def cache_folder() -> Path:
-    """Where entries are kept."""
-    return cache_root() if os.environ.get(FOLDER) else cache_root() / "frames"
-
-
-def keeps_nothing() -> bool:
-    """Whether nothing may outlive a command."""
-    return _limit_bytes() <= 0
 
 
 def entry_key(facts: Mapping[str, object]) -> str:
@@ -92,7 +69,7 @@ class ComputedCache:
 
     def __init__(self, folder: Path | None = None, *, limit_bytes: int | None = None) -> None:
         self._folder = folder or cache_folder()
-        self._limit = _limit_bytes() if limit_bytes is None else limit_bytes
+        self._limit = cache_limit() if limit_bytes is None else limit_bytes
         self._own: tempfile.TemporaryDirectory[str] | None = None
         self._used: set[Path] = set()
         """Entries that were handed out."""
@@ -117,7 +94,7 @@ class ComputedCache:
         else:
             for path in self._used:
                 # Another process may have removed it, and what was computed since then lies in a new folder.
-                if path.is_dir() and not _is_entry(path):
+                if path.is_dir() and not is_entry(path):
                     with contextlib.suppress(OSError):
                         _mark(path)
             _prune(self._folder, self._limit, own=self._used)
@@ -151,7 +128,7 @@ class ComputedCache:
             VeditError: another number of frames was made, or the disk refuses.
         """
         path = self._folder / entry_key({**facts, "frames": [frames.start, frames.stop]})
-        if not (path / _WHOLE).is_file():
+        if not (path / WHOLE).is_file():
             self._make(path, frames, make())
         _touch(path)
         self._used.add(path)
@@ -166,8 +143,8 @@ class ComputedCache:
 
         path = self._folder / entry_key(facts)
         try:
-            data = (path / _TENSORS).read_bytes()
-            if hashlib.sha256(data).hexdigest() == (path / _WHOLE).read_text("utf-8"):
+            data = (path / TENSORS).read_bytes()
+            if hashlib.sha256(data).hexdigest() == (path / WHOLE).read_text("utf-8"):
                 _touch(path)
                 return load(data)
         except (FileNotFoundError, MemoryError):
@@ -195,8 +172,8 @@ class ComputedCache:
                 return
             data = save({name: values.detach().contiguous().cpu() for name, values in tensors.items()})
             partial = Path(tempfile.mkdtemp(prefix=PARTIAL, dir=self._folder))
-            (partial / _TENSORS).write_bytes(data)
-            (partial / _WHOLE).write_text(hashlib.sha256(data).hexdigest(), "utf-8")
+            (partial / TENSORS).write_bytes(data)
+            (partial / WHOLE).write_text(hashlib.sha256(data).hexdigest(), "utf-8")
             shutil.rmtree(path, ignore_errors=True)
             partial.rename(path)
         except (OSError, MemoryError):
@@ -226,12 +203,12 @@ class ComputedCache:
                     number += 1
             if number != len(frames):
                 raise VeditError(f"{number} maps were made of {len(frames)} frames")
-            (partial / _WHOLE).touch()
+            (partial / WHOLE).touch()
             shutil.rmtree(path, ignore_errors=True)
             # Another process may have put the same entry there in the meantime: it is as good as this one.
             with contextlib.suppress(OSError):
                 partial.rename(path)
-            if not (path / _WHOLE).is_file():
+            if not (path / WHOLE).is_file():
                 raise VeditError(f"{path} could not be written", remedy=f"free some space, or set {FOLDER}")
         except OSError as error:
             raise _refused(self._folder, error) from error
@@ -304,20 +281,13 @@ def _touch(path: Path) -> None:
         os.utime(path)
 
 
-def _limit_bytes() -> int:
-    text = os.environ.get(LIMIT, "")
-    try:
-        return int(rational(text or DEFAULT_GB) * 10**9)
-    except ValueError:
-        return int(DEFAULT_GB * 1e9)
-
-
 def _mark(path: Path) -> None:
-    (path / _KEPT).write_bytes(bytes(_MARK))
+    (path / KEPT).write_bytes(bytes(_MARK))
 
 
 def _prune(folder: Path, limit: int, *, spare: Container[Path] = (), own: Container[Path] = ()) -> None:
-    """Remove the entries that were used longest ago until the rest fits, and what killed processes left.
+    """Remove what nobody used for long, of the rest what was used longest ago until it fits, and what killed processes
+    left.
 
     What another process uses may be among them: it makes it again. Of those that hold nothing only `own` ones go, and
     those that are old: another process may be about to fill the rest.
@@ -327,30 +297,13 @@ def _prune(folder: Path, limit: int, *, spare: Container[Path] = (), own: Contai
         for path in found:
             if path.name.startswith(PARTIAL) and time.time() - path.stat().st_mtime > _ABANDONED:
                 shutil.rmtree(path, ignore_errors=True)
-        entries = sorted((*_use(path), path) for path in found if _is_entry(path))
-        total = sum(size for _, size, _ in entries)
+        entries = sorted((*use_of(path), path) for path in found if is_entry(path))
+        total, oldest = sum(size for _, size, _ in entries), oldest_seconds()
         for used, size, path in entries:
-            empty = size <= _MARK and (path in own or time.time() - used > _ABANDONED)
-            if path in spare or (total <= limit and not empty):
+            age = time.time() - used
+            empty = size <= _MARK and (path in own or age > _ABANDONED)
+            old = oldest is not None and age > oldest and path not in own
+            if path in spare or (total <= limit and not empty and not old):
                 continue
             shutil.rmtree(path, ignore_errors=True)
             total -= size
-
-
-def _use(path: Path) -> tuple[float, int]:
-    """When an entry was touched last, or a folder in it, since mattes lie one deeper; and its bytes."""
-    used, size = path.stat().st_mtime, 0
-    for one in path.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):
-            status = one.stat()
-            if S_ISDIR(status.st_mode):
-                used = max(used, status.st_mtime)
-            else:
-                size += status.st_size
-    return used, size
-
-
-def _is_entry(path: Path) -> bool:
-    """Whether a folder is one of ours: `VEDIT_CACHE` may name a folder that others use too."""
-    named = re.fullmatch(r"[0-9a-f]{32}", path.name) is not None
-    return named and any((path / mark).is_file() for mark in (_WHOLE, _KEPT))

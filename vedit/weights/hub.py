@@ -5,18 +5,22 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from fnmatch import fnmatch
+from glob import escape
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from vedit.errors import ModelError
 from vedit.registry.weights import WeightsInfo
-from vedit.weights.hub_cache import snapshots_of
+from vedit.weights.hub_cache import PULLING, snapshots_of
+from vedit.weights.large_files import fetch_large, forget_parts, large_files
 from vedit.weights.pulled import files_in, write_record
 from vedit.weights.store import FOLDER_VARIABLE, digest, find, first_line, info, own_folders, remedy, whole
 
-_PULLING = "vedit.pulling.json"
-"""Beside the snapshots of a repository that is being pulled: what they held before."""
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo
+
 OFFLINE_VARIABLES = ("VEDIT_OFFLINE", "HF_HUB_OFFLINE")
 
 
@@ -45,25 +49,16 @@ def pull(name: str, *, force: bool = False) -> Path:
         return there
     refuse_pickle(entry)
     _refuse_offline(name)
-    from huggingface_hub import HfApi, snapshot_download
-
     own = next(iter(own_folders()), None)
     _quieten()
     target = own / name if own else None
-    try:
-        commit = entry.revision or cast("str", HfApi().model_info(entry.repo).sha)
-        before = files_in(target or snapshots_of(entry.repo) / commit)
-        folder = Path(
-            snapshot_download(
-                entry.repo,
-                revision=commit,
-                allow_patterns=list(entry.files),
-                local_dir=target,
-                force_download=force,
-            )
-        )
-    except Exception as error:  # the hub's client has a dozen kinds of its own
-        raise _unfetched(name, entry.repo, error) from error
+    told = _told(entry.repo, entry.revision)
+    if isinstance(told, Exception) and entry.revision is None:
+        raise _unfetched(name, entry.repo, told)
+    commit = entry.revision or str(cast("ModelInfo", told).sha)
+    before = files_in(target or snapshots_of(entry.repo) / commit)
+    wanted = _Wanted(repo=entry.repo, revision=commit, files=entry.files, folder=target, force=force)
+    folder = _fetch(name, wanted, told)
     _check(entry, folder, commit, before)
     return folder
 
@@ -80,7 +75,7 @@ def pull_files(
 ) -> Path:
     """Fetch files of a repository into the hub's cache, where loading looks for them, and write down which.
 
-    Whole files that an interrupted pull has left are kept.
+    What an interrupted pull has left is gone on from.
 
     Args:
         name: what they belong to, for errors.
@@ -95,32 +90,81 @@ def pull_files(
         ModelError: offline mode, the hub is out of reach, or what came is not what is known of it.
     """
     _refuse_offline(name)
-    from huggingface_hub import snapshot_download
-
     _quieten()
     snapshots = snapshots_of(repo)
     before = _there_before(snapshots)
-    wanted: dict[str, Any] = {"allow_patterns": list(files), "force_download": force}
-    if revision is not None:
-        wanted["revision"] = revision
-    try:
-        folder = Path(snapshot_download(repo, ignore_patterns=list(others) or None, **wanted))
-        if others and not any(folder.rglob("*.safetensors")):
-            folder = Path(snapshot_download(repo, **wanted))
-    except Exception as error:  # see pull
-        raise _unfetched(name, repo, error) from error
+    told = _told(repo, revision)
+    wanted = _Wanted(repo=repo, revision=revision, files=files, force=force)
+    folder = _fetch(name, replace(wanted, without=others), told)
+    if others and not any(folder.rglob("*.safetensors")):
+        folder = _fetch(name, wanted, told)
     if folder.parent == snapshots:  # else another client than the hub's own keeps its files in a way of its own
         came = {file for file in files_in(folder) if any(fnmatch(file, one) for one in files)}
         there = before.get(folder.name, [])
         write_record(folder, name=name, repo=repo, revision=folder.name, files=came, before=there)
-        (snapshots.parent / _PULLING).unlink(missing_ok=True)
+        (snapshots.parent / PULLING).unlink(missing_ok=True)
     _check_known(name, folder, sha256 or {})
     return folder
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Wanted:
+    """Files of a repository that are fetched."""
+
+    repo: str
+    revision: str | None
+    files: Sequence[str]
+    """Patterns of their names."""
+    without: Sequence[str] = ()
+    """Patterns of names that are left out."""
+    folder: Path | None = None
+    """That they go to; None is the hub's cache."""
+    force: bool = False
+
+
+def _told(repo: str, revision: str | None) -> ModelInfo | Exception:
+    """What the hub tells of the files of a repository, or why it tells nothing."""
+    from huggingface_hub import HfApi
+
+    try:
+        return HfApi().model_info(repo, revision=revision, files_metadata=True)
+    except Exception as error:  # the hub's client has a dozen kinds of its own
+        return error
+
+
+def _fetch(name: str, wanted: _Wanted, told: ModelInfo | Exception) -> Path:
+    """The folder of what is wanted: large files by `vedit.weights.large_files`, the rest by the hub's client.
+
+    Where the hub tells nothing, its client knows whether all is here already. Raises ModelError.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.utils import filter_repo_objects
+
+    large: list[str] = []
+    allowed, ignored = [*wanted.files], [*wanted.without]
+    asked: dict[str, Any] = {"allow_patterns": allowed, "local_dir": wanted.folder}
+    if wanted.revision is not None:
+        asked["revision"] = wanted.revision
+    try:
+        if not isinstance(told, Exception):
+            names = [one.rfilename for one in told.siblings or ()]
+            names = filter_repo_objects(names, allow_patterns=allowed, ignore_patterns=ignored or None)
+            found = large_files(wanted.repo, told, names)
+            forget_parts(wanted.repo, told)
+            fetch_large(found, folder=wanted.folder, force=wanted.force)
+            large = [escape(one.name) for one in found]
+        if wanted.force:  # the large ones have just come anew
+            snapshot_download(wanted.repo, ignore_patterns=[*ignored, *large], force_download=True, **asked)
+        return Path(snapshot_download(wanted.repo, ignore_patterns=ignored or None, **asked))
+    except ModelError:
+        raise
+    except Exception as error:  # see _told
+        raise _unfetched(name, wanted.repo, error) from error
+
+
 def _there_before(snapshots: Path) -> Mapping[str, Collection[str]]:
     """The files that a repository's snapshots held before a pull began, the first where several were interrupted."""
-    begun = snapshots.parent / _PULLING
+    begun = snapshots.parent / PULLING
     try:
         return cast("dict[str, list[str]]", json.loads(begun.read_text("utf-8")))
     except (OSError, ValueError):

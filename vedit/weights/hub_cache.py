@@ -12,6 +12,8 @@ _NAME = r"(?!\w*(?:\.\.|--))[A-Za-z0-9_](?:[\w.-]{0,94}[A-Za-z0-9_])?"
 _PLACE = re.compile(
     rf"(?P<repo>{_NAME}/{_NAME})(?:@(?P<revision>{_NAME}))?(?:/(?P<file>(?:{_NAME}/)*{_NAME}\.safetensors))?", re.ASCII
 )
+PULLING = "vedit.pulling.json"
+"""Beside the snapshots of a repository that is being pulled, or whose pull was cut: what they held before."""
 WEIGHT_ENDINGS = (".safetensors", ".ckpt", ".pt", ".pth", ".bin", ".gguf")
 
 
@@ -34,6 +36,11 @@ class HubPlace:
         except (OSError, UnicodeDecodeError):
             return None
         return commit if re.fullmatch(_NAME, commit, re.ASCII) and (snapshots / commit).is_dir() else None
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether a pull of the repository was cut, so that not all of it may be there."""
+        return (snapshots_of(self.repo).parent / PULLING).is_file()
 
     @property
     def cached(self) -> Path | None:

@@ -127,15 +127,16 @@ SDXL: Mapping[str, Mapping[str, Any]] = {
 def config_of(path: Path, part: Part) -> dict[str, Any]:
     """The config of a part of a single file.
 
-    A folder named like the file with a config of the part in it comes first; of a ControlNet in diffusers' own layout,
-    the config that lies in the same folder.
+    A folder named like the file with a config of the part in it comes first (`configs_beside`); of a ControlNet in
+    diffusers' own layout, the config that lies in the same folder.
 
     Raises:
         ModelError: the file or a config beside it is damaged.
     """
-    beside = path.with_suffix("") / part / ("scheduler_config.json" if part == "scheduler" else "config.json")
-    own = path.parent / "config.json"
-    for file in (beside, *([own] if part == "controlnet" else ())):
+    named, folder = "scheduler_config.json" if part == "scheduler" else CONFIG, configs_beside(path)
+    beside = [] if folder is None else [folder / part / named]
+    own = path.parent / CONFIG
+    for file in (*beside, *([own] if part == "controlnet" else ())):
         if file.is_file():
             config = read_config(file, part)
             return config if part != "controlnet" else config | control_types(read_header(path).shapes)
@@ -149,6 +150,27 @@ def config_of(path: Path, part: Part) -> dict[str, Any]:
     if part == "controlnet":
         found |= control_types(read_header(path).shapes) or _layers_of(path)
     return found
+
+
+def configs_beside(path: Path) -> Path | None:
+    """The folder of configs that is named like a single file; None where there is none, or it is of another network.
+
+    Raises:
+        ModelError: the file, or the config of the UNet in the folder, is damaged.
+    """
+    folder = path.with_suffix("")
+    network = folder / "unet" / CONFIG
+    if not folder.is_dir() or not network.is_file():
+        return folder if folder.is_dir() else None
+    said, held = read_json(network).get("cross_attention_dim", 1280), _cross_of(path)
+    return folder if held is None or said == held else None
+
+
+def _cross_of(path: Path) -> int | None:
+    """How wide the states of the text are that a file's UNet or ControlNet reads."""
+    shapes = read_header(path).shapes
+    widths = (shape[-1] for key, shape in shapes.items() if key.endswith("attn2.to_k.weight") and shape)
+    return next(widths, None)
 
 
 def _family_of(path: Path) -> Mapping[str, Mapping[str, Any]]:
@@ -207,8 +229,7 @@ def is_second(path: Path) -> bool:
     shapes = read_header(path).shapes
     if any(key.startswith(OPEN_CLIP) for key in shapes):
         return True
-    cross = (shape for key, shape in shapes.items() if key.endswith("attn2.to_k.weight"))
-    return next(cross, (0, 0))[-1] == 1024
+    return _cross_of(path) == 1024
 
 
 def prediction_of(path: Path) -> str | None:
@@ -225,7 +246,8 @@ def prediction_of(path: Path) -> str | None:
 
 def has_scheduler_beside(path: Path) -> bool:
     """Whether the noise schedule of a single file lies in the folder named like it."""
-    return (path.with_suffix("") / "scheduler" / "scheduler_config.json").is_file()
+    folder = configs_beside(path)
+    return folder is not None and (folder / "scheduler" / "scheduler_config.json").is_file()
 
 
 def cell_of(vae: Mapping[str, Any]) -> int:

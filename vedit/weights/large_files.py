@@ -1,0 +1,248 @@
+"""Large files of the hub, fetched so that what was cut goes on where it stopped.
+
+The hub's client throws away what it has of a file when its connection or its process ends. Here it stays beside the
+place of the file, under the SHA-256 that the hub says: the next pull asks for the rest alone (RFC 9110, section 14),
+and a file that has changed on the hub has another SHA-256, so that nothing is ever put behind another file's beginning.
+"""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from filelock import FileLock, Timeout
+
+from vedit.errors import ModelError
+from vedit.weights.hub_cache import snapshots_of
+from vedit.weights.store import digest, first_line, own_folders
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo
+
+PARTIAL = ".vedit-part"
+"""Ending of what has come of a file so far."""
+WAITS: Sequence[float] = (1, 3, 10, 30)
+"""Seconds before each further attempt while nothing comes; with the first byte that does they begin anew."""
+MOST = 50 * 10**9
+"""Bytes: the hub sends no larger file over plain HTTP, and its client fetches those by other means."""
+_NOTES = ".cache/huggingface/download"
+"""Where the client keeps its own in a folder that it fetches into."""
+_PASSING = (408, 429, 500, 502, 503, 504)
+"""HTTP codes of what another attempt may find mended."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LargeFile:
+    """A file that the hub keeps by its SHA-256."""
+
+    repo: str
+    commit: str
+    name: str
+    """Its path in the repository."""
+    size: int
+    sha256: str
+
+
+def large_files(repo: str, told: ModelInfo, names: Iterable[str]) -> tuple[LargeFile, ...]:
+    """Those of some files of a repository that are kept by their SHA-256, as the hub tells of all of them."""
+    wanted = set(names)
+    found = [(one.rfilename, one.lfs) for one in told.siblings or () if one.rfilename in wanted]
+    return tuple(
+        LargeFile(repo=repo, commit=str(told.sha), name=name, size=lfs.size, sha256=lfs.sha256)
+        for name, lfs in found
+        if lfs is not None and lfs.size <= MOST
+    )
+
+
+def fetch_large(files: Sequence[LargeFile], *, folder: Path | None = None, force: bool = False) -> None:
+    """Bring files to where the hub's client looks for them, each whole and of its SHA-256.
+
+    Args:
+        files: of one repository.
+        folder: that they go to by their names; None is the hub's cache.
+        force: fetch again what is there.
+
+    Raises:
+        ModelError: the hub is out of reach or ends the connection again and again; what came stays for the next call.
+            Or the disk is full, another process is fetching the file, or what came is not what the hub has.
+    """
+    for file in files:
+        place = _Place.of(file, folder)
+        if place.is_there and not force:
+            continue
+        with place.alone(file):
+            if not place.is_there or force:
+                _fetch(file, place)
+
+
+def forget_parts(repo: str, told: ModelInfo) -> None:
+    """Take away what came of files of a repository that its newest commit no longer has."""
+    known = {one.lfs.sha256 for one in told.siblings or () if one.lfs is not None}
+    for part in (snapshots_of(repo).parent / "blobs").glob(f"*{PARTIAL}"):
+        if part.name.removesuffix(PARTIAL) not in known:
+            part.unlink(missing_ok=True)
+
+
+def parts() -> Mapping[Path, int]:
+    """What has come of files that were cut, in the hub's cache and the model folders: path and bytes."""
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    found = sorted(Path(HF_HUB_CACHE).glob(f"models--*/blobs/*{PARTIAL}"))
+    found += [part for folder in own_folders() for part in sorted(folder.glob(f"*/{_NOTES}/*{PARTIAL}"))]
+    return {path: path.stat().st_size for path in found}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """Where a file goes."""
+
+    whole: Path
+    part: Path
+    lock: Path
+    link: Path | None
+    """By which a snapshot has it."""
+    notes: Path | None
+    """What the client knows of the file that lies there now."""
+
+    @classmethod
+    def of(cls, file: LargeFile, folder: Path | None) -> _Place:
+        if folder is not None:
+            held = folder / _NOTES
+            return cls(
+                whole=folder / file.name,
+                part=held / f"{file.sha256}{PARTIAL}",
+                lock=held / f"{file.name}.lock",
+                link=None,
+                notes=held / f"{file.name}.metadata",
+            )
+        snapshots = snapshots_of(file.repo)
+        blob = snapshots.parent / "blobs" / file.sha256
+        return cls(
+            whole=blob,
+            part=blob.with_name(f"{blob.name}{PARTIAL}"),
+            # The client's own, which other programs hold while they fetch the same.
+            lock=snapshots.parents[1] / ".locks" / snapshots.parent.name / f"{file.sha256}.lock",
+            link=snapshots / file.commit / file.name,
+            notes=None,
+        )
+
+    @property
+    def is_there(self) -> bool:
+        return self.whole.exists() if self.link is None else self.whole.exists() or self.link.exists()
+
+    @contextmanager
+    def alone(self, file: LargeFile) -> Generator[None]:
+        self.lock.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            with FileLock(str(self.lock), timeout=0):
+                yield
+        except Timeout:
+            raise ModelError(
+                f"{file.name} of {file.repo} is being fetched by another process", remedy="wait until it has come"
+            ) from None
+
+    def put(self) -> None:
+        """Let the part be the file."""
+        self.whole.parent.mkdir(parents=True, exist_ok=True)
+        self.part.replace(self.whole)
+        for old in (self.link, self.notes):  # of a file that was there before
+            if old is not None:
+                old.unlink(missing_ok=True)
+
+
+def _fetch(file: LargeFile, place: _Place) -> None:
+    place.part.parent.mkdir(parents=True, exist_ok=True)
+    resumed = place.part.exists() and place.part.stat().st_size > 0
+    _complete(file, place.part)
+    if resumed and digest(place.part) != file.sha256:
+        place.part.unlink()  # its beginning was no good
+        _complete(file, place.part)
+    if digest(place.part) != file.sha256:
+        place.part.unlink()
+        raise ModelError(
+            f"{file.name} of {file.repo} did not come as the hub has it (its SHA-256 differs)", remedy="pull it again"
+        )
+    place.put()
+
+
+def _complete(file: LargeFile, part: Path) -> None:
+    """Fetch what a part lacks, in as many attempts as bring something. Raises ModelError as `fetch_large`."""
+    with part.open("ab") as kept:
+        if kept.tell() > file.size:
+            kept.truncate(0)
+            kept.seek(0)
+        _check_space(file, part.parent, file.size - kept.tell())
+        waits = iter(WAITS)
+        while kept.tell() < file.size:
+            before = kept.tell()
+            try:
+                _append(file, kept)
+                fault = "the connection ended"
+            except Exception as error:  # of the client, of what it is made of, and of the disk
+                fault = first_line(error)
+                if not _passes(error):
+                    raise _unfinished(file, kept.tell(), fault) from error
+            if kept.tell() > before:
+                waits = iter(WAITS)
+            if kept.tell() < file.size:
+                wait = next(waits, None)
+                if wait is None:
+                    raise _unfinished(file, kept.tell(), fault)
+                time.sleep(wait)
+
+
+def _append(file: LargeFile, kept: BinaryIO) -> None:
+    """Ask for the rest of a file and put what comes behind what is kept."""
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_stream_backoff, tqdm
+
+    start = kept.tell()
+    # Of a commit, which never changes: a file of another commit is asked for under another address.
+    url = hf_hub_url(file.repo, file.name, revision=file.commit)
+    headers: dict[str, Any] = {**build_hf_headers(), "Accept-Encoding": "identity"}
+    if start:
+        headers["Range"] = f"bytes={start}-"
+    once: dict[str, Any] = {"max_retries": 0, "retry_on_exceptions": (), "retry_on_status_codes": ()}
+    with http_stream_backoff("GET", url, headers=headers, **once) as response:
+        hf_raise_for_status(response)
+        if start and response.status_code != 206:
+            kept.truncate(0)  # all of it comes again
+            kept.seek(0)
+        bar = {"desc": file.name[-40:], "total": file.size, "initial": kept.tell(), "unit": "B", "unit_scale": True}
+        with tqdm(**bar, disable=None, name="vedit.pull") as shown:
+            for chunk in response.iter_bytes():  # as they come: of one of a fixed size a cut would lose the beginning
+                kept.write(chunk)
+                kept.flush()  # what another process may go on from
+                shown.update(len(chunk))
+
+
+def _passes(error: Exception) -> bool:
+    """Whether another attempt may go better."""
+    answer = getattr(error, "response", None)
+    if answer is not None:
+        return answer.status_code in _PASSING
+    # The hub's client lets the errors of what it speaks HTTP with through, which is another library with each version.
+    of_http = any(base.__module__.partition(".")[0] in ("httpx", "httpx2") for base in type(error).__mro__)
+    return of_http or isinstance(error, ConnectionError | TimeoutError)
+
+
+def _unfinished(file: LargeFile, done: int, fault: str) -> ModelError:
+    came = f"{done / 1e6:.1f} of {file.size / 1e6:.1f} MB of {file.name} are kept"
+    return ModelError(
+        f"{file.name} cannot be fetched from {file.repo}: {fault}",
+        remedy=f"run it again, it goes on where it stopped: {came}" if done else "try again where the hub is in reach",
+    )
+
+
+def _check_space(file: LargeFile, folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise ModelError(
+            f"{file.name} of {file.repo} needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free at {folder}",
+            remedy="free some space, or set HF_HOME or VEDIT_MODEL_DIR to a larger disk",
+        )
