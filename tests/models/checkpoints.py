@@ -189,6 +189,21 @@ REFUSED: dict[str, tuple[Make, str]] = {
         file_of({"diffusion_model.blocks.0.cross_attn.q.lora_A.weight": (32, 5120)}),
         "a LoRA for Wan 14B, not a model",
     ),
+    "T2I-Adapter, folder": (
+        component_of(
+            {
+                "_class_name": "T2IAdapter",
+                "adapter_type": "full_adapter_xl",
+                "channels": [320, 640, 1280, 1280],
+                "downscale_factor": 16,
+            }
+        ),
+        "a T2I-Adapter for Stable Diffusion XL, not a model; give it as --controlnet KIND=PATH",
+    ),
+    "T2I-Adapter, file": (
+        file_of({"conv_in.weight": (320, 192, 3, 3), "body.0.block1.weight": (320, 320, 3, 3)}),
+        "a T2I-Adapter for Stable Diffusion 1.x, not a model",
+    ),
     "IP-Adapter": (file_of(_IP), "an IP-Adapter for Stable Diffusion 1.x, not a model"),
     "textual inversion": (
         file_of({"emb_params": (4, 768)}),

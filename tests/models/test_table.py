@@ -23,6 +23,7 @@ from tests.models.checkpoints import REFUSED, gguf
 from tests.models.layouts import sd1_checkpoint, sd2_checkpoint, sdxl_checkpoint, write_sparse
 from tests.models.test_loading import write_single_file
 from tests.support.clips import FRAMES, two_shots
+from tests.support.tiny.t2i import t2i_adapter, write_t2i
 from vedit.cli import main
 from vedit.media.reading.probe import probe
 from vedit.media.reading.reader import VideoReader
@@ -51,6 +52,18 @@ def controlled(kinds: tuple[str, ...]) -> Make:
         net = write_tiny_sd(folder / "other", controls=("tile",)) / "controlnet"
         branches = [word for kind in kinds for word in ("--controlnet", f"{kind}={net}", "--control", kind)]
         return ["--model", str(write_tiny_sd(folder / "model", controls=())), *branches]
+
+    return make
+
+
+def adapted(*sorts: str) -> Make:
+    """A T2I-Adapter of the authors' layout, with a ControlNet beside it where one is asked for."""
+
+    def make(folder: Path) -> Words:
+        model = write_tiny_sd(folder / "model", controls=("tile",))
+        file = write_t2i(folder / "canny.safetensors", t2i_adapter(widths=[32, 64]), "authors")
+        kinds = [word for kind in ("canny", *sorts) for word in ("--control", kind)]
+        return ["--model", str(model), "--controlnet", f"canny={file}", *kinds]
 
     return make
 
@@ -127,6 +140,8 @@ RENDERS: dict[str, Make] = {
     "SD 1.5 folder": model(lambda folder: write_tiny_sd(folder, controls=())),
     "with a ControlNet": controlled(("tile",)),
     "with two ControlNets": controlled(("tile", "softedge")),
+    "with a T2I-Adapter": adapted(),
+    "with a T2I-Adapter and a ControlNet": adapted("tile"),
     "folder with controlnet/ of diffusers": model(saved_by_diffusers, "--control", "tile"),
     "SD 1.5, fp16 variant": model(half_alone),
     "SD 1.5, sharded": model(sharded),
@@ -151,6 +166,7 @@ NAMED: dict[str, tuple[Make, str]] = {
     "SD 2.1 single file, true size": (sparse(sd2_checkpoint()), "Stable Diffusion 2.x"),
     "motion adapter": (refused("motion adapter, folder"), "a motion adapter of AnimateDiff"),
     "ControlNet folder as a model": (refused("ControlNet, folder"), "a ControlNet for Stable Diffusion 1.x"),
+    "T2I-Adapter as a model": (refused("T2I-Adapter, file"), "a T2I-Adapter for Stable Diffusion 1.x"),
     "LoRA as a model": (refused("LoRA of kohya"), "a LoRA for Stable Diffusion 1.x"),
     "IP-Adapter as a model": (refused("IP-Adapter"), "an IP-Adapter for Stable Diffusion 1.x"),
     "Wan 2.1 VACE folder": (refused("Wan 2.1 VACE, folder"), "Wan 2.1 VACE"),

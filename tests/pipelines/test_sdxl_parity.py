@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -23,14 +24,17 @@ from diffusers.pipelines.stable_diffusion_xl.pipeline_stable_diffusion_xl_img2im
 )
 from transformers import CLIPVisionModelWithProjection
 
+from tests.support.lora_files import FC1, Q, diffusers_name, kohya_name, write_kohya
 from tests.support.tiny.ip_adapter import SIDE, Sort, write_encoder, write_ip_adapter
 from vedit.control_maps.maps import control_maps
 from vedit.diffusion.noise import frame_seed
 from vedit.media.reading.still import read_still
 from vedit.models.families.sd import SDModel
 from vedit.models.families.sd_ip_adapter import seen_by_clip
+from vedit.models.families.sd_keys import unet_key
 from vedit.models.load import load_sd
 from vedit.models.resolve import resolve
+from vedit.options.loras import LoraSpec
 from vedit.options.references import ReferenceSpec
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
@@ -178,3 +182,39 @@ def test_latents_with_an_ip_adapter_equal_diffusers(folder: Path, tmp_path: Path
     found = ours(model, options)
     torch.testing.assert_close(found, theirs(peer, model, options, ip_adapter_image_embeds=shown), rtol=0, atol=1e-4)
     assert float((found - ours(model, OPTIONS)).abs().max()) > 0.05, "the picture acts"
+
+
+def of_kohya(part: str, module: str) -> str:
+    """As kohya-ss names what it trains for XL: both text encoders by number, and the UNet's layers as the original code
+    does."""
+    if part == "unet":
+        config = {"layers_per_block": 1, "up_block_types": ["CrossAttnUpBlock2D", "UpBlock2D"]}
+        return f"lora_unet_{unet_key(f'{module}.weight', config).removesuffix('.weight').replace('.', '_')}"
+    return kohya_name(part, module).replace("lora_te_", "lora_te1_")
+
+
+@pytest.mark.parametrize("name_of", [of_kohya, diffusers_name], ids=["kohya", "diffusers"])
+def test_latents_with_loras_equal_diffusers(folder: Path, tmp_path: Path, name_of: Callable[[str, str], str]) -> None:
+    """Two of them, in the UNet and in both text encoders; added by hand to the weights of diffusers' pipeline."""
+    block = "transformer_blocks.0"
+    first = (f"down_blocks.1.attentions.0.{block}.attn2.to_k", f"mid_block.attentions.0.{block}.attn1.to_out.0")
+    second = (f"up_blocks.0.attentions.1.{block}.attn2.to_v", "down_blocks.0.resnets.0.conv1")
+    sets = {"a": {"unet": first, "text_encoder": (Q,), "text_encoder_2": (FC1, Q)}, "b": {"unet": second}}
+    weights = {"a": 0.6, "b": -0.4}
+    files = {name: tmp_path / f"{name}.safetensors" for name in sets}
+    added = {
+        name: write_kohya(files[name], folder, modules=modules, name_of=name_of, seed=number)
+        for number, (name, modules) in enumerate(sets.items())
+    }
+    options = replace(OPTIONS, loras=tuple(LoraSpec(path=files[name], weight=weights[name]) for name in sets))
+    model = load_sd(resolve(str(folder)))
+    peer = of_diffusers(StableDiffusionXLImg2ImgPipeline, folder)
+    with torch.no_grad():
+        for name, change in added.items():
+            for part, tensors in change.items():
+                network, level = getattr(peer, part), "text_model." if part == "text_encoder_2" else ""
+                for module, value in tensors.items():
+                    network.get_parameter(f"{level}{module}.weight").add_(weights[name] * value)
+    found = ours(model, options)
+    torch.testing.assert_close(found, theirs(peer, model, options), rtol=0, atol=1e-4)
+    assert float((found - ours(model, OPTIONS)).abs().max()) > 0.05, "they act"

@@ -61,11 +61,16 @@ def test_a_name_is_what_its_option_takes(tmp_path: Path) -> None:
     assert resolve("embedded", {"depth": "controlnet-depth-sd15"}).source.controlnets == {
         "depth": own().models["controlnet-depth-sd15"].place
     }
+    assert resolve("embedded", {"depth": "t2i-depth-sdxl"}).source.controlnets == {
+        "depth": own().models["t2i-depth-sdxl"].place
+    }
     assert place_of("lcm-lora-sd15", "lora") == "latent-consistency/lcm-lora-sdv1-5/pytorch_lora_weights.safetensors"
     with pytest.raises(ModelError, match="lcm-lora-sd15 is a LoRA, not a model; give it as --lora lcm-lora-sd15"):
         resolve("lcm-lora-sd15")
     with pytest.raises(ModelError, match=r"sdxl is a model, not a ControlNet; give it as --model sdxl"):
         resolve("embedded", {"depth": "sdxl"})
+    with pytest.raises(ModelError, match=r"is a T2I-Adapter, not a model; give it as --controlnet KIND=t2i-depth-sdxl"):
+        resolve("t2i-depth-sdxl")
 
 
 def test_a_users_list_adds_to_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The ControlNets that lie in a model's own folder, and what they read. Importing this does not import torch."""
+"""The ControlNets and T2I-Adapters that lie in a model's own folder, and what they read. Does not import torch."""
 
 from __future__ import annotations
 
@@ -58,7 +58,8 @@ def own_controlnets(folder: Path) -> dict[str, str]:
     """Control kinds -> subfolders of a diffusers folder.
 
     The folder's controls.json says which is which. diffusers writes none: it saves ControlNets as controlnet,
-    controlnet_1, ... and what they read is told by the name that each was loaded from, which stands in its config.
+    controlnet_1, ..., T2I-Adapters as adapter, adapter_1, ... and what they read is told by the name that each was
+    loaded from, which stands in its config.
 
     Raises:
         ModelError: controls.json is no table of kinds and folders that lie beside it.
@@ -75,15 +76,16 @@ def own_controlnets(folder: Path) -> dict[str, str]:
 
 
 def unnamed_controlnets(folder: Path) -> tuple[str, ...]:
-    """Subfolders with a ControlNet of which nothing says what it reads."""
+    """Subfolders with a ControlNet or T2I-Adapter of which nothing says what it reads."""
     if (folder / TABLE).is_file():
         return ()
     return tuple(sub for sub in _saved(folder) if not _kind_of(folder / sub))
 
 
 def _saved(folder: Path) -> list[str]:
-    names = [sub.name for sub in folder.glob("controlnet*") if re.fullmatch(r"controlnet(_\d+)?", sub.name)]
-    return sorted((n for n in names if (folder / n / "config.json").is_file()), key=lambda n: (len(n), n))
+    names = [sub.name for sub in folder.glob("*") if re.fullmatch(r"(controlnet|adapter)(_\d+)?", sub.name)]
+    there = (name for name in names if (folder / name / "config.json").is_file())
+    return sorted(there, key=lambda name: (name.startswith("adapter"), len(name), name))
 
 
 def _kind_of(folder: Path) -> str | None:

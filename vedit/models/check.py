@@ -21,6 +21,7 @@ from vedit.models.headers import read_header
 from vedit.models.ip_adapters import check_ip_adapter
 from vedit.models.listed import branches_of
 from vedit.models.source import LOOKS, ModelSource
+from vedit.models.t2i_adapters import is_t2i_adapter, least_weights
 from vedit.models.tokenizer_files import check_tokenizer
 from vedit.models.weight_files import stored_in
 from vedit.models.words import read_vocabulary
@@ -80,18 +81,24 @@ def check_parts(found: ModelSource, controls: Collection[str], *, fast: bool) ->
         _check_folder(base)
         for tier in distilled_in(base) if fast else ():
             _check_tier(tier.weights)
-        own = {kind: str(base / sub) for kind, sub in own_controlnets(base).items() if kind in controls}
     else:
         _check_file(base)
         _check_tokenizer_of(base)
-        own = {}
-    branches = {kind: Path(place) for kind, place in {**own, **found.controlnets}.items()}
+    branches = branches_at(found, controls)
     for place in dict.fromkeys(branches.values()):
         if place.is_dir():
-            _check_part(place, "controlnet")
+            _check_part(place, "t2i_adapter" if is_t2i_adapter(place) else "controlnet")
         else:
             _check_file(place)
     check_branches(base, branches)
+
+
+def branches_at(found: ModelSource, controls: Collection[str]) -> dict[str, Path]:
+    """Where a model's control branches are, by kind: its own for some kinds, and those given beside it."""
+    base = Path(found.base)
+    own = own_controlnets(base) if base.is_dir() else {}
+    within = {kind: base / sub for kind, sub in own.items() if kind in controls}
+    return within | {kind: Path(place) for kind, place in found.controlnets.items()}
 
 
 def _absent(model: ModelRef, place: str) -> ModelError:
@@ -204,4 +211,5 @@ _LEAST: dict[Part, Callable[[Mapping[str, Any]], int]] = {
     "vae": _least_tiny,
     "text_encoder": _least_text,
     "text_encoder_2": _least_text,
+    "t2i_adapter": least_weights,
 }

@@ -15,7 +15,15 @@ from typing import Any, Literal, NoReturn, cast
 from vedit.errors import ModelError
 
 Part = Literal[
-    "unet", "vae", "text_encoder", "text_encoder_2", "controlnet", "scheduler", "image_encoder", "motion_adapter"
+    "unet",
+    "vae",
+    "text_encoder",
+    "text_encoder_2",
+    "controlnet",
+    "scheduler",
+    "image_encoder",
+    "motion_adapter",
+    "t2i_adapter",
 ]
 _MOST_BYTES = 64 * 2**20
 """Of a JSON file. A tokenizer of a hundred thousand words takes 10 MB."""
@@ -295,6 +303,13 @@ _RULES: dict[Part, tuple[Rule, ...]] = {
         ("layer_norm_eps", _number(0, 1), "a number from 0 to 1"),
         ("hidden_act", _text, "a name"),
     ),
+    "t2i_adapter": (
+        ("adapter_type", _one_of("full_adapter", "full_adapter_xl", "light_adapter"), "a network that diffusers knows"),
+        ("channels", _some(_whole(4, 16384)), "a list of 1 to 16 widths from 4 to 16384"),
+        ("in_channels", _either(_whole(1, 1), _whole(3, 3)), "1 or 3"),
+        ("num_res_blocks", _FEW, "a whole number from 1 to 64"),
+        ("downscale_factor", _whole(1, 64), "a whole number from 1 to 64"),
+    ),
     "scheduler": (
         ("num_train_timesteps", _whole(1, 100_000), "a whole number from 1 to 100000"),
         ("beta_start", _LEVEL, "a number from 0 to below 1"),
@@ -317,6 +332,7 @@ _NEEDED: dict[Part, tuple[str, ...]] = {
     "text_encoder": ("hidden_size",),
     "text_encoder_2": ("hidden_size",),
     "image_encoder": ("hidden_size",),
+    "t2i_adapter": ("channels", "adapter_type"),
     "scheduler": ("num_train_timesteps", "beta_start", "trained_betas", "beta_schedule", "_class_name"),
 }
 _OURS = frozenset(("quantization_config", "attn_implementation", "auto_map", "experts_implementation"))

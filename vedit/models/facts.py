@@ -16,6 +16,7 @@ from vedit.models.lora_file import lora_facts, lora_path
 _GIVEN = {
     "model": "--model",
     "controlnet": "--controlnet KIND=",
+    "t2i-adapter": "--controlnet KIND=",
     "lora": "--lora",
     "motion": "--motion-adapter",
     "ip-adapter": "--ip-adapter",

@@ -19,6 +19,7 @@ from vedit.models.kinds import (
     WAN_SIZES,
     Kind,
     inputs_lack,
+    t2i_kind,
 )
 
 FOLDER = "a diffusers folder"
@@ -48,14 +49,10 @@ _UNETS = {
 _COMPONENTS = {
     "AutoencoderKL": "an autoencoder alone",
     "AutoencoderTiny": "an autoencoder alone",
-    "T2IAdapter": "a T2I-Adapter",
-    "MultiAdapter": "a T2I-Adapter",
 }
 _SORTS = {
     "AutoencoderKL": "vae",
     "AutoencoderTiny": "vae",
-    "T2IAdapter": "t2i-adapter",
-    "MultiAdapter": "t2i-adapter",
 }
 _CONTROLNETS = {
     "SparseControlNetModel": "a SparseCtrl of AnimateDiff",
@@ -173,8 +170,10 @@ def component_kind(config: Mapping[str, Any]) -> Kind:
             lacks=MOTION_GIVEN,
             sort="motion",
         )
+    if own == "T2IAdapter":
+        return t2i_kind(_t2i_family(config))
     if own in _COMPONENTS:
-        return Kind(name=_COMPONENTS[own], part="adapter" if "Adapter" in own else "network", sort=_SORTS[own])
+        return Kind(name=_COMPONENTS[own], part="network", sort=_SORTS[own])
     if own == "UNet2DConditionModel":
         family = SDXL if is_xl(config) else family_of(config)
         return Kind(name=f"a UNet alone{f', of {family}' if family else ''}", part="network", family=family)
@@ -198,6 +197,15 @@ def family_of(config: Mapping[str, Any]) -> str:
         return ""
     width = config.get("cross_attention_dim", 1280)
     return {768: SD1, 1024: SD2}.get(width, "") if isinstance(width, int) else ""
+
+
+def _t2i_family(config: Mapping[str, Any]) -> str:
+    """The Stable Diffusion that a T2I-Adapter is for; "" for other widths."""
+    widths, sort = config.get("channels", _WIDTHS), config.get("adapter_type", "full_adapter")
+    known = {"full_adapter": (_WIDTHS, 8, SD1), "light_adapter": (_WIDTHS[:-1], 8, SD1)}
+    known |= {"full_adapter_xl": (_WIDTHS, 16, SDXL)}
+    wanted, cell, family = known.get(sort, ([], 0, "")) if isinstance(sort, str) else ([], 0, "")
+    return family if (widths, config.get("downscale_factor", 8)) == (wanted, cell) else ""
 
 
 def is_xl(config: Mapping[str, Any]) -> bool:

@@ -18,7 +18,7 @@ from vedit.models.families.sd_configs import has_scheduler_beside, prediction_of
 from vedit.models.folder_kinds import component_kind, pipeline_kind
 from vedit.models.gguf_header import read_gguf
 from vedit.models.headers import SUFFIX, read_header
-from vedit.models.kinds import SD1, SD2, SDXL, Kind, built_on, kind_of
+from vedit.models.kinds import BRANCH_GIVEN, SD1, SD2, SDXL, Kind, built_on, kind_of
 from vedit.models.weight_files import stored_in
 
 INDEX, CONFIG = "model_index.json", "config.json"
@@ -28,7 +28,7 @@ _REMEDIES = {
     "network": "give the whole model: UNet, autoencoder, text encoder, tokenizer and scheduler",
     "lora": "it changes a model and is none: give it as --lora FILE, beside a --model",
     "adapter": "it is added to a model and is none; vedit does not load it: give the model alone",
-    "controlnet": "give it as --controlnet KIND=PATH, beside a --model",
+    "controlnet": BRANCH_GIVEN,
     "other": _INSTEAD,
 }
 _ADDED = {"ip-adapter": "--ip-adapter", "embedding": "--embedding", "motion": "--motion-adapter"}
@@ -97,10 +97,10 @@ def check_model(path: Path) -> Kind:
 
 
 def check_controlnet(path: Path, model: Path | None, *, kind: str) -> Kind:
-    """What a ControlNet is, that is given for a kind of control.
+    """What a ControlNet or T2I-Adapter is, that is given for a kind of control.
 
     Raises:
-        ModelError: it is none, none for the model, or of many kinds without this one. A model that is None is not
+        ModelError: it is neither, none for the model, or of many kinds without this one. A model that is None is not
             known here.
     """
     if path.is_dir() and not (path / CONFIG).is_file():
@@ -109,17 +109,17 @@ def check_controlnet(path: Path, model: Path | None, *, kind: str) -> Kind:
             remedy="give the folder that holds config.json and the weights",
         )
     found = identify(path)
-    if found.part != "controlnet":
-        raise ModelError(f"{path} is {found.name}, not a ControlNet", remedy="give a ControlNet to --controlnet")
+    if found.part != "controlnet" and found.sort != "t2i-adapter":
+        raise ModelError(
+            f"{path} is {found.name}, not a ControlNet", remedy="give a ControlNet or a T2I-Adapter to --controlnet"
+        )
     if not found.runs:
         raise ModelError(
             f"{path} is {found.name}, which vedit cannot run", remedy=found.lacks or "give one for the model"
         )
     whole = None if model is None else identify(model)
     if whole is not None and found.family and built_on(whole.family) != found.family:
-        raise ModelError(
-            f"{path} is {found.name}, and {model} is {whole.name}", remedy="give a ControlNet for the model"
-        )
+        raise ModelError(f"{path} is {found.name}, and {model} is {whole.name}", remedy="give one for the model")
     task = (stored_in(path).shapes if path.is_dir() else read_header(path).shapes).get("task_embedding")
     if task:
         check_control_type(path, kind, count=task[0])

@@ -40,6 +40,10 @@ _FACE_ID = (
 
 
 MOTION_GIVEN = f"give it as --motion-adapter PATH, beside a --model of {SD1}"
+BRANCH_GIVEN = "give it as --controlnet KIND=PATH, beside a --model"
+T2I_CELLS = {64: 8, 192: 8, 256: 16, 768: 16}
+"""The channels of the first layer of a T2I-Adapter -> the side in pixels of the squares of one or three colours that it
+takes as one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,14 +176,27 @@ def _adapter(shapes: Shapes) -> Kind | None:
             lacks=MOTION_GIVEN,
             sort="motion",
         )
-    if _has(shapes, "adapter.body.", "body.0.resnets.", "body.0.block1."):
-        return Kind(name="a T2I-Adapter", part="adapter", sort="t2i-adapter")
+    if _has(shapes, "adapter.body.", "body.0.resnets.", "body.0.block1.", "body.0.in_conv."):
+        return t2i_kind(_t2i_family(shapes))
     if _has(shapes, "emb_params", "clip_l", "clip_g", "string_to_param") or (len(shapes) == 1 and _embedding(shapes)):
         widths = {shape[-1] for shape in shapes.values() if shape}
         family = SDXL if 1280 in widths else SD2 if 1024 in widths else SD1 if 768 in widths else ""
         name = f"a textual inversion embedding{_for(family)}"
         return Kind(name=name, part="adapter", family=family, sort="embedding")
     return None
+
+
+def t2i_kind(family: str) -> Kind:
+    """A T2I-Adapter for a family; "" is not known."""
+    name = f"a T2I-Adapter{_for(family)}"
+    return Kind(name=name, part="adapter", family=family, sort="t2i-adapter", runs=True, lacks=BRANCH_GIVEN)
+
+
+def _t2i_family(shapes: Shapes) -> str:
+    """By the squares that the first layer takes, and its width, a quarter in the light one."""
+    entries = (f"{prefix}{name}.weight" for prefix in ("", "adapter.") for name in ("conv_in", "body.0.in_conv"))
+    entry = next((shapes[key] for key in entries if len(shapes.get(key, ())) == 4), (0, 0))
+    return {8: SD1, 16: SDXL}.get(T2I_CELLS.get(entry[1], 0), "") if entry[0] in (80, 320) else ""
 
 
 def _is_face_id(shapes: Shapes) -> bool:

@@ -16,12 +16,13 @@ from vedit.weights.hub_cache import HubPlace, cached
 OPTIONS: dict[ListedPart, str] = {
     "model": "--model",
     "controlnet": "--controlnet KIND=",
+    "t2i-adapter": "--controlnet KIND=",
     "lora": "--lora",
     "ip-adapter": "--ip-adapter",
     "embedding": "--embedding",
     "motion": "--motion-adapter",
 }
-"""The option that takes a name, by what the name stands for; nothing takes T2I-Adapters."""
+"""The option that takes a name, by what the name stands for."""
 CALLED: dict[ListedPart, str] = {
     "model": "a model",
     "controlnet": "a ControlNet",
@@ -54,10 +55,16 @@ def place_of(name: str, part: ListedPart) -> str | None:
     if listed is None:
         return None
     if listed.part != part:
-        option = OPTIONS.get(listed.part)
-        taken = f"give it as {option}{'' if option.endswith('=') else ' '}{name}" if option else "vedit takes none yet"
+        option = OPTIONS[listed.part]
+        taken = f"give it as {option}{'' if option.endswith('=') else ' '}{name}"
         raise ModelError(f"{name} is {CALLED[listed.part]}, not {CALLED[part]}", remedy=taken)
     return listed.place
+
+
+def branch_place_of(name: str) -> str | None:
+    """`place_of` a ControlNet, or a T2I-Adapter where the name is of one."""
+    listed = catalogue().models.get(name)
+    return place_of(name, "t2i-adapter" if listed is not None and listed.part == "t2i-adapter" else "controlnet")
 
 
 def hub_place_of(listed: ListedModel) -> HubPlace:

@@ -16,14 +16,15 @@ from vedit.weights.store import FOLDER_VARIABLE, own_folders
 
 SUBFOLDERS: dict[ListedPart, tuple[str, ...]] = {
     "model": ("checkpoints", "Stable-diffusion", "diffusers", "diffusion_models", "unet"),
-    "controlnet": ("controlnet", "ControlNet"),
+    "controlnet": ("controlnet", "ControlNet", "t2i_adapter"),
     "lora": ("loras", "Lora", "LyCORIS", "lora"),
     "ip-adapter": ("ipadapter", "IPAdapter", "ip-adapter", "controlnet", "ControlNet"),
     "t2i-adapter": ("t2i_adapter", "controlnet", "ControlNet"),
     "embedding": ("embeddings",),
     "motion": ("animatediff_models", "animatediff_motion_lora"),
 }
-"""What ComfyUI and AUTOMATIC1111's web UI call the folders of each kind."""
+"""What ComfyUI and AUTOMATIC1111's web UI call the folders of each kind; where ControlNets are taken, so are
+T2I-Adapters."""
 ELSEWHERE = "extra_model_paths.yaml"
 """ComfyUI's file that names the folders of other programs."""
 _ENDINGS = ("", ".safetensors", ".gguf")

@@ -16,7 +16,7 @@ from vedit.models.claimed import family_at, moving
 from vedit.models.configs import read_json
 from vedit.models.headers import SUFFIX
 from vedit.models.identify import check_controlnet, check_model, refuse_pickle
-from vedit.models.listed import branches_of, is_here, place_of
+from vedit.models.listed import branch_place_of, branches_of, is_here, place_of
 from vedit.models.ref import ModelRef
 from vedit.models.source import DEFAULT, ModelSource
 from vedit.registry.catalogue import ListedModel, catalogue
@@ -190,7 +190,7 @@ def _located(name: str, own: Mapping[str, str]) -> ModelSource:
 
 
 def _branch(place: str) -> str:
-    """Where a ControlNet is. Raises ModelError where it cannot be there."""
+    """Where a ControlNet or T2I-Adapter is. Raises ModelError where it cannot be there."""
     path = Path(place)
     refuse_pickle(path)
     if not place.strip() or not _can_be(path):
@@ -199,7 +199,7 @@ def _branch(place: str) -> str:
         return str(path.resolve())
     if path.suffix == ".safetensors" and path.is_file():
         return str(path.resolve())
-    named = place_of(place, "controlnet")
+    named = branch_place_of(place)
     if named is not None:
         return named
     if _on_hub(place) is not None:

@@ -11,12 +11,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.errors import InputError, VeditError
+from vedit.errors import InputError, ModelError, VeditError
+from vedit.models.check import branches_at
 from vedit.models.families.stable_diffusion import StableDiffusion
 from vedit.models.identify import identify
 from vedit.models.kinds import ANIMATEDIFF
 from vedit.models.motion import motion_config, motion_place, motion_stored
 from vedit.models.regimes import regime_of_lora
+from vedit.models.t2i_adapters import is_t2i_adapter
 from vedit.registry.families import MOVING
 
 if TYPE_CHECKING:
@@ -39,8 +41,19 @@ class AnimateDiff(StableDiffusion):
         return kind.family == ANIMATEDIFF and kind.part == "model"
 
     def check(self, source: ModelSource, controls: Collection[str], *, fast: bool) -> None:
-        """The parts, and the motion adapter. Raises ModelError for what is missing or damaged."""
+        """The parts, and the motion adapter.
+
+        Raises:
+            ModelError: something is missing or damaged, or a control is read by a T2I-Adapter: diffusers' UNet with
+                motion modules has no place for what one adds.
+        """
         super().check(source, controls, fast=fast)
+        for kind, branch in branches_at(source, controls).items():
+            if is_t2i_adapter(branch):
+                raise ModelError(
+                    f"{branch} is a T2I-Adapter, for which AnimateDiff has no place",
+                    remedy=f"give a ControlNet with --controlnet {kind}=PATH, or leave {kind} out of the controls",
+                )
         place = motion_place(source.on_disk)
         if place is not None:
             motion_config(place)

@@ -7,6 +7,7 @@ network's outputs are averaged, as MultiDiffusion (Bar-Tal et al. 2023) does ove
 from __future__ import annotations
 
 from math import ceil
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
     from diffusers.models.unets.unet_motion_model import UNetMotionModel
 
-    from vedit.models.families.sd_controls import ControlNet
+    from vedit.models.families.sd_controls import Branch
 
 _SHARED = 4
 """Frames that neighbouring contexts share at least."""
@@ -31,7 +32,7 @@ class AnimateDiffDenoiser(SDDenoiser):
 
     joint = True
 
-    def __init__(self, unet: UNetMotionModel, controlnets: Mapping[str, ControlNet]) -> None:
+    def __init__(self, unet: UNetMotionModel, controlnets: Mapping[str, Branch]) -> None:
         # Every part of it that is asked for is named alike in both classes.
         super().__init__(cast("Any", unet), controlnets)
         self.context = min(CONTEXT, int(unet.config["motion_max_seq_length"]))
@@ -50,13 +51,14 @@ class AnimateDiffDenoiser(SDDenoiser):
         tokens = self.pictures.tokens
         for part in contexts(len(x), self.context):
             self.pictures.tokens = tokens if tokens is None or len(tokens) == 1 else tokens[part]
+            here = None if residuals is None else residuals.each(itemgetter(part))
             output = self.unet(
                 x[part].transpose(0, 1)[None],
                 timestep,
                 encoder_hidden_states=text[part],
                 timestep_cond=self._guidance(1),
-                down_block_additional_residuals=None if residuals is None else tuple(r[part] for r in residuals.down),
-                mid_block_additional_residual=None if residuals is None else residuals.middle[part],
+                down_block_additional_residuals=None if here is None else here.down,
+                mid_block_additional_residual=None if here is None else here.middle,
                 return_dict=False,
             )[0]
             total[part] += output[0].transpose(0, 1)

@@ -25,6 +25,7 @@ from vedit.models.families.modules import ModuleOffload, usual_precision, weight
 from vedit.models.families.sd_adapters import encoding, facts, sampling
 from vedit.models.families.sd_codec import CODEC_BATCH, SDCodec
 from vedit.models.families.sd_configs import cell_of
+from vedit.models.families.sd_controls import ControlNet
 from vedit.models.families.sd_denoiser import SDDenoiser
 from vedit.models.families.sd_files import Components, Target, load_components
 from vedit.models.families.sd_ip_adapter import IpAdapter, load_ip_adapter
@@ -126,7 +127,8 @@ class SDModel:
 
     def regional(self) -> AbstractContextManager[RegionalPrompts]:
         """Prompts for parts of the picture in the UNet and the ControlNets for as long as the context lasts."""
-        return regional_prompts(self.denoiser.unet, *self.denoiser.controlnets.values())
+        nets = [net for net in self.denoiser.controlnets.values() if isinstance(net, ControlNet)]
+        return regional_prompts(self.denoiser.unet, *nets)
 
     def injection(self) -> AbstractContextManager[SourceStates]:
         """The source's features and attention in the UNet's decoder, taken and given within the context."""
@@ -200,7 +202,8 @@ def load(
     }
     if parts.text_encoder_2 is not None:
         named["second text encoder"] = parts.text_encoder_2
-    named |= {f"ControlNet {kind}": net for kind, net in parts.controlnets.items()}
+    called = {True: "ControlNet", False: "T2I-Adapter"}
+    named |= {f"{called[isinstance(net, ControlNet)]} {kind}": net for kind, net in parts.controlnets.items()}
     for module in dict.fromkeys(named.values()):
         # Channels last halves the time of the convolutions on a CPU, and suits tensor cores.
         torch.nn.Module.to(module.requires_grad_(False).eval(), target.device)

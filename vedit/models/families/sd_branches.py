@@ -1,4 +1,4 @@
-"""Whether a ControlNet is one for a UNet: by their configs, before either is loaded. Does not import torch."""
+"""Whether a ControlNet or T2I-Adapter is one for a UNet: by configs, before either is loaded. Does not import torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from vedit.errors import ModelError
 from vedit.models.branches import check_control_type
 from vedit.models.configs import read_config
-from vedit.models.families.sd_configs import UNION, config_of, control_types
+from vedit.models.families.sd_configs import UNION, cell_of, config_of, control_types
+from vedit.models.t2i_adapters import check_t2i_adapter, is_t2i_adapter
 from vedit.models.weight_files import stored_in
 
 _ADDED = ("addition_embed_type", "projection_class_embeddings_input_dim")
@@ -24,11 +25,11 @@ _USUAL: Mapping[str, object] = {
 
 
 def check_branches(base: Path, places: Mapping[str, Path]) -> None:
-    """The check of a model's ControlNets.
+    """The check of a model's ControlNets and T2I-Adapters.
 
     Args:
         base: the model's folder or file.
-        places: kinds of control -> folders and files of ControlNets.
+        places: kinds of control -> their folders and files.
 
     Raises:
         ModelError: one is for another network, whose residuals or text would have other widths, or is of many kinds
@@ -38,6 +39,10 @@ def check_branches(base: Path, places: Mapping[str, Path]) -> None:
         return
     unet = read_config(base / "unet" / "config.json", "unet") if base.is_dir() else config_of(base, "unet")
     for kind, place in places.items():
+        if is_t2i_adapter(place):
+            vae = read_config(base / "vae" / "config.json", "vae") if base.is_dir() else config_of(base, "vae")
+            check_t2i_adapter(place, kind, unet, cell=cell_of(vae), model=base.name)
+            continue
         net = _config_at(place)
         for key in (*_USUAL, *_ADDED):
             own, wanted = (config.get(key, _USUAL.get(key)) for config in (net, unet))

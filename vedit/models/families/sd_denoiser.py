@@ -1,4 +1,4 @@
-"""The UNet of a Stable Diffusion with its ControlNets, as the pipelines call it."""
+"""The UNet of a Stable Diffusion with what reads its controls, as the pipelines call it."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ import torch
 import torch.nn.functional as F
 
 from vedit.diffusion.adapters.image_prompts import PICTURES, ShownPictures
-from vedit.models.families.sd_controls import ControlBranches
+from vedit.models.families.sd_controls import ControlBranches, Residuals
 
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
     from vedit.models.families.modules import ModuleOffload
-    from vedit.models.families.sd_controls import ControlNet, Residuals
+    from vedit.models.families.sd_controls import Branch
     from vedit.types import ControlInput, PromptEmbeds
 
 
 class SDDenoiser:
-    """UNet with its ControlNets; see `vedit.protocols.Denoiser`. Its levels are the scheduler's timesteps."""
+    """UNet with its ControlNets and T2I-Adapters; see `vedit.protocols.Denoiser`. Its levels are timesteps."""
 
     joint = False
 
-    def __init__(self, unet: UNet2DConditionModel, controlnets: Mapping[str, ControlNet]) -> None:
+    def __init__(self, unet: UNet2DConditionModel, controlnets: Mapping[str, Branch]) -> None:
         self.unet = unet
         self._branches = ControlBranches(controlnets)
         self.turns: ModuleOffload | None = None
@@ -34,13 +34,13 @@ class SDDenoiser:
         self.pictures = ShownPictures()
 
     @property
-    def controlnets(self) -> Mapping[str, ControlNet]:
-        """By kind of control."""
+    def controlnets(self) -> Mapping[str, Branch]:
+        """What reads controls, by their kinds."""
         return self._branches.nets
 
     @property
     def modules(self) -> tuple[torch.nn.Module, ...]:
-        """UNet and ControlNets."""
+        """UNet, ControlNets and T2I-Adapters."""
         return (self.unet, *dict.fromkeys(self.controlnets.values()))
 
     def added(self, x: torch.Tensor, prompt: PromptEmbeds) -> dict[str, torch.Tensor] | None:
@@ -87,14 +87,17 @@ class SDDenoiser:
             added: see `added`.
             residuals: of the control branches; None without.
         """
+        brought = residuals or Residuals()
         return self.unet(
             x,
             timestep,
             encoder_hidden_states=text,
             timestep_cond=self._guidance(len(x)),
             added_cond_kwargs=added,
-            down_block_additional_residuals=None if residuals is None else residuals.down,
-            mid_block_additional_residual=None if residuals is None else residuals.middle,
+            down_block_additional_residuals=brought.down or None,
+            mid_block_additional_residual=brought.middle,
+            # A list of this call's own, which the UNet empties.
+            down_intrablock_additional_residuals=list(brought.within) or None,
             return_dict=False,
         )[0]
 

@@ -25,11 +25,13 @@ from vedit.models.branches import own_controlnets
 from vedit.models.configs import Part, read_config, read_json
 from vedit.models.families.animatediff_files import Blank, with_motion
 from vedit.models.families.sd_configs import UNION, config_of, control_types, is_xl
-from vedit.models.families.sd_controls import ControlNet
+from vedit.models.families.sd_controls import Branch, ControlNet
 from vedit.models.families.sd_single import CLIP_TOKENIZER, controlnet_origins, part_origins, tokenizer_beside
+from vedit.models.families.sd_t2i import load_t2i_adapter
 from vedit.models.families.sd_weights import built, fill, plain_origins
 from vedit.models.headers import SUFFIX
 from vedit.models.motion import MOTION_UNET, motion_place
+from vedit.models.t2i_adapters import is_t2i_adapter
 from vedit.models.weight_files import Stored, stored_in
 from vedit.weights.hub_cache import on_disk
 from vedit.weights.store import first_line
@@ -59,8 +61,8 @@ class Components:
     text_encoder: CLIPTextModel
     tokenizer: CLIPTokenizer
     scheduler_config: dict[str, object]
-    controlnets: dict[str, ControlNet]
-    """By kind; one of many kinds in one stands under each kind that it was given for."""
+    controlnets: dict[str, Branch]
+    """T2I-Adapters too, by kind; one of many kinds in one stands under each kind that it was given for."""
     text_encoder_2: CLIPTextModelWithProjection | None = None
     """Of Stable Diffusion XL alone."""
     tokenizer_2: CLIPTokenizer | None = None
@@ -192,9 +194,11 @@ def _tokenizers_of(path: Path, parts: Mapping[str, Any]) -> dict[str, CLIPTokeni
     return found
 
 
-def _controlnet(place: str, target: Target) -> ControlNet:
-    """A ControlNet from a folder or from one file."""
+def _controlnet(place: str, target: Target) -> Branch:
+    """A ControlNet or T2I-Adapter from a folder or from one file."""
     path = Path(place)
+    if is_t2i_adapter(path):
+        return _told(place, lambda: load_t2i_adapter(path, device=target.device, dtype=target.dtype))
     load = _controlnet_file if path.suffix == SUFFIX and path.is_file() else _controlnet_folder
     return _told(place, lambda: load(target, path))
 

@@ -1,4 +1,4 @@
-"""The UNet of a Stable Diffusion XL with its ControlNets, as the pipelines call it."""
+"""The UNet of a Stable Diffusion XL with what reads its controls, as the pipelines call it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vedit.models.families.sdxl_text import POOLED
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    from vedit.models.families.sd_controls import ControlNet
+    from vedit.models.families.sd_controls import Branch
     from vedit.types import PromptEmbeds
 
 
@@ -23,11 +23,11 @@ class SDXLDenoiser(SDDenoiser):
 
     Args:
         unet: on its device.
-        controlnets: by kind of control.
+        controlnets: what reads controls, by their kinds.
         cell: pixels to a latent cell along each side.
     """
 
-    def __init__(self, unet: UNet2DConditionModel, controlnets: Mapping[str, ControlNet], *, cell: int) -> None:
+    def __init__(self, unet: UNet2DConditionModel, controlnets: Mapping[str, Branch], *, cell: int) -> None:
         super().__init__(unet, controlnets)
         self.cell = cell
 
