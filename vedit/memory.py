@@ -36,7 +36,7 @@ class MemoryBudget:
     Attributes:
         batch: frames per network call; decides the last bits of the frames.
         window: frames sampled together; part of what decides the frames.
-        tiled: the autoencoder decodes in overlapping tiles, which shows a little.
+        tiled: the autoencoder works in tiles: slower, and the frames are the same but for rounding.
         offloaded: network and autoencoder take turns in device memory.
     """
 
@@ -53,14 +53,14 @@ class MemoryBudget:
 def smaller(footing: MemoryBudget, *, stage: Stage, can_offload: bool) -> MemoryBudget | None:
     """The next rung down; None at the bottom.
 
-    The batch first, which costs little but speed; then what changes the frames least and helps where memory ran out:
-    a smaller window while sampling, tiles while decoding.
+    The batch first, which costs little but speed; then a smaller window while sampling; then tiles, since the source is
+    encoded there too.
     """
     if footing.batch > 1:
         return replace(footing, batch=max(1, footing.batch // 4))
     if stage == "sample" and footing.window > SMALLEST_WINDOW:
         return replace(footing, window=max(SMALLEST_WINDOW, footing.window // 2))
-    if stage == "decode" and not footing.tiled:
+    if not footing.tiled:
         return replace(footing, tiled=True)
     if can_offload and not footing.offloaded:
         return replace(footing, offloaded=True)

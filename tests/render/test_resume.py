@@ -319,17 +319,17 @@ def test_a_full_disk_keeps_what_is_finished(
     assert np.array_equal(pixels(output), undisturbed)
 
 
-def test_tiles_and_offloading_change_little() -> None:
+def test_tiles_and_offloading_change_nothing_but_how_sums_are_rounded() -> None:
     """The lower rungs really run: one picture, with the autoencoder tiled and resting on the host."""
     from vedit.models.load import load
     from vedit.models.resolve import resolve
 
     model = load(resolve("embedded"))
     noise = torch.rand(1, 3, 20, 24, generator=torch.Generator().manual_seed(0))
-    frames = torch.nn.functional.interpolate(noise, (480, 576), mode="bicubic").clamp(0, 1)  # four tiles
+    frames = torch.nn.functional.interpolate(noise, (480, 576), mode="bicubic").clamp(0, 1)  # several bands
     whole = model.codec.decode(model.codec.encode(frames))
     model.set_memory(batch=1, tiled=True, offloaded=True)
     tiled = model.codec.decode(model.codec.encode(frames))
     model.set_memory(batch=8, tiled=False, offloaded=False)
-    assert 0 < float((whole - tiled).abs().mean()) < 0.005
+    torch.testing.assert_close(tiled, whole, rtol=0, atol=1e-4)
     torch.testing.assert_close(model.codec.decode(model.codec.encode(frames)), whole)

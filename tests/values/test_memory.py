@@ -12,7 +12,13 @@ from vedit.memory import MemoryBudget, MemoryLadder, Stage, is_out_of_memory, sm
 @pytest.mark.parametrize(
     ("stage", "rest"),
     [
-        ("sample", ["batch 1, window 12", "batch 1, window 6", "batch 1, window 4", "batch 1, window 4, offloading"]),
+        (
+            "sample",
+            [
+                *("batch 1, window 12", "batch 1, window 6", "batch 1, window 4"),
+                *("batch 1, window 4, tiled autoencoder", "batch 1, window 4, tiled autoencoder, offloading"),
+            ],
+        ),
         ("decode", ["batch 1, window 24, tiled autoencoder", "batch 1, window 24, tiled autoencoder, offloading"]),
     ],
 )
@@ -26,7 +32,7 @@ def test_the_ladder_goes_down_one_thing_at_a_time_and_ends(stage: Stage, rest: l
 
 
 def test_a_cpu_does_not_offload_to_itself() -> None:
-    assert smaller(MemoryBudget(batch=1, window=4), stage="sample", can_offload=False) is None
+    assert smaller(MemoryBudget(batch=1, window=4, tiled=True), stage="sample", can_offload=False) is None
     assert smaller(MemoryBudget(batch=1, window=4, tiled=True), stage="decode", can_offload=False) is None
 
 

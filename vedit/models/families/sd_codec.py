@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import TYPE_CHECKING, cast
 
 import torch
@@ -13,6 +12,7 @@ from vedit.checks.finite import finite, precision_of
 from vedit.errors import ModelError
 from vedit.latent_shape import ScaleFactors
 from vedit.models.families.sd_configs import cell_of
+from vedit.models.families.sd_tiles import tiled_decode, tiled_encode
 from vedit.ranges import from_symmetric, to_symmetric
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ class SDCodec:
             )
         self.turns: ModuleOffload | None = None
         self.tiled = False
-        """Decode in overlapping tiles, blended: less memory, and seams that are hard to see."""
+        """Work on a frame at a time, in bands of rows (`vedit.models.families.sd_tiles`): with less memory and in more
+        time it gives the same, but for how sums are rounded."""
 
     context = 0
     """Frames are decoded each by itself."""
@@ -65,32 +66,25 @@ class SDCodec:
         """Numbers to a latent cell."""
         return int(self.vae.config["latent_channels"])
 
-    @contextmanager
-    def _awake(self, *, tiled: bool = False) -> Generator[None]:
-        if self.turns is not None:
-            self.turns.take(self.vae)
-        self.vae.use_tiling = tiled
-        try:
-            yield
-        finally:
-            self.vae.use_tiling = False
-
     @property
     def at_once(self) -> int:
         """Frames that go through the network together."""
-        return frames_at_once(self.vae.device.type, self.batch)
+        return 1 if self.tiled else frames_at_once(self.vae.device.type, self.batch)
 
     @torch.inference_mode()
     def encode(self, frames: torch.Tensor) -> torch.Tensor:
         """(T, 3, H, W) in [0, 1] -> float32 (T, C, h, w): the mode where the encoder gives a distribution, so that the
         same frame always gives the same latents."""
-        with self._awake():
-            pieces = [self._encode(part) for part in frames.split(self.at_once)]
+        self._awake()
+        pieces = [self._encode(part) for part in frames.split(self.at_once)]
         latents = (torch.cat(pieces) - self.shift) * self.scaling
         return finite(latents, "autoencoder's latents of the source", precision=precision_of(self.vae.dtype))
 
     def _encode(self, frames: torch.Tensor) -> torch.Tensor:
-        encoded = self.vae.encode(to_symmetric(frames).to(self.vae.device, self.vae.dtype), return_dict=False)[0]
+        given = to_symmetric(frames).to(self.vae.device, self.vae.dtype)
+        if self.tiled:
+            return tiled_encode(self.vae, given).float()
+        encoded = self.vae.encode(given, return_dict=False)[0]
         latents = encoded if isinstance(encoded, torch.Tensor) else encoded.mode()
         return latents.float()
 
@@ -98,11 +92,18 @@ class SDCodec:
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """float32 (T, C, h, w) -> (T, 3, H, W) in [0, 1]."""
         scaled = (latents / self.scaling + self.shift).to(self.vae.dtype)
-        decode = cast("Callable[..., tuple[torch.Tensor]]", self.vae.decode)
-        # Only here: decoding takes the memory; diffusers tiles the encoding of small autoencoders for 4 channels only.
-        with self._awake(tiled=self.tiled):
-            parts = scaled.to(self.vae.device).split(self.at_once)
-            pieces = [decode(part, return_dict=False)[0].float() for part in parts]
+        self._awake()
+        pieces = [self._decode(part) for part in scaled.to(self.vae.device).split(self.at_once)]
         # Before infinity is clipped.
         decoded = finite(torch.cat(pieces), "decoded frames", precision=precision_of(self.vae.dtype))
         return from_symmetric(decoded)
+
+    def _decode(self, latents: torch.Tensor) -> torch.Tensor:
+        if self.tiled:
+            return tiled_decode(self.vae, latents).float()
+        decode = cast("Callable[..., tuple[torch.Tensor]]", self.vae.decode)
+        return decode(latents, return_dict=False)[0].float()
+
+    def _awake(self) -> None:
+        if self.turns is not None:
+            self.turns.take(self.vae)

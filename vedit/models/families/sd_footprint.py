@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from math import ceil
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 
@@ -18,6 +18,7 @@ from vedit.models.families.sd import denoiser_of, target_of
 from vedit.models.families.sd_codec import SDCodec, frames_at_once
 from vedit.models.families.sd_configs import SD1
 from vedit.models.families.sd_files import Components, Target, load_components, made
+from vedit.models.families.sd_tiles import tiled_decode, tiled_encode
 from vedit.models.families.sdxl_text import POOLED
 from vedit.models.footprint import Footprint, Pass, Scene, Work
 from vedit.models.ip_adapters import held_by
@@ -26,10 +27,6 @@ from vedit.models.source import SD15, ModelSource
 from vedit.models.tracing import MemoryTrace, Traced
 from vedit.types import ControlInput, PromptEmbeds
 from vedit.weights.hub_cache import cached
-
-if TYPE_CHECKING:
-    from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
-    from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
 _TOKENS = 77
 _META = torch.device("meta")
@@ -166,28 +163,21 @@ def _denoised(parts: Components, scene: Scene) -> Pass:
 
 
 def _coded(parts: Components, scene: Scene, *, decodes: bool) -> Pass:
-    """A batch of frames through the autoencoder, one way or the other; in tiles where they are decoded so."""
+    """A batch of frames through the autoencoder, one way or the other; a single one, in bands, where it is tiled."""
     codec, vae = SDCodec(parts.vae), parts.vae
     batch, cell = min(frames_at_once(scene.device, scene.batch), scene.window), codec.factors.cell
+    if scene.tiled:
+        batch = 1
     height, width = scene.height // cell, scene.width // cell
-    tile = int(vae.tile_latent_min_size) if scene.tiled and decodes else max(height, width)
-    side, across = min(tile, height), min(tile, width)
-    sides = (codec.channels, side, across) if decodes else (3, side * cell, across * cell)
+    sides = (codec.channels, height, width) if decodes else (3, height * cell, width * cell)
     x, trace = _empty(batch, *sides).to(vae.dtype), MemoryTrace(_kind(scene.device))
     with trace:
-        _ = cast("Any", vae.decode if decodes else vae.encode)(x)
+        if scene.tiled:
+            _ = tiled_decode(vae, x) if decodes else tiled_encode(vae, x)
+        else:
+            _ = cast("Any", vae.decode if decodes else vae.encode)(x)
     found = trace.take()
-    tiled, count = tile < max(height, width), _tiles(vae, height, tile) * _tiles(vae, width, tile)
-    if not tiled:
-        return Pass(peak=found.peak + _gaps(scene), work=_each(found, batch))
-    # Every tile is held until all are there, and then the picture that they make beside them.
-    held = batch * 3 * cell**2 * vae.dtype.itemsize * (count * side * across + height * width)
-    return Pass(peak=found.peak + held + _gaps(scene), work=_each(found, batch, times=count))
-
-
-def _tiles(vae: AutoencoderTiny | AutoencoderKL, side: int, tile: int) -> int:
-    """How many tiles, overlapping, lie along a side of so many cells."""
-    return 1 if side <= tile else ceil(side / int(tile * (1 - vae.tile_overlap_factor)))
+    return Pass(peak=found.peak + _gaps(scene), work=_each(found, batch))
 
 
 def _prompt(parts: Components) -> PromptEmbeds:
@@ -198,13 +188,13 @@ def _prompt(parts: Components) -> PromptEmbeds:
     return PromptEmbeds(states=states, others=others)
 
 
-def _each(found: Traced, frames: int, *, times: int = 1) -> Work:
-    """Of each frame, in so many tiles."""
+def _each(found: Traced, frames: int) -> Work:
+    """Of each frame."""
     return Work(
-        convolutions=times * found.convolutions / frames,
-        products=times * found.products / frames,
-        attention=times * found.attention / frames,
-        moved=times * found.moved / frames,
+        convolutions=found.convolutions / frames,
+        products=found.products / frames,
+        attention=found.attention / frames,
+        moved=found.moved / frames,
     )
 
 
