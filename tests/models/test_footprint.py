@@ -100,8 +100,9 @@ def test_the_named_model_is_known_by_its_shapes_where_it_is_not_here(
 ) -> None:
     monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
     found = taken("sd15", replace(SCENE, height=512, width=512), kinds=("tile",))
-    assert found.weights["unet"] == 4 * 859_520_964
-    assert found.weights["controlnet:tile"] == 4 * 361_279_120
+    # They rest as they are published; biases, norms and the first layer are wide.
+    for part, numbers in {"unet": 859_520_964, "controlnet:tile": 361_279_120}.items():
+        assert 2 * numbers < found.weights[part] < 2.01 * numbers
     assert found.stored["unet"] == 2 * 859_520_964
     # As diffusers counts it for one picture of that size, two multiplications and additions being two operations.
     assert found.denoise.work.convolutions + found.denoise.work.products == pytest.approx(9.1e11, rel=0.05)

@@ -50,7 +50,8 @@ def check_weights(part: str, module: torch.nn.Module) -> None:
     """
     for name, values in module.state_dict().items():
         if not is_finite(values):
-            precision = precision_of(values.dtype)
+            # The first one is in what the module computes in; others may rest in fewer bits, those of their file.
+            precision = precision_of(next(module.parameters()).dtype)
             if precision != FULL:
                 raise NotFiniteError(f"weights of the {part} ({name})", precision=precision)
             raise ModelError(

@@ -20,6 +20,7 @@ from safetensors.torch import load_file, save
 
 from vedit.checks.finite import is_finite
 from vedit.errors import ModelError
+from vedit.weights.at_rest import computed_in
 
 PREFIX, DOWN, UP = "unet.", ".lora_A.weight", ".lora_B.weight"
 
@@ -51,7 +52,8 @@ class Lora:
         before = {name: weight.data for name, weight in weights.items()}
         try:
             for name, (down, up) in self.pairs.items():
-                weights[name].data = merged_weight(before[name], down, up, self.scale)
+                wide = before[name].to(computed_in(module, f"{name}.weight"))
+                weights[name].data = merged_weight(wide, down, up, self.scale)
             yield
         finally:
             for name, weight in weights.items():

@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 from torch.nn import functional as F
 
+from vedit.weights.at_rest import weight_of
+
 if TYPE_CHECKING:
     from diffusers.models.attention_processor import Attention
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
@@ -78,7 +80,7 @@ class PictureProcessor:
         parts = [states.unflatten(2, (heads, -1)).transpose(1, 2) for states in (query, key, value)]
         seen = F.scaled_dot_product_attention(*parts, attn_mask=self._bias(query, tokens.shape[1]))
         out = cast("torch.nn.Linear", cast("torch.nn.ModuleList", attn.to_out)[0])
-        added = F.linear(seen.transpose(1, 2).flatten(2), out.weight)
+        added = F.linear(seen.transpose(1, 2).flatten(2), weight_of(out))
         return found + self.scale / attn.rescale_output_factor * added
 
     def _bias(self, like: torch.Tensor, tokens: int) -> torch.Tensor | None:

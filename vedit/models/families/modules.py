@@ -6,6 +6,8 @@ import hashlib
 
 import torch
 
+from vedit.weights.at_rest import wide_tensors
+
 
 class ModuleOffload:
     """Groups of modules that are in device memory one at a time; the others wait in host memory."""
@@ -22,9 +24,9 @@ class ModuleOffload:
 
 
 def weights_digest(module: torch.nn.Module) -> str:
-    """SHA-256 over a module's tensors, names and types included."""
+    """SHA-256 over a module's tensors as they are computed with, names and types included."""
     digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
+    for name, value in wide_tensors(module):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.contiguous().reshape(-1).view(torch.uint8).cpu().numpy().data)
     return digest.hexdigest()

@@ -171,10 +171,11 @@ class SDModel:
 
 def target_of(loading: Loading) -> Target:
     """Where a model goes, and as what: in float16 an autoencoder computes in float32 where it says that it overflows,
-    and beside a network in bfloat16 always, whose eight bits would band the frames."""
-    asked = loading.precision
+    and beside a network in bfloat16 always, whose eight bits would band the frames. On a CPU, which computes in more
+    than files have, large weights rest."""
+    asked, device = loading.precision, torch.device(loading.device)
     dtype: torch.dtype = usual_precision(loading.device) if asked is None else getattr(torch, asked)
-    return Target(device=torch.device(loading.device), dtype=dtype)
+    return Target(device=device, dtype=dtype, rests=device.type == "cpu")
 
 
 def load(

@@ -76,6 +76,8 @@ class Target:
 
     device: torch.device
     dtype: torch.dtype
+    rests: bool = False
+    """Whether large weights stay in the precision of their file until a layer computes (`vedit.weights.at_rest`)."""
 
     def dtype_of(self, part: str, config: Mapping[str, Any]) -> torch.dtype:
         """Of one part, by its config."""
@@ -141,7 +143,16 @@ def _network(
 def _filled(blank: Blank, motion: Path | None, target: Target, *, name: str, dtype: torch.dtype) -> torch.nn.Module:
     """A network with its weights; with those of a motion adapter, where there is one."""
     whole = blank if motion is None else with_motion(blank, motion)
-    fill(whole.network, whole.stored, whole.origins, part=name, own=whole.own, device=target.device, dtype=dtype)
+    fill(
+        whole.network,
+        whole.stored,
+        whole.origins,
+        part=name,
+        own=whole.own,
+        device=target.device,
+        dtype=dtype,
+        rests=target.rests,
+    )
     return whole.network
 
 
@@ -220,6 +231,7 @@ def _controlnet_file(target: Target, path: Path) -> ControlNet:
         own=lambda _: True,
         device=target.device,
         dtype=target.dtype,
+        rests=target.rests,
     )
     return cast("ControlNet", network)
 

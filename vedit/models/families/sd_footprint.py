@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from math import ceil
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
@@ -26,7 +26,11 @@ from vedit.models.sizes import bytes_a_number
 from vedit.models.source import SD15, ModelSource
 from vedit.models.tracing import MemoryTrace, Traced
 from vedit.types import ControlInput, PromptEmbeds
+from vedit.weights.at_rest import lay_to_rest, resting_names
 from vedit.weights.hub_cache import cached
+
+if TYPE_CHECKING:
+    from vedit.models.configs import Part
 
 _TOKENS = 77
 _META = torch.device("meta")
@@ -104,10 +108,21 @@ def _on_meta(source: ModelSource, kinds: Collection[str], target: Target) -> Com
         or any(source.controlnets[kind] != SD15.controlnets.get(kind) for kind in kinds)
     ):
         return None
-    to = torch.nn.Module.to  # diffusers' own has something to say of it
-    built: dict[str, Any] = {part: to(made(part, SD1[part]), target.dtype) for part in ("unet", "vae", "text_encoder")}
-    branches: dict[str, Any] = {kind: to(made("controlnet", SD1["controlnet"]), target.dtype) for kind in kinds}
+    built: dict[str, Any] = {part: _as_published(part, target) for part in ("unet", "vae", "text_encoder")}
+    branches: dict[str, Any] = {kind: _as_published("controlnet", target) for kind in kinds}
     return Components(**built, tokenizer=cast("Any", None), scheduler_config={}, controlnets=branches)
+
+
+def _as_published(part: Part, target: Target) -> torch.nn.Module:
+    """A network of the named model as it would be loaded from its files, which are in half precision."""
+    network, dtype = made(part, SD1[part]), target.dtype_of(part, SD1[part])
+    resting = resting_names(network, lambda _: torch.float16, dtype) if target.rests else frozenset[str]()
+    torch.nn.Module.to(network, dtype)  # diffusers' own has something to say of it
+    for name in resting:
+        parameter = network.get_parameter(name)
+        parameter.data = parameter.data.half()
+    lay_to_rest(network, resting, dtype)
+    return network
 
 
 def _networks(parts: Components) -> Mapping[str, torch.nn.Module]:

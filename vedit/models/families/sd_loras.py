@@ -1,7 +1,8 @@
 """The LoRAs of a look in a Stable Diffusion: in the text encoders while prompts are encoded, in the UNet while it
 samples, everywhere or in a mask.
 
-Sums are made once and kept for the windows of a shot. ControlNets, and the inversion of the source, are left alone.
+Sums are made once and kept for the windows of a shot; of a network that rests they take no more than the files.
+ControlNets, and the inversion of the source, are left alone.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class _Kept:
     """A sum, and what it was made of."""
 
     key: tuple[object, ...]
-    before: Weights
+    before: Mapping[str, torch.Tensor]
     """Held, so that no other tensor can come to lie where one of them does."""
     weights: Weights
 
@@ -178,7 +179,7 @@ def _blank(base: Path) -> Mapping[str, Target]:
     return {part: _target(part, made(part, config)) for part, config in configs.items()}
 
 
-def _is_same(network: torch.nn.Module, before: Weights) -> bool:
+def _is_same(network: torch.nn.Module, before: Mapping[str, torch.Tensor]) -> bool:
     """Whether a network's tensors are those that a sum was made of."""
     now = {name: network.get_parameter(name).data for name in before}
     return all(

@@ -11,6 +11,7 @@ from safetensors import SafetensorError, safe_open
 
 from vedit.errors import ModelError
 from vedit.models.families.sd_keys import Origin
+from vedit.weights.at_rest import lay_to_rest, resting_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 Network = TypeVar("Network", bound=torch.nn.Module)
 # Buffers that older versions wrote; today's networks compute them.
 _COMPUTED = ("position_ids", "attn_mask", "num_batches_tracked")
+_FORMATS = {"F16": torch.float16, "BF16": torch.bfloat16, "F8_E4M3": torch.float8_e4m3fn, "F32": torch.float32}
 _REMEDY = "fetch the file again; where a trainer or a merge wrote it, save the whole network under its usual names"
 # What diffusers called the parts of an autoencoder's attention before 2023.
 _OLD_ATTENTION = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."}
@@ -40,6 +42,7 @@ def fill(
     own: Callable[[str], bool],
     device: torch.device,
     dtype: torch.dtype,
+    rests: bool = False,
 ) -> None:
     """Read a network's tensors; afterwards each of them came from the file.
 
@@ -51,19 +54,27 @@ def fill(
         own: whether a key of the file belongs to this part; such a key without a place is an error.
         device: where the tensors go; on "meta" they are accounted for and not read.
         dtype: what they become.
+        rests: whether large ones of half precision may stay so (`vedit.weights.at_rest`).
 
     Raises:
         ModelError: tensors are missing or have no place, or have another shape or no floating point.
     """
     _account(stored, origins, part=part, own=own)
     wanted = network.state_dict()
+    resting = resting_names(network, lambda name: _format(stored, origins[name].key), dtype) if rests else frozenset()
     found: dict[str, torch.Tensor] = {}
     for file, names in _by_file(stored, origins).items():
         for name, tensor in _tensors(file, {name: origins[name] for name in names}).items():
             fitted = _fitted(tensor, wanted[name].shape, key=origins[name].key, part=part, place=stored.place)
-            found[name] = fitted.to(device=device, dtype=dtype, copy=True)
+            found[name] = fitted.to(device=device, dtype=fitted.dtype if name in resting else dtype, copy=True)
     network.load_state_dict(found, assign=True)
+    lay_to_rest(network, resting, dtype)
     _make_buffers(network, device)
+
+
+def _format(stored: Stored, key: str) -> torch.dtype:
+    """The number format of a tensor in its file; of those that torch has not, one that fits no network."""
+    return _FORMATS.get(stored.headers[stored.homes[key]].tensor_formats.get(key, ""), torch.uint8)
 
 
 def _account(stored: Stored, origins: Mapping[str, Origin], *, part: str, own: Callable[[str], bool]) -> None:
