@@ -34,7 +34,7 @@ from vedit.registry.upscalers import upscalers
 from vedit.store.cache_folder import AGE, LIMIT, cache_folder, held, keeps_nothing, limit_bytes, oldest_seconds
 from vedit.weights import torchvision as vision_wheel
 from vedit.weights.large_files import parts
-from vedit.weights.store import FOLDER_VARIABLE, altered, find, known_weights, remedy, revision, terms
+from vedit.weights.store import FOLDER_VARIABLE, altered, find, known_weights, own_folders, remedy, revision, terms
 
 State = Literal["ok", "note", "broken"]
 
@@ -343,8 +343,8 @@ def _space() -> Iterator[Finding]:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     places = {"temporary files": tempfile.gettempdir(), "this folder": str(Path.cwd()), "downloads": HF_HUB_CACHE}
-    if os.environ.get(FOLDER_VARIABLE):
-        places["downloads"] = os.environ[FOLDER_VARIABLE]
+    if own_folders():
+        places["weights"] = str(own_folders()[0])
     for name, place in places.items():
         folder = Path(place)
         while not folder.exists() and folder != folder.parent:
@@ -362,9 +362,9 @@ def _space() -> Iterator[Finding]:
 def _settings() -> Iterator[Finding]:
     read = ("HF_HOME", "HF_HUB_CACHE", "HF_HUB_OFFLINE", "CUDA_VISIBLE_DEVICES", "OMP_NUM_THREADS", "TMPDIR")
     for name in sorted(name for name in os.environ if name.startswith("VEDIT_") or name in read):
-        folder = name == FOLDER_VARIABLE and not Path(os.environ[name]).is_dir()
+        absent = [str(one) for one in own_folders() if not one.is_dir()] if name == FOLDER_VARIABLE else []
         yield Finding(
             name=name,
-            state="note" if folder else "ok",
-            found=f"{os.environ[name]}{' is not a folder yet' if folder else ''}",
+            state="note" if absent else "ok",
+            found=os.environ[name] + (f" ({', '.join(absent)} is not a folder yet)" if absent else ""),
         )

@@ -92,6 +92,8 @@ def test_a_name_of_something_else_or_not_here_is_said() -> None:
         lora_path(Path("wetlook"))
     with pytest.raises(ModelError, match=r"the LoRA absent is not on this machine; .*: vedit models pull absent"):
         lora_path(Path("absent"))
+    with pytest.raises(ModelError, match=r"the LoRA lcm-lora-sd1 is not on this machine; did you mean 'lcm-lora-sd15'"):
+        lora_path(Path("lcm-lora-sd1"))
     with pytest.raises(ModelError, match=r"the LoRA /in/k.safetensors is not on this machine; check the path$"):
         lora_path(Path("/in/k.safetensors"))
 

@@ -172,6 +172,17 @@ def test_offline_touches_no_network_for_ids_either(hub: Hub, capsys: pytest.Capt
     assert hub.asked == asked
 
 
+def test_an_id_of_the_hub_says_what_it_is_once_it_is_here(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
+    name = "house/nets/one.safetensors"
+    with pytest.raises(ModelError, match=f"nor such a file; vedit models pull {name}, or known: "):
+        vedit_models("info", name)
+    vedit_models("pull", name)
+    vedit_models("info", name)
+    assert "tensors     1" in capsys.readouterr().out
+    with pytest.raises(ModelError, match="neither a model nor weights named ''"):
+        vedit_models("info", "")
+
+
 def test_offline_says_where_what_is_there_lies(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(ModelError, match="one is not on this machine, and --offline is given"):
         vedit_models("pull", "one", "--offline")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import inspect
 import re
 import subprocess
 import sys
@@ -17,12 +18,13 @@ import pytest
 
 import vedit
 from tests.support.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
+from vedit.checks.setting import settings_of
 from vedit.edits.edit import Edit, plain_options
 from vedit.errors import InputError, Interrupted, OutOfRangeError, SettingError
 from vedit.options.masks import KeyedFile, MaskSpec
-from vedit.options.request import RestyleOptions
+from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.progress.callbacks import Progress
-from vedit.session.shots import Preview
+from vedit.session.shots import Preview, VideoShot
 from vedit.session.video import Video
 from vedit.types import ControlSpec, FrameRange, Shot
 
@@ -113,6 +115,29 @@ def test_deep_and_large_frames_become_small_pictures() -> None:
 
 
 @pytest.mark.usefixtures("small")
+def test_a_preview_is_asked_for_as_its_render(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else it would show another picture than the render makes."""
+    of_models = {one.name for one in settings_of(RenderRequest) if one.about.stage == "model"}
+    for call in (Video.stills, VideoShot.preview):
+        assert of_models <= inspect.signature(call).parameters.keys()
+    asked: list[RenderRequest] = []
+
+    def settled(request: RenderRequest, *_: object, **__: object) -> None:
+        asked.append(request)
+        raise InputError("it is enough to know what is asked for")
+
+    monkeypatch.setattr("vedit.render.settle.make_job", settled)
+    monkeypatch.setattr("vedit.models.resolve.model_of", lambda request: request)  # pyright: ignore[reportUnknownLambdaType]
+    beside: dict[str, Any] = {"ip_adapter": "reader", "image_encoder": "eye", "motion_adapter": "modules"}
+    with pytest.raises(InputError, match="it is enough"):
+        vedit.open_video(clip).shots[1].preview(
+            WATER, frames=[2], model="own", controlnets={"tile": "branch"}, precision="bfloat16", **beside
+        )
+    (request,) = asked
+    assert (request.model, request.controlnets, request.precision) == ("own", (("tile", "branch"),), "bfloat16")
+    assert {name: getattr(request, name) for name in beside} == beside
+
+
 def test_a_preview_is_a_few_frames_before_and_after(video: Video, clip: Path, tmp_path: Path) -> None:
     told: list[Progress] = []
     before = sorted(clip.parent.iterdir())

@@ -85,11 +85,12 @@ def _terms(licence: str, commercial: bool | None, limits: str = "") -> str:
 
 
 @models_group.command("info", short_help="Say what a model, a file of weights or a folder is.")
-@click.argument("name", metavar="NAME|PATH", shell_complete=completion.described)
+@click.argument("name", metavar="NAME|PATH|ID", shell_complete=completion.described)
 @model_dir_option
 @params.json_option
 def info_command(*, name: str, as_json: bool) -> None:
-    """Say what NAME is, or the file or folder PATH: family, part, precision, size, and which option takes it.
+    """Say what NAME is, or the file or folder PATH, or what the hub's cache has under ID (owner/name): family, part,
+    precision, size, and which option takes it.
 
     Of the embedded model it says the looks and words it knows. Headers and configs are read, never the weights.
 
@@ -103,15 +104,17 @@ def info_command(*, name: str, as_json: bool) -> None:
     from vedit.checks.nearest import suggest
     from vedit.models.model_folders import found_anywhere
     from vedit.models.resolve import describe, known_names
+    from vedit.weights.hub_cache import hub_place
     from vedit.weights.store import info, known_weights
 
     models, weights = ([entry.name for entry in listed] for listed in (known_names(), known_weights()))
     if name not in [*models, *weights]:
         path = found_anywhere(name)
         if path is None:
+            fetched = f"vedit models pull {name}, or " if hub_place(name) is not None else ""
             raise ModelError(
                 f"there is neither a model nor weights named {name!r}, nor such a file",
-                remedy=suggest(name, models + weights),
+                remedy=fetched + suggest(name, models + weights),
             )
         _show_facts(path, as_json=as_json)
         return
@@ -186,12 +189,12 @@ def pull_command(
     if offline and force:
         raise click.UsageError("--force fetches again what is there, and --offline fetches nothing: leave one out")
     plans = [plan(name, force=force) for name in dict.fromkeys(names)]  # an unknown name ends it before any download
-    for each in plans:
-        state = "is there already" if each.present and not force else "would be fetched" if dry_run else "is fetched"
-        say(f"{each.name} ({each.terms}) of {each.source} {state}")
     wanted = [each for each in plans if force or not each.present]
     if offline and wanted and not dry_run:
         raise ModelError(f"{wanted[0].name} is not on this machine, and --offline is given", remedy="leave it out")
+    for each in plans:
+        state = "is there already" if each.present and not force else "would be fetched" if dry_run else "is fetched"
+        say(f"{each.name} ({each.terms}) of {each.source} {state}")
     for each in [] if dry_run else wanted:
         accepted = accept_licence or _accepts(each)
         check_licence(each, accept=accepted)  # of all of them before the first is fetched

@@ -7,8 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vedit.checks.nearest import VERY_ALIKE, did_you_mean
 from vedit.errors import ModelError
 from vedit.models.listed import CALLED, place_of
+from vedit.registry.catalogue import catalogue
 from vedit.weights.hub_cache import hub_place, on_disk
 
 if TYPE_CHECKING:
@@ -47,7 +49,9 @@ def found(path: Path, part: ListedPart) -> Path:
     place = _place(path, part)
     pulled = "" if place is None else f", or fetch it with: vedit models pull {_pulled_as(path, place)}"
     what = CALLED[part].split(" ", 1)[1]
-    raise ModelError(f"the {what} {path} is not on this machine", remedy=f"check the path{pulled}")
+    names = [one.name for one in catalogue().models.values() if one.part == part]
+    near = "" if place is not None else did_you_mean(path.as_posix(), names, cutoff=VERY_ALIKE)
+    raise ModelError(f"the {what} {path} is not on this machine", remedy=near or f"check the path{pulled}")
 
 
 def with_embedding_files(options: RestyleOptions) -> RestyleOptions:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePath
 
 from vedit.registry.catalogue import ListedPart
+from vedit.weights.hub_cache import hub_place
 from vedit.weights.store import FOLDER_VARIABLE, own_folders
 
 SUBFOLDERS: dict[ListedPart, tuple[str, ...]] = {
@@ -69,13 +70,16 @@ def in_model_folders(name: str, part: ListedPart) -> Path | None:
 
 
 def found_anywhere(name: str) -> Path | None:
-    """The path that a user's words are, or the first of the name in the model folders, whatever it is."""
+    """The path that a user's words are, the first of the name in the model folders, whatever it is, or where an id of
+    the hub is in its cache."""
     try:
-        if Path(name).exists():
+        if name.strip() and Path(name).exists():
             return Path(name)
     except (OSError, ValueError):  # no name of a file
         return None
-    return next((found for part in SUBFOLDERS if (found := in_model_folders(name, part)) is not None), None)
+    found = next((found for part in SUBFOLDERS if (found := in_model_folders(name, part)) is not None), None)
+    on_hub = hub_place(name)
+    return on_hub.cached if found is None and on_hub is not None else found
 
 
 def places_for(folder: Path, part: ListedPart) -> Iterator[Path]:

@@ -13,7 +13,7 @@ from vedit.checks.arguments import checked
 from vedit.checks.rationals import shown
 from vedit.display.notebook import cards, or_text
 from vedit.errors import InputError, OutOfRangeError, SettingError
-from vedit.options.request import RestyleOptions
+from vedit.options.request import Precision, RestyleOptions
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.protocols import Reader
 from vedit.thumbnail import image_html, png, thumbnail, tiled
@@ -34,7 +34,12 @@ class ShownClip(Reader, Protocol):
         numbers_of: Callable[[Shot], Sequence[int]],
         *,
         model: str = "embedded",
+        controlnets: Mapping[str, str] | None = None,
+        ip_adapter: str | None = None,
+        image_encoder: str | None = None,
+        motion_adapter: str | None = None,
         device: str = "auto",
+        precision: Precision = "auto",
         on_progress: OnProgress = ignore_progress,
     ) -> Iterator[Preview]:
         """As `vedit.Video.stills`."""
@@ -126,7 +131,12 @@ class VideoShot:
         *,
         frames: Sequence[int] | None = None,
         model: str = "embedded",
+        controlnets: Mapping[str, str] | None = None,
+        ip_adapter: str | None = None,
+        image_encoder: str | None = None,
+        motion_adapter: str | None = None,
         device: str = "auto",
+        precision: Precision = "auto",
         on_progress: OnProgress = ignore_progress,
     ) -> Preview:
         """A few of its frames under an edit, before and after.
@@ -134,8 +144,13 @@ class VideoShot:
         Args:
             edit: how it would change.
             frames: numbers of frames in the clip; None is the shot's first, middle and last.
-            model: as for `Video.render`.
-            device: as for `Video.render`.
+            model: this and the rest as for `Video.render`, which makes of them what is shown here.
+            controlnets: further control branches.
+            ip_adapter: what reads the pictures that the edit takes after.
+            image_encoder: what it looks at them with.
+            motion_adapter: AnimateDiff's for the model.
+            device: "auto", "cpu", "cuda" or "mps".
+            precision: what the networks compute in.
             on_progress: told before and after.
 
         Raises:
@@ -150,7 +165,18 @@ class VideoShot:
                 remedy=f"it has #{self.frames.start} to #{self.frames.stop - 1}",
             )
         chosen = three_of if numbers is None else lambda shot: numbers  # pyright: ignore[reportUnknownLambdaType]
-        (made,) = self.video.stills({self.number: edit}, chosen, model=model, device=device, on_progress=on_progress)
+        (made,) = self.video.stills(
+            {self.number: edit},
+            chosen,
+            model=model,
+            controlnets=controlnets,
+            ip_adapter=ip_adapter,
+            image_encoder=image_encoder,
+            motion_adapter=motion_adapter,
+            device=device,
+            precision=precision,
+            on_progress=on_progress,
+        )
         return made
 
     @checked

@@ -12,7 +12,6 @@ Frames are numbered from 0. Shots are numbered from 1: `video.shots[2]` is the s
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from fractions import Fraction
@@ -32,6 +31,7 @@ from vedit.options.request import Precision, QualityName, RenderRequest, Restyle
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.session.frames import Frames
+from vedit.session.previews import looks, stills
 from vedit.session.shots import Edits, Preview, Shots, VideoShot
 from vedit.shots.detect import detect_shots
 from vedit.types import FrameRange, Shot
@@ -281,7 +281,12 @@ class Video:
         numbers_of: Callable[[Shot], Sequence[int]],
         *,
         model: str = "embedded",
+        controlnets: Mapping[str, str] | None = None,
+        ip_adapter: str | None = None,
+        image_encoder: str | None = None,
+        motion_adapter: str | None = None,
         device: str = "auto",
+        precision: Precision = "auto",
         on_progress: OnProgress = ignore_progress,
     ) -> Iterator[Preview]:
         """Single frames of the edited shots, before and after, shot by shot; nothing is written.
@@ -289,35 +294,26 @@ class Video:
         Args:
             edits: a shot, or its number from 1 -> edit.
             numbers_of: which frames of a shot, in ascending order.
-            model: as for `render`.
-            device: as for `render`.
+            model: this and the rest as for `render`, which makes of them what is shown here.
+            controlnets: further control branches.
+            ip_adapter: what reads the pictures that edits take after.
+            image_encoder: what it looks at them with.
+            motion_adapter: AnimateDiff's for the model.
+            device: "auto", "cpu", "cuda" or "mps".
+            precision: what the networks compute in.
             on_progress: told before each shot.
         """
-        from vedit.models.resolve import model_of
-        from vedit.progress.course import Course
-        from vedit.render.costs import expected_of_stills
-        from vedit.render.estimate import outline_of
-        from vedit.render.preview import stills_of
-        from vedit.render.settle import make_job
-
-        with tempfile.TemporaryDirectory(prefix="vedit-") as folder:
-            # A plan needs a file that could be written; none is.
-            writing = replace(self._request.writing, drop_unsupported=True, drop_alpha=True)
-            request = replace(
-                self._with(edits, Path(folder) / "still.mkv"), model=model, device=device, writing=writing
-            )
-            course = Course(on_progress)
-            job = make_job(request, model_of(request), reader=self.reader)
-            known = expected_of_stills(outline_of(job))
-            course.expect({name: known[name] for name in ("load", "preview") if name in known})
-            for made in stills_of(job, numbers_of=numbers_of, on_progress=course):
-                yield Preview(
-                    shot=made.shot,
-                    options=made.options,
-                    numbers=made.numbers,
-                    pairs=made.pairs,
-                    bit_depth=self.metadata.bit_depth,
-                )
+        request = replace(
+            self._with(edits, None),
+            model=model,
+            controlnets=tuple((controlnets or {}).items()),
+            ip_adapter=ip_adapter,
+            image_encoder=image_encoder,
+            motion_adapter=motion_adapter,
+            device=device,
+            precision=precision,
+        )
+        return stills(request, numbers_of, reader=self.reader, on_progress=on_progress)
 
     @checked
     def looks(
@@ -328,6 +324,7 @@ class Video:
         quality: QualityName = "draft",
         model: str = "embedded",
         device: str = "auto",
+        precision: Precision = "auto",
         side: int | None = None,
         on_progress: OnProgress = ignore_progress,
     ) -> LookPictures:
@@ -339,25 +336,19 @@ class Video:
             quality: "draft", "standard" or "high".
             model: as for `render`.
             device: as for `render`.
+            precision: as for `render`.
             side: pixels of the pictures' longer side; None is the clip's size.
             on_progress: told of looks that are sampled, then finished.
 
         Raises:
             InputError: a look is not known, the frame is not in the clip, or it cannot be rendered.
         """
-        from vedit.gallery.pictures import LookPictures, make_gallery
-        from vedit.models.looks import choose_looks
-        from vedit.models.resolve import resolve
-
         if isinstance(at, int) and not -len(self) <= at < len(self):
             raise OutOfRangeError(f"there is no frame {at}", remedy=f"they are numbered from 0 to {len(self) - 1}")
         moment = f"#{at % len(self)}" if isinstance(at, int) else at
-        chosen = choose_looks(resolve(model), [of] if isinstance(of, str) else of)
-        options = [RestyleOptions(prompt=look.prompt, quality=quality) for look in chosen]
-        request = replace(self._request, model=model, device=device)
-        made = make_gallery(request, options, moment, side=side, reader=self.reader, on_progress=on_progress)
-        pictures = {look.name: picture for look, picture in zip(chosen, made.pictures, strict=True)}
-        return LookPictures(pictures, bit_depth=made.bit_depth)
+        request = replace(self._request, model=model, device=device, precision=precision)
+        names = [of] if isinstance(of, str) else of
+        return looks(request, names, moment, quality, side=side, reader=self.reader, on_progress=on_progress)
 
     def _with(self, edits: Edits, output: Path | str | None) -> RenderRequest:
         return replace(
