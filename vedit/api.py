@@ -26,6 +26,7 @@ from vedit.options.request import (
     Precision,
     Preserve,
     QualityName,
+    Quantize,
     RenderRequest,
     RestyleOptions,
     Start,
@@ -105,6 +106,7 @@ def _called(
     motion_adapter: str | None = None,
     device: str = "auto",
     precision: Precision = "auto",
+    quantize: Quantize = "none",
     rate: Fraction | int | None = None,
     track: int | None = None,
     allow_huge: bool = False,
@@ -200,6 +202,8 @@ def _called(
         device: "auto", "cpu", "cuda" or "mps": where to run.
         precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in; auto is float32 on a CPU,
             else float16.
+        quantize: "none", "int8", "fp8", "int4" or "nf4": hold the network's weights in 8 or 4 bits: less memory,
+            slower, and frames near those without.
         rate: frames per second of an image sequence: 25, 23.976, 30000/1001; above 0 up to 1000; None is 25.
         track: from 0 on: the video stream to take, by the number that 'vedit probe' lists; None is the film.
         allow_huge: read sources beyond the limits on frame size and length.

@@ -183,6 +183,14 @@ def test_the_precision_decides_too(cut: Path, capsys: pytest.CaptureFixture[str]
     assert states(cut, capsys) == ["in the way", "in the way"]
 
 
+def test_what_weights_are_held_in_decides_too(cut: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert vedit(cut) == 0
+    assert states(cut, capsys, "--quantize", "none") == ["kept", "kept"]
+    capsys.readouterr()
+    assert vedit(cut, "--quantize", "int8", "--overwrite") == 2
+    assert "few-step weights" in capsys.readouterr().err
+
+
 def test_a_project_that_was_moved_is_known_again(cut: Path, capsys: pytest.CaptureFixture[str]) -> None:
     looks = LOOKS.replace('"two", "three"', '"two"') + 'mask = "matte.png"\n'
     (cut / "looks.toml").write_text(looks)

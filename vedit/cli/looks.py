@@ -82,7 +82,7 @@ def _base(
     ),
     _base,
 )
-@held("job", RenderRequest, "model", "controlnets", "device", "precision", "rate", "track", "allow_huge")
+@held("job", RenderRequest, "model", "controlnets", "device", "precision", "quantize", "rate", "track", "allow_huge")
 @model_dir_option
 @click.option(
     "-o",

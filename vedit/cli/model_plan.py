@@ -10,7 +10,7 @@ import click
 from vedit.cli import params
 from vedit.cli.console import count, show_json, show_rows, size
 from vedit.media.reading.facts import span
-from vedit.options.request import DEFAULT_CONTROLS, DEVICES, PRECISIONS, RestyleOptions
+from vedit.options.request import DEFAULT_CONTROLS, DEVICES, PRECISIONS, QUANTIZED, RestyleOptions
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -94,6 +94,13 @@ class Memory(click.ParamType):
     help="What the networks would compute in; auto is float32 on a CPU, else float16.",
 )
 @click.option(
+    "--quantize",
+    type=params.Choice(QUANTIZED),
+    default="none",
+    show_default=True,
+    help="What the network's weights would be held in.",
+)
+@click.option(
     "--device-memory",
     "memory",
     type=Memory(),
@@ -126,7 +133,9 @@ def plan_command(
         controls=_controls(model, kinds), steps=given["steps"], batch=given["batch"], window=given["window"]
     )
     precision = None if given["precision"] == "auto" else str(given["precision"])
-    loading = Loading(device=device, precision=precision)
+    quantize = None if given["quantize"] == "none" else str(given["quantize"])
+    model.check_quantized(quantize)
+    loading = Loading(device=device, precision=precision, quantize=quantize)
     found = plan_model(model, given["picture"], given["frames"], options, loading, memory=given["memory"])
     if as_json:
         show_json(found)
@@ -143,8 +152,9 @@ def _controls(model: ModelRef, kinds: tuple[str, ...]) -> tuple[ControlSpec, ...
 
 def _show(found: ModelPlan, memory: int | None) -> None:
     """The plan as rows."""
+    held = "" if found.quantize == "none" else f", weights in {found.quantize}"
     rows = {
-        "model": f"{found.model} on {found.device} in {found.precision}",
+        "model": f"{found.model} on {found.device} in {found.precision}{held}",
         "worked at": f"{found.size[0]}x{found.size[1]}, {count(found.frames, 'frame')}, "
         f"batches of {found.batch}, windows of {found.window}",
         "weights": f"{size(sum(found.weights.values()))}: "

@@ -184,6 +184,8 @@ def _words(request: RenderRequest, options: RestyleOptions, settled: RestyleOpti
         words += [] if place is None else [f"--{name}", place]
     if request.precision != "auto":
         words += ["--precision", request.precision]
+    if request.quantized is not None:
+        words += ["--quantize", request.quantized]
     if request.rate is not None:
         words += ["--rate", str(request.rate)]
     if request.track is not None:

@@ -58,6 +58,8 @@ class Traits:
     """Its network has a place for the source's features and attention (`Adapters.injection`)."""
     fewest_inverted: int = 1
     """The fewest steps, from noise alone, in which the source can be inverted."""
+    quantizes: bool = False
+    """Its network's weights can be quantised (`vedit.models.loading.Loading`)."""
     takes: frozenset[str] = frozenset()
     """What a look may bring it, by the names of the options (`vedit.options.adapting.Adapting`)."""
     regime: Regime | None = None

@@ -72,6 +72,9 @@ class Footprint:
     """Latents through the network and its control branches, once."""
     decode: Pass
     """Latents to frames."""
+    unpacked: Mapping[str, int] = field(default_factory=dict[str, int])
+    """Part -> bytes that it takes beyond `weights` until its weights are quantised, which they are before the next part
+    is loaded; parts that are not are left out."""
     reader: int = 0
     """Bytes of what looks at pictures: it is loaded after all parts, and let go of before frames are sampled."""
     reader_stored: int = 0
@@ -93,8 +96,17 @@ class Footprint:
         held = peak = 0
         for part, size in self.weights.items():
             held += size
-            peak = max(peak, held + self.stored[part])
+            peak = max(peak, held + self.unpacked.get(part, 0) + self.stored[part])
         return max(peak, held + self.reader + self.reader_stored)
+
+    @property
+    def settling(self) -> int:
+        """Bytes of a device at the peak of loading."""
+        held = peak = 0
+        for part, size in self.weights.items():
+            held += size
+            peak = max(peak, held + self.unpacked.get(part, 0))
+        return peak
 
     @property
     def largest_stored(self) -> int:

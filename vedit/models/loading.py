@@ -18,6 +18,9 @@ class Loading:
     precision: str | None = None
     """What the networks compute in, float32, float16 or bfloat16; None is what suits the device."""
 
+    quantize: str | None = None
+    """What its network's weights are quantised to (`vedit.models.quantisation.WAYS`); None is not at all."""
+
     @property
     def is_usual(self) -> bool:
         """Whether nothing but the device was asked for."""
@@ -26,4 +29,4 @@ class Loading:
 
 def loading_of(request: RenderRequest, device: str) -> Loading:
     """What a request asks for, on the device that was picked for it."""
-    return Loading(device=device, precision=request.computes_in)
+    return Loading(device=device, precision=request.computes_in, quantize=request.quantized)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from vedit.errors import ModelError
 from vedit.models.distilled import DistilledWeights, Schedule, distilled_in, serving
 from vedit.models.source import DEFAULT
 from vedit.models.words import Vocabulary, looks_of, vocabulary_of
@@ -71,6 +72,18 @@ class ModelRef:
         """Raises ModelError or InputError where files that a look brings are none for this model."""
         if options.brought:
             self.family.check_look(self.source, options)
+
+    def check_quantized(self, name: str | None) -> None:
+        """Raises ModelError where its network's weights cannot be quantised; None is not at all."""
+        if name is None:
+            return
+        if not self.traits.quantizes:
+            raise ModelError(f"the weights of {self.name} cannot be quantised", remedy="leave --quantize out")
+        if self.distilled:
+            raise ModelError(
+                f"{self.name} has few-step weights, which are put into its own and do not fit quantised ones",
+                remedy="leave --quantize out: a model of that size needs none",
+            )
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from vedit.nle.jobs import TimelineJob
 from vedit.nle.model import TimelineDocument
 from vedit.nle.ranges import MediaFacts
 from vedit.nle.settings import look_options
-from vedit.options.request import Precision, QualityName, RenderRequest, RestyleOptions
+from vedit.options.request import Precision, QualityName, Quantize, RenderRequest, RestyleOptions
 from vedit.render.conditioning import hashed, plain
 from vedit.render.killed import finish_killed
 from vedit.render.parts import options_facts
@@ -43,6 +43,7 @@ class RenderChoices:
     quality: QualityName | None = None
     device: str = "auto"
     precision: Precision = "auto"
+    quantize: Quantize = "none"
     writing: OutputOptions = field(default_factory=OutputOptions)
     allow_huge: bool = False
     fresh: bool = False
@@ -120,6 +121,7 @@ def timeline_renders(
             model=model.name,
             device=device,
             precision=choices.precision,
+            quantize=choices.quantize,
             writing=replace(choices.writing, timecode=origin),
             allow_huge=choices.allow_huge,
             fresh=choices.fresh,
@@ -172,6 +174,7 @@ def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[object, obje
         "model": Path(request.model).name if Path(request.model).exists() else request.model,
         "device": request.device.split(":")[0],
         **({} if request.precision == "auto" else {"precision": request.precision}),
+        **({} if request.quantized is None else {"quantize": request.quantized}),
         "writing": plain(replace(request.writing, overwrite=False, sidecar=True, strict=False)),
         "vedit": dict(versions()).get("vedit"),
     }

@@ -21,7 +21,7 @@ from vedit.nle.read import default_timeline, write_timeline
 from vedit.nle.rendering import rehearse, render_timeline
 from vedit.nle.report import describe_render, describe_run, write_record
 from vedit.nle.results import RenderChoices, TimelineRender
-from vedit.options.request import Precision, QualityName
+from vedit.options.request import Precision, QualityName, Quantize
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.render.sample_shot import OnNote, Stop, ignore_note, never
@@ -84,6 +84,7 @@ def timeline(
     quality: QualityName | None = None,
     device: str = "auto",
     precision: Precision = "auto",
+    quantize: Quantize = "none",
     writing: OutputOptions | None = None,
     overwrite: bool = False,
     allow_unknown: bool = False,
@@ -119,6 +120,7 @@ def timeline(
         quality: "draft", "standard" or "high", for all clips, whatever the looks say.
         device: "auto", "cpu", "cuda" or "mps".
         precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in.
+        quantize: "none", "int8", "fp8", "int4" or "nf4": what the network's weights are held in.
         writing: the written files: codec, preset, what may be left out.
         overwrite: replace results and a timeline that are there; the source never.
         allow_unknown: render prompts of which the model knows no word, too.
@@ -156,6 +158,7 @@ def timeline(
             quality=quality,
             device=device,
             precision=precision,
+            quantize=quantize,
             writing=replace(writing, overwrite=overwrite or writing.overwrite),
             allow_huge=allow_huge,
             fresh=fresh,

@@ -34,6 +34,8 @@ PARTS = ("pipeline", "attention", "upscale")
 DEVICES = ("auto", "cpu", "cuda", "mps")
 Precision = Literal["auto", "float32", "float16", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
+Quantize = Literal["none", "int8", "fp8", "int4", "nf4"]
+QUANTIZED: tuple[Quantize, ...] = get_args(Quantize)
 
 
 @checked
@@ -192,6 +194,15 @@ class RenderRequest:
         ),
         later=True,
     )
+    quantize: Quantize = setting(
+        "none",
+        About(
+            "Hold the network's weights in 8 or 4 bits: less memory, slower, and frames near those without.",
+            stage="model",
+            once=True,
+        ),
+        later=True,
+    )
     writing: OutputOptions = field(default_factory=OutputOptions)
     """The written file: codec, preset, what may be left out."""
     rate: Fraction | None = same_as(SourceOptions, "rate")
@@ -239,7 +250,17 @@ class RenderRequest:
         """What the networks compute in; None is what suits the device."""
         return None if self.precision == "auto" else self.precision
 
+    @property
+    def quantized(self) -> str | None:
+        """What the network's weights are quantised to; None is not at all."""
+        return None if self.quantize == "none" else self.quantize
+
     def __post_init__(self) -> None:
+        if self.quantized and any(look.loras for look in self.all_looks):
+            raise SettingError(
+                f"quantize is {self.quantize}, and there are LoRAs, which change weights as they were trained",
+                remedy="leave --quantize out, or merge the LoRA into the model's files first",
+            )
         try:
             json.dumps(self.purpose, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:

@@ -47,6 +47,7 @@ def describe_job(job: Job) -> RenderPlan:
         model=job.model.name,
         device=job.device,
         precision=job.request.precision,
+        quantize=job.request.quantize,
         steps=max((steps_taken(job.model, look.request.options) for look in looks), default=0),
         network_evaluations_per_frame=max((_evaluations(look) for look in looks), default=0),
         peak_memory_bytes=None if memory is None else memory.host,

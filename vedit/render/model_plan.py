@@ -11,6 +11,7 @@ from vedit.errors import InputError, ModelError
 from vedit.geometry import working_fit
 from vedit.memory import MemoryBudget, smaller
 from vedit.models.check import checked
+from vedit.models.quantisation import NONE
 from vedit.options.controls import branch
 from vedit.options.request import RestyleOptions
 from vedit.render.costs import Outline, seconds_of
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 _TOGETHER = 8
 """Frames at full size that are finished together, of the sizes that models work at."""
 _CODEC = "h264"
+_NOTHING = "nothing fits"
+_NEXT = {None: "int8", "int8": "nf4"}
+"""What weights are quantised to next where memory is short: of eight and of four bits, what keeps most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +41,8 @@ class ModelPlan:
     model: str
     device: str
     precision: str
+    quantize: str
+    """What the network's weights are quantised to; "none" is not at all."""
     size: tuple[int, int]
     """(width, height) that the networks work at."""
     frames: int
@@ -109,6 +115,7 @@ def plan_model(
         model=model.name,
         device=loading.device,
         precision=found.precision,
+        quantize=loading.quantize or NONE,
         size=(fit.outer[1], fit.outer[0]),
         frames=frames,
         batch=scene.batch,
@@ -181,4 +188,10 @@ def _advised(
         coded = max(found.encode.peak, found.decode.peak)
         stage = "decode" if coded > found.denoise.peak and footing.batch == 1 else "sample"
         footing = smaller(footing, stage=stage, can_offload=scene.device != "cpu")
-    return False, f"nothing fits: the least is {needed / 1e9:.1f} GB; use a smaller size or another precision"
+    fewer = _NEXT.get(scene.loading.quantize) if model.traits.quantizes and not model.distilled else None
+    if fewer is not None:
+        quantized = replace(scene, loading=replace(scene.loading, quantize=fewer))
+        fits, advice = _advised(model, quantized, options, fit, frames, memory)
+        if fits or not advice.startswith(_NOTHING):
+            return False, advice if advice.startswith("--") else f"--quantize {fewer}{f', {advice}' if advice else ''}"
+    return False, f"{_NOTHING}: the least is {needed / 1e9:.1f} GB; use a smaller size or another precision"

@@ -65,11 +65,15 @@ class RenderPlan:
 
     precision: str = "auto"
     """What the networks compute in; "auto" is what suits the device."""
+    quantize: str = "none"
+    """What the network's weights are quantised to."""
 
     @property
     def network(self) -> str:
-        """The model, where it runs, and the number format where one was asked for."""
-        return f"{self.model} on {self.device}{'' if self.precision == 'auto' else f' in {self.precision}'}"
+        """The model, where it runs, and the number formats where any were asked for."""
+        computed = "" if self.precision == "auto" else f" in {self.precision}"
+        held = "" if self.quantize == "none" else f", weights in {self.quantize}"
+        return f"{self.model} on {self.device}{computed}{held}"
 
     def _repr_html_(self) -> str:
         """What will be done, with a picture of each shot, for a notebook."""

@@ -67,7 +67,8 @@ def peaks(model: Footprint, scene: Scene, full: int, *, samples: bool = True, of
     waiting = model.all_weights if offloaded else 0
     on_device = _taking_turns(model) if offloaded else model.all_weights + model.activations
     return Peaks(
-        host=BASE_BYTES + max(model.largest_stored, window + full) + waiting, device=on_device + _CONTEXT_BYTES
+        host=BASE_BYTES + max(model.largest_stored, window + full) + waiting,
+        device=max(on_device, model.settling) + _CONTEXT_BYTES,
     )
 
 

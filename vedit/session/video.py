@@ -27,7 +27,7 @@ from vedit.media.output import Interlaced, OutputOptions
 from vedit.media.reading.read import Backend
 from vedit.media.reading.read import open_video as open_reader
 from vedit.media.reading.reader import VideoReader
-from vedit.options.request import Precision, QualityName, RenderRequest, RestyleOptions
+from vedit.options.request import Precision, QualityName, Quantize, RenderRequest, RestyleOptions
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.session.frames import Frames
@@ -200,6 +200,7 @@ class Video:
         motion_adapter: str | None = None,
         device: str = "auto",
         precision: Precision = "auto",
+        quantize: Quantize = "none",
         frames: str | None = None,
         writing: OutputOptions | None = None,
         overwrite: bool = False,
@@ -224,6 +225,7 @@ class Video:
             motion_adapter: AnimateDiff's for the model: a folder, a .safetensors file, or a hub id.
             device: "auto", "cpu", "cuda" or "mps".
             precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in.
+            quantize: "none", "int8", "fp8", "int4" or "nf4": what the network's weights are held in.
             frames: START..END in seconds, timecode or #frame; None is the whole clip.
             writing: the written file: codec, preset, what may be left out.
             overwrite: replace a file that is there.
@@ -254,6 +256,7 @@ class Video:
             motion_adapter=motion_adapter,
             device=device,
             precision=precision,
+            quantize=quantize,
             frames=frames,
             writing=replace(
                 options,

@@ -27,7 +27,7 @@ from vedit.models.families.sd_codec import CODEC_BATCH, SDCodec
 from vedit.models.families.sd_configs import cell_of
 from vedit.models.families.sd_controls import ControlNet
 from vedit.models.families.sd_denoiser import SDDenoiser
-from vedit.models.families.sd_files import Components, Target, load_components
+from vedit.models.families.sd_files import QUANTIZED, Components, Target, load_components
 from vedit.models.families.sd_ip_adapter import IpAdapter, load_ip_adapter
 from vedit.models.families.sd_loras import LORAS
 from vedit.models.families.sd_regimes import regime_path
@@ -87,6 +87,8 @@ class SDModel:
     fast: tuple[LoadedDistilled, ...] = ()
     """The fast tiers that the model's folder has, in the order in which they are asked whether they serve a look."""
 
+    quantize: str | None = None
+    """What the weights of its network are quantised to; None is not at all."""
     pictures: IpAdapter | None = None
     """What reads a look's references; None: they give the result their palette."""
 
@@ -136,7 +138,8 @@ class SDModel:
 
     @property
     def fingerprint(self) -> Mapping[str, str]:
-        """SHA-256 of each part's weights as they are loaded, wherever they came from; fast tiers have their own."""
+        """SHA-256 of each part's weights as they are loaded, wherever they came from, and what they are quantised to;
+        fast tiers have their own."""
         return self._digests
 
     @cached_property
@@ -147,7 +150,10 @@ class SDModel:
             **self.text.encoders,
             **{f"controlnet:{kind}": net for kind, net in self.denoiser.controlnets.items()},
         }
-        return {name: weights_digest(module) for name, module in parts.items()}
+        found = {name: weights_digest(module) for name, module in parts.items()}
+        if self.quantize is None:
+            return found
+        return {name: f"{told} {self.quantize}" if name in QUANTIZED else told for name, told in found.items()}
 
     @property
     def precision(self) -> str:
@@ -175,7 +181,7 @@ def target_of(loading: Loading) -> Target:
     than files have, large weights rest."""
     asked, device = loading.precision, torch.device(loading.device)
     dtype: torch.dtype = usual_precision(loading.device) if asked is None else getattr(torch, asked)
-    return Target(device=device, dtype=dtype, rests=device.type == "cpu")
+    return Target(device=device, dtype=dtype, rests=device.type == "cpu", quantize=loading.quantize)
 
 
 def load(
@@ -226,6 +232,7 @@ def load(
         control_kinds=tuple(parts.controlnets),
         device=target.device,
         fast=_fast(Path(source.base), parts) if fast else (),
+        quantize=loading.quantize,
         pictures=reader,
     )
 

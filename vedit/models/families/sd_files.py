@@ -20,6 +20,7 @@ from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from diffusers.models.unets.unet_motion_model import UNetMotionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
+from vedit.checks.finite import check_weights
 from vedit.errors import ModelError, VeditError
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import Part, read_config, read_json
@@ -31,6 +32,7 @@ from vedit.models.families.sd_t2i import load_t2i_adapter
 from vedit.models.families.sd_weights import built, fill, plain_origins
 from vedit.models.headers import SUFFIX
 from vedit.models.motion import MOTION_UNET, motion_place
+from vedit.models.quantised import quantise
 from vedit.models.t2i_adapters import is_t2i_adapter
 from vedit.models.weight_files import Stored, stored_in
 from vedit.weights.hub_cache import on_disk
@@ -44,6 +46,8 @@ _CLASSES = {"unet": UNet2DConditionModel, "controlnet": ControlNetModel}
 _OTHERS = {UNION: ControlNetUnionModel, MOTION_UNET: UNetMotionModel}
 _NAMES: dict[Part, str] = {"unet": "UNet", "vae": "autoencoder", "text_encoder": "text encoder"}
 _XL_NAMES: dict[Part, str] = {**_NAMES, "text_encoder_2": "second text encoder"}
+QUANTIZED: tuple[Part, ...] = ("unet", "text_encoder_2")
+"""The parts whose weights are quantised where that is asked for: the others are small."""
 _PADDED = ("text_encoder", "text_encoder_2")
 """The parts with a tokenizer of their own."""
 # Of the whole CLIP that some folders hold; the encoder of prompts is a part of it.
@@ -78,6 +82,8 @@ class Target:
     dtype: torch.dtype
     rests: bool = False
     """Whether large weights stay in the precision of their file until a layer computes (`vedit.weights.at_rest`)."""
+    quantize: str | None = None
+    """What the weights of the UNet and of a second text encoder are quantised to; None is not at all."""
 
     def dtype_of(self, part: str, config: Mapping[str, Any]) -> torch.dtype:
         """Of one part, by its config."""
@@ -141,7 +147,8 @@ def _network(
 
 
 def _filled(blank: Blank, motion: Path | None, target: Target, *, name: str, dtype: torch.dtype) -> torch.nn.Module:
-    """A network with its weights; with those of a motion adapter, where there is one."""
+    """A network with its weights; with those of a motion adapter, where there is one. Quantised where the others are
+    not there yet, so that no two are wide at a time."""
     whole = blank if motion is None else with_motion(blank, motion)
     fill(
         whole.network,
@@ -153,6 +160,10 @@ def _filled(blank: Blank, motion: Path | None, target: Target, *, name: str, dty
         dtype=dtype,
         rests=target.rests,
     )
+    if target.quantize is not None and name in [_XL_NAMES[part] for part in QUANTIZED]:
+        if target.device.type != "meta":
+            check_weights(name, whole.network)  # rounded numbers are finite, whatever they were
+        quantise(whole.network, target.quantize)
     return whole.network
 
 

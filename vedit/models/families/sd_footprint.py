@@ -17,11 +17,13 @@ from vedit.models.branches import own_controlnets
 from vedit.models.families.sd import denoiser_of, target_of
 from vedit.models.families.sd_codec import SDCodec, frames_at_once
 from vedit.models.families.sd_configs import SD1
-from vedit.models.families.sd_files import Components, Target, load_components, made
+from vedit.models.families.sd_files import QUANTIZED, Components, Target, load_components, made
 from vedit.models.families.sd_tiles import tiled_decode, tiled_encode
 from vedit.models.families.sdxl_text import POOLED
 from vedit.models.footprint import Footprint, Pass, Scene, Work
 from vedit.models.ip_adapters import held_by
+from vedit.models.packed import Packed
+from vedit.models.quantised import quantise
 from vedit.models.sizes import bytes_a_number
 from vedit.models.source import SD15, ModelSource
 from vedit.models.tracing import MemoryTrace, Traced
@@ -87,9 +89,17 @@ def _found(
             encode=_coded(parts, scene, decodes=False),
             denoise=_denoised(parts, scene),
             decode=_coded(parts, scene, decodes=True),
+            unpacked={name: more for name, network in networks.items() if (more := _unpacked(network))},
             reader=reader.numbers * wide,
             reader_stored=reader.stored,
         )
+
+
+def _unpacked(network: torch.nn.Module) -> int:
+    """Bytes that a network takes beyond what it does now until its weights are packed."""
+    packed = [layer for layer in network.modules() if isinstance(layer, Packed)]
+    before = sum(layer.packed_shape.numel() * layer.came_in.itemsize for layer in packed)
+    return before - sum(part.numel() * part.element_size() for layer in packed for part in layer.parts.values())
 
 
 def _on_meta(source: ModelSource, kinds: Collection[str], target: Target) -> Components | None:
@@ -122,6 +132,8 @@ def _as_published(part: Part, target: Target) -> torch.nn.Module:
         parameter = network.get_parameter(name)
         parameter.data = parameter.data.half()
     lay_to_rest(network, resting, dtype)
+    if target.quantize is not None and part in QUANTIZED:
+        quantise(network, target.quantize)
     return network
 
 

@@ -81,6 +81,7 @@ class StableDiffusion:
             fewest_inverted=2 if base is not None and ends_in_noise(base) else 1,
             takes=_TAKES if listed else _TAKES | _WORDS,
             injection=True,
+            quantizes=True,
             regime=regime_of_model(base),
         )
 

@@ -1,0 +1,126 @@
+"""`--quantize`: what weights are held in is told apart, refused where it cannot be, and the same from everywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+
+from tests.support.clips import two_shots
+from tests.support.loaded import small_frames
+from vedit.cli.app import main
+from vedit.edits.plan_file import read_plan
+from vedit.errors import ModelError, SettingError
+from vedit.media.reading.read import open_video
+from vedit.media.writing.sidecar import sidecar_path
+from vedit.models.loading import Loading
+from vedit.models.resolve import model_of, resolve
+from vedit.options.loras import LoraSpec
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.render.model_plan import plan_model
+from vedit.render.recorded_request import as_asked, as_recorded
+from vedit.render.run import restyle
+from vedit.testing.tiny_sd import write_tiny_sd
+from vedit.types import FrameRange
+
+LOOK = RestyleOptions(prompt="night", steps=1, fixed_point=1, short_side=64, window=4, controls=())
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small() -> Iterator[None]:
+    with small_frames():
+        yield
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_tiny_sd(tmp_path_factory.mktemp("quantize") / "model", controls=())
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return two_shots(tmp_path_factory.mktemp("clip") / "two shots.mov")
+
+
+def request_of(clip: Path, folder: Path, output: Path) -> RenderRequest:
+    made = RenderRequest(source=clip, options=LOOK, model=str(folder), output=output, frames="#0..#4", keep_work=True)
+    return replace(made, writing=replace(made.writing, codec="ffv1"))
+
+
+def test_frames_are_near_those_without_and_never_taken_for_them(clip: Path, folder: Path, tmp_path: Path) -> None:
+    request, found = request_of(clip, folder, tmp_path / "out.mkv"), []
+    for name in ("none", "int8", "nf4"):
+        asked = replace(request, quantize=name, writing=replace(request.writing, overwrite=True))
+        # Over the work that the last has kept: nothing of it may be taken for that of this one.
+        assert restyle(asked).units_kept == 0
+        with open_video(tmp_path / "out.mkv") as reader:
+            found.append(reader.read(FrameRange(start=0, stop=4)).frames.astype(int))
+    assert restyle(asked).units_kept > 0
+    wide, eight, four = found
+    assert 0 < np.abs(wide - eight).mean() < np.abs(wide - four).mean() < 16
+    told = sidecar_path(tmp_path / "out.mkv").read_text("utf-8")
+    assert '"quantize": "nf4"' in json.dumps(json.loads(told))
+
+
+def test_what_cannot_be_quantised_is_refused_before_frames_are_read(clip: Path, folder: Path) -> None:
+    words = ["restyle", str(clip), "-p", "night", "--control", "none", "--quantize", "int8", "--dry-run"]
+    run = CliRunner().invoke(main, [*words, "--model", str(folder), "--lora", "ink.safetensors"])
+    assert run.exit_code == 2
+    assert "quantize is int8, and there are LoRAs" in run.output
+    run = CliRunner().invoke(main, words)
+    assert run.exit_code == 2
+    assert "embedded has few-step weights" in run.output
+    look = replace(LOOK, loras=(LoraSpec(path=Path("ink.safetensors")),))
+    with pytest.raises(SettingError, match="LoRAs"):
+        RenderRequest(source=clip, options=LOOK, looks={1: look}, quantize="nf4")
+    model = resolve(str(folder))
+    with pytest.raises(ModelError, match="cannot be quantised"):
+        replace(model, traits=replace(model.traits, quantizes=False)).check_quantized("int8")
+
+
+def test_it_is_in_records_and_plans_and_on_the_command_line(clip: Path, folder: Path, tmp_path: Path) -> None:
+    request = replace(request_of(clip, folder, tmp_path / "out.mkv"), quantize="int4")
+    told = as_recorded(request, tmp_path)
+    assert as_asked(json.loads(json.dumps(told)), tmp_path).quantize == "int4"
+    assert as_asked({key: each for key, each in told.items() if key != "quantize"}, tmp_path).quantize == "none"
+    with pytest.raises(SettingError, match="quantize"):
+        RenderRequest(source=clip, options=LOOK, quantize="int2")  # pyright: ignore[reportArgumentType]
+    words = ["restyle", str(clip), "-p", "night", "--model", str(folder), "--control", "none", "--dry-run"]
+    run = CliRunner().invoke(main, [*words, "--quantize", "int8"])
+    assert run.exit_code == 0, run.output
+    assert "on cpu, weights in int8" in run.output
+    assert model_of(replace(request, quantize="none")) == model_of(request)
+    file = tmp_path / "plan.toml"
+    file.write_text(f'source = "{clip}"\nquantize = "nf4"\n[[shot]]\nnumber = 1\nframes = "#0..#24"\n')
+    assert read_plan(file).top["quantize"] == "nf4"
+
+
+def test_a_plan_of_a_model_knows_the_bytes_and_advice_names_it(folder: Path) -> None:
+    def told(*words: str) -> dict[str, dict[str, int]]:
+        run = CliRunner().invoke(main, ["models", "plan", str(folder), "--size", "128", "--json", *words])
+        assert run.exit_code == 0, run.output
+        return json.loads(run.output)
+
+    wide, eight = told("--control", "none"), told("--control", "none", "--quantize", "int8")
+    assert (wide["quantize"], eight["quantize"]) == ("none", "int8")
+    assert eight["weights"]["unet"] < 0.4 * wide["weights"]["unet"]
+    least = replace(LOOK, batch=1, window=1)
+    cuda = Loading(device="cuda", precision="float32")
+
+    def planned(loading: Loading, memory: int | None) -> tuple[int, str]:
+        found = plan_model(resolve(str(folder)), (128, 128), 24, least, loading, memory=memory)
+        assert found.peak_device_bytes is not None
+        return found.peak_device_bytes, found.advice
+
+    needed = planned(cuda, None)[0]
+    fewer = planned(replace(cuda, quantize="nf4"), None)[0]
+    assert fewer < needed
+    assert planned(cuda, needed)[1] == ""
+    least_of_all = planned(replace(cuda, quantize="nf4"), 1)[1]
+    assert least_of_all.startswith("nothing fits")
+    assert planned(cuda, 1)[1].startswith("nothing fits")

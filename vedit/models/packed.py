@@ -1,0 +1,98 @@
+"""Weights that rest in fewer bits than are computed in: a layer unpacks its own for the time of one call.
+
+What a network holds is what was packed, in buffers, which move between devices and are written out as any other; its
+parameters are those that were left wide.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Protocol, cast
+
+import torch
+from torch import nn
+
+from vedit.weights.at_rest import RestingConv2d, RestingLinear
+
+_BEGIN = "packed_"
+
+
+class Packing(Protocol):
+    """How a weight is packed."""
+
+    def unpack(self, parts: Mapping[str, torch.Tensor], shape: torch.Size) -> torch.Tensor:
+        """The numbers of a weight in its shape, in float32 or what they are computed in.
+
+        Args:
+            parts: the tensors that it was packed into, by name.
+            shape: of the weight.
+        """
+        ...
+
+
+class Packed(nn.Module):
+    """A layer whose weight is unpacked each time that it is asked for."""
+
+    packing: Packing
+    packed_shape: torch.Size
+    came_in: torch.dtype
+    """The number format that its weight had before."""
+    computes_in: torch.dtype
+
+    @property
+    def parts(self) -> dict[str, torch.Tensor]:
+        """The tensors that its weight was packed into, by name."""
+        held = {name: buffer for name, buffer in self.named_buffers(recurse=False) if name.startswith(_BEGIN)}
+        return {name.removeprefix(_BEGIN): buffer for name, buffer in held.items()}
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """The numbers, as they are computed with."""
+        return self.packing.unpack(self.parts, self.packed_shape).to(self.computes_in)
+
+
+class PackedLinear(Packed, nn.Linear):  # pyright: ignore[reportIncompatibleVariableOverride]
+    """A linear layer of a packed weight."""
+
+
+class PackedConv2d(Packed, nn.Conv2d):  # pyright: ignore[reportIncompatibleVariableOverride]
+    """A convolution of a packed weight."""
+
+
+_CLASSES: dict[type[nn.Module], type[Packed]] = {
+    nn.Linear: PackedLinear,
+    nn.Conv2d: PackedConv2d,
+    RestingLinear: PackedLinear,
+    RestingConv2d: PackedConv2d,
+}
+
+
+def layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The layers of a network, with numbers in it or without, whose weights can be packed, by name."""
+    return ((name, module) for name, module in network.named_modules() if type(module) in _CLASSES)
+
+
+def pack(layer: nn.Module, packing: Packing, parts: Mapping[str, torch.Tensor], *, computes_in: torch.dtype) -> None:
+    """Have a layer hold what its weight was packed into, in the weight's place.
+
+    Args:
+        layer: one of `layers`.
+        packing: how it was packed.
+        parts: what it was packed into, by name.
+        computes_in: of the layer.
+    """
+    before = layer.get_parameter("weight")
+    del layer.weight
+    for left in ("desk", "changes"):  # of one that rested
+        layer.__dict__.pop(left, None)
+    layer.__class__ = _CLASSES[type(layer)]
+    packed = cast("Packed", layer)
+    packed.packing, packed.packed_shape, packed.came_in = packing, before.shape, before.dtype
+    packed.computes_in = computes_in
+    for name, part in parts.items():
+        layer.register_buffer(f"{_BEGIN}{name}", part)
+
+
+def is_packed(network: nn.Module) -> bool:
+    """Whether a network holds packed weights."""
+    return any(isinstance(module, Packed) for module in network.modules())
