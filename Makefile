@@ -21,7 +21,7 @@ BIN := .venv/bin
 CORE := .venv/.installed-core
 EXTRAS := $(addprefix .venv/.installed-,test dev train)
 
-.PHONY: help demo test test-real test-media gpu gates embedded bench-embedded bench-controls bench-models bench-temporal bench-inversion clean
+.PHONY: help demo test test-real test-media gpu gates embedded bench-embedded bench-controls bench-models bench-gpu bench-temporal bench-inversion clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -66,6 +66,9 @@ bench-controls: $(CORE) ## time flow and edges beside bare OpenCV: ARGS="--clip 
 
 bench-models: $(CORE) ## models at their true sizes beside diffusers and beside their plans: ARGS="speed", ARGS="plan"
 	$(BIN)/python examples/bench_models/bench.py $(ARGS)
+
+bench-gpu: $(CORE) ## models at their true sizes on a GPU, beside diffusers
+	$(BIN)/python examples/bench_models/gpu.py $(ARGS)
 
 bench-temporal: $(CORE) ## steadiness beside diffusers: two core-hours, ARGS="--quick --out build/temporal" to see it run
 	$(BIN)/python examples/bench_temporal/bench.py $(ARGS)

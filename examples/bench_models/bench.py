@@ -93,9 +93,9 @@ def speed(options: argparse.Namespace) -> None:
     words = ["vedit", "restyle", str(clip), "-o", str(folder / "ours.mkv"), "--overwrite", "--fresh", "--json", "-q"]
     words += ["--prompt", "ink drawing", "--model", str(model), "--controlnet", f"tile={tile}", "--control", "tile"]
     words += ["--lora", str(lora), "--steps", "4", "--strength", "1", "--guidance", "1", "--size", str(options.size)]
-    ours = run([*words, "--batch", "1" if options.device == "cpu" else "8", *device])
+    ours = run([*words, *device])
     dtype = ["--dtype", "float32" if options.device == "cpu" else "float16"]
-    files = map(str, (model, tile, lora, clip, folder / "theirs.mkv"))
+    files = [*map(str, (model, tile, clip, folder / "theirs.mkv")), "--lora", str(lora)]
     theirs = run([str(HERE / "peer.py"), *files, *device, *dtype, "--size", str(options.size)])
     told = json.loads(theirs.out.strip().splitlines()[-1])
     timings: dict[str, float] = json.loads(ours.out)["timings"]

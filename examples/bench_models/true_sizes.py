@@ -16,9 +16,9 @@ from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
 from diffusers.models.controlnets.controlnet import ControlNetModel
 from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 from safetensors.torch import save_file
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from vedit.models.families.sd_configs import SD1, SD2
+from vedit.models.families.sd_configs import SD1, SD2, SDXL
 
 RANK = 64
 """Of the LoRA that makes an LCM of Stable Diffusion 1.5."""
@@ -51,7 +51,20 @@ def write_model(folder: Path, configs: Mapping[str, Mapping[str, Any]], *, sched
         "tokenizer": ["transformers", "CLIPTokenizer"],
         "scheduler": ["diffusers", configs["scheduler"]["_class_name"]],
     }
-    _write_json(folder / "model_index.json", {"_class_name": "StableDiffusionPipeline", **parts})
+    pipeline = "StableDiffusionPipeline"
+    if "text_encoder_2" in configs:
+        second = configs["text_encoder_2"]
+        _write_network(
+            folder / "text_encoder_2",
+            lambda: CLIPTextModelWithProjection(CLIPTextConfig.from_dict(dict(second))),
+            second,
+            name="model",
+        )
+        _tokenizer().save_pretrained(folder / "tokenizer_2")
+        parts["text_encoder_2"] = ["transformers", "CLIPTextModelWithProjection"]
+        parts["tokenizer_2"] = ["transformers", "CLIPTokenizer"]
+        pipeline = "StableDiffusionXLPipeline"
+    _write_json(folder / "model_index.json", {"_class_name": pipeline, **parts})
     return folder
 
 
@@ -66,10 +79,16 @@ def write_sd21(folder: Path) -> Path:
     return write_model(folder, configs, scheduler={"prediction_type": "v_prediction"})
 
 
-def write_tile(folder: Path) -> Path:
-    """A ControlNet for Stable Diffusion 1.5."""
+def write_sdxl(folder: Path) -> Path:
+    """Stable Diffusion XL."""
+    return write_model(folder, SDXL, scheduler={})
+
+
+def write_tile(folder: Path, *, xl: bool = False) -> Path:
+    """A ControlNet for Stable Diffusion 1.5, or for XL."""
+    config = (SDXL if xl else SD1)["controlnet"]
     if not (folder / "config.json").is_file():
-        _write_network(folder, lambda: ControlNetModel.from_config(dict(SD1["controlnet"])), SD1["controlnet"])
+        _write_network(folder, lambda: ControlNetModel.from_config(dict(config)), config)
     return folder
 
 
