@@ -68,7 +68,7 @@ def test_one_of_true_size_is_told_by_its_tensors_and_fits_its_family(
     family, other = ("Stable Diffusion XL", SD1) if xl else ("Stable Diffusion 1.x", SDXL)
     assert (identify(file).name, identify(file).runs) == (f"a T2I-Adapter for {family}", True)
     facts = facts_of(file)
-    assert (facts.part, facts.given_as) == ("t2i-adapter", f"--controlnet KIND={file}")
+    assert (facts.part, facts.given_as, facts.lacks) == ("t2i-adapter", f"--controlnet KIND={file}", "")
     assert adapter_config(file) == {
         "in_channels": channels,
         "channels": TRUE[sort],

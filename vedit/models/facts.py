@@ -41,7 +41,7 @@ class ModelFacts:
     given_as: str
     """The option that takes it; empty where none does."""
     lacks: str
-    """What it would need, or why it cannot be used."""
+    """What it would need, or why it cannot be used; nothing where it can."""
     files: int
     """Of weights."""
     tensors: int
@@ -77,7 +77,7 @@ def facts_of(path: Path) -> ModelFacts:
         precision=kind.precision,
         runs=not unread and (kind.runs or bool(given_as(kind, path))),
         given_as="" if unread else given_as(kind, path),
-        lacks=kind.lacks or unread,
+        lacks=unread if kind.runs else kind.lacks or unread,
         files=len(files),
         tensors=tensors,
         parameters=numbers,
