@@ -22,7 +22,7 @@ from vedit.models.check import checked
 from vedit.models.facts import facts_of
 from vedit.models.families.modules import weights_digest
 from vedit.models.families.sd_configs import SD1, SDXL
-from vedit.models.families.sd_t2i import load_t2i_adapter
+from vedit.models.families.sd_t2i import features_of, load_t2i_adapter
 from vedit.models.footprint import Scene
 from vedit.models.identify import identify, notes_of
 from vedit.models.load import load_sd
@@ -32,6 +32,7 @@ from vedit.models.t2i_adapters import adapter_config, check_t2i_adapter
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render.recorded_request import as_recorded
 from vedit.testing.tiny_sd import write_tiny_sd
+from vedit.weights import at_rest
 
 FULL = [320, 640, 1280, 1280]
 TRUE: dict[Sort, list[int]] = {"full_adapter": FULL, "light_adapter": FULL[:3], "full_adapter_xl": FULL}
@@ -92,6 +93,21 @@ def test_every_layout_is_the_folder(tmp_path: Path, sort: Sort, layout: Layout) 
     assert (identify(folder).name, identify(file).sort) == ("a T2I-Adapter", "t2i-adapter")
     # One that lies beside its config is read by it.
     assert adapter_config(folder / "diffusion_pytorch_model.safetensors")["adapter_type"] == sort
+
+
+def test_one_in_half_precision_rests_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(at_rest, "LEAST_NUMBERS", 64)
+    monkeypatch.setattr(at_rest, "LEAST_SAVED", 0)
+    file = write_t2i(tmp_path / "half.safetensors", t2i_adapter().half(), "authors")
+    to: dict[str, Any] = {"device": torch.device("cpu"), "dtype": torch.float32}
+    wide, resting = (load_t2i_adapter(file, **to, rests=rests) for rests in (False, True))
+    assert (wide.dtype, resting.dtype) == (torch.float32, torch.float32)
+    held = [sum(v.numel() * v.element_size() for v in net.state_dict().values()) for net in (wide, resting)]
+    assert held[1] < 0.9 * held[0]
+    pictures = torch.rand(2, 3, 64, 96, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        for one, other in zip(features_of(wide, pictures), features_of(resting, pictures), strict=True):
+            assert torch.equal(one, other)
 
 
 def test_it_is_refused_for_a_model_of_another_family_and_as_a_model(tmp_path: Path) -> None:

@@ -220,7 +220,10 @@ def _controlnet(place: str, target: Target) -> Branch:
     """A ControlNet or T2I-Adapter from a folder or from one file."""
     path = Path(place)
     if is_t2i_adapter(path):
-        return _told(place, lambda: load_t2i_adapter(path, device=target.device, dtype=target.dtype))
+        return _told(
+            place,
+            lambda: load_t2i_adapter(path, device=target.device, dtype=target.dtype, rests=target.rests),
+        )
     load = _controlnet_file if path.suffix == SUFFIX and path.is_file() else _controlnet_folder
     return _told(place, lambda: load(target, path))
 

@@ -20,13 +20,14 @@ _LUMA = (0.299, 0.587, 0.114)
 """ITU-R BT.601, by which pictures became grey for the adapters of one channel."""
 
 
-def load_t2i_adapter(place: Path, *, device: torch.device, dtype: torch.dtype) -> T2IAdapter:
+def load_t2i_adapter(place: Path, *, device: torch.device, dtype: torch.dtype, rests: bool = False) -> T2IAdapter:
     """An adapter from its folder or file.
 
     Args:
         place: what `vedit.models.t2i_adapters.check_t2i_adapter` has let through.
         device: where its tensors go; on "meta" they are accounted for and not read.
         dtype: what they become.
+        rests: whether large ones of half precision may stay so (`vedit.weights.at_rest`).
 
     Raises:
         ModelError: it is damaged, or not the whole of its network.
@@ -34,7 +35,7 @@ def load_t2i_adapter(place: Path, *, device: torch.device, dtype: torch.dtype) -
     config, stored = adapter_config(place), adapter_stored(place)
     network = built(lambda: cast("T2IAdapter", T2IAdapter.from_config(config)))
     origins = adapter_origins(network.state_dict(), stored, config)
-    fill(network, stored, origins, part="T2I-Adapter", own=lambda _: True, device=device, dtype=dtype)
+    fill(network, stored, origins, part="T2I-Adapter", own=lambda _: True, device=device, dtype=dtype, rests=rests)
     return network
 
 
