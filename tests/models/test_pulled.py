@@ -132,6 +132,19 @@ def test_a_licence_that_forbids_something_is_asked_for_once(hub: Hub, capsys: py
     assert [one.name for one in pulled()] == ["two"]
 
 
+def test_an_id_does_not_get_round_a_listed_licence(hub: Hub) -> None:
+    name = "House/nets/two.safetensors"
+    with pytest.raises(
+        ModelError, match=rf"the licence of {name} \(of the house\) says: no commercial use; read it, and"
+    ):
+        vedit_models("pull", name)
+    assert not hub.asked
+    vedit_models("pull", "two", "--accept-licence")
+    with pytest.raises(ModelError, match="cannot be fetched"):  # this hub minds the case; it is let through
+        vedit_models("pull", name)
+    vedit_models("pull", "house/nets/two.safetensors")
+
+
 def test_a_pull_that_was_cut_is_not_there_yet(
     hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -101,4 +101,6 @@ def branches_of(listed: ListedModel) -> dict[str, str]:
 
 def is_here(listed: ListedModel) -> bool:
     """Whether all that a pull fetches is on this machine."""
-    return local_place(listed) is not None and all(cached(place) is not None for place in branches_of(listed).values())
+    models = catalogue().models
+    branches = (local_place(models[name]) if name in models else cached(name) for name in listed.controlnets.values())
+    return local_place(listed) is not None and all(branch is not None for branch in branches)

@@ -17,6 +17,7 @@ from vedit.models.listed import is_here, local_place
 from vedit.models.resolve import known_names
 from vedit.models.source import DEFAULT
 from vedit.registry.catalogue import VARIABLE, ListedModel, catalogue, user_folder
+from vedit.registry.weights import WeightsInfo
 from vedit.weights import hub
 from vedit.weights.hub_cache import HubPlace, hub_place
 from vedit.weights.store import FOLDER_VARIABLE, find, info, known_weights, terms
@@ -55,6 +56,8 @@ class PullPlan:
     present: bool
     asked: str = ""
     """What the licence forbids, for which it has to be accepted; empty where it does not."""
+    accepted_as: str = ""
+    """The name by which it is accepted; empty: its own."""
 
 
 def plan(name: str, *, force: bool = False) -> PullPlan:
@@ -78,14 +81,37 @@ def plan(name: str, *, force: bool = False) -> PullPlan:
             f"there is nothing named {name!r} to fetch",
             remedy=f"{suggest(name, names)}, or an id owner/name of the hub",
         )
+    listed = _forbidding(on_hub)
     return PullPlan(
         name=name,
         source=on_hub.repo if on_hub.revision is None else f"{on_hub.repo}@{on_hub.revision}",
-        terms="size and licence as the hub says",
+        terms="size and licence as the hub says" if listed is None else ", ".join(listed[1:]),
         size_bytes=0,
-        licence="as the hub says",
+        licence="as the hub says" if listed is None else listed[1],
         present=on_hub.cached is not None and not on_hub.unfinished,
+        asked="" if listed is None else listed[2],
+        accepted_as="" if listed is None else listed[0],
     )
+
+
+def _forbidding(on_hub: HubPlace) -> tuple[str, str, str] | None:
+    """Name, licence and what it forbids of what is listed of a place, whose id does not get round them."""
+    every = [*catalogue().models.values(), *known_weights()]
+    listed = [one for one in every if one.repo.lower() == on_hub.repo.lower()]
+    named = [one for one in listed if on_hub.file in _files(one)]  # of one file, what is said of it alone
+    found = ((one.name, one.licence, _asked(one)) for one in named or listed)
+    return next((told for told in found if told[2]), None)
+
+
+def _files(listed: ListedModel | WeightsInfo) -> tuple[str, ...]:
+    return listed.fetched if isinstance(listed, ListedModel) else listed.files
+
+
+def _asked(listed: ListedModel | WeightsInfo) -> str:
+    """What the licence forbids, for which a pull asks."""
+    if isinstance(listed, ListedModel):
+        return listed.asked
+    return "" if listed.commercial else "no commercial use"
 
 
 def _plan_of_weights(name: str, *, force: bool) -> PullPlan:
@@ -99,7 +125,7 @@ def _plan_of_weights(name: str, *, force: bool) -> PullPlan:
         size_bytes=entry.size_bytes,
         licence=entry.licence,
         present=find(name) is not None,
-        asked="" if entry.commercial else "no commercial use",
+        asked=_asked(entry),
     )
 
 
@@ -182,12 +208,14 @@ def check_licence(found: PullPlan, *, accept: bool) -> None:
         )
     file = _licences()
     file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(json.dumps({**_accepted(file), found.name: found.licence}, indent=2) + "\n", "utf-8")
+    file.write_text(
+        json.dumps({**_accepted(file), found.accepted_as or found.name: found.licence}, indent=2) + "\n", "utf-8"
+    )
 
 
 def is_accepted(found: PullPlan) -> bool:
     """Whether a licence forbids nothing, or was accepted before."""
-    return not found.asked or _accepted(_licences()).get(found.name) == found.licence
+    return not found.asked or _accepted(_licences()).get(found.accepted_as or found.name) == found.licence
 
 
 def _licences() -> Path:
