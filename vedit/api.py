@@ -104,6 +104,7 @@ def _called(
     ip_adapter: str | None = None,
     image_encoder: str | None = None,
     motion_adapter: str | None = None,
+    unet: str | None = None,
     device: str = "auto",
     precision: Precision = "auto",
     quantize: Quantize = "none",
@@ -199,6 +200,7 @@ def _called(
             is image_encoder/ near the IP-Adapter.
         motion_adapter: a motion adapter of AnimateDiff for the model, which draws frames together: listed name, folder,
             .safetensors file or hub id.
+        unet: a UNet in the place of the model's own, in GGUF: it rests in the blocks of its file.
         device: "auto", "cpu", "cuda" or "mps": where to run.
         precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in; auto is float32 on a CPU,
             else float16.

@@ -74,6 +74,7 @@ class Memory(click.ParamType):
     "--controlnet", "branches", multiple=True, metavar="KIND=MODEL", help="A further control branch for the model."
 )
 @click.option("--motion-adapter", "motion", metavar="PATH", help="A motion adapter of AnimateDiff for the model.")
+@click.option("--unet", metavar="FILE.gguf", help="A UNet in GGUF in the place of the model's own.")
 @click.option("--ip-adapter", metavar="FILE", help="An IP-Adapter for the model.")
 @click.option("--image-encoder", metavar="FOLDER", help="What the IP-Adapter looks at pictures with.")
 @click.option("--steps", type=click.IntRange(1, 1000), help="Sampling steps.  [default: the standard quality's]")
@@ -126,7 +127,7 @@ def plan_command(
     from vedit.render.model_plan import plan_model
     from vedit.render.settle import pick_device
 
-    added = {key: given[key] for key in ("ip_adapter", "image_encoder")}
+    added = {key: given[key] for key in ("ip_adapter", "image_encoder", "unet")}
     model = resolve(name, dict(controlnets(branches)), motion_adapter=motion, **added)
     device = pick_device("auto") if given["device"] == "auto" else str(given["device"])
     options = RestyleOptions(

@@ -179,7 +179,7 @@ def _words(request: RenderRequest, options: RestyleOptions, settled: RestyleOpti
     for spec in options.references:
         words += ["--reference", str(spec)]
     beside = {"ip-adapter": request.ip_adapter, "image-encoder": request.image_encoder}
-    beside["motion-adapter"] = request.motion_adapter
+    beside |= {"motion-adapter": request.motion_adapter, "unet": request.unet}
     for name, place in beside.items():
         words += [] if place is None else [f"--{name}", place]
     if request.precision != "auto":

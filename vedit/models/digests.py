@@ -33,6 +33,7 @@ def identity(source: ModelSource, *, kinds: Collection[str] = (), tiers: Collect
         parts |= {"ip_adapter": source.ip_adapter}
         parts |= {} if source.image_encoder is None else {"image_encoder": source.image_encoder}
     parts |= {} if source.motion_adapter is None else {"motion_adapter": source.motion_adapter}
+    parts |= {} if source.unet is None else {"unet": source.unet}
     parts |= {tier: str(Path(source.on_disk.base) / tier) for tier in sorted(tiers)}
     return {part: _files_of(place) for part, place in parts.items()}
 

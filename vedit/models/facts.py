@@ -19,6 +19,7 @@ _GIVEN = {
     "t2i-adapter": "--controlnet KIND=",
     "lora": "--lora",
     "motion": "--motion-adapter",
+    "unet": "--unet",
     "ip-adapter": "--ip-adapter",
     "embedding": "--embedding",
 }

@@ -31,7 +31,7 @@ _REMEDIES = {
     "controlnet": BRANCH_GIVEN,
     "other": _INSTEAD,
 }
-_ADDED = {"ip-adapter": "--ip-adapter", "embedding": "--embedding", "motion": "--motion-adapter"}
+_ADDED = {"ip-adapter": "--ip-adapter", "embedding": "--embedding", "motion": "--motion-adapter", "unet": "--unet"}
 """What takes an adapter of a sort."""
 _PRECISIONS = {
     "F16": "fp16",
@@ -42,6 +42,8 @@ _PRECISIONS = {
     "F8_E5M2": "fp8",
     "I8": "int8",
 }
+_UNET_ENTRIES = ("input_blocks.0.0.weight", "down_blocks.0.resnets.0.conv1.weight")
+"""How a key of every UNet of Stable Diffusion ends."""
 _FOUR_BITS = ("quant_state.bitsandbytes__nf4", "quant_state.bitsandbytes__fp4")
 _PICKLES = (".ckpt", ".pt", ".pth", ".bin")
 
@@ -187,6 +189,9 @@ def _gguf(path: Path) -> Kind:
     seen = kind_of(header.shapes).family if header.shapes else ""
     what = seen or names.get(header.architecture, header.architecture or "an unknown network")
     precision = precision_of({}, header.formats)
+    if what in (SD1, SD2, SDXL) or any(key.endswith(_UNET_ENTRIES) for key in header.shapes):
+        called = f"a UNet in GGUF, of {what if what in (SD1, SD2, SDXL) else 'an unknown width'}"
+        return Kind(name=called, part="network", sort="unet", family=seen, precision=precision)
     return Kind(name=f"a GGUF file of {what}", part="model", family=what, precision=precision)
 
 

@@ -35,8 +35,8 @@ class Packed(nn.Module):
 
     packing: Packing
     packed_shape: torch.Size
-    came_in: torch.dtype
-    """The number format that its weight had before."""
+    came_in: torch.dtype | None
+    """The number format that its weight was loaded in; None: it was packed in its file."""
     computes_in: torch.dtype
 
     @property
@@ -72,7 +72,14 @@ def layers(network: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     return ((name, module) for name, module in network.named_modules() if type(module) in _CLASSES)
 
 
-def pack(layer: nn.Module, packing: Packing, parts: Mapping[str, torch.Tensor], *, computes_in: torch.dtype) -> None:
+def pack(
+    layer: nn.Module,
+    packing: Packing,
+    parts: Mapping[str, torch.Tensor],
+    *,
+    computes_in: torch.dtype,
+    came_in: torch.dtype | None = None,
+) -> None:
     """Have a layer hold what its weight was packed into, in the weight's place.
 
     Args:
@@ -80,14 +87,15 @@ def pack(layer: nn.Module, packing: Packing, parts: Mapping[str, torch.Tensor], 
         packing: how it was packed.
         parts: what it was packed into, by name.
         computes_in: of the layer.
+        came_in: the number format that it was loaded in; None: it was packed in its file.
     """
-    before = layer.get_parameter("weight")
+    shape = layer.get_parameter("weight").shape
     del layer.weight
     for left in ("desk", "changes"):  # of one that rested
         layer.__dict__.pop(left, None)
     layer.__class__ = _CLASSES[type(layer)]
     packed = cast("Packed", layer)
-    packed.packing, packed.packed_shape, packed.came_in = packing, before.shape, before.dtype
+    packed.packing, packed.packed_shape, packed.came_in = packing, shape, came_in
     packed.computes_in = computes_in
     for name, part in parts.items():
         layer.register_buffer(f"{_BEGIN}{name}", part)

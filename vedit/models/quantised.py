@@ -44,7 +44,8 @@ def quantise(network: nn.Module, name: str) -> None:
     for path, layer in list(layers(network)):
         weight = layer.get_parameter("weight").data
         if path not in _ENDS and WAYS[name].takes(tuple(weight.shape)):
-            pack(layer, packing, packing.packed(weight), computes_in=computed_in(network, f"{path}.weight"))
+            wide = computed_in(network, f"{path}.weight")
+            pack(layer, packing, packing.packed(weight), computes_in=wide, came_in=weight.dtype)
 
 
 @dataclass(frozen=True, kw_only=True)

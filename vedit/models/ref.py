@@ -77,6 +77,8 @@ class ModelRef:
         """Raises ModelError where its network's weights cannot be quantised; None is not at all."""
         if name is None:
             return
+        if self.source.unet is not None:
+            raise ModelError("the UNet of --unet rests as its file has it", remedy="leave --quantize out")
         if not self.traits.quantizes:
             raise ModelError(f"the weights of {self.name} cannot be quantised", remedy="leave --quantize out")
         if self.distilled:

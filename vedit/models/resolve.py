@@ -14,6 +14,7 @@ from vedit.errors import MediaError, ModelError
 from vedit.media.writing.target import check_name
 from vedit.models.claimed import family_at, moving
 from vedit.models.configs import read_json
+from vedit.models.gguf_unets import check_unet
 from vedit.models.headers import SUFFIX
 from vedit.models.identify import check_controlnet, check_model, refuse_pickle
 from vedit.models.listed import branch_place_of, branches_of, is_here, place_of
@@ -120,6 +121,7 @@ def model_of(request: RenderRequest) -> ModelRef:
         ip_adapter=request.ip_adapter,
         image_encoder=request.image_encoder,
         motion_adapter=request.motion_adapter,
+        unet=request.unet,
     )
 
 
@@ -130,6 +132,7 @@ def resolve(
     ip_adapter: str | None = None,
     image_encoder: str | None = None,
     motion_adapter: str | None = None,
+    unet: str | None = None,
 ) -> ModelRef:
     """The model of a name, folder, .safetensors file or hub id, as it is found on this machine.
 
@@ -141,6 +144,7 @@ def resolve(
         ip_adapter: what reads a look's references: a file, or a file on the hub.
         image_encoder: the folder of what it looks at pictures with; None: one near it.
         motion_adapter: AnimateDiff's for the model: a folder, a file, a listed name or a hub id.
+        unet: a GGUF file in the place of its UNet.
 
     Raises:
         ModelError: none of these; a model or a ControlNet that vedit cannot run, by its true name, or one that is
@@ -150,6 +154,7 @@ def resolve(
         _located(name, {kind: _branch(place) for kind, place in (controlnets or {}).items()}),
         **_reader(ip_adapter, image_encoder),
         motion_adapter=None if motion_adapter is None else _motion(motion_adapter),
+        unet=None if unet is None else _unet(unet),
     )
     base = cached(source.base)
     family = family_at(base)
@@ -157,6 +162,8 @@ def resolve(
         check_model(base)
     if source.motion_adapter is not None:
         family = moving(family, source, name=name)
+    if source.unet is not None:
+        check_unet(Path(source.unet), base, family.name, name=name)
     for kind in controlnets or {}:
         branch = cached(source.controlnets[kind])
         if branch is not None:
@@ -252,6 +259,15 @@ def _motion(place: str) -> str:
         remedy="give a folder, a .safetensors file, a listed name (animatediff-v3), or a hub id owner/name to "
         "--motion-adapter",
     )
+
+
+def _unet(place: str) -> str:
+    """Where a UNet in GGUF is. Raises ModelError where it cannot be there."""
+    path = Path(place)
+    refuse_pickle(path)
+    if place.strip() and _can_be(path) and path.is_file():
+        return str(path.resolve())
+    raise ModelError(f"there is no file {shown(place)}", remedy="give the UNet's .gguf file to --unet")
 
 
 def _absolute(place: str) -> str:

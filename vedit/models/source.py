@@ -34,6 +34,9 @@ class ModelSource:
     motion_adapter: str | None = None
     """A folder, a file or a hub id; None: the model has motion modules in itself, or none."""
 
+    unet: str | None = None
+    """A GGUF file that the UNet is read from in the place of the model's own; None: it has its own."""
+
     @property
     def on_disk(self) -> ModelSource:
         """The same with paths in the place of hub ids, as far as those are in the hub's cache."""
@@ -42,6 +45,7 @@ class ModelSource:
             controlnets={kind: on_disk(place) for kind, place in self.controlnets.items()},
             ip_adapter=None if self.ip_adapter is None else on_disk(self.ip_adapter),
             image_encoder=None if self.image_encoder is None else on_disk(self.image_encoder),
+            unet=self.unet,
             motion_adapter=None if self.motion_adapter is None else on_disk(self.motion_adapter),
         )
 

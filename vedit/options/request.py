@@ -182,6 +182,16 @@ class RenderRequest:
         ),
         later=True,
     )
+    unet: str | None = setting(
+        None,
+        About(
+            "A UNet in the place of the model's own, in GGUF: it rests in the blocks of its file.",
+            stage="model",
+            metavar="FILE.gguf",
+            key="",
+        ),
+        later=True,
+    )
     device: str = setting(
         "auto", About("Where to run.", stage="model", choices=DEVICES, once=True, shared=True, host=True)
     )
@@ -256,6 +266,11 @@ class RenderRequest:
         return None if self.quantize == "none" else self.quantize
 
     def __post_init__(self) -> None:
+        if self.unet is not None and any(look.loras for look in self.all_looks):
+            raise SettingError(
+                "there are LoRAs beside a UNet in GGUF, which change weights as they were trained",
+                remedy="leave --unet out, or merge the LoRA into the model before it is quantised",
+            )
         if self.quantized and any(look.loras for look in self.all_looks):
             raise SettingError(
                 f"quantize is {self.quantize}, and there are LoRAs, which change weights as they were trained",

@@ -30,6 +30,7 @@ _PARTS: Mapping[str, ListedPart] = {
     "ip_adapter": "ip-adapter",
     "image_encoder": "ip-adapter",
     "motion_adapter": "motion",
+    "unet": "model",
 }
 """What a model may be given beside ControlNets, and what lists call it."""
 

@@ -198,6 +198,7 @@ class Video:
         ip_adapter: str | None = None,
         image_encoder: str | None = None,
         motion_adapter: str | None = None,
+        unet: str | None = None,
         device: str = "auto",
         precision: Precision = "auto",
         quantize: Quantize = "none",
@@ -223,6 +224,7 @@ class Video:
             ip_adapter: what reads the pictures that edits take after: a .safetensors file, or one on the hub.
             image_encoder: the folder of what it looks at them with, or a hub id; None is one near it.
             motion_adapter: AnimateDiff's for the model: a folder, a .safetensors file, or a hub id.
+            unet: a UNet in the place of the model's own, in GGUF.
             device: "auto", "cpu", "cuda" or "mps".
             precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in.
             quantize: "none", "int8", "fp8", "int4" or "nf4": what the network's weights are held in.
@@ -254,6 +256,7 @@ class Video:
             ip_adapter=ip_adapter,
             image_encoder=image_encoder,
             motion_adapter=motion_adapter,
+            unet=unet,
             device=device,
             precision=precision,
             quantize=quantize,

@@ -27,6 +27,7 @@ from vedit.models.configs import Part, read_config, read_json
 from vedit.models.families.animatediff_files import Blank, with_motion
 from vedit.models.families.sd_configs import UNION, config_of, control_types, is_xl
 from vedit.models.families.sd_controls import Branch, ControlNet
+from vedit.models.families.sd_gguf import fill_from_gguf
 from vedit.models.families.sd_single import CLIP_TOKENIZER, controlnet_origins, part_origins, tokenizer_beside
 from vedit.models.families.sd_t2i import load_t2i_adapter
 from vedit.models.families.sd_weights import built, fill, plain_origins
@@ -99,10 +100,10 @@ def load_components(source: ModelSource, *, controls: Sequence[str], target: Tar
     """
     base = Path(source.base)
     if base.suffix == SUFFIX:
-        parts = _told(str(base), lambda: _single_file(base, target, motion_place(source)))
+        parts = _told(str(base), lambda: _single_file(source, target))
         own: dict[str, str] = {}
     else:
-        parts = _told(str(base), lambda: _folder(target, base, motion_place(source)))
+        parts = _told(str(base), lambda: _folder(source, target))
         own = own_controlnets(base)
     if source.motion_adapter is not None:
         # The noise that motion modules were trained on, whatever the model beneath.
@@ -114,11 +115,14 @@ def load_components(source: ModelSource, *, controls: Sequence[str], target: Tar
     return Components(**parts)
 
 
-def _folder(target: Target, folder: Path, motion: Path | None) -> dict[str, Any]:
-    names = _XL_NAMES if is_xl(folder) else _NAMES
-    parts: dict[str, Any] = {
-        part: _network(folder / part, part, target, motion=motion if part == "unet" else None) for part in names
-    }
+def _folder(source: ModelSource, target: Target) -> dict[str, Any]:
+    folder, motion = Path(source.base), motion_place(source)
+    parts: dict[str, Any] = {}
+    for part in _XL_NAMES if is_xl(folder) else _NAMES:
+        if part == "unet" and source.unet is not None:
+            parts[part] = _gguf(Path(source.unet), read_config(folder / part / "config.json", part), target)
+        else:
+            parts[part] = _network(folder / part, part, target, motion=motion if part == "unet" else None)
     for part in _PADDED:
         if part in parts:
             name = part.replace("text_encoder", "tokenizer")
@@ -167,6 +171,13 @@ def _filled(blank: Blank, motion: Path | None, target: Target, *, name: str, dty
     return whole.network
 
 
+def _gguf(file: Path, config: Mapping[str, Any], target: Target) -> torch.nn.Module:
+    """A UNet from a GGUF file."""
+    network = made("unet", config)
+    fill_from_gguf(network, file, config, device=target.device, dtype=target.dtype, rests=target.rests)
+    return network
+
+
 def made(part: str, config: Mapping[str, Any]) -> torch.nn.Module:
     """A network of a part's kind, without numbers in it."""
     if part in _PADDED:
@@ -180,13 +191,17 @@ def made(part: str, config: Mapping[str, Any]) -> torch.nn.Module:
     return built(lambda: cast("torch.nn.Module", kind.from_config(dict(config))))
 
 
-def _single_file(path: Path, target: Target, motion: Path | None) -> dict[str, Any]:
+def _single_file(source: ModelSource, target: Target) -> dict[str, Any]:
     """The parts of one file, without network: its configs are known, the tokenizer lies beside it or in the cache. A
     folder named like the file, with diffusers configs in it, stands in for the known ones."""
+    path, motion = Path(source.base), motion_place(source)
     stored = Stored(place=str(path), files=(path,))
     parts: dict[str, Any] = {"scheduler_config": config_of(path, "scheduler")}
     for part, name in (_XL_NAMES if is_xl(path) else _NAMES).items():
         config = config_of(path, part)
+        if part == "unet" and source.unet is not None:
+            parts[part] = _gguf(Path(source.unet), config, target)
+            continue
         network = made(part, config)
         origins, prefix = part_origins(part, network.state_dict(), stored, config)
         blank = Blank(

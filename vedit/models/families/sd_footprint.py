@@ -7,6 +7,7 @@ from contextlib import nullcontext
 from dataclasses import replace
 from functools import lru_cache
 from math import ceil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import torch
@@ -55,21 +56,26 @@ def footprint(source: ModelSource, kinds: Collection[str], scene: Scene) -> Foot
     """
     base = cached(source.base)
     changed = base.stat().st_mtime_ns if base is not None else 0
-    places = (source.base, source.motion_adapter, source.ip_adapter, source.image_encoder)
+    places = (source.base, source.motion_adapter, source.ip_adapter, source.image_encoder, source.unet)
     return _found(places, tuple(source.controlnets.items()), tuple(sorted(kinds)), scene, changed)
 
 
 @lru_cache(maxsize=64)
 def _found(
-    places: tuple[str, str | None, str | None, str | None],
+    places: tuple[str, str | None, str | None, str | None, str | None],
     branches: tuple[tuple[str, str], ...],
     kinds: tuple[str, ...],
     scene: Scene,
     _changed: int,
 ) -> Footprint | None:
-    base, motion, adapter, encoder = places
+    base, motion, adapter, encoder, unet = places
     source = ModelSource(
-        base=base, motion_adapter=motion, ip_adapter=adapter, image_encoder=encoder, controlnets=dict(branches)
+        base=base,
+        motion_adapter=motion,
+        ip_adapter=adapter,
+        image_encoder=encoder,
+        unet=unet,
+        controlnets=dict(branches),
     )
     parts = _on_meta(source, kinds, replace(target_of(scene.loading), device=_META))
     if parts is None:
@@ -97,9 +103,12 @@ def _found(
 
 def _unpacked(network: torch.nn.Module) -> int:
     """Bytes that a network takes beyond what it does now until its weights are packed."""
-    packed = [layer for layer in network.modules() if isinstance(layer, Packed)]
-    before = sum(layer.packed_shape.numel() * layer.came_in.itemsize for layer in packed)
-    return before - sum(part.numel() * part.element_size() for layer in packed for part in layer.parts.values())
+    more = 0
+    for layer in network.modules():
+        if isinstance(layer, Packed) and layer.came_in is not None:
+            more += layer.packed_shape.numel() * layer.came_in.itemsize
+            more -= sum(part.numel() * part.element_size() for part in layer.parts.values())
+    return more
 
 
 def _on_meta(source: ModelSource, kinds: Collection[str], target: Target) -> Components | None:
@@ -152,6 +161,8 @@ def _networks(parts: Components) -> Mapping[str, torch.nn.Module]:
 
 def _stored(source: ModelSource, part: str, network: torch.nn.Module) -> int:
     """Bytes of a part in its files."""
+    if part == "unet" and source.unet is not None:
+        return Path(source.unet).stat().st_size
     base = cached(source.base)
     numbers = sum(value.numel() for value in network.state_dict().values())
     kind = part.removeprefix("controlnet:")

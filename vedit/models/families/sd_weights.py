@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 Network = TypeVar("Network", bound=torch.nn.Module)
 # Buffers that older versions wrote; today's networks compute them.
 _COMPUTED = ("position_ids", "attn_mask", "num_batches_tracked")
-_FORMATS = {"F16": torch.float16, "BF16": torch.bfloat16, "F8_E4M3": torch.float8_e4m3fn, "F32": torch.float32}
+FORMATS = {"F16": torch.float16, "BF16": torch.bfloat16, "F8_E4M3": torch.float8_e4m3fn, "F32": torch.float32}
 _REMEDY = "fetch the file again; where a trainer or a merge wrote it, save the whole network under its usual names"
 # What diffusers called the parts of an autoencoder's attention before 2023.
 _OLD_ATTENTION = {".to_q.": ".query.", ".to_k.": ".key.", ".to_v.": ".value.", ".to_out.0.": ".proj_attn."}
@@ -59,7 +59,7 @@ def fill(
     Raises:
         ModelError: tensors are missing or have no place, or have another shape or no floating point.
     """
-    _account(stored, origins, part=part, own=own)
+    account(stored.homes.keys(), origins, place=stored.place, part=part, own=own)
     wanted = network.state_dict()
     resting = resting_names(network, lambda name: _format(stored, origins[name].key), dtype) if rests else frozenset()
     found: dict[str, torch.Tensor] = {}
@@ -69,16 +69,18 @@ def fill(
             found[name] = fitted.to(device=device, dtype=fitted.dtype if name in resting else dtype, copy=True)
     network.load_state_dict(found, assign=True)
     lay_to_rest(network, resting, dtype)
-    _make_buffers(network, device)
+    make_buffers(network, device)
 
 
 def _format(stored: Stored, key: str) -> torch.dtype:
     """The number format of a tensor in its file; of those that torch has not, one that fits no network."""
-    return _FORMATS.get(stored.headers[stored.homes[key]].tensor_formats.get(key, ""), torch.uint8)
+    return FORMATS.get(stored.headers[stored.homes[key]].tensor_formats.get(key, ""), torch.uint8)
 
 
-def _account(stored: Stored, origins: Mapping[str, Origin], *, part: str, own: Callable[[str], bool]) -> None:
-    keys = stored.homes.keys()
+def account(
+    keys: Collection[str], origins: Mapping[str, Origin], *, place: str, part: str, own: Callable[[str], bool]
+) -> None:
+    """Hold the keys of a file against the tensors of a network; see `fill`. Raises ModelError as that."""
     places = {origin.key for origin in origins.values()}
     missing = [origin.key for origin in origins.values() if origin.key not in keys]
     foreign = [key for key in keys if own(key) and key not in places and not key.endswith(_COMPUTED)]
@@ -87,7 +89,7 @@ def _account(stored: Stored, origins: Mapping[str, Origin], *, part: str, own: C
         f"has {len(foreign)} that have no place in it, among them {foreign[0]!r}" if foreign else "",
     ]
     if missing or foreign:
-        raise ModelError(f"{stored.place}: the {part} {' and '.join(filter(None, told))}", remedy=_REMEDY)
+        raise ModelError(f"{place}: the {part} {' and '.join(filter(None, told))}", remedy=_REMEDY)
 
 
 def _by_file(stored: Stored, origins: Mapping[str, Origin]) -> Mapping[Path, Collection[str]]:
@@ -114,11 +116,7 @@ def _fitted(tensor: torch.Tensor, wanted: torch.Size, *, key: str, part: str, pl
     """The tensor in the shape of the network's: a convolution of one pixel is a linear layer."""
     if tensor.shape != wanted and tensor.shape[:2] == wanted[:2] and tensor.numel() == wanted.numel():
         tensor = tensor.reshape(wanted)
-    if tensor.shape != wanted:
-        raise ModelError(
-            f"{place}: the {part} takes {key!r} of {tuple(wanted)}, not {tuple(tensor.shape)}",
-            remedy="its config is of another network: fetch the folder again",
-        )
+    check_shape(tensor.shape, wanted, key=key, part=part, place=place)
     if not tensor.is_floating_point():
         raise ModelError(
             f"{place}: {key!r} of the {part} is of {str(tensor.dtype).removeprefix('torch.')}",
@@ -127,8 +125,17 @@ def _fitted(tensor: torch.Tensor, wanted: torch.Size, *, key: str, part: str, pl
     return tensor
 
 
-def _make_buffers(network: torch.nn.Module, device: torch.device) -> None:
-    """The buffers that no file holds, which `built` has left without numbers too."""
+def check_shape(found: Sequence[int], wanted: Sequence[int], *, key: str, part: str, place: str) -> None:
+    """Raises ModelError where a tensor is of another shape than its network's."""
+    if tuple(found) != tuple(wanted):
+        raise ModelError(
+            f"{place}: the {part} takes {key!r} of {tuple(wanted)}, not {tuple(found)}",
+            remedy="its config is of another network: fetch the folder again",
+        )
+
+
+def make_buffers(network: torch.nn.Module, device: torch.device) -> None:
+    """Make the buffers that no file holds, which `built` has left without numbers too."""
     for module in network.modules():
         for name, buffer in module.named_buffers(recurse=False):
             if not buffer.is_meta or device.type == "meta":

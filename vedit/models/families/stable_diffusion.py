@@ -57,6 +57,8 @@ class StableDiffusion:
     def check(self, source: ModelSource, controls: Collection[str], *, fast: bool) -> None:
         """See `vedit.models.check.check_parts`."""
         check_parts(source, controls, fast=fast)
+        if source.unet is not None:
+            import_module("vedit.models.families.sd_unets").check_unet_fits(source)
 
     def check_look(self, source: ModelSource, options: RestyleOptions) -> None:
         """See `vedit.models.family.Family`."""
