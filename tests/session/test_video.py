@@ -128,14 +128,25 @@ def test_a_preview_is_asked_for_as_its_render(clip: Path, tmp_path: Path, monkey
 
     monkeypatch.setattr("vedit.render.settle.make_job", settled)
     monkeypatch.setattr("vedit.models.resolve.model_of", lambda request: request)  # pyright: ignore[reportUnknownLambdaType]
-    beside: dict[str, Any] = {"ip_adapter": "reader", "image_encoder": "eye", "motion_adapter": "modules"}
+    beside: dict[str, Any] = {
+        "ip_adapter": "reader",
+        "image_encoder": "eye",
+        "motion_adapter": "modules",
+        "unet": "u.gguf",
+    }
     with pytest.raises(InputError, match="it is enough"):
         vedit.open_video(clip).shots[1].preview(
-            WATER, frames=[2], model="own", controlnets={"tile": "branch"}, precision="bfloat16", **beside
+            WATER,
+            frames=[2],
+            model="own",
+            controlnets={"tile": "branch"},
+            precision="bfloat16",
+            quantize="int8",
+            **beside,
         )
     (request,) = asked
     assert (request.model, request.controlnets, request.precision) == ("own", (("tile", "branch"),), "bfloat16")
-    assert {name: getattr(request, name) for name in beside} == beside
+    assert request.quantize == "int8" and {name: getattr(request, name) for name in beside} == beside
 
 
 def test_a_preview_is_a_few_frames_before_and_after(video: Video, clip: Path, tmp_path: Path) -> None:

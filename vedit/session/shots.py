@@ -13,7 +13,7 @@ from vedit.checks.arguments import checked
 from vedit.checks.rationals import shown
 from vedit.display.notebook import cards, or_text
 from vedit.errors import InputError, OutOfRangeError, SettingError
-from vedit.options.request import Precision, RestyleOptions
+from vedit.options.request import Precision, Quantize, RestyleOptions
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.protocols import Reader
 from vedit.thumbnail import image_html, png, thumbnail, tiled
@@ -38,8 +38,10 @@ class ShownClip(Reader, Protocol):
         ip_adapter: str | None = None,
         image_encoder: str | None = None,
         motion_adapter: str | None = None,
+        unet: str | None = None,
         device: str = "auto",
         precision: Precision = "auto",
+        quantize: Quantize = "none",
         on_progress: OnProgress = ignore_progress,
     ) -> Iterator[Preview]:
         """As `vedit.Video.stills`."""
@@ -97,6 +99,16 @@ class Shots:
         return clip.frames[0], clip.bit_depth, shot.video.metadata.sample_aspect_ratio
 
 
+def check_shots(shots: Sequence[Shot]) -> None:
+    """Raises SettingError where shots do not cover a clip from its first frame on, in order."""
+    # Where the clip ends is only known when it was decoded: a plan looks there.
+    starts = [0, *(shot.frames.stop for shot in shots[:-1])]
+    if not shots or starts != [shot.frames.start for shot in shots] or not all(len(shot.frames) for shot in shots):
+        raise SettingError("the shots do not cover the clip from frame 0 on", remedy="leave no gap and no overlap")
+    if [shot.number for shot in shots] != list(range(1, len(shots) + 1)):
+        raise SettingError("the shots are not numbered 1, 2, 3 ...", remedy="number them in their order")
+
+
 class VideoShot:
     """One shot of a clip; see `Shots`."""
 
@@ -135,8 +147,10 @@ class VideoShot:
         ip_adapter: str | None = None,
         image_encoder: str | None = None,
         motion_adapter: str | None = None,
+        unet: str | None = None,
         device: str = "auto",
         precision: Precision = "auto",
+        quantize: Quantize = "none",
         on_progress: OnProgress = ignore_progress,
     ) -> Preview:
         """A few of its frames under an edit, before and after.
@@ -149,8 +163,10 @@ class VideoShot:
             ip_adapter: what reads the pictures that the edit takes after.
             image_encoder: what it looks at them with.
             motion_adapter: AnimateDiff's for the model.
+            unet: a UNet in the place of the model's own.
             device: "auto", "cpu", "cuda" or "mps".
             precision: what the networks compute in.
+            quantize: what the network's weights are held in.
             on_progress: told before and after.
 
         Raises:
@@ -173,8 +189,10 @@ class VideoShot:
             ip_adapter=ip_adapter,
             image_encoder=image_encoder,
             motion_adapter=motion_adapter,
+            unet=unet,
             device=device,
             precision=precision,
+            quantize=quantize,
             on_progress=on_progress,
         )
         return made

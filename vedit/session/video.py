@@ -32,7 +32,7 @@ from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.session.frames import Frames
 from vedit.session.previews import looks, stills
-from vedit.session.shots import Edits, Preview, Shots, VideoShot
+from vedit.session.shots import Edits, Preview, Shots, VideoShot, check_shots
 from vedit.shots.detect import detect_shots
 from vedit.types import FrameRange, Shot
 
@@ -101,7 +101,7 @@ class Video:
         self.reader = reader
         self._request = request
         if shots is not None:
-            _check_shots(shots)
+            check_shots(shots)
         self._shots = None if shots is None else Shots(self, shots)
 
     def __enter__(self) -> Self:
@@ -291,8 +291,10 @@ class Video:
         ip_adapter: str | None = None,
         image_encoder: str | None = None,
         motion_adapter: str | None = None,
+        unet: str | None = None,
         device: str = "auto",
         precision: Precision = "auto",
+        quantize: Quantize = "none",
         on_progress: OnProgress = ignore_progress,
     ) -> Iterator[Preview]:
         """Single frames of the edited shots, before and after, shot by shot; nothing is written.
@@ -305,8 +307,10 @@ class Video:
             ip_adapter: what reads the pictures that edits take after.
             image_encoder: what it looks at them with.
             motion_adapter: AnimateDiff's for the model.
+            unet: a UNet in the place of the model's own.
             device: "auto", "cpu", "cuda" or "mps".
             precision: what the networks compute in.
+            quantize: what the network's weights are held in.
             on_progress: told before each shot.
         """
         request = replace(
@@ -316,8 +320,10 @@ class Video:
             ip_adapter=ip_adapter,
             image_encoder=image_encoder,
             motion_adapter=motion_adapter,
+            unet=unet,
             device=device,
             precision=precision,
+            quantize=quantize,
         )
         return stills(request, numbers_of, reader=self.reader, on_progress=on_progress)
 
@@ -329,8 +335,10 @@ class Video:
         at: int | str | None = None,
         quality: QualityName = "draft",
         model: str = "embedded",
+        unet: str | None = None,
         device: str = "auto",
         precision: Precision = "auto",
+        quantize: Quantize = "none",
         side: int | None = None,
         on_progress: OnProgress = ignore_progress,
     ) -> LookPictures:
@@ -341,8 +349,10 @@ class Video:
             at: the number of the frame, or its moment as seconds, timecode or #frame; None is the middle of the clip.
             quality: "draft", "standard" or "high".
             model: as for `render`.
+            unet: as for `render`.
             device: as for `render`.
             precision: as for `render`.
+            quantize: as for `render`.
             side: pixels of the pictures' longer side; None is the clip's size.
             on_progress: told of looks that are sampled, then finished.
 
@@ -352,7 +362,7 @@ class Video:
         if isinstance(at, int) and not -len(self) <= at < len(self):
             raise OutOfRangeError(f"there is no frame {at}", remedy=f"they are numbered from 0 to {len(self) - 1}")
         moment = f"#{at % len(self)}" if isinstance(at, int) else at
-        request = replace(self._request, model=model, device=device, precision=precision)
+        request = replace(self._request, model=model, unet=unet, device=device, precision=precision, quantize=quantize)
         names = [of] if isinstance(of, str) else of
         return looks(request, names, moment, quality, side=side, reader=self.reader, on_progress=on_progress)
 
@@ -375,12 +385,3 @@ class Video:
                 raise SettingError(f"shot {number} has two edits", remedy="give it one")
             found[number] = edit
         return found
-
-
-def _check_shots(shots: Sequence[Shot]) -> None:
-    # Where the clip ends is only known when it was decoded: a plan looks there.
-    starts = [0, *(shot.frames.stop for shot in shots[:-1])]
-    if not shots or starts != [shot.frames.start for shot in shots] or not all(len(shot.frames) for shot in shots):
-        raise SettingError("the shots do not cover the clip from frame 0 on", remedy="leave no gap and no overlap")
-    if [shot.number for shot in shots] != list(range(1, len(shots) + 1)):
-        raise SettingError("the shots are not numbered 1, 2, 3 ...", remedy="number them in their order")
