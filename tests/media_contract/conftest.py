@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 
-from tests.media_contract.forked import Forked
 from tests.media_contract.tables import ROOT, write_docs
+from tests.support.forked import Forked
 
 FULL = os.environ.get("VEDIT_MEDIA_SCALE", "small") == "full"
 RESULTS = ROOT / "build" / "media_contract" / "results.json"

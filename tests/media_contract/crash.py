@@ -8,16 +8,17 @@ import random
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from tests.support.forked import Forked
 
 
 @dataclass(frozen=True, kw_only=True)
 class Killed:
     """One run that was to be killed."""
 
-    number: int
+    number: int = 0
     """From 0."""
     seconds: float
     """After which it was killed, or ended by itself."""
@@ -28,8 +29,12 @@ class Killed:
     stderr: str
 
 
+Program = Callable[[float], Killed]
+"""Runs for so many seconds at most, after which it is killed with all that it started; `number` is filled in later."""
+
+
 def killed_runs(
-    argv: Sequence[str],
+    program: Program,
     kills: int,
     seed: int,
     *,
@@ -37,22 +42,18 @@ def killed_runs(
     shortest: float = 0.05,
     after_each: Callable[[Killed], None] | None = None,
     on_finished: Callable[[Killed], None] | None = None,
-    environment: Mapping[str, str] | None = None,
-    cwd: Path | None = None,
     limit: int | None = None,
 ) -> list[Killed]:
-    """Start `argv` again and again and kill it, with all it started, by SIGKILL at a random moment.
+    """Start a program again and again and kill it, with all it started, by SIGKILL at a random moment.
 
     Args:
-        argv: the program and its words; the same each time, so that it resumes what it finds.
+        program: see `started` and `forked_off`; the same each time, so that it resumes what it finds.
         kills: how many runs have to die.
         seed: of the moments, which are even over [shortest, longest) seconds after the start.
         longest: for instance the time that an undisturbed run takes.
         shortest: the earliest moment.
         after_each: told of every run, to check what lies on the disk then; what it raises ends the series.
         on_finished: told of a run that ended before its moment, to set the scene anew; None stops the series there.
-        environment: set on top of the own one.
-        cwd: where the program runs.
         limit: of runs in all; None is three times `kills`.
 
     Returns:
@@ -66,7 +67,7 @@ def killed_runs(
     runs: list[Killed] = []
     while _dead(runs) < kills:
         assert len(runs) < most, f"only {_dead(runs)} of {kills} runs were killed"
-        run = _one(len(runs), argv, moments.uniform(shortest, longest), environment, cwd)
+        run = replace(program(moments.uniform(shortest, longest)), number=len(runs))
         runs.append(run)
         assert not run.finished or run.code == 0, f"run {run.number} ended with {run.code}: {run.stderr}"
         if after_each is not None:
@@ -78,36 +79,46 @@ def killed_runs(
     return runs
 
 
-def _one(
-    number: int, argv: Sequence[str], moment: float, environment: Mapping[str, str] | None, cwd: Path | None
-) -> Killed:
-    began = time.monotonic()
-    process = subprocess.Popen(
-        list(argv),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        env={**os.environ, **(environment or {})},
-        cwd=cwd,
-        start_new_session=True,  # its children die with it
-    )
-    try:
-        _, stderr = process.communicate(timeout=moment)
-        finished = True
-    except subprocess.TimeoutExpired:
-        finished = False
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        _, stderr = process.communicate()
-        # It may have ended between its moment and the signal.
-        finished = process.returncode == 0
-    return Killed(
-        number=number,
-        seconds=time.monotonic() - began,
-        finished=finished,
-        code=process.returncode,
-        stderr=stderr.decode(errors="replace"),
-    )
+def started(*argv: str) -> Program:
+    """A program that is started anew each time."""
+
+    def run(moment: float) -> Killed:
+        began = time.monotonic()
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            start_new_session=True,  # its children die with it
+        )
+        try:
+            _, stderr = process.communicate(timeout=moment)
+            finished = True
+        except subprocess.TimeoutExpired:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            _, stderr = process.communicate()
+            # It may have ended between its moment and the signal.
+            finished = process.returncode == 0
+        return Killed(
+            seconds=time.monotonic() - began,
+            finished=finished,
+            code=process.returncode,
+            stderr=stderr.decode(errors="replace"),
+        )
+
+    return run
+
+
+def forked_off(server: Forked, words: Sequence[str]) -> Program:
+    """A command that is forked off a process in which all that it imports is there: it comes to its work at once."""
+
+    def run(moment: float) -> Killed:
+        ended = server.run(words, seconds=moment, start=False)
+        finished = not ended.timed_out or ended.code == 0
+        return Killed(seconds=ended.seconds, finished=finished, code=ended.code, stderr=ended.err)
+
+    return run
 
 
 def _dead(runs: Sequence[Killed]) -> int:

@@ -15,8 +15,8 @@ import pytest
 from av.video.frame import VideoFrame
 
 from tests.media_contract.conftest import FULL, Results
-from tests.media_contract.forked import ROOT
 from tests.media_contract.test_exactness import Coded, scene, write_source
+from tests.support.forked import ROOT
 from vedit.media.contract.identity import identity
 from vedit.media.reading.read import open_video
 from vedit.media.writing.output_plan import plan_output

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.media_contract.crash import Killed, killed_runs
+from tests.media_contract.crash import Killed, killed_runs, started
 
 pytestmark = pytest.mark.media
 
@@ -35,8 +35,14 @@ def test_kills_until_the_number_is_reached(tmp_path: Path) -> None:
         resets.append(run.number)
         (tmp_path / "steps").unlink()
 
-    argv = [sys.executable, "-c", COUNTER, str(tmp_path)]
-    runs = killed_runs(argv, 4, 7, longest=1.2, after_each=seen.append, on_finished=again)
+    runs = killed_runs(
+        started(sys.executable, "-c", COUNTER, str(tmp_path)),
+        4,
+        7,
+        longest=1.2,
+        after_each=seen.append,
+        on_finished=again,
+    )
     assert runs == seen
     killed = [run for run in runs if not run.finished]
     assert len(killed) == 4 and all(run.code == -9 for run in killed)
@@ -47,8 +53,9 @@ def test_kills_until_the_number_is_reached(tmp_path: Path) -> None:
 
 
 def test_a_run_that_fails_is_not_taken_for_a_finished_one() -> None:
+    broken = started(sys.executable, "-c", "import sys; sys.stderr.write('broken'); sys.exit(3)")
     with pytest.raises(AssertionError, match="run 0 ended with 3: broken"):
-        killed_runs([sys.executable, "-c", "import sys; sys.stderr.write('broken'); sys.exit(3)"], 1, 0, longest=60)
+        killed_runs(broken, 1, 0, longest=60)
 
 
 def alive(pid: int) -> bool:

@@ -14,7 +14,7 @@ import pytest
 
 from tests.media_contract.clips import Presented, present
 from tests.media_contract.conftest import FULL, Results
-from tests.media_contract.forked import ROOT, Ended, Forked
+from tests.support.forked import ROOT, Ended, Forked
 from vedit.media.reading.read import open_video
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.sidecar import sidecar_path
@@ -133,7 +133,9 @@ def render(path: Path, output: Path, part: str | None, forked: Forked) -> Done:
 
 
 def call(forked: Forked, *words: str) -> Ended:
-    ended = forked.run(words, seconds=SECONDS)
+    # In full every file is checked in a Python that is started for it, as users have it; at small scale in a fork, and
+    # `test_verify.py` and `test_fuzz.py` start some.
+    ended = forked.run(words, seconds=SECONDS, start=FULL)
     shown = f"vedit {' '.join(words)}"
     assert not ended.timed_out, f"{shown} ran longer than {SECONDS} s"
     assert ended.code in (0, 1, 2), f"{shown} ended with {ended.code}: {ended.err}"

@@ -14,8 +14,8 @@ import pytest
 
 from tests.media_contract.clips import Timed, write_timed
 from tests.media_contract.conftest import Results
-from tests.media_contract.forked import Ended, Forked
 from tests.media_contract.mutations import mutate
+from tests.support.forked import Ended, Forked
 
 pytestmark = pytest.mark.media
 

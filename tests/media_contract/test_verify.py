@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from tests.media_contract.clips import Timed, write_timed
-from tests.media_contract.forked import Forked
+from tests.support.forked import Forked
 from vedit.errors import InputError, MediaError
 from vedit.media.contract.identity import identity, pad, unpad
 from vedit.media.contract.report import ContractReport

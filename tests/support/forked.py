@@ -1,12 +1,14 @@
 """The command line in a process of its own per call, without a start of Python per call.
 
-A server imports `vedit.cli` once and forks for each call; the child has limits on address space and time, and a group
-of its own, so that whatever it starts ends with it. Run as a program, this module is the server.
+A server imports `vedit.cli`, and torch with all that renders need where it is told to, once and forks for each call;
+the child has limits on address space and time, and a group of its own, so that whatever it starts ends with it. Run as
+a program, this module is the server.
 """
 
 from __future__ import annotations
 
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -16,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -24,7 +26,9 @@ from types import TracebackType
 from typing import Any, Literal, NoReturn, Self
 
 ROOT = Path(__file__).resolve().parents[2]
-Kind = Literal["vedit", "bare"]
+Kind = Literal["vedit", "bare", "code"]
+RENDERING = ("torch", "vedit.render.run", "vedit.models.families.sd")
+"""What takes seconds to import for a render."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,16 +54,36 @@ class Ended:
 
 
 class Forked:
-    """The server, to be used as a context manager."""
+    """The server, to be used as a context manager.
+
+    Args:
+        load: modules that it imports, once for all calls, beside those that read and write media.
+        python: the interpreter.
+        environment: set on top of the own one; vedit is found by its PYTHONPATH.
+        cwd: where it runs.
+    """
+
+    def __init__(
+        self,
+        *,
+        load: Sequence[str] = (),
+        python: Path | str = sys.executable,
+        environment: Mapping[str, str] | None = None,
+        cwd: Path | None = None,
+    ) -> None:
+        self._load, self._python, self._cwd = load, str(python), cwd
+        one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+        self._environment = {**os.environ, **one_thread, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+        self._environment |= environment or {}
 
     def __enter__(self) -> Self:
-        one_thread = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
         self._server = subprocess.Popen(
-            [sys.executable, str(Path(__file__).resolve())],
+            [self._python, str(Path(__file__).resolve()), *self._load],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            env={**os.environ, **one_thread, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
+            env=self._environment,
+            cwd=self._cwd,
         )
         return self
 
@@ -83,8 +107,8 @@ class Forked:
         """Run one command in a process of its own.
 
         Args:
-            words: behind `vedit`; for a bare PyAV decode, the file and the number of frames.
-            kind: which of the two.
+            words: behind `vedit`; for a bare PyAV decode, the file and the number of frames; else a program's text.
+            kind: which of the three.
             seconds: after which it is killed.
             memory: bytes of address space that it may have; None is no limit.
             start: where the command checks a file in a Python of its own, start that; False forks it too, which is
@@ -116,6 +140,19 @@ def bare_decode(path: str, frames: int) -> int:
     except (FFmpegError, OSError, ValueError, IndexError, MemoryError):
         return 2
     return 0
+
+
+_CALLED = tuple(
+    f"vedit.media.{name}"
+    for name in (
+        "color.convert",
+        "reading.facts",
+        "reading.isolate",
+        "reading.read",
+        "contract.identity",
+        "contract.verify",
+    )
+)
 
 
 class _ForkedPython:
@@ -155,11 +192,14 @@ class _ForkedPython:
 
 
 def _serve() -> None:
-    for name in ("av", "numpy", "vedit.cli"):
-        import_module(name)  # here once, not in every child
-    assert "torch" not in sys.modules
+    # What the commands import only when they come to it is here once, and not in every child.
+    for name in ("av", "numpy", "vedit.cli", *_CALLED, *sys.argv[1:]):
+        import_module(name)
+    assert ("torch" in sys.modules) == ("torch" in sys.argv)
+    gc.freeze()  # a collection in a child would copy the memory of all of this
     for line in sys.stdin:
-        print(json.dumps(_call(json.loads(line))), flush=True)
+        sys.stdout.write(json.dumps(_call(json.loads(line))) + "\n")
+        sys.stdout.flush()
 
 
 def _call(call: dict[str, Any]) -> dict[str, Any]:
@@ -215,6 +255,9 @@ def _child(call: dict[str, Any], out: int, err: int) -> NoReturn:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if call["kind"] == "bare":
             code = bare_decode(call["words"][0], int(call["words"][1]))
+        elif call["kind"] == "code":
+            exec(call["words"][0], {"__name__": "__main__"})
+            code = 0
         else:
             from vedit.cli import main
 
