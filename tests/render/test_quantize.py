@@ -10,9 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from safetensors.torch import save_file
 
 from tests.support.clips import two_shots
 from tests.support.loaded import small_frames
+from tests.support.lora_files import TO_K, pair, weights_of
 from vedit.cli.app import main
 from vedit.edits.plan_file import read_plan
 from vedit.errors import ModelError, SettingError
@@ -20,7 +22,6 @@ from vedit.media.reading.read import open_video
 from vedit.media.writing.sidecar import sidecar_path
 from vedit.models.loading import Loading
 from vedit.models.resolve import model_of, resolve
-from vedit.options.loras import LoraSpec
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render.model_plan import plan_model
 from vedit.render.recorded_request import as_asked, as_recorded
@@ -67,17 +68,27 @@ def test_frames_are_near_those_without_and_never_taken_for_them(clip: Path, fold
     assert '"quantize": "nf4"' in json.dumps(json.loads(told))
 
 
+def test_a_lora_acts_on_quantised_weights(clip: Path, folder: Path, tmp_path: Path) -> None:
+    down, up = pair(weights_of(folder, "unet")[f"{TO_K}.weight"], seed=1)
+    file = tmp_path / "ink.safetensors"
+    save_file({f"unet.{TO_K}.lora_A.weight": down, f"unet.{TO_K}.lora_B.weight": up}, file)
+    words = ["restyle", str(clip), "-p", "night", "--model", str(folder), "--control", "none", "--range", "#0..#2"]
+    words += ["--steps", "1", "--quality", "draft", "--codec", "ffv1", "--quantize", "int8"]
+    found: list[bytes] = []
+    for name, more in (("plain", []), ("ink", ["--lora", str(file)])):
+        output = tmp_path / f"{name}.mkv"
+        run = CliRunner().invoke(main, [*words, *more, "-o", str(output)])
+        assert run.exit_code == 0, run.output
+        with open_video(output) as reader:
+            found.append(reader.read(FrameRange(start=0, stop=2)).frames.tobytes())
+    assert found[0] != found[1]
+
+
 def test_what_cannot_be_quantised_is_refused_before_frames_are_read(clip: Path, folder: Path) -> None:
     words = ["restyle", str(clip), "-p", "night", "--control", "none", "--quantize", "int8", "--dry-run"]
-    run = CliRunner().invoke(main, [*words, "--model", str(folder), "--lora", "ink.safetensors"])
-    assert run.exit_code == 2
-    assert "quantize is int8, and there are LoRAs" in run.output
     run = CliRunner().invoke(main, words)
     assert run.exit_code == 2
     assert "embedded has few-step weights" in run.output
-    look = replace(LOOK, loras=(LoraSpec(path=Path("ink.safetensors")),))
-    with pytest.raises(SettingError, match="LoRAs"):
-        RenderRequest(source=clip, options=LOOK, looks={1: look}, quantize="nf4")
     model = resolve(str(folder))
     with pytest.raises(ModelError, match="cannot be quantised"):
         replace(model, traits=replace(model.traits, quantizes=False)).check_quantized("int8")

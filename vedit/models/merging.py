@@ -1,8 +1,8 @@
 """LoRA files in the weights of networks: summed once, put in by pointer, and taken out without a trace.
 
 What was there is put aside rather than computed back, so that nothing of a change is left, not even in the last bit.
-A weight that rests (`vedit.weights.at_rest`) is summed each time that it is widened instead: no second network stands
-in memory.
+A weight that rests or is packed (`vedit.weights`) is summed each time that it is widened instead: no second network
+stands in memory.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from vedit.errors import ModelError
 from vedit.models.headers import FETCH_AGAIN
 from vedit.models.lora_changes import bias_change_of, change_of
 from vedit.weights.at_rest import changed, rests
+from vedit.weights.packed import shape_of, weight_names
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -118,11 +119,11 @@ def merged(target: Target, loras: Sequence[Weighted]) -> Weights:
     with ExitStack() as files:
         opened = {one.file.path: _opened(one.file, files) for one in loras}
         for name, added in _by_parameter(target, loras).items():
-            before = target.module.get_parameter(name).data
             if rests(target.module, name):
-                _check_shapes(added, before.shape)
+                _check_shapes(added, shape_of(target.module, name))
                 made[name] = Sum(name=name, added=added, tensors=_copied(added, opened))
                 continue
+            before = target.module.get_parameter(name).data
             total = _total(before.float(), [(one, opened[one.lora.file.path]) for one in added])
             # An empty tensor like it keeps channels last, on which the speed of convolutions depends.
             total = made[name] = torch.empty_like(before).copy_(total)
@@ -156,7 +157,7 @@ def _copied(added: Sequence[_Added], opened: Mapping[Path, Tensors]) -> Mapping[
 def check_fits(target: Target, lora: LoraFile) -> None:
     """Hold a file's shapes against a network's, either without numbers. Raises ModelError as `merged`."""
     for name, added in _by_parameter(target, [Weighted(file=lora, weight=1.0)]).items():
-        _check_shapes(added, target.module.get_parameter(name).shape)
+        _check_shapes(added, shape_of(target.module, name))
 
 
 def _check_shapes(added: Sequence[_Added], shape: torch.Size) -> None:
@@ -214,7 +215,7 @@ class _Added:
 
 def _by_parameter(target: Target, loras: Sequence[Weighted]) -> Mapping[str, Sequence[_Added]]:
     """What is added to each parameter that is changed. Raises ModelError for a change without a place."""
-    known = {name for name, _ in target.module.named_parameters()}
+    known = set(weight_names(target.module))
     found: dict[str, list[_Added]] = defaultdict(list)
     for lora in loras:
         for change in lora.file.changes:

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from vedit.models.packed import layers, pack
 from vedit.models.quantisation import BLOCK, WAYS
 from vedit.weights.at_rest import computed_in
+from vedit.weights.packed import layers, pack
 
 Parts = Mapping[str, torch.Tensor]
 _ENDS = ("conv_in", "conv_out")
@@ -50,7 +50,7 @@ def quantise(network: nn.Module, name: str) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Quantisation:
-    """See `vedit.models.packed.Packing`."""
+    """See `vedit.weights.packed.Packing`."""
 
     quantised: Callable[[torch.Tensor], Parts]
     """A weight in float32 -> what it is packed into."""

@@ -266,16 +266,6 @@ class RenderRequest:
         return None if self.quantize == "none" else self.quantize
 
     def __post_init__(self) -> None:
-        if self.unet is not None and any(look.loras for look in self.all_looks):
-            raise SettingError(
-                "there are LoRAs beside a UNet in GGUF, which change weights as they were trained",
-                remedy="leave --unet out, or merge the LoRA into the model before it is quantised",
-            )
-        if self.quantized and any(look.loras for look in self.all_looks):
-            raise SettingError(
-                f"quantize is {self.quantize}, and there are LoRAs, which change weights as they were trained",
-                remedy="leave --quantize out, or merge the LoRA into the model's files first",
-            )
         try:
             json.dumps(self.purpose, allow_nan=False)
         except (TypeError, ValueError, RecursionError) as error:

@@ -40,12 +40,31 @@ class Desk:
         return self._memory[: weight.numel()].as_strided(weight.shape, weight.stride()).copy_(weight)
 
 
-class _Resting(torch.nn.Module):
+class Widening(torch.nn.Module):
+    """What a layer has that makes its weight anew for each call."""
+
+    changes: tuple[Change, ...] = ()
+    """That the weight is given, in this order."""
+
+    def awake(self) -> torch.Tensor:
+        """The weight as the layer computes with it."""
+        raise NotImplementedError
+
+    @property
+    def wide(self) -> torch.dtype:
+        """What the layer computes in."""
+        raise NotImplementedError
+
+
+class _Resting(Widening):
     """What a layer has whose weight rests."""
 
     desk: Desk
-    changes: tuple[Change, ...]
-    """That a weight is given, in this order, as it is widened."""
+
+    @property
+    def wide(self) -> torch.dtype:
+        """See `Widening`."""
+        return self.desk.dtype
 
     def awake(self) -> torch.Tensor:
         """The weight as the layer computes with it; one that was put in wide is that already."""
@@ -113,13 +132,13 @@ def lay_to_rest(network: torch.nn.Module, names: frozenset[str], dtype: torch.dt
 
 def weight_of(layer: torch.nn.Linear) -> torch.Tensor:
     """A layer's weight as it is computed with; good until another layer of the network is called."""
-    return layer.awake() if isinstance(layer, _Resting) else layer.weight
+    return layer.awake() if isinstance(layer, Widening) else layer.weight
 
 
 def computed_in(network: torch.nn.Module, name: str) -> torch.dtype:
     """What a parameter is computed in, whatever it rests in."""
     owner = network.get_submodule(name.rpartition(".")[0])
-    return cast("_Resting", owner).desk.dtype if rests(network, name) else network.get_parameter(name).dtype
+    return cast("Widening", owner).wide if rests(network, name) else network.get_parameter(name).dtype
 
 
 def wide_tensors(network: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
@@ -131,12 +150,12 @@ def wide_tensors(network: torch.nn.Module) -> Iterator[tuple[str, torch.Tensor]]
 
 @contextmanager
 def changed(network: torch.nn.Module, changes: Mapping[str, Change]) -> Generator[None]:
-    """Changes of resting weights for as long as the context lasts, after those that are there."""
+    """Changes of weights that rest or are packed for as long as the context lasts, after those that are there."""
     owners = [(network.get_submodule(name.removesuffix(".weight")), change) for name, change in changes.items()]
-    before = [(cast("_Resting", owner), cast("_Resting", owner).changes) for owner, _ in owners]
+    before = [(cast("Widening", owner), cast("Widening", owner).changes) for owner, _ in owners]
     try:
         for owner, change in owners:
-            cast("Any", owner).changes = (*cast("_Resting", owner).changes, change)
+            cast("Any", owner).changes = (*cast("Widening", owner).changes, change)
         yield
     finally:
         for owner, changes_before in before:
@@ -144,5 +163,5 @@ def changed(network: torch.nn.Module, changes: Mapping[str, Change]) -> Generato
 
 
 def rests(network: torch.nn.Module, name: str) -> bool:
-    """Whether a parameter is one that rests."""
-    return name.endswith(".weight") and isinstance(network.get_submodule(name.removesuffix(".weight")), _Resting)
+    """Whether a weight is one that rests, or is packed."""
+    return name.endswith(".weight") and isinstance(network.get_submodule(name.removesuffix(".weight")), Widening)

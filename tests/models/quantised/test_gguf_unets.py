@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,20 +16,19 @@ from safetensors.torch import load_file, save_file
 from tests.support.clips import two_shots
 from tests.support.gguf_files import write_gguf
 from vedit.cli.app import main
-from vedit.errors import ModelError, SettingError
+from vedit.errors import ModelError
 from vedit.media.writing.sidecar import sidecar_path
 from vedit.models.facts import facts_of
 from vedit.models.families.sd_keys import UNET, unet_key
 from vedit.models.footprint import Scene
 from vedit.models.load import load_sd
 from vedit.models.loading import Loading
-from vedit.models.packed import Packed
 from vedit.models.resolve import resolve
-from vedit.options.loras import LoraSpec
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render.recorded_request import as_asked, as_recorded
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.testing.tiny_sdxl import write_tiny_sdxl
+from vedit.weights.packed import Packed
 
 if TYPE_CHECKING:
     from vedit.models.families.sd import SDModel
@@ -191,18 +189,12 @@ def test_what_does_not_fit_is_refused_before_frames_are_read(
     assert "no UNet in GGUF" in refused(Path(weights))
     assert "takes no UNet of another file" in refused(eight, model="embedded")
     assert "rests as its file has it" in refused(eight, "--quantize", "int8")
-    assert "there are LoRAs beside a UNet in GGUF" in refused(eight, "--lora", "ink.safetensors")
 
 
-def test_a_file_of_another_family_is_refused_by_its_name(folder: Path, tmp_path: Path) -> None:
+def test_a_file_of_another_family_is_refused_by_its_name(tmp_path: Path) -> None:
     entry = {"input_blocks.0.0.weight": torch.zeros(320, 4, 3, 3), "label_emb.0.0.weight": torch.zeros(4, 4)}
     wide = {"input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight": torch.zeros(2, 2048)}
     file = write_gguf(tmp_path / "xl.gguf", {**entry, **wide}, "F16", architecture="sdxl")
     assert facts_of(file).name == "a UNet in GGUF, of Stable Diffusion XL"
     with pytest.raises(ModelError, match=r"a UNet in GGUF, of Stable Diffusion XL, not a model; .*--unet FILE"):
         resolve(str(file))
-    listed = replace(resolve(str(folder)), name="model")
-    assert listed.source.unet is None
-    with pytest.raises(SettingError, match="LoRAs"):
-        look = RestyleOptions(prompt="night", loras=(LoraSpec(path=Path("ink.safetensors")),))
-        RenderRequest(source=file, options=look, unet=str(file))

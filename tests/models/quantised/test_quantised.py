@@ -15,12 +15,12 @@ from vedit.models.families.sd_files import QUANTIZED
 from vedit.models.footprint import Scene
 from vedit.models.load import load_sd
 from vedit.models.loading import Loading
-from vedit.models.packed import PackedConv2d, PackedLinear
 from vedit.models.quantisation import BLOCK, WAYS
 from vedit.models.quantised import quantise
 from vedit.models.resolve import resolve
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.testing.tiny_sdxl import write_tiny_sdxl
+from vedit.weights.packed import PackedConv2d, PackedLinear
 
 if TYPE_CHECKING:
     from vedit.models.families.sd import SDModel

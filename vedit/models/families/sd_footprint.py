@@ -23,7 +23,6 @@ from vedit.models.families.sd_tiles import tiled_decode, tiled_encode
 from vedit.models.families.sdxl_text import POOLED
 from vedit.models.footprint import Footprint, Pass, Scene, Work
 from vedit.models.ip_adapters import held_by
-from vedit.models.packed import Packed
 from vedit.models.quantised import quantise
 from vedit.models.sizes import bytes_a_number
 from vedit.models.source import SD15, ModelSource
@@ -31,6 +30,7 @@ from vedit.models.tracing import MemoryTrace, Traced
 from vedit.types import ControlInput, PromptEmbeds
 from vedit.weights.at_rest import lay_to_rest, resting_names
 from vedit.weights.hub_cache import cached
+from vedit.weights.packed import Packed
 
 if TYPE_CHECKING:
     from vedit.models.configs import Part

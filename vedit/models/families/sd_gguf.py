@@ -20,8 +20,8 @@ from vedit.models.families.sd_weights import FORMATS, account, check_shape, make
 from vedit.models.gguf_blocks import widened
 from vedit.models.gguf_header import BLOCKS, PLAIN, GgufHeader, read_gguf
 from vedit.models.headers import FETCH_AGAIN
-from vedit.models.packed import layers, pack
 from vedit.weights.at_rest import lay_to_rest, resting_names
+from vedit.weights.packed import layers, pack
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -31,7 +31,7 @@ _PART = "UNet"
 
 @dataclass(frozen=True, kw_only=True)
 class GgufBlocks:
-    """See `vedit.models.packed.Packing`: blocks as a file has them."""
+    """See `vedit.weights.packed.Packing`: blocks as a file has them."""
 
     layout: str
 

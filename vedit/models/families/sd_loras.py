@@ -29,6 +29,7 @@ from vedit.models.lora_layout import TEXT, TEXT_2, UNET
 from vedit.models.merging import Target, Weighted, Weights, check_fits, merged, swapped
 from vedit.models.motion import MODULES
 from vedit.options.loras import masks_of
+from vedit.weights.packed import held, weight_names
 
 if TYPE_CHECKING:
     from vedit.models.families.sd_networks import Networks
@@ -114,7 +115,7 @@ class Loras:
             return kept.weights
         slots.pop(slot, None)  # room for the next
         weights = merged(_target(UNET, unet), loras)
-        before = {name: unet.get_parameter(name).data for name in weights}
+        before = {name: held(unet, name) for name in weights}
         slots[slot] = _Kept(key=key, before=before, weights=weights)
         return weights
 
@@ -163,7 +164,7 @@ def _acting(loras: Iterable[LoraSpec], mask: MaskSpec | None) -> tuple[Weighted,
 
 def _target(part: str, network: Any) -> Target:
     # Motion modules take LoRAs of their own, which are refused as for another model.
-    parameters = [name for name, _ in network.named_parameters() if MODULES not in name]
+    parameters = [name for name in weight_names(network) if MODULES not in name]
     names = unet_names(parameters, network.config) if part == UNET else text_names(parameters)
     return Target(part=part, module=network, names=names, called=_CALLED[part])
 
@@ -181,7 +182,7 @@ def _blank(base: Path) -> Mapping[str, Target]:
 
 def _is_same(network: torch.nn.Module, before: Mapping[str, torch.Tensor]) -> bool:
     """Whether a network's tensors are those that a sum was made of."""
-    now = {name: network.get_parameter(name).data for name in before}
+    now = {name: held(network, name) for name in before}
     return all(
         now[name].data_ptr() == one.data_ptr() and now[name].device == one.device for name, one in before.items()
     )

@@ -12,7 +12,7 @@ from typing import Protocol, cast
 import torch
 from torch import nn
 
-from vedit.weights.at_rest import RestingConv2d, RestingLinear
+from vedit.weights.at_rest import RestingConv2d, RestingLinear, Widening
 
 _BEGIN = "packed_"
 
@@ -30,7 +30,7 @@ class Packing(Protocol):
         ...
 
 
-class Packed(nn.Module):
+class Packed(Widening):
     """A layer whose weight is unpacked each time that it is asked for."""
 
     packing: Packing
@@ -38,6 +38,18 @@ class Packed(nn.Module):
     came_in: torch.dtype | None
     """The number format that its weight was loaded in; None: it was packed in its file."""
     computes_in: torch.dtype
+
+    @property
+    def wide(self) -> torch.dtype:
+        """See `vedit.weights.at_rest.Widening`."""
+        return self.computes_in
+
+    def awake(self) -> torch.Tensor:
+        """See `vedit.weights.at_rest.Widening`."""
+        weight = self.packing.unpack(self.parts, self.packed_shape).to(self.computes_in)
+        for change in self.changes:
+            weight = change(weight)
+        return weight
 
     @property
     def parts(self) -> dict[str, torch.Tensor]:
@@ -48,7 +60,7 @@ class Packed(nn.Module):
     @property
     def weight(self) -> torch.Tensor:
         """The numbers, as they are computed with."""
-        return self.packing.unpack(self.parts, self.packed_shape).to(self.computes_in)
+        return self.awake()
 
 
 class PackedLinear(Packed, nn.Linear):  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -101,6 +113,21 @@ def pack(
         layer.register_buffer(f"{_BEGIN}{name}", part)
 
 
-def is_packed(network: nn.Module) -> bool:
-    """Whether a network holds packed weights."""
-    return any(isinstance(module, Packed) for module in network.modules())
+def weight_names(network: nn.Module) -> tuple[str, ...]:
+    """The names of a network's parameters, and of the weights that were packed in their place."""
+    packed = (f"{name}.weight" for name, layer in network.named_modules() if isinstance(layer, Packed))
+    return (*(name for name, _ in network.named_parameters()), *packed)
+
+
+def held(network: nn.Module, name: str) -> torch.Tensor:
+    """What a network holds of one of `weight_names`: the parameter, or the first tensor that it was packed into."""
+    layer = network.get_submodule(name.rpartition(".")[0])
+    if isinstance(layer, Packed) and name.endswith(".weight"):
+        return next(iter(layer.parts.values()))
+    return network.get_parameter(name).data
+
+
+def shape_of(network: nn.Module, name: str) -> torch.Size:
+    """The shape of one of `weight_names`."""
+    layer = network.get_submodule(name.rpartition(".")[0])
+    return layer.packed_shape if isinstance(layer, Packed) and name.endswith(".weight") else held(network, name).shape
