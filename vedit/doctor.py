@@ -31,7 +31,16 @@ from vedit.registry.pipelines import pipelines
 from vedit.registry.preprocessors import preprocessors
 from vedit.registry.shot_detectors import shot_detectors
 from vedit.registry.upscalers import upscalers
-from vedit.store.cache_folder import AGE, LIMIT, cache_folder, held, keeps_nothing, limit_bytes, oldest_seconds
+from vedit.store.cache_folder import (
+    AGE,
+    LIMIT,
+    cache_folder,
+    cache_root,
+    held,
+    keeps_nothing,
+    limit_bytes,
+    oldest_seconds,
+)
 from vedit.weights import torchvision as vision_wheel
 from vedit.weights.large_files import parts
 from vedit.weights.store import FOLDER_VARIABLE, altered, find, known_weights, own_folders, remedy, revision, terms
@@ -334,9 +343,16 @@ def _kept() -> Iterator[Finding]:
     yield Finding(
         name="kept for later renders",
         state="ok",
-        found=f"{found.inversions} inversions and {found.maps} maps and mattes, {found.size_bytes / 1e9:.1f} GB, "
+        found=f"{found.inversions} inversions and {found.maps} maps and mattes, {found.size_bytes / 1e6:.0f} MB, "
         f"in {folder}, which can be removed at any time; {until}{while_used}",
     )
+    measured = sorted(file.name for file in cache_root().glob("*.json"))
+    if measured:
+        yield Finding(
+            name="measured here",
+            state="ok",
+            found=f"{', '.join(measured)} in {cache_root()}, by which estimates go; made anew where they are removed",
+        )
 
 
 def _space() -> Iterator[Finding]:

@@ -132,6 +132,17 @@ def test_a_licence_that_forbids_something_is_asked_for_once(hub: Hub, capsys: py
     assert [one.name for one in pulled()] == ["two"]
 
 
+def test_a_licence_that_cannot_be_written_down_is_asked_for_again(
+    hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "closed").touch()
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "closed"))
+    vedit_models("pull", "two", "--accept-licence")
+    vedit_models("remove", "two", "--yes")
+    with pytest.raises(ModelError, match="says: no commercial use"):
+        vedit_models("pull", "two")
+
+
 def test_an_id_does_not_get_round_a_listed_licence(hub: Hub) -> None:
     name = "House/nets/two.safetensors"
     with pytest.raises(

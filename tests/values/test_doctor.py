@@ -62,10 +62,12 @@ def test_what_is_kept_and_what_was_cut_is_told(monkeypatch: pytest.MonkeyPatch, 
         (tmp_path / "cache" / name).mkdir(parents=True)
         for file in files:
             (tmp_path / "cache" / name / file).write_bytes(bytes(100_000_000 if file.endswith("s") else 0))
-    (finding,) = doctor._kept()  # pyright: ignore[reportPrivateUsage]
+    (tmp_path / "cache" / "costs.json").write_text("{}", "utf-8")
+    finding, measured = doctor._kept()  # pyright: ignore[reportPrivateUsage]
+    assert measured.found.startswith(f"costs.json in {tmp_path / 'cache'}, by which estimates go")
     assert finding.state == "ok"
     assert finding.found.startswith(
-        f"1 inversions and 1 maps and mattes, 0.1 GB, in {tmp_path / 'cache'}, which can be"
+        f"1 inversions and 1 maps and mattes, 100 MB, in {tmp_path / 'cache'}, which can be"
     )
     assert finding.found.endswith(
         "up to 4 GB (VEDIT_CACHE_GB), each until it was not used for 30 days (VEDIT_CACHE_DAYS)"

@@ -198,7 +198,8 @@ def pull_command(
     for each in [] if dry_run else wanted:
         accepted = accept_licence or _accepts(each)
         check_licence(each, accept=accepted)  # of all of them before the first is fetched
-    folders = {} if dry_run else {each.name: pull(each.name, force=force, offline=offline) for each in plans}
+    told: dict[str, bool] = {"force": force, "offline": offline, "accept_licence": True}
+    folders = {} if dry_run else {each.name: pull(each.name, **told) for each in plans}
     if as_json:
         show_json({"pulled": [{**_plain(each), "folder": folders.get(each.name)} for each in plans]})
     else:

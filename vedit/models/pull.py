@@ -5,6 +5,7 @@ Nothing else in vedit fetches anything: what a render, a plan or a looks file na
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import dataclass
@@ -207,10 +208,11 @@ def check_licence(found: PullPlan, *, accept: bool) -> None:
             remedy="read it, and add --accept-licence if you keep to it",
         )
     file = _licences()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    file.write_text(
-        json.dumps({**_accepted(file), found.accepted_as or found.name: found.licence}, indent=2) + "\n", "utf-8"
-    )
+    with contextlib.suppress(OSError):  # it is asked for again where it cannot be written down
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(
+            json.dumps({**_accepted(file), found.accepted_as or found.name: found.licence}, indent=2) + "\n", "utf-8"
+        )
 
 
 def is_accepted(found: PullPlan) -> bool:
