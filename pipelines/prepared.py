@@ -128,7 +128,8 @@ def prepare(model: Model, options: RestyleOptions, inversions: TensorCache | Non
     negative_frames, denied = by_frame(options.negative_prompt)
     with nullcontext() if brings is None else brings(options):
         read = [model.text(text) for text in (*said, *denied, *(region.prompt for region in options.regions))]
-        read = equally_long(read, lambda: model.text(""))
+        # Some encoders give zeros for no text at all, which is not what a text goes on with.
+        read = equally_long(read, lambda: model.text(" "))
     prompts, negatives = seeing(model, options, read[: len(said)], read[len(said) : len(said) + len(denied)])
     return PreparedRestyle(
         model=model,

@@ -24,6 +24,12 @@ def test_shorter_prompts_end_in_empty_ones() -> None:
     assert [float(one.others["pooled"][0, 0]) for one in made] == [1, 2, 3], "the text as a whole is its own"
 
 
+def test_a_prompt_that_was_left_out_stays_so() -> None:
+    left_out, longer = equally_long([prompt(4, 0), prompt(8, 2)], no_text)
+    assert left_out.states.shape == longer.states.shape
+    assert not left_out.states.any()
+
+
 def test_prompts_of_one_length_are_themselves() -> None:
     given = [prompt(4, 1), prompt(4, 2)]
 

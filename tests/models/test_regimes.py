@@ -270,3 +270,29 @@ def test_a_pipeline_that_samples_all_models_alike_is_refused(monkeypatch: pytest
     check_few_steps(look(regime="none"), model)
     with pytest.raises(InputError, match="the pipeline restyle does not sample a model of adversarial"):
         check_few_steps(look(), model)
+
+
+@pytest.mark.parametrize(
+    ("name", "regime"),
+    [
+        ("juggernautXL_v9Rdphoto2Lightning", "lightning"),
+        ("DreamShaperXL_Turbo_v2", "turbo"),
+        ("realistic-LCM", "lcm"),
+        ("hyperrealism-xl", None),
+        ("enlightning", None),
+    ],
+)
+def test_a_name_that_only_speaks_of_few_steps_is_pointed_out(tmp_path: Path, name: str, regime: str | None) -> None:
+    file = lora(tmp_path / f"{name}.safetensors")
+    model = resolve(str(write_tiny_sd(tmp_path / "plain", controls=())))
+    settled = model.traits.settled(look(loras=(LoraSpec(path=file),), controls=()))
+    notes = few_step_notes([settled], model)
+    assert [f"add --regime {regime}" in note for note in notes] == ([] if regime is None else [True])
+    said = model.traits.settled(look(loras=(LoraSpec(path=file),), controls=(), regime="none"))
+    assert few_step_notes([said], model) == ()
+
+
+def test_a_model_whose_name_only_speaks_of_few_steps_is_pointed_out(tmp_path: Path) -> None:
+    model = resolve(str(write_tiny_sd(tmp_path / "photo-turbo", controls=())))
+    (note,) = few_step_notes([model.traits.settled(look(controls=()))], model)
+    assert "the folder photo-turbo speaks of few steps, and yet it is sampled as any other: add --regime turbo" in note

@@ -17,6 +17,7 @@ from vedit.options.masks import parse_region
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 from vedit.testing.tiny_sd import LENGTH, write_tiny_sd
+from vedit.testing.tiny_sdxl import write_tiny_sdxl
 
 OPTIONS = RestyleOptions(prompt="ink", negative_prompt="fog", steps=2, fixed_point=1, guidance=3.0, controls=())
 LONG = "a drawing in ink of a lake "
@@ -53,6 +54,17 @@ def test_negative_and_regions_are_as_long_as_the_prompt(model: SDModel) -> None:
     for one in (made.negative, *made.regions):
         assert torch.equal(one.states[:, :LENGTH], short)
         assert torch.equal(one.states[:, LENGTH : 2 * LENGTH], empty)
+
+
+def test_what_xl_leaves_out_stays_out(tmp_path: Path) -> None:
+    """No negative prompt is zeros in XL, however long the prompt; one that is short goes on with the empty text."""
+    model = load_sd(resolve(str(write_tiny_sdxl(tmp_path / "xl", controls=()))))
+    made = prepare(model, replace(OPTIONS, prompt=LONG, negative_prompt="", regions=(parse_region("box:0,0,9,9=fog"),)))
+    assert made.negative.states.shape == made.prompt.states.shape
+    assert not made.negative.states.any()
+    (region,), empty = made.regions, model.text(" ").states
+    assert empty.any()
+    assert torch.equal(region.states[:, -empty.shape[1] :], empty)
 
 
 def test_looks_of_different_lengths_share_a_gallery(folder: Path, tmp_path: Path) -> None:

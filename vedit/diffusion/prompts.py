@@ -12,7 +12,8 @@ from vedit.types import PromptEmbeds
 
 
 def equally_long(prompts: Sequence[PromptEmbeds], empty: Callable[[], PromptEmbeds]) -> tuple[PromptEmbeds, ...]:
-    """Prompts with states of one length, the shorter ones filled up with those of an empty text.
+    """Prompts with states of one length, the shorter ones filled up with those of an empty text; one that was left
+    out, whose states are zeros, with zeros.
 
     Args:
         prompts: with states (1, L, D); of encoders whose text has no fixed number of tokens they stay as they are.
@@ -24,12 +25,12 @@ def equally_long(prompts: Sequence[PromptEmbeds], empty: Callable[[], PromptEmbe
     filler = empty().states
     if any((longest - one.states.shape[1]) % filler.shape[1] for one in prompts):
         return tuple(prompts)
-    return tuple(
-        replace(
-            one, states=torch.cat([one.states, *[filler] * ((longest - one.states.shape[1]) // filler.shape[1])], 1)
-        )
-        for one in prompts
-    )
+
+    def filled(states: torch.Tensor) -> torch.Tensor:
+        more = filler if states.any() else torch.zeros_like(filler)
+        return torch.cat([states, *[more] * ((longest - states.shape[1]) // filler.shape[1])], 1)
+
+    return tuple(replace(one, states=filled(one.states)) for one in prompts)
 
 
 def side_by_side(prompts: Sequence[PromptEmbeds]) -> PromptEmbeds:

@@ -18,7 +18,8 @@ from vedit.models.configs import read_json
 from vedit.models.headers import SUFFIX, read_header
 from vedit.models.listed import local_place
 from vedit.registry.catalogue import ListedModel, catalogue
-from vedit.registry.regimes import ORDINARY, Regime, regime_of_name, regimes
+from vedit.registry.regimes import ORDINARY, Regime, regime_hinted, regime_of_name, regimes
+from vedit.weights.hub_cache import cached
 from vedit.weights.store import own_folders
 
 if TYPE_CHECKING:
@@ -92,6 +93,22 @@ def regime_of_lora(path: Path, *, called: str = "LoRA") -> Regime | None:
     """
     there = here(path, "lora" if called == "LoRA" else "motion")
     return None if there is None else _by_name(there, of=f"the {called} {path.name}")
+
+
+def hinted(place: Path) -> str | None:
+    """A line on a checkpoint that nothing tells a regime of, and whose name speaks of one all the same; None: it does
+    not."""
+    there = cached(str(place))
+    if there is None or not there.exists():
+        return None
+    for what, text in _names(there):
+        name = regime_hinted(text)
+        if name is not None:
+            return (
+                f"the {what} {text} speaks of few steps, and yet it is sampled as any other: add --regime {name} if it "
+                "was distilled for them"
+            )
+    return None
 
 
 def check_regime(own: Regime | None, options: RestyleOptions, *, model: str) -> None:

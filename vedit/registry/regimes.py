@@ -99,6 +99,13 @@ def regime_of_name(text: str) -> tuple[Regime, int | None] | None:
     return None
 
 
+def regime_hinted(text: str) -> str | None:
+    """The name of a regime that stands as a word in what a checkpoint is called, though that tells none for certain:
+    one called "lightning" may be distilled, or draw lightnings."""
+    found = re.search(r"(?<![a-z])(lcm|tcd|hyper|lightning|turbo|dmd2)(?![a-z])", text, re.IGNORECASE)
+    return None if found is None else found[1].lower()
+
+
 @cache
 def _regimes() -> tuple[Regime, ...]:
     return tuple(_regime(entry) for entry in _entries())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
-from vedit.models.regimes import told
+from vedit.models.regimes import hinted, told
 from vedit.models.resolve import known_models
 from vedit.models.source import DEFAULT
 from vedit.options.controls import keeping
@@ -83,12 +83,16 @@ def dear_looks(model: ModelRef, looks: Iterable[RestyleOptions]) -> tuple[str, .
 
 
 def few_step_notes(looks: Iterable[RestyleOptions], model: ModelRef) -> tuple[str, ...]:
-    """How settled looks of a few-step model are sampled, and how that was told; a line for each way."""
+    """How settled looks of a few-step model are sampled, and how that was told; a line for each way. Where nothing
+    tells a few-step model for certain, a line for each name that speaks of one."""
     traits, notes = model.traits, dict[str, None]()
     for look in looks:
         regime = traits.regime_of(look)
         if regime is not None:
             notes[told(regime, look, model=model.name, steps=traits.quality(look).steps)] = None
+        elif look.regime is None:
+            places = (*([] if model.base is None else [model.base]), *(one.path for one in look.loras if one.weight))
+            notes |= {line: None for place in places if (line := hinted(place)) is not None}
     return tuple(notes)
 
 
