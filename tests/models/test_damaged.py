@@ -133,6 +133,7 @@ WAYS: list[tuple[str, Damage, str]] = [
     (UNET, saying(block_out_channels=[]), "where a list of 1 to 16"),
     (UNET, saying(cross_attention_dim=-8), "cross_attention_dim = -8"),
     (UNET, saying(quantization_config={"load_in_4bit": True}), "the weights are quantized"),
+    (UNET, saying(quantization_config={"quant_method": "bitsandbytes"}), "the weights are quantized by bitsandbytes"),
     (UNET, without("block_out_channels"), "does not say block_out_channels"),
     (VAE, saying(scaling_factor=0), "scaling_factor = 0, where a number above 0"),
     (VAE, saying(scaling_factor="x"), "scaling_factor = 'x'"),

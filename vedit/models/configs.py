@@ -81,7 +81,11 @@ def read_config(path: Path, part: Part) -> dict[str, Any]:
             shared = {key: config[key] for key in ("projection_dim",) if key in config and part == "image_encoder"}
             config = {**shared, **cast("dict[str, Any]", own)}
     if config.get("quantization_config") is not None:
-        raise damaged(path, "says that the weights are quantized", "use the weights as they were before")
+        raise damaged(
+            path,
+            f"says that the weights are quantized{_by(config['quantization_config'])}",
+            "use the weights as they were before, with --quantize nf4 or int8 where memory is short",
+        )
     for key, fault in _faults(config):
         raise damaged(path, f"says {key} = {_short(config.get(key))}: {fault}")
     needed = _NEEDED[part]
@@ -94,6 +98,12 @@ def read_config(path: Path, part: Part) -> dict[str, Any]:
         _check_levels(path, config)
     # How attention is computed is vedit's to say: a config could name code of a repository.
     return {key: value for key, value in config.items() if key not in _OURS and (key == "_class_name" or key[0] != "_")}
+
+
+def _by(said: object) -> str:
+    """What quantised them, where a config says so."""
+    method = cast("dict[str, object]", said).get("quant_method") if isinstance(said, dict) else None
+    return f" by {method}" if isinstance(method, str) and method.isprintable() and len(method) < 40 else ""
 
 
 def subfolders(path: Path) -> dict[str, str]:
