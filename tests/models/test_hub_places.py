@@ -17,6 +17,7 @@ from vedit.cli import main
 from vedit.edits.confined_paths import NamedFiles
 from vedit.errors import InputError, ModelError
 from vedit.models import pull as pulling
+from vedit.models.check import located
 from vedit.models.digests import identity
 from vedit.models.load import load
 from vedit.models.resolve import resolve
@@ -146,6 +147,23 @@ def test_no_command_fetches_what_it_or_a_file_names(
     with pytest.raises(ModelError, match=r"sd15 .* is not on this machine: .* vedit models pull sd15"):
         api.restyle(clip, prompt="night", model="sd15")
     assert {path.name for path in tmp_path.iterdir()} == {"in.mov", "in.plan.toml"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({"ip_adapter": "ip-adapter-sd15"}, "ip-adapter-sd15"),
+        ({"ip_adapter": "h94/IP-Adapter/models/ip-adapter_sd15.safetensors"}, "ip-adapter-sd15"),
+        ({"motion_adapter": "animatediff-v3"}, "animatediff-v3"),
+        ({"controlnets": {"tile": "controlnet-tile-sd15"}}, "controlnet-tile-sd15"),
+        ({"controlnets": {"tile": "owner/branch"}}, "owner/branch"),
+    ],
+)
+def test_what_is_not_here_is_pulled_by_its_listed_name(tiny: Path, settings: Any, name: str) -> None:
+    """By its place the file of an IP-Adapter would come without the image encoder that it needs."""
+    model = resolve(str(tiny), settings.pop("controlnets", None), **settings)
+    with pytest.raises(ModelError, match=f"is not on this machine: .*: vedit models pull {name}$"):
+        located(model, controls=("tile",))
 
 
 @pytest.mark.parametrize("variable", OFFLINE_VARIABLES)

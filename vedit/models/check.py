@@ -103,12 +103,16 @@ def branches_at(found: ModelSource, controls: Collection[str]) -> dict[str, Path
 
 def _absent(model: ModelRef, place: str) -> ModelError:
     """What is on the hub, if anywhere, is fetched by a command of its own: a render never does."""
-    name, own = model.name, catalogue().models.get(model.name)
-    known = own is not None and place in (own.place, *branches_of(own).values())
-    what = f"{name} ({place})" if known else place
+    listed = catalogue().models
+    own = listed.get(model.name)
+    # By a listed name comes all that it needs: with an IP-Adapter its image encoder.
+    name = next((one.name for one in listed.values() if one.place == place), None)
+    if own is not None and place in (own.place, *branches_of(own).values()):
+        name = own.name
+    what = place if name is None else f"{name} ({place})"
     return ModelError(
         f"{what} is not on this machine: there is no such folder or file, and it is not in the hub's cache",
-        remedy=f"check the path, or fetch it with: vedit models pull {name if known else place}",
+        remedy=f"check the path, or fetch it with: vedit models pull {name or place}",
     )
 
 
