@@ -22,7 +22,6 @@ from tests.nle.fcpxml_rules import violations
 from tests.nle.footage import numbers_in, sample_at, timecode_of
 from tests.nle.players import Played, play
 from tests.nle.structure import changes, resolved_files
-from tests.support.loaded import load_once
 from vedit.cli import main
 from vedit.media.timecode import add_frames, parse_timecode
 
@@ -70,9 +69,8 @@ def write_cut(cut: Cut, path: Path) -> None:
 
 
 @pytest.fixture(autouse=True)
-def one_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loaded once for all renders of this file."""
-    monkeypatch.setattr("vedit.render.prepare.load", load_once)
+def one_model(small_embedded: None) -> None:
+    """Loaded once for all renders of this file, which are small; what a picture says can still be read."""
 
 
 @pytest.fixture
