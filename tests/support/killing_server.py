@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -14,6 +15,7 @@ from typing import Any
 
 def main() -> None:
     import cv2
+    import torch
 
     from vedit.cli.app import main as command
     from vedit.sample_clip.clip import sample_frames
@@ -21,13 +23,33 @@ def main() -> None:
     # What the commands import only when they come to it is here for all forks as well.
     for name in ("vedit.render.run", "vedit.models.families.sd", "vedit.control_maps.export", "vedit.masks.export"):
         importlib.import_module(name)
-    cv2.setNumThreads(0)  # a fork would not have its threads
+    cv2.setNumThreads(0)  # a fork would not have its threads, nor torch's
+    torch.set_num_threads(1)
+    load_once()
     next(sample_frames(1))  # paints the picture of the sample clip, which takes seconds
+
+    gc.freeze()  # a collection in a fork would copy the memory of all of this
 
     # One line asks for some runs, one line tells how they ended.
     while asked := sys.stdin.readline():
         sys.stdout.write(json.dumps([ended(command, run) for run in json.loads(asked)]) + "\n")
         sys.stdout.flush()
+
+
+def load_once() -> None:
+    """Have the embedded model, which all renders here use, loaded by this process for its forks."""
+    from vedit.models.load import load
+    from vedit.models.loading import Loading
+    from vedit.models.resolve import resolve
+    from vedit.render import prepare
+
+    model = load(resolve("embedded"), Loading(device="cpu"), controls=("tile", "softedge"))
+
+    def loaded(ref: Any, loading: Any, *, controls: tuple[str, ...]) -> Any:
+        assert (ref.name, set(controls)) == (model.name, set(model.control_kinds))
+        return model
+
+    setattr(prepare, "load", loaded)  # noqa: B010
 
 
 def ended(command: Any, run: dict[str, Any]) -> dict[str, Any]:
