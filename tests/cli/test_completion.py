@@ -60,6 +60,20 @@ def test_models_by_name_or_as_a_file() -> None:
     assert found("models", "pull", every[0], every[-1][:3]) == [n for n in every if n.startswith(every[-1][:3])]
 
 
+@pytest.mark.parametrize(
+    ("option", "part"),
+    [("--lora", "lora"), ("--ip-adapter", "ip-adapter"), ("--motion-adapter", "motion"), ("--embedding", "embedding")],
+)
+def test_what_is_put_beside_a_model_by_name_or_as_a_file(option: str, part: str) -> None:
+    names = [entry.name for entry in known_names() if entry.part == part]
+    first, *named = items("restyle", "in.mp4", option, "")
+    assert first.type == "file" and [item.value for item in named] == names
+    if names:
+        assert found("restyle", "in.mp4", option, names[0][:-1])[1:] == [
+            name for name in names if name.startswith(names[0][:-1])
+        ]
+
+
 def test_controls_that_the_model_has_branches_for() -> None:
     held = found("restyle", "in.mp4", "--control", "")
     assert {"tile", "softedge", "none"} <= set(held) and "depth" not in held

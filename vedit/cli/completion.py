@@ -41,6 +41,21 @@ def models(_: click.Context, begun: str) -> Found:
             yield CompletionItem(model.name, help=model.summary)
 
 
+def listed(part: str) -> Complete:
+    """A folder or file, or what is listed of a part by name."""
+
+    @completed
+    def complete(_: click.Context, begun: str) -> Found:
+        from vedit.models.resolve import known_names
+
+        yield CompletionItem(begun, type="file")
+        for entry in known_names():
+            if entry.part == part and entry.name.startswith(begun):
+                yield CompletionItem(entry.name, help=entry.summary)
+
+    return complete
+
+
 @completed
 def pulled(_: click.Context, begun: str) -> Found:
     """Models, adapters and weights by name."""

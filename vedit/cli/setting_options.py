@@ -22,7 +22,15 @@ Decorator = Callable[[Any], Any]
 
 _TYPES: dict[str, click.ParamType] = {"rate": params.RateType(), "output": params.OUTPUT}
 """Of settings that have a form of their own."""
-_COMPLETED = {"prompt": completion.looks, "controls": completion.controls, "model": completion.models}
+_COMPLETED = {
+    "prompt": completion.looks,
+    "controls": completion.controls,
+    "model": completion.models,
+    "loras": completion.listed("lora"),
+    "embeddings": completion.listed("embedding"),
+    "ip_adapter": completion.listed("ip-adapter"),
+    "motion_adapter": completion.listed("motion"),
+}
 _READERS: dict[str, Callable[[Any], object]] = {"controlnets": controlnets}
 
 
