@@ -10,9 +10,9 @@ from pathlib import Path
 import av
 import pytest
 
+from tests.support.clips import two_shots
 from vedit.cli.app import main
 from vedit.cli.console import CELL, LONGEST, complain, json_text, note, printable, say, show, show_rows
-from vedit.sample_clip.clip import write_sample
 
 STEERING = [
     chr(n) for n in (*range(0x20), *range(0x7F, 0xA0), 0xAD, 0x200E, 0x202A, 0x202E, 0x2028, 0x2066, 0x2069, 0xFEFF)
@@ -81,7 +81,7 @@ def test_a_hostile_file(
 
 
 def test_a_clip_name_of_100_kb(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_sample(tmp_path / "a.mp4", frames=4)
+    two_shots(tmp_path / "a.mp4", frames=4)
     cut = tmp_path / "cut.edl"
     head = "TITLE: cut\nFCM: NON-DROP FRAME\n\n001  AX V C 00:00:00:00 00:00:00:04 01:00:00:00 01:00:00:04\n"
     cut.write_text(f"{head}* FROM CLIP NAME: \x1b[31m{'n' * 20_000}.mov\n")

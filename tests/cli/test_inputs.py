@@ -11,13 +11,13 @@ import pytest
 from PIL import Image
 
 import vedit
+from tests.support.clips import two_shots
 from vedit.api import request
 from vedit.cli import main
 from vedit.errors import InputError
 from vedit.options.masks import parse_region
 from vedit.options.output_names import in_folder, look_name, preview_path, slug
 from vedit.options.request import RestyleOptions
-from vedit.sample_clip.clip import write_sample
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     for name in ("a.jpg", "b.png"):
         Image.fromarray(np.full((40, 60, 3), 90, np.uint8)).save(name)
-    write_sample(tmp_path / "c.mp4", frames=2)
+    two_shots(tmp_path / "c.mp4", frames=2)
     return tmp_path
 
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.clips import two_shots
 from tests.support.killing import Ended, Killing, Run, killing
 from vedit.media.contract.verify import verify
 from vedit.media.writing.sidecar import own_record, sidecar_path
-from vedit.sample_clip.clip import write_sample
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 
@@ -23,7 +23,7 @@ RESTYLE = ("restyle", "in.mp4", "--prompt", "ink", "--strength", "0", "-q")
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("clip") / "in.mp4"
-    write_sample(path, frames=3)
+    two_shots(path, frames=3)
     return path
 
 

@@ -13,17 +13,17 @@ FRAMES, CUT = 10, 6
 WIDTH, HEIGHT = 176, 144
 
 
-def two_shots(path: Path) -> Path:
-    """Ten frames at 24000/1001 of two shots, with sound and a start timecode."""
+def two_shots(path: Path, frames: int = FRAMES) -> Path:
+    """Ten frames at 24000/1001 of two shots, or fewer of the first, with sound and a start timecode."""
     with av.open(str(path), "w") as container:
         video = container.add_stream("libx264", rate=Fraction(24000, 1001))
         video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p"
         video.metadata["timecode"] = "01:00:00:00"
         sound = container.add_stream("aac", rate=48000, layout="stereo")
-        for t in range(FRAMES):
+        for t in range(frames):
             frame = av.VideoFrame.from_ndarray(picture(t), format="rgb24")
             container.mux(video.encode(frame))
-        tone = (np.sin(np.arange(24000) / 20) * 0.2).astype(np.float32)
+        tone = (np.sin(np.arange(2400 * frames) / 20) * 0.2).astype(np.float32)
         samples = av.AudioFrame.from_ndarray(np.stack([tone, tone]), format="fltp", layout="stereo")
         samples.sample_rate = 48000
         container.mux(sound.encode(samples))

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.support.clips import two_shots
 from vedit.cli.app import main
 from vedit.errors import MediaError
 from vedit.media.writing.target import TEMPORARY, check_name
-from vedit.sample_clip.clip import write_sample
 
 # Every command that writes, with what stands for the output, its extension, and the source.
 COMMANDS: dict[str, tuple[str, ...]] = {
@@ -41,7 +41,7 @@ CUT = "TITLE: cut\nFCM: NON-DROP FRAME\n\n001  AX V C 00:00:00:00 00:00:01:00 01
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a clip, a plan and a cut, in which nothing is decoded any more."""
-    write_sample(tmp_path / "source.mp4", frames=4)
+    two_shots(tmp_path / "source.mp4", frames=4)
     (tmp_path / "plan.toml").write_text(
         'source = "source.mp4"\n[default]\nprompt = "ink"\n[[shot]]\nnumber = 1\nframes = "#0..#4"\n'
     )
