@@ -130,3 +130,21 @@ def test_an_ip_adapter_is_held_and_what_looks_at_pictures_only_before_the_frames
     assert large.activations == 10**9
     assert large.loading == found.all_weights + 3 * 10**9
     assert large.largest_stored == 2 * 10**9
+
+
+def test_what_is_injected_is_held_for_the_whole_window(tiny: Path) -> None:
+    model = load_sd(resolve(str(tiny)))
+    unet, codec = model.denoiser.unet, model.codec
+    x = torch.zeros(SCENE.batch, 4, SCENE.height // codec.factors.cell, SCENE.width // codec.factors.cell)
+    bare = taken(tiny, kinds=())
+    for injected in (("features",), ("attention",), ("features", "attention")):
+        found = taken(tiny, replace(SCENE, injected=injected), kinds=())
+        with (
+            model.injection() as states,
+            states.taking(features="features" in injected, attention="attention" in injected),
+        ):
+            unet(x, 1, encoder_hidden_states=torch.zeros(SCENE.batch, 77, 32))
+            held = states.held_bytes
+        assert held > 0
+        assert found.denoise.peak - bare.denoise.peak == 3 * held, "the window is three calls"
+        assert found.denoise.work == bare.denoise.work

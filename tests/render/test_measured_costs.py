@@ -119,7 +119,7 @@ def test_models_and_codecs_are_kept_apart_and_stand_in_for_one_another(outline: 
 def test_other_machines_and_threads_are_kept_apart(outline: Outline, monkeypatch: pytest.MonkeyPatch) -> None:
     rendered(outline, {"sample": 2.0})
     with monkeypatch.context() as patch:
-        patch.setattr("vedit.store.kept_table.platform.node", lambda: "another")
+        patch.setattr("vedit.store.computed_on.platform.node", lambda: "another")
         assert paces_of(outline) == {}
         rendered(outline, {"sample": 5.0})
     with monkeypatch.context() as patch:

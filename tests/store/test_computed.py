@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from vedit.errors import VeditError
-from vedit.store.cache_folder import held
-from vedit.store.computed import PARTIAL, ComputedCache, cache_folder, entry_key
+from vedit.store.cache_folder import cache_folder, held
+from vedit.store.computed import PARTIAL, ComputedCache, entry_key
 from vedit.types import FrameRange
 
 FRAMES = FrameRange(start=5, stop=9)

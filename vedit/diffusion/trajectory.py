@@ -12,13 +12,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from math import sqrt
-from typing import cast
-
-from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+from typing import TYPE_CHECKING, cast
 
 from vedit.diffusion.solvers import DDIM, Prediction, Trajectory
 from vedit.diffusion.steps import Step
 from vedit.errors import ModelError, SettingError
+
+if TYPE_CHECKING:
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,6 +121,9 @@ def trajectory(scheduler_config: Mapping[str, object], *, steps: int, strength: 
 
 def ddim_scheduler(config: Mapping[str, object]) -> DDIMScheduler:
     """diffusers' DDIM scheduler of any scheduler's config; keys that DDIM does not have are ignored."""
+    # A dry run does without diffusers, whose import takes seconds.
+    from diffusers.schedulers.scheduling_ddim import DDIMScheduler
+
     return cast("DDIMScheduler", DDIMScheduler.from_config(dict(config)))
 
 

@@ -9,11 +9,16 @@ from functools import cache
 from pathlib import Path
 
 from vedit.models.source import TIER_FOLDERS, ModelSource
+from vedit.store.kept_digests import digests_under, keep_digests, stamp_of
 from vedit.weights.hub_cache import hub_place
 from vedit.weights.store import digest
 
 _MODEL_FILES = frozenset((".safetensors", ".json", ".txt"))
 """Weights, configs and the vocabulary of a tokenizer: what decides what a model does."""
+_LARGE = 16 * 2**20
+"""Bytes from which on a digest is kept on disk."""
+_WHOLE = "file"
+"""What such a digest is of."""
 
 
 def identity(source: ModelSource, *, kinds: Collection[str] = (), tiers: Collection[str] = ()) -> dict[str, str | None]:
@@ -54,12 +59,22 @@ def _files_of(place: str) -> str | None:
 
 
 def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, remembered for as long as its size and its time of change are the same."""
+    """SHA-256 of a file's bytes, remembered for as long as the file is untouched: in this process by its size and its
+    time of change, of a large one on disk by more (`vedit.store.kept_digests`)."""
     status = path.stat()
     return _digest_as_is(path, status.st_size, status.st_mtime_ns)
 
 
 @cache
-def _digest_as_is(path: Path, _size: int, _changed: int) -> str:
+def _digest_as_is(path: Path, size: int, _changed: int) -> str:
     """Many renders of one process use one model of many gigabytes."""
-    return digest(path)
+    if size < _LARGE:
+        return digest(path)
+    stamp = stamp_of([path])
+    known = {} if stamp is None else digests_under(stamp)
+    if _WHOLE in known:
+        return known[_WHOLE]
+    found = digest(path)
+    if stamp is not None and stamp_of([path]) == stamp:
+        keep_digests(stamp, {_WHOLE: found})
+    return found

@@ -25,6 +25,8 @@ class Scene:
     """The autoencoder works in tiles."""
     cross_frame: bool = True
     """Frames see one another."""
+    injected: tuple[str, ...] = ()
+    """What is held of the source's states while a window is sampled: "features", "attention"."""
 
     @property
     def device(self) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from vedit.checks.rationals import shown
 from vedit.errors import SettingError
 
+INJECTED = ("features", "attention")
+"""What there is to inject, by the names of `Injection`'s fields."""
 _NUMBER = r"\s*([0-9]*\.?[0-9]+)\s*"
 _FORM = re.compile(rf"{_NUMBER}(?:,{_NUMBER})?", re.ASCII)
 

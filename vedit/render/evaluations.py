@@ -8,6 +8,7 @@ from vedit.models.attention import load_attention
 from vedit.models.footprint import Footprint, Scene
 from vedit.models.source import DEFAULT
 from vedit.options.controls import branch
+from vedit.options.injection import INJECTED
 from vedit.options.loras import masks_of
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.pipeline import load_pipeline
@@ -121,6 +122,7 @@ def is_measured(model: ModelRef, loading: Loading) -> bool:
 def scene_of(options: RestyleOptions, fit: Fit, longest: int, loading: Loading) -> Scene:
     """What a look has the networks work on, in shots of up to so many frames."""
     window = max(1, min(options.window, longest) + (options.anchor is not None))
+    injection = options.injection
     return Scene(
         height=fit.outer[0],
         width=fit.outer[1],
@@ -128,6 +130,7 @@ def scene_of(options: RestyleOptions, fit: Fit, longest: int, loading: Loading) 
         window=window,
         loading=loading,
         cross_frame=options.attention_method in OWN and options.attention_method != NONE,
+        injected=() if injection is None else tuple(name for name in INJECTED if getattr(injection, name)),
     )
 
 

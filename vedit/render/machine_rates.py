@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 import torch.nn.functional as F
 
-from vedit.store.computed import cache_root, keeps_nothing
-from vedit.store.kept_table import machine_key, read_table, write_table
+from vedit.store.cache_folder import cache_root, keeps_nothing
+from vedit.store.computed_on import machine_key
+from vedit.store.kept_table import read_table, write_table
 
 if TYPE_CHECKING:
     from vedit.models.footprint import Work

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING
 from vedit.options.loras import masks_of
 from vedit.render.costs import START_SECONDS
 from vedit.render.parts import plugged_parts
-from vedit.store.computed import cache_root, keeps_nothing
-from vedit.store.kept_table import machine_key, read_table, write_table
+from vedit.store.cache_folder import cache_root, keeps_nothing
+from vedit.store.computed_on import machine_key
+from vedit.store.kept_table import read_table, write_table
 
 if TYPE_CHECKING:
     from vedit.progress.course import Taken

@@ -26,10 +26,7 @@ from safetensors import SafetensorError
 from vedit.errors import VeditError
 from vedit.media.writing.sidecar import versions
 from vedit.memory import is_out_of_memory
-from vedit.store.cache_folder import FOLDER, KEPT, TENSORS, WHOLE, is_entry, oldest_seconds, use_of
-from vedit.store.cache_folder import cache_folder as cache_folder
-from vedit.store.cache_folder import cache_root as cache_root
-from vedit.store.cache_folder import keeps_nothing as keeps_nothing
+from vedit.store.cache_folder import FOLDER, KEPT, TENSORS, WHOLE, cache_folder, is_entry, oldest_seconds, use_of
 from vedit.store.cache_folder import limit_bytes as cache_limit
 
 if TYPE_CHECKING:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
+import platform
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 
@@ -27,6 +31,12 @@ def computed_on(device: torch.device, precision: str = "") -> dict[str, object]:
     elif device.type == "cuda":
         told["name"] = torch.cuda.get_device_name(device)
     return told
+
+
+def machine_key(device: str) -> str:
+    """What tells machines apart that share a folder, and ways to run on one: name, processor, device and threads."""
+    told = {"name": platform.node(), "cores": os.cpu_count(), **computed_on(torch.device(device))}
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def in_words(kind: Mapping[str, object]) -> str:

@@ -1,20 +1,16 @@
-"""A small table on disk that is only ever needed for speed: what is absent or damaged is empty, and written anew."""
+"""A small table on disk that is only ever needed for speed: what is absent or damaged is empty, and written anew.
+
+Importing this does not import torch.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import os
-import platform
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
-
-import torch
-
-from vedit.store.computed_on import computed_on
 
 _LARGEST_FILE = 2**20
 
@@ -41,9 +37,3 @@ def write_table(path: Path, name: str, table: Mapping[str, Any], *, version: int
             Path(file.name).replace(path)
         except OSError:
             Path(file.name).unlink(missing_ok=True)
-
-
-def machine_key(device: str) -> str:
-    """What tells machines apart that share a folder, and ways to run on one: name, processor, device and threads."""
-    told = {"name": platform.node(), "cores": os.cpu_count(), **computed_on(torch.device(device))}
-    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]

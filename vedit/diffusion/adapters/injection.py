@@ -39,6 +39,11 @@ class SourceStates:
         """Whose output is held."""
         return (*(() if self._features is None else (self._features,)), *self._attention)
 
+    @property
+    def held_bytes(self) -> int:
+        """Of all that is held now."""
+        return sum(state.nbytes for states in self._held.values() for state in states)
+
     @contextmanager
     def taking(self, *, features: bool, attention: bool) -> Generator[None]:
         """See `FeatureInjection`."""

@@ -21,12 +21,13 @@ from vedit.diffusion.trajectory import trajectory
 from vedit.errors import ModelError
 from vedit.models.distilled import SETTINGS, DistilledWeights, Schedule, distilled_in, serving
 from vedit.models.families.animatediff_denoiser import AnimateDiffDenoiser
-from vedit.models.families.modules import ModuleOffload, usual_precision, weights_digest
+from vedit.models.families.modules import ModuleOffload, usual_precision
 from vedit.models.families.sd_adapters import encoding, facts, sampling
 from vedit.models.families.sd_codec import CODEC_BATCH, SDCodec
 from vedit.models.families.sd_configs import cell_of
 from vedit.models.families.sd_controls import ControlNet
 from vedit.models.families.sd_denoiser import SDDenoiser
+from vedit.models.families.sd_digests import ReadFrom, digests_of
 from vedit.models.families.sd_files import QUANTIZED, Components, Target, load_components
 from vedit.models.families.sd_ip_adapter import IpAdapter, load_ip_adapter
 from vedit.models.families.sd_loras import LORAS
@@ -84,6 +85,7 @@ class SDModel:
     scheduler_config: Mapping[str, object]
     control_kinds: tuple[str, ...]
     device: torch.device
+    read: ReadFrom
     fast: tuple[LoadedDistilled, ...] = ()
     """The fast tiers that the model's folder has, in the order in which they are asked whether they serve a look."""
 
@@ -150,7 +152,7 @@ class SDModel:
             **self.text.encoders,
             **{f"controlnet:{kind}": net for kind, net in self.denoiser.controlnets.items()},
         }
-        found = {name: weights_digest(module) for name, module in parts.items()}
+        found = digests_of(parts, self.read)
         if self.quantize is None:
             return found
         return {name: f"{told} {self.quantize}" if name in QUANTIZED else told for name, told in found.items()}
@@ -195,6 +197,7 @@ def load(
 ) -> SDModel:
     """Load a model of this family; see `vedit.models.load.load`."""
     target = target_of(loading)
+    read = ReadFrom.of(source, controls, loading)
     parts: Components = load_components(source, controls=controls, target=target)
     if parts.unet.config["in_channels"] != parts.vae.config["latent_channels"]:
         raise ModelError(
@@ -231,6 +234,7 @@ def load(
         scheduler_config=parts.scheduler_config,
         control_kinds=tuple(parts.controlnets),
         device=target.device,
+        read=read,
         fast=_fast(Path(source.base), parts) if fast else (),
         quantize=loading.quantize,
         pictures=reader,

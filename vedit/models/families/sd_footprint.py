@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
-from functools import lru_cache
 from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,6 +13,7 @@ import torch
 
 from vedit.checks.finite import precision_of
 from vedit.diffusion.adapters.cross_frame import cross_frame_attention
+from vedit.diffusion.adapters.injection import source_injection
 from vedit.models.branches import own_controlnets
 from vedit.models.families.sd import denoiser_of, target_of
 from vedit.models.families.sd_codec import SDCodec, frames_at_once
@@ -33,6 +33,8 @@ from vedit.weights.hub_cache import cached
 from vedit.weights.packed import Packed
 
 if TYPE_CHECKING:
+    from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
+
     from vedit.models.configs import Part
 
 _TOKENS = 77
@@ -54,29 +56,6 @@ def footprint(source: ModelSource, kinds: Collection[str], scene: Scene) -> Foot
     Raises:
         ModelError: a part is missing or damaged.
     """
-    base = cached(source.base)
-    changed = base.stat().st_mtime_ns if base is not None else 0
-    places = (source.base, source.motion_adapter, source.ip_adapter, source.image_encoder, source.unet)
-    return _found(places, tuple(source.controlnets.items()), tuple(sorted(kinds)), scene, changed)
-
-
-@lru_cache(maxsize=64)
-def _found(
-    places: tuple[str, str | None, str | None, str | None, str | None],
-    branches: tuple[tuple[str, str], ...],
-    kinds: tuple[str, ...],
-    scene: Scene,
-    _changed: int,
-) -> Footprint | None:
-    base, motion, adapter, encoder, unet = places
-    source = ModelSource(
-        base=base,
-        motion_adapter=motion,
-        ip_adapter=adapter,
-        image_encoder=encoder,
-        unet=unet,
-        controlnets=dict(branches),
-    )
     parts = _on_meta(source, kinds, replace(target_of(scene.loading), device=_META))
     if parts is None:
         return None
@@ -196,8 +175,21 @@ def _denoised(parts: Components, scene: Scene) -> Pass:
     with cross_frame_attention(parts.unet) if scene.cross_frame and not denoiser.joint else nullcontext():
         first = call()
         second = call() if calls > 1 else first
+        injected = _held_of_source(parts.unet, call, scene.injected) * calls
     more = max(0, second.left - first.left) * max(0, calls - 2)
-    return Pass(peak=max(first.peak, second.peak) + more + _gaps(scene), work=_each(second, batch))
+    return Pass(peak=max(first.peak, second.peak) + more + injected + _gaps(scene), work=_each(second, batch))
+
+
+def _held_of_source(unet: UNet2DConditionModel, call: Callable[[], object], injected: Collection[str]) -> int:
+    """Bytes that a call of the network on the source leaves to be injected."""
+    if not injected:
+        return 0
+    with (
+        source_injection(unet) as states,
+        states.taking(features="features" in injected, attention="attention" in injected),
+    ):
+        call()
+        return states.held_bytes
 
 
 def _coded(parts: Components, scene: Scene, *, decodes: bool) -> Pass:

@@ -18,7 +18,9 @@ from vedit.models.configs import read_config
 from vedit.models.families.sd_configs import cell_of
 from vedit.models.families.sd_presets import ends_in_noise, qualities_of
 from vedit.models.family import Traits
+from vedit.models.findings import found_before, keep, key_of
 from vedit.models.identify import notes_of
+from vedit.models.kept_footprints import kept_footprint
 from vedit.models.prompt_room import tokens_read, words_cut
 from vedit.models.regimes import regime_of_model
 from vedit.models.sizes import SD15_TEXT, SD15_UNET, SD15_VAE, Sizes, sizes_of
@@ -63,7 +65,11 @@ class StableDiffusion:
     def check_look(self, source: ModelSource, options: RestyleOptions) -> None:
         """See `vedit.models.family.Family`."""
         if options.loras:
-            import_module("vedit.models.families.sd_loras").check_loras(source, options.loras)
+            unet = [] if source.unet is None else [source.unet]
+            key = key_of([source.base, *unet, *(one.path.as_posix() for one in options.loras)], check="loras")
+            if not found_before(key):
+                import_module("vedit.models.families.sd_loras").check_loras(source, options.loras)
+                keep(key, True)
         if set(options.brought) & _WORDS:
             import_module("vedit.models.families.sd_reading").check_reading(source, options)
 
@@ -93,7 +99,11 @@ class StableDiffusion:
 
     def footprint(self, source: ModelSource, kinds: Collection[str], scene: Scene) -> Footprint | None:
         """See `vedit.models.families.sd_footprint.footprint`."""
-        return import_module("vedit.models.families.sd_footprint").footprint(source, kinds, scene)
+
+        def find() -> Footprint | None:
+            return import_module("vedit.models.families.sd_footprint").footprint(source, kinds, scene)
+
+        return kept_footprint(source, kinds, scene, find)
 
     def notes(self, source: ModelSource) -> tuple[str, ...]:
         """See `vedit.models.identify.notes_of`."""
