@@ -268,8 +268,11 @@ def test_a_true_size_single_file_without_configs(
     found, used, said = apart(clip, "--model", str(file), "--control", "none", "--dry-run")
     assert found == (code if code is not None else 2 if not identify(file).runs else found)
     assert name in said or found == 0
-    # A refusal ends before torch is loaded; a plan runs the networks on the meta device, whose modules take memory.
-    assert "fault of vedit" not in said and used < (600 if found else 800)
+    # A refusal ends before torch is loaded; a first plan imports what builds networks and measures the machine.
+    assert "fault of vedit" not in said and used < 700
+    if not found:
+        again, less, _ = apart(clip, "--model", str(file), "--control", "none", "--dry-run")
+        assert again == 0 and less < 450, "a second one builds none"
 
 
 @pytest.mark.parametrize("kind", ["Wan 2.1 VACE folder", "LoRA as a model", "Wan GGUF"])
