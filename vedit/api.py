@@ -23,6 +23,7 @@ from vedit.options.references import ReferenceSpec
 from vedit.options.request import (
     BlackBars,
     InversionName,
+    Offload,
     Precision,
     Preserve,
     QualityName,
@@ -108,6 +109,7 @@ def _called(
     device: str = "auto",
     precision: Precision = "auto",
     quantize: Quantize = "none",
+    offload: Offload = "none",
     rate: Fraction | int | None = None,
     track: int | None = None,
     allow_huge: bool = False,
@@ -206,6 +208,8 @@ def _called(
             else float16.
         quantize: "none", "int8", "fp8", "int4" or "nf4": hold the network's weights in 8 or 4 bits: less memory,
             slower, and frames near those without.
+        offload: "none", "model" or "group": what waits in host memory beside a GPU: model takes turns of network and
+            autoencoder, group brings the blocks of the networks one by one.
         rate: frames per second of an image sequence: 25, 23.976, 30000/1001; above 0 up to 1000; None is 25.
         track: from 0 on: the video stream to take, by the number that 'vedit probe' lists; None is the film.
         allow_huge: read sources beyond the limits on frame size and length.

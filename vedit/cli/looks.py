@@ -82,7 +82,19 @@ def _base(
     ),
     _base,
 )
-@held("job", RenderRequest, "model", "controlnets", "device", "precision", "quantize", "rate", "track", "allow_huge")
+@held(
+    "job",
+    RenderRequest,
+    "model",
+    "controlnets",
+    "device",
+    "precision",
+    "quantize",
+    "offload",
+    "rate",
+    "track",
+    "allow_huge",
+)
 @model_dir_option
 @click.option(
     "-o",

@@ -10,7 +10,7 @@ import click
 from vedit.cli import params
 from vedit.cli.console import count, show_json, show_rows, size
 from vedit.media.reading.facts import span
-from vedit.options.request import DEFAULT_CONTROLS, DEVICES, PRECISIONS, QUANTIZED, RestyleOptions
+from vedit.options.request import DEFAULT_CONTROLS, DEVICES, OFFLOADS, PRECISIONS, QUANTIZED, RestyleOptions
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -102,6 +102,13 @@ class Memory(click.ParamType):
     help="What the network's weights would be held in.",
 )
 @click.option(
+    "--offload",
+    type=params.Choice(OFFLOADS),
+    default="none",
+    show_default=True,
+    help="What would wait in host memory beside a GPU.",
+)
+@click.option(
     "--device-memory",
     "memory",
     type=Memory(),
@@ -122,7 +129,7 @@ def plan_command(
       vedit models plan sd15 --device cuda --device-memory 8GB
     """
     from vedit.cli.controlnets import controlnets
-    from vedit.models.loading import Loading
+    from vedit.models.loading import Loading, check_offload
     from vedit.models.resolve import resolve
     from vedit.render.model_plan import plan_model
     from vedit.render.settle import pick_device
@@ -136,7 +143,8 @@ def plan_command(
     precision = None if given["precision"] == "auto" else str(given["precision"])
     quantize = None if given["quantize"] == "none" else str(given["quantize"])
     model.check_quantized(quantize)
-    loading = Loading(device=device, precision=precision, quantize=quantize)
+    loading = Loading(device=device, precision=precision, quantize=quantize, offload=str(given["offload"]))
+    check_offload(loading, model=model.name, can=model.traits.offloads)
     found = plan_model(model, given["picture"], given["frames"], options, loading, memory=given["memory"])
     if as_json:
         show_json(found)

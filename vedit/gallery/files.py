@@ -186,6 +186,8 @@ def _words(request: RenderRequest, options: RestyleOptions, settled: RestyleOpti
         words += ["--precision", request.precision]
     if request.quantized is not None:
         words += ["--quantize", request.quantized]
+    if request.offload != "none":
+        words += ["--offload", request.offload]
     if request.rate is not None:
         words += ["--rate", str(request.rate)]
     if request.track is not None:

@@ -56,6 +56,8 @@ class Traits:
     """Its network has a place for cross-frame attention (`Adapters.cross_frame`), whose cost estimates know."""
     injection: bool = False
     """Its network has a place for the source's features and attention (`Adapters.injection`)."""
+    offloads: bool = False
+    """Its networks can wait in host memory, as `offload` says (`vedit.options.request.Offload`)."""
     fewest_inverted: int = 1
     """The fewest steps, from noise alone, in which the source can be inverted."""
     quantizes: bool = False

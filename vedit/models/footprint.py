@@ -77,6 +77,10 @@ class Footprint:
     unpacked: Mapping[str, int] = field(default_factory=dict[str, int])
     """Part -> bytes that it takes beyond `weights` until its weights are quantised, which they are before the next part
     is loaded; parts that are not are left out."""
+    standing: int = 0
+    """Bytes of the network and its control branches that stay on a GPU where their blocks wait in host memory."""
+    block: int = 0
+    """Bytes of the largest block that comes and goes then; 0 where a family has none."""
     reader: int = 0
     """Bytes of what looks at pictures: it is loaded after all parts, and let go of before frames are sampled."""
     reader_stored: int = 0

@@ -21,7 +21,7 @@ from vedit.nle.jobs import TimelineJob
 from vedit.nle.model import TimelineDocument
 from vedit.nle.ranges import MediaFacts
 from vedit.nle.settings import look_options
-from vedit.options.request import Precision, QualityName, Quantize, RenderRequest, RestyleOptions
+from vedit.options.request import Offload, Precision, QualityName, Quantize, RenderRequest, RestyleOptions
 from vedit.render.conditioning import hashed, plain
 from vedit.render.killed import finish_killed
 from vedit.render.parts import options_facts
@@ -44,6 +44,7 @@ class RenderChoices:
     device: str = "auto"
     precision: Precision = "auto"
     quantize: Quantize = "none"
+    offload: Offload = "none"
     writing: OutputOptions = field(default_factory=OutputOptions)
     allow_huge: bool = False
     fresh: bool = False
@@ -122,6 +123,7 @@ def timeline_renders(
             device=device,
             precision=choices.precision,
             quantize=choices.quantize,
+            offload=choices.offload,
             writing=replace(choices.writing, timecode=origin),
             allow_huge=choices.allow_huge,
             fresh=choices.fresh,

@@ -21,7 +21,7 @@ from vedit.nle.read import default_timeline, write_timeline
 from vedit.nle.rendering import rehearse, render_timeline
 from vedit.nle.report import describe_render, describe_run, write_record
 from vedit.nle.results import RenderChoices, TimelineRender
-from vedit.options.request import Precision, QualityName, Quantize
+from vedit.options.request import Offload, Precision, QualityName, Quantize
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.render.sample_shot import OnNote, Stop, ignore_note, never
@@ -85,6 +85,7 @@ def timeline(
     device: str = "auto",
     precision: Precision = "auto",
     quantize: Quantize = "none",
+    offload: Offload = "none",
     writing: OutputOptions | None = None,
     overwrite: bool = False,
     allow_unknown: bool = False,
@@ -121,6 +122,7 @@ def timeline(
         device: "auto", "cpu", "cuda" or "mps".
         precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in.
         quantize: "none", "int8", "fp8", "int4" or "nf4": what the network's weights are held in.
+        offload: "none", "model" or "group": what waits in host memory beside a GPU.
         writing: the written files: codec, preset, what may be left out.
         overwrite: replace results and a timeline that are there; the source never.
         allow_unknown: render prompts of which the model knows no word, too.
@@ -159,6 +161,7 @@ def timeline(
             device=device,
             precision=precision,
             quantize=quantize,
+            offload=offload,
             writing=replace(writing, overwrite=overwrite or writing.overwrite),
             allow_huge=allow_huge,
             fresh=fresh,

@@ -36,6 +36,8 @@ Precision = Literal["auto", "float32", "float16", "bfloat16"]
 PRECISIONS: tuple[Precision, ...] = get_args(Precision)
 Quantize = Literal["none", "int8", "fp8", "int4", "nf4"]
 QUANTIZED: tuple[Quantize, ...] = get_args(Quantize)
+Offload = Literal["none", "model", "group"]
+OFFLOADS: tuple[Offload, ...] = get_args(Offload)
 
 
 @checked
@@ -208,6 +210,16 @@ class RenderRequest:
         "none",
         About(
             "Hold the network's weights in 8 or 4 bits: less memory, slower, and frames near those without.",
+            stage="model",
+            once=True,
+        ),
+        later=True,
+    )
+    offload: Offload = setting(
+        "none",
+        About(
+            "What waits in host memory beside a GPU: model takes turns of network and autoencoder, group brings the "
+            "blocks of the networks one by one.",
             stage="model",
             once=True,
         ),

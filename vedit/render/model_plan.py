@@ -172,6 +172,11 @@ def _seconds(model: ModelRef, options: RestyleOptions, fit: Fit, frames: int, sc
     return seconds_of(outline, paces=paces_of(outline))
 
 
+def _can_group(model: ModelRef, scene: Scene) -> bool:
+    """Whether a model's blocks could wait in host memory, and do not."""
+    return scene.device == "cuda" and model.traits.offloads and scene.loading.offload != "group"
+
+
 def _advised(
     model: ModelRef, scene: Scene, options: RestyleOptions, fit: Fit, frames: int, memory: int
 ) -> tuple[bool, str]:
@@ -187,7 +192,13 @@ def _advised(
             return (True, "") if footing == first else (False, str(footing))
         coded = max(found.encode.peak, found.decode.peak)
         stage = "decode" if coded > found.denoise.peak and footing.batch == 1 else "sample"
-        footing = smaller(footing, stage=stage, can_offload=scene.device != "cpu")
+        below = smaller(footing, stage=stage, can_offload=scene.device != "cpu" and scene.loading.offload == "none")
+        if below is None and _can_group(model, scene):
+            in_blocks = replace(on_rung, loading=replace(scene.loading, offload="group"))
+            needed = _peaks(found, in_blocks, fit, frames).device or 0
+            if needed <= memory:
+                return False, f"{replace(footing, offloaded=False)}, --offload group"
+        footing = below
     fewer = _NEXT.get(scene.loading.quantize) if model.traits.quantizes and not model.distilled else None
     if fewer is not None:
         quantized = replace(scene, loading=replace(scene.loading, quantize=fewer))

@@ -58,25 +58,31 @@ def peaks(model: Footprint, scene: Scene, full: int, *, samples: bool = True, of
         scene: what its networks work on.
         full: bytes of the frames at full size.
         samples: whether anything is regenerated; a model is loaded in any case.
-        offloaded: network and autoencoder take turns in a GPU's memory, and wait in the host's.
+        offloaded: network and autoencoder take turns in a GPU's memory, and wait in the host's, though the scene's
+            loading does not ask for it.
     """
     window = scene.height * scene.width * scene.window * WINDOW_BYTES if samples else 0
     if scene.device == "cpu":
         at_work = model.all_weights + (model.activations if samples else 0) + window + full
         return Peaks(host=BASE_BYTES + max(model.loading, at_work), device=None)
-    waiting = model.all_weights if offloaded else 0
-    on_device = _taking_turns(model) if offloaded else model.all_weights + model.activations
+    offload = "model" if offloaded and scene.loading.offload == "none" else scene.loading.offload
+    waiting = 0 if offload == "none" else model.all_weights
+    on_device = model.all_weights + model.activations if offload == "none" else _taking_turns(model, offload)
+    # Where networks wait on the host they are loaded there.
+    loaded = model.settling if scene.loading.offload == "none" else 0
     return Peaks(
         host=BASE_BYTES + max(model.largest_stored, window + full) + waiting,
-        device=max(on_device, model.settling) + _CONTEXT_BYTES,
+        device=max(on_device, loaded) + _CONTEXT_BYTES,
     )
 
 
-def _taking_turns(model: Footprint) -> int:
-    """What is on the device at once where one of autoencoder and network is there; what reads words and pictures
-    stays."""
+def _taking_turns(model: Footprint, offload: str) -> int:
+    """What is on the device at once where one of autoencoder and network is there, or of the network two blocks and
+    what is small; what reads words and pictures stays."""
     coder = model.weights["vae"]
     stays = sum(size for part, size in model.weights.items() if part.startswith(("text_encoder", "ip_adapter")))
-    network = model.all_weights - coder - stays
+    network, small = model.all_weights - coder - stays, 0
+    if offload == "group":
+        network, small = 2 * model.block, model.standing
     most = max(model.denoise.peak, model.reader)
-    return stays + max(network + most, coder + max(model.encode.peak, model.decode.peak))
+    return stays + small + max(network + most, coder + max(model.encode.peak, model.decode.peak))

@@ -27,7 +27,7 @@ from vedit.media.output import Interlaced, OutputOptions
 from vedit.media.reading.read import Backend
 from vedit.media.reading.read import open_video as open_reader
 from vedit.media.reading.reader import VideoReader
-from vedit.options.request import Precision, QualityName, Quantize, RenderRequest, RestyleOptions
+from vedit.options.request import Offload, Precision, QualityName, Quantize, RenderRequest, RestyleOptions
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.session.frames import Frames
@@ -202,6 +202,7 @@ class Video:
         device: str = "auto",
         precision: Precision = "auto",
         quantize: Quantize = "none",
+        offload: Offload = "none",
         frames: str | None = None,
         writing: OutputOptions | None = None,
         overwrite: bool = False,
@@ -228,6 +229,7 @@ class Video:
             device: "auto", "cpu", "cuda" or "mps".
             precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in.
             quantize: "none", "int8", "fp8", "int4" or "nf4": what the network's weights are held in.
+            offload: "none", "model" or "group": what waits in host memory beside a GPU.
             frames: START..END in seconds, timecode or #frame; None is the whole clip.
             writing: the written file: codec, preset, what may be left out.
             overwrite: replace a file that is there.
@@ -260,6 +262,7 @@ class Video:
             device=device,
             precision=precision,
             quantize=quantize,
+            offload=offload,
             frames=frames,
             writing=replace(
                 options,

@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from typing import Protocol
 
 import torch
 
 from vedit.weights.at_rest import wide_tensors
+
+
+class Turns(Protocol):
+    """What knows which modules are in device memory."""
+
+    def take(self, module: torch.nn.Module) -> None:
+        """Make room for a module that is about to compute, and bring it."""
+        ...
 
 
 class ModuleOffload:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,7 +21,8 @@ from vedit.diffusion.trajectory import trajectory
 from vedit.errors import ModelError
 from vedit.models.distilled import SETTINGS, DistilledWeights, Schedule, distilled_in, serving
 from vedit.models.families.animatediff_denoiser import AnimateDiffDenoiser
-from vedit.models.families.modules import ModuleOffload, usual_precision
+from vedit.models.families.block_offload import BlockOffload, CudaLane
+from vedit.models.families.modules import ModuleOffload, Turns, usual_precision
 from vedit.models.families.sd_adapters import encoding, facts, sampling
 from vedit.models.families.sd_codec import CODEC_BATCH, SDCodec
 from vedit.models.families.sd_configs import cell_of
@@ -93,6 +94,10 @@ class SDModel:
     """What the weights of its network are quantised to; None is not at all."""
     pictures: IpAdapter | None = None
     """What reads a look's references; None: they give the result their palette."""
+    offload: str = "none"
+    """What waits in host memory (`vedit.options.request.Offload`)."""
+    blocks: BlockOffload | None = None
+    """What brings the networks' blocks, where these wait."""
 
     def fast_for(self, options: RestyleOptions) -> tuple[LoadedDistilled, Schedule] | None:
         """The fast tier that serves a look, and its steps; None where none does."""
@@ -164,14 +169,16 @@ class SDModel:
 
     @property
     def can_offload(self) -> bool:
-        """Whether there is host memory beside the device's."""
-        return self.device.type != "cpu"
+        """Whether there is host memory beside the device's that is not in use already."""
+        return self.device.type != "cpu" and self.offload == "none"
 
     def set_memory(self, *, batch: int, tiled: bool, offloaded: bool) -> None:
         """Do with less memory; see `vedit.memory.MemoryBudget`."""
         self.codec.batch = min(CODEC_BATCH, batch)
         self.codec.tiled = tiled
-        turns = ModuleOffload(self.device, self.denoiser.modules, (self.codec.vae,)) if offloaded else None
+        turns: Turns | None = self.blocks
+        if turns is None and (offloaded or self.offload == "model"):
+            turns = ModuleOffload(self.device, self.denoiser.modules, (self.codec.vae,))
         self.denoiser.turns = self.codec.turns = turns
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
@@ -198,7 +205,8 @@ def load(
     """Load a model of this family; see `vedit.models.load.load`."""
     target = target_of(loading)
     read = ReadFrom.of(source, controls, loading)
-    parts: Components = load_components(source, controls=controls, target=target)
+    host = target if loading.offload == "none" else replace(target, device=torch.device("cpu"))
+    parts: Components = load_components(source, controls=controls, target=host)
     if parts.unet.config["in_channels"] != parts.vae.config["latent_channels"]:
         raise ModelError(
             f"the UNet of {name} takes {parts.unet.config['in_channels']} channels, its autoencoder gives "
@@ -214,9 +222,10 @@ def load(
         named["second text encoder"] = parts.text_encoder_2
     called = {True: "ControlNet", False: "T2I-Adapter"}
     named |= {f"{called[isinstance(net, ControlNet)]} {kind}": net for kind, net in parts.controlnets.items()}
+    waiting = (parts.unet, parts.vae, *parts.controlnets.values())
     for module in dict.fromkeys(named.values()):
         # Channels last halves the time of the convolutions on a CPU, and suits tensor cores.
-        torch.nn.Module.to(module.requires_grad_(False).eval(), target.device)
+        torch.nn.Module.to(module.requires_grad_(False).eval(), (host if module in waiting else target).device)
         module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     for part, module in named.items():
         check_weights(part, module)
@@ -224,11 +233,11 @@ def load(
     if source.ip_adapter is not None and source.image_encoder is not None:
         places = (Path(source.ip_adapter), Path(source.image_encoder))
         reader = load_ip_adapter(*places, parts.unet, device=target.device, dtype=parts.unet.dtype)
-    known = vocabulary_of(Path(source.base))
-    return SDModel(
+    known, denoiser = vocabulary_of(Path(source.base)), denoiser_of(parts)
+    model = SDModel(
         name=name,
         traits=traits,
-        denoiser=denoiser_of(parts),
+        denoiser=denoiser,
         codec=SDCodec(parts.vae),
         text=_text(parts, None if known is None else known.words),
         scheduler_config=parts.scheduler_config,
@@ -238,7 +247,15 @@ def load(
         fast=_fast(Path(source.base), parts) if fast else (),
         quantize=loading.quantize,
         pictures=reader,
+        offload=loading.offload,
+        blocks=_blocks(denoiser, parts, target.device) if loading.offload == "group" else None,
     )
+    model.set_memory(batch=CODEC_BATCH, tiled=False, offloaded=False)
+    return model
+
+
+def _blocks(denoiser: SDDenoiser, parts: Components, device: torch.device) -> BlockOffload:
+    return BlockOffload(device, denoiser.modules, (parts.vae,), CudaLane(device))
 
 
 def denoiser_of(parts: Components) -> SDDenoiser:

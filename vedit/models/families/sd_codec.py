@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
     from diffusers.models.autoencoders.autoencoder_tiny import AutoencoderTiny
 
-    from vedit.models.families.modules import ModuleOffload
+    from vedit.models.families.modules import Turns
 
 CODEC_BATCH = 8
 """Frames that the autoencoder takes at once, where memory has not run out."""
@@ -47,7 +47,7 @@ class SDCodec:
                 f"the autoencoder's config.json has scaling_factor {self.scaling:g} and shift_factor {self.shift:g}",
                 remedy="both are finite and the first is above 0: SD 1.x has 0.18215 and no shift",
             )
-        self.turns: ModuleOffload | None = None
+        self.turns: Turns | None = None
         self.tiled = False
         """Work on a frame at a time, in bands of rows (`vedit.models.families.sd_tiles`): with less memory and in more
         time it gives the same, but for how sums are rounded."""

@@ -15,7 +15,7 @@ from vedit.models.families.sd_controls import ControlBranches, Residuals
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
-    from vedit.models.families.modules import ModuleOffload
+    from vedit.models.families.modules import Turns
     from vedit.models.families.sd_controls import Branch
     from vedit.types import ControlInput, PromptEmbeds
 
@@ -28,7 +28,7 @@ class SDDenoiser:
     def __init__(self, unet: UNet2DConditionModel, controlnets: Mapping[str, Branch]) -> None:
         self.unet = unet
         self._branches = ControlBranches(controlnets)
-        self.turns: ModuleOffload | None = None
+        self.turns: Turns | None = None
         self.guidance_input: float | None = None
         """The scale of guidance for a UNet that takes it as an input; None leaves it out."""
         self.pictures = ShownPictures()

@@ -15,6 +15,7 @@ from vedit.checks.finite import precision_of
 from vedit.diffusion.adapters.cross_frame import cross_frame_attention
 from vedit.diffusion.adapters.injection import source_injection
 from vedit.models.branches import own_controlnets
+from vedit.models.families.block_offload import blocks_of
 from vedit.models.families.sd import denoiser_of, target_of
 from vedit.models.families.sd_codec import SDCodec, frames_at_once
 from vedit.models.families.sd_configs import SD1
@@ -60,6 +61,7 @@ def footprint(source: ModelSource, kinds: Collection[str], scene: Scene) -> Foot
     if parts is None:
         return None
     networks, wide = _networks(parts), parts.unet.dtype.itemsize
+    evaluated = (parts.unet, *dict.fromkeys(parts.controlnets.values()))
     pictures, reader = held_by(source)
     for network in networks.values():
         # As they are loaded: kernels, and so what they make, follow the layout of the weights.
@@ -75,6 +77,8 @@ def footprint(source: ModelSource, kinds: Collection[str], scene: Scene) -> Foot
             denoise=_denoised(parts, scene),
             decode=_coded(parts, scene, decodes=True),
             unpacked={name: more for name, network in networks.items() if (more := _unpacked(network))},
+            standing=sum(map(_standing, evaluated)),
+            block=max((_bytes(block) for network in evaluated for block in blocks_of(network)), default=0),
             reader=reader.numbers * wide,
             reader_stored=reader.stored,
         )
@@ -230,6 +234,10 @@ def _each(found: Traced, frames: int) -> Work:
 
 def _empty(*sides: int) -> torch.Tensor:
     return torch.empty(sides, device=_META)
+
+
+def _standing(network: torch.nn.Module) -> int:
+    return _bytes(network) - sum(map(_bytes, blocks_of(network)))
 
 
 def _bytes(network: torch.nn.Module) -> int:

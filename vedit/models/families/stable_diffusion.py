@@ -90,6 +90,7 @@ class StableDiffusion:
             takes=_TAKES if listed else _TAKES | _WORDS,
             injection=True,
             quantizes=True,
+            offloads=True,
             regime=regime_of_model(base),
         )
 
