@@ -21,6 +21,7 @@ from vedit.options.masks import MaskSpec, RegionSpec
 from vedit.options.output_names import in_folder, is_folder, look_name
 from vedit.options.references import ReferenceSpec
 from vedit.options.request import (
+    AttentionBackend,
     BlackBars,
     InversionName,
     Offload,
@@ -110,6 +111,7 @@ def _called(
     precision: Precision = "auto",
     quantize: Quantize = "none",
     offload: Offload = "none",
+    attention_backend: AttentionBackend = "auto",
     rate: Fraction | int | None = None,
     track: int | None = None,
     allow_huge: bool = False,
@@ -210,6 +212,8 @@ def _called(
             slower, and frames near those without.
         offload: "none", "model" or "group": what waits in host memory beside a GPU: model takes turns of network and
             autoencoder, group brings the blocks of the networks one by one.
+        attention_backend: "auto", "flash", "efficient", "cudnn" or "math": the kernel that computes attention where it
+            can; auto is torch's choice.
         rate: frames per second of an image sequence: 25, 23.976, 30000/1001; above 0 up to 1000; None is 25.
         track: from 0 on: the video stream to take, by the number that 'vedit probe' lists; None is the film.
         allow_huge: read sources beyond the limits on frame size and length.

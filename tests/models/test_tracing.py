@@ -71,6 +71,16 @@ def test_attention_is_one_kernel_that_makes_no_table_of_all_pairs() -> None:
     assert found.peak < 8 * 4096 * 1024 * 4
 
 
+def test_attention_that_is_not_fused_makes_the_table_and_is_two_products() -> None:
+    with torch.inference_mode(), MemoryTrace("cuda", fused=False) as trace:
+        query, key = empty(1, 8, 4096, 40), empty(1, 8, 1024, 40)
+        F.scaled_dot_product_attention(query, key, key, attn_mask=empty(4096, 1024))
+    found, table = trace.take(), 8 * 4096 * 1024 * 4
+    assert (found.attention, found.products) == (0, 4 * 8 * 4096 * 1024 * 40)
+    # The products and their softmax, and of what they are made the scaled copies.
+    assert 2 * table < found.peak < 3 * table
+
+
 def test_a_convolution_on_a_cpu_brings_a_copy_of_its_weights() -> None:
     network = torch.nn.Conv2d(64, 64, 3, padding=1, bias=False).to("meta")
 

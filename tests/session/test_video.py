@@ -9,7 +9,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, cast, get_type_hints
 
 import av
 import cv2
@@ -20,11 +20,12 @@ import vedit
 from tests.support.clips import CUT, FRAMES, HEIGHT, WIDTH, two_shots
 from vedit.checks.setting import settings_of
 from vedit.edits.edit import Edit, plain_options
-from vedit.errors import InputError, Interrupted, OutOfRangeError, SettingError
+from vedit.errors import ArgumentError, InputError, Interrupted, OutOfRangeError, SettingError
 from vedit.options.masks import KeyedFile, MaskSpec
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.progress.callbacks import Progress
-from vedit.session.shots import Preview, VideoShot
+from vedit.session.model_settings import ModelSettings
+from vedit.session.shots import Preview
 from vedit.session.video import Video
 from vedit.types import ControlSpec, FrameRange, Shot
 
@@ -118,8 +119,11 @@ def test_deep_and_large_frames_become_small_pictures() -> None:
 def test_a_preview_is_asked_for_as_its_render(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Else it would show another picture than the render makes."""
     of_models = {one.name for one in settings_of(RenderRequest) if one.about.stage == "model"}
-    for call in (Video.stills, VideoShot.preview):
-        assert of_models <= inspect.signature(call).parameters.keys()
+    assert of_models == get_type_hints(ModelSettings).keys() <= inspect.signature(Video.render).parameters.keys()
+    with pytest.raises(ArgumentError, match=r"Video.stills has no argument 'modle'.*model"):
+        vedit.open_video(clip).shots[1].preview(WATER, modle="own")  # pyright: ignore[reportCallIssue]
+    with pytest.raises(SettingError, match="controlnets is 'tile'"):
+        vedit.open_video(clip).shots[1].preview(WATER, controlnets="tile")  # pyright: ignore[reportArgumentType]
     asked: list[RenderRequest] = []
 
     def settled(request: RenderRequest, *_: object, **__: object) -> None:
@@ -142,11 +146,14 @@ def test_a_preview_is_asked_for_as_its_render(clip: Path, tmp_path: Path, monkey
             controlnets={"tile": "branch"},
             precision="bfloat16",
             quantize="int8",
+            offload="group",
+            attention_backend="math",
             **beside,
         )
     (request,) = asked
     assert (request.model, request.controlnets, request.precision) == ("own", (("tile", "branch"),), "bfloat16")
-    assert request.quantize == "int8" and {name: getattr(request, name) for name in beside} == beside
+    assert (request.quantize, request.offload, request.attention_backend) == ("int8", "group", "math")
+    assert {name: getattr(request, name) for name in beside} == beside
 
 
 def test_a_preview_is_a_few_frames_before_and_after(video: Video, clip: Path, tmp_path: Path) -> None:

@@ -91,6 +91,7 @@ def _base(
     "precision",
     "quantize",
     "offload",
+    "attention_backend",
     "rate",
     "track",
     "allow_huge",

@@ -10,7 +10,15 @@ import click
 from vedit.cli import params
 from vedit.cli.console import count, show_json, show_rows, size
 from vedit.media.reading.facts import span
-from vedit.options.request import DEFAULT_CONTROLS, DEVICES, OFFLOADS, PRECISIONS, QUANTIZED, RestyleOptions
+from vedit.options.request import (
+    ATTENTION_BACKENDS,
+    DEFAULT_CONTROLS,
+    DEVICES,
+    OFFLOADS,
+    PRECISIONS,
+    QUANTIZED,
+    RestyleOptions,
+)
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -109,6 +117,13 @@ class Memory(click.ParamType):
     help="What would wait in host memory beside a GPU.",
 )
 @click.option(
+    "--attention-backend",
+    type=params.Choice(ATTENTION_BACKENDS),
+    default="auto",
+    show_default=True,
+    help="The kernel that would compute attention where it can.",
+)
+@click.option(
     "--device-memory",
     "memory",
     type=Memory(),
@@ -129,7 +144,7 @@ def plan_command(
       vedit models plan sd15 --device cuda --device-memory 8GB
     """
     from vedit.cli.controlnets import controlnets
-    from vedit.models.loading import Loading, check_offload
+    from vedit.models.loading import Loading
     from vedit.models.resolve import resolve
     from vedit.render.model_plan import plan_model
     from vedit.render.settle import pick_device
@@ -143,8 +158,9 @@ def plan_command(
     precision = None if given["precision"] == "auto" else str(given["precision"])
     quantize = None if given["quantize"] == "none" else str(given["quantize"])
     model.check_quantized(quantize)
-    loading = Loading(device=device, precision=precision, quantize=quantize, offload=str(given["offload"]))
-    check_offload(loading, model=model.name, can=model.traits.offloads)
+    told = {"offload": str(given["offload"]), "attention": str(given["attention_backend"])}
+    loading = Loading(device=device, precision=precision, quantize=quantize, **told)
+    model.check_loading(loading)
     found = plan_model(model, given["picture"], given["frames"], options, loading, memory=given["memory"])
     if as_json:
         show_json(found)
@@ -162,8 +178,9 @@ def _controls(model: ModelRef, kinds: tuple[str, ...]) -> tuple[ControlSpec, ...
 def _show(found: ModelPlan, memory: int | None) -> None:
     """The plan as rows."""
     held = "" if found.quantize == "none" else f", weights in {found.quantize}"
+    by = "" if found.attention_backend == "auto" else f", attention by {found.attention_backend}"
     rows = {
-        "model": f"{found.model} on {found.device} in {found.precision}{held}",
+        "model": f"{found.model} on {found.device} in {found.precision}{held}{by}",
         "worked at": f"{found.size[0]}x{found.size[1]}, {count(found.frames, 'frame')}, "
         f"batches of {found.batch}, windows of {found.window}",
         "weights": f"{size(sum(found.weights.values()))}: "

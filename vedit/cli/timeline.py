@@ -85,7 +85,7 @@ _SETTINGS = (
         help="For all clips, whatever the looks say: listed name, folder, .safetensors file, hub id.",
         default=None,
     ),
-    *options_of(RenderRequest, "device", "precision", "quantize", "offload", "allow_huge"),
+    *options_of(RenderRequest, "device", "precision", "quantize", "offload", "attention_backend", "allow_huge"),
     option_of(
         setting_of(RenderRequest, "fresh"),
         help="Render again what is there already, from the start; takes --overwrite.",

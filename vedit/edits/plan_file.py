@@ -34,7 +34,7 @@ from vedit.media.timecode import parse_range
 from vedit.models.source import DEFAULT
 from vedit.options.look_parser import Table, look_options
 from vedit.options.look_schema import LOOK, check_table, over, unknown_key
-from vedit.options.request import Offload, Precision, Quantize, RenderRequest, RestyleOptions
+from vedit.options.request import AttentionBackend, Offload, Precision, Quantize, RenderRequest, RestyleOptions
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
@@ -178,6 +178,7 @@ def plan_request(
         precision=cast("Precision", plan.top.get("precision", "auto")),
         quantize=cast("Quantize", plan.top.get("quantize", "none")),
         offload=cast("Offload", plan.top.get("offload", "none")),
+        attention_backend=cast("AttentionBackend", plan.top.get("attention_backend", "auto")),
         rate=plan.rate,
         track=plan.track,
         keep_work=True,

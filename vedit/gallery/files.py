@@ -188,6 +188,8 @@ def _words(request: RenderRequest, options: RestyleOptions, settled: RestyleOpti
         words += ["--quantize", request.quantized]
     if request.offload != "none":
         words += ["--offload", request.offload]
+    if request.attention_backend != "auto":
+        words += ["--attention-backend", request.attention_backend]
     if request.rate is not None:
         words += ["--rate", str(request.rate)]
     if request.track is not None:

@@ -58,6 +58,8 @@ class Traits:
     """Its network has a place for the source's features and attention (`Adapters.injection`)."""
     offloads: bool = False
     """Its networks can wait in host memory, as `offload` says (`vedit.options.request.Offload`)."""
+    picks_kernels: bool = False
+    """Its attention can be computed by the kernel that `Loading.attention` names."""
     fewest_inverted: int = 1
     """The fewest steps, from noise alone, in which the source can be inverted."""
     quantizes: bool = False
@@ -228,7 +230,8 @@ class Model(Protocol):
 
     @property
     def fingerprint(self) -> Mapping[str, str]:
-        """SHA-256 of each part's weights as they are loaded; those of a control branch under `controlnet:KIND`."""
+        """SHA-256 of each part's weights as they are loaded, those of a control branch under `controlnet:KIND`; and by
+        names of their own what else of its loading decides frames."""
         ...
 
     @property

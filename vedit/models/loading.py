@@ -10,6 +10,8 @@ from vedit.errors import SettingError
 if TYPE_CHECKING:
     from vedit.options.request import RenderRequest
 
+_OWN_CHOICE = "leave it out: torch then chooses the kernel"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Loading:
@@ -23,6 +25,8 @@ class Loading:
     """What its network's weights are quantised to (`vedit.models.quantisation.WAYS`); None is not at all."""
     offload: str = "none"
     """What waits in host memory beside a GPU: none, model or group (`vedit.options.request.Offload`)."""
+    attention: str = "auto"
+    """The kernel that computes attention where it can (`vedit.options.request.AttentionBackend`)."""
 
     @property
     def is_usual(self) -> bool:
@@ -32,7 +36,13 @@ class Loading:
 
 def loading_of(request: RenderRequest, device: str) -> Loading:
     """What a request asks for, on the device that was picked for it."""
-    return Loading(device=device, precision=request.computes_in, quantize=request.quantized, offload=request.offload)
+    return Loading(
+        device=device,
+        precision=request.computes_in,
+        quantize=request.quantized,
+        offload=request.offload,
+        attention=request.attention_backend,
+    )
 
 
 def check_offload(loading: Loading, *, model: str, can: bool) -> None:
@@ -48,4 +58,29 @@ def check_offload(loading: Loading, *, model: str, can: bool) -> None:
         raise SettingError(
             f"offload is {loading.offload}, and the family of {model} does not offload",
             remedy="leave it out; where memory runs out, the render goes on with less",
+        )
+
+
+def check_attention(loading: Loading, *, model: str, can: bool) -> None:
+    """Raises SettingError where the kernel asked for is none of the device's, or the family of a model of that name
+    cannot pick one. Of a device that is not on this machine nothing is known, and nothing is said."""
+    if loading.attention == "auto":
+        return
+    if not can:
+        raise SettingError(
+            f"attention_backend is {loading.attention}, and the family of {model} picks no kernel", remedy=_OWN_CHOICE
+        )
+    import torch
+
+    from vedit.models.attention_kernels import can_attend_by
+    from vedit.models.families.modules import usual_precision
+
+    if loading.device.startswith("cuda") and not torch.cuda.is_available():
+        return
+    precision = loading.precision or str(usual_precision(loading.device)).removeprefix("torch.")
+    if not can_attend_by(loading.attention, loading.device, getattr(torch, precision)):
+        raise SettingError(
+            f"attention_backend is {loading.attention}, and torch {torch.__version__} has no such kernel on "
+            f"{loading.device} in {precision}",
+            remedy=_OWN_CHOICE,
         )

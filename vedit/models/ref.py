@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from vedit.errors import ModelError
 from vedit.models.distilled import DistilledWeights, Schedule, distilled_in, serving
+from vedit.models.loading import check_attention, check_offload
 from vedit.models.source import DEFAULT
 from vedit.models.words import Vocabulary, looks_of, vocabulary_of
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from vedit.models.family import Family, Traits
     from vedit.models.footprint import Footprint, Scene
+    from vedit.models.loading import Loading
     from vedit.models.sizes import Sizes
     from vedit.models.source import ModelSource
     from vedit.options.request import RestyleOptions
@@ -86,6 +88,11 @@ class ModelRef:
                 f"{self.name} has few-step weights, which are put into its own and do not fit quantised ones",
                 remedy="leave --quantize out: a model of that size needs none",
             )
+
+    def check_loading(self, loading: Loading) -> None:
+        """Raises SettingError where it cannot be loaded so on this machine."""
+        check_offload(loading, model=self.name, can=self.traits.offloads)
+        check_attention(loading, model=self.name, can=self.traits.picks_kernels)
 
     @property
     def notes(self) -> tuple[str, ...]:

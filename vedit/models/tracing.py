@@ -21,6 +21,7 @@ _aten = torch.ops.aten
 _CONVOLUTIONS = (_aten.convolution.default, _aten.conv2d.default)
 _PRODUCTS = (_aten.mm.default, _aten.addmm.default, _aten.bmm.default, _aten.baddbmm.default)
 _ATTENTION = _aten.scaled_dot_product_attention.default
+_UNFUSED = _aten._scaled_dot_product_attention_math.default
 _MAPPED = 32 * 2**20
 """Bytes from which on an allocation in host memory is one of its own, which goes back to the system when it is freed.
 Smaller ones share a heap, which stays as large as it once was."""
@@ -50,9 +51,11 @@ class MemoryTrace(TorchDispatchMode):
 
     Args:
         device: whose kernels are meant: "cpu", or another.
+        fused: an attention is one kernel; else it is its two products, and the table of all pairs between them.
     """
 
     device: str
+    fused: bool = True
     found: Traced = field(default_factory=Traced)
 
     def __post_init__(self) -> None:
@@ -73,6 +76,9 @@ class MemoryTrace(TorchDispatchMode):
     ) -> Any:
         """Run an operator, and count what it makes."""
         given = kwargs or {}
+        if func is _ATTENTION and not self.fused:
+            with self:
+                return _UNFUSED(*args, **given)[0]
         if func is _ATTENTION:
             query, key, value = cast("tuple[torch.Tensor, ...]", args[:3])
             made = query.new_empty((*query.shape[:-1], value.shape[-1]))

@@ -21,7 +21,15 @@ from vedit.nle.jobs import TimelineJob
 from vedit.nle.model import TimelineDocument
 from vedit.nle.ranges import MediaFacts
 from vedit.nle.settings import look_options
-from vedit.options.request import Offload, Precision, QualityName, Quantize, RenderRequest, RestyleOptions
+from vedit.options.request import (
+    AttentionBackend,
+    Offload,
+    Precision,
+    QualityName,
+    Quantize,
+    RenderRequest,
+    RestyleOptions,
+)
 from vedit.render.conditioning import hashed, plain
 from vedit.render.killed import finish_killed
 from vedit.render.parts import options_facts
@@ -45,6 +53,7 @@ class RenderChoices:
     precision: Precision = "auto"
     quantize: Quantize = "none"
     offload: Offload = "none"
+    attention_backend: AttentionBackend = "auto"
     writing: OutputOptions = field(default_factory=OutputOptions)
     allow_huge: bool = False
     fresh: bool = False
@@ -124,6 +133,7 @@ def timeline_renders(
             precision=choices.precision,
             quantize=choices.quantize,
             offload=choices.offload,
+            attention_backend=choices.attention_backend,
             writing=replace(choices.writing, timecode=origin),
             allow_huge=choices.allow_huge,
             fresh=choices.fresh,
@@ -177,6 +187,7 @@ def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[object, obje
         "device": request.device.split(":")[0],
         **({} if request.precision == "auto" else {"precision": request.precision}),
         **({} if request.quantized is None else {"quantize": request.quantized}),
+        **({} if request.attention_backend == "auto" else {"attention_backend": request.attention_backend}),
         "writing": plain(replace(request.writing, overwrite=False, sidecar=True, strict=False)),
         "vedit": dict(versions()).get("vedit"),
     }

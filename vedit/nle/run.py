@@ -21,7 +21,7 @@ from vedit.nle.read import default_timeline, write_timeline
 from vedit.nle.rendering import rehearse, render_timeline
 from vedit.nle.report import describe_render, describe_run, write_record
 from vedit.nle.results import RenderChoices, TimelineRender
-from vedit.options.request import Offload, Precision, QualityName, Quantize
+from vedit.options.request import AttentionBackend, Offload, Precision, QualityName, Quantize
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.render.sample_shot import OnNote, Stop, ignore_note, never
@@ -86,6 +86,7 @@ def timeline(
     precision: Precision = "auto",
     quantize: Quantize = "none",
     offload: Offload = "none",
+    attention_backend: AttentionBackend = "auto",
     writing: OutputOptions | None = None,
     overwrite: bool = False,
     allow_unknown: bool = False,
@@ -123,6 +124,7 @@ def timeline(
         precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in.
         quantize: "none", "int8", "fp8", "int4" or "nf4": what the network's weights are held in.
         offload: "none", "model" or "group": what waits in host memory beside a GPU.
+        attention_backend: "auto", "flash", "efficient", "cudnn" or "math": the kernel that computes attention.
         writing: the written files: codec, preset, what may be left out.
         overwrite: replace results and a timeline that are there; the source never.
         allow_unknown: render prompts of which the model knows no word, too.
@@ -162,6 +164,7 @@ def timeline(
             precision=precision,
             quantize=quantize,
             offload=offload,
+            attention_backend=attention_backend,
             writing=replace(writing, overwrite=overwrite or writing.overwrite),
             allow_huge=allow_huge,
             fresh=fresh,

@@ -38,6 +38,8 @@ Quantize = Literal["none", "int8", "fp8", "int4", "nf4"]
 QUANTIZED: tuple[Quantize, ...] = get_args(Quantize)
 Offload = Literal["none", "model", "group"]
 OFFLOADS: tuple[Offload, ...] = get_args(Offload)
+AttentionBackend = Literal["auto", "flash", "efficient", "cudnn", "math"]
+ATTENTION_BACKENDS: tuple[AttentionBackend, ...] = get_args(AttentionBackend)
 
 
 @checked
@@ -220,6 +222,15 @@ class RenderRequest:
         About(
             "What waits in host memory beside a GPU: model takes turns of network and autoencoder, group brings the "
             "blocks of the networks one by one.",
+            stage="model",
+            once=True,
+        ),
+        later=True,
+    )
+    attention_backend: AttentionBackend = setting(
+        "auto",
+        About(
+            "The kernel that computes attention where it can; auto is torch's choice.",
             stage="model",
             once=True,
         ),

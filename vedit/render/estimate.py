@@ -48,6 +48,7 @@ def describe_job(job: Job) -> RenderPlan:
         device=job.device,
         precision=job.request.precision,
         quantize=job.request.quantize,
+        attention_backend=job.request.attention_backend,
         steps=max((steps_taken(job.model, look.request.options) for look in looks), default=0),
         network_evaluations_per_frame=max((_evaluations(look) for look in looks), default=0),
         peak_memory_bytes=None if memory is None else memory.host,

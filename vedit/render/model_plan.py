@@ -43,6 +43,8 @@ class ModelPlan:
     precision: str
     quantize: str
     """What the network's weights are quantised to; "none" is not at all."""
+    attention_backend: str
+    """The kernel that computes attention; "auto" is torch's choice."""
     size: tuple[int, int]
     """(width, height) that the networks work at."""
     frames: int
@@ -116,6 +118,7 @@ def plan_model(
         device=loading.device,
         precision=found.precision,
         quantize=loading.quantize or NONE,
+        attention_backend=loading.attention,
         size=(fit.outer[1], fit.outer[0]),
         frames=frames,
         batch=scene.batch,

@@ -67,13 +67,16 @@ class RenderPlan:
     """What the networks compute in; "auto" is what suits the device."""
     quantize: str = "none"
     """What the network's weights are quantised to."""
+    attention_backend: str = "auto"
+    """The kernel that computes attention; "auto" is torch's choice."""
 
     @property
     def network(self) -> str:
-        """The model, where it runs, and the number formats where any were asked for."""
+        """The model, where it runs, and the number formats and the kernel where any were asked for."""
         computed = "" if self.precision == "auto" else f" in {self.precision}"
         held = "" if self.quantize == "none" else f", weights in {self.quantize}"
-        return f"{self.model} on {self.device}{computed}{held}"
+        by = "" if self.attention_backend == "auto" else f", attention by {self.attention_backend}"
+        return f"{self.model} on {self.device}{computed}{held}{by}"
 
     def _repr_html_(self) -> str:
         """What will be done, with a picture of each shot, for a notebook."""

@@ -22,7 +22,7 @@ from vedit.media.writing.sidecar import source_hash
 from vedit.media.writing.target import check_name
 from vedit.models.brought import with_embedding_files
 from vedit.models.check import checked, located
-from vedit.models.loading import check_offload, loading_of
+from vedit.models.loading import loading_of
 from vedit.models.lora_file import with_lora_files
 from vedit.models.recipes import by_recipe, recipe_notes
 from vedit.models.ref import ModelRef
@@ -108,7 +108,7 @@ def make_job(
     by_recipes = recipe_notes(request.all_looks, model)
     request = settle(request, model)
     device = pick_device(request.device)
-    check_offload(loading_of(request, device), model=model.name, can=model.traits.offloads)
+    model.check_loading(loading_of(request, device))
     with ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
         metadata, is_scanned = reader.metadata, reader.is_scanned

@@ -7,15 +7,16 @@ from dataclasses import dataclass
 from fractions import Fraction
 from operator import index
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Unpack
 
 from vedit.checks.arguments import checked
 from vedit.checks.rationals import shown
 from vedit.display.notebook import cards, or_text
 from vedit.errors import InputError, OutOfRangeError, SettingError
-from vedit.options.request import Precision, Quantize, RestyleOptions
+from vedit.options.request import RestyleOptions
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.protocols import Reader
+from vedit.session.model_settings import ModelSettings
 from vedit.thumbnail import image_html, png, thumbnail, tiled
 from vedit.types import FrameRange, Shot
 
@@ -33,16 +34,8 @@ class ShownClip(Reader, Protocol):
         edits: Edits,
         numbers_of: Callable[[Shot], Sequence[int]],
         *,
-        model: str = "embedded",
-        controlnets: Mapping[str, str] | None = None,
-        ip_adapter: str | None = None,
-        image_encoder: str | None = None,
-        motion_adapter: str | None = None,
-        unet: str | None = None,
-        device: str = "auto",
-        precision: Precision = "auto",
-        quantize: Quantize = "none",
         on_progress: OnProgress = ignore_progress,
+        **settings: Unpack[ModelSettings],
     ) -> Iterator[Preview]:
         """As `vedit.Video.stills`."""
         ...
@@ -142,32 +135,16 @@ class VideoShot:
         edit: RestyleOptions,
         *,
         frames: Sequence[int] | None = None,
-        model: str = "embedded",
-        controlnets: Mapping[str, str] | None = None,
-        ip_adapter: str | None = None,
-        image_encoder: str | None = None,
-        motion_adapter: str | None = None,
-        unet: str | None = None,
-        device: str = "auto",
-        precision: Precision = "auto",
-        quantize: Quantize = "none",
         on_progress: OnProgress = ignore_progress,
+        **settings: Unpack[ModelSettings],
     ) -> Preview:
         """A few of its frames under an edit, before and after.
 
         Args:
             edit: how it would change.
             frames: numbers of frames in the clip; None is the shot's first, middle and last.
-            model: this and the rest as for `Video.render`, which makes of them what is shown here.
-            controlnets: further control branches.
-            ip_adapter: what reads the pictures that the edit takes after.
-            image_encoder: what it looks at them with.
-            motion_adapter: AnimateDiff's for the model.
-            unet: a UNet in the place of the model's own.
-            device: "auto", "cpu", "cuda" or "mps".
-            precision: what the networks compute in.
-            quantize: what the network's weights are held in.
             on_progress: told before and after.
+            settings: `model`, `device` and the like, as for `Video.render`, which makes of them what is shown here.
 
         Raises:
             InputError: the edit cannot be carried out, or a frame is not of this shot.
@@ -181,20 +158,7 @@ class VideoShot:
                 remedy=f"it has #{self.frames.start} to #{self.frames.stop - 1}",
             )
         chosen = three_of if numbers is None else lambda shot: numbers  # pyright: ignore[reportUnknownLambdaType]
-        (made,) = self.video.stills(
-            {self.number: edit},
-            chosen,
-            model=model,
-            controlnets=controlnets,
-            ip_adapter=ip_adapter,
-            image_encoder=image_encoder,
-            motion_adapter=motion_adapter,
-            unet=unet,
-            device=device,
-            precision=precision,
-            quantize=quantize,
-            on_progress=on_progress,
-        )
+        (made,) = self.video.stills({self.number: edit}, chosen, on_progress=on_progress, **settings)
         return made
 
     @checked

@@ -17,7 +17,7 @@ from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, overload
+from typing import TYPE_CHECKING, Any, Self, Unpack, cast, overload
 
 from vedit.checks.arguments import checked
 from vedit.display.notebook import or_text, video_html
@@ -27,10 +27,19 @@ from vedit.media.output import Interlaced, OutputOptions
 from vedit.media.reading.read import Backend
 from vedit.media.reading.read import open_video as open_reader
 from vedit.media.reading.reader import VideoReader
-from vedit.options.request import Offload, Precision, QualityName, Quantize, RenderRequest, RestyleOptions
+from vedit.options.request import (
+    AttentionBackend,
+    Offload,
+    Precision,
+    QualityName,
+    Quantize,
+    RenderRequest,
+    RestyleOptions,
+)
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.session.frames import Frames
+from vedit.session.model_settings import ModelSettings, in_request
 from vedit.session.previews import looks, stills
 from vedit.session.shots import Edits, Preview, Shots, VideoShot, check_shots
 from vedit.shots.detect import detect_shots
@@ -203,6 +212,7 @@ class Video:
         precision: Precision = "auto",
         quantize: Quantize = "none",
         offload: Offload = "none",
+        attention_backend: AttentionBackend = "auto",
         frames: str | None = None,
         writing: OutputOptions | None = None,
         overwrite: bool = False,
@@ -230,6 +240,7 @@ class Video:
             precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in.
             quantize: "none", "int8", "fp8", "int4" or "nf4": what the network's weights are held in.
             offload: "none", "model" or "group": what waits in host memory beside a GPU.
+            attention_backend: "auto", "flash", "efficient", "cudnn" or "math": the kernel that computes attention.
             frames: START..END in seconds, timecode or #frame; None is the whole clip.
             writing: the written file: codec, preset, what may be left out.
             overwrite: replace a file that is there.
@@ -263,6 +274,7 @@ class Video:
             precision=precision,
             quantize=quantize,
             offload=offload,
+            attention_backend=attention_backend,
             frames=frames,
             writing=replace(
                 options,
@@ -289,45 +301,18 @@ class Video:
         edits: Edits,
         numbers_of: Callable[[Shot], Sequence[int]],
         *,
-        model: str = "embedded",
-        controlnets: Mapping[str, str] | None = None,
-        ip_adapter: str | None = None,
-        image_encoder: str | None = None,
-        motion_adapter: str | None = None,
-        unet: str | None = None,
-        device: str = "auto",
-        precision: Precision = "auto",
-        quantize: Quantize = "none",
         on_progress: OnProgress = ignore_progress,
+        **settings: Unpack[ModelSettings],
     ) -> Iterator[Preview]:
         """Single frames of the edited shots, before and after, shot by shot; nothing is written.
 
         Args:
             edits: a shot, or its number from 1 -> edit.
             numbers_of: which frames of a shot, in ascending order.
-            model: this and the rest as for `render`, which makes of them what is shown here.
-            controlnets: further control branches.
-            ip_adapter: what reads the pictures that edits take after.
-            image_encoder: what it looks at them with.
-            motion_adapter: AnimateDiff's for the model.
-            unet: a UNet in the place of the model's own.
-            device: "auto", "cpu", "cuda" or "mps".
-            precision: what the networks compute in.
-            quantize: what the network's weights are held in.
             on_progress: told before each shot.
+            settings: `model`, `device` and the like, as for `render`, which makes of them what is shown here.
         """
-        request = replace(
-            self._with(edits, None),
-            model=model,
-            controlnets=tuple((controlnets or {}).items()),
-            ip_adapter=ip_adapter,
-            image_encoder=image_encoder,
-            motion_adapter=motion_adapter,
-            unet=unet,
-            device=device,
-            precision=precision,
-            quantize=quantize,
-        )
+        request = replace(self._with(edits, None), **cast("Any", in_request("Video.stills", settings)))
         return stills(request, numbers_of, reader=self.reader, on_progress=on_progress)
 
     @checked
@@ -342,6 +327,8 @@ class Video:
         device: str = "auto",
         precision: Precision = "auto",
         quantize: Quantize = "none",
+        offload: Offload = "none",
+        attention_backend: AttentionBackend = "auto",
         side: int | None = None,
         on_progress: OnProgress = ignore_progress,
     ) -> LookPictures:
@@ -356,6 +343,8 @@ class Video:
             device: as for `render`.
             precision: as for `render`.
             quantize: as for `render`.
+            offload: as for `render`.
+            attention_backend: as for `render`.
             side: pixels of the pictures' longer side; None is the clip's size.
             on_progress: told of looks that are sampled, then finished.
 
@@ -365,7 +354,16 @@ class Video:
         if isinstance(at, int) and not -len(self) <= at < len(self):
             raise OutOfRangeError(f"there is no frame {at}", remedy=f"they are numbered from 0 to {len(self) - 1}")
         moment = f"#{at % len(self)}" if isinstance(at, int) else at
-        request = replace(self._request, model=model, unet=unet, device=device, precision=precision, quantize=quantize)
+        request = replace(
+            self._request,
+            model=model,
+            unet=unet,
+            device=device,
+            precision=precision,
+            quantize=quantize,
+            offload=offload,
+            attention_backend=attention_backend,
+        )
         names = [of] if isinstance(of, str) else of
         return looks(request, names, moment, quality, side=side, reader=self.reader, on_progress=on_progress)
 

@@ -19,6 +19,7 @@ from vedit.diffusion.adapters.regional_prompts import RegionalPrompts, regional_
 from vedit.diffusion.distilled import from_timesteps
 from vedit.diffusion.trajectory import trajectory
 from vedit.errors import ModelError
+from vedit.models.attention_kernels import AUTO
 from vedit.models.distilled import SETTINGS, DistilledWeights, Schedule, distilled_in, serving
 from vedit.models.families.animatediff_denoiser import AnimateDiffDenoiser
 from vedit.models.families.block_offload import BlockOffload, CudaLane
@@ -146,8 +147,9 @@ class SDModel:
     @property
     def fingerprint(self) -> Mapping[str, str]:
         """SHA-256 of each part's weights as they are loaded, wherever they came from, and what they are quantised to;
-        fast tiers have their own."""
-        return self._digests
+        and the kernel of their attention, where one was asked for. Fast tiers have their own."""
+        attention = self.denoiser.attention
+        return self._digests if attention == AUTO else {**self._digests, "attention_backend": attention}
 
     @cached_property
     def _digests(self) -> dict[str, str]:
@@ -246,11 +248,13 @@ def load(
         read=read,
         fast=_fast(Path(source.base), parts) if fast else (),
         quantize=loading.quantize,
-        pictures=reader,
+        pictures=None if reader is None else replace(reader, attention=loading.attention),
         offload=loading.offload,
         blocks=_blocks(denoiser, parts, target.device) if loading.offload == "group" else None,
     )
     model.set_memory(batch=CODEC_BATCH, tiled=False, offloaded=False)
+    for part in (denoiser, model.codec, model.text):
+        part.attention = loading.attention
     return model
 
 

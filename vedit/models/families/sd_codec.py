@@ -11,6 +11,7 @@ import torch
 from vedit.checks.finite import finite, precision_of
 from vedit.errors import ModelError
 from vedit.latent_shape import ScaleFactors
+from vedit.models.attention_kernels import AUTO, attending_by
 from vedit.models.families.sd_configs import cell_of
 from vedit.models.families.sd_tiles import tiled_decode, tiled_encode
 from vedit.ranges import from_symmetric, to_symmetric
@@ -48,6 +49,8 @@ class SDCodec:
                 remedy="both are finite and the first is above 0: SD 1.x has 0.18215 and no shift",
             )
         self.turns: Turns | None = None
+        self.attention = AUTO
+        """The kernel that computes attention (`vedit.models.attention_kernels`)."""
         self.tiled = False
         """Work on a frame at a time, in bands of rows (`vedit.models.families.sd_tiles`): with less memory and in more
         time it gives the same, but for how sums are rounded."""
@@ -76,7 +79,8 @@ class SDCodec:
         """(T, 3, H, W) in [0, 1] -> float32 (T, C, h, w): the mode where the encoder gives a distribution, so that the
         same frame always gives the same latents."""
         self._awake()
-        pieces = [self._encode(part) for part in frames.split(self.at_once)]
+        with attending_by(self.attention):
+            pieces = [self._encode(part) for part in frames.split(self.at_once)]
         latents = (torch.cat(pieces) - self.shift) * self.scaling
         return finite(latents, "autoencoder's latents of the source", precision=precision_of(self.vae.dtype))
 
@@ -93,7 +97,8 @@ class SDCodec:
         """float32 (T, C, h, w) -> (T, 3, H, W) in [0, 1]."""
         scaled = (latents / self.scaling + self.shift).to(self.vae.dtype)
         self._awake()
-        pieces = [self._decode(part) for part in scaled.to(self.vae.device).split(self.at_once)]
+        with attending_by(self.attention):
+            pieces = [self._decode(part) for part in scaled.to(self.vae.device).split(self.at_once)]
         # Before infinity is clipped.
         decoded = finite(torch.cat(pieces), "decoded frames", precision=precision_of(self.vae.dtype))
         return from_symmetric(decoded)

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 
 from vedit.diffusion.adapters.image_prompts import PICTURES, ShownPictures
+from vedit.models.attention_kernels import AUTO, attending_by
 from vedit.models.families.sd_controls import ControlBranches, Residuals
 
 if TYPE_CHECKING:
@@ -29,6 +30,8 @@ class SDDenoiser:
         self.unet = unet
         self._branches = ControlBranches(controlnets)
         self.turns: Turns | None = None
+        self.attention = AUTO
+        """The kernel that computes attention (`vedit.models.attention_kernels`)."""
         self.guidance_input: float | None = None
         """The scale of guidance for a UNet that takes it as an input; None leaves it out."""
         self.pictures = ShownPictures()
@@ -67,8 +70,9 @@ class SDDenoiser:
         text = prompt.states.to(dtype).expand(len(x), -1, -1)
         self.pictures.tokens = prompt.others.get(PICTURES)
         added = self.added(x, prompt)
-        residuals = self._branches(x, timestep, text, controls, added=added)
-        return self.evaluated(x.to(dtype), timestep, text, added, residuals).to(x.dtype)
+        with attending_by(self.attention):
+            residuals = self._branches(x, timestep, text, controls, added=added)
+            return self.evaluated(x.to(dtype), timestep, text, added, residuals).to(x.dtype)
 
     def evaluated(
         self,

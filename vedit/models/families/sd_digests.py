@@ -78,6 +78,7 @@ def _key(parts: Mapping[str, torch.nn.Module], read: ReadFrom) -> str:
     """Of the files, and of what the libraries have made of them: another network of the same files is another."""
     made = {name: list(_structure(part)) for name, part in parts.items()}
     loading = asdict(replace(read.loading, device="", offload="none"))
+    del loading["attention"]
     told = json.dumps([read.stamp, loading, made, versions()], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 

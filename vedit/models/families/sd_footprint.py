@@ -164,7 +164,7 @@ def _denoised(parts: Components, scene: Scene) -> Pass:
     batch = scene.window if denoiser.joint else min(scene.batch, scene.window)
     prompt, calls = _prompt(parts), ceil(scene.window / batch)
     cell, held = SDCodec(parts.vae).factors.cell, list[object]()
-    trace = MemoryTrace(_kind(scene.device))
+    trace = _trace(scene)
 
     def call() -> Traced:
         x = _empty(batch, parts.unet.config["in_channels"], scene.height // cell, scene.width // cell)
@@ -204,7 +204,7 @@ def _coded(parts: Components, scene: Scene, *, decodes: bool) -> Pass:
         batch = 1
     height, width = scene.height // cell, scene.width // cell
     sides = (codec.channels, height, width) if decodes else (3, height * cell, width * cell)
-    x, trace = _empty(batch, *sides).to(vae.dtype), MemoryTrace(_kind(scene.device))
+    x, trace = _empty(batch, *sides).to(vae.dtype), _trace(scene)
     with trace:
         if scene.tiled:
             _ = tiled_decode(vae, x) if decodes else tiled_encode(vae, x)
@@ -242,6 +242,10 @@ def _standing(network: torch.nn.Module) -> int:
 
 def _bytes(network: torch.nn.Module) -> int:
     return sum(value.numel() * value.element_size() for value in network.state_dict().values())
+
+
+def _trace(scene: Scene) -> MemoryTrace:
+    return MemoryTrace(_kind(scene.device), fused=scene.loading.attention != "math")
 
 
 def _kind(device: str) -> str:

@@ -16,6 +16,7 @@ from transformers import CLIPVisionConfig, CLIPVisionModelWithProjection
 from vedit.checks.finite import check_weights, finite, precision_of
 from vedit.diffusion.adapters.image_prompts import PICTURES, PictureLayer, image_prompts
 from vedit.media.reading.still import Still, read_still
+from vedit.models.attention_kernels import AUTO, attending_by
 from vedit.models.configs import read_config
 from vedit.models.digests import file_digest
 from vedit.models.families.modules import weights_digest
@@ -53,6 +54,8 @@ class IpAdapter:
     """By the names of the UNet's attention processors."""
     device: torch.device
     dtype: torch.dtype
+    attention: str = AUTO
+    """The kernel that computes attention (`vedit.models.attention_kernels`)."""
     _known: dict[str, torch.Tensor] = field(default_factory=dict[str, torch.Tensor], repr=False)
     """The tokens of pictures by their content, and of none."""
 
@@ -66,7 +69,8 @@ class IpAdapter:
             MediaError: a picture cannot be read.
         """
         named = {file_digest(spec.path): spec.path for spec in counted(options)}
-        self._read({name: path for name, path in named.items() if name not in self._known})
+        with attending_by(self.attention):
+            self._read({name: path for name, path in named.items() if name not in self._known})
         tokens = [self._known[file_digest(spec.path)] for spec in counted(options)]
         if not tokens:
             return {}, {}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from vedit.checks.finite import finite, precision_of
+from vedit.models.attention_kernels import AUTO, attending_by
 from vedit.models.families.sd_chunks import chunks_of, encoded, room_of
 from vedit.models.families.sd_embeddings import Vectors, for_encoder
 from vedit.models.words import heard, unknown_words
@@ -24,6 +25,8 @@ class SDTextEncoder:
         self.tokenizer = tokenizer
         self.encoder = encoder
         self.words = words
+        self.attention = AUTO
+        """The kernel that computes attention (`vedit.models.attention_kernels`)."""
         self.layer = 1
         """Of whose states prompts are, counted from the last."""
         self.vectors: Vectors = {}
@@ -41,6 +44,11 @@ class SDTextEncoder:
 
     @torch.inference_mode()
     def __call__(self, text: str) -> PromptEmbeds:
+        """What the networks take of a text."""
+        with attending_by(self.attention):
+            return self._read(text)
+
+    def _read(self, text: str) -> PromptEmbeds:
         """States (1, L, D) of `layer`, in chunks of the model's length (`vedit.models.families.sd_chunks`); of a model
         that knows but some words, of these alone, cut to its length."""
         if self.words is not None:

@@ -59,8 +59,7 @@ class SDXLTextEncoder(SDTextEncoder):
         """By the names of the encoders that they spell for."""
         return {**super().tokenizers, "text_encoder_2": self.tokenizer_2}
 
-    @torch.inference_mode()
-    def __call__(self, text: str) -> PromptEmbeds:
+    def _read(self, text: str) -> PromptEmbeds:
         """States (1, L, D + D2) of `layer` of both, the one before the last if nothing else is asked for, in chunks of
         the model's length (`vedit.models.families.sd_chunks`), and under `POOLED` the second one's projected summary,
         (1, P)."""

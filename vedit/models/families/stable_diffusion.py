@@ -91,6 +91,7 @@ class StableDiffusion:
             injection=True,
             quantizes=True,
             offloads=True,
+            picks_kernels=True,
             regime=regime_of_model(base),
         )
 
