@@ -8,7 +8,8 @@ Speed: Stable Diffusion 1.5, a tile ControlNet and a LoRA that makes it an LCM; 
 is `peer.py` with as many evaluations a frame. Each side is a process of its own, one after the other, whole: start,
 load, frames, file. Memory is the peak of the process (ru_maxrss).
 
-Plan: for each shape a render of two frames is started, and its peak and seconds stand beside what was told before.
+Plan: for each shape a render of some frames is started, two steps there and two back, and its peak and seconds stand
+beside what was told before.
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ SHAPES = (
     Shape(name="SD 1.5, 512x512", model="sd15", size=512),
     Shape(name="SD 1.5 + tile, 512x512", model="sd15", size=512, controlnet=True),
     Shape(name="SD 1.5, 256x256, batch 4", model="sd15", size=256, batch=4, frames=4),
-    Shape(name="SD 1.5 + tile, 384x384, 16 frames", model="sd15", size=384, controlnet=True, frames=16, batch=2),
+    Shape(name="SD 1.5 + tile, 384x384, 8 frames", model="sd15", size=384, controlnet=True, frames=8, batch=2),
     Shape(name="SD 2.1, 768x768", model="sd21", size=768),
 )
 
@@ -121,6 +122,7 @@ def plan(options: argparse.Namespace) -> None:
         branch = ["--controlnet", f"tile={write_tile(folder / 'tile')}", "--control", "tile"]
         words = ["vedit", "restyle", str(clip), "-o", str(folder / "planned.mkv"), "--overwrite", "--fresh", "--json"]
         words += ["-q", "--prompt", "ink drawing", "--model", str(model), "--size", str(shape.size), "--steps", "2"]
+        words += ["--inversion", "ddim", "--guidance", "1"]
         words += ["--batch", str(shape.batch), *(branch if shape.controlnet else ["--control", "none"])]
         told = json.loads(run([*words, "--dry-run"]).out)
         done = run(words)
