@@ -115,3 +115,20 @@ def test_what_is_damaged_in_the_cache_is_hashed_again(tiny: Path, tmp_path: Path
         entry.pop("unet", None)
     file.write_text(json.dumps(told), "utf-8")
     assert dict(loaded(tiny).fingerprint) == truth
+
+
+def test_weights_that_were_written_to_are_hashed(tiny: Path, hashed: list[torch.nn.Module]) -> None:
+    kept = loaded(tiny).fingerprint
+    hashed.clear()
+    changed = loaded(tiny)
+    with torch.no_grad():
+        next(changed.denoiser.unet.parameters()).add_(1)
+    assert changed.fingerprint == true_digests(changed)
+    assert changed.fingerprint["unet"] != kept["unet"]
+    exchanged = loaded(tiny)
+    weight = exchanged.codec.vae.get_parameter("encoder.conv_in.weight")
+    weight.data = weight.data + 1
+    assert exchanged.fingerprint == true_digests(exchanged)
+    hashed.clear()
+    assert loaded(tiny).fingerprint == kept
+    assert not hashed

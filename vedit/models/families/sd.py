@@ -245,7 +245,7 @@ def load(
         scheduler_config=parts.scheduler_config,
         control_kinds=tuple(parts.controlnets),
         device=target.device,
-        read=read,
+        read=read.into(dict.fromkeys(named.values())),
         fast=_fast(Path(source.base), parts) if fast else (),
         quantize=loading.quantize,
         pictures=None if reader is None else replace(reader, attention=loading.attention),

@@ -9,9 +9,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from vedit.models.loading import Loading
     from vedit.models.source import ModelSource
 
+Mark = tuple[tuple[int, int], ...]
+"""Where each tensor of a network lies, and how often it was written to."""
 _DECIDING = (SUFFIX, ".gguf", ".json")
 """Endings of files that decide tensors: weights and configs."""
 
@@ -39,6 +41,16 @@ class ReadFrom:
     """None: one was changed just now, or is gone."""
     loading: Loading
     """What is made of them."""
+    marks: Mapping[torch.nn.Module, Mark] = field(default_factory=dict[torch.nn.Module, "Mark"], repr=False)
+    """What would be another, had the tensors of a network been written to or exchanged since they were loaded."""
+
+    def into(self, networks: Iterable[torch.nn.Module]) -> ReadFrom:
+        """The same, once the networks are loaded."""
+        return replace(self, marks={network: _mark(network) for network in networks})
+
+    def is_in(self, networks: Iterable[torch.nn.Module]) -> bool:
+        """Whether the networks' tensors are those that were loaded."""
+        return all(self.marks.get(network) == _mark(network) for network in networks)
 
     @classmethod
     def of(cls, source: ModelSource, controls: Collection[str], loading: Loading) -> ReadFrom:
@@ -61,7 +73,7 @@ def digests_of(parts: Mapping[str, torch.nn.Module], read: ReadFrom) -> dict[str
         parts: by name, as they were loaded.
         read: what they were read from.
     """
-    key = _key(parts, read) if read.untouched else None
+    key = _key(parts, read) if read.untouched and read.is_in(parts.values()) else None
     known = {} if key is None else digests_under(key)
     if known.keys() == parts.keys():
         return {name: known[name] for name in parts}
@@ -87,6 +99,10 @@ def _structure(part: torch.nn.Module) -> Iterator[object]:
     """Classes of all modules, and names, shapes and number formats of all tensors."""
     yield from (f"{name} {type(module).__qualname__}" for name, module in part.named_modules())
     yield from (f"{name} {value.dtype} {tuple(value.shape)}" for name, value in part.state_dict().items())
+
+
+def _mark(network: torch.nn.Module) -> Mark:
+    return tuple((value.data_ptr(), value._version) for value in network.state_dict().values())
 
 
 def _numbers(part: torch.nn.Module) -> int:
