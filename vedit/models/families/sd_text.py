@@ -44,7 +44,7 @@ class SDTextEncoder:
 
     @torch.inference_mode()
     def __call__(self, text: str) -> PromptEmbeds:
-        """What the networks take of a text."""
+        """States (1, L, D) of a text, and what else the networks are told of it."""
         with attending_by(self.attention):
             return self._read(text)
 
