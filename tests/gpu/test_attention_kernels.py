@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -28,15 +27,6 @@ KERNELS = {
 }
 
 pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(autouse=True)
-def device() -> None:
-    if torch.cuda.is_available():
-        return
-    if os.environ.get("VEDIT_REQUIRE_GPU"):
-        pytest.fail("VEDIT_REQUIRE_GPU is set, and there is no CUDA device")
-    pytest.skip("there is no CUDA device")
 
 
 def choice(dtype: torch.dtype = torch.float16) -> int:

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
 from typing import Literal
 
@@ -21,15 +20,6 @@ from vedit.pipelines.restyle import own_guides, prepare, restyle_frames
 OPTIONS = RestyleOptions(prompt="night", steps=4, fixed_point=2)
 
 pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(autouse=True)
-def device() -> None:
-    if torch.cuda.is_available():
-        return
-    if os.environ.get("VEDIT_REQUIRE_GPU"):
-        pytest.fail("VEDIT_REQUIRE_GPU is set, and there is no CUDA device")
-    pytest.skip("there is no CUDA device")
 
 
 @pytest.mark.parametrize("start", ["inversion", "noise"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
@@ -19,15 +18,6 @@ from vedit.types import ControlSpec
 LOOK = RestyleOptions(prompt="night", steps=3, fixed_point=1, controls=(ControlSpec(kind="tile"),), batch=2)
 
 pytestmark = pytest.mark.gpu
-
-
-@pytest.fixture(autouse=True)
-def device() -> None:
-    if torch.cuda.is_available():
-        return
-    if os.environ.get("VEDIT_REQUIRE_GPU"):
-        pytest.fail("VEDIT_REQUIRE_GPU is set, and there is no CUDA device")
-    pytest.skip("there is no CUDA device")
 
 
 def test_frames_are_the_same_whatever_waits(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 
 from tests.support.clips import two_shots
 from tests.support.lora_files import CONV, TO_K, write_kohya
-from tests.support.recording import frames_written
+from tests.support.recording import frames_written, restyled_by
 from vedit.cli.app import main
 from vedit.media.writing.sidecar import read_record, sidecar_path
 from vedit.testing.tiny_sd import write_tiny_sd
@@ -43,10 +43,7 @@ def restyled(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     monkeypatch.chdir(folder)
 
     def run(*words: str, output: str = "out.mov") -> tuple[str, Frames]:
-        with frames_written() as seen:
-            found = command("restyle", "clip.mov", "-p", "night", *SMALL, *words, "-o", tmp_path / output)
-        assert found.exit_code == 0, found.output
-        return found.output, cast("Frames", np.concatenate(seen)).astype(int)
+        return restyled_by("clip.mov", "-p", "night", *SMALL, *words, "-o", tmp_path / output)
 
     return run
 

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from tests.support.clips import two_shots
-from tests.support.recording import frames_written, shots_sampled
+from tests.support.recording import frames_written, restyled_by, shots_sampled
 from vedit import api
 from vedit.cli.app import main
 from vedit.errors import Interrupted
@@ -44,10 +44,7 @@ def restyled(folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
 
     def run(*words: str, model: str = "./xl", output: str = "out.mov") -> tuple[str, Frames]:
         asked = ("-p", "night", "--model", model, *SMALL, *PART, *words)
-        with frames_written() as seen:
-            found = command("restyle", "clip.mov", *asked, "-o", tmp_path / output, "--overwrite")
-        assert found.exit_code == 0, found.output
-        return found.output, cast("Frames", np.concatenate(seen)).astype(int)
+        return restyled_by("clip.mov", *asked, "-o", tmp_path / output, "--overwrite")
 
     return run
 

@@ -120,7 +120,7 @@ def test_a_preview_is_asked_for_as_its_render(clip: Path, tmp_path: Path, monkey
     """Else it would show another picture than the render makes."""
     of_models = {one.name for one in settings_of(RenderRequest) if one.about.stage == "model"}
     assert of_models == get_type_hints(ModelSettings).keys() <= inspect.signature(Video.render).parameters.keys()
-    with pytest.raises(ArgumentError, match=r"Video.stills has no argument 'modle'.*model"):
+    with pytest.raises(ArgumentError, match=r"VideoShot.preview has no argument 'modle'.*model"):
         vedit.open_video(clip).shots[1].preview(WATER, modle="own")  # pyright: ignore[reportCallIssue]
     with pytest.raises(SettingError, match="controlnets is 'tile'"):
         vedit.open_video(clip).shots[1].preview(WATER, controlnets="tile")  # pyright: ignore[reportArgumentType]

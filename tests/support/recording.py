@@ -6,13 +6,20 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pytest
+from click.testing import CliRunner
 
+from vedit.cli.app import main
 from vedit.media.writing.write import VideoWriter
 from vedit.pipelines import restyle_pipeline as sampling
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from vedit.types import FrameRange, IntFrames
+
+    Frames = npt.NDArray[np.int64]
 
 
 @contextmanager
@@ -28,6 +35,14 @@ def frames_written() -> Generator[list[IntFrames]]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(VideoWriter, "write", record)
         yield seen
+
+
+def restyled_by(*words: object) -> tuple[str, Frames]:
+    """What `vedit restyle` said, and the frames that it wrote, (T, C, H, W) as int64."""
+    with frames_written() as seen:
+        found = CliRunner().invoke(main, ["restyle", *map(str, words)])
+    assert found.exit_code == 0, found.output
+    return found.output, np.concatenate(seen).astype(np.int64)
 
 
 @contextmanager

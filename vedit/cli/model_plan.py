@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from vedit.cli import params
 from vedit.cli.console import count, show_json, show_rows, size
+from vedit.cli.setting_options import held
 from vedit.media.reading.facts import span
-from vedit.options.request import (
-    ATTENTION_BACKENDS,
-    DEFAULT_CONTROLS,
-    DEVICES,
-    OFFLOADS,
-    PRECISIONS,
-    QUANTIZED,
-    RestyleOptions,
-)
+from vedit.options.request import DEFAULT_CONTROLS, RenderRequest, RestyleOptions
 from vedit.types import ControlSpec
 
 if TYPE_CHECKING:
@@ -78,50 +72,22 @@ class Memory(click.ParamType):
     metavar="KIND",
     help="A control branch that is used; repeatable. 'none' for no control.  [default: tile, softedge, if it has them]",
 )
-@click.option(
-    "--controlnet", "branches", multiple=True, metavar="KIND=MODEL", help="A further control branch for the model."
-)
-@click.option("--motion-adapter", "motion", metavar="PATH", help="A motion adapter of AnimateDiff for the model.")
-@click.option("--unet", metavar="FILE.gguf", help="A UNet in GGUF in the place of the model's own.")
-@click.option("--ip-adapter", metavar="FILE", help="An IP-Adapter for the model.")
-@click.option("--image-encoder", metavar="FOLDER", help="What the IP-Adapter looks at pictures with.")
 @click.option("--steps", type=click.IntRange(1, 1000), help="Sampling steps.  [default: the standard quality's]")
 @click.option("--batch", type=click.IntRange(1, 10**6), default=8, show_default=True, help="Frames per network call.")
 @click.option("--window", type=click.IntRange(1, 10**6), default=24, show_default=True, help="Frames sampled together.")
-@click.option(
-    "--device",
-    type=params.Choice(DEVICES),
-    default="auto",
-    show_default=True,
-    help="Where it would run; for the memory it need not be here.",
-)
-@click.option(
-    "--precision",
-    type=params.Choice(PRECISIONS),
-    default="auto",
-    show_default=True,
-    help="What the networks would compute in; auto is float32 on a CPU, else float16.",
-)
-@click.option(
-    "--quantize",
-    type=params.Choice(QUANTIZED),
-    default="none",
-    show_default=True,
-    help="What the network's weights would be held in.",
-)
-@click.option(
-    "--offload",
-    type=params.Choice(OFFLOADS),
-    default="none",
-    show_default=True,
-    help="What would wait in host memory beside a GPU.",
-)
-@click.option(
-    "--attention-backend",
-    type=params.Choice(ATTENTION_BACKENDS),
-    default="auto",
-    show_default=True,
-    help="The kernel that would compute attention where it can.",
+@held(
+    "of_model",
+    RenderRequest,
+    "controlnets",
+    "motion_adapter",
+    "unet",
+    "ip_adapter",
+    "image_encoder",
+    "device",
+    "precision",
+    "quantize",
+    "offload",
+    "attention_backend",
 )
 @click.option(
     "--device-memory",
@@ -131,11 +97,10 @@ class Memory(click.ParamType):
     help="Memory that there is for it, of the GPU or else of the host: say what fits.",
 )
 @params.json_option
-def plan_command(
-    *, name: str, kinds: tuple[str, ...], branches: tuple[str, ...], motion: str | None, as_json: bool, **given: Any
-) -> None:
+def plan_command(*, name: str, kinds: tuple[str, ...], of_model: dict[str, Any], as_json: bool, **given: Any) -> None:
     """Say what the model MODEL takes: the bytes of its weights, of each pass through them, of host and device memory at
-    the peak, and the time on this machine. Its shapes tell; nothing is loaded.
+    the peak, and the time on this machine. Its shapes tell; nothing is loaded, and for the memory of a GPU none need be
+    here.
 
     \b
     Examples:
@@ -143,24 +108,20 @@ def plan_command(
       vedit models plan ./model --size 768x512 --control none
       vedit models plan sd15 --device cuda --device-memory 8GB
     """
-    from vedit.cli.controlnets import controlnets
-    from vedit.models.loading import Loading
-    from vedit.models.resolve import resolve
+    from vedit.models.loading import loading_of
+    from vedit.models.resolve import model_of
     from vedit.render.model_plan import plan_model
     from vedit.render.settle import pick_device
 
-    added = {key: given[key] for key in ("ip_adapter", "image_encoder", "unet")}
-    model = resolve(name, dict(controlnets(branches)), motion_adapter=motion, **added)
-    device = pick_device("auto") if given["device"] == "auto" else str(given["device"])
+    # What is said of the model counts, and there is no clip.
+    request = RenderRequest(source=Path(), options=RestyleOptions(), model=name, **of_model)
+    model = model_of(request)
+    loading = loading_of(request, pick_device("auto") if request.device == "auto" else request.device)
+    model.check_quantized(loading.quantize)
+    model.check_loading(loading)
     options = RestyleOptions(
         controls=_controls(model, kinds), steps=given["steps"], batch=given["batch"], window=given["window"]
     )
-    precision = None if given["precision"] == "auto" else str(given["precision"])
-    quantize = None if given["quantize"] == "none" else str(given["quantize"])
-    model.check_quantized(quantize)
-    told = {"offload": str(given["offload"]), "attention": str(given["attention_backend"])}
-    loading = Loading(device=device, precision=precision, quantize=quantize, **told)
-    model.check_loading(loading)
     found = plan_model(model, given["picture"], given["frames"], options, loading, memory=given["memory"])
     if as_json:
         show_json(found)

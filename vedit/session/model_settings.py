@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TypedDict, cast, get_type_hints
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from typing import Any, TypedDict, TypeVar, cast, get_type_hints
 
-from vedit.checks.arguments import fitted, unknown_argument
-from vedit.options.request import AttentionBackend, Offload, Precision, Quantize
+from vedit.options.request import AttentionBackend, Offload, Precision, Quantize, RenderRequest
+
+Call = TypeVar("Call", bound=Callable[..., object])
 
 
 class ModelSettings(TypedDict, total=False):
@@ -26,23 +29,28 @@ class ModelSettings(TypedDict, total=False):
     attention_backend: AttentionBackend
 
 
-def in_request(called: str, settings: ModelSettings) -> dict[str, object]:
-    """The settings as `vedit.options.request.RenderRequest` has them.
-
-    Args:
-        called: what was called with them, for the error.
-        settings: as they were given, by whatever names.
-
-    Raises:
-        ArgumentError: there is no such setting.
-        SettingError: a value is of another type.
-    """
+def takes_model_settings(call: Call) -> Call:
+    """The same function, whose `**settings: Unpack[ModelSettings]` stand in its signature each by its name and type, so
+    that they are checked and shown as any other argument."""
     hints = get_type_hints(ModelSettings)
-    told: dict[str, object] = {}
-    for name, value in settings.items():
-        if name not in hints:
-            raise unknown_argument(called, name, hints)
-        told[name] = fitted(name, value, hints[name])
-    if "controlnets" in told:
-        told["controlnets"] = tuple((cast("Mapping[str, str] | None", told["controlnets"]) or {}).items())
+    defaults = {field.name: field.default for field in fields(RenderRequest)}
+    signature = inspect.signature(call)
+    (*own, settings) = signature.parameters.values()
+    named = [
+        # No control branches are None, as in `Video.render`.
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=defaults[name] or None, annotation=hint)
+        for name, hint in hints.items()
+    ]
+    changed = cast("Any", call)
+    changed.__signature__ = signature.replace(parameters=[*own, *named])
+    del changed.__annotations__[settings.name]
+    changed.__annotations__ |= hints
+    return call
+
+
+def in_request(settings: ModelSettings) -> dict[str, object]:
+    """The settings as `vedit.options.request.RenderRequest` has them."""
+    told: dict[str, object] = dict(settings)
+    if "controlnets" in settings:
+        told["controlnets"] = tuple((settings["controlnets"] or {}).items())
     return told

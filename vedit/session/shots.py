@@ -16,7 +16,7 @@ from vedit.errors import InputError, OutOfRangeError, SettingError
 from vedit.options.request import RestyleOptions
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.protocols import Reader
-from vedit.session.model_settings import ModelSettings
+from vedit.session.model_settings import ModelSettings, takes_model_settings
 from vedit.thumbnail import image_html, png, thumbnail, tiled
 from vedit.types import FrameRange, Shot
 
@@ -130,6 +130,7 @@ class VideoShot:
         return self.video.read(self.frames)
 
     @checked
+    @takes_model_settings
     def preview(
         self,
         edit: RestyleOptions,

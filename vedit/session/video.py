@@ -39,7 +39,7 @@ from vedit.options.request import (
 from vedit.progress.callbacks import OnProgress, ignore_progress
 from vedit.render.outcome import RenderPlan, ignore_plan
 from vedit.session.frames import Frames
-from vedit.session.model_settings import ModelSettings, in_request
+from vedit.session.model_settings import ModelSettings, in_request, takes_model_settings
 from vedit.session.previews import looks, stills
 from vedit.session.shots import Edits, Preview, Shots, VideoShot, check_shots
 from vedit.shots.detect import detect_shots
@@ -296,6 +296,7 @@ class Video:
         )
 
     @checked
+    @takes_model_settings
     def stills(
         self,
         edits: Edits,
@@ -312,7 +313,7 @@ class Video:
             on_progress: told before each shot.
             settings: `model`, `device` and the like, as for `render`, which makes of them what is shown here.
         """
-        request = replace(self._with(edits, None), **cast("Any", in_request("Video.stills", settings)))
+        request = replace(self._with(edits, None), **cast("Any", in_request(settings)))
         return stills(request, numbers_of, reader=self.reader, on_progress=on_progress)
 
     @checked

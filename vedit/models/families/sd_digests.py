@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -89,9 +89,8 @@ def digests_of(parts: Mapping[str, torch.nn.Module], read: ReadFrom) -> dict[str
 def _key(parts: Mapping[str, torch.nn.Module], read: ReadFrom) -> str:
     """Of the files, and of what the libraries have made of them: another network of the same files is another."""
     made = {name: list(_structure(part)) for name, part in parts.items()}
-    loading = asdict(replace(read.loading, device="", offload="none"))
-    del loading["attention"]
-    told = json.dumps([read.stamp, loading, made, versions()], sort_keys=True)
+    wide = [read.loading.precision, read.loading.quantize]
+    told = json.dumps([read.stamp, wide, made, versions()], sort_keys=True)
     return hashlib.sha256(told.encode()).hexdigest()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,37 +10,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from tests.support.clips import two_shots
-from tests.support.loaded import small_frames
+from tests.support.asked import LOOK, request_of
 from vedit.cli.app import main
 from vedit.edits.plan_file import read_plan
 from vedit.errors import SettingError
 from vedit.media.reading.read import open_video
 from vedit.media.writing.sidecar import sidecar_path
 from vedit.models.loading import Loading, check_attention
-from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.options.request import RenderRequest
 from vedit.render.recorded_request import as_asked, as_recorded
 from vedit.render.run import restyle
-from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.types import FrameRange
-
-LOOK = RestyleOptions(prompt="night", steps=1, fixed_point=1, short_side=64, window=4, controls=())
-
-
-@pytest.fixture(scope="module", autouse=True)
-def small() -> Iterator[None]:
-    with small_frames():
-        yield
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_tiny_sd(tmp_path_factory.mktemp("attention") / "model", controls=())
-
-
-@pytest.fixture(scope="module")
-def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return two_shots(tmp_path_factory.mktemp("clip") / "two shots.mov")
 
 
 def words_of(clip: Path, folder: Path, kernel: str) -> list[str]:
@@ -77,8 +56,8 @@ def test_a_family_that_picks_none_is_named() -> None:
 
 def test_frames_are_near_those_of_another_and_never_taken_for_them(clip: Path, folder: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.mkv"
-    made = RenderRequest(source=clip, options=LOOK, model=str(folder), output=output, frames="#0..#4", keep_work=True)
-    request = replace(made, writing=replace(made.writing, codec="ffv1", overwrite=True))
+    made = request_of(clip, folder, output)
+    request = replace(made, writing=replace(made.writing, overwrite=True))
     found: list[np.ndarray[tuple[int, ...], np.dtype[np.int64]]] = []
     for name in ("auto", "math"):
         asked = replace(request, attention_backend=name)
