@@ -67,7 +67,7 @@ bench-controls: $(CORE) ## time flow and edges beside bare OpenCV: ARGS="--clip 
 bench-models: $(CORE) ## models at their true sizes beside diffusers and beside their plans: ARGS="speed", ARGS="plan"
 	$(BIN)/python examples/bench_models/bench.py $(ARGS)
 
-bench-gpu: $(CORE) ## models at their true sizes on a GPU, beside diffusers
+bench-gpu: $(CORE) ## models at their true sizes on a GPU, beside diffusers: ARGS="--only sd15"
 	$(BIN)/python examples/bench_models/gpu.py $(ARGS)
 
 bench-temporal: $(CORE) ## steadiness beside diffusers: two core-hours, ARGS="--quick --out build/temporal" to see it run

@@ -110,7 +110,7 @@ def merged(target: Target, loras: Sequence[Weighted]) -> Weights:
     """A network's tensors with the changes of all LoRAs in them, of those that are changed.
 
     Each sum is made in float32 from the tensors as they are; type, device and layout in memory are theirs. Those of
-    weights that rest are made where they are widened.
+    weights that rest are made where they are widened, in what is computed in.
 
     Raises:
         ModelError: a change has no place in the network or is of another shape, or a sum is not finite.
