@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vedit.errors import ModelError
 from vedit.models.configs import read_config, read_json
-from vedit.models.families.sd_configs import CONFIG, config_of
+from vedit.models.families.sd_configs import CONFIG, part_config
 from vedit.models.families.sd_keys import Origin
 from vedit.models.headers import read_header
 from vedit.models.identify import identify, refuse_pickle
@@ -119,7 +119,7 @@ def check_motion_adapter(path: Path, base: Path | None) -> None:
 
 
 def _check_widths(path: Path, config: Mapping[str, Any], base: Path) -> None:
-    unet = read_config(base / "unet" / CONFIG, "unet") if base.is_dir() else config_of(base, "unet")
+    unet = part_config(base, "unet")
     usual = [320, 640, 1280, 1280]
     pairs = (
         ("block_out_channels", config.get("block_out_channels", usual), unet["block_out_channels"]),

@@ -9,7 +9,7 @@ from typing import Any
 from vedit.errors import ModelError
 from vedit.models.branches import check_control_type
 from vedit.models.configs import read_config
-from vedit.models.families.sd_configs import UNION, cell_of, config_of, control_types
+from vedit.models.families.sd_configs import UNION, cell_of, config_of, control_types, part_config
 from vedit.models.t2i_adapters import check_t2i_adapter, is_t2i_adapter
 from vedit.models.weight_files import stored_in
 
@@ -37,11 +37,10 @@ def check_branches(base: Path, places: Mapping[str, Path]) -> None:
     """
     if not places:
         return
-    unet = read_config(base / "unet" / "config.json", "unet") if base.is_dir() else config_of(base, "unet")
+    unet = part_config(base, "unet")
     for kind, place in places.items():
         if is_t2i_adapter(place):
-            vae = read_config(base / "vae" / "config.json", "vae") if base.is_dir() else config_of(base, "vae")
-            check_t2i_adapter(place, kind, unet, cell=cell_of(vae), model=base.name)
+            check_t2i_adapter(place, kind, unet, cell=cell_of(part_config(base, "vae")), model=base.name)
             continue
         net = _config_at(place)
         for key in (*_USUAL, *_ADDED):

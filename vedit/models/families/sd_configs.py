@@ -11,6 +11,7 @@ from vedit.models.families.sd_keys import CONTROLNET, OPEN_CLIP, XL_OPEN_CLIP
 from vedit.models.headers import read_header
 
 CONFIG = "config.json"
+_SCHEDULER_CONFIG = "scheduler_config.json"
 UNION = "ControlNetUnionModel"
 """diffusers' class of a ControlNet of many kinds in one."""
 _NETWORK: dict[str, Any] = {
@@ -124,6 +125,15 @@ SDXL: Mapping[str, Mapping[str, Any]] = {
 """The same of Stable Diffusion XL."""
 
 
+def part_config(base: Path, part: Part) -> dict[str, Any]:
+    """The config of a part of a folder, which has to have it, or of a single file (`config_of`).
+
+    Raises:
+        ModelError: it is absent or damaged, or the file is.
+    """
+    return read_config(base / part / _named(part), part) if base.is_dir() else config_of(base, part)
+
+
 def config_of(path: Path, part: Part) -> dict[str, Any]:
     """The config of a part of a single file.
 
@@ -133,8 +143,8 @@ def config_of(path: Path, part: Part) -> dict[str, Any]:
     Raises:
         ModelError: the file or a config beside it is damaged.
     """
-    named, folder = "scheduler_config.json" if part == "scheduler" else CONFIG, configs_beside(path)
-    beside = [] if folder is None else [folder / part / named]
+    folder = configs_beside(path)
+    beside = [] if folder is None else [folder / part / _named(part)]
     own = path.parent / CONFIG
     for file in (*beside, *([own] if part == "controlnet" else ())):
         if file.is_file():
@@ -150,6 +160,10 @@ def config_of(path: Path, part: Part) -> dict[str, Any]:
     if part == "controlnet":
         found |= control_types(read_header(path).shapes) or _layers_of(path)
     return found
+
+
+def _named(part: Part) -> str:
+    return _SCHEDULER_CONFIG if part == "scheduler" else CONFIG
 
 
 def configs_beside(path: Path) -> Path | None:
@@ -247,7 +261,7 @@ def prediction_of(path: Path) -> str | None:
 def has_scheduler_beside(path: Path) -> bool:
     """Whether the noise schedule of a single file lies in the folder named like it."""
     folder = configs_beside(path)
-    return folder is not None and (folder / "scheduler" / "scheduler_config.json").is_file()
+    return folder is not None and (folder / "scheduler" / _SCHEDULER_CONFIG).is_file()
 
 
 def cell_of(vae: Mapping[str, Any]) -> int:

@@ -17,9 +17,9 @@ from weakref import WeakKeyDictionary
 import torch
 
 from vedit.errors import ModelError
-from vedit.models.configs import Part, read_config
+from vedit.models.configs import Part
 from vedit.models.digests import file_digest
-from vedit.models.families.sd_configs import config_of
+from vedit.models.families.sd_configs import CONFIG, part_config
 from vedit.models.families.sd_files import made
 from vedit.models.families.sd_lora_names import text_names, unet_names
 from vedit.models.identify import identify
@@ -172,12 +172,10 @@ def _target(part: str, network: Any) -> Target:
 def _blank(base: Path) -> Mapping[str, Target]:
     """The networks of a model without numbers in them, by its configs."""
     if base.is_dir():
-        files: dict[Part, Path] = {part: base / part / "config.json" for part in _PARTS}
-        configs = {part: read_config(file, part) for part, file in files.items() if file.is_file()}
+        has: tuple[Part, ...] = tuple(part for part in _PARTS if (base / part / CONFIG).is_file())
     else:
-        held = _PARTS if identify(base).family == SDXL else _PARTS[:2]
-        configs = {part: config_of(base, part) for part in held}
-    return {part: _target(part, made(part, config)) for part, config in configs.items()}
+        has = _PARTS if identify(base).family == SDXL else _PARTS[:2]
+    return {part: _target(part, made(part, part_config(base, part))) for part in has}
 
 
 def _is_same(network: torch.nn.Module, before: Mapping[str, torch.Tensor]) -> bool:

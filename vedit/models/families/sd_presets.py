@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vedit.models.configs import Part, read_config
-from vedit.models.families.sd_configs import SDXL, cell_of, config_of
+from vedit.models.families.sd_configs import CONFIG, SDXL, cell_of, config_of, part_config
 from vedit.models.folder_kinds import family_of, is_xl
 from vedit.options.request import QUALITIES, Quality
 
@@ -48,7 +48,4 @@ def ends_in_noise(base: Path) -> bool:
 
 
 def _config(base: Path, part: Part) -> Mapping[str, Any] | None:
-    if base.is_dir():
-        file = base / part / "config.json"
-        return read_config(file, part) if file.is_file() else None
-    return config_of(base, part)
+    return None if base.is_dir() and not (base / part / CONFIG).is_file() else part_config(base, part)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
-from vedit.models.configs import Part, read_config
+from vedit.models.configs import Part
 from vedit.models.digests import file_digest
-from vedit.models.families.sd_configs import config_of
+from vedit.models.families.sd_configs import part_config
 from vedit.models.families.sd_embeddings import check_embeddings, used, vectors_of
 from vedit.models.families.sd_freeu import scales_of
 from vedit.models.identify import identify
@@ -71,7 +71,7 @@ def check_reading(source: ModelSource, options: RestyleOptions) -> None:
     if not (options.clip_skip or options.embeddings or options.freeu):
         return
     base = Path(source.on_disk.base)
-    config = _config(base, "text_encoder")
+    config = part_config(base, "text_encoder")
     layers = int(config.get("num_hidden_layers", 12))
     if options.clip_skip is not None and options.clip_skip > layers:
         raise InputError(
@@ -79,18 +79,13 @@ def check_reading(source: ModelSource, options: RestyleOptions) -> None:
             remedy=f"give 1 (the last layer) to {layers}; models that ask for it mostly want 2",
         )
     if options.freeu:
-        scales_of(options.freeu, _config(base, "unet").get("cross_attention_dim"))
+        scales_of(options.freeu, part_config(base, "unet").get("cross_attention_dim"))
     if options.embeddings:
         parts: tuple[Part, ...] = (
             ("text_encoder", "text_encoder_2") if identify(base).family == SDXL else ("text_encoder",)
         )
-        widths: dict[str, int] = {part: int(_config(base, part)["hidden_size"]) for part in parts}
+        widths: dict[str, int] = {part: int(part_config(base, part)["hidden_size"]) for part in parts}
         check_embeddings(options.embeddings, widths=widths, room=int(config.get("max_position_embeddings", 77)) - 2)
-
-
-def _config(base: Path, part: Part) -> dict[str, Any]:
-    """The config of a part of a folder or file."""
-    return read_config(base / part / "config.json", part) if base.is_dir() else config_of(base, part)
 
 
 def _spoken(options: RestyleOptions) -> tuple[str, ...]:

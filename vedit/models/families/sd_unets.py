@@ -5,8 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vedit.models.configs import read_config
-from vedit.models.families.sd_configs import config_of
+from vedit.models.families.sd_configs import part_config
 from vedit.models.families.sd_files import made
 from vedit.models.families.sd_gguf import check_gguf
 
@@ -21,5 +20,5 @@ def check_unet_fits(source: ModelSource) -> None:
         source: with the file, all of it on this machine.
     """
     base, file = Path(source.base), Path(str(source.unet))
-    config = read_config(base / "unet" / "config.json", "unet") if base.is_dir() else config_of(base, "unet")
+    config = part_config(base, "unet")
     check_gguf(made("unet", config), file, config)
