@@ -12,7 +12,8 @@ from vedit.control_maps.maps import control_maps
 from vedit.diffusion.conditioning import Conditioning, Control, bind
 from vedit.diffusion.trajectory import trajectory
 from vedit.models.families.sd import SDModel
-from vedit.models.families.sd_controls import ControlBranches, ignores_text
+from vedit.models.families.sd_branches import ignores_text
+from vedit.models.families.sd_controls import ControlBranches
 from vedit.models.load import load_sd
 from vedit.models.resolve import resolve
 from vedit.options.controls import parse_control
@@ -145,7 +146,7 @@ def test_channels_in_reverse_order_reach_the_network_in_that_order(frames: torch
     ).eval()
     for parameter in net.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
-    assert not ignores_text(net)
+    assert not ignores_text(net.config)
     x, text = torch.randn(5, 4, 8, 8), torch.randn(5, 3, 8)
     with torch.inference_mode():
         made = ControlBranches({"canny": net})(x, 300, text, [ControlInput(branch="canny", frames=frames)])

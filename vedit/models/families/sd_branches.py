@@ -46,7 +46,7 @@ def check_branches(base: Path, places: Mapping[str, Path]) -> None:
         for key in (*_USUAL, *_ADDED):
             own, wanted = (config.get(key, _USUAL.get(key)) for config in (net, unet))
             # A ControlNet without cross-attention takes no text, whatever its config says; one may do with less beside.
-            less = (key == "cross_attention_dim" and _ignores_text(net)) or (key in _ADDED and own is None)
+            less = (key == "cross_attention_dim" and ignores_text(net)) or (key in _ADDED and own is None)
             if own != wanted and not less:
                 raise ModelError(
                     f"the ControlNet for {kind} has a {key} of {own}, the UNet of {wanted}",
@@ -62,6 +62,7 @@ def _config_at(place: Path) -> Mapping[str, Any]:
     return read_config(place / "config.json", "controlnet") | control_types(stored_in(place).shapes)
 
 
-def _ignores_text(net: Mapping[str, Any]) -> bool:
+def ignores_text(net: Mapping[str, Any]) -> bool:
+    """Whether a ControlNet has nothing through which a prompt could reach it, by its config."""
     blocks = (*net.get("down_block_types", ("CrossAttn",)), net.get("mid_block_type", "CrossAttn"))
     return net.get("addition_embed_type") is None and not any("CrossAttn" in (block or "") for block in blocks)

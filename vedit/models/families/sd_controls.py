@@ -22,6 +22,7 @@ from diffusers.models.controlnets.controlnet_union import ControlNetUnionModel
 from torch.utils.weak import WeakTensorKeyDictionary
 
 from vedit.models.branches import CONTROL_TYPES
+from vedit.models.families.sd_branches import ignores_text
 from vedit.models.families.sd_t2i import features_of
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ class ControlBranches:
         self._evaluated: dict[str, WeakTensorKeyDictionary] = {
             kind: WeakTensorKeyDictionary()
             for kind, net in nets.items()
-            if isinstance(net, ControlNet) and ignores_text(net)
+            if isinstance(net, ControlNet) and ignores_text(net.config)
         }
 
     def __call__(
@@ -207,12 +208,6 @@ class ControlBranches:
             # The network reverses whatever it is given.
             known[control.frames] = found = found.flip(1) if reversed_channels else found
         return found
-
-
-def ignores_text(net: ControlNet) -> bool:
-    """Whether a ControlNet has nothing through which a prompt could reach it."""
-    cross_attention = any(".attn2." in name for name in net.attn_processors)
-    return not cross_attention and net.config["addition_embed_type"] is None
 
 
 def _masked(residuals: Residuals, mask: torch.Tensor) -> Residuals:
