@@ -20,8 +20,8 @@ from vedit.media.writing.sidecar import versions
 from vedit.models.digests import file_digest
 from vedit.models.families.sd_single import CLIP_TOKENIZER, tokenizer_beside
 from vedit.models.headers import SUFFIX
-from vedit.store.cache_folder import cache_root, keeps_nothing
-from vedit.store.kept_table import read_table, write_table
+from vedit.store import kept_table
+from vedit.store.cache_folder import cache_root
 from vedit.weights.hub_cache import on_disk
 
 FILE = "findings.json"
@@ -55,16 +55,13 @@ def key_of(places: Iterable[str], **asked: object) -> str:
 
 def found_before(key: str) -> Any | None:
     """A finding, JSON-able; None where it is not known."""
-    return _known.get(key) or read_table(cache_root() / FILE, _TABLE, version=FORMAT).get(key)
+    return _known.get(key) or kept_table.read_table(cache_root() / FILE, _TABLE, version=FORMAT).get(key)
 
 
 def keep(key: str, found: object) -> None:
     """Keep a finding, JSON-able and not None. Not to be able to is no error."""
     _known[key] = found
-    if not keeps_nothing():
-        path = cache_root() / FILE
-        newest = {**read_table(path, _TABLE, version=FORMAT), key: found}
-        write_table(path, _TABLE, dict(list(newest.items())[-_ENTRIES:]), version=FORMAT)
+    kept_table.keep(cache_root() / FILE, _TABLE, {key: found}, version=FORMAT, newest=_ENTRIES)
 
 
 def _told(place: str) -> object:

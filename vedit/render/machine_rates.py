@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, cast
 import torch
 import torch.nn.functional as F
 
-from vedit.store.cache_folder import cache_root, keeps_nothing
+from vedit.store.cache_folder import cache_root
 from vedit.store.computed_on import machine_key
-from vedit.store.kept_table import read_table, write_table
+from vedit.store.kept_table import keep, read_table
 
 if TYPE_CHECKING:
     from vedit.models.footprint import Work
@@ -57,13 +57,10 @@ def rates_of(device: str, precision: str) -> Rates:
     """
     key = f"{machine_key(device)} {precision}"
     path = cache_root() / FILE
-    told = read_table(path, "rates", version=FORMAT)
-    known = _known(told.get(key))
+    known = _known(read_table(path, "rates", version=FORMAT).get(key))
     if len(known) < _MEASURED:
         known = [*known, _measured(torch.device(device), getattr(torch, precision))]
-        if not keeps_nothing():
-            newest = {**told, key: [asdict(one) for one in known]}
-            write_table(path, "rates", dict(list(newest.items())[-_ENTRIES:]), version=FORMAT)
+        keep(path, "rates", {key: [asdict(one) for one in known]}, version=FORMAT, newest=_ENTRIES)
     return Rates(**{one.name: max(getattr(rates, one.name) for rates in known) for one in fields(Rates)})
 
 

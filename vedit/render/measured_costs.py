@@ -7,7 +7,6 @@ and is written anew.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from statistics import median
@@ -16,9 +15,9 @@ from typing import TYPE_CHECKING
 from vedit.options.loras import masks_of
 from vedit.render.costs import START_SECONDS
 from vedit.render.parts import plugged_parts
-from vedit.store.cache_folder import cache_root, keeps_nothing
+from vedit.store import kept_table
+from vedit.store.cache_folder import cache_root
 from vedit.store.computed_on import machine_key
-from vedit.store.kept_table import read_table, write_table
 
 if TYPE_CHECKING:
     from vedit.progress.course import Taken
@@ -112,23 +111,16 @@ def _subjects(outline: Outline) -> dict[str, str]:
 
 
 def _read() -> dict[str, list[float]]:
-    """The paces of each entry, the oldest entry first."""
-    try:
-        told = read_table(costs_file(), _TABLE, version=FORMAT)
-        runs = {key: [float(pace) for pace in paces] for key, paces in told.items()}
-    except (ValueError, TypeError):
-        return {}
-    return {key: paces[-RUNS:] for key, paces in runs.items() if paces and all(map(_believed, paces))}
+    """The paces of each entry that is whole, the oldest entry first."""
+    told = kept_table.read_table(costs_file(), _TABLE, version=FORMAT)
+    return {key: paces[-RUNS:] for key, paces in told.items() if isinstance(paces, list) and all(map(_believed, paces))}
 
 
-def _believed(pace: float) -> bool:
-    return math.isfinite(pace) and 1 / FARTHEST <= pace <= FARTHEST
+def _believed(pace: object) -> bool:
+    return isinstance(pace, int | float) and 1 / FARTHEST <= pace <= FARTHEST
 
 
 def _add(new: Mapping[str, float]) -> None:
-    if not new or keeps_nothing():
-        return
     runs = _read()
-    for key, pace in new.items():
-        runs[key] = [*runs.pop(key, []), round(pace, 4)][-RUNS:]
-    write_table(costs_file(), _TABLE, dict(list(runs.items())[-ENTRIES:]), version=FORMAT)
+    paces = {key: [*runs.get(key, []), round(pace, 4)][-RUNS:] for key, pace in new.items()}
+    kept_table.keep(costs_file(), _TABLE, paces, version=FORMAT, newest=ENTRIES)

@@ -15,8 +15,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import cast
 
-from vedit.store.cache_folder import cache_root, keeps_nothing
-from vedit.store.kept_table import read_table, write_table
+from vedit.store.cache_folder import cache_root
+from vedit.store.kept_table import keep, read_table
 
 FILE = "digests.json"
 FORMAT = 1
@@ -56,8 +56,4 @@ def digests_under(stamp: str) -> Mapping[str, str]:
 
 def keep_digests(stamp: str, digests: Mapping[str, str]) -> None:
     """Keep digests under a stamp. Not to be able to is no error."""
-    if keeps_nothing():
-        return
-    path = cache_root() / FILE
-    newest = {**read_table(path, _TABLE, version=FORMAT), stamp: dict(digests)}
-    write_table(path, _TABLE, dict(list(newest.items())[-_ENTRIES:]), version=FORMAT)
+    keep(cache_root() / FILE, _TABLE, {stamp: dict(digests)}, version=FORMAT, newest=_ENTRIES)

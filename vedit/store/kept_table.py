@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
+from vedit.store.cache_folder import keeps_nothing
+
 _LARGEST_FILE = 2**20
 
 
@@ -27,12 +29,28 @@ def read_table(path: Path, name: str, *, version: int) -> dict[str, Any]:
     return cast("dict[str, Any]", found) if isinstance(found, dict) else {}
 
 
-def write_table(path: Path, name: str, table: Mapping[str, Any], *, version: int) -> None:
-    """Write it in one go, so that no reader meets half a file. Not to be able to is no error."""
+def keep(path: Path, name: str, entries: Mapping[str, Any], *, version: int, newest: int) -> None:
+    """Put entries at the end of the table of a name, unless nothing may be kept. Not to be able to is no error.
+
+    Args:
+        path: of the JSON file.
+        name: of the table.
+        entries: JSON-able; one whose key is there already takes its place among the newest.
+        version: of the format.
+        newest: how many entries the table holds; the oldest go.
+    """
+    if not entries or keeps_nothing():
+        return
+    before = {key: one for key, one in read_table(path, name, version=version).items() if key not in entries}
+    _write(path, {"format": version, name: dict(list({**before, **entries}.items())[-newest:])})
+
+
+def _write(path: Path, table: Mapping[str, Any]) -> None:
+    """In one go, so that no reader meets half a file."""
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=f".{path.name}-", delete=False) as file:
-            json.dump({"format": version, name: table}, file, indent=1)
+            json.dump(table, file, indent=1)
         try:
             Path(file.name).replace(path)
         except OSError:
