@@ -143,8 +143,11 @@ class Pipeline(Protocol):
         """Whether it samples with a model's few-step weights where these serve a look (`Model.fast_for`)."""
         ...
 
-    # Beside these it may say `enters_adapters = True`: it puts what a look brings (LoRAs, references ...) into the
-    # network by `Adapters.encoding` and `Adapters.sampling`. Of one that does not say so such looks are refused.
+    @property
+    def enters_adapters(self) -> bool:
+        """Whether it puts what a look brings (LoRAs, references ...) into the network, by `Adapters.encoding` and
+        `Adapters.sampling`; of one that does not such looks are refused."""
+        ...
 
     def draws(self, options: RestyleOptions) -> bool:
         """Whether a look's frames depend on its seed."""

@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from vedit.models.families import sd_digests
+from vedit.models.families import sd, sd_digests
 from vedit.models.families.modules import weights_digest
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
@@ -131,4 +131,22 @@ def test_weights_that_were_written_to_are_hashed(tiny: Path, hashed: list[torch.
     assert exchanged.fingerprint == true_digests(exchanged)
     hashed.clear()
     assert loaded(tiny).fingerprint == kept
+    assert not hashed
+
+
+def test_blocks_that_wait_in_host_memory_are_those_that_were_loaded(
+    tiny: Path, hashed: list[torch.nn.Module], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Lane:
+        def __init__(self, device: torch.device) -> None:
+            self.device = device
+
+        def waiting(self, tensor: torch.Tensor) -> torch.Tensor:
+            return tensor.clone()
+
+    monkeypatch.setattr(sd, "CudaLane", Lane)
+    kept = loaded(tiny).fingerprint
+    hashed.clear()
+    apart = load_sd(resolve(str(tiny)), Loading(offload="group"), controls=("tile",))
+    assert apart.fingerprint == kept
     assert not hashed

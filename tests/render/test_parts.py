@@ -56,7 +56,7 @@ class WithoutInversion:
     """A pipeline for estimates: it samples from noise, with the model's own weights, does not invert, and has no
     regions."""
 
-    inverts, few_steps = False, False
+    inverts, few_steps, enters_adapters = False, False, False
 
     def draws(self, options: RestyleOptions) -> bool:
         return True

@@ -32,7 +32,7 @@ class Wrapped:
 class OtherPipeline:
     """A `vedit.pipelines.pipeline.Pipeline`."""
 
-    inverts, few_steps = True, True
+    inverts, few_steps, enters_adapters = True, True, False
     draws, check = OWN.draws, OWN.check
 
     def prepare(self, model: Any, options: Any, inversions: Any = None) -> Any:

@@ -152,7 +152,7 @@ def test_what_is_no_method_is_refused() -> None:
 class Broken:
     """Vedit's own pipeline, with one thing changed."""
 
-    inverts, few_steps = True, True
+    inverts, few_steps, enters_adapters = True, True, False
     check = PIPELINE.check
 
     def draws(self, options: Any) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from vedit.errors import ModelError
+from vedit.models.distilled import distilled_in
 from vedit.models.identify import identify
 from vedit.models.kinds import LIKE_SD
-from vedit.models.source import DEFAULT
 from vedit.registry.families import MOVING, VEDITS
 
 
@@ -23,10 +23,11 @@ def check_unet(path: Path, base: Path | None, family: str, *, name: str) -> None
     Raises:
         ModelError: it is no UNet in GGUF, or none for the model; or the model takes none.
     """
-    if family not in VEDITS or family == MOVING or name == DEFAULT:
+    # Few-step weights are changes of the UNet that they were distilled from.
+    if family not in VEDITS or family == MOVING or (base is not None and distilled_in(base)):
         raise ModelError(
             f"{name} takes no UNet of another file",
-            remedy="use a Stable Diffusion 1.x, 2.x or XL model, or leave it out",
+            remedy="use a Stable Diffusion 1.x, 2.x or XL model without few-step weights, or leave it out",
         )
     kind = identify(path)
     if kind.sort != "unet":

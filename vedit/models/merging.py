@@ -57,9 +57,16 @@ class Sum:
     tensors: Mapping[Path, Mapping[str, torch.Tensor]]
     """What is added, as the files have it."""
     _is_checked: bool = False
+    _device: torch.device | None = None
+    """That the tensors were brought to: they stay there for the calls to come."""
 
     def __call__(self, weight: torch.Tensor) -> torch.Tensor:
         """The sum for a weight, which is written to. Raises ModelError, the first time, where it is not finite."""
+        if self._device != weight.device:
+            self.tensors = {
+                file: {key: one.to(weight.device) for key, one in held.items()} for file, held in self.tensors.items()
+            }
+            self._device = weight.device
         added = [(one, self.tensors[one.lora.file.path].__getitem__) for one in self.added]
         if all(one.is_low_rank for one in self.added):
             for one, tensors in added:

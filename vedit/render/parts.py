@@ -62,7 +62,7 @@ def check_few_steps(look: RestyleOptions, model: ModelRef) -> None:
 
 def check_brought(look: RestyleOptions) -> None:
     """Raises InputError where a look brings what its pipeline would leave out in silence."""
-    if look.brought and not getattr(load_pipeline(look.pipeline), "enters_adapters", False):
+    if look.brought and not load_pipeline(look.pipeline).enters_adapters:
         named = ", ".join(name.replace("_", " ") for name in look.brought)
         raise InputError(
             f"the pipeline {look.pipeline} takes no {named}", remedy="leave them out, or leave --pipeline out"

@@ -131,6 +131,7 @@ class ImageToImage:
 
     inverts = False
     few_steps = False
+    enters_adapters = False
 
     def draws(self, options: RestyleOptions) -> bool:
         """Always: a window begins at noise of the seed."""

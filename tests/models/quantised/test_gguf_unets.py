@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 
 from tests.support.clips import two_shots
 from tests.support.gguf_files import write_gguf
+from tests.support.tiers import write_tier
 from vedit.cli.app import main
 from vedit.errors import ModelError
 from vedit.media.writing.sidecar import sidecar_path
@@ -189,6 +190,10 @@ def test_what_does_not_fit_is_refused_before_frames_are_read(
     assert "no UNet in GGUF" in refused(Path(weights))
     assert "takes no UNet of another file" in refused(eight, model="embedded")
     assert "rests as its file has it" in refused(eight, "--quantize", "int8")
+    few = tmp_path / "few"
+    shutil.copytree(folder, few)
+    write_tier(few)
+    assert "without few-step weights" in refused(eight, model=str(few))
 
 
 def test_a_file_of_another_family_is_refused_by_its_name(tmp_path: Path) -> None:

@@ -245,7 +245,7 @@ def load(
         scheduler_config=parts.scheduler_config,
         control_kinds=tuple(parts.controlnets),
         device=target.device,
-        read=read.into(dict.fromkeys(named.values())),
+        read=read,
         fast=_fast(Path(source.base), parts) if fast else (),
         quantize=loading.quantize,
         pictures=None if reader is None else replace(reader, attention=loading.attention),
@@ -255,7 +255,8 @@ def load(
     model.set_memory(batch=CODEC_BATCH, tiled=False, offloaded=False)
     for part in (denoiser, model.codec, model.text):
         part.attention = loading.attention
-    return model
+    # By now every tensor lies where it stays.
+    return replace(model, read=read.into(dict.fromkeys(named.values())))
 
 
 def _blocks(denoiser: SDDenoiser, parts: Components, device: torch.device) -> BlockOffload:

@@ -45,8 +45,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _CLASSES = {"unet": UNet2DConditionModel, "controlnet": ControlNetModel}
 _OTHERS = {UNION: ControlNetUnionModel, MOTION_UNET: UNetMotionModel}
-_NAMES: dict[Part, str] = {"unet": "UNet", "vae": "autoencoder", "text_encoder": "text encoder"}
-_XL_NAMES: dict[Part, str] = {**_NAMES, "text_encoder_2": "second text encoder"}
+_PARTS: tuple[Part, ...] = ("unet", "vae", "text_encoder")
+_XL_PARTS: tuple[Part, ...] = (*_PARTS, "text_encoder_2")
+_CALLED: dict[Part, str] = {
+    "unet": "UNet",
+    "vae": "autoencoder",
+    "text_encoder": "text encoder",
+    "text_encoder_2": "second text encoder",
+    "controlnet": "ControlNet",
+}
+"""What messages call the parts."""
 QUANTIZED: tuple[Part, ...] = ("unet", "text_encoder_2")
 """The parts whose weights are quantised where that is asked for: the others are small."""
 _PADDED = ("text_encoder", "text_encoder_2")
@@ -118,7 +126,7 @@ def load_components(source: ModelSource, *, controls: Sequence[str], target: Tar
 def _folder(source: ModelSource, target: Target) -> dict[str, Any]:
     folder, motion = Path(source.base), motion_place(source)
     parts: dict[str, Any] = {}
-    for part in _XL_NAMES if is_xl(folder) else _NAMES:
+    for part in _XL_PARTS if is_xl(folder) else _PARTS:
         if part == "unet" and source.unet is not None:
             parts[part] = _gguf(Path(source.unet), read_config(folder / part / "config.json", part), target)
         else:
@@ -133,9 +141,7 @@ def _folder(source: ModelSource, target: Target) -> dict[str, Any]:
     return parts
 
 
-def _network(
-    folder: Path, part: Part, target: Target, *, name: str = "", motion: Path | None = None
-) -> torch.nn.Module:
+def _network(folder: Path, part: Part, target: Target, *, motion: Path | None = None) -> torch.nn.Module:
     """A network from its own folder; a UNet with the motion modules of an adapter."""
     file, stored = folder / "config.json", stored_in(folder)
     config = read_config(file, part) | (control_types(stored.shapes) if part == "controlnet" else {})
@@ -147,10 +153,10 @@ def _network(
         origins=plain_origins(network, stored),
         own=lambda key: not (whole_clip and key.startswith(_OF_WHOLE_CLIP)),
     )
-    return _filled(blank, motion, target, name=name or _XL_NAMES[part], dtype=target.dtype_of(part, config))
+    return _filled(blank, motion, target, part=part, dtype=target.dtype_of(part, config))
 
 
-def _filled(blank: Blank, motion: Path | None, target: Target, *, name: str, dtype: torch.dtype) -> torch.nn.Module:
+def _filled(blank: Blank, motion: Path | None, target: Target, *, part: Part, dtype: torch.dtype) -> torch.nn.Module:
     """A network with its weights; with those of a motion adapter, where there is one. Quantised where the others are
     not there yet, so that no two are wide at a time."""
     whole = blank if motion is None else with_motion(blank, motion)
@@ -158,15 +164,15 @@ def _filled(blank: Blank, motion: Path | None, target: Target, *, name: str, dty
         whole.network,
         whole.stored,
         whole.origins,
-        part=name,
+        part=_CALLED[part],
         own=whole.own,
         device=target.device,
         dtype=dtype,
         rests=target.rests,
     )
-    if target.quantize is not None and name in [_XL_NAMES[part] for part in QUANTIZED]:
+    if target.quantize is not None and part in QUANTIZED:
         if target.device.type != "meta":
-            check_weights(name, whole.network)  # rounded numbers are finite, whatever they were
+            check_weights(_CALLED[part], whole.network)  # rounded numbers are finite, whatever they were
         quantise(whole.network, target.quantize)
     return whole.network
 
@@ -197,7 +203,7 @@ def _single_file(source: ModelSource, target: Target) -> dict[str, Any]:
     path, motion = Path(source.base), motion_place(source)
     stored = Stored(place=str(path), files=(path,))
     parts: dict[str, Any] = {"scheduler_config": config_of(path, "scheduler")}
-    for part, name in (_XL_NAMES if is_xl(path) else _NAMES).items():
+    for part in _XL_PARTS if is_xl(path) else _PARTS:
         config = config_of(path, part)
         if part == "unet" and source.unet is not None:
             parts[part] = _gguf(Path(source.unet), config, target)
@@ -211,7 +217,7 @@ def _single_file(source: ModelSource, target: Target) -> dict[str, Any]:
             own=lambda key, prefix=prefix: key.startswith(prefix),
         )
         moving, dtype = motion if part == "unet" else None, target.dtype_of(part, config)
-        parts[part] = _filled(blank, moving, target, name=name, dtype=dtype)
+        parts[part] = _filled(blank, moving, target, part=part, dtype=dtype)
     return {**parts, **_tokenizers_of(path, parts)}
 
 
@@ -244,7 +250,7 @@ def _controlnet(place: str, target: Target) -> Branch:
 
 
 def _controlnet_folder(target: Target, folder: Path) -> ControlNet:
-    return cast("ControlNet", _network(folder, "controlnet", target, name="ControlNet"))
+    return cast("ControlNet", _network(folder, "controlnet", target))
 
 
 def _controlnet_file(target: Target, path: Path) -> ControlNet:

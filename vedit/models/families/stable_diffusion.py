@@ -5,7 +5,7 @@ Importing this does not import torch.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -60,16 +60,20 @@ class StableDiffusion:
         """See `vedit.models.check.check_parts`."""
         check_parts(source, controls, fast=fast)
         if source.unet is not None:
-            import_module("vedit.models.families.sd_unets").check_unet_fits(source)
+            _found_right(
+                [source.base, source.unet],
+                "unet",
+                lambda: import_module("vedit.models.families.sd_unets").check_unet_fits(source),
+            )
 
     def check_look(self, source: ModelSource, options: RestyleOptions) -> None:
         """See `vedit.models.family.Family`."""
         if options.loras:
-            unet = [] if source.unet is None else [source.unet]
-            key = key_of([source.base, *unet, *(one.path.as_posix() for one in options.loras)], check="loras")
-            if not found_before(key):
-                import_module("vedit.models.families.sd_loras").check_loras(source, options.loras)
-                keep(key, True)
+            _found_right(
+                [source.base, *(one.path.as_posix() for one in options.loras)],
+                "loras",
+                lambda: import_module("vedit.models.families.sd_loras").check_loras(source, options.loras),
+            )
         if set(options.brought) & _WORDS:
             import_module("vedit.models.families.sd_reading").check_reading(source, options)
 
@@ -139,6 +143,14 @@ class StableDiffusion:
                 raise
             raise ModelError(fault.message, remedy=fault.remedy) from error
         return sd.load(source, loading, name=name, traits=self.traits(source), controls=controls, fast=fast)
+
+
+def _found_right(places: Sequence[str], check: str, run: Callable[[], None]) -> None:
+    """A check of files against each other that builds networks, which is run once while they stay as they are."""
+    key = key_of(places, check=check)
+    if not found_before(key):
+        run()
+        keep(key, True)
 
 
 def _sides(base: Path | None) -> tuple[int, int]:
