@@ -100,15 +100,21 @@ def test_a_bad_place(command: str, stem: str, told: str, folder: Path, capsys: p
     assert everything(folder) == before
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+IN_PLACE: dict[str, tuple[Callable[[Path], Any], tuple[str, ...]]] = {
+    "a file": (a_file, ("exists", "is there already")),
+    "a folder": (Path.mkdir, ("is a folder", "is there already")),
+    "a link": (a_link, ("link",)),
+}
+
+
 @pytest.mark.parametrize(
-    ("there", "told"),
+    ("command", "there", "told"),
     [
-        (a_file, ("exists", "is there already")),
-        (Path.mkdir, ("is a folder", "is there already")),
-        (a_link, ("link",)),
+        pytest.param(command, *IN_PLACE[kind], id=f"{command}-{kind}")
+        for command in COMMANDS
+        for kind in IN_PLACE
+        if (command, kind) != ("controls", "a folder")  # that is where it writes to
     ],
-    ids=["a file", "a folder", "a link"],
 )
 def test_something_in_its_place(
     command: str,
@@ -118,8 +124,6 @@ def test_something_in_its_place(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     name = next(word for word in COMMANDS[command] if "OUT" in word).replace("OUT", "out").replace("%04d", "0001")
-    if told[0] == "is a folder" and command == "controls":
-        pytest.skip("a folder is where it writes to")
     path = folder / ("out.ink.preview.png" if command == "restyle --preview" else name)
     there(path)
     before = everything(folder)
