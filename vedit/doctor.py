@@ -41,6 +41,7 @@ from vedit.store.cache_folder import (
     limit_bytes,
     oldest_seconds,
 )
+from vedit.store.kept_table import COSTS, DIGESTS, FINDINGS, RATES
 from vedit.weights import torchvision as vision_wheel
 from vedit.weights.large_files import parts
 from vedit.weights.store import FOLDER_VARIABLE, altered, find, known_weights, own_folders, remedy, revision, terms
@@ -68,6 +69,13 @@ PARTS = {
     "metrics": metrics,
 }
 """What plug-ins bring, and what lists it."""
+TABLES = {
+    COSTS: ("measured here", "by which estimates go"),
+    RATES: ("measured here", "by which estimates go for models that never ran here"),
+    DIGESTS: ("found out here", "so that large files are hashed once"),
+    FINDINGS: ("found out here", "so that no network is built to plan for a model again"),
+}
+"""Small files that are kept beside what renders share -> what is in them, and what for."""
 _FEW = 6
 """Names of vedit's own parts of a kind that are all said."""
 _LITTLE_SPACE = 2_000_000_000
@@ -338,21 +346,19 @@ def _kept() -> Iterator[Finding]:
     """What earlier renders have left for later ones."""
     folder, days = cache_folder(), oldest_seconds()
     found = held(folder)
-    until = f"up to {limit_bytes() / 1e9:g} GB ({LIMIT})" if not keeps_nothing() else f"nothing more ({LIMIT} is 0)"
     while_used = "" if days is None else f", each until it was not used for {days / 86400:g} days ({AGE})"
+    until = f"up to {limit_bytes() / 1e9:g} GB ({LIMIT}){while_used}"
     yield Finding(
         name="kept for later renders",
         state="ok",
         found=f"{found.inversions} inversions and {found.maps} maps and mattes, {found.size_bytes / 1e6:.0f} MB, "
-        f"in {folder}, which can be removed at any time; {until}{while_used}",
+        f"in {folder}, which can be removed at any time; "
+        + (f"nothing more ({LIMIT} is 0)" if keeps_nothing() else until),
     )
-    measured = sorted(file.name for file in cache_root().glob("*.json"))
-    if measured:
-        yield Finding(
-            name="measured here",
-            state="ok",
-            found=f"{', '.join(measured)} in {cache_root()}, by which estimates go; made anew where they are removed",
-        )
+    for file, (name, what_for) in TABLES.items():
+        if (cache_root() / file).is_file():
+            told = f"{file} in {cache_root()}, {what_for}; it can be removed at any time"
+            yield Finding(name=name, state="ok", found=told)
 
 
 def _space() -> Iterator[Finding]:

@@ -80,6 +80,23 @@ def test_what_is_kept_and_what_was_cut_is_told(monkeypatch: pytest.MonkeyPatch, 
     assert finding.state == "note" and str(part) in finding.found and "goes on where it stopped" in finding.remedy
 
 
+def test_small_tables_are_told_for_what_they_are_and_no_file_of_others(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("VEDIT_CACHE", str(tmp_path))  # a folder that others use too
+    monkeypatch.setenv("VEDIT_CACHE_GB", "0")
+    for name in ("package.json", "rates.json", "digests.json", "findings.json"):
+        (tmp_path / name).write_text("{}", "utf-8")
+    kept, *tables = doctor._kept()  # pyright: ignore[reportPrivateUsage]
+    assert kept.found.endswith("at any time; nothing more (VEDIT_CACHE_GB is 0)"), "no word on days"
+    assert [(one.name, one.found.split()[0]) for one in tables] == [
+        ("measured here", "rates.json"),
+        ("found out here", "digests.json"),
+        ("found out here", "findings.json"),
+    ]
+    assert not any("estimates" in one.found for one in tables[1:])
+
+
 def matching(build: str) -> str:
     """The torchvision that belongs to the installed torch, as a wheel of another build."""
     minor = int(torch.__version__.split(".")[1])

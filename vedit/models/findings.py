@@ -24,7 +24,7 @@ from vedit.store import kept_table
 from vedit.store.cache_folder import cache_root
 from vedit.weights.hub_cache import on_disk
 
-FILE = "findings.json"
+FILE = kept_table.FINDINGS
 FORMAT = 1
 _TABLE = "findings"
 _ENTRIES = 200

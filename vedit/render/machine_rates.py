@@ -19,12 +19,12 @@ import torch.nn.functional as F
 
 from vedit.store.cache_folder import cache_root
 from vedit.store.computed_on import machine_key
-from vedit.store.kept_table import keep, read_table
+from vedit.store.kept_table import RATES, keep, read_table
 
 if TYPE_CHECKING:
     from vedit.models.footprint import Work
 
-FILE = "rates.json"
+FILE = RATES
 FORMAT = 1
 """Raised where the probes are others."""
 _ENTRIES = 40

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from vedit.progress.course import Taken
     from vedit.render.costs import Outline
 
-FILE = "costs.json"
+FILE = kept_table.COSTS
 FORMAT = 1
 """Raised where what is shipped in `vedit.render.costs` has changed, so that what was measured is of other figures."""
 RUNS = 5

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import cast
 
 from vedit.store.cache_folder import cache_root
-from vedit.store.kept_table import keep, read_table
+from vedit.store.kept_table import DIGESTS, keep, read_table
 
-FILE = "digests.json"
+FILE = DIGESTS
 FORMAT = 1
 _TABLE = "digests"
 _ENTRIES = 500
