@@ -45,8 +45,8 @@ def publish(folder: Path, seed: int) -> None:
     save_file({"w": values}, folder / REPO / "net.safetensors")
 
 
-def pull(*, force: bool = False) -> Path:
-    return pull_files("nets", REPO, ["*.safetensors", "*.json"], force=force)
+def pull(*, force: bool = False, revision: str | None = None) -> Path:
+    return pull_files("nets", REPO, ["*.safetensors", "*.json"], force=force, revision=revision)
 
 
 def as_published(hub: Hub, folder: Path) -> bool:
@@ -102,6 +102,23 @@ def test_a_file_that_has_changed_begins_anew(hub: Hub) -> None:
     folder = pull()
     assert as_published(hub, folder) and not parts(), "what came of the other one is of no use"
     assert not any(hub.ranges)
+
+
+def test_what_came_of_other_files_goes_with_the_newest_commit(hub: Hub) -> None:
+    blobs = snapshots_of(REPO).parent / "blobs"
+    other, fetched = (blobs / f"{digit * 64}{PARTIAL}" for digit in "01")
+    lock = blobs.parents[1] / ".locks" / blobs.parent.name / f"{'1' * 64}.lock"
+    for folder in (blobs, lock.parent):
+        folder.mkdir(parents=True)
+    other.touch()
+    fetched.touch()
+    pull(revision=COMMIT)
+    assert other.exists(), "a commit that is asked for says nothing of the others"
+    with FileLock(str(lock)):
+        pull()
+    assert not other.exists() and fetched.exists(), "another process is fetching the second"
+    pull()
+    assert not parts()
 
 
 @pytest.mark.parametrize("kept", [150_000, SIZE + 7])
@@ -166,7 +183,9 @@ def test_a_folder_of_ones_own_is_gone_on_into(hub: Hub, tmp_path: Path, monkeypa
     hub.cuts = [150_000, 0, 0]
     with pytest.raises(ModelError):
         pulling.pull("nets")
-    assert list(parts().values()) == [150_000]
+    (part,) = parts()
+    assert part.stat().st_size == 150_000
+    part.with_name(f"{'0' * 64}{PARTIAL}").touch()  # of a file that the repository has no longer
     hub.ranges.clear()
     folder = pulling.pull("nets")
     assert folder == tmp_path / "own" / "nets" and as_published(hub, folder) and not parts()

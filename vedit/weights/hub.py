@@ -53,9 +53,13 @@ def pull(name: str, *, force: bool = False) -> Path:
     _quieten()
     target = own / name if own else None
     told = _told(entry.repo, entry.revision)
-    if isinstance(told, Exception) and entry.revision is None:
+    if entry.revision is not None:
+        commit = entry.revision
+    elif isinstance(told, Exception):
         raise _unfetched(name, entry.repo, told)
-    commit = entry.revision or str(cast("ModelInfo", told).sha)
+    else:
+        commit = str(told.sha)
+        forget_parts(entry.repo, told, folder=target)
     before = files_in(target or snapshots_of(entry.repo) / commit)
     wanted = _Wanted(repo=entry.repo, revision=commit, files=entry.files, folder=target, force=force)
     folder = _fetch(name, wanted, told)
@@ -94,6 +98,8 @@ def pull_files(
     snapshots = snapshots_of(repo)
     before = _there_before(snapshots)
     told = _told(repo, revision)
+    if revision is None and not isinstance(told, Exception):
+        forget_parts(repo, told)
     wanted = _Wanted(repo=repo, revision=revision, files=files, force=force)
     folder = _fetch(name, replace(wanted, without=others), told)
     if others and not any(folder.rglob("*.safetensors")):
@@ -150,7 +156,6 @@ def _fetch(name: str, wanted: _Wanted, told: ModelInfo | Exception) -> Path:
             names = [one.rfilename for one in told.siblings or ()]
             names = filter_repo_objects(names, allow_patterns=allowed, ignore_patterns=ignored or None)
             found = large_files(wanted.repo, told, names)
-            forget_parts(wanted.repo, told)
             fetch_large(found, folder=wanted.folder, force=wanted.force)
             large = [escape(one.name) for one in found]
         if wanted.force:  # the large ones have just come anew

@@ -10,7 +10,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -80,12 +80,21 @@ def fetch_large(files: Sequence[LargeFile], *, folder: Path | None = None, force
                 _fetch(file, place)
 
 
-def forget_parts(repo: str, told: ModelInfo) -> None:
-    """Take away what came of files of a repository that its newest commit no longer has."""
-    known = {one.lfs.sha256 for one in told.siblings or () if one.lfs is not None}
-    for part in (snapshots_of(repo).parent / "blobs").glob(f"*{PARTIAL}"):
-        if part.name.removesuffix(PARTIAL) not in known:
-            part.unlink(missing_ok=True)
+def forget_parts(repo: str, newest: ModelInfo, *, folder: Path | None = None) -> None:
+    """Take away what came of files that a repository no longer has, but for those that another process is fetching.
+
+    Args:
+        repo: owner/name.
+        newest: what the hub tells of its newest commit.
+        folder: see `fetch_large`.
+    """
+    known = {one.lfs.sha256 for one in newest.siblings or () if one.lfs is not None}
+    held, locks = _kept_in(repo, folder)
+    for part in held.glob(f"*{PARTIAL}"):
+        sha256 = part.name.removesuffix(PARTIAL)
+        if sha256 not in known:
+            with suppress(OSError), _locked(locks, sha256):  # which a Timeout is
+                part.unlink(missing_ok=True)
 
 
 def parts() -> Mapping[Path, int]:
@@ -97,13 +106,30 @@ def parts() -> Mapping[Path, int]:
     return {path: path.stat().st_size for path in found}
 
 
+def _kept_in(repo: str, folder: Path | None) -> tuple[Path, Path]:
+    """The folders of what has come of files, and of its locks."""
+    if folder is not None:
+        return folder / _NOTES, folder / _NOTES
+    snapshots = snapshots_of(repo)
+    # The client's own locks, which other programs hold while they fetch the same.
+    return snapshots.parent / "blobs", snapshots.parents[1] / ".locks" / snapshots.parent.name
+
+
+@contextmanager
+def _locked(locks: Path, sha256: str) -> Generator[None]:
+    """The lock of what has come of a file. Raises Timeout where another process has it."""
+    locks.mkdir(parents=True, exist_ok=True)
+    with FileLock(str(locks / f"{sha256}.lock"), timeout=0):
+        yield
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Place:
     """Where a file goes."""
 
     whole: Path
     part: Path
-    lock: Path
+    locks: Path
     link: Path | None
     """By which a snapshot has it."""
     notes: Path | None
@@ -111,24 +137,13 @@ class _Place:
 
     @classmethod
     def of(cls, file: LargeFile, folder: Path | None) -> _Place:
-        if folder is not None:
-            held = folder / _NOTES
-            return cls(
-                whole=folder / file.name,
-                part=held / f"{file.sha256}{PARTIAL}",
-                lock=held / f"{file.name}.lock",
-                link=None,
-                notes=held / f"{file.name}.metadata",
-            )
-        snapshots = snapshots_of(file.repo)
-        blob = snapshots.parent / "blobs" / file.sha256
+        held, locks = _kept_in(file.repo, folder)
         return cls(
-            whole=blob,
-            part=blob.with_name(f"{blob.name}{PARTIAL}"),
-            # The client's own, which other programs hold while they fetch the same.
-            lock=snapshots.parents[1] / ".locks" / snapshots.parent.name / f"{file.sha256}.lock",
-            link=snapshots / file.commit / file.name,
-            notes=None,
+            whole=folder / file.name if folder else held / file.sha256,
+            part=held / f"{file.sha256}{PARTIAL}",
+            locks=locks,
+            link=None if folder else snapshots_of(file.repo) / file.commit / file.name,
+            notes=held / f"{file.name}.metadata" if folder else None,
         )
 
     @property
@@ -137,9 +152,8 @@ class _Place:
 
     @contextmanager
     def alone(self, file: LargeFile) -> Generator[None]:
-        self.lock.parent.mkdir(parents=True, exist_ok=True)
         try:
-            with FileLock(str(self.lock), timeout=0):
+            with _locked(self.locks, file.sha256):
                 yield
         except Timeout:
             raise ModelError(
