@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from safetensors.torch import save_file
 
 from tests.models.hub_server import COMMIT, Hub, serving
 from vedit.errors import ModelError
+from vedit.weights import hub as pulling
 from vedit.weights import large_files
+from vedit.weights import pulled as records
 from vedit.weights.hub import OFFLINE_VARIABLES, pull_files
 from vedit.weights.hub_cache import snapshots_of
 from vedit.weights.large_files import PARTIAL, parts
@@ -45,8 +48,8 @@ def publish(folder: Path, seed: int) -> None:
     save_file({"w": values}, folder / REPO / "net.safetensors")
 
 
-def pull(*, force: bool = False, revision: str | None = None) -> Path:
-    return pull_files("nets", REPO, ["*.safetensors", "*.json"], force=force, revision=revision)
+def pull(**told: Any) -> Path:
+    return pull_files("nets", REPO, ["*.safetensors", "*.json"], **told)
 
 
 def as_published(hub: Hub, folder: Path) -> bool:
@@ -121,6 +124,34 @@ def test_what_came_of_other_files_goes_with_the_newest_commit(hub: Hub) -> None:
     assert not parts()
 
 
+def test_what_is_gone_on_from_is_hashed_once(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
+    hub.cuts = [150_000, 0, 0]
+    with pytest.raises(ModelError):
+        pull()
+    known = digest(hub.folder / REPO / "net.safetensors")
+    hashed: list[str] = []
+
+    def counting(path: Path) -> str:
+        hashed.append(path.name)
+        return digest(path)
+
+    for module in (large_files, records, pulling):
+        monkeypatch.setattr(module, "digest", counting)
+    folder = pull(sha256={"net.safetensors": known})
+    assert sorted(hashed) == sorted(["config.json", f"{known}{PARTIAL}"])
+    (one,) = pulled()
+    assert one.files["net.safetensors"]["sha256"] == known and as_published(hub, folder)
+    hashed.clear()
+    pull(sha256={"net.safetensors": known})
+    assert sorted(hashed) == ["config.json", "net.safetensors"], "what was there may have changed since"
+
+
+def test_what_came_is_held_against_what_is_known_of_it(hub: Hub) -> None:
+    with pytest.raises(ModelError, match=r"net\.safetensors is not the file that is known as nets"):
+        pull(sha256={"net.safetensors": "0" * 64})
+    assert not (snapshots_of(REPO) / COMMIT / "net.safetensors").exists()
+
+
 @pytest.mark.parametrize("kept", [150_000, SIZE + 7])
 def test_a_beginning_that_is_damaged_begins_anew(hub: Hub, kept: int) -> None:
     blobs = snapshots_of(REPO).parent / "blobs"
@@ -172,7 +203,6 @@ def test_a_disk_without_space_is_said_before(hub: Hub, monkeypatch: pytest.Monke
 
 def test_a_folder_of_ones_own_is_gone_on_into(hub: Hub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from vedit.registry.weights import WeightsInfo
-    from vedit.weights import hub as pulling
 
     entry = WeightsInfo(
         name="nets", repo=REPO, revision=None, size_bytes=1, licence="MIT", commercial=True, summary="a test's"

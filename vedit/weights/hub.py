@@ -62,8 +62,8 @@ def pull(name: str, *, force: bool = False) -> Path:
         forget_parts(entry.repo, told, folder=target)
     before = files_in(target or snapshots_of(entry.repo) / commit)
     wanted = _Wanted(repo=entry.repo, revision=commit, files=entry.files, folder=target, force=force)
-    folder = _fetch(name, wanted, told)
-    _check(entry, folder, commit, before)
+    folder, held = _fetch(name, wanted, told)
+    _check(entry, folder, commit, before, held)
     return folder
 
 
@@ -101,15 +101,16 @@ def pull_files(
     if revision is None and not isinstance(told, Exception):
         forget_parts(repo, told)
     wanted = _Wanted(repo=repo, revision=revision, files=files, force=force)
-    folder = _fetch(name, replace(wanted, without=others), told)
+    folder, held = _fetch(name, replace(wanted, without=others), told)
     if others and not any(folder.rglob("*.safetensors")):
-        folder = _fetch(name, wanted, told)
+        folder, held = _fetch(name, wanted, told)
+    found: Mapping[str, str] = {}
     if folder.parent == snapshots:  # else another client than the hub's own keeps its files in a way of its own
         came = {file for file in files_in(folder) if any(fnmatch(file, one) for one in files)}
         there = before.get(folder.name, [])
-        write_record(folder, name=name, repo=repo, revision=folder.name, files=came, before=there)
+        found = write_record(folder, name=name, repo=repo, revision=folder.name, files=came, before=there, held=held)
         (snapshots.parent / PULLING).unlink(missing_ok=True)
-    _check_known(name, folder, sha256 or {})
+    _check_known(name, folder, sha256 or {}, found)
     return folder
 
 
@@ -138,8 +139,9 @@ def _told(repo: str, revision: str | None) -> ModelInfo | Exception:
         return error
 
 
-def _fetch(name: str, wanted: _Wanted, told: ModelInfo | Exception) -> Path:
-    """The folder of what is wanted: large files by `vedit.weights.large_files`, the rest by the hub's client.
+def _fetch(name: str, wanted: _Wanted, told: ModelInfo | Exception) -> tuple[Path, Mapping[str, str]]:
+    """The folder of what is wanted, large files by `vedit.weights.large_files` and the rest by the hub's client; and
+    the SHA-256 of those of its files that were held against it as they came.
 
     Where the hub tells nothing, its client knows whether all is here already. Raises ModelError.
     """
@@ -147,6 +149,7 @@ def _fetch(name: str, wanted: _Wanted, told: ModelInfo | Exception) -> Path:
     from huggingface_hub.utils import filter_repo_objects
 
     large: list[str] = []
+    held: Mapping[str, str] = {}
     allowed, ignored = [*wanted.files], [*wanted.without]
     asked: dict[str, Any] = {"allow_patterns": allowed, "local_dir": wanted.folder}
     if wanted.revision is not None:
@@ -156,15 +159,17 @@ def _fetch(name: str, wanted: _Wanted, told: ModelInfo | Exception) -> Path:
             names = [one.rfilename for one in told.siblings or ()]
             names = filter_repo_objects(names, allow_patterns=allowed, ignore_patterns=ignored or None)
             found = large_files(wanted.repo, told, names)
-            fetch_large(found, folder=wanted.folder, force=wanted.force)
+            held = fetch_large(found, folder=wanted.folder, force=wanted.force)
             large = [escape(one.name) for one in found]
         if wanted.force:  # the large ones have just come anew
             snapshot_download(wanted.repo, ignore_patterns=[*ignored, *large], force_download=True, **asked)
-        return Path(snapshot_download(wanted.repo, ignore_patterns=ignored or None, **asked))
+        folder = Path(snapshot_download(wanted.repo, ignore_patterns=ignored or None, **asked))
     except ModelError:
         raise
     except Exception as error:  # see _told
         raise _unfetched(name, wanted.repo, error) from error
+    moved = wanted.folder is None and folder.name != getattr(told, "sha", None)  # the branch, in between
+    return folder, {} if moved else held
 
 
 def _there_before(snapshots: Path) -> Mapping[str, Collection[str]]:
@@ -208,7 +213,7 @@ def _refuse_offline(name: str) -> None:
         )
 
 
-def _check(entry: WeightsInfo, folder: Path, commit: str, before: Collection[str]) -> None:
+def _check(entry: WeightsInfo, folder: Path, commit: str, before: Collection[str], held: Mapping[str, str]) -> None:
     """Hold what came against what is known of it, and write the record of it."""
     if not whole(entry, folder):
         raise ModelError(
@@ -216,15 +221,24 @@ def _check(entry: WeightsInfo, folder: Path, commit: str, before: Collection[str
             remedy="report it as a fault of vedit",
         )
     came = {file for file in files_in(folder) if any(fnmatch(file, one) for one in entry.files)}
-    write_record(folder, name=entry.name, repo=entry.repo, revision=commit, files=came, before=before)
-    _check_known(entry.name, folder, entry.sha256)
+    found = write_record(
+        folder, name=entry.name, repo=entry.repo, revision=commit, files=came, before=before, held=held
+    )
+    _check_known(entry.name, folder, entry.sha256, found)
 
 
-def _check_known(name: str, folder: Path, sha256: Mapping[str, str]) -> None:
-    """Raises ModelError where a file is not the one that is known; it is taken away, so that no load takes it."""
+def _check_known(name: str, folder: Path, sha256: Mapping[str, str], found: Mapping[str, str]) -> None:
+    """Raises ModelError where a file is not the one that is known; it is taken away, so that no load takes it.
+
+    Args:
+        name: that the files were pulled for.
+        folder: of the files.
+        sha256: what is known, by file.
+        found: what those have that were hashed already.
+    """
     for file, known in sha256.items():
         path = folder / file
-        if not path.is_file() or digest(path) != known:
+        if not path.is_file() or (found.get(file) or digest(path)) != known:
             path.unlink(missing_ok=True)
             raise ModelError(
                 f"{path} is not the file that is known as {name} (its SHA-256 differs)",

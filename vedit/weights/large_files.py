@@ -59,7 +59,7 @@ def large_files(repo: str, told: ModelInfo, names: Iterable[str]) -> tuple[Large
     )
 
 
-def fetch_large(files: Sequence[LargeFile], *, folder: Path | None = None, force: bool = False) -> None:
+def fetch_large(files: Sequence[LargeFile], *, folder: Path | None = None, force: bool = False) -> Mapping[str, str]:
     """Bring files to where the hub's client looks for them, each whole and of its SHA-256.
 
     Args:
@@ -67,10 +67,14 @@ def fetch_large(files: Sequence[LargeFile], *, folder: Path | None = None, force
         folder: that they go to by their names; None is the hub's cache.
         force: fetch again what is there.
 
+    Returns:
+        Those that came, by name: the SHA-256 that each has.
+
     Raises:
         ModelError: the hub is out of reach or ends the connection again and again; what came stays for the next call.
             Or the disk is full, another process is fetching the file, or what came is not what the hub has.
     """
+    came: dict[str, str] = {}
     for file in files:
         place = _Place.of(file, folder)
         if place.is_there and not force:
@@ -78,6 +82,8 @@ def fetch_large(files: Sequence[LargeFile], *, folder: Path | None = None, force
         with place.alone(file):
             if not place.is_there or force:
                 _fetch(file, place)
+                came[file.name] = file.sha256
+    return came
 
 
 def forget_parts(repo: str, newest: ModelInfo, *, folder: Path | None = None) -> None:
@@ -172,20 +178,19 @@ class _Place:
 def _fetch(file: LargeFile, place: _Place) -> None:
     place.part.parent.mkdir(parents=True, exist_ok=True)
     resumed = place.part.exists() and place.part.stat().st_size > 0
-    _complete(file, place.part)
-    if resumed and digest(place.part) != file.sha256:
-        place.part.unlink()  # its beginning was no good
-        _complete(file, place.part)
-    if digest(place.part) != file.sha256:
-        place.part.unlink()
+    whole = _complete(file, place.part)
+    if resumed and not whole:  # its beginning was no good
+        whole = _complete(file, place.part)
+    if not whole:
         raise ModelError(
             f"{file.name} of {file.repo} did not come as the hub has it (its SHA-256 differs)", remedy="pull it again"
         )
     place.put()
 
 
-def _complete(file: LargeFile, part: Path) -> None:
-    """Fetch what a part lacks, in as many attempts as bring something. Raises ModelError as `fetch_large`."""
+def _complete(file: LargeFile, part: Path) -> bool:
+    """Fetch what a part lacks, in as many attempts as bring something; False where the whole is not what the hub has,
+    and is taken away. Raises ModelError as `fetch_large`."""
     with part.open("ab") as kept:
         if kept.tell() > file.size:
             kept.truncate(0)
@@ -208,6 +213,10 @@ def _complete(file: LargeFile, part: Path) -> None:
                 if wait is None:
                     raise _unfinished(file, kept.tell(), fault)
                 time.sleep(wait)
+    right = digest(part) == file.sha256
+    if not right:
+        part.unlink()
+    return right
 
 
 def _append(file: LargeFile, kept: BinaryIO) -> None:

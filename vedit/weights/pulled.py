@@ -51,8 +51,15 @@ def files_in(folder: Path) -> set[str]:
 
 
 def write_record(
-    folder: Path, *, name: str, repo: str, revision: str, files: Collection[str], before: Collection[str]
-) -> None:
+    folder: Path,
+    *,
+    name: str,
+    repo: str,
+    revision: str,
+    files: Collection[str],
+    before: Collection[str],
+    held: Mapping[str, str],
+) -> Mapping[str, str]:
     """Hash the files of a pull and write them down, beside what the folder's record says already.
 
     Args:
@@ -62,11 +69,15 @@ def write_record(
         revision: the commit.
         files: their paths from the folder.
         before: what was there already.
+        held: the SHA-256 of those that were held against it as they came, which are not read again.
+
+    Returns:
+        The SHA-256 of each.
 
     Raises:
         ModelError: a file is not what the hub says that it is; it is taken away, so that the next pull brings it again.
     """
-    facts = {file: _facts(folder / file) for file in sorted(files)}
+    facts = {file: _facts(folder / file, held.get(file)) for file in sorted(files)}
     told = _read(folder / RECORD) if (folder / RECORD).is_file() else {}
     known = cast("dict[str, list[str]]", told.get("fetched", {}))
     ours = {file for each in known.values() for file in each}
@@ -80,10 +91,11 @@ def write_record(
         "fetched": names,
     }
     (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", "utf-8")
+    return {file: one["sha256"] for file, one in facts.items()}
 
 
-def _facts(path: Path) -> dict[str, Any]:
-    found = digest(path)
+def _facts(path: Path, held: str | None) -> dict[str, Any]:
+    found = held or digest(path)
     # The hub's client keeps large files under the SHA-256 that the hub told it.
     told = path.resolve().name
     if path.is_symlink() and _SHA256.fullmatch(told) and told != found:
