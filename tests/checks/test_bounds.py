@@ -17,6 +17,7 @@ import vedit
 from vedit.api import request
 from vedit.cli import main
 from vedit.cli.restyle import restyle_command
+from vedit.edits.confined_paths import NamedFiles
 from vedit.edits.plan_schema import plan_schema
 from vedit.errors import InputError, SettingError
 from vedit.options.controls import parse_control
@@ -190,7 +191,9 @@ def test_a_window_of_few_frames_shares_what_it_can() -> None:
 
 def test_two_keys_that_do_not_go_together_are_named_with_their_place() -> None:
     with pytest.raises(InputError, match=r"^shot 2: overlap is 9 of a window of 12; give at most a third"):
-        look_options({"prompt": "x", "window": 12, "overlap": 9}, place=Path, where="shot 2")
+        look_options(
+            {"prompt": "x", "window": 12, "overlap": 9}, files=NamedFiles(path=Path("plan.toml")), where="shot 2"
+        )
 
 
 @pytest.mark.parametrize("text", ["tile:11", "tile:1@0-1.5", "tile:1@0.6-0.2", "tile:1@0.5-0.5", "tile:" + "9" * 400])

@@ -138,17 +138,17 @@ def test_a_plan_takes_names_and_files_from_its_folder_alone(house: Path, tmp_pat
         "embeddings": ["wetlook", "wetlook=wet"],
         "regions": [{"mask": "box:0%,0%,50%,50%", "prompt": "y", "loras": ["ink:0.3"]}],
     }
-    options = look_options(look, place=files.place, weights=files.weights, where="look")
+    options = look_options(look, files=files, where="look")
     assert [one.weight for one in options.loras] == [0.5, 2, 0.5, 1, 0.3]
     assert {lora_path(one.path) for one in options.loras} == {house / "style.safetensors"}
     assert [one.word for one in options.embeddings] == ["wetlook", "wet"]
     write_kohya(tmp_path / "k.safetensors", tmp_path / "model")
     for name in ("k.safetensors", "nothing"):
-        options = look_options({"loras": [name]}, place=files.place, weights=files.weights, where="look")
+        options = look_options({"loras": [name]}, files=files, where="look")
         with pytest.raises(ModelError, match="is not on this machine"):  # though the current folder has the first
             lora_path(options.loras[0].path)
     write_kohya(tmp_path / "job" / "ink" / "pytorch_lora_weights.safetensors", tmp_path / "model")
-    options = look_options({"loras": ["ink"]}, place=files.place, weights=files.weights, where="look")
+    options = look_options({"loras": ["ink"]}, files=files, where="look")
     assert lora_path(options.loras[0].path).parent == tmp_path / "job" / "ink"
 
 

@@ -97,7 +97,7 @@ def test_command_plan_and_python_say_the_same(tmp_path: Path) -> None:
         LOOK,
         "plan.toml",
     )
-    planned = options_of_table(told, place=lambda path: tmp_path / path, where="plan.toml")
+    planned = options_of_table(told, files=NamedFiles(path=tmp_path / "plan.toml"), where="plan.toml")
     said = by_command("-p", "ink", "--lora", f"{ink}:0.8", "--lora", f"{paper}:-1,mask=box:1,2,3,4", "--feather", "3")
     python = plain_options(
         Edit("ink", loras=[f"{ink}:0.8", LoraSpec(path=paper, weight=-1, mask=parse_mask_spec("box:1,2,3,4"))])
@@ -121,7 +121,9 @@ def test_a_region_of_a_plan_has_loras_of_its_own(tmp_path: Path) -> None:
             },
         ],
     }
-    look = options_of_table(check_table(table, LOOK, "plan"), place=lambda path: tmp_path / path, where="plan")
+    look = options_of_table(
+        check_table(table, LOOK, "plan"), files=NamedFiles(path=tmp_path / "plan.toml"), where="plan"
+    )
     dog = look.regions[1].mask
     assert look.loras == (
         LoraSpec(path=tmp_path / "ink.safetensors"),
@@ -130,7 +132,7 @@ def test_a_region_of_a_plan_has_loras_of_its_own(tmp_path: Path) -> None:
     )
     with pytest.raises(InputError, match="regions = "):
         table["regions"] = [{"mask": "a.png", "prompt": "x", "loras": [{"file": "b", "mask": "c.png"}]}]
-        options_of_table(check_table(table, LOOK, "plan"), place=Path, where="plan")
+        options_of_table(check_table(table, LOOK, "plan"), files=NamedFiles(path=Path("plan.toml")), where="plan")
 
 
 @pytest.mark.parametrize(
@@ -146,7 +148,7 @@ def test_a_region_of_a_plan_has_loras_of_its_own(tmp_path: Path) -> None:
 def test_what_a_plan_cannot_say(loras: object, message: str) -> None:
     with pytest.raises(InputError) as caught:
         table = check_table({"prompt": "x", "loras": loras}, LOOK, "plan")
-        options_of_table(table, place=Path, where="plan")
+        options_of_table(table, files=NamedFiles(path=Path("plan.toml")), where="plan")
     assert message in f"{caught.value.message}: {caught.value.remedy}"
 
 
@@ -154,7 +156,7 @@ def test_an_id_of_the_hub_is_no_file_of_the_plan(tmp_path: Path) -> None:
     def loras() -> tuple[LoraSpec, ...]:
         table = {"prompt": "x", "loras": "owner/name"}
         files = NamedFiles(path=tmp_path / "plan.toml")
-        return options_of_table(table, place=files.place, weights=files.weights, where="plan").loras
+        return options_of_table(table, files=files, where="plan").loras
 
     assert loras() == (LoraSpec(path=Path("owner/name")),)
     (tmp_path / "owner" / "name").mkdir(parents=True)

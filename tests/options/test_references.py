@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vedit.edits.confined_paths import NamedFiles
 from vedit.edits.edit import Edit, plain_options
 from vedit.errors import InputError, SettingError
 from vedit.options.look_parser import look_options
@@ -50,7 +51,9 @@ def test_a_file_that_is_there_wins_over_a_weight(tmp_path: Path) -> None:
 
 def test_a_plan_has_texts_and_tables_and_python_has_all_forms() -> None:
     look = {"prompt": "oil", "references": ["a.png:0.5", {"file": "b.png", "weight": 1}, {"file": "c.png"}]}
-    told = look_options(check_table(look, LOOK, "a look"), place=lambda path: Path("/plans") / path, where="a look")
+    told = look_options(
+        check_table(look, LOOK, "a look"), files=NamedFiles(path=Path("/plans/plan.toml")), where="a look"
+    )
     expected = tuple(
         ReferenceSpec(path=Path("/plans") / name, weight=weight)
         for name, weight in (("a.png", 0.5), ("b.png", 1.0), ("c.png", 1.0))
@@ -71,5 +74,5 @@ def test_a_plan_has_texts_and_tables_and_python_has_all_forms() -> None:
 def test_a_table_that_says_it_wrongly(entry: dict[str, object], message: str) -> None:
     with pytest.raises(InputError) as told:
         look = check_table({"prompt": "oil", "references": [entry]}, LOOK, "a look")
-        look_options(look, place=Path, where="a look")
+        look_options(look, files=NamedFiles(path=Path("plan.toml")), where="a look")
     assert message in f"{told.value.message} {told.value.remedy}"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from vedit.edits.confined_paths import NamedFiles
 from vedit.edits.edit import Edit, plain_options
 from vedit.errors import InputError, SettingError
 from vedit.options.embeddings import EmbeddingSpec, parse_embedding
@@ -55,7 +56,9 @@ def test_scales_of_freeu() -> None:
 
 def test_plans_and_python_and_records_say_the_same(tmp_path: Path) -> None:
     told = {"prompt": "oil", "embeddings": ["a.safetensors=wet", "b.safetensors"], "clip_skip": 2, "freeu": "auto"}
-    look = look_options(check_table(told, LOOK, "a look"), place=lambda path: tmp_path / path, where="a look")
+    look = look_options(
+        check_table(told, LOOK, "a look"), files=NamedFiles(path=tmp_path / "plan.toml"), where="a look"
+    )
     files = [f"{tmp_path}/a.safetensors=wet", tmp_path / "b.safetensors"]
     edit = Edit("oil", embeddings=files, clip_skip=2, freeu="auto")
     assert plain_options(edit) == look

@@ -146,8 +146,7 @@ def resolve_plan(plan: PlanFile, reader: Reader) -> ResolvedPlan:
         if spoken and not look.get("untouched"):
             said_of_look = {key: value for key, value in look.items() if key in LOOK}
             where = f"{name}, shot {number}"
-            files = plan.files
-            looks[number] = look_options(said_of_look, place=files.place, weights=files.weights, where=where)
+            looks[number] = look_options(said_of_look, files=plan.files, where=where)
     locked = frozenset(cast("int", table["number"]) for table in plan.shots if table.get("locked"))
     return ResolvedPlan(shots=tuple(shots), looks=looks, locked=locked)
 

@@ -142,10 +142,20 @@ def _recipes(path: Path, changed: int) -> Mapping[tuple[str, str], Recipe]:
     return found
 
 
+class _AsWritten:
+    """Files lie where a recipe says."""
+
+    def place(self, file: Path) -> Path:
+        return file
+
+    def weights(self, path: Path, _: str) -> Path:
+        return path
+
+
 def _recipe(look: str, quality: str, table: object) -> Recipe:
     if quality not in QUALITIES:
         raise InputError(f"the recipe of {look} is for {quality!r}, of {', '.join(QUALITIES)}")
     where = f"the recipe of {look} for {quality}"
     said: dict[str, Any] = {**check_table(table, {key: LOOK[key] for key in RECIPE}, where), "quality": quality}
-    options = look_options(said, place=lambda path: path, where=where)
+    options = look_options(said, files=_AsWritten(), where=where)
     return Recipe(look=look, options=options, keys=tuple(key for key in RECIPE if key in said))

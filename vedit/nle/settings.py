@@ -32,7 +32,7 @@ def look_options(look: Look, *, files: NamedFiles) -> LookOptions:
     """
     where = f"look {look.name!r}"
     settings = {key: value for key, value in look.settings.items() if key != "model"}
-    options = options_of(settings, place=files.place, weights=files.weights, where=where)
+    options = options_of(settings, files=files, where=where)
     if not options.prompt.strip() and not options.regions:
         raise InputError(f"{where} has no prompt", remedy='write prompt = "ink drawing"')
     model = str(look.settings.get("model", DEFAULT)).strip()

@@ -17,9 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, Protocol, cast
 
 from vedit.errors import InputError, SettingError
 from vedit.options.controls import parse_controls, parse_source, with_sources
@@ -31,8 +30,6 @@ from vedit.options.request import RestyleOptions
 from vedit.types import ControlSpec
 
 Table = Mapping[str, object]
-Place = Callable[[Path], Path]
-PlaceOfWeights = Callable[[Path, Literal["lora", "embedding"]], Path]
 _READ_HERE = (
     "controls",
     "from",
@@ -47,15 +44,25 @@ _READ_HERE = (
 )
 
 
-def look_options(look: Table, *, place: Place, where: str, weights: PlaceOfWeights | None = None) -> RestyleOptions:
+class Files(Protocol):
+    """Where what a look names lies."""
+
+    def place(self, file: Path, /) -> Path:
+        """A file. Raises InputError where it may not be named."""
+        ...
+
+    def weights(self, path: Path, part: Literal["lora", "embedding"], /) -> Path:
+        """A LoRA or an embedding, which have names and ids of the hub too. Raises InputError as `place`."""
+        ...
+
+
+def look_options(look: Table, *, files: Files, where: str) -> RestyleOptions:
     """The settings of one look as options.
 
     Args:
         look: keys of `vedit.options.look_schema.LOOK`, their values checked by it.
-        place: a file that the look names -> where it lies.
+        files: where what the look names lies.
         where: of the look, for messages.
-        weights: a LoRA or an embedding that it names -> where it lies, since they have names and ids of the hub too;
-            None takes `place`.
 
     Raises:
         InputError: a control, mask or region is not understood, or names a file that may not be named.
@@ -64,11 +71,10 @@ def look_options(look: Table, *, place: Place, where: str, weights: PlaceOfWeigh
     values |= {key: float(values[key]) for key in ("strength", "guidance", "variation") if key in values}
     if {"keep", "controls"} <= look.keys():
         raise InputError(f"{where}: keep and controls exclude each other", remedy="leave one of them out")
-    readers = (*_READERS, *_readers_of_weights(weights or (lambda path, part: place(path))))
-    for key, option, read in readers:
+    for key, option, read in _READERS:
         if key in look:
             try:
-                found = read(look, place)
+                found = read(look, files)
             except InputError as error:
                 raise InputError(f"{where}, {key}: {error.message}", remedy=error.remedy) from None
             # What regions say of LoRAs stands behind what the look says itself.
@@ -89,47 +95,47 @@ def _texts(value: object) -> list[str]:
     return [str(item) for item in _several(value)]
 
 
-def _controls(look: Table, place: Place) -> tuple[ControlSpec, ...]:
+def _controls(look: Table, files: Files) -> tuple[ControlSpec, ...]:
     specs = parse_controls(_texts(look["controls"])) if "controls" in look else RestyleOptions().controls
-    specs = tuple(replace(spec, mask=place(spec.mask)) if spec.mask is not None else spec for spec in specs)
-    sources = [(kind, place(path)) for kind, path in map(parse_source, _texts(look.get("from", [])))]
+    specs = tuple(replace(spec, mask=files.place(spec.mask)) if spec.mask is not None else spec for spec in specs)
+    sources = [(kind, files.place(path)) for kind, path in map(parse_source, _texts(look.get("from", [])))]
     return with_sources(specs, sources)
 
 
-def _mask(look: Table, place: Place) -> MaskSpec:
-    spec = _one_mask(look["mask"], place)
+def _mask(look: Table, files: Files) -> MaskSpec:
+    spec = _one_mask(look["mask"], files)
     return replace(spec, invert=cast("bool", look.get("invert_mask", spec.invert)), **_edge(look, spec))
 
 
-def _regions(look: Table, place: Place) -> tuple[RegionSpec, ...]:
+def _regions(look: Table, files: Files) -> tuple[RegionSpec, ...]:
     found: list[RegionSpec] = []
     for entry in _several(look["regions"]):
-        region = _region(entry, place)
+        region = _region(entry, files)
         found.append(replace(region, mask=replace(region.mask, **_edge(look, region.mask))))
     return tuple(found)
 
 
-def _loras(weights: PlaceOfWeights, look: Table, place: Place) -> tuple[LoraSpec, ...]:
-    return tuple(_lora(entry, look, place, weights) for entry in _several(look["loras"]))
+def _loras(look: Table, files: Files) -> tuple[LoraSpec, ...]:
+    return tuple(_lora(entry, look, files) for entry in _several(look["loras"]))
 
 
-def _loras_of_regions(weights: PlaceOfWeights, look: Table, place: Place) -> tuple[LoraSpec, ...]:
+def _loras_of_regions(look: Table, files: Files) -> tuple[LoraSpec, ...]:
     """What regions say of LoRAs: each acts in its region's mask."""
     found: list[LoraSpec] = []
-    for entry, region in zip(_several(look["regions"]), _regions(look, place), strict=True):
+    for entry, region in zip(_several(look["regions"]), _regions(look, files), strict=True):
         table = cast("Table", entry) if isinstance(entry, dict) else {}
         for one in _several(table.get("loras", [])):
-            lora = _lora(one, look, place, weights)
+            lora = _lora(one, look, files)
             if lora.mask is not None:
                 raise InputError("a LoRA of a region has a mask", remedy="leave it out: it acts in the region's own")
             found.append(replace(lora, mask=region.mask))
     return tuple(found)
 
 
-def _lora(entry: object, look: Table, place: Place, weights: PlaceOfWeights) -> LoraSpec:
+def _lora(entry: object, look: Table, files: Files) -> LoraSpec:
     if not isinstance(entry, dict):
         spec = parse_lora(str(entry))
-        mask = None if spec.mask is None else _placed(spec.mask, place)
+        mask = None if spec.mask is None else _placed(spec.mask, files)
     else:
         table = cast("dict[str, object]", entry)
         if not str(table.get("file", "")).strip():
@@ -137,15 +143,15 @@ def _lora(entry: object, look: Table, place: Place, weights: PlaceOfWeights) -> 
         named = str(table["file"]).strip()
         weight = table["weight"] if "weight" in table else usual_weight(named)
         spec = LoraSpec(path=Path(named), weight=float(cast("float", weight)))
-        mask = _one_mask(table["mask"], place) if "mask" in table else None
+        mask = _one_mask(table["mask"], files) if "mask" in table else None
     if mask is not None:
         mask = replace(mask, **_edge(look, mask))
-    return replace(spec, path=weights(spec.path, "lora"), mask=mask)
+    return replace(spec, path=files.weights(spec.path, "lora"), mask=mask)
 
 
-def _references(look: Table, place: Place) -> tuple[ReferenceSpec, ...]:
+def _references(look: Table, files: Files) -> tuple[ReferenceSpec, ...]:
     found = (_reference(entry) for entry in _several(look["references"]))
-    return tuple(replace(spec, path=place(spec.path)) for spec in found)
+    return tuple(replace(spec, path=files.place(spec.path)) for spec in found)
 
 
 def _reference(entry: object) -> ReferenceSpec:
@@ -157,39 +163,33 @@ def _reference(entry: object) -> ReferenceSpec:
     return ReferenceSpec(path=Path(str(table["file"])), weight=float(cast("float", table.get("weight", 1.0))))
 
 
-def _embeddings(weights: PlaceOfWeights, look: Table, place: Place) -> tuple[EmbeddingSpec, ...]:
-    del place
-    return tuple(_embedding(parse_embedding(text), weights) for text in _texts(look["embeddings"]))
+def _embeddings(look: Table, files: Files) -> tuple[EmbeddingSpec, ...]:
+    return tuple(_embedding(parse_embedding(text), files) for text in _texts(look["embeddings"]))
 
 
-def _embedding(spec: EmbeddingSpec, weights: PlaceOfWeights) -> EmbeddingSpec:
+def _embedding(spec: EmbeddingSpec, files: Files) -> EmbeddingSpec:
     """An embedding where it lies; a listed name stays its word in prompts."""
-    path = weights(spec.path, "embedding")
+    path = files.weights(spec.path, "embedding")
     return replace(spec, path=path, token=spec.token if path.name == spec.path.name else spec.word)
 
 
 # A control that is not understood is found before what is laid over the controls.
-_READERS: tuple[tuple[str, str, Callable[[Table, Place], object]], ...] = (
+_READERS: tuple[tuple[str, str, Callable[[Table, Files], object]], ...] = (
     ("controls", "controls", _controls),
     ("from", "controls", _controls),
     ("mask", "mask", _mask),
     ("regions", "regions", _regions),
     ("references", "references", _references),
+    ("loras", "loras", _loras),
+    ("regions", "loras", _loras_of_regions),
+    ("embeddings", "embeddings", _embeddings),
 )
 
 
-def _readers_of_weights(weights: PlaceOfWeights) -> tuple[tuple[str, str, Callable[[Table, Place], object]], ...]:
-    return (
-        ("loras", "loras", partial(_loras, weights)),
-        ("regions", "loras", partial(_loras_of_regions, weights)),
-        ("embeddings", "embeddings", partial(_embeddings, weights)),
-    )
-
-
-def _region(entry: object, place: Place) -> RegionSpec:
+def _region(entry: object, files: Files) -> RegionSpec:
     if not isinstance(entry, dict):
         spec = parse_region(str(entry))
-        return replace(spec, mask=_placed(spec.mask, place))
+        return replace(spec, mask=_placed(spec.mask, files))
     table = cast("dict[str, object]", entry)
     if not {"mask", "prompt"} <= table.keys():
         raise InputError(
@@ -197,7 +197,7 @@ def _region(entry: object, place: Place) -> RegionSpec:
         )
     if not str(table["prompt"]).strip():
         raise InputError("a region has an empty prompt", remedy="say what the picture becomes there")
-    return RegionSpec(mask=_one_mask(table["mask"], place), prompt=str(table["prompt"]).strip())
+    return RegionSpec(mask=_one_mask(table["mask"], files), prompt=str(table["prompt"]).strip())
 
 
 def _edge(look: Table, spec: MaskSpec) -> dict[str, Any]:
@@ -205,16 +205,16 @@ def _edge(look: Table, spec: MaskSpec) -> dict[str, Any]:
     return {key: float(cast("float", look.get(key, getattr(spec, key)))) for key in ("grow", "feather")}
 
 
-def _one_mask(value: object, place: Place) -> MaskSpec:
+def _one_mask(value: object, files: Files) -> MaskSpec:
     if isinstance(value, dict):
-        return _mask_table(cast("dict[str, object]", value), place)
+        return _mask_table(cast("dict[str, object]", value), files)
     entries = _several(value)
     if any(isinstance(entry, dict) for entry in entries):
         raise InputError("a mask that is a table stands alone", remedy="write all of it in one table")
-    return _placed(_union([parse_mask_spec(str(entry)) for entry in entries]), place)
+    return _placed(_union([parse_mask_spec(str(entry)) for entry in entries]), files)
 
 
-def _mask_table(table: Table, place: Place) -> MaskSpec:
+def _mask_table(table: Table, files: Files) -> MaskSpec:
     spec = MaskSpec(
         files=tuple(map(parse_mask, _texts(table.get("file", [])))),
         boxes=tuple(map(parse_box, _texts(table.get("box", [])))),
@@ -224,7 +224,7 @@ def _mask_table(table: Table, place: Place) -> MaskSpec:
     )
     if not spec:
         raise InputError("it says no place", remedy="give file, box, point, subject or background")
-    return replace(_placed(spec, place), **_edge(table, spec))
+    return replace(_placed(spec, files), **_edge(table, spec))
 
 
 def _words(table: Table, key: str) -> Any:
@@ -250,5 +250,5 @@ def _union(specs: Sequence[MaskSpec]) -> MaskSpec:
     return found
 
 
-def _placed(spec: MaskSpec, place: Place) -> MaskSpec:
-    return replace(spec, files=tuple(replace(file, path=place(file.path)) for file in spec.files))
+def _placed(spec: MaskSpec, files: Files) -> MaskSpec:
+    return replace(spec, files=tuple(replace(file, path=files.place(file.path)) for file in spec.files))
