@@ -231,10 +231,6 @@ def load(
         module.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     for part, module in named.items():
         check_weights(part, module)
-    reader = None
-    if source.ip_adapter is not None and source.image_encoder is not None:
-        places = (Path(source.ip_adapter), Path(source.image_encoder))
-        reader = load_ip_adapter(*places, parts.unet, device=target.device, dtype=parts.unet.dtype)
     known, denoiser = vocabulary_of(Path(source.base)), denoiser_of(parts)
     model = SDModel(
         name=name,
@@ -248,7 +244,7 @@ def load(
         read=read,
         fast=_fast(Path(source.base), parts) if fast else (),
         quantize=loading.quantize,
-        pictures=None if reader is None else replace(reader, attention=loading.attention),
+        pictures=_pictures(source, parts, target, attention=loading.attention),
         offload=loading.offload,
         blocks=_blocks(denoiser, parts, target.device) if loading.offload == "group" else None,
     )
@@ -257,6 +253,15 @@ def load(
         part.attention = loading.attention
     # By now every tensor lies where it stays.
     return replace(model, read=read.into(dict.fromkeys(named.values())))
+
+
+def _pictures(source: ModelSource, parts: Components, target: Target, *, attention: str) -> IpAdapter | None:
+    """What reads a look's references, where the model has it."""
+    if source.ip_adapter is None or source.image_encoder is None:
+        return None
+    places = (Path(source.ip_adapter), Path(source.image_encoder))
+    reader = load_ip_adapter(*places, parts.unet, device=target.device, dtype=parts.unet.dtype)
+    return replace(reader, attention=attention)
 
 
 def _blocks(denoiser: SDDenoiser, parts: Components, device: torch.device) -> BlockOffload:
