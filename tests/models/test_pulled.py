@@ -14,6 +14,7 @@ from safetensors.torch import save_file
 from tests.models.hub_server import COMMIT, Hub, serving
 from vedit.cli.models import models_group
 from vedit.errors import ModelError
+from vedit.models.pull import pull
 from vedit.registry import catalogue as listing
 from vedit.weights import large_files
 from vedit.weights.hub import OFFLINE_VARIABLES
@@ -189,10 +190,12 @@ def test_offline_touches_no_network_for_ids_either(hub: Hub, capsys: pytest.Capt
     asked = list(hub.asked)
     vedit_models("pull", "house/nets/one.safetensors", "--offline")
     assert hub.asked == asked
-    with pytest.raises(ModelError, match="is not on this machine, and --offline is given"):
+    with pytest.raises(ModelError, match="is not on this machine, and offline forbids fetching it"):
         vedit_models("pull", "house/nets/two.safetensors", "--offline")
     with pytest.raises(click.UsageError, match="--offline fetches nothing"):
         vedit_models("pull", "one", "--offline", "--force")
+    with pytest.raises(ModelError, match=r"two.safetensors would be fetched again, and offline forbids that"):
+        pull("house/nets/two.safetensors", force=True, offline=True)
     assert hub.asked == asked
 
 
@@ -208,7 +211,7 @@ def test_an_id_of_the_hub_says_what_it_is_once_it_is_here(hub: Hub, capsys: pyte
 
 
 def test_offline_says_where_what_is_there_lies(hub: Hub, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(ModelError, match="one is not on this machine, and --offline is given"):
+    with pytest.raises(ModelError, match="one is not on this machine, and offline forbids fetching it"):
         vedit_models("pull", "one", "--offline")
     vedit_models("pull", "one")
     before = list(hub.ranges)

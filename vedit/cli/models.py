@@ -184,14 +184,14 @@ def pull_command(
     commercial use, or that does not hold everywhere, is asked for once. VEDIT_OFFLINE=1, HF_HUB_OFFLINE=1 and --offline
     forbid the network.
     """
-    from vedit.models.pull import check_licence, plan, pull
+    from vedit.models.pull import check_licence, check_offline, plan, pull
 
     if offline and force:
         raise click.UsageError("--force fetches again what is there, and --offline fetches nothing: leave one out")
     plans = [plan(name, force=force) for name in dict.fromkeys(names)]  # an unknown name ends it before any download
     wanted = [each for each in plans if force or not each.present]
-    if offline and wanted and not dry_run:
-        raise ModelError(f"{wanted[0].name} is not on this machine, and --offline is given", remedy="leave it out")
+    for each in plans if offline and not dry_run else []:
+        check_offline(each)  # all of them before the first is told of
     for each in plans:
         state = "is there already" if each.present and not force else "would be fetched" if dry_run else "is fetched"
         say(f"{each.name} ({each.terms}) of {each.source} {state}")

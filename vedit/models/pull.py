@@ -164,8 +164,8 @@ def pull(name: str, *, force: bool = False, accept_licence: bool = False, offlin
             there, and nothing may be fetched.
     """
     found = plan(name, force=force)
-    if offline and (force or not found.present):
-        raise ModelError(f"{name} is not on this machine, and --offline is given", remedy="leave it out")
+    if offline:
+        check_offline(found, force=force)
     if force or not found.present:
         check_licence(found, accept=accept_licence)
     if name in {entry.name for entry in known_weights()}:
@@ -196,6 +196,14 @@ def _with_branches(listed: ListedModel) -> tuple[ListedModel, ...]:
     """A listed model, and the ControlNets that it comes with and that are listed themselves."""
     models = catalogue().models
     return (listed, *(models[name] for name in listed.controlnets.values() if name in models))
+
+
+def check_offline(found: PullPlan, *, force: bool = False) -> None:
+    """Raises ModelError where something would be fetched, though nothing may be."""
+    if force:
+        raise ModelError(f"{found.name} would be fetched again, and offline forbids that", remedy="leave one out")
+    if not found.present:
+        raise ModelError(f"{found.name} is not on this machine, and offline forbids fetching it", remedy="leave it out")
 
 
 def check_licence(found: PullPlan, *, accept: bool) -> None:
