@@ -198,7 +198,8 @@ def _called(
         frames: part of the clip, END exclusive: seconds (1.5..4), timecode (00:00:01:12..00:00:04:00) or frames
             (#36..#96); None is the whole clip.
         model: listed name, diffusers folder, .safetensors file or hub id.
-        controlnets: a further control branch for the model: folder, .safetensors file or hub id; as kind -> place.
+        controlnets: a further control branch for the model (ControlNet or T2I-Adapter): listed name, folder,
+            .safetensors file or hub id; as kind -> place.
         ip_adapter: an IP-Adapter for the model, which reads the references: listed name, .safetensors file, or hub id.
         image_encoder: what the IP-Adapter looks at pictures with: the folder of a CLIP image encoder, or a hub id; None
             is image_encoder/ near the IP-Adapter.

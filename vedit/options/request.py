@@ -143,7 +143,8 @@ class RenderRequest:
     controlnets: tuple[tuple[str, str], ...] = setting(
         (),
         About(
-            "A further control branch for the model: folder, .safetensors file or hub id.",
+            "A further control branch for the model (ControlNet or T2I-Adapter): listed name, folder, .safetensors "
+            "file or hub id.",
             stage="model",
             metavar="KIND=MODEL",
             option="controlnet",
