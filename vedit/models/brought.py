@@ -48,10 +48,9 @@ def found(path: Path, part: ListedPart) -> Path:
         return there
     place = _place(path, part)
     pulled = "" if place is None else f", or fetch it with: vedit models pull {_pulled_as(path, place)}"
-    what = CALLED[part].split(" ", 1)[1]
     names = [one.name for one in catalogue().models.values() if one.part == part]
     near = "" if place is not None else did_you_mean(path.as_posix(), names, cutoff=VERY_ALIKE)
-    raise ModelError(f"the {what} {path} is not on this machine", remedy=near or f"check the path{pulled}")
+    raise ModelError(f"the {CALLED[part]} {path} is not on this machine", remedy=near or f"check the path{pulled}")
 
 
 def with_embedding_files(options: RestyleOptions) -> RestyleOptions:

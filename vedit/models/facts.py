@@ -13,17 +13,6 @@ from vedit.models.identify import identify
 from vedit.models.kinds import Kind
 from vedit.models.lora_file import lora_facts, lora_path
 
-_GIVEN = {
-    "model": "--model",
-    "controlnet": "--controlnet KIND=",
-    "t2i-adapter": "--controlnet KIND=",
-    "lora": "--lora",
-    "motion": "--motion-adapter",
-    "unet": "--unet",
-    "ip-adapter": "--ip-adapter",
-    "embedding": "--embedding",
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFacts:
@@ -76,8 +65,8 @@ def facts_of(path: Path) -> ModelFacts:
         family=kind.family,
         part=kind.sort or kind.part,
         precision=kind.precision,
-        runs=not unread and (kind.runs or bool(given_as(kind, path))),
-        given_as="" if unread else given_as(kind, path),
+        runs=not unread and (kind.runs or bool(kind.given_as(path))),
+        given_as="" if unread else kind.given_as(path),
         lacks=unread if kind.runs else kind.lacks or unread,
         files=len(files),
         tensors=tensors,
@@ -87,14 +76,6 @@ def facts_of(path: Path) -> ModelFacts:
         averaged=averaged,
         lora=lora,
     )
-
-
-def given_as(kind: Kind, path: Path) -> str:
-    """The option with which a file of that kind is given; empty where there is none, or it cannot be used."""
-    option = _GIVEN.get(kind.sort or kind.part, "")
-    if not option or (not kind.runs and (kind.lacks or kind.part in ("model", "controlnet"))):
-        return ""
-    return f"{option}{path}" if option.endswith("=") else f"{option} {path}"
 
 
 def _of_lora(path: Path, kind: Kind) -> tuple[Mapping[str, str], str]:

@@ -18,7 +18,7 @@ from vedit.models.families.sd_configs import has_scheduler_beside, prediction_of
 from vedit.models.folder_kinds import component_kind, pipeline_kind
 from vedit.models.gguf_header import read_gguf
 from vedit.models.headers import SUFFIX, read_header
-from vedit.models.kinds import BRANCH_GIVEN, SD1, SD2, SDXL, Kind, built_on, kind_of
+from vedit.models.kinds import BRANCH_GIVEN, GIVEN_AS, SD1, SD2, SDXL, Kind, built_on, kind_of
 from vedit.models.weight_files import stored_in
 
 INDEX, CONFIG = "model_index.json", "config.json"
@@ -26,13 +26,11 @@ _INSTEAD = "use a Stable Diffusion 1.x, 2.x or XL model, or --model embedded"
 _REMEDIES = {
     "model": _INSTEAD,
     "network": "give the whole model: UNet, autoencoder, text encoder, tokenizer and scheduler",
-    "lora": "it changes a model and is none: give it as --lora FILE, beside a --model",
+    "lora": f"it changes a model and is none: give it as {GIVEN_AS['lora'].format('FILE')}, beside a --model",
     "adapter": "it is added to a model and is none; vedit does not load it: give the model alone",
     "controlnet": BRANCH_GIVEN,
     "other": _INSTEAD,
 }
-_ADDED = {"ip-adapter": "--ip-adapter", "embedding": "--embedding", "motion": "--motion-adapter", "unet": "--unet"}
-"""What takes an adapter of a sort."""
 _PRECISIONS = {
     "F16": "fp16",
     "BF16": "bf16",
@@ -92,9 +90,10 @@ def check_model(path: Path) -> Kind:
     kind = identify(path)
     if kind.part != "model" or not kind.runs:
         known = "" if kind.part == "other" else ", which vedit cannot run" if kind.part == "model" else ", not a model"
-        option = _ADDED.get(kind.sort)
-        added = f"it is added to a model and is none: give it as {option} FILE, beside a --model" if option else None
-        raise ModelError(f"{path} is {kind.name}{known}", remedy=kind.lacks or added or _REMEDIES[kind.part])
+        remedy, option = _REMEDIES[kind.part], GIVEN_AS.get(kind.sort)
+        if option is not None:
+            remedy = f"it is added to a model and is none: give it as {option.format('FILE')}, beside a --model"
+        raise ModelError(f"{path} is {kind.name}{known}", remedy=kind.lacks or remedy)
     return kind
 
 

@@ -39,8 +39,20 @@ _FACE_ID = (
 )
 
 
-MOTION_GIVEN = f"give it as --motion-adapter PATH, beside a --model of {SD1}"
-BRANCH_GIVEN = "give it as --controlnet KIND=PATH, beside a --model"
+GIVEN_AS = {
+    "model": "--model {}",
+    "controlnet": "--controlnet KIND={}",
+    "t2i-adapter": "--controlnet KIND={}",
+    "lora": "--lora {}",
+    "ip-adapter": "--ip-adapter {}",
+    "embedding": "--embedding {}",
+    "motion": "--motion-adapter {}",
+    "unet": "--unet {}",
+}
+"""How something is given, by its sort, or by its part where that says all."""
+MOTION_GIVEN = f"give it as {GIVEN_AS['motion'].format('PATH')}, beside a --model of {SD1}"
+BRANCH_GIVEN = f"give it as {GIVEN_AS['controlnet'].format('PATH')}, beside a --model"
+_REFERENCES_GIVEN = f"give it as {GIVEN_AS['ip-adapter'].format('FILE')} with --reference PICTURE, beside a --model"
 T2I_CELLS = {64: 8, 192: 8, 256: 16, 768: 16}
 """The channels of the first layer of a T2I-Adapter -> the side in pixels of the squares of one or three colours that it
 takes as one."""
@@ -64,6 +76,13 @@ class Kind:
     "image-encoder"; "" where `part` says all."""
     precision: str = ""
     """What most of its numbers are stored in: fp16, bf16, fp32, fp8, or a quantisation; "" where that is not known."""
+
+    def given_as(self, place: object) -> str:
+        """The option with which one that lies there is given; empty where there is none, or it cannot be used."""
+        option = GIVEN_AS.get(self.sort or self.part)
+        if option is None or (not self.runs and (self.lacks or self.part in ("model", "controlnet"))):
+            return ""
+        return option.format(place)
 
 
 def kind_of(shapes: Shapes, metadata: Mapping[str, str] | None = None) -> Kind:
@@ -162,7 +181,7 @@ def _adapter(shapes: Shapes) -> Kind | None:
         family = family_of(shapes)
         face = _is_face_id(shapes)
         name = f"an {'IP-Adapter FaceID' if face else 'IP-Adapter'}{_for(family)}"
-        told = _FACE_ID if face else "give it as --ip-adapter FILE with --reference PICTURE, beside a --model"
+        told = _FACE_ID if face else _REFERENCES_GIVEN
         return Kind(name=name, part="adapter", family=family, sort="ip-adapter", runs=not face, lacks=told)
     if _has(shapes, "lllite_"):
         name = "a ControlNet-LLLite for Stable Diffusion XL"

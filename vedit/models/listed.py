@@ -9,29 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from vedit.errors import ModelError
+from vedit.models.kinds import GIVEN_AS
 from vedit.models.model_folders import in_model_folders
 from vedit.registry.catalogue import ListedModel, ListedPart, catalogue
 from vedit.weights.hub_cache import HubPlace, cached
 
-OPTIONS: dict[ListedPart, str] = {
-    "model": "--model",
-    "controlnet": "--controlnet KIND=",
-    "t2i-adapter": "--controlnet KIND=",
-    "lora": "--lora",
-    "ip-adapter": "--ip-adapter",
-    "embedding": "--embedding",
-    "motion": "--motion-adapter",
-}
-"""The option that takes a name, by what the name stands for."""
 CALLED: dict[ListedPart, str] = {
-    "model": "a model",
-    "controlnet": "a ControlNet",
-    "lora": "a LoRA",
-    "ip-adapter": "an IP-Adapter",
-    "t2i-adapter": "a T2I-Adapter",
-    "embedding": "an embedding",
-    "motion": "a motion adapter",
+    "model": "model",
+    "controlnet": "ControlNet",
+    "lora": "LoRA",
+    "ip-adapter": "IP-Adapter",
+    "t2i-adapter": "T2I-Adapter",
+    "embedding": "embedding",
+    "motion": "motion adapter",
 }
+"""What a name stands for, in messages."""
 
 
 def place_of(name: str, part: ListedPart) -> str | None:
@@ -55,10 +47,13 @@ def place_of(name: str, part: ListedPart) -> str | None:
     if listed is None:
         return None
     if listed.part != part:
-        option = OPTIONS[listed.part]
-        taken = f"give it as {option}{'' if option.endswith('=') else ' '}{name}"
-        raise ModelError(f"{name} is {CALLED[listed.part]}, not {CALLED[part]}", remedy=taken)
+        taken = GIVEN_AS[listed.part].format(name)
+        raise ModelError(f"{name} is {_one(listed.part)}, not {_one(part)}", remedy=f"give it as {taken}")
     return listed.place
+
+
+def _one(part: ListedPart) -> str:
+    return f"{'an' if CALLED[part][0].lower() in 'aeiou' else 'a'} {CALLED[part]}"
 
 
 def branch_place_of(name: str) -> str | None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vedit.errors import ModelError
-from vedit.models.facts import given_as
 from vedit.models.headers import SUFFIX
 from vedit.models.identify import identify
 from vedit.models.kinds import Kind
@@ -125,7 +124,7 @@ def _told(path: Path) -> LocalModel:
         family=kind.family,
         precision=kind.precision,
         runs=kind.runs,
-        given_as=given_as(kind, path),
+        given_as=kind.given_as(path),
         size_bytes=_size(path),
     )
 

@@ -114,13 +114,12 @@ def read_lora_file(path: Path) -> LoraFile:
         kind = identify(path)
         if kind.part in ("lora", "other"):
             raise
-        raise ModelError(f"{path} is {kind.name}, not a LoRA", remedy=_GIVEN.get(kind.part, "give a LoRA")) from None
+        given = kind.given_as("PATH")
+        remedy = f"give it as {given}, and a LoRA as --lora" if given else "give a LoRA"
+        raise ModelError(f"{path} is {kind.name}, not a LoRA", remedy=remedy) from None
     if not changes:
         raise ModelError(f"{path} changes nothing", remedy=FETCH_AGAIN)
     return LoraFile(path=path, header=header, changes=changes)
-
-
-_GIVEN = {"model": "give it as --model, and a LoRA as --lora", "controlnet": "give it as --controlnet KIND=PATH"}
 
 
 def lora_facts(path: Path) -> Mapping[str, str]:

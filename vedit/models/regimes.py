@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from vedit.errors import InputError, ModelError
 from vedit.models.brought import here
 from vedit.models.configs import read_json
 from vedit.models.headers import SUFFIX, read_header
-from vedit.models.listed import local_place
+from vedit.models.listed import CALLED, local_place
 from vedit.registry.catalogue import ListedModel, catalogue
 from vedit.registry.regimes import ORDINARY, Regime, regime_hinted, regime_of_name, regimes
 from vedit.weights.hub_cache import cached
@@ -84,15 +84,15 @@ def acting(options: RestyleOptions, own: Regime | None) -> Regime | None:
     return met[0] if met else None
 
 
-def regime_of_lora(path: Path, *, called: str = "LoRA") -> Regime | None:
-    """The regime of a few-step LoRA, or of another adapter that is `called` so in messages, by its names and its
-    metadata; None of any other, and of what is not here.
+def regime_of_lora(path: Path, *, part: Literal["lora", "motion"] = "lora") -> Regime | None:
+    """The regime of a few-step LoRA, or of a motion adapter, by its names and its metadata; None of any other, and of
+    what is not here.
 
     Raises:
         ModelError: it is named as one of a number of steps that vedit does not sample, or is damaged.
     """
-    there = here(path, "lora" if called == "LoRA" else "motion")
-    return None if there is None else _by_name(there, of=f"the {called} {path.name}")
+    there = here(path, part)
+    return None if there is None else _by_name(there, of=f"the {CALLED[part]} {path.name}")
 
 
 def hinted(place: Path) -> str | None:

@@ -68,7 +68,7 @@ class AnimateDiff(StableDiffusion):
         """
         found = super().traits(source)
         place = motion_place(source.on_disk)
-        regime = None if place is None else regime_of_lora(place, called="motion adapter")
+        regime = None if place is None else regime_of_lora(place, part="motion")
         if regime is not None and found.regime is not None and regime.name != found.regime.name:
             raise InputError(
                 f"{found.regime.title} ({found.regime.why}) and {regime.title} ({regime.why}) are sampled each in a "
