@@ -27,7 +27,7 @@ LAYERS = (
         "memory",
     ),
     *("progress", "media", "registry", "weights", "options", "display"),
-    *("shots", "flow", "embedded", "store", "diffusion", "finishing"),
+    *("shots", "flow", "embedded", "store", "diffusion", "finishing", "keyframes"),
     *("models", "preprocessors", "masks", "control_maps", "pipelines"),
     *("sample_clip", "doctor"),
     *("render", "evaluation", "testing", "edits", "gallery", "session", "api"),

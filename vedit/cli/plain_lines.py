@@ -18,6 +18,7 @@ STAGES = {
     "index": "reading the times of all frames",
     "shots": "looking for cuts",
     "load": "loading the model",
+    "keys": "choosing keyframes",
     "invert": "inverting",
     "sample": "sampling",
     "finish": "bringing to full size",

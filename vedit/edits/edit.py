@@ -72,6 +72,7 @@ class Edit(RestyleOptions):
         anchor: str | None = None,
         batch: int = 8,
         window: int = 24,
+        keyframes: str | None = None,
         overlap: int | None = None,
         upscale: str = "guided",
         bars: BlackBars = "keep",
@@ -128,6 +129,8 @@ class Edit(RestyleOptions):
                 "12.5", "#48"; None is each shot has a look to itself.
             batch: 1 to 1000000: frames per network call: memory and speed, and the frames by a level at most.
             window: 1 to 1000000: frames sampled together; decides the frames, like the seed.
+            keyframes: the model draws some frames, and the others are carried between them along the motion: auto, or
+                one in every N frames at least; a text: "auto", "8"; None is the model draws every frame.
             overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or
                 that third where it is less.
             upscale: "guided", "lanczos" or a plug-in's: back to the source's size: guided by the source's edges, or

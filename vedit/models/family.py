@@ -50,6 +50,8 @@ class Traits:
     """Frames and pixels to one of its latents."""
     control_kinds: tuple[str, ...] = ()
     """The kinds of control that it has branches for in itself."""
+    singly: bool = True
+    """Each frame is drawn by itself; False: motion modules draw those of a window together."""
     regions: bool = True
     """Parts of the picture can have prompts of their own."""
     cross_frame: bool = True
@@ -115,6 +117,11 @@ class Traits:
             raise InputError(
                 f"{model} cannot give parts of the picture prompts of their own",
                 remedy="render each part under a --mask of its own, or use a model that can",
+            )
+        if options.spacing is not None and not (self.singly and self.factors.frame_by_frame):
+            raise InputError(
+                f"{model} draws the frames of a shot together: none can be left out (keyframes {options.keyframes})",
+                remedy="leave keyframes out, or use a model that draws each frame by itself",
             )
         check_travel(options, model=model, can=self.factors.frame_by_frame)
         if options.inject is not None and not self.injection:

@@ -20,6 +20,7 @@ SETTINGS = {
     "steps": "--steps",
     "batch": "--batch",
     "window": "--window",
+    "keyframes": "--keyframes",
     "model": "--model",
     "device": "--device",
     "codec": "--codec",
@@ -75,6 +76,13 @@ ABOUT: dict[str, dict[str, Any]] = {
         "default": 24,
         "min": 1,
         "max": 1000000,
+    },
+    "keyframes": {
+        "description": (
+            "The model draws some frames, and the others are carried between them along the motion: auto, or one in "
+            "every N frames at least."
+        ),
+        "default": None,
     },
     "model": {"description": "Listed name, diffusers folder, .safetensors file or hub id.", "default": "embedded"},
     "device": {"description": "Where to run.", "default": "auto", "choices": ["auto", "cpu", "cuda", "mps"]},

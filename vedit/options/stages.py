@@ -9,6 +9,7 @@ from vedit.checks.arguments import checked
 from vedit.checks.rationals import shown
 from vedit.checks.setting import About, setting
 from vedit.errors import SettingError
+from vedit.options.keyframes import Spacing, parse_keyframes
 from vedit.options.masks import MaskSpec, RegionSpec
 from vedit.registry import attention, upscalers
 from vedit.types import ControlSpec
@@ -189,6 +190,21 @@ class Consistency:
             host=True,
         ),
     )
+    keyframes: str | None = setting(
+        None,
+        About(
+            "The model draws some frames, and the others are carried between them along the motion: auto, or one in "
+            "every N frames at least.",
+            stage="consistency",
+            metavar="auto|N",
+            common=True,
+            once=True,
+            host=True,
+            unset="the model draws every frame",
+            python='a text: "auto", "8"',
+        ),
+        later=True,
+    )
     overlap: int | None = setting(
         None,
         About(
@@ -201,11 +217,17 @@ class Consistency:
     )
 
     @property
+    def spacing(self) -> Spacing | None:
+        """How far apart keyframes may lie; None: every frame is drawn."""
+        return None if self.keyframes is None else parse_keyframes(self.keyframes)
+
+    @property
     def attention_method(self) -> str:
         """The name of the method that acts."""
         return self.attention if self.cross_frame else attention.NONE
 
     def __post_init__(self) -> None:
+        _ = self.spacing
         if not self.cross_frame and self.attention not in (attention.OWN[0], attention.NONE):
             raise SettingError(
                 f"attention is {shown(self.attention)} with cross_frame false, under which frames see themselves alone",

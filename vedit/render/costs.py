@@ -21,6 +21,7 @@ from vedit.progress.course import Leg
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:
+    from vedit.options.keyframes import Spacing
     from vedit.options.request import RestyleOptions
     from vedit.progress.course import Expected
     from vedit.types import Fit
@@ -40,6 +41,8 @@ _ENCODED, _DECODED = 0.045, 0.30
 256x256 pixels."""
 _LARGER_AUTOENCODER = 6.4e-8
 """The same together, for each parameter beyond the embedded model's: AutoencoderKL takes 5.7 s."""
+_FOLLOWED, _CARRIED = 0.05, 0.03
+"""A frame's motion while keyframes are chosen, and what it takes from two of them, at 256x256 pixels."""
 _FINISHED = 5e-8
 """A pixel of the source: the change is carried up to it."""
 START_SECONDS = 3.5
@@ -150,12 +153,14 @@ def expected_of(
         paces: stage -> how many times as long it takes here (`vedit.render.measured_costs`).
     """
     kept = kept or CachedWork()
+    keys: list[Leg] = []
     invert: list[Leg] = []
     sample: list[Leg] = []
     finish: list[Leg] = []
     for part, look in _parts(outline):
         for frames, done in _cut(part, (*kept.sampled, *kept.finished)):
             inverting, sampling = (0.0, 0.0) if look is None else _sampled(outline, look, part)
+            keys.append(Leg(steps=len(frames), seconds=len(frames) * _followed(outline, look)))
             invert.append(Leg(steps=len(frames), seconds=len(frames) * inverting, kept=done))
             sample.append(Leg(steps=len(frames), seconds=len(frames) * sampling, kept=done))
         for frames, done in _cut(part, kept.finished):
@@ -166,6 +171,7 @@ def expected_of(
     stages = {
         **_read_before(outline),
         **_loaded(outline),
+        **({"keys": keys} if any(look.options.spacing for look in outline.changing) else {}),
         "invert": invert,
         "sample": sample,
         "finish": finish,
@@ -262,9 +268,13 @@ def _sampled(outline: Outline, look: LookOutline, shot: FrameRange) -> tuple[flo
     options, sizes = look.options, look.sizes or _SMALL
     size = min(options.window, max(len(shot), 1))
     overlap = min(OVERLAP if options.overlap is None else options.overlap, size // 3)
-    found = windows(shot, size=size, overlap=overlap)
+    if options.spacing is not None:
+        every, left = divmod(_drawn(options.spacing, len(shot)), options.batch)
+        parts = [options.batch] * every + ([left] if left else [])
+    else:
+        parts = [len(window.frames) for window in windows(shot, size=size, overlap=overlap)]
     # The anchor is the first frame of the first window, unless it is one of another shot.
-    counts = [len(window.frames) + (number > 0 or options.anchor is not None) for number, window in enumerate(found)]
+    counts = [count + (number > 0 or options.anchor is not None) for number, count in enumerate(parts)]
     if look.taken is not None:
         each = sum(counts) / max(len(shot), 1)
         return (
@@ -281,12 +291,28 @@ def _sampled(outline: Outline, look: LookOutline, shot: FrameRange) -> tuple[flo
     return (look.inverting * evaluation + encoded) / each, look.sampling * evaluation / each
 
 
+def _drawn(spacing: Spacing, count: int) -> int:
+    """The keyframes of a shot, as many as most shots need: where nothing moves there are fewer, and at most as many as
+    lie `closest`."""
+    return min(count, 1 + ceil((count - 1) / min(spacing.farthest, 2 * spacing.closest)))
+
+
+def _followed(outline: Outline, look: LookOutline | None) -> float:
+    """Seconds a frame of choosing keyframes, and of carrying them to it."""
+    if look is None or look.options.spacing is None:
+        return 0.0
+    # The processor's work, whatever the networks run on.
+    return (_FOLLOWED + _CARRIED) * _working_pixels(look) / _speed("cpu") + outline.pixels * _READ
+
+
 def _finished(outline: Outline, look: LookOutline) -> float:
     """Seconds a frame of decoding its latents, and of carrying the change up to its size."""
+    count, spacing = max((len(shot) for shot in look.shots), default=1), look.options.spacing
+    decoded = 1.0 if spacing is None else _drawn(spacing, count) / max(count, 1)
     if look.taken is not None:
-        return look.taken.decode + outline.pixels * _FINISHED
+        return look.taken.decode * decoded + outline.pixels * _FINISHED
     larger = _LARGER_AUTOENCODER * max(0, (look.sizes or _SMALL).vae - AUTOENCODER)
-    network = (_DECODED + larger * 3 / 4) * _working_pixels(look) / _speed(outline.device)
+    network = decoded * (_DECODED + larger * 3 / 4) * _working_pixels(look) / _speed(outline.device)
     return network + outline.pixels * _FINISHED
 
 

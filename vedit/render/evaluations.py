@@ -121,7 +121,8 @@ def is_measured(model: ModelRef, loading: Loading) -> bool:
 
 def scene_of(options: RestyleOptions, fit: Fit, longest: int, loading: Loading) -> Scene:
     """What a look has the networks work on, in shots of up to so many frames."""
-    window = max(1, min(options.window, longest) + (options.anchor is not None))
+    together = options.window if options.spacing is None else options.batch
+    window = max(1, min(together, longest) + (options.anchor is not None))
     injection = options.injection
     return Scene(
         height=fit.outer[0],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
@@ -19,10 +20,12 @@ from vedit.shots.bars import filled, with_bars
 from vedit.types import Clip, FrameRange, Latents, Shot
 
 if TYPE_CHECKING:
+    from vedit.keyframes.painted import Painting
     from vedit.protocols import Mattes, Reader, VideoCodec
     from vedit.render.job import Job
     from vedit.types import IntFrames
 
+NONE_PAINTED: Mapping[int, Painting] = MappingProxyType({})
 FINISHING = 2
 """Raised where the same latents become other frames: those of an earlier finishing are not joined to newer ones."""
 
@@ -188,9 +191,28 @@ def evened(
     return even_out(own.expand_as(result), seen.expand_as(result), result, period=period)
 
 
-def full_size(job: Job, clip: Clip, seen: torch.Tensor, result: torch.Tensor, mask: torch.Tensor | None) -> IntFrames:
-    """The change carried up to the source's size and laid over it, within the mask and the black bars."""
+def full_size(
+    job: Job,
+    clip: Clip,
+    seen: torch.Tensor,
+    result: torch.Tensor,
+    mask: torch.Tensor | None,
+    painted: Mapping[int, Painting] = NONE_PAINTED,
+) -> IntFrames:
+    """The change carried up to the source's size and laid over it, within the mask and the black bars.
+
+    Args:
+        job: what is rendered.
+        clip: the source's frames.
+        seen: what the change is beside, at the working size, (T, 3, h, w).
+        result: with the change.
+        mask: where the picture changes; None is everywhere.
+        painted: place in the clip -> what is laid over the result there, pixel by pixel.
+    """
     bars = job.bars_at(clip.start)
     source = filled(clip, bars).frames[:, :3]
     upsampled = upsample_change(source, seen, result, method=job.request.options.upscale, bit_depth=clip.bit_depth)
+    for place, painting in painted.items():
+        beneath = upsampled[place].permute(1, 2, 0).numpy()
+        upsampled[place] = torch.from_numpy(painting.over(beneath)).permute(2, 0, 1)
     return with_bars(clip.frames, composite(clip.frames, upsampled, mask, clip.bit_depth), bars)

@@ -13,8 +13,10 @@ from vedit.pipelines.pipeline import Prepared
 from vedit.progress.callbacks import OnProgress
 from vedit.render.conditioning import ConditioningSource
 from vedit.render.estimate import describe_job
+from vedit.render.finish_keyed import KeyedShot
 from vedit.render.finish_shot import FINISHING, finished_shot
 from vedit.render.job import Job, conditioning_of
+from vedit.render.keyed import ShotKeys
 from vedit.render.parts import plugged_parts, upscaler_facts
 from vedit.render.prepare import load_prepared
 from vedit.render.provenance import weights_of
@@ -38,6 +40,8 @@ class Pass:
     steering: ConditioningSource
     ladder: MemoryLadder
     sampler: ShotSampler
+    keys: ShotKeys | None = None
+    """Where some frames are drawn and the others carried."""
 
     @property
     def samples(self) -> bool:
@@ -46,12 +50,24 @@ class Pass:
 
     def finished(self, shot: Shot, reader: Reader) -> Generator[tuple[Clip, IntFrames]]:
         """The shot, sampled now where it is not on disk, and finished as it is asked for."""
-        pieces = self.sampler.latents(self.sampler.sample(shot, reader))
-        return finished_shot(self.job, self.restyler, self.steering.mattes, self.ladder, reader, pieces)
+        sampled = self.sampler.sample(shot, reader)
+        mattes = self.steering.mattes
+        if self.keys is None:
+            pieces = self.sampler.latents(sampled)
+            return finished_shot(self.job, self.restyler, mattes, self.ladder, reader, pieces)
+        keyed = KeyedShot(
+            job=self.job, restyler=self.restyler, ladder=self.ladder, mattes=mattes, shot=shot, keys=self.keys
+        )
+        return keyed.frames(reader, self.sampler.key_latents(sampled))
 
     def shelf_key(self, shot: Shot) -> str:
         """Of everything that decides the shot's finished frames."""
-        facts = {"units": self.sampler.keys(shot), "upscale": upscaler_facts(self.job.request.options)}
+        facts: dict[str, object] = {
+            "units": self.sampler.keys(shot),
+            "upscale": upscaler_facts(self.job.request.options),
+        }
+        if self.keys is not None:
+            facts["keyframes"] = self.keys.facts(shot)
         # Units outlive a version whose finishing may be another; what was finished of them does not.
         return unit_key(
             {
@@ -79,8 +95,12 @@ def open_passes(
         options = restyler.options
         footing = MemoryBudget(batch=options.batch, window=options.window, tiled=work.tiled)
         ladder = MemoryLadder(footing, restyler.model, on_note=on_note)
-        sampler = ShotSampler(look, restyler, steering, work, ladder, on_progress=on_progress, stop=stop)
-        passes.append(Pass(job=look, restyler=restyler, steering=steering, ladder=ladder, sampler=sampler))
+        keys = None
+        if options.spacing is not None and restyler.steps:
+            keys = stack.enter_context(ShotKeys(look, options.spacing, cache, painted={}, on_progress=on_progress))
+        chosen = None if keys is None else keys.drawn
+        sampler = ShotSampler(look, restyler, steering, work, ladder, on_progress=on_progress, stop=stop, chosen=chosen)
+        passes.append(Pass(job=look, restyler=restyler, steering=steering, ladder=ladder, sampler=sampler, keys=keys))
     return tuple(passes), notes
 
 

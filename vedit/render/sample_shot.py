@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,9 +14,10 @@ from vedit.memory import MemoryLadder
 from vedit.models.words import heard
 from vedit.options.loras import masks_of
 from vedit.options.travel import by_frame
-from vedit.pipelines.pipeline import Prepared, pipeline_facts
+from vedit.pipelines.pipeline import GuidesOf, OnStep, Prepared, pipeline_facts
 from vedit.pipelines.restyle_windows import join_windows, shot_windows
 from vedit.progress.callbacks import OnProgress, Progress
+from vedit.registry.attention import NONE
 from vedit.registry.preprocessors import needs_of
 from vedit.render.conditioning import ConditioningSource, hashed, made_by
 from vedit.shots.bars import filled
@@ -53,12 +54,25 @@ def stop_if_asked(stop: Stop, work: UnitStore) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KeyGroup:
+    """Keyframes of a shot that are sampled together."""
+
+    numbers: tuple[int, ...]
+
+    @property
+    def frames(self) -> FrameRange:
+        """The part of the shot that they lie in."""
+        return FrameRange(start=self.numbers[0], stop=self.numbers[-1] + 1)
+
+
+@dataclass(frozen=True, kw_only=True)
 class SampledShot:
     """A shot whose units are all on disk."""
 
     shot: Shot
-    windows: tuple[Window, ...]
+    parts: tuple[Window | KeyGroup, ...]
     keys: tuple[str, ...]
+    """The name of each part's unit."""
 
 
 class ShotSampler:
@@ -75,6 +89,7 @@ class ShotSampler:
         ladder: the render's.
         on_progress: told after each sampling step.
         stop: asked before each unit.
+        chosen: the frames of a shot that are sampled, in order; None: all of them.
     """
 
     def __init__(
@@ -87,6 +102,7 @@ class ShotSampler:
         *,
         on_progress: OnProgress,
         stop: Stop,
+        chosen: Callable[[Shot], Sequence[int]] | None = None,
     ) -> None:
         self.sampled_in: dict[int, Sizes] = {}
         """First frame of each sampled shot -> the window and batch it was sampled in."""
@@ -95,6 +111,7 @@ class ShotSampler:
         """Of the units that are made."""
         self._job, self._restyler, self._work, self._ladder = job, restyler, work, ladder
         self._steering, self._on_progress, self._stop = steering, on_progress, stop
+        self._chosen = chosen
         self._facts = _facts(job, restyler) | {"computed on": self.computed_on}
         if steering.made_by:
             self._facts["masks"] = list(steering.made_by)
@@ -130,17 +147,23 @@ class ShotSampler:
 
     def latents(self, sampled: SampledShot) -> Iterator[tuple[FrameRange, Latents]]:
         """The clean latents of a sampled shot in order, windows blended; with the source's where units hold them."""
-        keys = dict(zip(sampled.windows, sampled.keys, strict=True))
+        windows = [part for part in sampled.parts if isinstance(part, Window)]
+        keys = dict(zip(windows, sampled.keys, strict=True))
+        return join_windows(windows, lambda window: self._stored(keys[window]), self._restyler.model.codec.factors)
 
-        def stored(window: Window) -> Latents:
-            unit = self._work.unit(keys[window])
-            if unit is None:
-                raise VeditError(
-                    f"a finished unit in {self._work.path} changed while it was in use", remedy="run the command again"
-                )
-            return unit
+    def key_latents(self, sampled: SampledShot) -> Iterator[tuple[tuple[int, ...], Latents]]:
+        """The clean latents of a shot's keyframes in order, some at a time: their numbers, and latents."""
+        for part, key in zip(sampled.parts, sampled.keys, strict=True):
+            assert isinstance(part, KeyGroup)
+            yield part.numbers, self._stored(key)
 
-        return join_windows(sampled.windows, stored, self._restyler.model.codec.factors)
+    def _stored(self, key: str) -> Latents:
+        unit = self._work.unit(key)
+        if unit is None:
+            raise VeditError(
+                f"a finished unit in {self._work.path} changed while it was in use", remedy="run the command again"
+            )
+        return unit
 
     def keys(self, shot: Shot) -> tuple[str, ...]:
         """The names of a shot's units, in the window that it is or will be sampled in."""
@@ -149,17 +172,19 @@ class ShotSampler:
     def kept(self) -> tuple[FrameRange, ...]:
         """The frames of units that the work folder lists."""
         found: list[FrameRange] = []
-        for shot in self._job.own_shots:
+        for shot in self._job.own_shots if self._work.kept else ():
             planned = self._planned(shot, self._sizes(shot))
             reached = shot.frames.start
-            for window, key in zip(planned.windows, planned.keys, strict=True):
+            for part, key in zip(planned.parts, planned.keys, strict=True):
                 if self._work.has(key):
-                    found.append(FrameRange(start=reached, stop=window.frames.stop))
-                reached = window.frames.stop
+                    found.append(FrameRange(start=reached, stop=part.frames.stop))
+                reached = part.frames.stop
         return tuple(found)
 
     def missing(self) -> tuple[int, int]:
-        """(units still to do, units in all) by what the work folder lists."""
+        """(units still to do, units in all) by what the work folder lists; where it lists none they are not counted."""
+        if not self._work.kept:
+            return (0, 0)  # keyframes would have to be chosen for it, and the clip be read
         keys = [key for shot in self._job.own_shots for key in self._planned(shot, self._sizes(shot)).keys]
         return sum(not self._work.has(key) for key in keys), len(keys)
 
@@ -173,7 +198,13 @@ class ShotSampler:
     def _planned(self, shot: Shot, sizes: Sizes | None = None) -> SampledShot:
         window, batch = sizes or (self._ladder.footing.window, self._ladder.footing.batch)
         options = self._restyler.options
-        parts = shot_windows(options, shot.frames, self._restyler.model.codec.factors, size=window)
+        parts: tuple[Window | KeyGroup, ...]
+        if self._chosen is None:
+            parts = shot_windows(options, shot.frames, self._restyler.model.codec.factors, size=window)
+        else:
+            numbers = self._chosen(shot)
+            groups = (tuple(numbers[first : first + batch]) for first in range(0, len(numbers), batch))
+            parts = tuple(KeyGroup(numbers=group) for group in groups)
         facts = {**self._facts, "anchor": shot.frames.start, "batch": batch}
         bars = self._job.bars_at(shot.frames.start)
         if bars:
@@ -189,8 +220,8 @@ class ShotSampler:
             )
         if self._whole_shot:
             facts["end"] = shot.frames.stop
-        keys = tuple(unit_key({**facts, "frames": [part.frames.start, part.frames.stop]}) for part in parts)
-        return SampledShot(shot=shot, windows=parts, keys=keys)
+        keys = tuple(unit_key({**facts, **_frames(part)}) for part in parts)
+        return SampledShot(shot=shot, parts=parts, keys=keys)
 
     def _sample(self, planned: SampledShot, reader: Reader) -> None:
         restyler = self._restyler
@@ -198,24 +229,44 @@ class ShotSampler:
         anchor = self._job.anchor_of(planned.shot)
         guides_of = self._steering.guides_of(planned.shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
         reached = planned.shot.frames.start
-        for window, key in zip(planned.windows, planned.keys, strict=True):
+        for part, key in zip(planned.parts, planned.keys, strict=True):
             # Of what windows share, a frame counts once.
-            new = FrameRange(start=reached, stop=window.frames.stop)
+            new = FrameRange(start=reached, stop=part.frames.stop)
             reached = new.stop
             if self._work.get(key) is None:
                 stop_if_asked(self._stop, self._work)
-                made = restyler.window(
-                    planned.shot.frames,
-                    window.frames,
-                    source,
-                    guides_of,
-                    lambda stage, part, new=new: self._tell(planned.shot, new, stage, part),
-                    anchor=None if anchor is None else anchor.frame,
-                    batch=self._ladder.footing.batch,
-                )
-                frames = (window.frames.start, window.frames.stop)
+
+                def tell(stage: str, done: float, new: FrameRange = new) -> None:
+                    self._tell(planned.shot, new, stage, done)
+
+                if isinstance(part, Window):
+                    made = restyler.window(
+                        planned.shot.frames,
+                        part.frames,
+                        source,
+                        guides_of,
+                        tell,
+                        anchor=None if anchor is None else anchor.frame,
+                        batch=self._ladder.footing.batch,
+                    )
+                else:
+                    made = self._sampled_keys(planned.shot, part, source, guides_of, tell)
+                frames = (part.frames.start, part.frames.stop)
                 self._work.put(key, made.data, frames=frames, computed_on=self.computed_on, source=made.source)
             self._tell(planned.shot, new, "sample", 1.0)
+
+    def _sampled_keys(
+        self, shot: Shot, group: KeyGroup, source: _SmallFrames, guides_of: GuidesOf, on_step: OnStep
+    ) -> Latents:
+        """Keyframes that are sampled at once; beside the frame whose look they share, where that acts on them."""
+        restyler, anchor = self._restyler, self._job.anchor_of(shot)
+        first = shot.frames.start if anchor is None else anchor.frame
+        sees = restyler.options.attention_method != NONE
+        beside = anchor is not None or (sees and group.numbers[0] != first)
+        numbers = [first, *group.numbers] if beside else list(group.numbers)
+        frames = torch.cat([source(FrameRange(start=number, stop=number + 1)) for number in numbers])
+        made = restyler.stills(frames, numbers, guides_of(numbers, frames), on_step, shared=anchor is not None)
+        return made.part(1) if beside else made
 
     def _tell(self, shot: Shot, frames: FrameRange, stage: str, part: float) -> None:
         total = len(self._job.frames)
@@ -253,6 +304,13 @@ class _SmallFrames:
         clips = self._reader.chunks(frames, self._job.frames_at_once)
         parts = [fit(filled(clip, bars), self._job.fit) for clip in clips]
         return torch.cat(parts) if parts else torch.empty(0, 3, *self._job.fit.outer)
+
+
+def _frames(part: Window | KeyGroup) -> dict[str, object]:
+    """What tells a part's unit from those of other frames."""
+    if isinstance(part, Window):
+        return {"frames": [part.frames.start, part.frames.stop]}
+    return {"keyframes": list(part.numbers)}
 
 
 def _read(prompt: str, known: frozenset[str] | None) -> object:

@@ -1,0 +1,1 @@
+"""Keyframes: a few frames of a shot are drawn, and what lies between is carried from both sides along its motion."""

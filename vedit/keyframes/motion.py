@@ -1,0 +1,89 @@
+"""Where the pixels of a frame lie in another frame of the shot: motion between neighbours, one pair after the other.
+
+Motions are joined step by step: a pixel of frame t is followed to its neighbour, and from the place that it reaches
+there on along the neighbour's own motion. What is followed through a place that a pair does not match counts less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, cast
+
+import cv2
+import numpy as np
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from vedit.types import OpticalFlow
+
+    Floats = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Motion:
+    """From each pixel of one frame to where it lies in another."""
+
+    to: Floats
+    """(h, w, 2) pixels, x then y."""
+    seen: Floats
+    """(h, w) in [0, 1]: 1 where every pair on the way is matched there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """Two neighbouring frames."""
+
+    ahead: Motion
+    """From the earlier frame to the later."""
+    back: Motion
+    """From the later frame to the earlier."""
+
+
+def standing(size: tuple[int, int]) -> Motion:
+    """The motion of a frame (h, w) to itself."""
+    return Motion(to=np.zeros((*size, 2), np.float32), seen=np.ones(size, np.float32))
+
+
+def led(step: Motion, further: Motion) -> Motion:
+    """The motion over a neighbour: `step` leads to it, `further` from it to the other frame."""
+    at = _grid(*step.seen.shape) + step.to
+    onward, seen = _at(further.to, at, cv2.INTER_LINEAR), _at(further.seen, at, cv2.INTER_LINEAR)
+    return Motion(to=step.to + onward, seen=step.seen * seen)
+
+
+def carried(image: Floats, motion: Motion) -> Floats:
+    """A picture (h, w, C) of the other frame, laid over the one that the motion begins in; its edge goes on outside."""
+    return _at(image, _grid(*motion.seen.shape) + motion.to, cv2.INTER_CUBIC)
+
+
+def pairs_of(flow: OpticalFlow) -> list[Pair]:
+    """The pairs of a flow, one by one."""
+    found: list[Pair] = []
+    for number in range(len(flow.forward)):
+        ways = (flow.forward, flow.forward_occlusion), (flow.backward, flow.backward_occlusion)
+        ahead, back = (
+            Motion(
+                to=np.ascontiguousarray(vectors[number].numpy().transpose(1, 2, 0), dtype=np.float32),
+                seen=1 - hidden[number, 0].numpy().astype(np.float32),
+            )
+            for vectors, hidden in ways
+        )
+        found.append(Pair(ahead=ahead, back=back))
+    return found
+
+
+@lru_cache(maxsize=4)
+def _grid(height: int, width: int) -> Floats:
+    """(height, width, 2) pixel positions, x then y; read only."""
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    grid = np.dstack([x, y])
+    grid.flags.writeable = False
+    return grid
+
+
+def _at(image: Floats, position: Floats, how: int) -> Floats:
+    empty = cast("cv2.typing.MatLike", None)
+    found = cv2.remap(image, position, empty, how, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(found, np.float32).reshape(*position.shape[:2], *image.shape[2:])

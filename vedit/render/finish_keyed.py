@@ -1,0 +1,184 @@
+"""The cheap half of a render with keyframes: the keys' latents -> keys that agree -> every frame at the source's size.
+
+keys -> decode -> change (result minus the source as the autoencoder returns it), painted ones laid over
+changes -> settled among themselves along the shot's motion
+between two keys -> both carried to every frame -> one change -> full size
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Generator, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from vedit.geometry import fit
+from vedit.keyframes.carrying import Between, Key, between, offered
+from vedit.keyframes.motion import led, standing
+from vedit.keyframes.painted import painted_key
+from vedit.keyframes.settling import Apart, settle
+from vedit.keyframes.stored import StoredKeys
+from vedit.memory import MemoryLadder
+from vedit.pipelines.pipeline import Prepared
+from vedit.render.conditioning import VISIBLE
+from vedit.render.finish_shot import decoded_stills, frames_of, full_size
+from vedit.render.keyed import ShotKeys, as_frame, as_image, small_frames
+from vedit.shots.bars import filled
+from vedit.types import Clip, FrameRange, Latents, Shot
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from vedit.keyframes.motion import Pair
+    from vedit.keyframes.shot_motion import ShotMotion
+    from vedit.protocols import Mattes, Reader
+    from vedit.render.job import Job
+    from vedit.types import IntFrames
+
+    Floats = npt.NDArray[np.float32]
+
+Drawn = Iterator[tuple[tuple[int, ...], Latents]]
+"""The keys that the model drew, in order, some at a time: their numbers, and their clean latents with the source's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyedShot:
+    """A shot whose keys are sampled."""
+
+    job: Job
+    restyler: Prepared
+    ladder: MemoryLadder
+    mattes: Mattes | None
+    """Where the picture changes; None is everywhere."""
+    shot: Shot
+    keys: ShotKeys
+
+    def frames(self, reader: Reader, drawn: Drawn) -> Generator[tuple[Clip, IntFrames]]:
+        """The source's clips and their finished frames (T, 3 or 4, H, W), in order.
+
+        Args:
+            reader: of the source, at full size.
+            drawn: the latents of the keys.
+        """
+        numbers, motion = self.keys.of(self.shot), self.keys.motion(self.shot)
+        height, width = self.job.fit.inner
+        with StoredKeys((height, width)) as keys:
+            for key in self._as_drawn(reader, numbers, drawn):
+                keys.append(key)
+            settle(keys, lambda place: _apart(motion, numbers[place], numbers[place + 1]))
+            carrier = _Carrier(numbers, keys, motion)
+            for clip in reader.chunks(self.shot.frames, self.job.frames_at_once):
+                mask = None if self.mattes is None else self.mattes(frames_of(clip))
+                yield clip, self._finished(clip, carrier, mask)
+
+    def _as_drawn(self, reader: Reader, numbers: Sequence[int], drawn: Drawn) -> Iterator[Key]:
+        """The keys of the shot as the model and the painter made them."""
+        made = self._decoded(reader, drawn)
+        for number in numbers:
+            painting = self.keys.painted.get(number)
+            key = None if painting is not None and painting.whole else next(made, None)
+            if painting is not None:
+                source = self._source(reader, number) if key is None else key.source
+                key = painted_key(painting, source, key)
+            assert key is not None  # the sampler made what is not painted
+            yield key
+
+    def _decoded(self, reader: Reader, drawn: Drawn) -> Iterator[Key]:
+        """What the model drew, decoded."""
+        job = self.job
+        for numbers, latents in drawn:
+            clips = [reader.read(FrameRange(start=n, stop=n + 1)) for n in numbers]
+            small = torch.cat([fit(filled(clip, job.bars_at(clip.start)), job.fit) for clip in clips])
+            seen, result = self.ladder.run(
+                "decode", lambda small=small, latents=latents: decoded_stills(job, self.restyler, small, latents)
+            )
+            for clip, one, other in zip(clips, seen, result, strict=True):
+                source = small_frames(job, clip)[0]
+                yield Key(source=as_image(source), change=as_image(other - one), loss=as_image(one - source))
+
+    def _source(self, reader: Reader, number: int) -> Floats:
+        return as_image(small_frames(self.job, reader.read(FrameRange(start=number, stop=number + 1)))[0])
+
+    def _finished(self, clip: Clip, carrier: _Carrier, mask: torch.Tensor | None) -> IntFrames:
+        """A clip's frames with their changes, at full size."""
+        if mask is not None and float(mask.amax()) <= VISIBLE:
+            return clip.frames
+        source = small_frames(self.job, clip)
+        taken = [carrier.of(number, as_image(one)) for number, one in enumerate(source, start=clip.start)]
+        seen = source + torch.stack([as_frame(one.loss) for one in taken])
+        result = (seen + torch.stack([as_frame(one.change) for one in taken])).clamp(0, 1)
+        within = frames_of(clip)
+        painted = {number - clip.start: one for number, one in self.keys.painted.items() if number in within}
+        return full_size(self.job, clip, seen, result, mask, painted)
+
+
+class _Carrier:
+    """What the keys of a shot say of its frames, which are asked for in order; some may be left out.
+
+    Args:
+        numbers: of the keys.
+        keys: settled.
+        motion: the shot's.
+    """
+
+    def __init__(self, numbers: Sequence[int], keys: StoredKeys, motion: ShotMotion) -> None:
+        self._numbers, self._keys, self._motion = numbers, keys, motion
+        self._span: _Span | None = None
+
+    def of(self, number: int, source: Floats) -> Between:
+        """What they say of a frame, by its source (h, w, 3) at the working size."""
+        place = bisect_right(self._numbers, number) - 1
+        if self._numbers[place] == number:
+            return _said(self._keys[place])
+        if self._span is None or self._span.place != place:
+            frames = FrameRange(start=self._numbers[place], stop=self._numbers[place + 1])
+            pairs = list(self._motion.pairs(frames))
+            self._span = _Span(place, frames.start, self._keys[place], self._keys[place + 1], pairs)
+        return self._span.of(number, source)
+
+
+class _Span:
+    """The frames between two keys, asked for in order."""
+
+    def __init__(self, place: int, start: int, first: Key, second: Key, pairs: Sequence[Pair]) -> None:
+        self.place, self._start = place, start
+        self._keys, self._pairs = (first, second), pairs
+        size = (first.source.shape[0], first.source.shape[1])
+        self._back, self._reached = standing(size), 0
+        ahead = [standing(size)]
+        for pair in reversed(pairs[1:]):
+            ahead.append(led(pair.ahead, ahead[-1]))
+        self._ahead = ahead
+        """By the distance to the second key."""
+
+    def of(self, number: int, source: Floats) -> Between:
+        """What both keys say of a frame."""
+        at = number - self._start
+        for pair in self._pairs[self._reached : at]:
+            self._back = led(pair.back, self._back)
+        self._reached = at
+        first, second = self._keys
+        ahead = self._ahead[len(self._pairs) - at]
+        return between(offered(first, source, self._back), offered(second, source, ahead), at / len(self._pairs))
+
+
+def _said(key: Key) -> Between:
+    """What a key says of its own frame."""
+    everywhere = np.ones(key.source.shape[:2], np.float32)
+    change = key.change if key.opinion is None else np.asarray(key.change * key.opinion[..., None], np.float32)
+    return Between(change=change, loss=key.loss, believed=everywhere)
+
+
+def _apart(motion: ShotMotion, first: int, second: int) -> Apart:
+    """The motion between two keys."""
+    pairs = list(motion.pairs(FrameRange(start=first, stop=second)))
+    size = pairs[0].back.seen.shape
+    back, ahead = standing(size), standing(size)
+    for pair in pairs:
+        back = led(pair.back, back)
+    for pair in reversed(pairs):
+        ahead = led(pair.ahead, ahead)
+    return Apart(back=back, ahead=ahead, frames=second - first)
