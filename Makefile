@@ -21,7 +21,7 @@ BIN := .venv/bin
 CORE := .venv/.installed-core
 EXTRAS := $(addprefix .venv/.installed-,test dev train)
 
-.PHONY: help demo test test-real test-media gpu gates embedded bench-embedded bench-controls bench-models bench-gpu bench-temporal bench-inversion clean
+.PHONY: help demo test test-real test-media gpu gates embedded bench-embedded bench-controls bench-models bench-gpu bench-temporal bench-bars bench-inversion clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -72,6 +72,9 @@ bench-gpu: $(CORE) ## models at their true sizes on a GPU, beside diffusers: ARG
 
 bench-temporal: $(CORE) ## steadiness beside diffusers: two core-hours, ARGS="--quick --out build/temporal" to see it run
 	$(BIN)/python examples/bench_temporal/bench.py $(ARGS)
+
+bench-bars: $(CORE) ## vedit held to its bars of steadiness: two core-hours, ARGS="--clips car --looks woodcut" for a part
+	$(BIN)/python examples/bench_temporal/bars.py $(ARGS)
 
 bench-inversion: $(CORE) ## what methods of inversion give back, and where edits lead: ARGS="--clip FILE"
 	$(BIN)/python examples/bench_inversion/bench.py $(ARGS)

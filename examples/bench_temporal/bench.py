@@ -28,10 +28,11 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 
 from temporal.clips import CLIPS, LOOKS, BenchClip, chosen_clips, cut, frames_of
 from temporal.document import document
-from temporal.peer import PEERS, Peer
+from temporal.peer import PEERS
+from temporal.rendering import loaded_once, rendered
 from temporal.sheet import write_sheet
 from temporal.table import Row, rows_of
-from temporal.variants import VARIANTS, Variant, render
+from temporal.variants import VARIANTS
 
 import vedit
 from vedit.errors import VeditError
@@ -128,21 +129,25 @@ def run(
     sheets: dict[str, str] = {}
     page = out / "temporal.md"
     (out / "temporal").mkdir(parents=True, exist_ok=True)
-    peers: list[Peer] = []
-
-    def peer() -> Peer:
-        # A run that renders nothing of diffusers does not load it.
-        if not peers:
-            peers.append(Peer(bench.model))
-        return peers[0]
-
+    peer = loaded_once(bench.model)
     labels = {name: LABELS[name] for name in bench.variants}
     for number, clip in enumerate(clips):
         folder = bench.folder(clip)
         source = cut(clip, data, folder, bench.frames)
         results: dict[str, dict[str, Path]] = {}
         for look in looks:
-            results[look] = rendered(bench, source, folder / slug(look), look, peer, log)
+            results[look] = rendered(
+                [one for one in (*VARIANTS, *PEERS) if one.name in bench.variants],
+                source,
+                folder / slug(look),
+                look=look,
+                frames=bench.frames,
+                quality=bench.quality,
+                model=bench.model,
+                short_side=bench.short_side,
+                peer=peer,
+                log=log,
+            )
             for flow in bench.flows:
                 own = measured(bench, source, results[look], look, folder / slug(look), flow, log)
                 reports[flow] += [(clip.name, look, report) for report in own]
@@ -156,29 +161,6 @@ def run(
         write_whole(page, words.encode())
         log(f"{clip.name}: written {page}")
     return page
-
-
-def rendered(
-    bench: Bench, source: Path, folder: Path, look: str, peer: Callable[[], Peer], log: Callable[[str], None]
-) -> dict[str, Path]:
-    """The results of a clip under a look by the variant's name; those that are there are not rendered again."""
-    folder.mkdir(parents=True, exist_ok=True)
-    found: dict[str, Path] = {}
-    for one in (*VARIANTS, *PEERS):
-        if one.name not in bench.variants:
-            continue
-        found[one.name] = target = folder / f"{one.name}.mkv"
-        if target.is_file():
-            continue
-        wall, cores = time.perf_counter(), time.process_time()
-        shared: dict[str, Any] = {"look": look, "quality": bench.quality, "short_side": bench.short_side}
-        if isinstance(one, Variant):
-            render(one, source, target, frames=bench.frames, model=bench.model, **shared)
-        else:
-            peer().render(one, source, target, **shared)
-        each = (time.perf_counter() - wall) / bench.frames, (time.process_time() - cores) / bench.frames
-        log(f"{folder.parent.name}, {look}, {one.label}: {each[0]:.2f} s a frame, {each[1]:.2f} of the processor's")
-    return found
 
 
 def measured(

@@ -31,7 +31,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "bench_temporal"
 if str(EXAMPLE) not in sys.path:
     sys.path.insert(0, str(EXAMPLE))
 
-from temporal import clips, document, peer, sheet, table, variants  # noqa: E402
+from temporal import clips, document, peer, rendering, sheet, table, variants  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -182,7 +182,7 @@ def test_rgb_is_written_without_loss(tmp_path: Path) -> None:
 
 def test_clips_are_named_or_paths(tmp_path: Path) -> None:
     (tmp_path / "my.mp4").write_bytes(b"")
-    for clip in clips.CLIPS:
+    for clip in (*clips.CLIPS, *clips.FURTHER_CLIPS):
         (tmp_path / clip.file).write_bytes(b"")
     found = clips.chosen_clips(["head", f"{tmp_path}/my.mp4#12"], tmp_path)
     assert [(one.name, one.start) for one in found] == [("head", 30), ("my", 12)]
@@ -222,7 +222,7 @@ def test_a_run_in_small(
     kept = json.loads((folder / "night" / "figures-dis.json").read_text("utf-8"))
     assert [one["label"] for one in kept["reports"]] == [name for name in script.NAMES if name in words]
     capsys.readouterr()
-    monkeypatch.setattr(script, "render", None)
-    monkeypatch.setattr(script, "Peer", None)
+    monkeypatch.setattr(rendering, "render", None)
+    monkeypatch.setattr(rendering, "Peer", None)
     assert script.main(words) == 0
     assert "s a frame" not in capsys.readouterr().out

@@ -30,6 +30,10 @@ class BenchClip:
     shows: str
     origin: str = ""
     """Whose footage it is, for the credits."""
+    fast: bool = False
+    """Most of the picture is elsewhere after eight frames."""
+    free: bool = True
+    """Its licence lets pictures of it be shown."""
 
 
 CLIPS = (
@@ -62,6 +66,27 @@ CLIPS = (
         origin="GoPro, gpmf-parser",
     ),
 )
+FURTHER_CLIPS = (
+    BenchClip(
+        name="toy",
+        file="learning-area__elf.webm",
+        start=129,
+        shows="a hand-held camera moves about a toy on a wooden table: fast, blurred, textured all over",
+        origin="learning-area, CC0",
+        fast=True,
+    ),
+    BenchClip(
+        name="car",
+        file="tune-a-video__car-turn.mp4",
+        start=24,
+        shows="a car comes round a bend and the camera follows it: fast, over an even road and sky",
+        origin="Tune-A-Video; its origin is not stated",
+        fast=True,
+        free=False,
+    ),
+)
+SPEEDS_AND_FLATS = (*(clip for clip in CLIPS if clip.name in ("pan", "head")), *FURTHER_CLIPS)
+"""Two slow and two fast ones; flat parts move in `head` and in `car`."""
 LOOKS = ("woodcut", "watercolor", "bronze", "night")
 
 
@@ -71,7 +96,7 @@ def chosen_clips(names: list[str], folder: Path) -> list[BenchClip]:
     Raises:
         InputError: there is none of that name, or its file is not there.
     """
-    known = {clip.name: clip for clip in CLIPS}
+    known = {clip.name: clip for clip in (*CLIPS, *FURTHER_CLIPS)}
     found: list[BenchClip] = []
     for name in names:
         if name in known:

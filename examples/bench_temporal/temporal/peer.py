@@ -3,11 +3,13 @@
 It has the same weights (the fast tier's too, where vedit samples with them), control maps, prompt, guidance and working
 size, and as many network evaluations a frame; it inverts nothing, so all of them are sampling steps. Its frames
 are enlarged as `upscale='lanczos'` does and written without loss. With fixed noise every frame is drawn from one seed,
-with fresh noise each from its own.
+with fresh noise each from its own. Steadied, they are finished as vedit's own are, so that what is left between the two
+is how they were drawn.
 """
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,8 +24,10 @@ from diffusers.pipelines.controlnet.pipeline_controlnet_img2img import StableDif
 import vedit
 from vedit.control_maps.maps import control_maps
 from vedit.diffusion.trajectory import ddim_scheduler
+from vedit.finishing.deflicker import steady
 from vedit.finishing.upsample import upsample_change
 from vedit.geometry import fit, unfit, working_fit
+from vedit.media.writing.atomic import write_whole
 from vedit.models.families.sd import SDModel
 from vedit.models.load import load_sd
 from vedit.models.recipes import by_recipe
@@ -49,6 +53,8 @@ class PeerVariant:
     tells: str
     fresh: bool
     """A seed of its own for each frame."""
+    steadied: bool = False
+    """vedit's steadying over it, and vedit's way back to the source's size."""
 
 
 PEERS = (
@@ -64,6 +70,13 @@ PEERS = (
         tells="the same, each frame from noise of its own",
         fresh=True,
     ),
+)
+STEADIED = PeerVariant(
+    name="diffusers-steadied",
+    label="diffusers, steadied",
+    tells="diffusers' frames from fresh noise under vedit's steadying, enlarged as vedit's are",
+    fresh=True,
+    steadied=True,
 )
 
 
@@ -101,33 +114,64 @@ class Peer:
         look: str,
         quality: QualityName,
         short_side: int | None,
+        kept: Path | None = None,
     ) -> Path:
-        """Write the result of every frame by itself, as FFV1 in RGB."""
+        """Write the result of every frame by itself, as FFV1 in RGB.
+
+        Args:
+            variant: how.
+            source: a short clip.
+            target: the file.
+            look: the prompt.
+            quality: as of vedit.
+            short_side: that it works at; None is the quality's.
+            kept: a file for what was drawn, before it is finished: read where it is there, else written.
+        """
         options = by_recipe(
             RestyleOptions(prompt=look, quality=quality, short_side=short_side, allow_unknown=True), self._ref
         )
-        restyler, steps = prepare(self._model, options), self.steps(options)
-        done: list[IntFrames] = []
-        with vedit.open_video(source) as video, restyler.sampling():
+        with vedit.open_video(source) as video:
             metadata, index = video.metadata, video.index()
-            traits = self._model.traits
-            place = working_fit(
-                (metadata.height, metadata.width),
-                short_side=traits.quality(options).short_side,
-                multiple_of=traits.size_multiple,
-                minimum=traits.minimum_side,
+            clip = video.read(FrameRange(start=0, stop=len(index)))
+        traits = self._model.traits
+        place = working_fit(
+            (metadata.height, metadata.width),
+            short_side=traits.quality(options).short_side,
+            multiple_of=traits.size_multiple,
+            minimum=traits.minimum_side,
+        )
+        small = fit(clip, place)
+        if kept is not None and kept.is_file():
+            drawn = torch.from_numpy(np.load(kept))
+        else:
+            drawn = self._all_drawn(variant, small, options)
+            if kept is not None:
+                data = io.BytesIO()
+                np.save(data, drawn.numpy())
+                write_whole(kept, data.getvalue())
+        method, seen, result = "lanczos", unfit(small, place), unfit(drawn, place)
+        if variant.steadied:
+            method, seen = options.upscale, unfit(self._through_autoencoder(small), place)
+            result, _ = steady(unfit(small, place), result, None)
+        shown = upsample_change(clip.frames, seen, result, method=method, bit_depth=clip.bit_depth)
+        rate = index.rate or metadata.average_rate or Fraction(25)
+        return write_rgb(list(to_integer(shown, 8)), target, rate)
+
+    def _all_drawn(self, variant: PeerVariant, small: torch.Tensor, options: RestyleOptions) -> torch.Tensor:
+        """Every frame (T, 3, h, w), each drawn by itself."""
+        restyler, steps = prepare(self._model, options), self.steps(options)
+        with restyler.sampling():
+            return torch.cat(
+                [
+                    self._drawn(frame, restyler.options, steps, restyler.guidance, number if variant.fresh else 0)
+                    for number, frame in enumerate(small.split(1))
+                ]
             )
-            for number in range(len(index)):
-                clip = video.read(FrameRange(start=number, stop=number + 1))
-                small = fit(clip, place)
-                seed = number if variant.fresh else 0
-                drawn = unfit(self._drawn(small, restyler.options, steps, restyler.guidance, seed), place)
-                shown = upsample_change(
-                    clip.frames, unfit(small, place), drawn, method="lanczos", bit_depth=clip.bit_depth
-                )
-                done.append(to_integer(shown, 8)[0])
-            rate = index.rate or metadata.average_rate or Fraction(25)
-        return write_rgb(done, target, rate)
+
+    def _through_autoencoder(self, small: torch.Tensor) -> torch.Tensor:
+        """The source as the model sees it: its detail that the autoencoder loses is put back with the rest."""
+        codec = self._model.codec
+        return torch.cat([codec.decode(codec.encode(frame)) for frame in small.split(1)])
 
     def _drawn(
         self, frame: torch.Tensor, options: RestyleOptions, steps: int, guidance: float, seed: int

@@ -41,7 +41,13 @@ def busiest(frames: Sequence[IntFrames], side: int) -> tuple[int, int]:
 
 
 def write_sheet(
-    path: Path, source: Sequence[IntFrames], results: Mapping[str, Mapping[str, Sequence[IntFrames]]], *, across: int
+    path: Path,
+    source: Sequence[IntFrames],
+    results: Mapping[str, Mapping[str, Sequence[IntFrames]]],
+    *,
+    across: int,
+    side: int | None = None,
+    cell: int = CELL,
 ) -> Path:
     """Write a clip's sheet as JPEG, below `LARGEST` bytes.
 
@@ -50,14 +56,16 @@ def write_sheet(
         source: the frames, (3, H, W) of 8 bits.
         results: label of the variant -> look -> frames of the same size.
         across: consecutive frames for each look, from the middle of the clip.
+        side: pixels of the square; None is a share of the frame.
+        cell: pixels that it is drawn at; the same as `side` shows them as they are.
     """
-    side = max(1, round(SHARE * min(source[0].shape[1:])))
+    side = min(side or max(1, round(SHARE * min(source[0].shape[1:]))), *source[0].shape[1:])
     top, left = busiest(source, side)
     first = max(0, (len(source) - across) // 2)
     looks = list(dict.fromkeys(look for own in results.values() for look in own))
 
     def parts(frames: Sequence[IntFrames]) -> list[IntFrames]:
-        return [_part(frame, top, left, side) for frame in frames[first : first + across]]
+        return [_part(frame, top, left, side, cell) for frame in frames[first : first + across]]
 
     rows = [[part for _ in looks for part in parts(source)]]
     labels = [[f"source #{first + n}" if number == 0 else "" for number in range(len(looks)) for n in range(across)]]
@@ -71,17 +79,17 @@ def write_sheet(
                 texts += [label, look, *[""] * (len(cells) - 2)][: len(cells)]
         rows.append(row)
         labels.append(texts)
-    png = sheet_bytes(rows, labels, path.with_suffix(".png"), cell_width=CELL)
+    png = sheet_bytes(rows, labels, path.with_suffix(".png"), cell_width=cell)
     picture = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
     assert picture is not None  # it was encoded above
     write_whole(path, _below(picture))
     return path
 
 
-def _part(frame: IntFrames, top: int, left: int, side: int) -> IntFrames:
+def _part(frame: IntFrames, top: int, left: int, side: int, cell: int) -> IntFrames:
     """The square, no smaller than a cell: pixels of small clips are drawn larger."""
     part = np.ascontiguousarray(frame[:, top : top + side, left : left + side].transpose(1, 2, 0))
-    shown = cv2.resize(part, (CELL, CELL), interpolation=cv2.INTER_AREA if side > CELL else cv2.INTER_CUBIC)
+    shown = cv2.resize(part, (cell, cell), interpolation=cv2.INTER_AREA if side > cell else cv2.INTER_CUBIC)
     return np.ascontiguousarray(np.asarray(shown, np.uint8).transpose(2, 0, 1))
 
 

@@ -20,6 +20,7 @@ from vedit.finishing.deflicker import Steadied
 from vedit.options.request import QualityName
 from vedit.pipelines.seeds import VARIATION
 from vedit.render import finish_shot
+from vedit.store.units import work_folder
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ class Variant:
     """Of `vedit.restyle`."""
     patch: str = ""
     """The part without a setting that is off: "steady" or "carry"."""
+    latents: str = ""
+    """Variants of one word here are made of the same latents, sampled once."""
 
 
 VARIANTS = (
@@ -81,6 +84,16 @@ VARIANTS = (
         patch="carry",
     ),
 )
+RAW = Variant(
+    name="raw",
+    label="vedit, raw",
+    tells="vedit's frames before they are steadied",
+    patch="steady",
+    latents="full",
+)
+FULL = Variant(name="full", label="vedit", tells="vedit as it ships", latents="full")
+JUDGED = (FULL,)
+"""What is held to the bars."""
 NOT_HERE = (
     "The anchor (`--anchor`) and the blending of windows are not in the table. They act between shots, and between "
     "windows of 24 frames; a clip of this bench is one shot, and in no more frames than that one window."
@@ -99,6 +112,10 @@ def render(
     short_side: int | None,
 ) -> Path:
     """Write a variant's result, FFV1, with its record beside it. Raises VeditError where it cannot be rendered."""
+    work = target.with_name(f"{variant.latents}.latents")
+    kept = work_folder(target)
+    if variant.latents and work.is_dir():
+        work.rename(kept)
     with without(variant.patch):
         vedit.restyle(
             source,
@@ -113,10 +130,13 @@ def render(
             drop_unsupported=True,
             allow_unknown=True,
             overwrite=True,
-            fresh=True,
+            fresh=not variant.latents,
+            keep_work=bool(variant.latents),
             device="cpu",
             **variant.settings,
         )
+    if variant.latents:
+        kept.rename(work)
     return target
 
 
