@@ -32,6 +32,7 @@ DIVIDER = 4
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clip", type=Path, nargs="?", help="a video; the sample clip where none is given")
+    parser.add_argument("--result", type=Path, help="what was made of the clip already, in whole; nothing is rendered")
     parser.add_argument("--look", default="woodcut", help="the prompt")
     parser.add_argument("--quality", choices=["draft", "standard", "high"], default="draft")
     parser.add_argument("--range", dest="frames", help="part of the clip, for instance 0..2 (seconds)")
@@ -43,17 +44,22 @@ def main() -> int:
     try:
         with tempfile.TemporaryDirectory() as folder:
             clip: Path = args.clip or write_sample(Path(folder) / "sample.mp4").path
-            result = vedit.restyle(
-                clip,
-                prompt=args.look,
-                quality=args.quality,
-                frames=args.frames,
-                output=Path(folder) / "result.mov",
-                drop_unsupported=True,
-            )
-            source, restyled = vedit.open_video(clip), vedit.open_video(result.output)
-            shown = range(0, result.frames, args.every)
-            pairs = [(source[result.first_frame + n], restyled[n]) for n in shown]
+            output, first = args.result, 0
+            if output is None:
+                made = vedit.restyle(
+                    clip,
+                    prompt=args.look,
+                    quality=args.quality,
+                    frames=args.frames,
+                    output=Path(folder) / "result.mov",
+                    drop_unsupported=True,
+                )
+                output, first = made.output, made.first_frame
+            source, restyled = vedit.open_video(clip), vedit.open_video(output)
+            if len(source) < first + len(restyled):
+                parser.error(f"{output} has {len(restyled)} frames and {clip} {len(source)}")
+            shown = range(0, len(restyled), args.every)
+            pairs = [(source[first + n], restyled[n]) for n in shown]
             rate = restyled.index().rate or Fraction(24)
             depth = source.metadata.bit_depth, restyled.metadata.bit_depth
     except vedit.VeditError as error:

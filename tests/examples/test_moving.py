@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import importlib.util
+import sys
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 
+import cv2
 import numpy as np
 import pytest
 
 import vedit
+from vedit.media.contract.identity import identity
 
 SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "moving.py"
 
@@ -39,3 +42,24 @@ def test_it_plays_source_and_result_beside_each_other(moving: ModuleType, tmp_pa
         for n, frame in enumerate(video):
             assert abs(int(frame[10, 10, 0]) - ((2000 + 100 * n) >> 4)) < 6
             assert abs(int(frame[10, 50, 0]) - (250 - 10 * n)) < 6
+
+
+def test_what_was_rendered_already_is_not_rendered_again(
+    moving: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, count in (("source", 4), ("result", 4), ("longer", 5)):
+        folder = tmp_path / name
+        folder.mkdir()
+        for number in range(count):
+            cv2.imwrite(str(folder / f"{number}.png"), np.full((32, 48, 3), 40 * number, np.uint8))
+        identity(folder, tmp_path / f"{name}.mkv")
+    monkeypatch.setattr(moving.vedit, "restyle", None)
+    path = tmp_path / "moving.webp"
+    words = ["moving", str(tmp_path / "source.mkv"), "--every", "1", "-o", str(path)]
+    monkeypatch.setattr(sys, "argv", [*words, "--result", str(tmp_path / "result.mkv")])
+    assert moving.main() == 0
+    with vedit.open_video(path) as video:
+        assert len(video) == 4
+    monkeypatch.setattr(sys, "argv", [*words, "--result", str(tmp_path / "longer.mkv")])
+    with pytest.raises(SystemExit):
+        moving.main()
