@@ -138,6 +138,11 @@ def test_what_became_damaged_is_refused_though_it_was_known(tiny: Path, tmp_path
         {"reader": None},
         {"encode": {"peak": 1}},
         {"decode": {"peak": 1, "work": {"convolutions": 1.0, "products": 0, "attention": 0, "moved": float("inf")}}},
+        {"unpacked": {"unet": -1}},
+        {"unpacked": 3},
+        {"standing": "much"},
+        {"block": -1},
+        {"stored": {}},
         {"unheard_of": 1},
     ],
 )

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
     from vedit.models.source import ModelSource
 
 _PASSES = ("encode", "denoise", "decode")
-_ADDED = ("motion_adapter", "ip_adapter", "image_encoder", "unet")
-"""Of a `ModelSource`, what may stand beside the model and its branches."""
-_TABLES = ("weights", "stored")
 
 
 def kept_footprint(
@@ -38,9 +35,8 @@ def kept_footprint(
         ModelError: as `find`, or the IP-Adapter has no encoder that fits.
     """
     used = {kind: place for kind, place in sorted(source.controlnets.items()) if kind in kinds}
-    added = {name: getattr(source, name) for name in _ADDED if getattr(source, name) is not None}
-    places = [source.base, *used.values(), *added.values(), *_encoder_near(source)]
-    key = key_of(places, footprint=asdict(scene), parts=[*used, *added], kinds=sorted(kinds))
+    places = [source.base, *used.values(), *source.added.values(), *_encoder_near(source)]
+    key = key_of(places, footprint=asdict(scene), parts=[*used, *source.added], kinds=sorted(kinds))
     found = footprint_from(found_before(key))
     if found is None:
         found = find()
@@ -57,13 +53,37 @@ def footprint_from(told: object) -> Footprint | None:
     try:
         passes = {name: Pass(peak=values[name]["peak"], work=Work(**values[name]["work"])) for name in _PASSES}
         found = replace(Footprint(**values), **cast("dict[str, Any]", passes))
-        held = [size for table in _TABLES for size in cast("Mapping[str, int]", getattr(found, table)).values()]
-        held += [found.reader, found.reader_stored, *(one.peak for one in passes.values())]
-        rates = [getattr(one.work, field.name) for one in passes.values() for field in fields(Work)]
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError):
         return None
-    whole = all(type(size) is int and size >= 0 for size in held) and isinstance(values["precision"], str)
-    return found if whole and all(isinstance(rate, float | int) and 0 <= rate < math.inf for rate in rates) else None
+    return found if _believed(found) and found.weights.keys() == found.stored.keys() else None
+
+
+def _believed(told: Footprint | Pass | Work) -> bool:
+    """Whether every field holds what its type says, and no size or rate is below none or without end."""
+    return all(_CHECKS[str(field.type)](getattr(told, field.name)) for field in fields(told))
+
+
+def _is_size(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _are_sizes(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_size, cast("dict[str, object]", value).values()))
+
+
+def _is_rate(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= cast("float", value) < math.inf
+
+
+_CHECKS: Mapping[str, Callable[[Any], bool]] = {
+    "str": lambda value: isinstance(value, str),
+    "int": _is_size,
+    "float": _is_rate,
+    "Mapping[str, int]": _are_sizes,
+    "Pass": _believed,
+    "Work": _believed,
+}
+"""By the types of the fields."""
 
 
 def _encoder_near(source: ModelSource) -> tuple[str, ...]:

@@ -38,6 +38,12 @@ class ModelSource:
     """A GGUF file that the UNet is read from in the place of the model's own; None: it has its own."""
 
     @property
+    def added(self) -> dict[str, str]:
+        """Name -> place of what stands beside the model and its branches, or in the place of a part."""
+        named = {name: getattr(self, name) for name in ("motion_adapter", "ip_adapter", "image_encoder", "unet")}
+        return {name: place for name, place in named.items() if place is not None}
+
+    @property
     def on_disk(self) -> ModelSource:
         """The same with paths in the place of hub ids, as far as those are in the hub's cache."""
         return ModelSource(
