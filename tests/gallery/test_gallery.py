@@ -248,6 +248,9 @@ def test_the_command_says_what_was_said(tmp_path: Path) -> None:
         gallery, request, resolve("sd15"), [(name, look, replace(o, quality="standard")) for name, look, o in looks]
     )
     assert shown.quality == "" and "--quality" not in shown.command
+    loaded = replace(request, precision="bfloat16", quantize="nf4", offload="group", attention_backend="math")
+    (shown,) = shown_pictures(gallery, loaded, resolve("sd15"), looks)
+    assert " --precision bfloat16 --quantize nf4 --offload group --attention-backend math " in shown.command
 
 
 def test_pages_are_small_whatever_the_pictures() -> None:

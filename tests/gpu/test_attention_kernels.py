@@ -59,7 +59,7 @@ def test_frames_are_near_those_of_torchs_choice(tmp_path: Path) -> None:
     frames = torch.rand(4, 3, 64, 64, generator=torch.Generator().manual_seed(0))
 
     def made(name: str) -> torch.Tensor:
-        loading = Loading(device="cuda", precision="float32", attention=name)
+        loading = Loading(device="cuda", precision="float32", attention_backend=name)
         model = load_sd(resolve(str(folder)), loading, controls=("tile",))
         restyler = prepare(model, LOOK)
         latents = restyle_frames(restyler, frames, range(4), own_guides(restyler)(range(4), frames))

@@ -101,7 +101,9 @@ def chosen(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def test_every_network_attends_by_it(folder: Path, chosen: list[int]) -> None:
     """Text encoders, UNet, ControlNet and autoencoder, with masks and without: none is left to another kernel."""
-    usual, table = (load_sd(resolve(str(folder)), Loading(attention=a), controls=("tile",)) for a in ("auto", "math"))
+    usual, table = (
+        load_sd(resolve(str(folder)), Loading(attention_backend=a), controls=("tile",)) for a in ("auto", "math")
+    )
     made = rendered(usual)
     calls = len(chosen)
     assert set(chosen) == {SDPBackend.FLASH_ATTENTION.value}
@@ -122,7 +124,7 @@ def test_what_looks_at_pictures_attends_by_it(tmp_path: Path, chosen: list[int])
     picture = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     cv2.imwrite(str(tmp_path / "still.png"), picture)
     look = RestyleOptions(prompt="oil", references=(ReferenceSpec(path=tmp_path / "still.png"),))
-    model = load_sd(resolve(str(tmp_path / "model"), ip_adapter=str(adapter)), Loading(attention="math"))
+    model = load_sd(resolve(str(tmp_path / "model"), ip_adapter=str(adapter)), Loading(attention_backend="math"))
     assert model.pictures is not None
     model.pictures.read(look)
     assert chosen
@@ -130,12 +132,16 @@ def test_what_looks_at_pictures_attends_by_it(tmp_path: Path, chosen: list[int])
 
 
 def test_the_usual_kernel_of_a_cpu_makes_the_same_frames_by_name(folder: Path) -> None:
-    usual, flash = (load_sd(resolve(str(folder)), Loading(attention=a), controls=("tile",)) for a in ("auto", "flash"))
+    usual, flash = (
+        load_sd(resolve(str(folder)), Loading(attention_backend=a), controls=("tile",)) for a in ("auto", "flash")
+    )
     assert torch.equal(rendered(usual), rendered(flash))
 
 
 def test_it_tells_results_apart_and_only_where_it_was_asked_for(folder: Path) -> None:
-    usual, table = (load_sd(resolve(str(folder)), Loading(attention=a), controls=("tile",)) for a in ("auto", "math"))
+    usual, table = (
+        load_sd(resolve(str(folder)), Loading(attention_backend=a), controls=("tile",)) for a in ("auto", "math")
+    )
     assert table.fingerprint == {**usual.fingerprint, "attention_backend": "math"}
     assert "attention_backend" not in usual.fingerprint
     # Of which the kept inversions go.

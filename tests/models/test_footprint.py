@@ -7,8 +7,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file
 from transformers import CLIPVisionModelWithProjection
 
+from tests.support.gguf_files import write_gguf
 from tests.support.tiny.ip_adapter import write_encoder, write_ip_adapter
 from vedit.models.footprint import Footprint, Scene
 from vedit.models.load import load_sd
@@ -148,3 +150,15 @@ def test_what_is_injected_is_held_for_the_whole_window(tiny: Path) -> None:
         assert held > 0
         assert found.denoise.peak - bare.denoise.peak == 3 * held, "the window is three calls"
         assert found.denoise.work == bare.denoise.work
+
+
+def test_a_unet_beside_a_model_that_is_not_here_is_not_taken_for_the_published_one(
+    tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_CACHE", str(tmp_path))
+    weights = load_file(tiny / "unet" / "diffusion_pytorch_model.safetensors")
+    file = write_gguf(tmp_path / "unet.gguf", weights, "F16")
+    assert resolve("sd15", unet=str(file)).footprint((), SCENE) is None
+    here = resolve(str(tiny), unet=str(file)).footprint((), SCENE)
+    assert here is not None
+    assert here.stored["unet"] == file.stat().st_size

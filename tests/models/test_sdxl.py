@@ -123,17 +123,17 @@ def test_a_tensor_of_the_second_encoder_that_is_missing(folder: Path, tmp_path: 
 @pytest.mark.parametrize(
     ("upcast", "device", "precision", "codec"),
     [
-        (True, "cuda", None, torch.float32),
-        (True, "mps", None, torch.float32),
-        (False, "cuda", None, torch.float16),  # the autoencoder that was mended for float16 says so
+        (True, "cuda", "auto", torch.float32),
+        (True, "mps", "auto", torch.float32),
+        (False, "cuda", "auto", torch.float16),  # the autoencoder that was mended for float16 says so
         (True, "cuda", "bfloat16", torch.float32),
         (False, "cuda", "bfloat16", torch.float32),  # eight bits band
-        (True, "cpu", None, torch.float32),
+        (True, "cpu", "auto", torch.float32),
         (True, "cpu", "float16", torch.float32),
     ],
 )
 def test_an_autoencoder_that_overflows_keeps_to_float32(
-    folder: Path, tmp_path: Path, upcast: bool, device: str, precision: str | None, codec: torch.dtype
+    folder: Path, tmp_path: Path, upcast: bool, device: str, precision: str, codec: torch.dtype
 ) -> None:
     other = shutil.copytree(folder, tmp_path / "other")
     config = json.loads((other / "vae" / "config.json").read_text("utf-8"))
@@ -144,7 +144,7 @@ def test_an_autoencoder_that_overflows_keeps_to_float32(
     parts = load_components(ModelSource(base=str(other)), controls=("tile",), target=nowhere)
     assert parts.vae.dtype == codec
     usual = torch.float16 if device != "cpu" else torch.float32
-    network = usual if precision is None else getattr(torch, precision)
+    network = usual if precision == "auto" else getattr(torch, precision)
     assert parts.unet.dtype == parts.text_encoder.dtype == parts.controlnets["tile"].dtype == network
 
 

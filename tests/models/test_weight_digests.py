@@ -44,7 +44,7 @@ def hashed(monkeypatch: pytest.MonkeyPatch) -> list[torch.nn.Module]:
     return found
 
 
-def loaded(folder: Path, *, precision: str | None = None, controls: tuple[str, ...] = ("tile",)) -> SDModel:
+def loaded(folder: Path, *, precision: str = "auto", controls: tuple[str, ...] = ("tile",)) -> SDModel:
     return load_sd(resolve(str(folder)), Loading(precision=precision), controls=controls)
 
 

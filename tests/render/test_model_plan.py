@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from tests.support.tiny.ip_adapter import write_encoder, write_ip_adapter
 from vedit.cli.app import main
-from vedit.errors import InputError, ModelError
+from vedit.errors import InputError, ModelError, SettingError
 from vedit.models.footprint import Footprint, Pass, Scene, Work
 from vedit.models.loading import Loading
 from vedit.models.ref import ModelRef
@@ -136,3 +136,38 @@ def test_what_is_no_size_is_refused(tiny: ModelRef, option: str, value: str) -> 
     run = CliRunner().invoke(main, ["models", "plan", tiny.name, option, value])
     assert run.exit_code == 2
     assert f"'{value}' is no" in run.output
+
+
+def test_how_a_model_cannot_be_loaded_is_refused_to_python_too(tiny: ModelRef) -> None:
+    with pytest.raises(SettingError, match="offload is group, and the networks are in host memory on cpu"):
+        planned(tiny, loading=Loading(offload="group"))
+    with pytest.raises(ModelError, match="cannot be quantised"):
+        planned(replace(tiny, traits=replace(tiny.traits, quantizes=False)), loading=Loading(quantize="int8"))
+
+
+def test_a_device_of_several_is_one_of_its_kind(tiny: ModelRef) -> None:
+    for offload in ("none", "model", "group"):
+        first, second = (planned(tiny, loading=Loading(device=d, offload=offload)) for d in ("cuda", "cuda:1"))
+        assert second.peak_device_bytes == first.peak_device_bytes is not None
+        assert second.device == "cuda:1"
+    # Memory is short of the same thing on both.
+    advice = {planned(tiny, loading=Loading(device=d), memory=1).advice for d in ("cuda", "cuda:1")}
+    assert len(advice) == 1
+
+
+def test_what_waits_on_the_host_is_loaded_and_quantised_there() -> None:
+    scene = Scene(height=64, width=64, batch=1, window=1, loading=Loading(device="cuda", offload="model"))
+    model = Footprint(
+        precision="float16",
+        weights={"unet": GB, "vae": GB},
+        stored={"unet": 6 * GB, "vae": GB},
+        unpacked={"unet": 5 * GB},
+        encode=Pass(peak=GB, work=WORK),
+        denoise=Pass(peak=GB, work=WORK),
+        decode=Pass(peak=GB, work=WORK),
+    )
+    assert model.loading == 12 * GB
+    for offload in ("model", "group"):
+        waiting = replace(scene, loading=replace(scene.loading, offload=offload))
+        assert peaks(model, waiting, 0).host == BASE_BYTES + 12 * GB
+        assert peaks(model, waiting, 20 * GB).host == BASE_BYTES + 22 * GB + 64 * 64 * 110

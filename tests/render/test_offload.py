@@ -58,6 +58,7 @@ def test_on_a_cpu_it_is_refused_before_a_frame_is_read(
 def test_a_family_that_cannot_is_named(tiny: ModelRef) -> None:
     assert tiny.traits.offloads
     check_offload(Loading(device="cuda", offload="group"), model="some", can=True)
+    check_offload(Loading(device="cuda:1", offload="group"), model="some", can=True)
     check_offload(Loading(device="cuda"), model="some", can=False)
     with pytest.raises(SettingError, match="the family of some does not offload"):
         check_offload(Loading(device="cuda", offload="model"), model="some", can=False)

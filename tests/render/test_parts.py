@@ -44,7 +44,7 @@ SOURCE: dict[str, Any] = {
     "pixels": 4096,
     "source_codec": "h264",
     "model": "embedded",
-    "device": "cpu",
+    "loading": Loading(),
     "codec": "h264",
     "scanned": 9,
     "searched": 9,

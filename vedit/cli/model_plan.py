@@ -117,8 +117,6 @@ def plan_command(*, name: str, kinds: tuple[str, ...], of_model: dict[str, Any],
     request = RenderRequest(source=Path(), options=RestyleOptions(), model=name, **of_model)
     model = model_of(request)
     loading = loading_of(request, pick_device("auto") if request.device == "auto" else request.device)
-    model.check_quantized(loading.quantize)
-    model.check_loading(loading)
     options = RestyleOptions(
         controls=_controls(model, kinds), steps=given["steps"], batch=given["batch"], window=given["window"]
     )
@@ -138,10 +136,10 @@ def _controls(model: ModelRef, kinds: tuple[str, ...]) -> tuple[ControlSpec, ...
 
 def _show(found: ModelPlan, memory: int | None) -> None:
     """The plan as rows."""
-    held = "" if found.quantize == "none" else f", weights in {found.quantize}"
-    by = "" if found.attention_backend == "auto" else f", attention by {found.attention_backend}"
+    from vedit.models.loading import loading_of
+
     rows = {
-        "model": f"{found.model} on {found.device} in {found.precision}{held}{by}",
+        "model": f"{found.model} {loading_of(found, found.device)}",
         "worked at": f"{found.size[0]}x{found.size[1]}, {count(found.frames, 'frame')}, "
         f"batches of {found.batch}, windows of {found.window}",
         "weights": f"{size(sum(found.weights.values()))}: "

@@ -19,6 +19,7 @@ from vedit.media.writing.atomic import check_free, put_in_place
 from vedit.media.writing.containers import default_output
 from vedit.media.writing.target import check_folder, check_name, check_target
 from vedit.media.writing.unfinished import hold, let_go, not_written, sweep, unfinished_name
+from vedit.models.loading import loading_of
 from vedit.models.looks import Chosen
 from vedit.models.recipes import by_recipe
 from vedit.options.request import PARTS, RenderRequest, RestyleOptions
@@ -182,14 +183,8 @@ def _words(request: RenderRequest, options: RestyleOptions, settled: RestyleOpti
     beside |= {"motion-adapter": request.motion_adapter, "unet": request.unet}
     for name, place in beside.items():
         words += [] if place is None else [f"--{name}", place]
-    if request.precision != "auto":
-        words += ["--precision", request.precision]
-    if request.quantized is not None:
-        words += ["--quantize", request.quantized]
-    if request.offload != "none":
-        words += ["--offload", request.offload]
-    if request.attention_backend != "auto":
-        words += ["--attention-backend", request.attention_backend]
+    for name, value in loading_of(request, request.device).said().items():
+        words += [f"--{name.replace('_', '-')}", value]
     if request.rate is not None:
         words += ["--rate", str(request.rate)]
     if request.track is not None:

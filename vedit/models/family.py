@@ -61,7 +61,7 @@ class Traits:
     offloads: bool = False
     """Its networks can wait in host memory, as `offload` says (`vedit.options.request.Offload`)."""
     picks_kernels: bool = False
-    """Its attention can be computed by the kernel that `Loading.attention` names."""
+    """Its attention can be computed by the kernel that `Loading.attention_backend` names."""
     fewest_inverted: int = 1
     """The fewest steps, from noise alone, in which the source can be inverted."""
     quantizes: bool = False

@@ -28,11 +28,6 @@ class Scene:
     injected: tuple[str, ...] = ()
     """What is held of the source's states while a window is sampled: "features", "attention"."""
 
-    @property
-    def device(self) -> str:
-        """A torch device."""
-        return self.loading.device
-
 
 @dataclass(frozen=True, kw_only=True)
 class Work:

@@ -2,46 +2,90 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, fields
+from typing import Protocol
 
 from vedit.errors import SettingError
 
-if TYPE_CHECKING:
-    from vedit.options.request import RenderRequest
-
 _OWN_CHOICE = "leave it out: torch then chooses the kernel"
+_IN_WORDS = {
+    "precision": " in {}",
+    "quantize": ", weights in {}",
+    "offload": ", offload {}",
+    "attention_backend": ", attention by {}",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Loading:
-    """How a model is loaded and computes, whatever it is and whatever it works on."""
+    """How a model is loaded and computes, whatever it is and whatever it works on: in the words of the settings of
+    `vedit.options.request.RenderRequest`, as they are where nothing is said."""
 
     device: str = "cpu"
     """A torch device."""
-    precision: str | None = None
-    """What the networks compute in, float32, float16 or bfloat16; None is what suits the device."""
-    quantize: str | None = None
-    """What its network's weights are quantised to (`vedit.models.quantisation.WAYS`); None is not at all."""
+    precision: str = "auto"
+    """What the networks compute in: float32, float16 or bfloat16; auto is what suits the device."""
+    quantize: str = "none"
+    """What its network's weights are quantised to (`vedit.models.quantisation.WAYS`); none is not at all."""
     offload: str = "none"
-    """What waits in host memory beside a GPU: none, model or group (`vedit.options.request.Offload`)."""
-    attention: str = "auto"
-    """The kernel that computes attention where it can (`vedit.options.request.AttentionBackend`)."""
+    """What waits in host memory beside a GPU: none, model or group."""
+    attention_backend: str = "auto"
+    """The kernel that computes attention where it can; auto is torch's choice."""
+
+    @property
+    def kind(self) -> str:
+        """Of the device, whichever of several: cpu, cuda or mps."""
+        return self.device.partition(":")[0]
+
+    @property
+    def computes_in(self) -> str | None:
+        """What the networks compute in; None is what suits the device."""
+        return None if self.precision == "auto" else self.precision
+
+    @property
+    def quantized(self) -> str | None:
+        """What the network's weights are quantised to; None is not at all."""
+        return None if self.quantize == "none" else self.quantize
+
+    def said(self) -> dict[str, str]:
+        """Setting -> value, of those that are not the usual ones; the device is none of them."""
+        usual = Loading(device=self.device)
+        told = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: value for name, value in told.items() if value != getattr(usual, name)}
 
     @property
     def is_usual(self) -> bool:
         """Whether nothing but the device was asked for."""
-        return self == Loading(device=self.device)
+        return not self.said()
+
+    def __str__(self) -> str:
+        return f"on {self.device}" + "".join(_IN_WORDS[name].format(value) for name, value in self.said().items())
 
 
-def loading_of(request: RenderRequest, device: str) -> Loading:
-    """What a request asks for, on the device that was picked for it."""
+class SaysLoading(Protocol):
+    """A request, or a plan, with the settings of loading among its own."""
+
+    @property
+    def precision(self) -> str: ...
+
+    @property
+    def quantize(self) -> str: ...
+
+    @property
+    def offload(self) -> str: ...
+
+    @property
+    def attention_backend(self) -> str: ...
+
+
+def loading_of(asked: SaysLoading, device: str) -> Loading:
+    """What is asked for, on the device that was picked for it."""
     return Loading(
         device=device,
-        precision=request.computes_in,
-        quantize=request.quantized,
-        offload=request.offload,
-        attention=request.attention_backend,
+        precision=asked.precision,
+        quantize=asked.quantize,
+        offload=asked.offload,
+        attention_backend=asked.attention_backend,
     )
 
 
@@ -49,7 +93,7 @@ def check_offload(loading: Loading, *, model: str, can: bool) -> None:
     """Raises SettingError where a model of that name, whose family can or cannot offload, cannot be loaded so."""
     if loading.offload == "none":
         return
-    if loading.device != "cuda":
+    if loading.kind != "cuda":
         raise SettingError(
             f"offload is {loading.offload}, and the networks are in host memory on {loading.device}",
             remedy="leave it out; it is for a CUDA device, which has memory of its own",
@@ -64,23 +108,24 @@ def check_offload(loading: Loading, *, model: str, can: bool) -> None:
 def check_attention(loading: Loading, *, model: str, can: bool) -> None:
     """Raises SettingError where the kernel asked for is none of the device's, or the family of a model of that name
     cannot pick one. Of a device that is not on this machine nothing is known, and nothing is said."""
-    if loading.attention == "auto":
+    if loading.attention_backend == "auto":
         return
     if not can:
         raise SettingError(
-            f"attention_backend is {loading.attention}, and the family of {model} picks no kernel", remedy=_OWN_CHOICE
+            f"attention_backend is {loading.attention_backend}, and the family of {model} picks no kernel",
+            remedy=_OWN_CHOICE,
         )
     import torch
 
     from vedit.models.attention_kernels import can_attend_by
     from vedit.models.families.modules import usual_precision
 
-    if loading.device.startswith("cuda") and not torch.cuda.is_available():
+    if loading.kind == "cuda" and not torch.cuda.is_available():
         return
-    precision = loading.precision or str(usual_precision(loading.device)).removeprefix("torch.")
-    if not can_attend_by(loading.attention, loading.device, getattr(torch, precision)):
+    precision = loading.computes_in or str(usual_precision(loading.device)).removeprefix("torch.")
+    if not can_attend_by(loading.attention_backend, loading.device, getattr(torch, precision)):
         raise SettingError(
-            f"attention_backend is {loading.attention}, and torch {torch.__version__} has no such kernel on "
+            f"attention_backend is {loading.attention_backend}, and torch {torch.__version__} has no such kernel on "
             f"{loading.device} in {precision}",
             remedy=_OWN_CHOICE,
         )

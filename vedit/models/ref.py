@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vedit.errors import ModelError
 from vedit.models.distilled import DistilledWeights, Schedule, distilled_in, serving
 from vedit.models.loading import check_attention, check_offload
+from vedit.models.quantisation import NONE
 from vedit.models.source import DEFAULT
 from vedit.models.words import Vocabulary, looks_of, vocabulary_of
 
@@ -75,19 +76,26 @@ class ModelRef:
         if options.brought:
             self.family.check_look(self.source, options)
 
-    def check_quantized(self, name: str | None) -> None:
-        """Raises ModelError where its network's weights cannot be quantised; None is not at all."""
-        if name is None:
-            return
+    @property
+    def unquantizable(self) -> ModelError | None:
+        """What stands against quantising its network's weights; None where nothing does. Raises ModelError as
+        `distilled`."""
         if self.source.unet is not None:
-            raise ModelError("the UNet of --unet rests as its file has it", remedy="leave --quantize out")
+            return ModelError("the UNet of --unet rests as its file has it", remedy="leave --quantize out")
         if not self.traits.quantizes:
-            raise ModelError(f"the weights of {self.name} cannot be quantised", remedy="leave --quantize out")
+            return ModelError(f"the weights of {self.name} cannot be quantised", remedy="leave --quantize out")
         if self.distilled:
-            raise ModelError(
+            return ModelError(
                 f"{self.name} has few-step weights, which are put into its own and do not fit quantised ones",
                 remedy="leave --quantize out: a model of that size needs none",
             )
+        return None
+
+    def check_quantized(self, name: str) -> None:
+        """Raises ModelError where its network's weights cannot be quantised so; "none" is not at all."""
+        fault = None if name == NONE else self.unquantizable
+        if fault is not None:
+            raise fault
 
     def check_loading(self, loading: Loading) -> None:
         """Raises SettingError where it cannot be loaded so on this machine."""

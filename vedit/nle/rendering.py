@@ -125,13 +125,14 @@ def _weight(render: TimelineRender, facts: MediaFacts) -> float:
     """What a render is expected to take beside the others."""
     options, part = render.request.options, render.job.frames
     size = facts.size or (1, 1)
-    device, fit = pick_device(render.request.device), fit_of(size, options, render.model.traits)
-    look = outline_of_look(render.model, options, fit, (part,), loading_of(render.request, device))
+    fit = fit_of(size, options, render.model.traits)
+    loading = loading_of(render.request, pick_device(render.request.device))
+    look = outline_of_look(render.model, options, fit, (part,), loading)
     outline = Outline(
         pixels=size[0] * size[1],
         source_codec="",
         model=render.model.name,
-        device=device,
+        loading=loading,
         frames=part,
         looks=(look,),
         scanned=facts.frames,

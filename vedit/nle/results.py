@@ -15,6 +15,7 @@ from vedit.media.output import OutputOptions
 from vedit.media.reading.sequence import find_sequence
 from vedit.media.timecode import add_frames, can_drop, format_timecode
 from vedit.media.writing.sidecar import versions
+from vedit.models.loading import Loading, loading_of
 from vedit.models.ref import ModelRef
 from vedit.models.resolve import resolve
 from vedit.nle.jobs import TimelineJob
@@ -177,6 +178,7 @@ def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[object, obje
     missing = next((path for path in files if not path.exists() and find_sequence(path) is None), None)
     if missing is not None:
         raise InputError(f"{missing} does not exist", remedy="names in looks count from the folder that they lie in")
+    loading = loading_of(request, request.device)
     decides = {
         "source": digest(request.source),
         "frames": request.frames,
@@ -184,10 +186,9 @@ def _purpose(job: TimelineJob, request: RenderRequest, hashes: dict[object, obje
         "options": digest(replace(request.options, batch=1, allow_unknown=False)),
         # What is in a model's folder is told apart by `weights_of`.
         "model": Path(request.model).name if Path(request.model).exists() else request.model,
-        "device": request.device.split(":")[0],
-        **({} if request.precision == "auto" else {"precision": request.precision}),
-        **({} if request.quantized is None else {"quantize": request.quantized}),
-        **({} if request.attention_backend == "auto" else {"attention_backend": request.attention_backend}),
+        "device": loading.kind,
+        # Where weights wait decides nothing of the frames.
+        **replace(loading, offload=Loading.offload).said(),
         "writing": plain(replace(request.writing, overwrite=False, sidecar=True, strict=False)),
         "vedit": dict(versions()).get("vedit"),
     }

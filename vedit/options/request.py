@@ -279,16 +279,6 @@ class RenderRequest:
         """The look of every shot that has one."""
         return (self.options,) if self.looks is None else tuple(self.looks.values())
 
-    @property
-    def computes_in(self) -> str | None:
-        """What the networks compute in; None is what suits the device."""
-        return None if self.precision == "auto" else self.precision
-
-    @property
-    def quantized(self) -> str | None:
-        """What the network's weights are quantised to; None is not at all."""
-        return None if self.quantize == "none" else self.quantize
-
     def __post_init__(self) -> None:
         try:
             json.dumps(self.purpose, allow_nan=False)

@@ -21,6 +21,7 @@ from vedit.progress.course import Leg
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:
+    from vedit.models.loading import Loading
     from vedit.options.keyframes import Spacing
     from vedit.options.request import RestyleOptions
     from vedit.progress.course import Expected
@@ -117,7 +118,8 @@ class Outline:
     """Of a frame of the source."""
     source_codec: str
     model: str
-    device: str
+    loading: Loading
+    """Of the model."""
     frames: FrameRange
     looks: tuple[LookOutline, ...]
     scanned: int
@@ -131,6 +133,11 @@ class Outline:
     def changing(self) -> tuple[LookOutline, ...]:
         """The looks that regenerate anything."""
         return tuple(look for look in self.looks if look.sampling)
+
+    @property
+    def device(self) -> str:
+        """That the networks run on."""
+        return self.loading.device
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from vedit.media.rates import NO_RATE
@@ -45,10 +46,7 @@ def describe_job(job: Job) -> RenderPlan:
         source_size=(job.metadata.width, job.metadata.height),
         working_size=(fit.outer[1], fit.outer[0]),
         model=job.model.name,
-        device=job.device,
-        precision=job.request.precision,
-        quantize=job.request.quantize,
-        attention_backend=job.request.attention_backend,
+        **asdict(job.loading),
         steps=max((steps_taken(job.model, look.request.options) for look in looks), default=0),
         network_evaluations_per_frame=max((_evaluations(look) for look in looks), default=0),
         peak_memory_bytes=None if memory is None else memory.host,
@@ -107,7 +105,7 @@ def outline_of(job: Job, *, is_scanned: bool = False) -> Outline:
         pixels=job.metadata.width * job.metadata.height,
         source_codec=job.metadata.codec,
         model=job.model.name,
-        device=job.device,
+        loading=job.loading,
         frames=job.frames,
         looks=tuple(
             outline_of_look(

@@ -57,12 +57,13 @@ def foreseen(
     if count is None:
         return None
     part = frames or _part(request, metadata, count)
+    loading = loading_of(request, device)
     looks = {request.options: (part,)} if request.looks is None else _planned(request, part)
     return Outline(
         pixels=metadata.width * metadata.height,
         source_codec=metadata.codec,
         model=model.name,
-        device=device,
+        loading=loading,
         frames=part,
         looks=tuple(
             outline_of_look(
@@ -70,7 +71,7 @@ def foreseen(
                 options,
                 fit_of((metadata.width, metadata.height), options, model.traits),
                 shots,
-                loading_of(request, device),
+                loading,
             )
             for options, shots in looks.items()
         ),

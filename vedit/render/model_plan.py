@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING
 
 from vedit.checks.rationals import shown
@@ -29,8 +30,7 @@ if TYPE_CHECKING:
 _TOGETHER = 8
 """Frames at full size that are finished together, of the sizes that models work at."""
 _CODEC = "h264"
-_NOTHING = "nothing fits"
-_NEXT = {None: "int8", "int8": "nf4"}
+_NEXT = {NONE: ("int8", "nf4"), "int8": ("nf4",)}
 """What weights are quantised to next where memory is short: of eight and of four bits, what keeps most."""
 
 
@@ -43,6 +43,8 @@ class ModelPlan:
     precision: str
     quantize: str
     """What the network's weights are quantised to; "none" is not at all."""
+    offload: str
+    """What waits in host memory beside a GPU; "none" is nothing."""
     attention_backend: str
     """The kernel that computes attention; "auto" is torch's choice."""
     size: tuple[int, int]
@@ -92,8 +94,11 @@ def plan_model(
 
     Raises:
         InputError: a control that the model has no branch for.
-        ModelError: it is damaged, or not on this machine and not known.
+        SettingError: it cannot be loaded so.
+        ModelError: its weights cannot be quantised; it is damaged, or not on this machine and not known.
     """
+    model.check_quantized(loading.quantize)
+    model.check_loading(loading)
     kinds = {branch(spec.kind) for spec in options.controls}
     absent = sorted(kinds - set(model.control_kinds))
     if absent:
@@ -112,13 +117,10 @@ def plan_model(
     scene = scene_of(options, fit, frames, loading)
     found = _known(model, scene, options)
     whole = _peaks(found, scene, fit, frames)
-    fits, advice = (None, "") if memory is None else _advised(model, scene, options, fit, frames, memory)
+    advice = None if memory is None else _advised(model, scene, options, fit, frames, memory)
     return ModelPlan(
         model=model.name,
-        device=loading.device,
-        precision=found.precision,
-        quantize=loading.quantize or NONE,
-        attention_backend=loading.attention,
+        **asdict(replace(loading, precision=found.precision)),
         size=(fit.outer[1], fit.outer[0]),
         frames=frames,
         batch=scene.batch,
@@ -132,8 +134,8 @@ def plan_model(
         peak_device_bytes=whole.device,
         seconds=_seconds(model, options, fit, frames, scene),
         evaluations=evaluations(model, options),
-        fits=fits,
-        advice=advice,
+        fits=None if advice is None else advice.fits,
+        advice="" if advice is None else str(advice),
     )
 
 
@@ -156,16 +158,15 @@ def _seconds(model: ModelRef, options: RestyleOptions, fit: Fit, frames: int, sc
     """Of a render on this machine; None of a device that it has not."""
     import torch
 
-    device = scene.device
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    if not there[device]:
+    if not there[scene.loading.kind]:
         return None
     whole = FrameRange(start=0, stop=frames)
     outline = Outline(
         pixels=fit.source[0] * fit.source[1],
         source_codec=_CODEC,
         model=model.name,
-        device=device,
+        loading=scene.loading,
         frames=whole,
         looks=(outline_of_look(model, options, fit, (whole,), scene.loading),),
         scanned=frames,
@@ -177,35 +178,60 @@ def _seconds(model: ModelRef, options: RestyleOptions, fit: Fit, frames: int, sc
 
 def _can_group(model: ModelRef, scene: Scene) -> bool:
     """Whether a model's blocks could wait in host memory, and do not."""
-    return scene.device == "cuda" and model.traits.offloads and scene.loading.offload != "group"
+    return scene.loading.kind == "cuda" and model.traits.offloads and scene.loading.offload != "group"
 
 
-def _advised(
-    model: ModelRef, scene: Scene, options: RestyleOptions, fit: Fit, frames: int, memory: int
-) -> tuple[bool, str]:
-    """Whether it fits, and the first rung of the ladder of `vedit.memory` that does: each is slower than the last."""
-    footing: MemoryBudget | None = MemoryBudget(batch=scene.batch, window=scene.window)
-    needed, first = 0, footing
+@dataclass(frozen=True, kw_only=True)
+class _Advice:
+    """What a model needs to fit in some memory."""
+
+    settings: tuple[str, ...] | None
+    """The cheapest that fit; empty: as it was asked for it does. None: nothing fits."""
+    least: int
+    """Bytes of what takes least."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether it does as it was asked for."""
+        return self.settings == ()
+
+    def __str__(self) -> str:
+        if self.settings is None:
+            return f"nothing fits: the least is {self.least / 1e9:.1f} GB; use a smaller size or another precision"
+        return ", ".join(self.settings)
+
+
+def _advised(model: ModelRef, scene: Scene, options: RestyleOptions, fit: Fit, frames: int, memory: int) -> _Advice:
+    """The first settings that fit: the rungs of the ladder of `vedit.memory`, each slower than the last, then the same
+    with weights of fewer bits."""
+    asked, least = scene.loading.quantize, math.inf
+    fewer = _NEXT.get(asked, ()) if model.unquantizable is None else ()
+    for quantize in (asked, *fewer):
+        quantized = replace(scene, loading=replace(scene.loading, quantize=quantize))
+        said = () if quantize == asked else (f"--quantize {quantize}",)
+        for settings, needed in _rungs(model, quantized, options, fit, frames):
+            least = min(least, needed)
+            if needed <= memory:
+                return _Advice(settings=(*said, *settings), least=needed)
+    return _Advice(settings=None, least=int(least))
+
+
+def _rungs(
+    model: ModelRef, scene: Scene, options: RestyleOptions, fit: Fit, frames: int
+) -> Iterator[tuple[tuple[str, ...], int]]:
+    """What is set on each rung, none of it on the first, and the bytes that are needed there."""
+    first = footing = MemoryBudget(batch=scene.batch, window=scene.window)
     while footing is not None:
         on_rung = replace(scene, batch=min(footing.batch, footing.window), window=footing.window, tiled=footing.tiled)
         found = _known(model, on_rung, options)
         peak = _peaks(found, on_rung, fit, frames, offloaded=footing.offloaded)
-        needed = peak.host if peak.device is None else peak.device
-        if needed <= memory:
-            return (True, "") if footing == first else (False, str(footing))
+        yield () if footing == first else (str(footing),), peak.host if peak.device is None else peak.device
         coded = max(found.encode.peak, found.decode.peak)
         stage = "decode" if coded > found.denoise.peak and footing.batch == 1 else "sample"
-        below = smaller(footing, stage=stage, can_offload=scene.device != "cpu" and scene.loading.offload == "none")
+        can_offload = scene.loading.kind != "cpu" and scene.loading.offload == "none"
+        below = smaller(footing, stage=stage, can_offload=can_offload)
         if below is None and _can_group(model, scene):
             in_blocks = replace(on_rung, loading=replace(scene.loading, offload="group"))
-            needed = _peaks(found, in_blocks, fit, frames).device or 0
-            if needed <= memory:
-                return False, f"{replace(footing, offloaded=False)}, --offload group"
+            told = (str(replace(footing, offloaded=False)), "--offload group")
+            yield told, _peaks(found, in_blocks, fit, frames).device or 0
         footing = below
-    fewer = _NEXT.get(scene.loading.quantize) if model.traits.quantizes and not model.distilled else None
-    if fewer is not None:
-        quantized = replace(scene, loading=replace(scene.loading, quantize=fewer))
-        fits, advice = _advised(model, quantized, options, fit, frames, memory)
-        if fits or not advice.startswith(_NOTHING):
-            return False, advice if advice.startswith("--") else f"--quantize {fewer}{f', {advice}' if advice else ''}"
-    return False, f"{_NOTHING}: the least is {needed / 1e9:.1f} GB; use a smaller size or another precision"

@@ -25,6 +25,7 @@ from vedit.media.rates import NO_RATE
 from vedit.media.reading.facts import span
 from vedit.media.reading.glance import glance
 from vedit.media.reading.read import open_video
+from vedit.models.loading import loading_of
 from vedit.options.request import RestyleOptions
 from vedit.thumbnail import png, thumbnail, tiled
 from vedit.types import FrameRange
@@ -67,16 +68,15 @@ class RenderPlan:
     """What the networks compute in; "auto" is what suits the device."""
     quantize: str = "none"
     """What the network's weights are quantised to."""
+    offload: str = "none"
+    """What waits in host memory beside a GPU."""
     attention_backend: str = "auto"
     """The kernel that computes attention; "auto" is torch's choice."""
 
     @property
     def network(self) -> str:
-        """The model, where it runs, and the number formats and the kernel where any were asked for."""
-        computed = "" if self.precision == "auto" else f" in {self.precision}"
-        held = "" if self.quantize == "none" else f", weights in {self.quantize}"
-        by = "" if self.attention_backend == "auto" else f", attention by {self.attention_backend}"
-        return f"{self.model} on {self.device}{computed}{held}{by}"
+        """The model, where it runs, and how, as far as that was asked for."""
+        return f"{self.model} {loading_of(self, self.device)}"
 
     def _repr_html_(self) -> str:
         """What will be done, with a picture of each shot, for a notebook."""

@@ -62,17 +62,18 @@ def peaks(model: Footprint, scene: Scene, full: int, *, samples: bool = True, of
             loading does not ask for it.
     """
     window = scene.height * scene.width * scene.window * WINDOW_BYTES if samples else 0
-    if scene.device == "cpu":
+    if scene.loading.kind == "cpu":
         at_work = model.all_weights + (model.activations if samples else 0) + window + full
         return Peaks(host=BASE_BYTES + max(model.loading, at_work), device=None)
-    offload = "model" if offloaded and scene.loading.offload == "none" else scene.loading.offload
-    waiting = 0 if offload == "none" else model.all_weights
-    on_device = model.all_weights + model.activations if offload == "none" else _taking_turns(model, offload)
-    # Where networks wait on the host they are loaded there.
-    loaded = model.settling if scene.loading.offload == "none" else 0
+    if scene.loading.offload != "none":
+        # Networks that wait on the host are loaded there.
+        host = max(model.loading, model.all_weights + window + full)
+        return Peaks(host=BASE_BYTES + host, device=_taking_turns(model, scene.loading.offload) + _CONTEXT_BYTES)
+    waiting = model.all_weights if offloaded else 0
+    on_device = _taking_turns(model, "model") if offloaded else model.all_weights + model.activations
     return Peaks(
         host=BASE_BYTES + max(model.largest_stored, window + full) + waiting,
-        device=max(on_device, loaded) + _CONTEXT_BYTES,
+        device=max(on_device, model.settling) + _CONTEXT_BYTES,
     )
 
 

@@ -253,7 +253,7 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
         for spec in look.references:
             check_still(spec.path)
     located(model)
-    model.check_quantized(request.quantized)
+    model.check_quantized(request.quantize)
     request = _each(_each(request, with_lora_files), with_embedding_files)
     if model.source.ip_adapter is not None and not any(look.references for look in request.all_looks):
         raise InputError("the IP-Adapter has no picture to read", remedy="name one with --reference, or leave it out")

@@ -138,7 +138,7 @@ KNOWN = {
 
 @pytest.mark.parametrize("name", WAYS)
 def test_a_model_holds_what_its_footprint_says_and_denoises_nearly_the_same(tiny: Path, name: str) -> None:
-    usual, fewer = (load_sd(resolve(str(tiny)), Loading(quantize=way)) for way in (None, name))
+    usual, fewer = (load_sd(resolve(str(tiny)), Loading(quantize=way)) for way in ("none", name))
     assert fewer.precision == "float32"
     scene = Scene(height=64, width=64, batch=2, window=4, loading=Loading(quantize=name))
     found = resolve(str(tiny)).footprint((), scene)

@@ -49,9 +49,9 @@ def test_a_kernel_that_the_device_has_not_is_refused_before_a_frame_is_read(
 
 def test_a_family_that_picks_none_is_named() -> None:
     check_attention(Loading(), model="some", can=False)
-    check_attention(Loading(attention="math"), model="some", can=True)
+    check_attention(Loading(attention_backend="math"), model="some", can=True)
     with pytest.raises(SettingError, match="the family of some picks no kernel"):
-        check_attention(Loading(attention="math"), model="some", can=False)
+        check_attention(Loading(attention_backend="math"), model="some", can=False)
 
 
 def test_frames_are_near_those_of_another_and_never_taken_for_them(clip: Path, folder: Path, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from safetensors.torch import save_file
 
 from tests.support.asked import LOOK, request_of
+from tests.support.gguf_files import write_gguf
 from tests.support.lora_files import TO_K, pair, weights_of
 from vedit.cli.app import main
 from vedit.edits.plan_file import read_plan
@@ -19,6 +20,7 @@ from vedit.errors import ModelError, SettingError
 from vedit.media.reading.read import open_video
 from vedit.media.writing.sidecar import sidecar_path
 from vedit.models.loading import Loading
+from vedit.models.ref import ModelRef
 from vedit.models.resolve import model_of, resolve
 from vedit.options.request import RenderRequest
 from vedit.render.model_plan import plan_model
@@ -109,3 +111,24 @@ def test_a_plan_of_a_model_knows_the_bytes_and_advice_names_it(folder: Path) -> 
     least_of_all = planned(replace(cuda, quantize="nf4"), 1)[1]
     assert least_of_all.startswith("nothing fits")
     assert planned(cuda, 1)[1].startswith("nothing fits")
+
+
+def test_advice_names_the_least_of_all_and_never_what_is_refused(folder: Path, tmp_path: Path) -> None:
+    def advice(model: ModelRef, loading: Loading, memory: int = 1) -> str:
+        return plan_model(model, (512, 512), 24, replace(LOOK, batch=1), loading, memory=memory).advice
+
+    sd15, cuda = resolve("sd15"), Loading(device="cuda")
+    least = advice(sd15, replace(cuda, quantize="nf4"))
+    assert advice(sd15, cuda) == advice(sd15, replace(cuda, quantize="int8")) == least
+    # What lies between that and the least of whole weights is enough for fewer bits alone.
+    whole = advice(replace(sd15, traits=replace(sd15.traits, quantizes=False)), cuda)
+    bounds = [float(text.split("the least is ")[1].split(" GB")[0]) * 1e9 for text in (least, whole)]
+    assert advice(sd15, cuda, int(sum(bounds) / 2)).startswith("--quantize ")
+    file = write_gguf(tmp_path / "unet.gguf", weights_of(folder, "unet"), "F32")
+    in_blocks = resolve(str(folder), unet=str(file))
+    with pytest.raises(ModelError, match="rests as its file has it"):
+        in_blocks.check_quantized("int8")
+    needed = plan_model(in_blocks, (512, 512), 24, LOOK, cuda, memory=None).peak_device_bytes
+    assert needed is not None
+    for part in range(1, 40):
+        assert "--quantize" not in advice(in_blocks, cuda, needed * part // 40)

@@ -190,9 +190,9 @@ def target_of(loading: Loading) -> Target:
     """Where a model goes, and as what: in float16 an autoencoder computes in float32 where it says that it overflows,
     and beside a network in bfloat16 always, whose eight bits would band the frames. On a CPU, which computes in more
     than files have, large weights rest."""
-    asked, device = loading.precision, torch.device(loading.device)
+    asked, device = loading.computes_in, torch.device(loading.device)
     dtype: torch.dtype = usual_precision(loading.device) if asked is None else getattr(torch, asked)
-    return Target(device=device, dtype=dtype, rests=device.type == "cpu", quantize=loading.quantize)
+    return Target(device=device, dtype=dtype, rests=device.type == "cpu", quantize=loading.quantized)
 
 
 def load(
@@ -243,14 +243,14 @@ def load(
         device=target.device,
         read=read,
         fast=_fast(Path(source.base), parts) if fast else (),
-        quantize=loading.quantize,
-        pictures=_pictures(source, parts, target, attention=loading.attention),
+        quantize=loading.quantized,
+        pictures=_pictures(source, parts, target, attention=loading.attention_backend),
         offload=loading.offload,
         blocks=_blocks(denoiser, parts, target.device) if loading.offload == "group" else None,
     )
     model.set_memory(batch=CODEC_BATCH, tiled=False, offloaded=False)
     for part in (denoiser, model.codec, model.text):
-        part.attention = loading.attention
+        part.attention = loading.attention_backend
     # By now every tensor lies where it stays.
     return replace(model, read=read.into(dict.fromkeys(named.values())))
 

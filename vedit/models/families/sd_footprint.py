@@ -100,12 +100,11 @@ def _on_meta(source: ModelSource, kinds: Collection[str], target: Target) -> Com
     here = cached(source.base) is not None and all(
         cached(place) is not None for kind, place in source.controlnets.items() if kind in kinds
     )
-    added = [place for place in (source.motion_adapter, source.ip_adapter, source.image_encoder) if place is not None]
-    here = here and all(cached(place) is not None for place in added)
+    here = here and all(cached(place) is not None for place in source.added.values())
     if here:
         return load_components(places, controls=tuple(kinds), target=target)
     if (
-        added
+        source.added
         or source.base != SD15.base
         or any(source.controlnets[kind] != SD15.controlnets.get(kind) for kind in kinds)
     ):
@@ -199,7 +198,7 @@ def _held_of_source(unet: UNet2DConditionModel, call: Callable[[], object], inje
 def _coded(parts: Components, scene: Scene, *, decodes: bool) -> Pass:
     """A batch of frames through the autoencoder, one way or the other; a single one, in bands, where it is tiled."""
     codec, vae = SDCodec(parts.vae), parts.vae
-    batch, cell = min(frames_at_once(scene.device, scene.batch), scene.window), codec.factors.cell
+    batch, cell = min(frames_at_once(scene.loading.kind, scene.batch), scene.window), codec.factors.cell
     if scene.tiled:
         batch = 1
     height, width = scene.height // cell, scene.width // cell
@@ -245,12 +244,8 @@ def _bytes(network: torch.nn.Module) -> int:
 
 
 def _trace(scene: Scene) -> MemoryTrace:
-    return MemoryTrace(_kind(scene.device), fused=scene.loading.attention != "math")
-
-
-def _kind(device: str) -> str:
-    return torch.device(device).type
+    return MemoryTrace(scene.loading.kind, fused=scene.loading.attention_backend != "math")
 
 
 def _gaps(scene: Scene) -> int:
-    return _HEAP_GAPS if _kind(scene.device) == "cpu" else 0
+    return _HEAP_GAPS if scene.loading.kind == "cpu" else 0
