@@ -11,13 +11,14 @@ from pathlib import Path
 import pytest
 
 from tests.support.plugged import plugged_in
+from vedit.models.loading import Loading
 from vedit.models.sizes import Sizes
 from vedit.options.masks import MaskSpec
 from vedit.options.request import RestyleOptions
 from vedit.progress.callbacks import Progress
 from vedit.progress.course import Course, Taken
 from vedit.registry.attention import attention_methods
-from vedit.render.costs import START_SECONDS, LookOutline, Outline, expected_of, seconds_of
+from vedit.render.costs import START_SECONDS, FrameSeconds, LookOutline, Outline, expected_of, seconds_of
 from vedit.render.measured_costs import ENTRIES, FARTHEST, RUNS, costs_file, keep, keep_start, paces_of
 from vedit.types import Fit, FrameRange
 
@@ -47,7 +48,7 @@ def outline() -> Outline:
         pixels=1920 * 1080,
         source_codec="h264",
         model="embedded",
-        device="cpu",
+        loading=Loading(),
         frames=FRAMES,
         looks=(look,),
         scanned=240,
@@ -227,3 +228,23 @@ def test_the_start_is_kept_apart(outline: Outline) -> None:
     after = seconds_of(outline, paces=paces_of(outline))
     assert before is not None
     assert after == pytest.approx(before + START_SECONDS)
+
+
+@pytest.mark.parametrize("taken", [None, FrameSeconds(encode=0.1, evaluate=0.1, decode=0.1)], ids=["pixels", "rates"])
+@pytest.mark.parametrize(
+    "said",
+    [{"offload": "group"}, {"quantize": "int8"}, {"attention_backend": "math"}, {"precision": "bfloat16"}],
+    ids=str,
+)
+def test_what_is_loaded_otherwise_says_nothing_of_what_is_usual(
+    outline: Outline, said: dict[str, str], taken: FrameSeconds | None
+) -> None:
+    usual = replace(outline, looks=(replace(outline.looks[0], taken=taken),))
+    other = replace(usual, loading=Loading(**said))
+    rendered(other, dict.fromkeys(STAGES, 5.0))
+    assert paces_of(other) == pytest.approx(dict.fromkeys(STAGES, 5), rel=1e-3)
+    for model in ("embedded", "another"):
+        assert set(paces_of(replace(usual, model=model))) == {"index", "shots", "write", "verify"}
+    rendered(usual, dict.fromkeys(STAGES, 2.0))
+    assert paces_of(other)["sample"] == pytest.approx(5, rel=1e-3)
+    assert paces_of(usual)["sample"] == paces_of(usual)["load"] == pytest.approx(2, rel=1e-3)

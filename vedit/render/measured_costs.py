@@ -39,6 +39,10 @@ _TABLE = "runs"
 _BY_RATES = "by rates "
 """Before the names of models whose time is told by what the machine computes in a second
 (`vedit.render.machine_rates`): how far off that was says nothing of another model."""
+_LOADED = "loaded with "
+"""Before the names of models that are loaded or compute in another way than usual, and after what was said of that."""
+_ALONE = (_BY_RATES, _LOADED)
+"""What neither stands in for other models nor is stood in for by them."""
 
 
 def paces_of(outline: Outline) -> dict[str, float]:
@@ -91,21 +95,22 @@ def costs_file() -> Path:
 
 def _of_others(runs: Mapping[str, list[float]], prefix: str, what: str) -> list[float]:
     """What a stage took with other models or codecs, where that says something of this one."""
-    if what.startswith(_BY_RATES):
+    if what.startswith(_ALONE):
         return []
     found = {key.removeprefix(prefix): paces for key, paces in runs.items() if key.startswith(prefix)}
-    return [pace for other, paces in found.items() if not other.startswith(_BY_RATES) for pace in paces]
+    return [pace for other, paces in found.items() if not other.startswith(_ALONE) for pace in paces]
 
 
 def _subjects(outline: Outline) -> dict[str, str]:
     """Stage -> what it goes by beside the machine."""
     by_rates = any(look.taken is not None for look in outline.looks)
-    model = f"{_BY_RATES}{outline.model}" if by_rates else outline.model
+    said = ", ".join(f"{name} {value}" for name, value in outline.loading.said().items())
+    model = f"{_LOADED}{said}: {outline.model}" if said else outline.model
     return {
         "start": "",
         **dict.fromkeys(("index", "shots"), outline.source_codec),
-        "load": outline.model,
-        **dict.fromkeys(_NETWORKS, model),
+        "load": model,
+        **dict.fromkeys(_NETWORKS, f"{_BY_RATES}{model}" if by_rates else model),
         **dict.fromkeys(("write", "verify"), outline.codec),
     }
 
