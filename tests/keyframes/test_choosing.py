@@ -38,7 +38,7 @@ def test_keys_are_no_closer_than_is_worth_carrying() -> None:
 
 
 def test_what_cannot_be_followed_is_due_too() -> None:
-    lost = Motion(to=standing(SIZE).to, seen=np.full(SIZE, 0.9, np.float32))
+    lost = Motion(to=standing(SIZE).to, seen=np.full(SIZE, 0.2, np.float32))
     frames = [texture(*SIZE)] * 13
     assert choose_keys(0, shot(frames, Pair(ahead=lost, back=lost)), Spacing()) == (0, 4, 8, 12)
 

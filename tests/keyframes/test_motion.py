@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from tests.support.motion import texture
+from vedit.flow.confidence import ConfidentFlow
 from vedit.keyframes.motion import Motion, carried, led, pairs_of, standing
-from vedit.types import OpticalFlow
 
 SIZE = (48, 64)
 
@@ -25,8 +25,8 @@ def test_steps_add_up() -> None:
     assert np.all(there.seen == 1)
 
 
-def test_what_one_step_does_not_match_is_not_seen() -> None:
-    assert np.allclose(led(moving(1, 0, 0.5), moving(1, 0, 0.5)).seen, 0.25)
+def test_a_way_is_believed_as_far_as_its_least_certain_step() -> None:
+    assert np.allclose(led(moving(1, 0, 0.5), led(moving(1, 0, 0.8), moving(1, 0))).seen, 0.5)
 
 
 def test_a_step_is_followed_from_the_place_that_it_reaches() -> None:
@@ -46,13 +46,19 @@ def test_a_picture_is_laid_where_the_motion_leads() -> None:
 def test_a_flow_comes_in_pairs() -> None:
     vectors = torch.arange(2 * 2 * SIZE[0] * SIZE[1], dtype=torch.float32).reshape(2, 2, *SIZE)
     hidden = torch.zeros(2, 1, *SIZE, dtype=torch.bool)
-    hidden[1, 0, 3, 4] = True
-    flow = OpticalFlow(
-        forward=vectors, backward=-vectors, forward_occlusion=hidden, backward_occlusion=torch.zeros_like(hidden)
+    believed = torch.ones(2, 1, *SIZE)
+    believed[1, 0, 3, 4] = 0.25
+    flow = ConfidentFlow(
+        forward=vectors,
+        backward=-vectors,
+        forward_occlusion=hidden,
+        backward_occlusion=hidden,
+        forward_confidence=believed,
+        backward_confidence=torch.ones_like(believed),
     )
     pairs = pairs_of(flow)
     assert len(pairs) == 2
     assert np.array_equal(pairs[1].ahead.to[3, 4], vectors[1, :, 3, 4])
     assert np.array_equal(pairs[1].back.to, -vectors[1].permute(1, 2, 0))
-    assert pairs[1].ahead.seen[3, 4] == 0
-    assert pairs[1].ahead.seen.sum() == SIZE[0] * SIZE[1] - 1
+    assert pairs[1].ahead.seen[3, 4] == 0.25
+    assert pairs[1].ahead.seen.sum() == SIZE[0] * SIZE[1] - 0.75

@@ -26,6 +26,9 @@ SIGMA = 3.0
 DOUBT, DARK_DOUBT = 0.16, 0.03
 """Difference between the source and its carried key at which this counts 1/e: the first times the brightness there,
 plus the second."""
+SEEN = 0.3
+"""Confidence of the motion from which on only the likeness counts: where there is nothing to tell it by, no other way
+is better, and a new key would be carried along the same."""
 WINNER = 3.0
 """The power of a key's weight in the fine band: 1 is a mean of both, more leaves it to the one that weighs more."""
 AROUND = 6.0
@@ -81,7 +84,18 @@ def offered(key: Key, source: Floats, motion: Motion) -> Offer:
     """
     change, loss, shown = (carried(one, motion) for one in (key.change, key.loss, key.source))
     opinion = np.ones_like(motion.seen) if key.opinion is None else carried(key.opinion, motion).clip(0, 1)
-    return Offer(change=change, loss=loss, trust=motion.seen * likeness(source, shown), opinion=opinion)
+    return Offer(change=change, loss=loss, trust=trusted(motion, source, shown), opinion=opinion)
+
+
+def trusted(motion: Motion, source: Floats, shown: Floats) -> Floats:
+    """(h, w) in [0, 1]: how far what a motion leads to is taken for what the frame shows.
+
+    Args:
+        motion: from the frame to the other.
+        source: the frame's, (h, w, C).
+        shown: the other's, carried.
+    """
+    return np.asarray(np.minimum(1, motion.seen / SEEN) * likeness(source, shown), np.float32)
 
 
 def likeness(source: Floats, shown: Floats) -> Floats:

@@ -1,7 +1,7 @@
 """Where the pixels of a frame lie in another frame of the shot: motion between neighbours, one pair after the other.
 
 Motions are joined step by step: a pixel of frame t is followed to its neighbour, and from the place that it reaches
-there on along the neighbour's own motion. What is followed through a place that a pair does not match counts less.
+there on along the neighbour's own motion. A way is believed as far as its least certain step.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from vedit.types import OpticalFlow
+    from vedit.flow.confidence import ConfidentFlow
 
     Floats = npt.NDArray[np.float32]
 
@@ -28,7 +28,7 @@ class Motion:
     to: Floats
     """(h, w, 2) pixels, x then y."""
     seen: Floats
-    """(h, w) in [0, 1]: 1 where every pair on the way is matched there."""
+    """(h, w) in [0, 1]: how far it is believed; 0 where the other frame does not show the place."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ def led(step: Motion, further: Motion) -> Motion:
     """The motion over a neighbour: `step` leads to it, `further` from it to the other frame."""
     at = _grid(*step.seen.shape) + step.to
     onward, seen = _at(further.to, at, cv2.INTER_LINEAR), _at(further.seen, at, cv2.INTER_LINEAR)
-    return Motion(to=step.to + onward, seen=step.seen * seen)
+    return Motion(to=step.to + onward, seen=np.minimum(step.seen, seen))
 
 
 def carried(image: Floats, motion: Motion) -> Floats:
@@ -58,17 +58,17 @@ def carried(image: Floats, motion: Motion) -> Floats:
     return _at(image, _grid(*motion.seen.shape) + motion.to, cv2.INTER_CUBIC)
 
 
-def pairs_of(flow: OpticalFlow) -> list[Pair]:
+def pairs_of(flow: ConfidentFlow) -> list[Pair]:
     """The pairs of a flow, one by one."""
     found: list[Pair] = []
     for number in range(len(flow.forward)):
-        ways = (flow.forward, flow.forward_occlusion), (flow.backward, flow.backward_occlusion)
+        ways = (flow.forward, flow.forward_confidence), (flow.backward, flow.backward_confidence)
         ahead, back = (
             Motion(
                 to=np.ascontiguousarray(vectors[number].numpy().transpose(1, 2, 0), dtype=np.float32),
-                seen=1 - hidden[number, 0].numpy().astype(np.float32),
+                seen=np.ascontiguousarray(believed[number, 0].numpy(), dtype=np.float32),
             )
-            for vectors, hidden in ways
+            for vectors, believed in ways
         )
         found.append(Pair(ahead=ahead, back=back))
     return found

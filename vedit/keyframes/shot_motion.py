@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vedit.flow.confidence import ConfidentFlow, confident_flow
 from vedit.flow.estimate import estimate_flow
 from vedit.keyframes.motion import Pair, pairs_of
-from vedit.types import FrameRange, OpticalFlow
+from vedit.types import FrameRange
 
 if TYPE_CHECKING:
     from vedit.diffusion.inversion_cache import TensorCache
@@ -22,6 +23,7 @@ PAIRS = 16
 _HELD = 2
 """Such parts that are held in memory: who follows a shot forth and back stays within them."""
 _VECTORS, _MARKS = ("forward", "backward"), ("forward_occlusion", "backward_occlusion")
+_CONFIDENCE = ("forward_confidence", "backward_confidence")
 
 SmallFrames = Callable[[FrameRange], torch.Tensor]
 """A range of frames -> (T, 3, h, w) in [0, 1] at the working size, without padding."""
@@ -30,8 +32,9 @@ SmallFrames = Callable[[FrameRange], torch.Tensor]
 class ShotMotion:
     """The pairs of neighbouring frames of one shot.
 
-    Vectors have the half precision that they are kept in, whether they were kept or were estimated just now: a
-    thirtieth of a pixel where something moves by 60.
+    They are filled in where nothing bears them out, see `vedit.flow.confidence`. Vectors and confidence have the half
+    precision that they are kept in, whether they were kept or were estimated just now: a thirtieth of a pixel where
+    something moves by 60.
 
     Args:
         shot: its frames.
@@ -63,20 +66,17 @@ class ShotMotion:
         self._held.move_to_end(part)
         return found
 
-    def _flow(self, part: int) -> OpticalFlow:
+    def _flow(self, part: int) -> ConfidentFlow:
         start = self._shot.start + part * PAIRS
         frames = FrameRange(start=start, stop=min(start + PAIRS + 1, self._shot.stop))
         facts = {**self._facts, "frames": [frames.start, frames.stop]}
         found = None if self._kept is None else self._kept.tensors(facts)
-        if found is None or not all(name in found for name in (*_VECTORS, *_MARKS)):
-            flow = estimate_flow(self._frames_of(frames))
-            found = {name: getattr(flow, name).half() for name in _VECTORS}
+        if found is None or not all(name in found for name in (*_VECTORS, *_CONFIDENCE, *_MARKS)):
+            small = self._frames_of(frames)
+            flow = confident_flow(small, estimate_flow(small))
+            found = {name: getattr(flow, name).half() for name in (*_VECTORS, *_CONFIDENCE)}
             found |= {name: getattr(flow, name) for name in _MARKS}
             if self._kept is not None:
                 self._kept.keep_tensors(facts, found)
-        return OpticalFlow(
-            forward=found["forward"].float(),
-            backward=found["backward"].float(),
-            forward_occlusion=found["forward_occlusion"],
-            backward_occlusion=found["backward_occlusion"],
-        )
+        whole = {name: found[name].float() for name in (*_VECTORS, *_CONFIDENCE)}
+        return ConfidentFlow(**whole, **{name: found[name] for name in _MARKS})
