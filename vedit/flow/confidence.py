@@ -22,7 +22,8 @@ import cv2
 import numpy as np
 import torch
 
-from vedit.flow.estimate import find_occlusion, warp
+from vedit.flow.estimate import find_occlusion
+from vedit.flow.moved import moved
 from vedit.types import OpticalFlow
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def agreement(flow: torch.Tensor, reverse: torch.Tensor) -> torch.Tensor:
     exp(-|F + R|^2 / (a (|F|^2 + |R|^2) + b)) with R at the flow's end: the soft form of UnFlow's equation 2 (Meister
     et al., 2018), which `find_occlusion` cuts at 1.
     """
-    back = warp(reverse, flow)
+    back = _along(reverse, flow)
     off, length = ((flow + back).square().sum(1, keepdim=True), flow.square() + back.square())
     closing = torch.exp(-off / (CLOSES[0] * length.sum(1, keepdim=True) + CLOSES[1]))
     return closing * _inside(flow)
@@ -204,7 +205,13 @@ def _mended(flow: torch.Tensor, reverse: torch.Tensor, here: torch.Tensor, other
 
 def _rides(flow: torch.Tensor, here: torch.Tensor, other: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """See `riding`, of a frame's fine band and the other's moved along the flow."""
-    return riding(here, warp(other, flow, mode="bicubic"))
+    return riding(here, _along(other, flow, cubic=True))
+
+
+def _along(planes: torch.Tensor, flow: torch.Tensor, *, cubic: bool = False) -> torch.Tensor:
+    """Planes (1, C, H, W) where a flow (1, 2, H, W) leads."""
+    image, vectors = (np.ascontiguousarray(one[0].permute(1, 2, 0).numpy()) for one in (planes, flow))
+    return torch.from_numpy(moved(image, vectors, cubic=cubic)).permute(2, 0, 1)[None]
 
 
 def _believed(correlation: torch.Tensor) -> torch.Tensor:

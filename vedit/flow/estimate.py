@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
+from vedit.flow.moved import grid
 from vedit.types import OpticalFlow
 
 if TYPE_CHECKING:
@@ -287,15 +288,6 @@ def _positions(height: int, width: int) -> tuple[Floats, Floats]:
     return np.arange(width, dtype=np.float32)[None], np.arange(height, dtype=np.float32)[:, None]
 
 
-@lru_cache(maxsize=4)
-def _grid(height: int, width: int) -> Floats:
-    """(height, width, 2) pixel positions, x then y; read only."""
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    grid = np.dstack([x, y])
-    grid.flags.writeable = False
-    return grid
-
-
 def _at(image: cv2.typing.MatLike, position: cv2.typing.MatLike) -> cv2.typing.MatLike:
     """The image at positions (h, w, 2), bilinear, its edge repeated outside."""
     empty = cast("cv2.typing.MatLike", None)
@@ -314,9 +306,9 @@ def _sharpened(first: Bytes, second: Bytes, flow: Floats) -> Floats:
     if not bands:
         return flow
     padded = cv2.copyMakeBorder(flow, _REACH, _REACH, _REACH, _REACH, cv2.BORDER_REPLICATE)
-    grid = _grid(height, width)
+    places = grid(height, width)
     for rows, columns in bands:
-        here, position = first[rows, columns], grid[rows, columns]
+        here, position = first[rows, columns], places[rows, columns]
         best = padded[_moved(rows, _REACH), _moved(columns, _REACH)]
         least = cv2.blur(cv2.absdiff(here, _at(second, cv2.add(position, best))), (3, 3))
         for dx, dy in _STEPS:

@@ -7,11 +7,11 @@ there on along the neighbour's own motion. A way is believed as far as its least
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
+
+from vedit.flow.moved import moved
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -48,14 +48,13 @@ def standing(size: tuple[int, int]) -> Motion:
 
 def led(step: Motion, further: Motion) -> Motion:
     """The motion over a neighbour: `step` leads to it, `further` from it to the other frame."""
-    at = _grid(*step.seen.shape) + step.to
-    onward, seen = _at(further.to, at, cv2.INTER_LINEAR), _at(further.seen, at, cv2.INTER_LINEAR)
+    onward, seen = moved(further.to, step.to), moved(further.seen, step.to)
     return Motion(to=step.to + onward, seen=np.minimum(step.seen, seen))
 
 
 def carried(image: Floats, motion: Motion) -> Floats:
     """A picture (h, w, C) of the other frame, laid over the one that the motion begins in; its edge goes on outside."""
-    return _at(image, _grid(*motion.seen.shape) + motion.to, cv2.INTER_CUBIC)
+    return moved(image, motion.to, cubic=True)
 
 
 def pairs_of(flow: ConfidentFlow) -> list[Pair]:
@@ -72,18 +71,3 @@ def pairs_of(flow: ConfidentFlow) -> list[Pair]:
         )
         found.append(Pair(ahead=ahead, back=back))
     return found
-
-
-@lru_cache(maxsize=4)
-def _grid(height: int, width: int) -> Floats:
-    """(height, width, 2) pixel positions, x then y; read only."""
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    grid = np.dstack([x, y])
-    grid.flags.writeable = False
-    return grid
-
-
-def _at(image: Floats, position: Floats, how: int) -> Floats:
-    empty = cast("cv2.typing.MatLike", None)
-    found = cv2.remap(image, position, empty, how, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(found, np.float32).reshape(*position.shape[:2], *image.shape[2:])
