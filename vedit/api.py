@@ -88,7 +88,7 @@ def _called(
     start: Start | None = None,
     inversion: InversionName = "fixed-point",
     inject: str | None = None,
-    attention: str = "cross-frame",
+    attention: str | None = None,
     cross_frame: bool = True,
     anchor: str | None = None,
     batch: int = 8,
@@ -182,8 +182,9 @@ def _called(
             DDIM, or by noise maps (edit-friendly DDPM), which follow the prompt more freely.
         inject: parts of the sampling in which the source's features, and its attention, take the place of the target's;
             0.8,0.5 is usual; a text: "0.8,0.5"; None is nothing is injected.
-        attention: "cross-frame", "none" or a plug-in's: how frames that are sampled together see one another.
-        cross_frame: frames see one another; false is the same as attention none.
+        attention: "cross-frame", "none" or a plug-in's: how frames that are sampled together see one another; None is
+            the model's own, what it gains by.
+        cross_frame: frames see one another as attention says; false is the same as attention none.
         anchor: a frame in whatever shot whose look the shots share, as seconds (12.5), timecode or #48; a text: "12.5",
             "#48"; None is each shot has a look to itself.
         batch: 1 to 1000000: frames per network call: memory and speed, and the frames by a level at most.

@@ -61,7 +61,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--fit-photos", type=int, default=16, help="training photographs that fit the colour map")
     parser.add_argument("--clips", type=int, default=3, help="clips of the motion part")
     parser.add_argument("--frames", type=int, default=6, help="frames of a clip, in the motion part")
-    parser.add_argument("--without", type=int, default=3, help="looks that are also run without cross-frame attention")
+    parser.add_argument("--across", type=int, default=3, help="looks that are also run with cross-frame attention")
     parser.add_argument("--detail-frames", type=int, default=2)
     parser.add_argument("--speed-frames", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3, help="rounds of the speed part")
@@ -119,7 +119,7 @@ def main() -> None:
             f"results, and as rendered; flow by OpenCV DIS, medium; {settings.text()}"
         )
         looks = chosen(args.looks, MOTION_LOOKS)
-        counts = {"clips": args.clips, "frames": args.frames, "without": args.without}
+        counts = {"clips": args.clips, "frames": args.frames, "across": args.across}
         done("motion", motion_table(subject, looks, clips, **counts, settings=text, log=log))
     if "detail" in args.only:
         looks = keeping(chosen(args.looks, ()))

@@ -118,7 +118,8 @@ def test_a_plug_ins_name_is_taken_wherever_the_setting_is(name: str) -> None:
     (one,) = (each for each in settings_of(RestyleOptions) if each.name == name)
     assert one.about.plugged is not None
     assert one.own.endswith(" or a plug-in's")
-    near = f"{one.default}x"
+    known = one.about.choices[0]
+    near = f"{known}x"
     groups = {"pipeline": "vedit.pipelines", "attention": "vedit.attention", "upscale": "vedit.upscalers"}
 
     @click.command(cls=Grouped)
@@ -132,8 +133,8 @@ def test_a_plug_ins_name_is_taken_wherever_the_setting_is(name: str) -> None:
         assert run.invoke(command, words).exit_code == 0
         assert LOOK[name].fault("mine") is None
     told = run.invoke(command, (f"--{name}", near))
-    assert told.exit_code == 2 and f"is named '{near}'; did you mean '{one.default}'? known: " in told.output
-    assert LOOK[name].fault(near) == f"is one of {', '.join(one.about.choices)}: did you mean '{one.default}'?"
+    assert told.exit_code == 2 and f"is named '{near}'; did you mean '{known}'? known: " in told.output
+    assert LOOK[name].fault(near) == f"is one of {', '.join(one.about.choices)}: did you mean '{known}'?"
     assert "enum" not in LOOK[name].schema(), "the schema of one machine would refuse the plug-ins of another"
     told = run.invoke(command, ["--help"])
     assert "".join(one.own.split()) in "".join(told.output.split()), "lines break in it"

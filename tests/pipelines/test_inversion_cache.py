@@ -115,7 +115,7 @@ def test_a_mask_needs_all_steps_and_finds_them_the_next_time(
         {"strength": 0.5},
         {"steps": STEPS + 1},
         {"fixed_point": FIXED_POINT + 1},
-        {"cross_frame": False},
+        {"attention": "cross-frame"},
         {"batch": 3},
         {"controls": (ControlSpec(kind="tile", scale=0.5), ControlSpec(kind="softedge"))},
         {"controls": (ControlSpec(kind="tile", end=0.5), ControlSpec(kind="softedge"))},

@@ -147,13 +147,14 @@ def test_what_strength_0_saves_is_not_counted(made: Job) -> None:
 
 
 def test_start_and_files_are_counted_once_for_all_looks(made: Job) -> None:
-    looks = {1: OPTIONS, 2: replace(OPTIONS, prompt="bronze")}
+    settled = made.request.options
+    looks = {1: settled, 2: replace(settled, prompt="bronze")}
     several = replace(made, request=replace(made.request, looks=looks))
     assert len(several.looks()) == 2
     assert describe_job(several).seconds == pytest.approx(seconds(made))
-    first = replace(made, request=replace(made.request, looks={1: OPTIONS}))
+    first = replace(made, request=replace(made.request, looks={1: looks[1]}))
     none = replace(made, request=replace(made.request, looks={}))
-    second = replace(made, request=replace(made.request, looks={2: OPTIONS}))
+    second = replace(made, request=replace(made.request, looks={2: looks[1]}))
     loaded = 2.2
     parts = [seconds(part) - seconds(none) - loaded for part in (first, second, made)]
     assert parts[0] / parts[2] == pytest.approx(CUT / FRAMES, abs=0.06)

@@ -37,6 +37,7 @@ from vedit.render.parts import check_brought, check_parts, options_facts, plugge
 from vedit.render.provenance import weights_of
 from vedit.render.settle import settle
 from vedit.store.units import unit_key
+from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.types import Fit, FrameRange
 
 USUAL = RestyleOptions(prompt="night", quality="draft")
@@ -137,6 +138,7 @@ def test_results_of_the_version_before_are_known_again(monkeypatch: pytest.Monke
     digest = unit_key({"options": options_facts(replace(look, batch=1))})
     assert digest == "f7ff9e68cbad0d85e6ba4593b185586c116fcfe3d79cff9c1d191231c3fc8e11"
     assert unit_key({"options": options_facts(replace(look, batch=1, attention="none"))}) != digest
+    assert unit_key({"options": options_facts(replace(look, batch=1, attention="cross-frame"))}) == digest
     monkeypatch.setattr(ended_before, "weights_of", no_weights)
     monkeypatch.setattr(ended_before, "versions", lambda: (("vedit", "1"),))
     request = RenderRequest(source=Path("a.mp4"), options=replace(look, upscale="lanczos"))
@@ -169,6 +171,27 @@ def test_what_is_no_pipeline_is_refused_before_work_begins(other: RestyleOptions
 def test_no_attention_is_said_in_one_way() -> None:
     assert replace(USUAL, cross_frame=False).attention_method == "none"
     assert replace(USUAL, cross_frame=False, attention="none").attention_method == "none"
+
+
+def test_where_nothing_is_said_a_model_attends_as_it_gains_by() -> None:
+    """And once it is settled it is said, so that what is kept of it holds when a model's own is another one day."""
+    own, video = resolve("embedded").traits, Traits(size_multiple=8, minimum_side=64, guidance=1.0, qualities={})
+    assert own.cross_frame and own.settled(USUAL).attention == "none"
+    assert video.settled(USUAL).attention == "cross-frame"
+    assert replace(video, cross_frame=False).settled(USUAL).attention == "none"
+    for traits in (own, video):
+        assert traits.settled(replace(USUAL, attention="cross-frame")).attention_method == "cross-frame"
+        assert traits.settled(replace(USUAL, attention="none")).attention_method == "none"
+        off = traits.settled(replace(USUAL, cross_frame=False))
+        assert (off.attention, off.attention_method) == (None, "none"), "as older versions have told it"
+        assert traits.settled(off) == off
+    assert attention_facts(own.settled(USUAL)) == {"cross_frame": False}
+    assert options_facts(own.settled(USUAL))["attention"] == "none"
+    assert "attention" not in options_facts(video.settled(USUAL)), "as of the versions in which it was of every model"
+
+
+def test_stable_diffusion_attends_across_frames_where_nothing_is_said(tmp_path: Path) -> None:
+    assert resolve(str(write_tiny_sd(tmp_path))).traits.settled(USUAL).attention == "cross-frame"
 
 
 def test_an_attention_method_that_would_not_act_is_refused(other: RestyleOptions) -> None:
@@ -249,7 +272,7 @@ def test_an_inversion_under_another_attention_method_is_another(
         restyler = prepare(model, options, Kept())
         restyle_frames(restyler, frames, range(2), own_guides(restyler)(range(2), frames))
     assert ["attention" in facts for facts in told] == [False, True]
-    assert [facts["cross_frame"] for facts in told] == [True, True]
+    assert [facts["cross_frame"] for facts in told] == [False, True], "the embedded model's own is none"
     # Under several prompts no method is opened, and a plug-in's is not said to be.
     told.clear()
     for options in (

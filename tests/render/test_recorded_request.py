@@ -68,6 +68,7 @@ def some_look(rng: random.Random, folder: Path) -> RestyleOptions:
         short_side=rng.choice([None, 128]),
         start=rng.choice(get_args(Start)),
         cross_frame=rng.random() < 0.5,
+        attention=rng.choice([None, "none", "cross-frame"]),
         anchor=rng.choice([None, "#48"]),
         window=rng.choice([24, 9]),
         overlap=rng.choice([None, 3]),
@@ -114,6 +115,16 @@ def test_nothing_of_a_request_is_lost(tmp_path: Path, seed: int) -> None:
     # Where all of it has moved, it is found there.
     there = tmp_path / "else" / "results"
     assert as_asked(told, there) == some_request(seed, there)
+
+
+def test_a_record_from_before_attention_methods_means_cross_frame_attention(tmp_path: Path) -> None:
+    request = RenderRequest(source=tmp_path / "in.mov", options=RestyleOptions(prompt="night"))
+    told = json.loads(json.dumps(as_recorded(request, tmp_path)))
+    assert as_asked(told, tmp_path).options.attention is None
+    del told["options"]["attention"]
+    assert as_asked(told, tmp_path).options.attention == "cross-frame"
+    told["options"]["cross_frame"] = False
+    assert as_asked(told, tmp_path).options.attention_method == "none"
 
 
 def test_where_a_result_goes_and_what_it_replaces_is_not_recorded(tmp_path: Path) -> None:

@@ -101,7 +101,7 @@ def attending(
         numbers: of the frames in the source.
         frames: (T, 3, H, W) in [0, 1], those that are sampled together.
     """
-    method = load_attention(options.attention_method)
+    method = load_attention(model.traits.settled(options).attention_method)
     together = Together(numbers=numbers, frames=frames)
     if method.needs_flow:
         from vedit.flow.estimate import estimate_flow

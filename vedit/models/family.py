@@ -16,6 +16,7 @@ from vedit.latent_shape import ScaleFactors
 from vedit.models.regimes import acting, check_by, check_regime, quality_by, scale_by, settled_by
 from vedit.options.request import Quality
 from vedit.options.travel import check_travel
+from vedit.registry.attention import CROSS_FRAME, NONE
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -56,6 +57,9 @@ class Traits:
     """Parts of the picture can have prompts of their own."""
     cross_frame: bool = True
     """Its network has a place for cross-frame attention (`Adapters.cross_frame`), whose cost estimates know."""
+    attention: str = CROSS_FRAME
+    """The attention method that it gains by, where a look names none; without a place for cross-frame attention it is
+    left alone, whatever stands here."""
     injection: bool = False
     """Its network has a place for the source's features and attention (`Adapters.injection`)."""
     offloads: bool = False
@@ -93,11 +97,17 @@ class Traits:
         return min(int(steps * strength), steps) if regime is None else regime.taken(steps, strength)
 
     def settled(self, options: RestyleOptions) -> RestyleOptions:
-        """A look that says where its sampling begins and how much is regenerated; settled once more it is the same."""
-        regime = self.regime_of(options)
+        """A look that says where its sampling begins, how much is regenerated and how frames see one another; settled
+        once more it is the same."""
+        options, regime = self._attending(options), self.regime_of(options)
         if regime is not None:
             return settled_by(regime, options)
         return replace(options, start=options.begins, strength=options.regenerated)
+
+    def _attending(self, options: RestyleOptions) -> RestyleOptions:
+        if options.attention is not None or not options.cross_frame:
+            return options
+        return replace(options, attention=self.attention if self.cross_frame else NONE)
 
     def check(self, options: RestyleOptions, *, model: str) -> None:
         """Raises InputError where a look asks for what a model of that name cannot do, whatever its controls."""

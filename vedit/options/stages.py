@@ -143,8 +143,8 @@ class Look:
 class Consistency:
     """What the frames share with one another."""
 
-    attention: str = setting(
-        attention.OWN[0],
+    attention: str | None = setting(
+        None,
         About(
             "How frames that are sampled together see one another.",
             stage="consistency",
@@ -152,11 +152,16 @@ class Consistency:
             plugged=attention.attention_methods,
             metavar="NAME",
             once=True,
+            unset="the model's own, what it gains by",
         ),
     )
     cross_frame: bool = setting(
         True,
-        About("Frames see one another; false is the same as attention none.", stage="consistency", option=""),
+        About(
+            "Frames see one another as attention says; false is the same as attention none.",
+            stage="consistency",
+            option="",
+        ),
     )
     anchor: str | None = setting(
         None,
@@ -223,12 +228,13 @@ class Consistency:
 
     @property
     def attention_method(self) -> str:
-        """The name of the method that acts."""
-        return self.attention if self.cross_frame else attention.NONE
+        """The name of the method that acts; cross-frame where nothing is said, as it was once of every look. Of a look
+        that is settled for a model it is always said (`vedit.models.family.Traits.settled`)."""
+        return (self.attention or attention.CROSS_FRAME) if self.cross_frame else attention.NONE
 
     def __post_init__(self) -> None:
         _ = self.spacing
-        if not self.cross_frame and self.attention not in (attention.OWN[0], attention.NONE):
+        if not self.cross_frame and self.attention not in (None, attention.CROSS_FRAME, attention.NONE):
             raise SettingError(
                 f"attention is {shown(self.attention)} with cross_frame false, under which frames see themselves alone",
                 remedy="leave cross_frame out",

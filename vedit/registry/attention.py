@@ -6,10 +6,10 @@ from functools import cache
 
 from vedit.registry.entry import Entry, Registry
 
-NONE = "none"
+CROSS_FRAME, NONE = "cross-frame", "none"
 _METHODS = (
     Entry(
-        name="cross-frame",
+        name=CROSS_FRAME,
         summary="each frame sees the one before it and the shot's first",
         target="vedit.models.attention:CROSS_FRAME",
     ),

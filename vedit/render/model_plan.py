@@ -114,6 +114,7 @@ def plan_model(
         multiple_of=model.traits.size_multiple,
         minimum=model.traits.minimum_side,
     )
+    options = model.traits.settled(options)
     scene = scene_of(options, fit, frames, loading)
     found = _known(model, scene, options)
     whole = _peaks(found, scene, fit, frames)

@@ -12,7 +12,7 @@ from vedit.models.attention import load_attention
 from vedit.options.adapting import Adapting
 from vedit.options.request import RestyleOptions
 from vedit.pipelines.pipeline import load_pipeline
-from vedit.registry.attention import attention_methods
+from vedit.registry.attention import CROSS_FRAME, attention_methods
 from vedit.registry.pipelines import pipelines
 from vedit.registry.regimes import ORDINARY
 from vedit.registry.upscalers import upscalers
@@ -25,6 +25,8 @@ _LISTED = {"pipeline": pipelines, "attention": attention_methods, "upscale": ups
 """Kind of a part, as options name it -> what lists it."""
 _LATER = ("pipeline", "attention", "inversion", "inject", *(one.name for one in fields(Adapting)))
 """Settings that came after results were known again by all of them."""
+_ONCE = {"attention": CROSS_FRAME}
+"""What such a setting was before the model had a say in it: a look that says so, or is settled so, is what it was."""
 _ONCE_ALWAYS = {"start": "inversion", "strength": 1.0}
 """What settings were that say nothing today, where the model has a say in them."""
 
@@ -130,9 +132,9 @@ def options_facts(options: RestyleOptions, told: Callable[[object], Any] = hashe
         told: what makes plain values of them, `hashed` or `plain` of `vedit.render.conditioning`.
     """
     facts: dict[str, Any] = told(options)
-    usual = {one.name: one.default for one in fields(options)}
+    usual = {one.name: (one.default, _ONCE.get(one.name, one.default)) for one in fields(options)}
     parts = plugged_parts(options)
-    kept = {key: value for key, value in facts.items() if key not in _LATER or getattr(options, key) != usual[key]}
+    kept = {key: value for key, value in facts.items() if key not in _LATER or getattr(options, key) not in usual[key]}
     # Said outright such a value may be another than the model's own, and is no longer what older versions meant.
     said = [key for key, value in _ONCE_ALWAYS.items() if getattr(options, key) == value]
     kept |= {key: told(value) for key, value in _ONCE_ALWAYS.items() if getattr(options, key) is None}

@@ -19,13 +19,16 @@ from vedit.media.writing.atomic import Stamp
 from vedit.media.writing.sidecar import source_hash
 from vedit.models.model_folders import in_model_folders
 from vedit.models.resolve import known_names
-from vedit.options.request import RenderRequest
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.registry.attention import CROSS_FRAME
 from vedit.registry.catalogue import ListedPart
 from vedit.types import Shot
 
 _NAMED = {"Path": Path, "Fraction": Fraction, "Shot": Shot, "Stamp": Stamp}
 """What the modules of the options name for type checkers only."""
 
+_ONCE: Mapping[type, Mapping[str, object]] = {RestyleOptions: {"attention": CROSS_FRAME}}
+"""What settings were before records said them, where it is not what they are today."""
 _PARTS: Mapping[str, ListedPart] = {
     "ip_adapter": "ip-adapter",
     "image_encoder": "ip-adapter",
@@ -167,6 +170,7 @@ def _built_fields(kind: type[Any], told: Mapping[str, Any], folder: Path) -> Any
     strange = [name for name in told if name not in known]
     if strange:
         raise ValueError(f"{strange[0]!r} is not known here: it is of another version")
+    told = {**_ONCE.get(kind, {}), **told}
     hints = get_type_hints(kind, localns=_NAMED)
     return kind(**{name: _built(hints[name], value, folder) for name, value in told.items()})
 

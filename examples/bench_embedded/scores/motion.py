@@ -46,11 +46,11 @@ def motion_table(
     *,
     clips: int,
     frames: int,
-    without: int,
+    across: int,
     settings: str,
     log: Log,
 ) -> Table:
-    """Every clip under every look; the first `without` looks also with cross-frame attention off."""
+    """Every clip under every look; the first `across` looks also with cross-frame attention."""
     rows: list[tuple[Cell, ...]] = []
     tally = _Tally()
     for name, start in CLIPS[:clips]:
@@ -70,10 +70,10 @@ def motion_table(
             noise = subject.frames(subject.options(prompt, start="noise"), source)
             rendered = steady(source, result, None)[0]
             found, plain, still = (motion_error(source, made) for made in (result, noise, rendered))
-            on, calm, off = warp_error(source, result), warp_error(source, rendered), None
+            off, calm, on = warp_error(source, result), warp_error(source, rendered), None
             tally.flicker.append(calm / own)
-            if number < without:
-                off = warp_error(source, subject.frames(subject.options(prompt, cross_frame=False), source))
+            if number < across:
+                on = warp_error(source, subject.frames(subject.options(prompt, attention="cross-frame"), source))
                 tally.on.append(on)
                 tally.off.append(off)
             if counted:
@@ -81,7 +81,7 @@ def motion_table(
                 tally.noisy.setdefault(name, []).append(plain)
                 tally.rendered.setdefault(name, []).append(still)
             rows.append(
-                (label, look.name, found, plain, still, 1000 * on, "" if off is None else 1000 * off, 1000 * calm)
+                (label, look.name, found, plain, still, 1000 * off, "" if on is None else 1000 * on, 1000 * calm)
             )
             log(f"motion {name}, {look.name}: {found:.3f}, noise {plain:.3f}, rendered {still:.3f}, {calm / own:.1f}")
     return Table(
@@ -94,7 +94,7 @@ def motion_table(
             "plain noise",
             "inversion, rendered",
             "warp error x 1000",
-            "with cross-frame attention off",
+            "with cross-frame attention",
             "rendered",
         ),
         rows=tuple(rows),

@@ -58,7 +58,7 @@ def speed_table(subject: Subject, *, frames: int, rounds: int, log: Log) -> Tabl
             "vedit": partial(subject.frames, options, square),
             PEERS[0]: partial(_one_by_one, peer, options, peer_settings(subject, options), square),
             PEERS[1]: partial(_restyle, peer, options, peer_settings(subject, options), square),
-            "vedit, cross-frame attention off": partial(subject.frames, replace(options, cross_frame=False), square),
+            "vedit, cross-frame attention": partial(subject.frames, replace(options, attention="cross-frame"), square),
             "vedit, 16:9": partial(subject.frames, options, wide),
         }
         if quality == "draft":

@@ -53,10 +53,10 @@ VARIANTS = (
         patch="steady",
     ),
     Variant(
-        name="no-cross-frame",
-        label="no cross-frame",
-        tells="frames do not attend to the shot's first (`cross_frame=False`)",
-        settings={"cross_frame": False},
+        name="cross-frame",
+        label="cross-frame",
+        tells="frames attend to the one before and to the shot's first (`attention='cross-frame'`)",
+        settings={"attention": "cross-frame"},
     ),
     Variant(
         name="no-inversion",

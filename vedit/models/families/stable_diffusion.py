@@ -27,6 +27,7 @@ from vedit.models.sizes import SD15_TEXT, SD15_UNET, SD15_VAE, Sizes, sizes_of
 from vedit.models.source import LOOKS, SD15
 from vedit.models.words import looks_of
 from vedit.options.request import QUALITIES
+from vedit.registry.attention import CROSS_FRAME, NONE
 from vedit.registry.families import OWN
 from vedit.weights.hub_cache import cached
 from vedit.weights.torchvision import vision_fault
@@ -79,7 +80,8 @@ class StableDiffusion:
 
     def traits(self, source: ModelSource) -> Traits:
         """Guidance: the family's, of a distilled one its regime's; the embedded one, and any that was trained as it was
-        (it lists its looks), overshoots from 2 on, and needs a little for negative prompts."""
+        (it lists its looks), overshoots from 2 on, and needs a little for negative prompts. To that one cross-frame
+        attention is a cost without a gain (`docs/models.md`)."""
         base = cached(source.base)
         listed = base is not None and (base / LOOKS).is_file()
         cell, halvings = _sides(base)
@@ -92,6 +94,7 @@ class StableDiffusion:
             control_kinds=() if base is None else tuple(own_controlnets(base)),
             fewest_inverted=2 if base is not None and ends_in_noise(base) else 1,
             takes=_TAKES if listed else _TAKES | _WORDS,
+            attention=NONE if listed else CROSS_FRAME,
             injection=True,
             quantizes=True,
             offloads=True,
