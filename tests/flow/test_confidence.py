@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from tests.support.motion import as_frames, camera_pair, shift, square_pair, texture
-from vedit.flow.confidence import agreement, blurred, confident_flow, filled, riding
+from vedit.flow import confidence
+from vedit.flow.confidence import confident_flow
 from vedit.flow.estimate import estimate_flow
 from vedit.types import OpticalFlow
 
@@ -27,6 +28,23 @@ def true_flow(x: float, y: float) -> OpticalFlow:
     return OpticalFlow(
         forward=everywhere(x, y), backward=everywhere(-x, -y), forward_occlusion=nothing, backward_occlusion=nothing
     )
+
+
+def vectors(flow: torch.Tensor) -> np.ndarray:
+    return flow[0].permute(1, 2, 0).contiguous().numpy()
+
+
+def agreement(flow: torch.Tensor, reverse: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(confidence.agreement(vectors(flow), vectors(reverse)))[None, None]
+
+
+def riding(here: torch.Tensor, there: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    alike, told = confidence.riding(here[0, 0].numpy(), there[0, 0].numpy())
+    return torch.from_numpy(alike), torch.from_numpy(told)
+
+
+def filled(flow: torch.Tensor, evidence: torch.Tensor) -> torch.Tensor:
+    return torch.from_numpy(confidence.filled(vectors(flow), evidence[0, 0].numpy())).permute(2, 0, 1)[None]
 
 
 def test_agreement_is_a_gaussian_of_what_does_not_close() -> None:
@@ -87,12 +105,12 @@ def test_without_any_evidence_nothing_moves() -> None:
 def test_a_translation_is_sure_and_stays(way: tuple[float, float]) -> None:
     pair = camera_pair(HEIGHT, WIDTH, shift(*way))
     sure = confident_flow(pair.frames, true_flow(*way))
-    for found, true, confidence in (
+    for found, true, certain in (
         (sure.forward, everywhere(*way), sure.forward_confidence),
         (sure.backward, everywhere(-way[0], -way[1]), sure.backward_confidence),
     ):
         torch.testing.assert_close(found[INNER], true[INNER], rtol=0, atol=1e-4)
-        assert confidence[INNER].min() > 0.9
+        assert certain[INNER].min() > 0.9
 
 
 def test_what_comes_into_sight_is_not_sure() -> None:
@@ -173,4 +191,5 @@ def test_sizes() -> None:
 
 
 def test_the_gaussian_keeps_what_is_even() -> None:
-    assert blurred(torch.full((2, 3, 9, 11), 0.25), 4.0).sub(0.25).abs().max() < 1e-6
+    even = np.full((9, 11, 2), 0.25, np.float32)
+    assert np.abs(confidence.blurred(even, 4.0) - 0.25).max() < 1e-6

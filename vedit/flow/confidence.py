@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from vedit.flow.estimate import find_occlusion
-from vedit.flow.moved import moved
+from vedit.flow.moved import grid, moved
 from vedit.types import OpticalFlow
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def confident_flow(frames: torch.Tensor, flow: OpticalFlow) -> ConfidentFlow:
     if len(frames) != len(flow.forward) + 1 or frames.shape[-2:] != flow.forward.shape[-2:]:
         raise ValueError(f"{len(flow.forward)} pairs of flow and frames {tuple(frames.shape)} do not belong together")
     fine = [fine_luma(frame) for frame in frames]
-    pairs = [_confident_pair(flow, t, (fine[t], fine[t + 1])) for t in range(len(flow.forward))]
+    pairs = [_confident_pair(flow, t, fine[t], fine[t + 1]) for t in range(len(flow.forward))]
     if not pairs:
         none = flow.forward.new_zeros((0, 1, *flow.forward.shape[-2:]))
         return ConfidentFlow(**vars(flow), forward_confidence=none, backward_confidence=none)
@@ -97,139 +97,144 @@ def confident_flow(frames: torch.Tensor, flow: OpticalFlow) -> ConfidentFlow:
     return ConfidentFlow(**{name: torch.cat([getattr(pair, name) for pair in pairs]) for name in names})
 
 
-def fine_luma(frame: torch.Tensor) -> torch.Tensor:
-    """(1, 1, H, W): luma of a frame (3, H, W) less its Gaussian."""
-    luma = torch.tensordot(torch.tensor(_LUMA), frame.detach().float().cpu(), 1)
-    return (luma - blurred(luma, DETAIL * _scale(luma)))[None, None]
+def fine_luma(frame: torch.Tensor) -> Plane:
+    """(h, w): luma of a frame (3, h, w) less its Gaussian."""
+    luma = torch.tensordot(torch.tensor(_LUMA), frame.detach().float().cpu(), 1).numpy()
+    return luma - blurred(luma, DETAIL * _scale(luma))
 
 
-def agreement(flow: torch.Tensor, reverse: torch.Tensor) -> torch.Tensor:
-    """(1, 1, H, W) in [0, 1]: how far the way along a flow (1, 2, H, W) and back along its reverse closes; 0 outside.
+def agreement(flow: Plane, reverse: Plane) -> Plane:
+    """(h, w) in [0, 1]: how far the way along a flow (h, w, 2) and back along its reverse closes; 0 outside.
 
     exp(-|F + R|^2 / (a (|F|^2 + |R|^2) + b)) with R at the flow's end: the soft form of UnFlow's equation 2 (Meister
     et al., 2018), which `find_occlusion` cuts at 1.
     """
-    back = _along(reverse, flow)
-    off, length = ((flow + back).square().sum(1, keepdim=True), flow.square() + back.square())
-    closing = torch.exp(-off / (CLOSES[0] * length.sum(1, keepdim=True) + CLOSES[1]))
-    return closing * _inside(flow)
+    back = moved(reverse, flow)
+    length = _squared(flow) + _squared(back)
+    closing = np.exp(_squared(back + flow) / (np.float32(-CLOSES[0]) * length - np.float32(CLOSES[1])))
+    return np.asarray(closing * _inside(flow), np.float32)
 
 
-def riding(here: torch.Tensor, there: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def riding(here: Plane, there: Plane) -> tuple[Plane, Plane]:
     """How alike two fine bands are that should show the same, and how much there is to tell it by.
 
     Args:
-        here: of a frame, (1, 1, H, W), see `fine_luma`.
+        here: of a frame, (h, w), see `fine_luma`.
         there: of the other, moved along the flow.
 
     Returns:
         The correlation 2<ab> / (<a^2> + <b^2>) in [-1, 1] in a Gaussian around each pixel; and in [0, 1) the share
         that it has of the word, by the detail of both against the noise.
     """
-    sigma = AROUND * _scale(here)
-    both, own, other = (blurred(product, sigma) for product in (here * there, here * here, there * there))
-    energy = own + other
-    return 2 * both / energy.clamp_min(1e-12), energy / (energy + 2 * NOISE**2)
+    products = np.asarray(cv2.merge([here * there, here * here + there * there]), np.float32)
+    both, energy = cv2.split(blurred(products, AROUND * _scale(here)))
+    alike = 2 * both / np.maximum(energy, np.float32(1e-12))
+    return np.asarray(alike, np.float32), np.asarray(energy / (energy + np.float32(2 * NOISE**2)), np.float32)
 
 
-def filled(flow: torch.Tensor, evidence: torch.Tensor) -> torch.Tensor:
-    """A flow (1, 2, H, W) as its evidence (1, 1, H, W) tells it, smooth where there is none.
+def filled(flow: Plane, evidence: Plane) -> Plane:
+    """A flow (h, w, 2) as its evidence (h, w) tells it, smooth where there is none.
 
     Level by level of a pyramid the mean by evidence, and where a level has little of it the coarser level's.
     """
-    weight = evidence[0, 0].numpy()
-    planes = [np.ascontiguousarray(weight * axis) for axis in flow[0].numpy()]
-    levels: list[list[Plane]] = [[weight, *planes]]
-    while max(levels[-1][0].shape) > 2:
-        height, width = levels[-1][0].shape
-        half = ((width + 1) // 2, (height + 1) // 2)
-        levels.append([_resized(plane, half, cv2.INTER_AREA) for plane in levels[-1]])
-    coarsest, *vectors = levels.pop()
-    total = max(float(coarsest.sum()), 1e-9)
-    found = [np.full_like(axis, float(axis.sum()) / total) for axis in vectors]
-    for weight, *vectors in reversed(levels):
-        coarse = [_resized(axis, (weight.shape[1], weight.shape[0]), cv2.INTER_LINEAR) for axis in found]
-        found = [
-            np.asarray((axis + np.float32(_HELD) * above) / (weight + np.float32(_HELD)), np.float32)
-            for axis, above in zip(vectors, coarse, strict=True)
-        ]
-    return torch.from_numpy(np.stack(found))[None]
+    weighed = cv2.merge([evidence, *(flow[..., axis] * evidence for axis in (0, 1))])
+    levels = [np.asarray(weighed, np.float32)]
+    while max(levels[-1].shape) > 3:
+        height, width = levels[-1].shape[:2]
+        levels.append(_resized(levels[-1], ((width + 1) // 2, (height + 1) // 2), cv2.INTER_AREA))
+    coarsest = levels.pop()
+    total = max(float(coarsest[..., 0].sum()), 1e-9)
+    found = np.empty((*coarsest.shape[:2], 2), np.float32)
+    found[:] = coarsest[..., 1:].sum((0, 1)) / total
+    for level in reversed(levels):
+        coarse = _resized(found, (level.shape[1], level.shape[0]), cv2.INTER_LINEAR)
+        held = np.float32(_HELD)
+        found = np.asarray((level[..., 1:] + held * coarse) / (level[..., :1] + held), np.float32)
+    return found
 
 
-def blurred(planes: torch.Tensor, sigma: float) -> torch.Tensor:
-    """The Gaussian of each plane (..., H, W), mirrored at the borders; on the CPU."""
-    flat = planes.detach().float().cpu().reshape(-1, *planes.shape[-2:])
+def blurred(plane: Plane, sigma: float) -> Plane:
+    """The Gaussian of a plane (h, w) or of several (h, w, C), mirrored at the borders."""
     side = 2 * round(2.5 * sigma) + 1
-    out = torch.empty_like(flat)
-    for plane, target in zip(flat.contiguous().numpy(), out.numpy(), strict=True):
-        cv2.GaussianBlur(plane, (side, side), sigma, dst=target, borderType=cv2.BORDER_REFLECT_101)
-    return out.reshape(planes.shape)
+    found = cv2.GaussianBlur(plane, (side, side), sigma, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(found, np.float32).reshape(plane.shape)
 
 
-def _confident_pair(flow: OpticalFlow, number: int, fine: tuple[torch.Tensor, torch.Tensor]) -> ConfidentFlow:
+def _confident_pair(flow: OpticalFlow, number: int, first: Plane, second: Plane) -> ConfidentFlow:
     one = slice(number, number + 1)
     found = OpticalFlow(**{name: value[one] for name, value in vars(flow).items()})
     if bool(found.forward_occlusion.all()) and bool(found.backward_occlusion.all()):
         nothing = torch.zeros_like(found.forward[:, :1])
         return ConfidentFlow(**vars(found), forward_confidence=nothing, backward_confidence=nothing)
-    there, back = found.forward, found.backward
-    first, second = fine
+    there, back = _vectors(found.forward), _vectors(found.backward)
     forward, backward = _mended(there, back, first, second), _mended(back, there, second, first)
-    hidden = find_occlusion(forward, backward), find_occlusion(backward, forward)
-    ways = ((forward, backward, first, second, hidden[0]), (backward, forward, second, first, hidden[1]))
-    confidences: list[torch.Tensor] = []
-    for way, reverse, here, other, occluded in ways:
+    ways = (_planes(forward), _planes(backward))
+    hidden = find_occlusion(*ways), find_occlusion(*reversed(ways))
+    sure: list[torch.Tensor] = []
+    directions = ((forward, backward, first, second), (backward, forward, second, first))
+    for (way, reverse, here, other), occluded in zip(directions, hidden, strict=True):
         rides, told = _rides(way, here, other)
-        confidences.append(agreement(way, reverse) * (1 - told * (1 - _believed(rides))) * ~occluded)
+        confidence = agreement(way, reverse) * (1 - told * (1 - _believed(rides)))
+        sure.append(torch.from_numpy(confidence)[None, None] * ~occluded)
     return ConfidentFlow(
-        forward=forward,
-        backward=backward,
+        forward=ways[0],
+        backward=ways[1],
         forward_occlusion=hidden[0],
         backward_occlusion=hidden[1],
-        forward_confidence=confidences[0],
-        backward_confidence=confidences[1],
+        forward_confidence=sure[0],
+        backward_confidence=sure[1],
     )
 
 
-def _mended(flow: torch.Tensor, reverse: torch.Tensor, here: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+def _mended(flow: Plane, reverse: Plane, here: Plane, other: Plane) -> Plane:
     """The flow, filled in where nothing bears it out."""
     own, told = _rides(flow, here, other)
     agrees = agreement(flow, reverse)
-    around = filled(flow, (agrees * _believed(own) * told).square())
+    around = filled(flow, np.square(agrees * _believed(own) * told))
     others, _ = _rides(around, here, other)
     # Motion edges lie where they were found: there the matcher's vector fits, and the mean of both sides does not. One
     # that does not agree, as on stripes, has to fit clearly better.
-    kept = told * (agrees + (own - others) / _BETTER).clamp(0, 1) * (own / _SOME).clamp(0, 1)
-    return around + kept * (flow - around)
+    better = np.clip(agrees + (own - others) / np.float32(_BETTER), 0, 1)
+    kept = told * better * np.clip(own / np.float32(_SOME), 0, 1)
+    return np.asarray(around + kept[..., None] * (flow - around), np.float32)
 
 
-def _rides(flow: torch.Tensor, here: torch.Tensor, other: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def _rides(flow: Plane, here: Plane, other: Plane) -> tuple[Plane, Plane]:
     """See `riding`, of a frame's fine band and the other's moved along the flow."""
-    return riding(here, _along(other, flow, cubic=True))
+    return riding(here, moved(other, flow, cubic=True))
 
 
-def _along(planes: torch.Tensor, flow: torch.Tensor, *, cubic: bool = False) -> torch.Tensor:
-    """Planes (1, C, H, W) where a flow (1, 2, H, W) leads."""
-    image, vectors = (np.ascontiguousarray(one[0].permute(1, 2, 0).numpy()) for one in (planes, flow))
-    return torch.from_numpy(moved(image, vectors, cubic=cubic)).permute(2, 0, 1)[None]
+def _believed(correlation: Plane) -> Plane:
+    """(h, w) in [0, 1]."""
+    low, high = map(np.float32, RIDES)
+    return np.asarray(np.clip((correlation - low) / (high - low), 0, 1), np.float32)
 
 
-def _believed(correlation: torch.Tensor) -> torch.Tensor:
-    """(1, 1, H, W) in [0, 1]."""
-    return ((correlation - RIDES[0]) / (RIDES[1] - RIDES[0])).clamp(0, 1)
+def _squared(vectors: Plane) -> Plane:
+    """(h, w): the squared length of vectors (h, w, 2)."""
+    return np.square(vectors[..., 0]) + np.square(vectors[..., 1])
+
+
+def _vectors(flow: torch.Tensor) -> Plane:
+    """(1, 2, h, w) -> (h, w, 2)."""
+    return cast("Plane", cv2.merge([np.ascontiguousarray(axis) for axis in flow[0].detach().float().numpy()]))
+
+
+def _planes(flow: Plane) -> torch.Tensor:
+    """(h, w, 2) -> (1, 2, h, w)."""
+    return torch.from_numpy(np.stack(cv2.split(flow)))[None]
 
 
 def _resized(plane: Plane, size: tuple[int, int], way: int) -> Plane:
     return cast("Plane", cv2.resize(plane, size, interpolation=way))
 
 
-def _inside(flow: torch.Tensor) -> torch.Tensor:
-    """(1, 1, H, W): 1 where a flow ends within the picture, to half a pixel."""
-    height, width = flow.shape[-2:]
-    x = torch.arange(width) + flow[:, 0]
-    y = torch.arange(height)[:, None] + flow[:, 1]
-    return ((x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)).to(flow)[:, None]
+def _inside(flow: Plane) -> npt.NDArray[np.bool_]:
+    """(h, w): where a flow ends within the picture, to half a pixel."""
+    height, width = flow.shape[:2]
+    x, y = cv2.split(grid(height, width) + flow)
+    return (x >= -0.5) & (x <= width - 0.5) & (y >= -0.5) & (y <= height - 0.5)
 
 
-def _scale(planes: torch.Tensor) -> float:
-    return max(min(planes.shape[-2:]), REFERENCE) / REFERENCE
+def _scale(plane: Plane) -> float:
+    return max(min(plane.shape[:2]), REFERENCE) / REFERENCE
