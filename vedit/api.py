@@ -19,6 +19,7 @@ from vedit.options.embeddings import EmbeddingSpec
 from vedit.options.loras import LoraSpec
 from vedit.options.masks import MaskSpec, RegionSpec
 from vedit.options.output_names import in_folder, is_folder, look_name
+from vedit.options.painted import PaintedSpec
 from vedit.options.references import ReferenceSpec
 from vedit.options.request import (
     AttentionBackend,
@@ -94,6 +95,7 @@ def _called(
     batch: int = 8,
     window: int = 24,
     keyframes: str | None = None,
+    keyframe: Sequence[PaintedSpec | Path | str] = (),
     overlap: int | None = None,
     upscale: str = "guided",
     bars: BlackBars = "keep",
@@ -191,6 +193,9 @@ def _called(
         window: 1 to 1000000: frames sampled together; decides the frames, like the seed.
         keyframes: the model draws some frames, and the others are carried between them along the motion: auto, or one
             in every N frames at least; a text: "auto", "8"; None is the model draws every frame.
+        keyframe: a frame painted by hand, which comes out as it is painted and is carried to those around it; TIME is a
+            frame number (0, #24), seconds (1.5s) or a timecode. FOLDER is of `vedit keys export`; each as a
+            specification, as --keyframe has it, or a folder's path.
         overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or that
             third where it is less.
         upscale: "guided", "lanczos" or a plug-in's: back to the source's size: guided by the source's edges, or plain.

@@ -25,6 +25,7 @@ NO_SETTINGS = {"source", "options", "writing"}
 """Fields of a request that a call gives otherwise."""
 EASIER = {
     "embeddings",
+    "keyframe",
     "loras",
     "references",
     "controls",

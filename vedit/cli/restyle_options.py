@@ -22,6 +22,7 @@ from vedit.errors import InputError
 from vedit.options.embeddings import parse_embedding
 from vedit.options.loras import parse_loras
 from vedit.options.masks import parse_region
+from vedit.options.painted import painted
 from vedit.options.references import parse_reference
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.types import ControlSpec
@@ -45,7 +46,8 @@ def look_of(**values: Any) -> RestyleOptions:
     """
     prompt = said_prompt(values["prompt"], values["prompt_file"])
     regions = tuple(parse_region(text) for text in values["region_texts"])
-    if not prompt.strip() and not regions:
+    keyframe = painted(values["keyframe_texts"])
+    if not prompt.strip() and not regions and not keyframe:
         raise InputError("the prompt is empty", remedy='say the look, for instance --prompt "woodcut"')
     mask = mask_choices(**values)
     loras = parse_loras(values["lora_texts"])
@@ -65,6 +67,7 @@ def look_of(**values: Any) -> RestyleOptions:
         loras=lora_choices(loras, **values),
         references=tuple(map(parse_reference, values["reference_texts"])),
         embeddings=tuple(map(parse_embedding, values["embedding_texts"])),
+        keyframe=keyframe,
     )
 
 

@@ -12,6 +12,8 @@ from vedit.options.embeddings import EmbeddingSpec
 from vedit.options.embeddings import embeddings as parsed_embeddings
 from vedit.options.loras import LoraSpec, parse_lora
 from vedit.options.masks import MaskSpec, RegionSpec, parse_mask_spec, parse_region
+from vedit.options.painted import PaintedSpec
+from vedit.options.painted import painted as parsed_painted
 from vedit.options.references import ReferenceSpec
 from vedit.options.references import references as parsed_references
 from vedit.options.request import (
@@ -73,6 +75,7 @@ class Edit(RestyleOptions):
         batch: int = 8,
         window: int = 24,
         keyframes: str | None = None,
+        keyframe: Sequence[PaintedSpec | Path | str] = (),
         overlap: int | None = None,
         upscale: str = "guided",
         bars: BlackBars = "keep",
@@ -132,6 +135,9 @@ class Edit(RestyleOptions):
             window: 1 to 1000000: frames sampled together; decides the frames, like the seed.
             keyframes: the model draws some frames, and the others are carried between them along the motion: auto, or
                 one in every N frames at least; a text: "auto", "8"; None is the model draws every frame.
+            keyframe: a frame painted by hand, which comes out as it is painted and is carried to those around it; TIME
+                is a frame number (0, #24), seconds (1.5s) or a timecode. FOLDER is of `vedit keys export`; each as a
+                specification, as --keyframe has it, or a folder's path.
             overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or
                 that third where it is less.
             upscale: "guided", "lanczos" or a plug-in's: back to the source's size: guided by the source's edges, or
@@ -149,6 +155,7 @@ class Edit(RestyleOptions):
         said["loras"] = tuple(parse_lora(one) if isinstance(one, str) else one for one in loras)
         said["references"] = parsed_references(references)
         said["embeddings"] = parsed_embeddings(embeddings)
+        said["keyframe"] = parsed_painted(keyframe)
         if isinstance(mask, Path | str):
             said["mask"] = parse_mask_spec(str(mask))
         super().__init__(**said)
@@ -167,7 +174,8 @@ def plain_options(edit: RestyleOptions) -> RestyleOptions:
     """The same as a plain `RestyleOptions`, so that two edits that say the same are one look."""
     said: dict[str, Any] = {entry.name: getattr(edit, entry.name) for entry in fields(RestyleOptions)}
     # Lists are as good as tuples to a caller, but looks are compared by hash.
-    said |= {key: tuple(said[key]) for key in ("controls", "regions", "loras", "references", "embeddings")}
+    several = ("controls", "regions", "loras", "references", "embeddings", "keyframe")
+    said |= {key: tuple(said[key]) for key in several}
     return RestyleOptions(**said)
 
 

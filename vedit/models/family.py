@@ -129,8 +129,9 @@ class Traits:
                 remedy="render each part under a --mask of its own, or use a model that can",
             )
         if options.spacing is not None and not (self.singly and self.factors.frame_by_frame):
+            asked = "painted frames" if options.keyframes is None else f"keyframes {options.keyframes}"
             raise InputError(
-                f"{model} draws the frames of a shot together: none can be left out (keyframes {options.keyframes})",
+                f"{model} draws the frames of a shot together: none can be left out ({asked})",
                 remedy="leave keyframes out, or use a model that draws each frame by itself",
             )
         check_travel(options, model=model, can=self.factors.frame_by_frame)

@@ -11,6 +11,7 @@ regions = ["sky.png=starry night", { mask = "subject:the dog", prompt = "bronze"
 loras = ["ink.safetensors:0.8", { file = "paper.safetensors", weight = 0.5, mask = "sky.png" }]
 embeddings = ["inkstyle.safetensors", "bad.safetensors=blurred"]
 references = ["still.png:0.7", { file = "other.jpg", weight = 0.3 }]
+keyframe = ["#0=painted.png", "keys"]         # as --keyframe has it: painted frames, or a folder of them
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from vedit.options.controls import parse_controls, parse_source, with_sources
 from vedit.options.embeddings import EmbeddingSpec, parse_embedding
 from vedit.options.loras import LoraSpec, parse_lora, usual_weight
 from vedit.options.masks import MaskSpec, RegionSpec, parse_box, parse_mask, parse_mask_spec, parse_point, parse_region
+from vedit.options.painted import PaintedSpec, in_folder, parse_painted
 from vedit.options.references import ReferenceSpec, parse_reference
 from vedit.options.request import RestyleOptions
 from vedit.types import ControlSpec
@@ -41,6 +43,7 @@ _READ_HERE = (
     "loras",
     "references",
     "embeddings",
+    "keyframe",
 )
 
 
@@ -163,6 +166,17 @@ def _reference(entry: object) -> ReferenceSpec:
     return ReferenceSpec(path=Path(str(table["file"])), weight=float(cast("float", table.get("weight", 1.0))))
 
 
+def _painted(look: Table, files: Files) -> tuple[PaintedSpec, ...]:
+    found: list[PaintedSpec] = []
+    for text in _texts(look["keyframe"]):
+        if text.strip() and "=" not in text:
+            found += in_folder(files.place(Path(text.strip())))
+        else:
+            spec = parse_painted(text)
+            found.append(replace(spec, path=files.place(spec.path)))
+    return tuple(found)
+
+
 def _embeddings(look: Table, files: Files) -> tuple[EmbeddingSpec, ...]:
     return tuple(_embedding(parse_embedding(text), files) for text in _texts(look["embeddings"]))
 
@@ -183,6 +197,7 @@ _READERS: tuple[tuple[str, str, Callable[[Table, Files], object]], ...] = (
     ("loras", "loras", _loras),
     ("regions", "loras", _loras_of_regions),
     ("embeddings", "embeddings", _embeddings),
+    ("keyframe", "keyframe", _painted),
 )
 
 

@@ -69,13 +69,24 @@ class RestyleOptions(Finishing, Consistency, Sampling, Adapting, Look):
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """The masks, control videos and reference pictures that are named, each once."""
+        """The masks, control videos, reference pictures and painted frames that are named, each once."""
         specs = [*([self.mask] if self.mask else []), *(region.mask for region in self.regions)]
         specs += [lora.mask for lora in self.loras if lora.mask is not None]
         masks = [file.path for spec in specs for file in spec.files]
         controls = [path for spec in self.controls for path in (spec.source, spec.mask) if path is not None]
         references = [spec.path for spec in self.references]
-        return tuple(dict.fromkeys([*masks, *controls, *references]))
+        painted = [spec.path for spec in self.keyframe]
+        return tuple(dict.fromkeys([*masks, *controls, *references, *painted]))
+
+    @property
+    def says_prompts(self) -> bool:
+        """Whether anything says what the picture shall become in words."""
+        return bool(self.prompt.strip() or self.regions)
+
+    @property
+    def only_painted(self) -> bool:
+        """Whether it changes by painted frames alone: no model draws anything of it."""
+        return bool(self.keyframe) and not self.says_prompts
 
 
 @checked

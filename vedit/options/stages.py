@@ -9,8 +9,9 @@ from vedit.checks.arguments import checked
 from vedit.checks.rationals import shown
 from vedit.checks.setting import About, setting
 from vedit.errors import SettingError
-from vedit.options.keyframes import Spacing, parse_keyframes
+from vedit.options.keyframes import AUTO, Spacing, parse_keyframes
 from vedit.options.masks import MaskSpec, RegionSpec
+from vedit.options.painted import PaintedSpec
 from vedit.registry import attention, upscalers
 from vedit.types import ControlSpec
 
@@ -210,6 +211,22 @@ class Consistency:
         ),
         later=True,
     )
+    keyframe: tuple[PaintedSpec, ...] = setting(
+        (),
+        About(
+            "A frame painted by hand, which comes out as it is painted and is carried to those around it; TIME is a "
+            "frame number (0, #24), seconds (1.5s) or a timecode. FOLDER is of `vedit keys export`.",
+            stage="consistency",
+            metavar="TIME=FILE|FOLDER",
+            several=True,
+            common=True,
+            cli="without a prompt nothing else is drawn",
+            plan="a look may have painted frames and no prompt",
+            easier="Sequence[PaintedSpec | Path | str]",
+            python="each as a specification, as --keyframe has it, or a folder's path",
+        ),
+        later=True,
+    )
     overlap: int | None = setting(
         None,
         About(
@@ -224,7 +241,8 @@ class Consistency:
     @property
     def spacing(self) -> Spacing | None:
         """How far apart keyframes may lie; None: every frame is drawn."""
-        return None if self.keyframes is None else parse_keyframes(self.keyframes)
+        keyframes = AUTO if self.keyframes is None and self.keyframe else self.keyframes
+        return None if keyframes is None else parse_keyframes(keyframes)
 
     @property
     def attention_method(self) -> str:

@@ -18,7 +18,7 @@ import torch
 from vedit.geometry import fit
 from vedit.keyframes.carrying import Between, Key, between, offered
 from vedit.keyframes.motion import led, standing
-from vedit.keyframes.painted import painted_key
+from vedit.keyframes.painted import Painting, painted_key
 from vedit.keyframes.settling import Apart, settle
 from vedit.keyframes.stored import StoredKeys
 from vedit.memory import MemoryLadder
@@ -26,8 +26,8 @@ from vedit.pipelines.pipeline import Prepared
 from vedit.render.conditioning import VISIBLE
 from vedit.render.finish_shot import decoded_stills, frames_of, full_size
 from vedit.render.keyed import ShotKeys, as_frame, as_image, small_frames
-from vedit.shots.bars import filled
-from vedit.types import Clip, FrameRange, Latents, Shot
+from vedit.shots.bars import filled, mirrored
+from vedit.types import Bars, Clip, FrameRange, Latents, Shot
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -82,7 +82,7 @@ class KeyedShot:
             key = None if painting is not None and painting.whole else next(made, None)
             if painting is not None:
                 source = self._source(reader, number) if key is None else key.source
-                key = painted_key(painting, source, key)
+                key = painted_key(_filled(painting, self.job.bars_at(number)), source, key)
             assert key is not None  # the sampler made what is not painted
             yield key
 
@@ -111,7 +111,7 @@ class KeyedShot:
         seen = source + torch.stack([as_frame(one.loss) for one in taken])
         result = (seen + torch.stack([as_frame(one.change) for one in taken])).clamp(0, 1)
         within = frames_of(clip)
-        painted = {number - clip.start: one for number, one in self.keys.painted.items() if number in within}
+        painted = {number - clip.start: self.keys.painted[number] for number in self.keys.painted.within(within)}
         return full_size(self.job, clip, seen, result, mask, painted)
 
 
@@ -170,6 +170,15 @@ def _said(key: Key) -> Between:
     everywhere = np.ones(key.source.shape[:2], np.float32)
     change = key.change if key.opinion is None else np.asarray(key.change * key.opinion[..., None], np.float32)
     return Between(change=change, loss=key.loss, believed=everywhere)
+
+
+def _filled(painting: Painting, bars: Bars) -> Painting:
+    """A painting with nothing of black bars that stay as they are, as the model sees the frame (`filled`)."""
+    if not bars:
+        return painting
+    planes = np.concatenate([painting.picture, painting.opacity], axis=2).transpose(2, 0, 1)
+    inside = mirrored(planes[None], bars)[0].transpose(1, 2, 0)
+    return Painting(picture=np.ascontiguousarray(inside[..., :3]), opacity=np.ascontiguousarray(inside[..., 3:]))
 
 
 def _apart(motion: ShotMotion, first: int, second: int) -> Apart:

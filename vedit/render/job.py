@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from vedit.masks import MatteSource
 from vedit.media.reading.index import ScannedIndex
@@ -73,6 +74,13 @@ class Job:
     def own_shots(self) -> tuple[Shot, ...]:
         """The shots that `request.options` are for."""
         return tuple(shot for shot in self.shots if self.numbers is None or shot.number in self.numbers)
+
+    @property
+    def painted(self) -> dict[int, Path]:
+        """Frame -> what is painted for it, in the shots that `request.options` are for."""
+        found = ((spec.frame, spec.path) for spec in self.request.options.keyframe)
+        own = [shot.frames for shot in self.own_shots]
+        return {frame: path for frame, path in found if frame is not None and any(frame in each for each in own)}
 
     @property
     def anchor(self) -> Anchor | None:

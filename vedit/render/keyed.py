@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
     from vedit.diffusion.inversion_cache import TensorCache
     from vedit.keyframes.motion import Pair
-    from vedit.keyframes.painted import Painting
     from vedit.media.reading.reader import VideoReader
     from vedit.options.keyframes import Spacing
     from vedit.render.job import Job
+    from vedit.render.paintings import Paintings
     from vedit.types import Clip, Shot
 
     Floats = npt.NDArray[np.float32]
@@ -43,7 +43,7 @@ class ShotKeys:
         job: under one look, which has keyframes.
         spacing: between keys.
         kept: where motion is kept.
-        painted: frame -> the picture that is painted for it.
+        painted: the frames that are painted.
         on_progress: told of every frame that is looked at.
     """
 
@@ -53,7 +53,7 @@ class ShotKeys:
         spacing: Spacing,
         kept: TensorCache,
         *,
-        painted: Mapping[int, Painting],
+        painted: Paintings,
         on_progress: OnProgress,
     ) -> None:
         self._job, self._spacing, self._kept, self._on_progress = job, spacing, kept, on_progress
@@ -73,18 +73,23 @@ class ShotKeys:
     def of(self, shot: Shot) -> tuple[int, ...]:
         """The frames of a shot that are drawn or painted, in order; the shot is looked through for them once."""
         if shot.frames not in self._numbers:
-            fixed = [number for number in self.painted if number in shot.frames]
+            fixed = self.painted.within(shot.frames)
             frames = self._told(shot, self._frames(shot))
             self._numbers[shot.frames] = choose_keys(shot.frames.start, frames, self._spacing, fixed=fixed)
         return self._numbers[shot.frames]
 
     def drawn(self, shot: Shot) -> tuple[int, ...]:
         """Those of them that the model draws: all but what is painted from edge to edge."""
-        return tuple(number for number in self.of(shot) if number not in self.painted or not self.painted[number].whole)
+        return tuple(number for number in self.of(shot) if number not in self.painted or not self.painted.whole(number))
 
     def facts(self, shot: Shot) -> dict[str, object]:
         """What decides the shot's frames beside its units, JSON-able."""
-        return {"numbers": list(self.of(shot)), "carried": CARRYING}
+        painted = self.painted.digests(shot.frames)
+        return {
+            "numbers": list(self.of(shot)),
+            "carried": CARRYING,
+            **({"painted": painted} if painted else {}),
+        }
 
     def motion(self, shot: Shot) -> ShotMotion:
         """The shot's motion at the working size."""

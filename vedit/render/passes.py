@@ -17,6 +17,7 @@ from vedit.render.finish_keyed import KeyedShot
 from vedit.render.finish_shot import FINISHING, finished_shot
 from vedit.render.job import Job, conditioning_of
 from vedit.render.keyed import ShotKeys
+from vedit.render.paintings import Paintings
 from vedit.render.parts import plugged_parts, upscaler_facts
 from vedit.render.prepare import load_prepared
 from vedit.render.provenance import weights_of
@@ -97,7 +98,8 @@ def open_passes(
         ladder = MemoryLadder(footing, restyler.model, on_note=on_note)
         keys = None
         if options.spacing is not None and restyler.steps:
-            keys = stack.enter_context(ShotKeys(look, options.spacing, cache, painted={}, on_progress=on_progress))
+            painted = Paintings(look.painted, (job.metadata.height, job.metadata.width))
+            keys = stack.enter_context(ShotKeys(look, options.spacing, cache, painted=painted, on_progress=on_progress))
         chosen = None if keys is None else keys.drawn
         sampler = ShotSampler(look, restyler, steering, work, ladder, on_progress=on_progress, stop=stop, chosen=chosen)
         passes.append(Pass(job=look, restyler=restyler, steering=steering, ladder=ladder, sampler=sampler, keys=keys))

@@ -37,6 +37,7 @@ from vedit.render.fitting import fit_of
 from vedit.render.foreseen import OnOutline, foreseen, ignore_outline
 from vedit.render.job import Job
 from vedit.render.notes import notes_of
+from vedit.render.paintings import check_regenerated, with_painted
 from vedit.render.parts import check_brought, check_few_steps, check_parts
 from vedit.render.prompts import check_timing, check_words, made_looks
 from vedit.shots.detect import ContentShotDetector, detect_shots
@@ -125,12 +126,14 @@ def make_job(
         on_outline(outline(count=len(scan.index), frames=scan.frames))
         shots = _shots(request, reader, scan, on_progress)
         _check_looks(request, metadata, scan, shots)
+        request, told_of_painted = with_painted(request, reader, scan.frames, shots)
         bars, anchor_bars = kept_bars(request, reader, shots)
     fit = _largest_fit(request, model, metadata)
     notes = (
         *scan.warnings,
         *output.notes,
         *_untouched(request.looks, shots),
+        *told_of_painted,
         *told_of_bars(bars, shots),
         *notes_of(request, model, by_recipes, output, fit, metadata, device),
     )
@@ -250,7 +253,7 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
     """
     for look in request.all_looks:
         check_parts(look)
-        for spec in look.references:
+        for spec in (*look.references, *look.keyframe):
             check_still(spec.path)
     located(model)
     model.check_quantized(request.quantize)
@@ -270,6 +273,7 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
         return settled(look, model.control_kinds, model=model.name)
 
     request = _each(request, chosen)
+    check_regenerated(request.all_looks, model)
     used = [spec for look in made_looks(request) for spec in look.controls]
     checked(model, controls=[branch(spec.kind) for spec in used])
     for kind in dict.fromkeys(spec.kind for spec in used if spec.source is None):

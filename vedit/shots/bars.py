@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -119,14 +119,18 @@ def filled(clip: Clip, bars: Bars) -> Clip:
     """
     if not bars:
         return clip
-    height, width = clip.frames.shape[-2:]
+    return replace(clip, frames=cast("IntFrames", mirrored(clip.frames, bars)))
+
+
+def mirrored(frames: npt.NDArray[Any], bars: Bars) -> npt.NDArray[Any]:
+    """Pictures (T, C, H, W) as `filled` has those of a clip."""
+    height, width = frames.shape[-2:]
     spare = {side: reach + _SOFT for side, reach in bars.sides.items() if reach}
     large = min(height - bars.top - bars.bottom, width - bars.left - bars.right) >= _LARGE
     inner = replace(bars, **spare) if large else bars
     rows, columns = inner.inside(height, width)
     around = ((0, 0), (0, 0), (inner.top, inner.bottom), (inner.left, inner.right))
-    frames = np.pad(clip.frames[..., rows, columns], around, mode="reflect")
-    return replace(clip, frames=cast("IntFrames", frames))
+    return np.pad(frames[..., rows, columns], around, mode="reflect")
 
 
 def with_bars(source: IntFrames, finished: IntFrames, bars: Bars) -> IntFrames:

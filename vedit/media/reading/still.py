@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from vedit.errors import InputError
+from vedit.media.reading.picture_data import picture_data
 from vedit.media.reading.read import open_video
 from vedit.media.reading.sequence import find_sequence, is_still
 from vedit.ranges import full_scale
@@ -31,6 +32,11 @@ class Still:
     """(H, W, 3) in [0, 1], before white where it is transparent."""
     opacity: npt.NDArray[np.float32]
     """(H, W, 1) in [0, 1]; 1 where there is no alpha channel."""
+    colours: npt.NDArray[np.float32]
+    """(H, W, 3) in [0, 1]: the picture's own, with nothing behind it; any where it is wholly transparent. Of an EXR
+    they are darker where it is transparent in part, as the file has them."""
+    warnings: tuple[str, ...] = ()
+    """Of the reader."""
 
 
 def read_still(path: Path) -> Still:
@@ -41,15 +47,23 @@ def read_still(path: Path) -> Still:
         MediaError: it cannot be read.
     """
     with _opened(path) as reader:
-        clip = reader.read(FrameRange(start=0, stop=1))
+        clip, warnings = reader.read(FrameRange(start=0, stop=1)), reader.warnings
     frame = clip.frames[0].transpose(1, 2, 0).astype(np.float32) * np.float32(1 / full_scale(clip.bit_depth))
     opacity = frame[..., 3:] if frame.shape[2] > 3 else np.ones_like(frame[..., :1])
-    return Still(picture=frame[..., :3] * opacity + np.float32(_BEHIND) * (1 - opacity), opacity=opacity)
+    before_white = frame[..., :3] * opacity + np.float32(_BEHIND) * (1 - opacity)
+    return Still(picture=before_white, opacity=opacity, colours=_own(path, frame[..., :3], opacity), warnings=warnings)
 
 
 def check_still(path: Path) -> None:
     """Raises InputError or MediaError as `read_still` would, of which no picture is decoded but the first."""
     _opened(path).close()
+
+
+def _own(path: Path, told: npt.NDArray[np.float32], opacity: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """The colours of a picture without its opacity: some TIFFs hold them times that."""
+    if float(opacity.min()) >= 1 or not picture_data(path).associated:
+        return told
+    return np.asarray((told / np.maximum(opacity, np.float32(1e-4))).clip(0, 1), np.float32)
 
 
 def _opened(path: Path) -> VideoReader:
@@ -68,4 +82,4 @@ def _opened(path: Path) -> VideoReader:
 
 
 def _no_still(path: Path, what: str) -> InputError:
-    return InputError(f"the reference {path} is {what}", remedy="give a still picture: PNG, JPEG, TIFF, DPX or EXR")
+    return InputError(f"{path} is {what}", remedy="give a still picture: PNG, JPEG, TIFF, DPX or EXR")
