@@ -216,8 +216,8 @@ def _called(
             .safetensors file or hub id.
         unet: a UNet in the place of the model's own, in GGUF: it rests in the blocks of its file.
         device: "auto", "cpu", "cuda" or "mps": where to run.
-        precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in; auto is float32 on a CPU,
-            else float16.
+        precision: "auto", "float32", "float16" or "bfloat16": what the networks compute in; auto is float16 on a GPU,
+            and on a CPU float32, or bfloat16 where the CPU is faster in it and the model bears it.
         quantize: "none", "int8", "fp8", "int4" or "nf4": hold the network's weights in 8 or 4 bits: less memory,
             slower, and frames near those without.
         offload: "none", "model" or "group": what waits in host memory beside a GPU: model takes turns of network and

@@ -41,7 +41,7 @@ from vedit.store.cache_folder import (
     limit_bytes,
     oldest_seconds,
 )
-from vedit.store.kept_table import COSTS, DIGESTS, FINDINGS, RATES
+from vedit.store.kept_table import BFLOAT16, COSTS, DIGESTS, FINDINGS, RATES
 from vedit.weights import torchvision as vision_wheel
 from vedit.weights.large_files import parts
 from vedit.weights.store import FOLDER_VARIABLE, altered, find, known_weights, own_folders, remedy, revision, terms
@@ -72,6 +72,7 @@ PARTS = {
 TABLES = {
     COSTS: ("measured here", "by which estimates go"),
     RATES: ("measured here", "by which estimates go for models that never ran here"),
+    BFLOAT16: ("measured here", "by which this processor computes in bfloat16 or in float32 unless it is told"),
     DIGESTS: ("found out here", "so that large files are hashed once"),
     FINDINGS: ("found out here", "so that no network is built to plan for a model again"),
 }

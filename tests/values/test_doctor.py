@@ -85,16 +85,17 @@ def test_small_tables_are_told_for_what_they_are_and_no_file_of_others(
 ) -> None:
     monkeypatch.setenv("VEDIT_CACHE", str(tmp_path))  # a folder that others use too
     monkeypatch.setenv("VEDIT_CACHE_GB", "0")
-    for name in ("package.json", "rates.json", "digests.json", "findings.json"):
+    for name in ("package.json", "rates.json", "bfloat16.json", "digests.json", "findings.json"):
         (tmp_path / name).write_text("{}", "utf-8")
     kept, *tables = doctor._kept()  # pyright: ignore[reportPrivateUsage]
     assert kept.found.endswith("at any time; nothing more (VEDIT_CACHE_GB is 0)"), "no word on days"
     assert [(one.name, one.found.split()[0]) for one in tables] == [
         ("measured here", "rates.json"),
+        ("measured here", "bfloat16.json"),
         ("found out here", "digests.json"),
         ("found out here", "findings.json"),
     ]
-    assert not any("estimates" in one.found for one in tables[1:])
+    assert not any("estimates" in one.found for one in tables[2:])
 
 
 def matching(build: str) -> str:

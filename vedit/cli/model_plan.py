@@ -116,7 +116,8 @@ def plan_command(*, name: str, kinds: tuple[str, ...], of_model: dict[str, Any],
     # What is said of the model counts, and there is no clip.
     request = RenderRequest(source=Path(), options=RestyleOptions(), model=name, **of_model)
     model = model_of(request)
-    loading = loading_of(request, pick_device("auto") if request.device == "auto" else request.device)
+    device = pick_device("auto") if request.device == "auto" else request.device
+    loading = loading_of(request, device).on_this_machine(bears_bfloat16=model.traits.bears_bfloat16)
     options = RestyleOptions(
         controls=_controls(model, kinds), steps=given["steps"], batch=given["batch"], window=given["window"]
     )

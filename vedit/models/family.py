@@ -68,6 +68,9 @@ class Traits:
     """Its attention can be computed by the kernel that `Loading.attention_backend` names."""
     fewest_inverted: int = 1
     """The fewest steps, from noise alone, in which the source can be inverted."""
+    bears_bfloat16: bool = False
+    """In bfloat16 its network samples and its autoencoder decodes so that the pictures are the same to the eye, as was
+    measured: a CPU that is faster so does so unasked."""
     quantizes: bool = False
     """Its network's weights can be quantised (`vedit.models.loading.Loading`)."""
     takes: frozenset[str] = frozenset()

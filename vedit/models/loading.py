@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from vedit.errors import SettingError
@@ -31,6 +31,10 @@ class Loading:
     """What waits in host memory beside a GPU: none, model or group."""
     attention_backend: str = "auto"
     """The kernel that computes attention where it can; auto is torch's choice."""
+    sampled_in: str | None = None
+    """What the network and its control branches compute in; None is as `precision` says. No setting, as the next."""
+    decoded_in: str | None = None
+    """What the autoencoder decodes in, and never encodes; None is as `precision` says."""
 
     @property
     def kind(self) -> str:
@@ -47,16 +51,44 @@ class Loading:
         """What the network's weights are quantised to; None is not at all."""
         return None if self.quantize == "none" else self.quantize
 
+    def settings(self) -> dict[str, str]:
+        """Setting -> value, without the device."""
+        return {name: getattr(self, name) for name in _IN_WORDS}
+
     def said(self) -> dict[str, str]:
         """Setting -> value, of those that are not the usual ones; the device is none of them."""
         usual = Loading(device=self.device)
-        told = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: value for name, value in told.items() if value != getattr(usual, name)}
+        return {name: value for name, value in self.settings().items() if value != getattr(usual, name)}
 
     @property
     def is_usual(self) -> bool:
         """Whether nothing but the device was asked for."""
         return not self.said()
+
+    def on_this_machine(self, *, bears_bfloat16: bool) -> Loading:
+        """The same, as this machine computes it: where the precision is open, a CPU that is faster in bfloat16 computes
+        so what a model bears in it (`vedit.models.family.Traits.bears_bfloat16`)."""
+        if not bears_bfloat16 or self.computes_in is not None or self.quantized is not None:
+            return self
+        from vedit.models.bfloat16 import computes_faster
+
+        return replace(self, sampled_in="bfloat16", decoded_in="bfloat16") if computes_faster(self.device) else self
+
+    def computing_in(self, precision: str) -> Loading:
+        """The same, with everything in one number format."""
+        return replace(self, precision=precision, sampled_in=None, decoded_in=None)
+
+    def resting_in(self, quantize: str) -> Loading:
+        """The same, with the network's weights quantised: it computes in what was asked for."""
+        return replace(self, quantize=quantize, sampled_in=None, decoded_in=None)
+
+    @property
+    def samples_in(self) -> str:
+        """What the network and its control branches compute in, on the device: float32, float16 or bfloat16."""
+        from vedit.models.families.modules import usual_precision
+
+        asked = self.sampled_in or self.computes_in
+        return asked or str(usual_precision(self.device)).removeprefix("torch.")
 
     def __str__(self) -> str:
         return f"on {self.device}" + "".join(_IN_WORDS[name].format(value) for name, value in self.said().items())
@@ -118,11 +150,10 @@ def check_attention(loading: Loading, *, model: str, can: bool) -> None:
     import torch
 
     from vedit.models.attention_kernels import can_attend_by
-    from vedit.models.families.modules import usual_precision
 
     if loading.kind == "cuda" and not torch.cuda.is_available():
         return
-    precision = loading.computes_in or str(usual_precision(loading.device)).removeprefix("torch.")
+    precision = loading.samples_in
     if not can_attend_by(loading.attention_backend, loading.device, getattr(torch, precision)):
         raise SettingError(
             f"attention_backend is {loading.attention_backend}, and torch {torch.__version__} has no such kernel on "

@@ -126,7 +126,8 @@ def _weight(render: TimelineRender, facts: MediaFacts) -> float:
     options, part = render.request.options, render.job.frames
     size = facts.size or (1, 1)
     fit = fit_of(size, options, render.model.traits)
-    loading = loading_of(render.request, pick_device(render.request.device))
+    traits, plain = render.model.traits, loading_of(render.request, pick_device(render.request.device))
+    loading = plain.on_this_machine(bears_bfloat16=traits.bears_bfloat16)
     look = outline_of_look(render.model, options, fit, (part,), loading)
     outline = Outline(
         pixels=size[0] * size[1],

@@ -214,7 +214,8 @@ class RenderRequest:
     precision: Precision = setting(
         "auto",
         About(
-            "What the networks compute in; auto is float32 on a CPU, else float16.",
+            "What the networks compute in; auto is float16 on a GPU, and on a CPU float32, or bfloat16 where the CPU "
+            "is faster in it and the model bears it.",
             stage="model",
             once=True,
         ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from vedit.media.rates import NO_RATE
@@ -46,7 +45,8 @@ def describe_job(job: Job) -> RenderPlan:
         source_size=(job.metadata.width, job.metadata.height),
         working_size=(fit.outer[1], fit.outer[0]),
         model=job.model.name,
-        **asdict(job.loading),
+        device=job.loading.device,
+        **job.loading.settings(),
         steps=max((steps_taken(job.model, look.request.options) for look in looks), default=0),
         network_evaluations_per_frame=max((_evaluations(look) for look in looks), default=0),
         peak_memory_bytes=None if memory is None else memory.host,

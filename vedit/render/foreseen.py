@@ -57,7 +57,7 @@ def foreseen(
     if count is None:
         return None
     part = frames or _part(request, metadata, count)
-    loading = loading_of(request, device)
+    loading = loading_of(request, device).on_this_machine(bears_bfloat16=model.traits.bears_bfloat16)
     looks = {request.options: (part,)} if request.looks is None else _planned(request, part)
     return Outline(
         pixels=metadata.width * metadata.height,

@@ -53,7 +53,8 @@ class Job:
     @property
     def loading(self) -> Loading:
         """How its model is loaded and computes."""
-        return loading_of(self.request, self.device)
+        traits = self.model.traits
+        return loading_of(self.request, self.device).on_this_machine(bears_bfloat16=traits.bears_bfloat16)
 
     @property
     def source_sha256(self) -> str:

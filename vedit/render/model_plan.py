@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from vedit.checks.rationals import shown
@@ -121,7 +121,8 @@ def plan_model(
     advice = None if memory is None else _advised(model, scene, options, fit, frames, memory)
     return ModelPlan(
         model=model.name,
-        **asdict(replace(loading, precision=found.precision)),
+        device=loading.device,
+        **{**loading.settings(), "precision": found.precision},
         size=(fit.outer[1], fit.outer[0]),
         frames=frames,
         batch=scene.batch,
@@ -208,7 +209,7 @@ def _advised(model: ModelRef, scene: Scene, options: RestyleOptions, fit: Fit, f
     asked, least = scene.loading.quantize, math.inf
     fewer = _NEXT.get(asked, ()) if model.unquantizable is None else ()
     for quantize in (asked, *fewer):
-        quantized = replace(scene, loading=replace(scene.loading, quantize=quantize))
+        quantized = replace(scene, loading=scene.loading if quantize == asked else scene.loading.resting_in(quantize))
         said = () if quantize == asked else (f"--quantize {quantize}",)
         for settings, needed in _rungs(model, quantized, options, fit, frames):
             least = min(least, needed)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from vedit.errors import FULL, NotFiniteError
@@ -53,7 +52,7 @@ def _load_restylers(
     looks: Sequence[Job], inversions: TensorCache | None, precision: str | None
 ) -> tuple[Prepared, ...]:
     asked = [spec for look in looks for spec in look.request.options.controls]
-    loading = looks[0].loading if precision is None else replace(looks[0].loading, precision=precision)
+    loading = looks[0].loading if precision is None else looks[0].loading.computing_in(precision)
     model = load(looks[0].model, loading, controls=tuple(dict.fromkeys(branch(spec.kind) for spec in asked)))
     options = [look.timed_options for look in looks]
     return tuple(load_pipeline(each.pipeline).prepare(model, each, inversions) for each in options)

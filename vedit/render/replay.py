@@ -11,8 +11,9 @@ from typing import Any, cast
 import torch
 
 from vedit.checks.structured import parse_json
-from vedit.errors import InputError, MediaError, ModelError, VeditError
+from vedit.errors import FULL, InputError, MediaError, ModelError, VeditError
 from vedit.media.writing.sidecar import FORMAT, read_record, sidecar_path, source_hash, versions
+from vedit.models.loading import loading_of
 from vedit.models.resolve import model_of
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render.parts import PluggedPart, recorded_parts
@@ -49,7 +50,8 @@ class Replay:
         Raises:
             InputError: there is no such device here.
         """
-        now = computed_on(torch.device(pick_device(self.request.device)))
+        device = pick_device(self.request.device)
+        now = computed_on(torch.device(device), _precision(self.request, device))
         strange = {key: value for key, value in self.computed_on.items() if key in now and now[key] != value}
         here = dict(versions())
         others = {name: here.get(name, "absent") for name, was in self.versions.items() if here.get(name) != was}
@@ -126,6 +128,7 @@ def _checked(
         _check_same(placed(folder, name), digest, f"{record.name} names {name}", remedy="put back what it was")
     _check_weights(request, recipe["weights"], record.name)
     computed = (used["computed on"] or [{}])[0]
+    request = _as_it_computed(request, computed)
     return Replay(
         record=record,
         result=placed(folder, Path(told["output"]).name),
@@ -212,6 +215,18 @@ def _check_weights(request: RenderRequest, recorded: Mapping[str, object], name:
             f"{name}: the weights of {', '.join(others)} are others now than those that rendered it",
             remedy="install those again, or render it with `vedit restyle`",
         )
+
+
+def _as_it_computed(request: RenderRequest, computed: Mapping[str, object]) -> RenderRequest:
+    """The request in float32, where that was computed in and this CPU would unasked do better, in other frames."""
+    wide = request.device == "cpu" and computed.get("precision") == FULL and request.precision == "auto"
+    return replace(request, precision=FULL) if wide and _precision(request, "cpu") != FULL else request
+
+
+def _precision(request: RenderRequest, device: str) -> str:
+    """What the network would compute in here."""
+    traits = model_of(request).traits
+    return loading_of(request, device).on_this_machine(bears_bfloat16=traits.bears_bfloat16).samples_in
 
 
 def _as_memory_had_it(request: RenderRequest, used: Mapping[str, Any], name: str) -> RenderRequest:

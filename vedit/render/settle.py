@@ -109,7 +109,8 @@ def make_job(
     by_recipes = recipe_notes(request.all_looks, model)
     request = settle(request, model)
     device = pick_device(request.device)
-    model.check_loading(loading_of(request, device))
+    loading = loading_of(request, device).on_this_machine(bears_bfloat16=model.traits.bears_bfloat16)
+    model.check_loading(loading)
     with ExitStack() as stack:
         reader = reader or stack.enter_context(open_source(request))
         metadata, is_scanned = reader.metadata, reader.is_scanned

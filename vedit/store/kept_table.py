@@ -15,8 +15,10 @@ from typing import Any, cast
 from vedit.store.cache_folder import keeps_nothing
 
 COSTS, RATES, DIGESTS, FINDINGS = "costs.json", "rates.json", "digests.json", "findings.json"
-"""The files of these tables: what stages took, what the machine computes, digests of files, findings about models. They
-stand here for who must name them and cannot import their makers, which import torch."""
+BFLOAT16 = "bfloat16.json"
+"""The files of these tables: what stages took, what the machine computes, digests of files, findings about models, and
+whether the machine does better in bfloat16. They stand here for who must name them and cannot import their makers,
+which import torch."""
 _LARGEST_FILE = 2**20
 
 

@@ -188,11 +188,18 @@ class SDModel:
 
 def target_of(loading: Loading) -> Target:
     """Where a model goes, and as what: in float16 an autoencoder computes in float32 where it says that it overflows,
-    and beside a network in bfloat16 always, whose eight bits would band the frames. On a CPU, which computes in more
-    than files have, large weights rest."""
+    and beside a network in bfloat16 unless its decoder is asked for in that too. On a CPU, which computes in more than
+    files have, large weights rest."""
     asked, device = loading.computes_in, torch.device(loading.device)
     dtype: torch.dtype = usual_precision(loading.device) if asked is None else getattr(torch, asked)
-    return Target(device=device, dtype=dtype, rests=device.type == "cpu", quantize=loading.quantized)
+    return Target(
+        device=device,
+        dtype=dtype,
+        sampled_in=None if loading.sampled_in is None else getattr(torch, loading.sampled_in),
+        decoded_in=None if loading.decoded_in is None else getattr(torch, loading.decoded_in),
+        rests=device.type == "cpu",
+        quantize=loading.quantized,
+    )
 
 
 def load(

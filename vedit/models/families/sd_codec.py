@@ -15,6 +15,7 @@ from vedit.models.attention_kernels import AUTO, attending_by
 from vedit.models.families.sd_configs import cell_of
 from vedit.models.families.sd_tiles import tiled_decode, tiled_encode
 from vedit.ranges import from_symmetric, to_symmetric
+from vedit.weights.at_rest import Widening
 
 if TYPE_CHECKING:
     from diffusers.models.autoencoders.autoencoder_kl import AutoencoderKL
@@ -33,6 +34,25 @@ def frames_at_once(device: str, batch: int) -> int:
     first, a fifth of the time, and an `AutoencoderKL` holds a gigabyte for each frame of 512x512.
     """
     return 1 if torch.device(device).type == "cpu" else min(CODEC_BATCH, batch)
+
+
+def decoder_of(vae: AutoencoderTiny | AutoencoderKL) -> tuple[torch.nn.Module, ...]:
+    """The modules that an autoencoder decodes with, in order."""
+    before = getattr(vae, "post_quant_conv", None)
+    return (vae.decoder,) if before is None else (before, vae.decoder)
+
+
+def decodes_in(vae: AutoencoderTiny | AutoencoderKL, dtype: torch.dtype) -> None:
+    """Let an autoencoder decode in another number format than it encodes in; one whose weights rest stays as it is."""
+    parts = decoder_of(vae)
+    if not any(isinstance(module, Widening) for part in parts for module in part.modules()):
+        for part in parts:
+            part.to(dtype)
+
+
+def decoded_in(vae: AutoencoderTiny | AutoencoderKL) -> torch.dtype:
+    """The number format that an autoencoder decodes in."""
+    return next(decoder_of(vae)[0].parameters()).dtype
 
 
 class SDCodec:
@@ -95,12 +115,13 @@ class SDCodec:
     @torch.inference_mode()
     def decode(self, latents: torch.Tensor) -> torch.Tensor:
         """float32 (T, C, h, w) -> (T, 3, H, W) in [0, 1]."""
-        scaled = (latents / self.scaling + self.shift).to(self.vae.dtype)
+        dtype = decoded_in(self.vae)
+        scaled = (latents / self.scaling + self.shift).to(dtype)
         self._awake()
         with attending_by(self.attention):
             pieces = [self._decode(part) for part in scaled.to(self.vae.device).split(self.at_once)]
         # Before infinity is clipped.
-        decoded = finite(torch.cat(pieces), "decoded frames", precision=precision_of(self.vae.dtype))
+        decoded = finite(torch.cat(pieces), "decoded frames", precision=precision_of(dtype))
         return from_symmetric(decoded)
 
     def _decode(self, latents: torch.Tensor) -> torch.Tensor:

@@ -25,6 +25,7 @@ from vedit.errors import ModelError, VeditError
 from vedit.models.branches import own_controlnets
 from vedit.models.configs import Part, read_config, read_json
 from vedit.models.families.animatediff_files import Blank, with_motion
+from vedit.models.families.sd_codec import decodes_in
 from vedit.models.families.sd_configs import UNION, config_of, control_types, is_xl
 from vedit.models.families.sd_controls import Branch, ControlNet
 from vedit.models.families.sd_gguf import fill_from_gguf
@@ -57,6 +58,8 @@ _CALLED: dict[Part, str] = {
 """What messages call the parts."""
 QUANTIZED: tuple[Part, ...] = ("unet", "text_encoder_2")
 """The parts whose weights are quantised where that is asked for: the others are small."""
+_SAMPLED = ("unet", "controlnet")
+"""The parts that are evaluated at every step."""
 _PADDED = ("text_encoder", "text_encoder_2")
 """The parts with a tokenizer of their own."""
 # Of the whole CLIP that some folders hold; the encoder of prompts is a part of it.
@@ -89,6 +92,10 @@ class Target:
 
     device: torch.device
     dtype: torch.dtype
+    sampled_in: torch.dtype | None = None
+    """Of the UNet and what reads controls, where it is another."""
+    decoded_in: torch.dtype | None = None
+    """Of the autoencoder's decoder, where it is another."""
     rests: bool = False
     """Whether large weights stay in the precision of their file until a layer computes (`vedit.weights.at_rest`)."""
     quantize: str | None = None
@@ -96,6 +103,8 @@ class Target:
 
     def dtype_of(self, part: str, config: Mapping[str, Any]) -> torch.dtype:
         """Of one part, by its config."""
+        if part in _SAMPLED and self.sampled_in is not None:
+            return self.sampled_in
         overflows = self.dtype == torch.float16 and config.get("force_upcast") is True
         return torch.float32 if part == "vae" and (overflows or self.dtype == torch.bfloat16) else self.dtype
 
@@ -120,6 +129,8 @@ def load_components(source: ModelSource, *, controls: Sequence[str], target: Tar
     wanted = {kind: place for kind, place in places.items() if kind in controls}
     loaded = {place: _controlnet(place, target) for place in dict.fromkeys(wanted.values())}
     parts["controlnets"] = {kind: loaded[place] for kind, place in wanted.items()}
+    if target.decoded_in is not None:
+        decodes_in(parts["vae"], target.decoded_in)
     return Components(**parts)
 
 
@@ -180,7 +191,8 @@ def _filled(blank: Blank, motion: Path | None, target: Target, *, part: Part, dt
 def _gguf(file: Path, config: Mapping[str, Any], target: Target) -> torch.nn.Module:
     """A UNet from a GGUF file."""
     network = made("unet", config)
-    fill_from_gguf(network, file, config, device=target.device, dtype=target.dtype, rests=target.rests)
+    dtype = target.dtype_of("unet", config)
+    fill_from_gguf(network, file, config, device=target.device, dtype=dtype, rests=target.rests)
     return network
 
 
@@ -243,7 +255,9 @@ def _controlnet(place: str, target: Target) -> Branch:
     if is_t2i_adapter(path):
         return _told(
             place,
-            lambda: load_t2i_adapter(path, device=target.device, dtype=target.dtype, rests=target.rests),
+            lambda: load_t2i_adapter(
+                path, device=target.device, dtype=target.dtype_of("controlnet", {}), rests=target.rests
+            ),
         )
     load = _controlnet_file if path.suffix == SUFFIX and path.is_file() else _controlnet_folder
     return _told(place, lambda: load(target, path))
@@ -265,7 +279,7 @@ def _controlnet_file(target: Target, path: Path) -> ControlNet:
         part="ControlNet",
         own=lambda _: True,
         device=target.device,
-        dtype=target.dtype,
+        dtype=target.dtype_of("controlnet", config),
         rests=target.rests,
     )
     return cast("ControlNet", network)

@@ -17,7 +17,7 @@ from vedit.diffusion.adapters.injection import source_injection
 from vedit.models.branches import own_controlnets
 from vedit.models.families.block_offload import blocks_of
 from vedit.models.families.sd import denoiser_of, target_of
-from vedit.models.families.sd_codec import SDCodec, frames_at_once
+from vedit.models.families.sd_codec import SDCodec, decoded_in, frames_at_once
 from vedit.models.families.sd_configs import SD1
 from vedit.models.families.sd_files import QUANTIZED, Components, Target, load_components, made
 from vedit.models.families.sd_tiles import tiled_decode, tiled_encode
@@ -203,7 +203,7 @@ def _coded(parts: Components, scene: Scene, *, decodes: bool) -> Pass:
         batch = 1
     height, width = scene.height // cell, scene.width // cell
     sides = (codec.channels, height, width) if decodes else (3, height * cell, width * cell)
-    x, trace = _empty(batch, *sides).to(vae.dtype), _trace(scene)
+    x, trace = _empty(batch, *sides).to(decoded_in(vae) if decodes else vae.dtype), _trace(scene)
     with trace:
         if scene.tiled:
             _ = tiled_decode(vae, x) if decodes else tiled_encode(vae, x)

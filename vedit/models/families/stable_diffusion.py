@@ -96,6 +96,7 @@ class StableDiffusion:
             takes=_TAKES if listed else _TAKES | _WORDS,
             attention=NONE if listed else CROSS_FRAME,
             injection=True,
+            bears_bfloat16=listed,
             quantizes=True,
             offloads=True,
             picks_kernels=True,
