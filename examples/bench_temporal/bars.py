@@ -12,7 +12,6 @@ Clips are found through VEDIT_TEST_DATA, by default ../shared.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
 import time
@@ -30,17 +29,14 @@ from temporal import synthetic
 from temporal.bars import Figures, Sample
 from temporal.bars_page import MadeUp, page_of
 from temporal.clips import CLIPS, FURTHER_CLIPS, LOOKS, SPEEDS_AND_FLATS, BenchClip, chosen_clips, cut, frames_of
-from temporal.grit import percent_of
+from temporal.measuring import SOURCE, measured
 from temporal.over_time import write_over_time
 from temporal.peer import PEERS, STEADIED, Peer, write_rgb
 from temporal.rendering import Log, loaded_once, rendered
 from temporal.sheet import write_sheet
 from temporal.variants import FULL, JUDGED, RAW, Variant
 
-import vedit
 from vedit.errors import VeditError
-from vedit.evaluation.motion import Estimator
-from vedit.evaluation.picture import measuring_size, picture_of
 from vedit.media.writing.atomic import write_whole
 from vedit.options.output_names import slug
 
@@ -49,12 +45,6 @@ if TYPE_CHECKING:
 
 FRESH = next(one for one in PEERS if one.fresh)
 COLUMNS = (RAW, *JUDGED, FRESH, STEADIED)
-METRICS: dict[Estimator, tuple[str, ...]] = {
-    "farneback": ("warp_error", "flicker", "anchoring", "contrast", "look"),
-    # Farneback's method sees no motion where there is no texture, so flat parts are judged by another; a figure is
-    # given there only where the source's own faint detail rides on that flow.
-    "dis": ("anchoring",),
-}
 CROP, CROPS = 160, 6
 """Pixels of a crop's side, and how many consecutive ones."""
 
@@ -138,7 +128,9 @@ def main(words: Sequence[str] | None = None) -> int:
                     log=log,
                 )
                 if not args.render_only:
-                    figures = measured(run, source, results[look], look, folder / slug(look))
+                    kept = folder / slug(look) / "figures.json"
+                    figures = measured(source, results[look], RAW.name, kept, look=look, side=run.side)
+                    log(f"{folder.name}, {look}: measured")
                     for name, sample in samples_of(clip, look, figures).items():
                         samples.setdefault(name, []).append(sample)
             if not args.render_only:
@@ -155,53 +147,11 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def measured(run: Run, source: Path, results: dict[str, Path], look: str, folder: Path) -> dict[str, Figures]:
-    """Figures by the column's name, and the source's own under ""; kept until a result is another."""
-    state = {name: [path.stat().st_size, path.stat().st_mtime_ns] for name, path in sorted(results.items())}
-    kept = folder / "figures.json"
-    asked = {"of": state, "at": run.side, "metrics": METRICS}
-    if kept.is_file():
-        found = json.loads(kept.read_text("utf-8"))
-        if found["asked"] == json.loads(json.dumps(asked)):
-            return found["figures"]
-    began = time.perf_counter()
-    figures: dict[str, dict[str, float | None]] = {"": {}, **{name: {} for name in results}}
-    for flow, metrics in METRICS.items():
-        reports = vedit.compare(
-            source, results, prompt=look, metrics=metrics, flow=flow, short_side=run.side, quick=True
-        )
-        start = "" if flow == "farneback" else f"{flow} "
-        for report in reports:
-            for name, figure in report.figures.items():
-                figures[report.label][start + name] = figure.value
-                figures[""][start + name] = figure.own
-    figures = with_grit(run, source, results, figures)
-    write_whole(kept, json.dumps({"asked": asked, "figures": figures}).encode())
-    run.log(f"{folder.parent.name}, {look}: measured in {time.perf_counter() - began:.0f} s")
-    return dict(figures)
-
-
-def with_grit(
-    run: Run, source: Path, results: dict[str, Path], figures: dict[str, dict[str, float | None]]
-) -> dict[str, dict[str, float | None]]:
-    """The figures, with grit of all that can be held against raw."""
-    if RAW.name not in results:
-        return figures
-    own = frames_of(source)
-    size = measuring_size(own[0].shape[1], own[0].shape[2], run.side)
-    seen, raw = ([picture_of(frame, 8, size) for frame in frames] for frames in (own, frames_of(results[RAW.name])))
-    for name, path in results.items():
-        if name != RAW.name:
-            shown = [picture_of(frame, 8, size) for frame in frames_of(path)]
-            figures[name]["grit"] = percent_of(zip(seen, raw, shown, strict=True))
-    return figures
-
-
 def made_up(run: Run, look: str, columns: Sequence[Variant], peer: Callable[[], Peer]) -> dict[str, MadeUp]:
     """The clips of which it is known what should come out, rendered and looked at, by the column's name."""
     folder, clips = run.work / "made-up", {one.name: one for one in (*CLIPS, *FURTHER_CLIPS)}
-    still = frames_of(cut(clips["toy"], run.data, folder / "toy", 1))[0]
-    forth = frames_of(cut(clips["pan"], run.data, folder / "pan", synthetic.HALF))
+    still = frames_of(cut(clips["rabbit"], run.data, folder / "still", 1))[0]
+    forth = frames_of(cut(clips["pan"], run.data, folder / "forth", synthetic.HALF))
     films = {"eye": synthetic.opening_eye(still), "return": synthetic.there_and_back(forth)}
     shown: dict[str, dict[str, list[IntFrames]]] = {}
     for name, film in films.items():
@@ -244,13 +194,13 @@ def samples_of(clip: BenchClip, look: str, figures: dict[str, Figures]) -> dict[
             look=look,
             fast=clip.fast,
             result=own,
-            source=figures[""],
+            source=figures[SOURCE],
             raw=figures.get(RAW.name, nothing),
             full=figures.get(FULL.name, nothing),
             peer=figures.get(STEADIED.name, nothing),
         )
         for name, own in figures.items()
-        if name
+        if name != SOURCE
     }
 
 

@@ -138,10 +138,17 @@ BARS = (
     ),
     Bar(
         name="grit",
-        tells="detail stronger than both source's and raw's, % of pixels",
+        tells="detail stronger than source and raw have on that piece of scene in any frame, % of pixels",
         better="lower",
         limit=0.0,
         of=lambda one: one.result.get("grit"),
+    ),
+    Bar(
+        name="grit-now",
+        tells="detail stronger than source and raw have there in the same frame, % of pixels",
+        better="lower",
+        limit=0.0,
+        of=lambda one: one.result.get("grit_now"),
     ),
     Bar(
         name="look",

@@ -22,6 +22,7 @@ FIGURES = (
     ("dis anchoring_flat_screen", "flat, in place"),
     ("contrast_levels", "contrast, levels"),
     ("grit", "grit, %"),
+    ("grit_now", "beyond its frame, %"),
     ("look_distance", "distance to the look"),
 )
 """Of every result, by their names in a sample."""

@@ -68,10 +68,10 @@ CLIPS = (
 )
 FURTHER_CLIPS = (
     BenchClip(
-        name="toy",
-        file="learning-area__elf.webm",
-        start=129,
-        shows="a hand-held camera moves about a toy on a wooden table: fast, blurred, textured all over",
+        name="rabbit",
+        file="learning-area__rabbit320.mp4",
+        start=160,
+        shows="a hand-held camera moves about a small figure on a wooden table: fast, and textured all over",
         origin="learning-area, CC0",
         fast=True,
     ),

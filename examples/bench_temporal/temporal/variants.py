@@ -92,7 +92,23 @@ RAW = Variant(
     latents="full",
 )
 FULL = Variant(name="full", label="vedit", tells="vedit as it ships", latents="full")
-JUDGED = (FULL,)
+JUDGED = (
+    FULL,
+    Variant(
+        name="keys-8",
+        label="vedit, keys every 8",
+        tells="every eighth frame is drawn, the others are carried between them (`keyframes='8'`)",
+        settings={"keyframes": "8"},
+        latents="keys-8",
+    ),
+    Variant(
+        name="keys-auto",
+        label="vedit, keys by itself",
+        tells="as many frames are drawn as the motion asks for (`keyframes='auto'`)",
+        settings={"keyframes": "auto"},
+        latents="keys-auto",
+    ),
+)
 """What is held to the bars."""
 NOT_HERE = (
     "The anchor (`--anchor`) and the blending of windows are not in the table. They act between shots, and between "
