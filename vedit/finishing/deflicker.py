@@ -18,8 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from kornia.filters import gaussian_blur2d
 
+from vedit.finishing.blur import blurred as _blur
 from vedit.flow.estimate import estimate_flow, warp
 
 COARSE = 0.9
@@ -150,11 +150,3 @@ def _low_pass(difference: torch.Tensor, weight: torch.Tensor, sigma: float) -> t
     """Gaussian mean over the pixels that are seen in both frames; 0 where none is near (normalised convolution)."""
     blurred = _blur(torch.cat([difference * weight, weight], dim=1), sigma)
     return blurred[:, :3] / blurred[:, 3:].clamp_min(0.05) * weight
-
-
-def _blur(pictures: torch.Tensor, sigma: float) -> torch.Tensor:
-    size = 2 * round(2.5 * sigma) + 1
-    # A picture smaller than the kernel cannot be mirrored at its border.
-    short = min(pictures.shape[-2:])
-    size = min(size, 2 * ((short - 1) // 2) + 1)
-    return gaussian_blur2d(pictures, (size, size), (sigma, sigma))

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from vedit.types import IntFrames
 
 NONE_PAINTED: Mapping[int, Painting] = MappingProxyType({})
-FINISHING = 2
+FINISHING = 3
 """Raised where the same latents become other frames: those of an earlier finishing are not joined to newer ones."""
 
 
