@@ -37,6 +37,8 @@ STRONGER = 1.35
 """By how much strokes of two keys that cancel out are made stronger at most."""
 SURE = 0.6
 """Trust from which on a key is believed as it is: what is mixed with less would lose contrast everywhere."""
+_NEAR = 2.0
+"""Pixels over which the strength of detail is held against that of what it is made of."""
 _SOFT = 1.5
 """Pixels over which the source is compared: single ones differ by noise."""
 _FAR = 4
@@ -72,6 +74,8 @@ class Offer:
     """(h, w) in [0, 1]."""
     opinion: Floats
     """(h, w) in [0, 1]."""
+    shown: Floats
+    """(h, w, 3): the key's source, carried."""
 
 
 def offered(key: Key, source: Floats, motion: Motion) -> Offer:
@@ -84,7 +88,7 @@ def offered(key: Key, source: Floats, motion: Motion) -> Offer:
     """
     change, loss, shown = (carried(one, motion) for one in (key.change, key.loss, key.source))
     opinion = np.ones_like(motion.seen) if key.opinion is None else carried(key.opinion, motion).clip(0, 1)
-    return Offer(change=change, loss=loss, trust=trusted(motion, source, shown), opinion=opinion)
+    return Offer(change=change, loss=loss, trust=trusted(motion, source, shown), opinion=opinion, shown=shown)
 
 
 def trusted(motion: Motion, source: Floats, shown: Floats) -> Floats:
@@ -117,10 +121,11 @@ class Between:
     """(h, w) in [0, 1]."""
 
 
-def between(first: Offer, second: Offer, place: float) -> Between:
+def between(source: Floats, first: Offer, second: Offer, place: float) -> Between:
     """What a frame takes from the keys on either side.
 
     Args:
+        source: the frame's, (h, w, 3).
         first: what the key before it says.
         second: what the key behind it says.
         place: of the frame, 0 at the first key and 1 at the second.
@@ -131,8 +136,8 @@ def between(first: Offer, second: Offer, place: float) -> Between:
     believed = np.maximum(first.trust * first.opinion, second.trust * second.opinion)
     believed = np.where(opinion > _FLOOR, believed / np.maximum(SURE * opinion, _FLOOR), 1).clip(0, 1)
     believed = np.asarray(believed, np.float32)
-    change = _filled(ground + strokes, ground, believed) * opinion[..., None]
-    return Between(change=np.asarray(change, np.float32), loss=loss, believed=believed)
+    change = np.asarray(_filled(ground + strokes, ground, believed) * opinion[..., None], np.float32)
+    return Between(change=_no_finer(change, source + loss, (first, second)), loss=loss, believed=believed)
 
 
 def joined(first: Offer, second: Offer, place: float) -> tuple[Floats, Floats]:
@@ -180,6 +185,18 @@ def _filled(mixed: Floats, ground: Floats, believed: Floats) -> Floats:
     back = cv2.resize(reached, believed.shape[::-1], interpolation=cv2.INTER_LINEAR)
     around = back[..., :3] / np.maximum(back[..., 3:], 1e-3)
     return np.asarray(around + (mixed - around) * believed[..., None], np.float32)
+
+
+def _no_finer(change: Floats, seen: Floats, offers: tuple[Offer, Offer]) -> Floats:
+    """The change without what is drawn by nobody: strokes that lie beside the detail that they replace, with that still
+    under them, are more than the frame's own and more than either key's."""
+    result = seen + change
+    fine = result - blur(result, SIGMA)
+    drawn = (np.asarray(one.shown + one.loss + one.change * one.opinion[..., None], np.float32) for one in offers)
+    powers = [power(fine), *(power(one - blur(one, SIGMA)) for one in (seen, *drawn))]
+    near = blur(np.stack(powers, axis=2), _NEAR) + _FLOOR
+    gain = np.sqrt(np.minimum(1, near[..., 1:].max(axis=2) / near[..., 0]))
+    return np.asarray(change + fine * (gain - 1)[..., None], np.float32)
 
 
 def power(detail: Floats) -> Floats:

@@ -146,7 +146,7 @@ def _led(keys: Keys, place: int, offer: Offer, share: float) -> Key:
         weight = weight * (1 - own.painted)
     standing = np.ones_like(weight)
     said = standing if own.opinion is None else own.opinion
-    mine = Offer(change=own.change, loss=own.loss, trust=standing, opinion=said)
+    mine = Offer(change=own.change, loss=own.loss, trust=standing, opinion=said, shown=own.source)
     theirs = replace(offer, trust=standing, opinion=weight)
     ground, strokes = joined(mine, theirs, share)
     # Its own stays where nothing is carried to: what is mixed there is nothing but rounding.

@@ -162,7 +162,8 @@ class _Span:
         self._reached = at
         first, second = self._keys
         ahead = self._ahead[len(self._pairs) - at]
-        return between(offered(first, source, self._back), offered(second, source, ahead), at / len(self._pairs))
+        offers = offered(first, source, self._back), offered(second, source, ahead)
+        return between(source, *offers, at / len(self._pairs))
 
 
 def _said(key: Key) -> Between:
