@@ -26,6 +26,7 @@ from vedit.diffusion.solvers import add_noise
 from vedit.diffusion.steps import implied_noise
 from vedit.diffusion.variation import varied
 from vedit.models.attention import attention_facts
+from vedit.progress.spent import spent_on
 from vedit.types import Latents
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ def describing(restyler: PreparedRestyle, guides: FrameConditioning) -> Conditio
     return Conditioning(prompt=restyler.source_prompt, controls=controls)
 
 
+@spent_on("invert")
 def beginning(
     restyler: PreparedRestyle,
     guides: FrameConditioning,

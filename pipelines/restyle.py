@@ -41,6 +41,7 @@ from vedit.pipelines.inverting import beginning, describing
 from vedit.pipelines.pipeline import GuidesOf, OnStep, ignore_step
 from vedit.pipelines.prepared import PreparedRestyle as PreparedRestyle
 from vedit.pipelines.prepared import prepare as prepare
+from vedit.progress.spent import spending, spent_on
 from vedit.registry.attention import NONE
 from vedit.types import Latents, PromptEmbeds
 
@@ -127,10 +128,11 @@ def restyle_frames(
         keep = None if cells is None else blend_outside(cells, begun.source_at)
         clean = noisy
         sampled = sample(denoise, noisy, path, take=begun.take, keep=keep, fresh=begun.fresh)
-        for done, latents in enumerate(sampled, start=1):
-            finite(latents.data, f"latents of sampling step {done} of {len(path.steps)}", precision=model.precision)
-            on_step("sample", done / len(path.steps))
-            clean = latents
+        with spending("sample"):
+            for done, latents in enumerate(sampled, start=1):
+                finite(latents.data, f"latents of sampling step {done} of {len(path.steps)}", precision=model.precision)
+                on_step("sample", done / len(path.steps))
+                clean = latents
     clean = replace(clean, source=source.data)
     if shared:
         clean = replace(clean, data=match_to_anchor(clean.data, source.data, look_cells(guides, factors)))
@@ -185,6 +187,7 @@ def _injected(
     return with_injection(target, source, states, begun.source_noisy, injection)
 
 
+@spent_on("to latents")
 def _encoded(model: Model, frames: torch.Tensor) -> torch.Tensor:
     """The source's latents. Raises ModelError where the codec's are not of the shape that it says."""
     codec, (count, _, height, width) = model.codec, frames.shape

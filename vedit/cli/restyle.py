@@ -36,6 +36,7 @@ def restyle_command(
     side_by_side: Path | None,
     writing: OutputOptions,
     evaluate: bool,
+    profile: bool,
     instead: Instead,
     messages: Messages,
 ) -> None:
@@ -67,7 +68,7 @@ def restyle_command(
     checked on the written file. A render that was stopped goes on when the same command is run again; the first
     Ctrl-C finishes the current unit (about a second of film), the second stops at once.
     """
-    instead.check(sources, side_by_side, evaluate=evaluate)
+    instead.check(sources, side_by_side, evaluate=evaluate, profile=profile)
     if evaluate and not writing.sidecar:
         raise click.UsageError("--evaluate keeps its report in OUT.vedit.json, which --no-sidecar leaves out")
     said = {"as_json": messages.as_json, "quiet": messages.quiet}
@@ -81,7 +82,7 @@ def restyle_command(
             return make_preview(request, **said)
         if instead.dry_run:
             return say_plan_of(request, side_by_side=side_by_side, **said)
-        return run_restyle(request, side_by_side=side_by_side, evaluate=evaluate, **said)
+        return run_restyle(request, side_by_side=side_by_side, evaluate=evaluate, profile=profile, **said)
 
     with folder_made(output):
         jobs = places(sources, output, look_name(look), track=job["track"], codec=writing.codec)

@@ -108,7 +108,9 @@ class Instead:
     seeds: int | None
     at: str | None
 
-    def check(self, sources: Sequence[Path], side_by_side: Path | None, *, evaluate: bool = False) -> None:
+    def check(
+        self, sources: Sequence[Path], side_by_side: Path | None, *, evaluate: bool = False, profile: bool = False
+    ) -> None:
         """Refuse what does not go together.
 
         Raises:
@@ -123,6 +125,9 @@ class Instead:
         if evaluate and (self.dry_run or self.preview or self.seeds is not None):
             other = "--dry-run" if self.dry_run else "--preview" if self.preview else "--count"
             raise click.UsageError(f"--evaluate and {other} exclude each other: there is no result to measure")
+        if profile and (self.dry_run or self.preview or self.seeds is not None):
+            other = "--dry-run" if self.dry_run else "--preview" if self.preview else "--count"
+            raise click.UsageError(f"--profile and {other} exclude each other: there is no render to measure")
         if self.at is not None and self.seeds is None:
             raise click.UsageError("--at names the frame of --count: add it, or leave --at out")
         if self.seeds is not None and len(sources) > 1:
@@ -147,15 +152,22 @@ _OPTIONS = (
         help="Measure the result against INPUT and keep the report in OUT.vedit.json; see 'vedit evaluate'.",
         stage="run",
     ),
+    option(
+        "--profile",
+        is_flag=True,
+        help="Say after the render what each of its stages took: seconds, their share, and memory.",
+        stage="run",
+    ),
     gathered("instead", _INSTEAD, Instead),
     messages_options,
 )
 
 
 def restyle_options(command: Command) -> Command:
-    """Give a command's function all of them, gathered into eight arguments.
+    """Give a command's function all of them, gathered into nine arguments.
 
     Args:
-        command: takes `look`, `job`, `output`, `side_by_side`, `writing`, `evaluate`, `instead` and `messages`.
+        command: takes `look`, `job`, `output`, `side_by_side`, `writing`, `evaluate`, `profile`, `instead` and
+            `messages`.
     """
     return decorated(command, _OPTIONS)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -14,6 +16,7 @@ from vedit.cli.telling import Telling, talking
 from vedit.display.shell_words import shell_line
 from vedit.media.rates import NO_RATE
 from vedit.options.request import RenderRequest
+from vedit.progress.spent import profiled
 
 if TYPE_CHECKING:
     from vedit.render.outcome import RenderPlan
@@ -21,14 +24,14 @@ if TYPE_CHECKING:
 
 
 def run_restyle(
-    request: RenderRequest, *, side_by_side: Path | None, evaluate: bool, as_json: bool, quiet: bool
+    request: RenderRequest, *, side_by_side: Path | None, evaluate: bool, profile: bool, as_json: bool, quiet: bool
 ) -> object:
-    """Render, and measure the result where that is asked for; returns what --json shows."""
+    """Render, and measure the result and the render itself where that is asked for; returns what --json shows."""
     from vedit.render.run import restyle
 
     start = started()
     telling = Telling(quiet=quiet)
-    with talking(telling) as heard:
+    with talking(telling) as heard, profiled() if profile else nullcontext() as spent:
         result = restyle(request, side_by_side=side_by_side, **heard)
     if start is not None:
         from vedit.render.measured_costs import keep_start
@@ -37,8 +40,13 @@ def run_restyle(
     telling.notes(result.notes)
     if not as_json:
         show(result_line(result))
+        if spent is not None:
+            for line in str(spent).splitlines():
+                show(line)
     beside = None if side_by_side is None else str(side_by_side)
     told = {**cast("dict[str, object]", jsonable(result)), "side_by_side": beside}
+    if spent is not None:
+        told["profile"] = [asdict(one) for one in spent.stages]
     if evaluate:
         told["evaluation"] = _evaluate(request, Path(result.output), as_json=as_json, quiet=quiet)
     return told

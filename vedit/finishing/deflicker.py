@@ -21,6 +21,7 @@ import torch
 
 from vedit.finishing.blur import blurred as _blur
 from vedit.flow.estimate import estimate_flow, warp
+from vedit.progress.spent import spent_on
 
 COARSE = 0.9
 FINE = 0.92
@@ -55,6 +56,7 @@ class Steadied:
     result: torch.Tensor
 
 
+@spent_on("steady")
 def steady(source: torch.Tensor, result: torch.Tensor, before: Steadied | None) -> tuple[torch.Tensor, Steadied]:
     """Steady the next frames of a shot.
 

@@ -12,6 +12,7 @@ import torch
 from torch.nn import functional as F
 
 from vedit.flow.moved import grid
+from vedit.progress.spent import spent_on
 from vedit.types import OpticalFlow
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ _CELL, _BAND = 4, 32
 """Pixels: the grid on which motion edges are looked for, and the height of the bands that are then worked on."""
 
 
+@spent_on("flow")
 def estimate_flow(frames: torch.Tensor, *, short_side: int | None = FLOW_SIDE, backend: Backend = "dis") -> OpticalFlow:
     """Motion between neighbours, both ways, with occlusions.
 

@@ -23,6 +23,7 @@ from vedit.keyframes.settling import Apart, settle
 from vedit.keyframes.stored import StoredKeys
 from vedit.memory import MemoryLadder
 from vedit.pipelines.pipeline import Prepared
+from vedit.progress.spent import each_spent_on, spending, spent_on
 from vedit.render.conditioning import VISIBLE
 from vedit.render.finish_shot import decoded_stills, frames_of, full_size
 from vedit.render.keyed import ShotKeys, as_frame, as_image, small_frames
@@ -68,9 +69,10 @@ class KeyedShot:
         with StoredKeys((height, width)) as keys:
             for key in self._as_drawn(reader, numbers, drawn):
                 keys.append(key)
-            settle(keys, lambda place: _apart(motion, numbers[place], numbers[place + 1]))
+            with spending("carry"):
+                settle(keys, lambda place: _apart(motion, numbers[place], numbers[place + 1]))
             carrier = _Carrier(numbers, keys, motion)
-            for clip in reader.chunks(self.shot.frames, self.job.frames_at_once):
+            for clip in each_spent_on("read", reader.chunks(self.shot.frames, self.job.frames_at_once)):
                 mask = None if self.mattes is None else self.mattes(frames_of(clip))
                 yield clip, self._finished(clip, carrier, mask)
 
@@ -128,6 +130,7 @@ class _Carrier:
         self._numbers, self._keys, self._motion = numbers, keys, motion
         self._span: _Span | None = None
 
+    @spent_on("carry")
     def of(self, number: int, source: Floats) -> Between:
         """What they say of a frame, by its source (h, w, 3) at the working size."""
         place = bisect_right(self._numbers, number) - 1

@@ -15,6 +15,7 @@ from vedit.finishing.upsample import composite, upsample_change
 from vedit.geometry import fit, unfit
 from vedit.memory import MemoryLadder
 from vedit.pipelines.pipeline import Prepared
+from vedit.progress.spent import each_spent_on, spent_on
 from vedit.render.conditioning import VISIBLE, ConditioningSource
 from vedit.shots.bars import filled, with_bars
 from vedit.types import Clip, FrameRange, Latents, Shot
@@ -51,7 +52,7 @@ def finished_shot(
     before: Steadied | None = None
     for part in decoded_together(pieces, restyler.model.codec, job.frames_at_once):
         pictures: tuple[torch.Tensor, torch.Tensor] | None = None
-        for clip in reader.chunks(part.frames, job.frames_at_once):
+        for clip in each_spent_on("read", reader.chunks(part.frames, job.frames_at_once)):
             mask = None if mattes is None else mattes(frames_of(clip))
             if mask is not None and float(mask.amax()) <= VISIBLE:
                 before = None
@@ -69,7 +70,7 @@ def finished_shot(
 
 def untouched_shot(job: Job, shot: Shot, reader: Reader) -> Generator[tuple[Clip, IntFrames]]:
     """As `finished_shot` without a look, or at strength 0: the source's own integers."""
-    for clip in reader.chunks(shot.frames, job.frames_at_once):
+    for clip in each_spent_on("read", reader.chunks(shot.frames, job.frames_at_once)):
         yield clip, clip.frames
 
 
@@ -135,6 +136,7 @@ def decoded_together(
             before = part.part(max(0, len(part.data) - codec.context)) if codec.context else None
 
 
+@spent_on("decode")
 def decoded(
     job: Job, restyler: Prepared, part: DecodedTogether, source: torch.Tensor
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -165,6 +167,7 @@ def decoded(
     return pictures(encoded, None if earlier is None else earlier.source), result
 
 
+@spent_on("decode")
 def decoded_stills(
     job: Job, restyler: Prepared, source: torch.Tensor, latents: Latents
 ) -> tuple[torch.Tensor, torch.Tensor]:
@@ -183,6 +186,7 @@ def decoded_stills(
     return seen, evened(job, restyler, source, seen, result)
 
 
+@spent_on("steady")
 def evened(
     job: Job, restyler: Prepared, source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor
 ) -> torch.Tensor:
@@ -191,6 +195,7 @@ def evened(
     return even_out(own.expand_as(result), seen.expand_as(result), result, period=period)
 
 
+@spent_on("upsample")
 def full_size(
     job: Job,
     clip: Clip,

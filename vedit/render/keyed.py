@@ -12,6 +12,7 @@ from vedit.geometry import fit, unfit
 from vedit.keyframes.choosing import choose_keys
 from vedit.keyframes.shot_motion import ShotMotion
 from vedit.progress.callbacks import OnProgress, Progress
+from vedit.progress.spent import spent_on
 from vedit.render.conditioning import hashed
 from vedit.render.job import reopen_source
 from vedit.shots.bars import filled
@@ -70,6 +71,7 @@ class ShotKeys:
         self._stack.close()
         self._reader = None
 
+    @spent_on("keys")
     def of(self, shot: Shot) -> tuple[int, ...]:
         """The frames of a shot that are drawn or painted, in order; the shot is looked through for them once."""
         if shot.frames not in self._numbers:

@@ -21,6 +21,7 @@ from vedit.models.resolve import model_of
 from vedit.options.request import RenderRequest
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.course import Course
+from vedit.progress.spent import spending, spent_on
 from vedit.render.conditioning import ConditioningSource
 from vedit.render.costs import CachedWork, expected_of, expected_of_plan
 from vedit.render.ended_before import ended_before, journal_of
@@ -191,6 +192,7 @@ def _attempt(job: Job, comparison: OutputSpec | None, monitor: Monitor, precisio
     return _result(render, report, monitor.clock)
 
 
+@spent_on("load")
 def _open_render(job: Job, precision: str | None, stack: ExitStack, monitor: Monitor) -> _OpenRender:
     """Take the work folder, on the threads of what is finished in it, and load the models."""
     request = job.request
@@ -230,7 +232,8 @@ def _write_shots(
                 stop_if_asked(monitor.stop, render.work)
                 if any(one.ladder.footing.tiled for one in render.passes):
                     render.work.set_tiled()
-                files.write(clip, frames)
+                with spending("encode"):
+                    files.write(clip, frames)
                 monitor.course(step_of("write", job, shot, stop))
         units.update(source.units())
         sources.written(source)
@@ -238,6 +241,7 @@ def _write_shots(
     return frozenset(units)
 
 
+@spent_on("verify")
 def _finish(
     render: _OpenRender, sources: ShotSources, files: RenderedFiles, units: frozenset[str], monitor: Monitor
 ) -> ContractReport:

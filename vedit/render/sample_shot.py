@@ -17,6 +17,7 @@ from vedit.options.travel import by_frame
 from vedit.pipelines.pipeline import GuidesOf, OnStep, Prepared, pipeline_facts
 from vedit.pipelines.restyle_windows import join_windows, shot_windows
 from vedit.progress.callbacks import OnProgress, Progress
+from vedit.progress.spent import spent_on
 from vedit.registry.attention import NONE
 from vedit.registry.preprocessors import needs_of
 from vedit.render.conditioning import ConditioningSource, hashed, made_by
@@ -227,7 +228,9 @@ class ShotSampler:
         restyler = self._restyler
         source = _SmallFrames(self._job, reader)
         anchor = self._job.anchor_of(planned.shot)
-        guides_of = self._steering.guides_of(planned.shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
+        guides_of = spent_on("controls")(
+            self._steering.guides_of(planned.shot, restyler.controls, restyler.regions, anchor, restyler.drawn)
+        )
         reached = planned.shot.frames.start
         for part, key in zip(planned.parts, planned.keys, strict=True):
             # Of what windows share, a frame counts once.
@@ -299,6 +302,7 @@ class _SmallFrames:
         self._held = (frames, found)
         return found
 
+    @spent_on("read")
     def _read(self, frames: FrameRange) -> torch.Tensor:
         bars = self._job.bars_at(frames.start)
         clips = self._reader.chunks(frames, self._job.frames_at_once)

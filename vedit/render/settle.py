@@ -31,6 +31,7 @@ from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.options.travel import timed
 from vedit.pipelines.pipeline import load_pipeline
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
+from vedit.progress.spent import spent_on
 from vedit.registry.preprocessors import needs_of
 from vedit.render.estimate import outline_of
 from vedit.render.fitting import fit_of
@@ -82,6 +83,7 @@ def check_prompts(options: RestyleOptions) -> None:
         raise InputError("the prompt is empty", remedy='describe the look, for instance --prompt "woodcut"')
 
 
+@spent_on("plan")
 def make_job(
     request: RenderRequest,
     model: ModelRef,
