@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 
 from tests.support.motion import texture
-from vedit.keyframes.carrying import SIGMA, Key, between, blur, likeness, offered, power
+from vedit.keyframes.bands import SIGMA, blur, power
+from vedit.keyframes.carrying import Frame, Key, Layers, between, likeness, offered
 from vedit.keyframes.motion import Motion, standing
 
 SIZE = (64, 80)
 SOURCE = texture(*SIZE)
+FRAME = Frame.of(SOURCE)
 NOTHING = np.zeros((*SIZE, 3), np.float32)
 
 
@@ -26,39 +28,39 @@ def key(change: np.ndarray, **more: np.ndarray) -> Key:
 
 
 def offer(change: np.ndarray, trust: float = 1.0):
-    said = offered(key(change), SOURCE, standing(SIZE))
+    said = offered(Layers(key(change)), FRAME, standing(SIZE))
     return replace(said, trust=np.full(SIZE, trust, np.float32))
 
 
 def test_the_same_picture_is_alike_and_its_negative_is_not() -> None:
-    assert np.all(likeness(SOURCE, SOURCE) == 1)
-    assert likeness(SOURCE, 1 - SOURCE).mean() < 0.5
-    assert likeness(SOURCE, np.asarray(SOURCE + 0.5, np.float32)).max() < 0.05
+    assert np.all(likeness(FRAME, SOURCE) == 1)
+    assert likeness(FRAME, 1 - SOURCE).mean() < 0.5
+    assert likeness(FRAME, np.asarray(SOURCE + 0.5, np.float32)).max() < 0.05
 
 
 def test_keys_that_agree_say_what_they_say() -> None:
     change = strokes(1) + np.float32(0.1)
-    assert np.abs(between(SOURCE, offer(change), offer(change), 0.3).change - change).max() < 1e-4
+    assert np.abs(between(FRAME, offer(change), offer(change), 0.3).change - change).max() < 1e-4
 
 
 def test_a_colour_passes_over_evenly() -> None:
     first, second = NOTHING + np.float32(0.1), NOTHING - np.float32(0.1)
     for place in (0.25, 0.5, 0.75):
-        found = between(SOURCE, offer(first), offer(second), place).change
+        found = between(FRAME, offer(first), offer(second), place).change
         assert np.allclose(found, 0.1 - 0.2 * place, atol=1e-3)
 
 
 def test_strokes_come_from_the_nearer_key_and_do_not_grey_out() -> None:
     first, second = strokes(1), strokes(2)
-    near = between(SOURCE, offer(first), offer(second), 0.2).change
+    near = between(FRAME, offer(first), offer(second), 0.2).change
     assert np.corrcoef(near.ravel(), first.ravel())[0, 1] > 0.97
-    middle = between(SOURCE, offer(first), offer(second), 0.5).change
+    middle = between(FRAME, offer(first), offer(second), 0.5).change
     assert power(middle).mean() > 0.85 * power(first).mean()
 
 
 def test_a_key_that_is_not_believed_gives_way() -> None:
     first, second = strokes(1), strokes(2)
-    found = between(SOURCE, offer(first, trust=0.05), offer(second), 0.2).change
+    found = between(FRAME, offer(first, trust=0.05), offer(second), 0.2).change
     assert np.corrcoef(found.ravel(), second.ravel())[0, 1] > 0.97
 
 
@@ -67,7 +69,7 @@ def test_where_no_key_is_believed_a_frame_keeps_its_detail_under_the_colours_aro
     trust = np.ones(SIZE, np.float32)
     trust[20:44, 30:50] = 0
     said = replace(offer(change), trust=trust)
-    found = between(SOURCE, said, said, 0.5)
+    found = between(FRAME, said, said, 0.5)
     inside = found.change[26:38, 36:44]
     assert np.allclose(inside.mean(), 0.2, atol=0.03)
     assert power(inside - blur(inside, SIGMA)).mean() < 0.1 * power(strokes(1)).mean()
@@ -77,8 +79,8 @@ def test_where_no_key_is_believed_a_frame_keeps_its_detail_under_the_colours_aro
 def test_without_an_opinion_nothing_changes() -> None:
     opinion = np.zeros(SIZE, np.float32)
     opinion[:, :40] = 1
-    said = offered(key(NOTHING + np.float32(0.3), opinion=opinion), SOURCE, standing(SIZE))
-    found = between(SOURCE, said, said, 0.5).change
+    said = offered(Layers(key(NOTHING + np.float32(0.3), opinion=opinion)), FRAME, standing(SIZE))
+    found = between(FRAME, said, said, 0.5).change
     assert np.allclose(found[:, :38], 0.3, atol=1e-3)
     assert np.allclose(found[:, 44:], 0)
 
@@ -86,7 +88,7 @@ def test_without_an_opinion_nothing_changes() -> None:
 def test_what_is_carried_moves_along() -> None:
     motion = standing(SIZE)
     moved = Motion(to=motion.to + np.array([4, 0], np.float32), seen=motion.seen)
-    said = offered(key(strokes(1)), np.roll(SOURCE, -4, axis=1), moved)
+    said = offered(Layers(key(strokes(1))), Frame.of(np.roll(SOURCE, -4, axis=1)), moved)
     assert np.allclose(said.change[:, :70], strokes(1)[:, 4:74], atol=1e-5)
     assert said.trust[:, 8:60].min() > 0.95
 
@@ -96,8 +98,8 @@ def test_what_lies_beside_what_it_replaces_is_no_finer_than_either() -> None:
     drawn = np.roll(strokes(1), 3, axis=1) * np.float32(1.5) - (SOURCE - blur(SOURCE, SIGMA))
     motion = standing(SIZE)
     off = Motion(to=motion.to + np.array([3, 2], np.float32), seen=motion.seen)
-    said = replace(offered(key(np.asarray(drawn, np.float32)), SOURCE, off), trust=np.ones(SIZE, np.float32))
-    result = SOURCE + between(SOURCE, said, said, 0.5).change
+    said = replace(offered(Layers(key(np.asarray(drawn, np.float32))), FRAME, off), trust=np.ones(SIZE, np.float32))
+    result = SOURCE + between(FRAME, said, said, 0.5).change
     found, own = (power(one - blur(one, SIGMA)).mean() for one in (result, SOURCE))
     key_s = power((SOURCE + drawn) - blur(SOURCE + drawn, SIGMA)).mean()
     assert found < 1.15 * max(own, key_s)

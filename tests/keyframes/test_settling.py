@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 
 from tests.support.motion import texture
-from vedit.keyframes.carrying import SIGMA, Key, blur, power
+from vedit.keyframes.bands import SIGMA, blur, power
+from vedit.keyframes.carrying import Key
 from vedit.keyframes.motion import standing
 from vedit.keyframes.settling import LEADS, Apart, settle
 from vedit.keyframes.stored import StoredKeys

@@ -16,13 +16,12 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from vedit.keyframes.bands import AROUND, SIGMA, blur, grey_power, over_colours, power
 from vedit.keyframes.motion import Motion, carried
 
 if TYPE_CHECKING:
     from vedit.keyframes.motion import Floats
 
-SIGMA = 3.0
-"""Pixels of the working size; finer differences are strokes and texture, as in `vedit.finishing.deflicker`."""
 DOUBT, DARK_DOUBT = 0.16, 0.03
 """Difference between the source and its carried key at which this counts 1/e: the first times the brightness there,
 plus the second."""
@@ -31,18 +30,15 @@ SEEN = 0.3
 is better, and a new key would be carried along the same."""
 WINNER = 3.0
 """The power of a key's weight in the fine band: 1 is a mean of both, more leaves it to the one that weighs more."""
-AROUND = 6.0
-"""Pixels over which the contrast of strokes is measured, and doubt is."""
 STRONGER = 1.35
 """By how much strokes of two keys that cancel out are made stronger at most."""
 SURE = 0.6
 """Trust from which on a key is believed as it is: what is mixed with less would lose contrast everywhere."""
-_NEAR = 2.0
-"""Pixels over which the strength of detail is held against that of what it is made of."""
 _SOFT = 1.5
 """Pixels over which the source is compared: single ones differ by noise."""
 _FAR = 4
 """Times that the picture is shrunk for what is taken over from around."""
+_EVEN = 0.98
 _FLOOR = 1e-6
 
 
@@ -62,51 +58,93 @@ class Key:
     """(h, w) in [0, 1]: where it was painted by hand; None is nowhere."""
 
 
+class Layers:
+    """A key in the planes that are carried, four at a time, which takes OpenCV no longer than one.
+
+    Bands and powers are made once for a key: a blur of what was carried is what a carried blur is, nearly.
+    """
+
+    def __init__(self, key: Key) -> None:
+        opinion = np.ones(key.change.shape[:2], np.float32) if key.opinion is None else key.opinion
+        said = key.change if key.opinion is None else np.asarray(key.change * opinion[..., None], np.float32)
+        seen = key.source + key.loss
+        ground = blur(key.change, SIGMA)
+        self.planes = (
+            _packed(key.change, blur(power(key.change - ground), AROUND)),
+            _packed(ground, opinion),
+            _packed(key.source, grey_power(seen + said)),
+            _packed(key.loss, opinion),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """A frame that keys are carried to."""
+
+    source: Floats
+    """(h, w, 3) in [0, 1]."""
+    doubt: Floats
+    """(h, w): the difference at which likeness is 1/e."""
+
+    @staticmethod
+    def of(source: Floats) -> Frame:
+        """The frame of a source, (h, w, 3)."""
+        return Frame(source=source, doubt=DARK_DOUBT + DOUBT * blur(over_colours(source), AROUND))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """What a key says of another frame."""
+    """What a key says of another frame; pictures are (h, w, 3), planes (h, w)."""
 
     change: Floats
-    """(h, w, 3)."""
+    ground: Floats
+    """The coarse band of the change."""
+    stroke_power: Floats
+    """How strong its fine band is around each pixel."""
+    detail: Floats
+    """How strong the fine band of the key's result is, of brightness."""
     loss: Floats
-    """(h, w, 3)."""
     trust: Floats
-    """(h, w) in [0, 1]."""
+    """In [0, 1]."""
     opinion: Floats
-    """(h, w) in [0, 1]."""
-    shown: Floats
-    """(h, w, 3): the key's source, carried."""
+    """In [0, 1]."""
 
 
-def offered(key: Key, source: Floats, motion: Motion) -> Offer:
+def offered(key: Layers, frame: Frame, motion: Motion) -> Offer:
     """What a key says of a frame.
 
     Args:
         key: from either side.
-        source: the frame's, (h, w, 3).
+        frame: that it is carried to.
         motion: from the frame to the key.
     """
-    change, loss, shown = (carried(one, motion) for one in (key.change, key.loss, key.source))
-    opinion = np.ones_like(motion.seen) if key.opinion is None else carried(key.opinion, motion).clip(0, 1)
-    return Offer(change=change, loss=loss, trust=trusted(motion, source, shown), opinion=opinion, shown=shown)
+    change, ground, shown, loss = (carried(planes, motion) for planes in key.planes)
+    return Offer(
+        change=change[..., :3],
+        ground=ground[..., :3],
+        stroke_power=np.maximum(change[..., 3], 0),
+        detail=np.maximum(shown[..., 3], 0),
+        loss=loss[..., :3],
+        trust=trusted(motion, frame, shown[..., :3]),
+        opinion=ground[..., 3].clip(0, 1),
+    )
 
 
-def trusted(motion: Motion, source: Floats, shown: Floats) -> Floats:
+def trusted(motion: Motion, frame: Frame, shown: Floats) -> Floats:
     """(h, w) in [0, 1]: how far what a motion leads to is taken for what the frame shows.
 
     Args:
         motion: from the frame to the other.
-        source: the frame's, (h, w, C).
-        shown: the other's, carried.
+        frame: that it is held against.
+        shown: the other's source, carried, (h, w, 3).
     """
-    return np.asarray(np.minimum(1, motion.seen / SEEN) * likeness(source, shown), np.float32)
+    return np.asarray(np.minimum(1, motion.seen / np.float32(SEEN)) * likeness(frame, shown), np.float32)
 
 
-def likeness(source: Floats, shown: Floats) -> Floats:
-    """(h, w) in [0, 1]: how far a frame and a carried one, (h, w, C), look the same."""
-    difference = blur(np.abs(source - shown).mean(axis=2), _SOFT)
-    doubt = DARK_DOUBT + DOUBT * blur(source.mean(axis=2), AROUND)
-    return np.asarray(np.exp(-np.square(difference / doubt)), np.float32)
+def likeness(frame: Frame, shown: Floats) -> Floats:
+    """(h, w) in [0, 1]: how far a frame and a carried one, (h, w, 3), look the same."""
+    difference = blur(over_colours(np.abs(frame.source - shown)), _SOFT)
+    return np.asarray(np.exp(-np.square(difference / frame.doubt)), np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,11 +159,11 @@ class Between:
     """(h, w) in [0, 1]."""
 
 
-def between(source: Floats, first: Offer, second: Offer, place: float) -> Between:
+def between(frame: Frame, first: Offer, second: Offer, place: float) -> Between:
     """What a frame takes from the keys on either side.
 
     Args:
-        source: the frame's, (h, w, 3).
+        frame: between them.
         first: what the key before it says.
         second: what the key behind it says.
         place: of the frame, 0 at the first key and 1 at the second.
@@ -137,7 +175,7 @@ def between(source: Floats, first: Offer, second: Offer, place: float) -> Betwee
     believed = np.where(opinion > _FLOOR, believed / np.maximum(SURE * opinion, _FLOOR), 1).clip(0, 1)
     believed = np.asarray(believed, np.float32)
     change = np.asarray(_filled(ground + strokes, ground, believed) * opinion[..., None], np.float32)
-    return Between(change=_no_finer(change, source + loss, (first, second)), loss=loss, believed=believed)
+    return Between(change=_no_finer(change, frame.source + loss, first, second), loss=loss, believed=believed)
 
 
 def joined(first: Offer, second: Offer, place: float) -> tuple[Floats, Floats]:
@@ -145,11 +183,11 @@ def joined(first: Offer, second: Offer, place: float) -> tuple[Floats, Floats]:
     weights = [_weight(one, near) for one, near in ((first, 1 - place), (second, place))]
     coarse_share = _share(*weights)
     fine_share = _share(*(np.asarray(np.power(weight, WINNER), np.float32) for weight in weights))
-    coarse = [blur(one.change, SIGMA) for one in (first, second)]
-    fine = [one.change - ground for one, ground in zip((first, second), coarse, strict=True)]
-    strokes = _mean(fine[0], fine[1], fine_share)
-    wanted = _mean(power(fine[0]), power(fine[1]), fine_share)
-    return _mean(coarse[0], coarse[1], coarse_share), strokes * _gain(strokes, wanted)[..., None]
+    strokes = _mean(first.change - first.ground, second.change - second.ground, fine_share)
+    found = blur(power(strokes), AROUND) + np.float32(_FLOOR)
+    wanted = _mean(first.stroke_power, second.stroke_power, fine_share) + np.float32(_FLOOR)
+    gain = np.asarray(np.sqrt(wanted / found).clip(1, STRONGER), np.float32)
+    return _mean(first.ground, second.ground, coarse_share), strokes * gain[..., None]
 
 
 def _weight(one: Offer, near: float) -> Floats:
@@ -168,12 +206,6 @@ def _mean(first: Floats, second: Floats, share: Floats) -> Floats:
     return np.asarray(first + (second - first) * weight, np.float32)
 
 
-def _gain(strokes: Floats, wanted: Floats) -> Floats:
-    """(h, w): what brings mixed strokes to the contrast that those they are mixed of have."""
-    found = blur(np.stack([wanted, power(strokes)], axis=2), AROUND) + _FLOOR
-    return np.asarray(np.sqrt(found[..., 0] / found[..., 1]).clip(1, STRONGER), np.float32)
-
-
 def _filled(mixed: Floats, ground: Floats, believed: Floats) -> Floats:
     """The change, where it is not believed that of the colours around: a normalised convolution (Knutsson and Westin,
     1993)."""
@@ -187,23 +219,19 @@ def _filled(mixed: Floats, ground: Floats, believed: Floats) -> Floats:
     return np.asarray(around + (mixed - around) * believed[..., None], np.float32)
 
 
-def _no_finer(change: Floats, seen: Floats, offers: tuple[Offer, Offer]) -> Floats:
+def _no_finer(change: Floats, seen: Floats, first: Offer, second: Offer) -> Floats:
     """The change without what is drawn by nobody: strokes that lie beside the detail that they replace, with that still
     under them, are more than the frame's own and more than either key's."""
+    found = grey_power(seen + change) + np.float32(_FLOOR)
+    reason = np.maximum(np.maximum(first.detail, second.detail), grey_power(seen))
+    gain = np.asarray(np.sqrt(np.minimum(1, (reason + np.float32(_FLOOR)) / found)), np.float32)
+    if float(gain.min()) > _EVEN:
+        return change
     result = seen + change
     fine = result - blur(result, SIGMA)
-    drawn = (np.asarray(one.shown + one.loss + one.change * one.opinion[..., None], np.float32) for one in offers)
-    powers = [power(fine), *(power(one - blur(one, SIGMA)) for one in (seen, *drawn))]
-    near = blur(np.stack(powers, axis=2), _NEAR) + _FLOOR
-    gain = np.sqrt(np.minimum(1, near[..., 1:].max(axis=2) / near[..., 0]))
     return np.asarray(change + fine * (gain - 1)[..., None], np.float32)
 
 
-def power(detail: Floats) -> Floats:
-    """(h, w): mean square over the colours."""
-    return np.asarray(np.square(detail).mean(axis=2), np.float32)
-
-
-def blur(image: Floats, sigma: float) -> Floats:
-    """A Gaussian mean of a picture, (h, w) or (h, w, C)."""
-    return np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), np.float32)
+def _packed(picture: Floats, plane: Floats) -> Floats:
+    """(h, w, 4)."""
+    return np.asarray(cv2.merge([*cv2.split(picture), plane]), np.float32)

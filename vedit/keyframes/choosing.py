@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from vedit.keyframes.carrying import trusted
+from vedit.keyframes.carrying import Frame, trusted
 from vedit.keyframes.motion import Pair, carried, led, standing
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ def choose_keys(
         apart = number - keys[-1]
         due = apart >= spacing.farthest or number in fixed
         if not due and apart >= spacing.closest:
-            known = trusted(motion, frame, carried(image, motion))
+            known = trusted(motion, Frame.of(frame), carried(image, motion))
             due = float(known.mean()) < LEAST_KNOWN
         if due:
             keys.append(number)

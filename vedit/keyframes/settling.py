@@ -17,7 +17,9 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from vedit.keyframes.carrying import AROUND, SIGMA, SURE, Key, Offer, blur, joined, offered, power
+from vedit.keyframes.bands import AROUND, SIGMA, blur, power
+from vedit.keyframes.carrying import SURE, Frame, Key, Layers, Offer, joined, offered
+from vedit.keyframes.motion import standing
 
 if TYPE_CHECKING:
     from vedit.keyframes.motion import Floats, Motion
@@ -72,19 +74,22 @@ def settle(keys: Keys, apart: ApartOf) -> None:
     if first.opinion is None:
         for place in range(min(AHEAD, last), -1, -1):
             drawn = keys[place]
-            held = (
-                drawn if place == min(AHEAD, last) else pulled(drawn, offered(held, drawn.source, apart(place).ahead))
-            )
+            held = drawn if place == min(AHEAD, last) else pulled(drawn, _said(held, drawn, apart(place).ahead))
         keys[0] = held
     for place in range(1, last + 1):
         drawn = keys[place]
         if drawn.opinion is None:
-            keys[place] = pulled(drawn, offered(keys[place - 1], drawn.source, apart(place - 1).back))
+            keys[place] = pulled(drawn, _said(keys[place - 1], drawn, apart(place - 1).back))
     painted = [place for place in range(last + 1) if keys[place].painted is not None]
     for place in painted:
         _lead_on(keys, apart, place, next((one for one in painted if one > place), None))
     for place in reversed(painted):
         _lead_back(keys, apart, place, next((one for one in reversed(painted) if one < place), None))
+
+
+def _said(key: Key, other: Key, motion: Motion) -> Offer:
+    """What a key says of another one."""
+    return offered(Layers(key), Frame.of(other.source), motion)
 
 
 def pulled(drawn: Key, moved: Offer) -> Key:
@@ -97,7 +102,7 @@ def pulled(drawn: Key, moved: Offer) -> Key:
     weight = moved.trust * moved.opinion
     if drawn.painted is not None:
         weight = weight * (1 - drawn.painted)
-    ground, ground_moved = blur(drawn.change, SIGMA), blur(moved.change, SIGMA)
+    ground, ground_moved = blur(drawn.change, SIGMA), moved.ground
     fine, fine_moved = drawn.change - ground, moved.change - ground_moved
     ground = ground + (ground_moved - ground) * (COARSE * weight)[..., None]
     change = ground + fine + (fine_moved - fine) * (FINE * weight)[..., None]
@@ -114,7 +119,7 @@ def _lead_on(keys: Keys, apart: ApartOf, place: int, behind: int | None) -> None
         step = apart(later - 1)
         far += step.frames
         share = 1.0 if behind is not None else _left(far)
-        held = _led(keys, later, offered(held, keys[later].source, step.back), share)
+        held = _led(keys, later, _said(held, keys[later], step.back), share)
 
 
 def _lead_back(keys: Keys, apart: ApartOf, place: int, before: int | None) -> None:
@@ -125,7 +130,7 @@ def _lead_back(keys: Keys, apart: ApartOf, place: int, before: int | None) -> No
         step = apart(earlier)
         far += step.frames
         share = _left(far) if before is None else 1 - far / span
-        held = _led(keys, earlier, offered(held, keys[earlier].source, step.ahead), share)
+        held = _led(keys, earlier, _said(held, keys[earlier], step.ahead), share)
 
 
 def _left(far: int) -> float:
@@ -144,10 +149,8 @@ def _led(keys: Keys, place: int, offer: Offer, share: float) -> Key:
     weight = offer.trust * offer.opinion
     if own.painted is not None:
         weight = weight * (1 - own.painted)
-    standing = np.ones_like(weight)
-    said = standing if own.opinion is None else own.opinion
-    mine = Offer(change=own.change, loss=own.loss, trust=standing, opinion=said, shown=own.source)
-    theirs = replace(offer, trust=standing, opinion=weight)
+    mine = _said(own, own, standing(weight.shape))
+    theirs = replace(offer, trust=np.ones_like(weight), opinion=weight)
     ground, strokes = joined(mine, theirs, share)
     # Its own stays where nothing is carried to: what is mixed there is nothing but rounding.
     change = own.change + (ground + strokes - own.change) * np.minimum(1, weight / SURE)[..., None]

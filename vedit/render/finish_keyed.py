@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from vedit.geometry import fit
-from vedit.keyframes.carrying import Between, Key, between, offered
+from vedit.keyframes.carrying import Between, Frame, Key, Layers, between, offered
 from vedit.keyframes.motion import led, standing
 from vedit.keyframes.painted import Painting, painted_key
 from vedit.keyframes.settling import Apart, settle
@@ -148,7 +148,7 @@ class _Span:
 
     def __init__(self, place: int, start: int, first: Key, second: Key, pairs: Sequence[Pair]) -> None:
         self.place, self._start = place, start
-        self._keys, self._pairs = (first, second), pairs
+        self._keys, self._pairs = (Layers(first), Layers(second)), pairs
         size = (first.source.shape[0], first.source.shape[1])
         self._back, self._reached = standing(size), 0
         ahead = [standing(size)]
@@ -165,8 +165,8 @@ class _Span:
         self._reached = at
         first, second = self._keys
         ahead = self._ahead[len(self._pairs) - at]
-        offers = offered(first, source, self._back), offered(second, source, ahead)
-        return between(source, *offers, at / len(self._pairs))
+        frame = Frame.of(source)
+        return between(frame, offered(first, frame, self._back), offered(second, frame, ahead), at / len(self._pairs))
 
 
 def _said(key: Key) -> Between:
