@@ -21,7 +21,7 @@ BIN := .venv/bin
 CORE := .venv/.installed-core
 EXTRAS := $(addprefix .venv/.installed-,test dev train)
 
-.PHONY: help demo test test-real test-media gpu gates embedded bench-embedded bench-controls bench-models bench-gpu bench-temporal bench-bars bench-inversion clean
+.PHONY: help demo test test-real test-media gpu gates embedded bench-embedded bench-controls bench-models bench-gpu bench-temporal bench-bars bench-inversion bench-speed clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -78,6 +78,9 @@ bench-bars: $(CORE) ## vedit held to its bars of steadiness: two core-hours, ARG
 
 bench-inversion: $(CORE) ## what methods of inversion give back, and where edits lead: ARGS="--clip FILE"
 	$(BIN)/python examples/bench_inversion/bench.py $(ARGS)
+
+bench-speed: $(CORE) ## seconds a frame of whole renders beside diffusers: ARGS="--clip FILE --only draft"
+	$(BIN)/python examples/bench_temporal/speed.py $(ARGS)
 
 clean: ## remove what make and the tests wrote, .venv included
 	rm -rf .venv build dist demo *.egg-info .pytest_cache .ruff_cache .hypothesis .coverage
