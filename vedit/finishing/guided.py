@@ -71,29 +71,30 @@ def _gain_change(source: Array, result: Array) -> Array:
 
     It is computed from the change, so that it is exactly zero where there is none.
     """
-    guide, change = _soften(source) @ _OPPONENT.T, _soften(result - source)
-    mean_g, mean_c = _box(guide), _box(change)
+    # Plane by plane: what lies side by side in memory is computed in a third of the time.
+    guide, change = _planes(_soften(source) @ _OPPONENT.T), _planes(_soften(result - source))
+    mean_g, mean_c = [_box(one) for one in guide], [_box(one) for one in change]
     # Covariances; the noise variance on the diagonal is the prior that flat means unchanged.
-    gg = {(i, j): _box(guide[..., i] * guide[..., j]) - mean_g[..., i] * mean_g[..., j] for i, j in _UPPER}
+    gg = {(i, j): _box(guide[i] * guide[j]) - mean_g[i] * mean_g[j] for i, j in _UPPER}
     for i in range(3):
         gg[i, i] = gg[i, i] + _NOISE
     inverse = _inverse(gg)
-    gain = np.empty((*source.shape[:2], 9), np.float32)
+    gain = np.empty((9, *source.shape[:2]), np.float32)
     for i in range(3):
         own = _OPPONENT[:, i]
-        cg = [_box(change[..., i] * guide[..., j]) - mean_c[..., i] * mean_g[..., j] for j in range(3)]
+        cg = [_box(change[i] * guide[j]) - mean_c[i] * mean_g[j] for j in range(3)]
         row = [sum(cg[k] * inverse[min(k, j), max(k, j)] for k in range(3)) for j in range(3)]
         # The share of the result's variance that follows the source: r = s + c, each a sum over the guide's axes.
         fixed = sum(own[j] * own[k] * gg[min(j, k), max(j, k)] for j in range(3) for k in range(3))
         crossed = sum(own[j] * cg[j] for j in range(3))
-        changed = _box(change[..., i] ** 2) - mean_c[..., i] ** 2
+        changed = _box(change[i] ** 2) - mean_c[i] ** 2
         followed = sum(row[j] * cg[j] for j in range(3))
         share = (fixed + 2 * crossed + followed) / (fixed + 2 * crossed + np.maximum(changed, followed))
         graded = np.clip((share - _DRAWN) / (_GRADED - _DRAWN), 0, 1)
         kept = graded**2 * (3 - 2 * graded)
         for j in range(3):
-            gain[..., 3 * i + j] = (row[j] + own[j]) * kept - own[j]
-    return np.clip(_box(gain), -_LARGEST_GAIN, _LARGEST_GAIN)
+            gain[3 * i + j] = _box((row[j] + own[j]) * kept - own[j])
+    return np.ascontiguousarray(np.clip(gain, -_LARGEST_GAIN, _LARGEST_GAIN).transpose(1, 2, 0))
 
 
 _OPPONENT = np.linalg.qr(np.array([[1, 1, 1], [1, 0, -1], [1, -2, 1]], np.float64).T)[0].T.astype(np.float32)
@@ -113,6 +114,11 @@ def _inverse(m: Mapping[tuple[int, int], Array]) -> dict[tuple[int, int], Array]
     }
     determinant = m[0, 0] * cofactor[0, 0] + m[0, 1] * cofactor[0, 1] + m[0, 2] * cofactor[0, 2]
     return {key: value / determinant for key, value in cofactor.items()}
+
+
+def _planes(image: Array) -> list[Array]:
+    """(h, w, C) -> C contiguous (h, w)."""
+    return [np.ascontiguousarray(image[..., plane]) for plane in range(image.shape[2])]
 
 
 def _soften(image: Array) -> Array:
