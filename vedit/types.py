@@ -291,8 +291,8 @@ class PromptEmbeds:
         """1, or the number of frames."""
         return len(self.states)
 
-    def part(self, frames: slice) -> PromptEmbeds:
-        """Those of some of the frames; of a prompt for all, itself."""
+    def part(self, frames: slice | list[int]) -> PromptEmbeds:
+        """Those of some of the frames, by their places; of a prompt for all, itself."""
         if len(self) == 1:
             return self
         return PromptEmbeds(states=self.states[frames], others={key: one[frames] for key, one in self.others.items()})

@@ -106,7 +106,7 @@ def other() -> Iterator[RestyleOptions]:
     ("name", "typed", "told"),
     [
         ("pipeline", "restile", "pipeline is 'restile'; did you mean 'restyle'? use one of restyle"),
-        ("attention", "crossframe", "did you mean 'cross-frame'? use one of cross-frame, none"),
+        ("attention", "crossframe", "did you mean 'cross-frame'? use one of cross-frame, extended"),
         ("upscale", "lancos", "upscale is 'lancos'; did you mean 'lanczos'? use one of guided, lanczos"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +12,17 @@ import pytest
 import torch
 
 from tests.support.plugged import plugged_in
+from vedit.diffusion.adapters import self_attention
 from vedit.errors import InputError
 from vedit.models.attention import CROSS_FRAME, Together
+from vedit.models.resolve import resolve
+from vedit.options.request import RestyleOptions
 from vedit.pipelines.restyle import prepare
 from vedit.pipelines.restyle_pipeline import PIPELINE, RestyledWindows
 from vedit.registry import attention, families, pipelines, upscalers
 from vedit.testing.contracts import check_attention, check_pipeline, check_upscaler
+from vedit.testing.tiny_sd import write_tiny_sd
+from vedit.testing.tiny_sdxl import write_tiny_sdxl
 from vedit.testing.video_family import write_fake_video
 from vedit.types import FrameRange, Latents
 
@@ -32,6 +37,24 @@ def video(tmp_path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("name", attention.OWN)
 def test_own_attention_methods_keep_the_contract(name: str) -> None:
     check_attention(name)
+
+
+@pytest.mark.parametrize("write", [write_tiny_sd, write_tiny_sdxl], ids=["sd15", "sdxl"])
+@pytest.mark.parametrize("name", attention.PLACED)
+def test_own_attention_methods_keep_it_on_stable_diffusion(
+    name: str, write: Callable[[Path], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(self_attention, "LARGE", 16)
+    check_attention(name, str(write(tmp_path / "tiny")))
+
+
+@pytest.mark.parametrize("name", attention.PLACED)
+def test_a_model_without_a_place_for_a_method_refuses_it_before_it_is_loaded(name: str, video: str) -> None:
+    look, found = RestyleOptions(prompt="night", attention=name), resolve(video)
+    with pytest.raises(InputError, match=f"has no place for the attention {name}"):
+        found.traits.check(look, model="it")
+    with pytest.raises(InputError, match="no self-attention"):
+        check_attention(name, video)
 
 
 def test_the_own_pipeline_keeps_the_contract() -> None:

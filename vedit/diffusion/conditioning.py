@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import torch
 
@@ -30,6 +30,11 @@ class Control:
     map: ControlMap
     mask: torch.Tensor | None = None
     """(T, 1, H, W) in [0, 1] at the map's size; None is everywhere."""
+
+    def at(self, places: Sequence[int]) -> Control:
+        """That of some of the frames, by their places among these."""
+        shown = replace(self.map, frames=_at(self.map.frames, places))
+        return replace(self, map=shown, mask=None if self.mask is None else _at(self.mask, places))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,23 +63,12 @@ class FrameConditioning:
     def at(self, places: Sequence[int]) -> FrameConditioning:
         """What steers some of the frames, by their places among these."""
 
-        def of(values: torch.Tensor) -> torch.Tensor:
-            # A map of one frame is that of all.
-            return values if len(values) == 1 else values[list(places)]
-
         return FrameConditioning(
-            controls=tuple(
-                replace(
-                    one,
-                    map=replace(one.map, frames=of(one.map.frames)),
-                    mask=None if one.mask is None else of(one.mask),
-                )
-                for one in self.controls
-            ),
-            mask=None if self.mask is None else of(self.mask),
-            regions=tuple(replace(region, mask=of(region.mask)) for region in self.regions),
-            noise=None if self.noise is None else of(self.noise),
-            weight_masks=tuple(map(of, self.weight_masks)),
+            controls=tuple(one.at(places) for one in self.controls),
+            mask=None if self.mask is None else _at(self.mask, places),
+            regions=tuple(replace(region, mask=_at(region.mask, places)) for region in self.regions),
+            noise=None if self.noise is None else _at(self.noise, places),
+            weight_masks=tuple(_at(mask, places) for mask in self.weight_masks),
         )
 
 
@@ -94,6 +88,18 @@ class Conditioning:
     weight_masks: tuple[torch.Tensor, ...] = ()
     """(T, 1, h, w) in [0, 1] each, cells of the latents: where other weights act, in the order of `MaskedWeights`."""
 
+    def at(self, places: Sequence[int]) -> Conditioning:
+        """That of some of the frames, by their places among these."""
+        listed = list(places)
+        return replace(
+            self,
+            prompt=self.prompt.part(listed),
+            negative=None if self.negative is None else self.negative.part(listed),
+            controls=tuple(one.at(places) for one in self.controls),
+            regions=tuple(replace(region, mask=_at(region.mask, places)) for region in self.regions),
+            weight_masks=tuple(_at(mask, places) for mask in self.weight_masks),
+        )
+
 
 Parts = Sequence[torch.Tensor]
 """Frames cut into network calls."""
@@ -103,6 +109,21 @@ class Memory(Protocol):
     """What remembers frames between network calls (`vedit.diffusion.adapters.cross_frame.FrameMemory`)."""
 
     def clear(self) -> None: ...
+
+
+@runtime_checkable
+class KeysFirst(Memory, Protocol):
+    """A memory of frames that the others are made after (`vedit.diffusion.adapters.key_frames`)."""
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The places of all frames, as they go through the network: keys, then the others."""
+        ...
+
+    @property
+    def keys(self) -> int:
+        """How many are keys; they and the others are never in one call."""
+        ...
 
 
 class Regional(Protocol):
@@ -134,8 +155,8 @@ def bind(
     """A denoiser with its conditioning bound: (x (T, C, h, w), step) -> raw output, guidance included.
 
     Latents go through the network in order, at most `batch` at a time, or all at once where the denoiser is joint;
-    `memory` is cleared before each pass over them, so the first frame of `x` is the anchor of cross-frame attention. A
-    control map of one frame is that of all.
+    `memory` is cleared before each pass over them, so the first frame of `x` is the anchor of cross-frame attention,
+    and says the order where it wants another one. A control map of one frame is that of all.
 
     Where weights act in masks, the network is evaluated once more under each of them, and what that changes is added
     within the mask, as MultiDiffusion (Bar-Tal et al. 2023) has several evaluations in one picture. Where masks
@@ -153,9 +174,26 @@ def bind(
     if denoiser.joint:
         # All there are of anything, the maps of frames included; a frame under several prompts is no clip.
         batch = 1 if conditioning.apart else sys.maxsize
+    if not isinstance(memory, KeysFirst):
+        return _bound(denoiser, conditioning, batch, memory, regional, weights)
+    order, keys = list(memory.order), memory.keys
+    sizes = [*_calls(keys, batch), *_calls(len(order) - keys, batch)]
+    places = [order.index(place) for place in range(len(order))]
+    run = _bound(denoiser, conditioning.at(order), sizes, memory, regional, weights)
+    return lambda x, step: run(x[order], step)[places]
 
+
+def _bound(
+    denoiser: Denoiser,
+    conditioning: Conditioning,
+    sizes: int | list[int],
+    memory: Memory | None,
+    regional: Regional | None,
+    weights: MaskedWeights | None,
+) -> Denoise:
+    """See `bind`; `sizes` are the frames of every network call, or of each."""
     # Cut once: a model may keep what it made of a tensor for as long as it meets the same one again.
-    inputs = [_inputs(control, batch) for control in conditioning.controls]
+    inputs = [_inputs(control, sizes) for control in conditioning.controls]
 
     def run(parts: Parts, step: Step, prompt: PromptEmbeds, regions: tuple[RegionConditioning, ...]) -> torch.Tensor:
         if memory is not None:
@@ -166,8 +204,10 @@ def bind(
             if control.spec.scale > 0 and step.active(control.spec.start, control.spec.end)
         ]
         outputs: list[torch.Tensor] = []
+        start = 0
         for i, x in enumerate(parts):
-            part = slice(i * batch, (i + 1) * batch)
+            part = slice(start, start + len(x))
+            start = part.stop
             if regional is not None:
                 regional.show([replace(region, mask=region.mask[part]) for region in regions])
             outputs.append(denoiser(x, step.level, prompt.part(part), [_part(cut, i) for cut in active]))
@@ -186,7 +226,7 @@ def bind(
         return made
 
     def denoise(x: torch.Tensor, step: Step) -> torch.Tensor:
-        parts = x.split(batch)
+        parts = x.split(sizes)
         conditional = blended(parts, step, conditioning.prompt, conditioning.regions)
         if conditioning.negative is None or conditioning.guidance == 1:
             return conditional
@@ -201,10 +241,24 @@ def _part(cut: Sequence[ControlInput], number: int) -> ControlInput:
     return cut[0] if len(cut) == 1 and len(cut[0].frames) == 1 else cut[number]
 
 
-def _inputs(control: Control, batch: int) -> list[ControlInput]:
-    """The control as each network call of `batch` frames sees it."""
-    frames = control.map.frames.split(batch)
-    masks = [None] * len(frames) if control.mask is None else control.mask.split(batch)
+def _calls(count: int, batch: int) -> list[int]:
+    """Frames of each network call, where there are so many in all."""
+    return [min(batch, count - done) for done in range(0, count, batch)]
+
+
+def _at(values: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
+    """Those of some frames; of one that is for all, itself."""
+    return values if len(values) == 1 else values[list(places)]
+
+
+def _inputs(control: Control, sizes: int | list[int]) -> list[ControlInput]:
+    """The control as each network call sees it, of so many frames or of each so many; one frame is that of all."""
+
+    def cut(values: torch.Tensor) -> Sequence[torch.Tensor]:
+        return [values] if len(values) == 1 else values.split(sizes)
+
+    frames = cut(control.map.frames)
+    masks = [None] * len(frames) if control.mask is None else cut(control.mask)
     return [
         ControlInput(branch=branch(control.map.kind), frames=part, scale=control.spec.scale, mask=mask)
         for part, mask in zip(frames, masks, strict=True)

@@ -126,8 +126,8 @@ class Edit(RestyleOptions):
                 DDIM, or by noise maps (edit-friendly DDPM), which follow the prompt more freely.
             inject: parts of the sampling in which the source's features, and its attention, take the place of the
                 target's; 0.8,0.5 is usual; a text: "0.8,0.5"; None is nothing is injected.
-            attention: "cross-frame", "none" or a plug-in's: how frames that are sampled together see one another; None
-                is the model's own, what it gains by.
+            attention: "cross-frame", "extended", "tokenflow", "vidtome", "flatten", "none" or a plug-in's: how frames
+                that are sampled together see one another; None is the model's own, what it gains by.
             cross_frame: frames see one another as attention says; false is the same as attention none.
             anchor: a frame in whatever shot whose look the shots share, as seconds (12.5), timecode or #48; a text:
                 "12.5", "#48"; None is each shot has a look to itself.

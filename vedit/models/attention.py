@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
-from vedit.registry.attention import NONE, attention_methods
+from vedit.registry.attention import NONE, PLACED, attention_methods
 
 if TYPE_CHECKING:
     import torch
@@ -111,8 +111,8 @@ def attending(
 
 
 def attention_facts(options: RestyleOptions) -> dict[str, Any]:
-    """What decides a look's frames of how they see one another, as JSON has it; of vedit's own methods what older
-    versions have said."""
+    """What decides a look's frames of how they see one another, as JSON has it; of the methods that older versions had
+    what these have said."""
     name = options.attention_method
-    facts = attention_methods()[name].facts
+    facts = name if name in PLACED else attention_methods()[name].facts
     return {"cross_frame": name != NONE, **({} if facts is None else {"attention": facts})}

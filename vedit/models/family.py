@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from vedit.errors import InputError, SettingError
 from vedit.latent_shape import ScaleFactors
 from vedit.models.regimes import acting, check_by, check_regime, quality_by, scale_by, settled_by
 from vedit.options.request import Quality
 from vedit.options.travel import check_travel
-from vedit.registry.attention import CROSS_FRAME, NONE
+from vedit.registry.attention import CROSS_FRAME, NONE, PLACED
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -57,6 +57,8 @@ class Traits:
     """Parts of the picture can have prompts of their own."""
     cross_frame: bool = True
     """Its network has a place for cross-frame attention (`Adapters.cross_frame`), whose cost estimates know."""
+    self_attention: bool = False
+    """Its network has a place for methods that change its self-attention (`Adapters.self_attention`)."""
     attention: str = CROSS_FRAME
     """The attention method that it gains by, where a look names none; without a place for cross-frame attention it is
     left alone, whatever stands here."""
@@ -112,6 +114,13 @@ class Traits:
             return options
         return replace(options, attention=self.attention if self.cross_frame else NONE)
 
+    def _check_attention(self, options: RestyleOptions, *, model: str) -> None:
+        if options.attention_method in PLACED and not self.self_attention:
+            raise InputError(
+                f"{model} has no place for the attention {options.attention_method}",
+                remedy="leave --attention out, or use a Stable Diffusion model",
+            )
+
     def check(self, options: RestyleOptions, *, model: str) -> None:
         """Raises InputError where a look asks for what a model of that name cannot do, whatever its controls."""
         quality, regime = self.quality(options), self.regime_of(options)
@@ -137,6 +146,7 @@ class Traits:
                 f"{model} draws the frames of a shot together: none can be left out ({asked})",
                 remedy="leave keyframes out, or use a model that draws each frame by itself",
             )
+        self._check_attention(options, model=model)
         check_travel(options, model=model, can=self.factors.frame_by_frame)
         if options.inject is not None and not self.injection:
             raise InputError(
@@ -188,12 +198,18 @@ class FewSteps(Protocol):
         ...
 
 
+InNetwork = Callable[[Any], "AbstractContextManager[Memory]"]
+"""Puts an attention method into a network for as long as the context lasts."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Adapters:
     """What can be put into a model's network for as long as a context lasts; None: this family has no such thing."""
 
     cross_frame: Callable[[], AbstractContextManager[Memory]] | None = None
     """Attention of every frame to the first that is sampled with it."""
+    self_attention: Callable[[InNetwork], AbstractContextManager[Memory]] | None = None
+    """A method in the self-attention of its network, which is the UNet of diffusers that the method is given."""
     regional: Callable[[], AbstractContextManager[Regional]] | None = None
     """Prompts for parts of the picture."""
     injection: Callable[[], AbstractContextManager[FeatureInjection]] | None = None

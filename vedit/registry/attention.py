@@ -13,10 +13,32 @@ _METHODS = (
         summary="each frame sees the one before it and the shot's first",
         target="vedit.models.attention:CROSS_FRAME",
     ),
+    Entry(
+        name="extended",
+        summary="each frame sees itself and key frames: the first, and one in eight",
+        target="vedit.models.attention_methods:EXTENDED",
+    ),
+    Entry(
+        name="tokenflow",
+        summary="key frames see one another; the others take from these what the source shows there",
+        target="vedit.models.attention_methods:TOKENFLOW",
+    ),
+    Entry(
+        name="vidtome",
+        summary="tokens that a key frame shows too are drawn once, with the key's",
+        target="vedit.models.attention_methods:MERGING",
+    ),
+    Entry(
+        name="flatten",
+        summary="each token sees itself in the frames before, along the source's motion",
+        target="vedit.models.attention_methods:ALONG_FLOW",
+    ),
     Entry(name=NONE, summary="each frame sees itself alone", target="vedit.models.attention:ALONE"),
 )
 OWN = tuple(entry.name for entry in _METHODS)
 """Those that need no plug-in."""
+PLACED = tuple(name for name in OWN if name not in (CROSS_FRAME, NONE))
+"""Those that a model without a place for them refuses (`vedit.models.family.Traits.self_attention`)."""
 
 
 @cache

@@ -167,6 +167,8 @@ def check_family(model: str) -> None:
     assert loaded.codec.factors == traits.factors, "its factors are others than it said"
     shares = loaded.adapters.cross_frame is not None
     assert shares == traits.cross_frame, f"its network has {'a' if shares else 'no'} place for cross-frame attention"
+    sees = loaded.adapters.self_attention is not None
+    assert sees == traits.self_attention, f"its network has {'a' if sees else 'no'} place in its self-attention"
     side = max(2 * traits.size_multiple, traits.minimum_side)
     for count in CLIPS:
         _check_codec(loaded.codec, _brightening(side, count))

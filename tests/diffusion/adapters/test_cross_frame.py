@@ -63,7 +63,7 @@ def test_a_third_of_the_neighbours_stands_for_all(
     smooth = torch.nn.functional.interpolate(latents, scale_factor=2, mode="bicubic")
     with model.cross_frame() as memory:
         whole = run(model, smooth)
-        monkeypatch.setattr("vedit.diffusion.adapters.cross_frame.LARGE", 16)
+        monkeypatch.setattr("vedit.diffusion.adapters.self_attention.LARGE", 16)
         memory.clear()
         sparse = run(model, smooth)
         memory.clear()

@@ -10,25 +10,27 @@ call, so what a frame attends to does not depend on the batch; only how its sums
 
 from __future__ import annotations
 
-import math
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 import torch
-import torch.nn.functional as F
+
+from vedit.diffusion.adapters.self_attention import (
+    KeyValue,
+    answered,
+    attended,
+    check_plain,
+    in_self_attention,
+    projected,
+    sparse,
+    weight_of,
+)
 
 if TYPE_CHECKING:
     from diffusers.models.attention_processor import Attention
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
-
-KeyValue = tuple[torch.Tensor, torch.Tensor]
-
-STRIDE = 3
-"""Of the neighbours' tokens every third is seen in large layers: odd, so that the columns seen shift by row."""
-LARGE = 512
-"""Tokens of a frame from which on a layer is large."""
 
 
 @dataclass(kw_only=True)
@@ -64,14 +66,11 @@ class CrossFrameProcessor:
         **_: object,
     ) -> torch.Tensor:
         """hidden_states (T, L, D) -> (T, L, D)."""
-        if encoder_hidden_states is not None or attention_mask is not None:
-            raise ValueError("cross-frame attention replaces self-attention without a mask only")
-        # A self-attention layer has all four; diffusers types them for layers that lack some.
-        to_k, to_v, to_out = (cast("torch.nn.Module", part) for part in (attn.to_k, attn.to_v, attn.to_out))
-        query, key, value = attn.to_q(hidden_states), to_k(hidden_states), to_v(hidden_states)
+        check_plain(encoder_hidden_states, attention_mask)
+        query, key, value = projected(attn, hidden_states)
         memory, layer = self.memory, self.layer
         first = layer not in memory.anchor
-        near_key, near_value = _sparse(key), _sparse(value)
+        near_key, near_value = sparse(key), sparse(value)
         if first:
             memory.anchor[layer] = memory.previous[layer] = (near_key[:1].clone(), near_value[:1].clone())
         previous, anchor = memory.previous[layer], memory.anchor[layer]
@@ -79,18 +78,13 @@ class CrossFrameProcessor:
         keys = _with_neighbours(key, near_key, previous[0], anchor[0])
         values = _with_neighbours(value, near_value, previous[1], anchor[1])
         heads = attn.heads
-        query, keys, values = _split(query, heads), _split(keys, heads), _split(values, heads)
-        weight = _weight(own=key.shape[1], neighbour=near_key.shape[1], like=query)
+        weight = weight_of(own=key.shape[1], near=near_key.shape[1], frames=2, like=query)
         if first:
-            alone = F.scaled_dot_product_attention(query[:1], _split(key[:1], heads), _split(value[:1], heads))
-            rest = F.scaled_dot_product_attention(query[1:], keys[1:], values[1:], attn_mask=weight)
-            mixed = torch.cat([alone, rest])
+            alone = attended(query[:1], key[:1], value[:1], heads)
+            mixed = torch.cat([alone, attended(query[1:], keys[1:], values[1:], heads, weight)])
         else:
-            mixed = F.scaled_dot_product_attention(query, keys, values, attn_mask=weight)
-        out = mixed.transpose(1, 2).flatten(2)
-        for module in cast("torch.nn.ModuleList", to_out):
-            out = module(out)
-        return out
+            mixed = attended(query, keys, values, heads, weight)
+        return answered(attn, mixed)
 
 
 @contextmanager
@@ -99,36 +93,12 @@ def cross_frame_attention(unet: UNet2DConditionModel) -> Generator[FrameMemory]:
 
     Yields the memory; call its `clear` before the anchor's frame is run.
     """
-    before = dict(unet.attn_processors)
     memory = FrameMemory()
-    ours = {
-        name: CrossFrameProcessor(layer, memory) if ".attn1." in name else processor
-        for layer, (name, processor) in enumerate(before.items())
-    }
-    # diffusers empties the dictionary that it is given.
-    unet.set_attn_processor(ours)  # pyright: ignore[reportArgumentType]
-    try:
-        yield memory
-    finally:
-        unet.set_attn_processor(before)
-        memory.clear()
-
-
-def _sparse(states: torch.Tensor) -> torch.Tensor:
-    """What a frame's neighbours see of it, (T, L, D): all of a small layer, every third token of a large one."""
-    return states[:, :: STRIDE if states.shape[1] >= LARGE else 1]
-
-
-def _weight(*, own: int, neighbour: int, like: torch.Tensor) -> torch.Tensor | None:
-    """Added to the logits so that neighbours weigh as if all of their tokens were seen; None where they are.
-
-    A token that stands for n others adds n times its share to the softmax, log n to its logit.
-    """
-    if own == neighbour:
-        return None
-    weight = like.new_zeros(1, 1, 1, own + 2 * neighbour)
-    weight[..., own:] = math.log(own / neighbour)
-    return weight
+    with in_self_attention(unet, lambda layer, _: CrossFrameProcessor(layer, memory)):
+        try:
+            yield memory
+        finally:
+            memory.clear()
 
 
 def _with_neighbours(
@@ -140,8 +110,3 @@ def _with_neighbours(
     """
     before = torch.cat([previous, near[:-1]])
     return torch.cat([own, before, anchor.expand_as(before)], dim=1)
-
-
-def _split(states: torch.Tensor, heads: int) -> torch.Tensor:
-    """(T, L, D) -> (T, heads, L, D / heads)."""
-    return states.unflatten(2, (heads, -1)).transpose(1, 2)

@@ -22,6 +22,8 @@ import torch
 from diffusers.models.resnet import ResnetBlock2D
 from torch.nn import functional as F
 
+from vedit.diffusion.trajectories import halved_grid
+
 if TYPE_CHECKING:
     from diffusers.models.attention_processor import Attention
     from diffusers.models.controlnets.controlnet import ControlNetModel
@@ -69,12 +71,7 @@ class RegionalPrompts:
         Raises:
             ValueError: no number of halvings leads there.
         """
-        height, width = self._masks.shape[-2:]
-        while height * width > tokens:
-            height, width = -(-height // 2), -(-width // 2)
-        if height * width != tokens:
-            raise ValueError(f"no halving of {tuple(self._masks.shape[-2:])} pixels has {tokens} tokens")
-        return height, width
+        return halved_grid((self._masks.shape[-2], self._masks.shape[-1]), tokens)
 
 
 class RegionalProcessor:

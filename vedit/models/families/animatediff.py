@@ -75,8 +75,15 @@ class AnimateDiff(StableDiffusion):
                 "way of its own",
                 remedy="use a motion adapter that is not distilled, or a model that is not",
             )
-        regime = regime or found.regime
-        return replace(found, singly=False, regions=False, cross_frame=False, injection=False, regime=regime)
+        return replace(
+            found,
+            singly=False,
+            regions=False,
+            cross_frame=False,
+            self_attention=False,
+            injection=False,
+            regime=regime or found.regime,
+        )
 
     def sizes(self, source: ModelSource, kinds: Collection[str]) -> Sizes | None:
         """As of a Stable Diffusion, with the motion modules as a part of the UNet."""

@@ -37,13 +37,14 @@ from vedit.models.families.sd_regimes import regime_path
 from vedit.models.families.sd_text import SDTextEncoder
 from vedit.models.families.sdxl_denoiser import SDXLDenoiser
 from vedit.models.families.sdxl_text import SDXLTextEncoder
-from vedit.models.family import Adapters, Traits
+from vedit.models.family import Adapters, InNetwork, Traits
 from vedit.models.lora import Lora, read_lora
 from vedit.models.words import vocabulary_of
 
 if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
+    from vedit.diffusion.conditioning import Memory
     from vedit.diffusion.solvers import Trajectory
     from vedit.models.loading import Loading
     from vedit.models.source import ModelSource
@@ -122,6 +123,7 @@ class SDModel:
         """What the UNet and its ControlNets can be given."""
         return Adapters(
             cross_frame=self.cross_frame if self.traits.cross_frame else None,
+            self_attention=self.self_attention if self.traits.self_attention else None,
             regional=self.regional if self.traits.regions else None,
             injection=self.injection if self.traits.injection else None,
             encoding=lambda options: encoding(self, options),
@@ -134,6 +136,10 @@ class SDModel:
     def cross_frame(self) -> AbstractContextManager[FrameMemory]:
         """Cross-frame attention in the UNet for as long as the context lasts."""
         return cross_frame_attention(self.denoiser.unet)
+
+    def self_attention(self, put: InNetwork) -> AbstractContextManager[Memory]:
+        """An attention method in the UNet for as long as the context lasts."""
+        return put(self.denoiser.unet)
 
     def regional(self) -> AbstractContextManager[RegionalPrompts]:
         """Prompts for parts of the picture in the UNet and the ControlNets for as long as the context lasts."""

@@ -95,6 +95,7 @@ class StableDiffusion:
             fewest_inverted=2 if base is not None and ends_in_noise(base) else 1,
             takes=_TAKES if listed else _TAKES | _WORDS,
             attention=NONE if listed else CROSS_FRAME,
+            self_attention=True,
             injection=True,
             bears_bfloat16=listed,
             quantizes=True,
