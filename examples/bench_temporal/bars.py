@@ -77,7 +77,7 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--no-made-up", action="store_true", help="leave out the clips that are drawn")
     parser.add_argument("--render-only", action="store_true", help="measure nothing, write no page")
     parser.add_argument("--model", default="embedded", help="a model of the Stable Diffusion layout")
-    parser.add_argument("--measure-at", type=int, default=512, help="pixels of the shorter side")
+    parser.add_argument("--measure-at", type=int, default=256, help="pixels of the shorter side")
     parser.add_argument("--data", type=Path, default=data / "clips" / "real", help="folder of the clips")
     parser.add_argument("--work", type=Path, default=Path("build/bench_bars"), help="where renders are kept")
     parser.add_argument("--out", type=Path, default=Path("docs/benchmarks"), help="for the page and its pictures")
@@ -180,6 +180,7 @@ def made_up(run: Run, look: str, columns: Sequence[Variant], peer: Callable[[], 
         name: MadeUp(
             eye=synthetic.share_there(eyes[RAW.name], eyes[name], place),
             back=synthetic.furthest_return(shown["return"][name]),
+            later=synthetic.furthest_return(shown["return"][name], settled=synthetic.period()),
         )
         for name in (RAW.name, *(one.name for one in columns))
     }

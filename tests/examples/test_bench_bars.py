@@ -67,7 +67,7 @@ def test_every_bar_is_told_by_its_own_figures() -> None:
         anchoring=(0.6, 0.9),
         dis_anchoring_flat_screen=(0.25, 0.0),
         dis_anchoring_flat=(0.5, 0.6),
-        contrast_levels=(19, 5, 20),
+        contrast_levels=(19, 5, 20, 20, 9.5),
         grit=(0.0,),
         grit_now=(0.1,),
         look_distance=(2.1, None, 2.0, 2.0),
@@ -76,6 +76,7 @@ def test_every_bar_is_told_by_its_own_figures() -> None:
     assert values == pytest.approx(
         {
             "warp": 0.5,
+            "warp-equal": 0.125,
             "flicker": 1.5,
             "scene": 0.6,
             "flat-screen": 0.25,
@@ -87,7 +88,7 @@ def test_every_bar_is_told_by_its_own_figures() -> None:
         }
     )
     met = {name for name, bar in BY_NAME.items() if bar.met(values[name] or 0, fast=False)}
-    assert met == {"warp", "contrast", "grit", "look"}
+    assert met == {"warp", "warp-equal", "contrast", "grit", "look"}
     assert BY_NAME["scene"].met(0.6, fast=True)
     nothing = sample()
     assert all(bar.of(nothing) is None for bar in bars.BARS)
@@ -150,6 +151,9 @@ def test_a_clip_that_comes_back_is_the_same_each_period() -> None:
     film = synthetic.there_and_back(forth)
     film[0] = film[0] + 100  # the first frames may be others
     assert synthetic.furthest_return(film) == 0
+    film[3] = film[3] + 5
+    assert synthetic.furthest_return(film) == 5
+    assert synthetic.furthest_return(film, settled=synthetic.period()) == 0
 
 
 def test_a_row_over_time_shows_source_and_results_side_by_side(tmp_path: Path) -> None:
@@ -171,13 +175,13 @@ def test_the_page_tells_what_is_short() -> None:
             sample("car", fast=True, warp_error=(9, 1, 9, 9, 5), anchoring=(0.6, 0.9)),
         ]
     }
-    known = {"full": bars_page.MadeUp(eye=0.9, back=1.5)}
+    known = {"full": bars_page.MadeUp(eye=0.9, back=1.5, later=0.2)}
     page = bars_page.page_of(chosen, ["night"], samples, known, frames=24)
     assert (
         "| warp error beyond the source's, of the steadied peer's: at most 0.7 | 0.5 met, 1 of 1 | 2 **short**" in page
     )
     assert "at least 0.7, of fast shots 0.5 | 0.6 **short**, 0 of 1 | 0.6 met, 1 of 1 |" in page
-    assert "| vedit | 0.9 met | 1.5 **short** |" in page
+    assert "| vedit | 0.9 met | 1.5 **short** | 0.2 |" in page
     assert "not told" in page
     assert "](pan.crops.jpg)" in page
     assert "](car.crops.jpg)" not in page

@@ -117,7 +117,10 @@ def test_the_page_says_what_is_missing() -> None:
     assert "No metric that is installed measures: flicker, anchoring, contrast, motion, structure." in page
     assert "Not measurable in all results, so the mean of those where it is: warp_error." in page
     assert "written beside this page: `temporal/pan.jpg`. They are not kept" in page
-    assert "- **diffusers, fresh**: the same, each frame from noise of its own." in page
+    assert (
+        "- **diffusers, fresh**: diffusers' ControlNet image-to-image, frame by frame, each from noise of its own."
+        in page
+    )
     nothing = table.rows_of(reports({"ships": {"pan": None, "head": None}}))
     page = document.document(chosen, ["night"], {"dis": nothing}, {"ships": "vedit"}, run="2 frames.", sheets={})
     assert "Not measurable in any result: warp_error." in page

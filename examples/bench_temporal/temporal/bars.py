@@ -87,6 +87,13 @@ def ratio(value: float | None, of: float | None) -> float | None:
     return None if value is None or not of else value / of
 
 
+def _excess_at_equal_contrast(sample: Sample) -> float | None:
+    """The same beside contrast: an error is a square, so a paler result has less by its paleness alone."""
+    found = excess(*(of.get("warp_error") for of in (sample.result, sample.source, sample.peer)))
+    paler = ratio(sample.peer.get("contrast_levels"), sample.result.get("contrast_levels"))
+    return None if found is None or paler is None else found * paler**2
+
+
 def _flat_behind(sample: Sample) -> float | None:
     own, source = sample.result.get("dis anchoring_flat"), sample.source.get("dis anchoring_flat")
     return None if own is None or source is None else own - source
@@ -99,6 +106,13 @@ BARS = (
         better="lower",
         limit=0.7,
         of=lambda one: excess(*(of.get("warp_error") for of in (one.result, one.source, one.peer))),
+    ),
+    Bar(
+        name="warp-equal",
+        tells="the same, were the contrast of both the same",
+        better="lower",
+        limit=0.7,
+        of=_excess_at_equal_contrast,
     ),
     Bar(
         name="flicker",

@@ -40,6 +40,8 @@ class MadeUp:
     """Share of the open eye's detail that is there."""
     back: float
     """Levels of 255 between frames that show the same."""
+    later: float
+    """The same without the first time forth and back."""
 
 
 def page_of(
@@ -90,12 +92,13 @@ def page_of(
 def _made_up(known: Mapping[str, MadeUp], labels: Mapping[str, str]) -> str:
     lines = [
         f"| column | an eye that opens at frame {OPENS}, there in frame {LOOKED_AT}: at least {EYE:g} "
-        f"| forth and back {PERIODS} times, levels between frames that show the same: at most {BACK:g} |",
-        "|---|---|---|",
+        f"| forth and back {PERIODS} times, levels between frames that show the same: at most {BACK:g} "
+        "| the same from the second time on |",
+        "|---|---|---|---|",
     ]
     for name, one in known.items():
         eye, back = (("met" if held else "**short**") for held in (one.eye >= EYE, one.back <= BACK))
-        lines.append(f"| {labels[name]} | {one.eye:.3g} {eye} | {one.back:.3g} {back} |")
+        lines.append(f"| {labels[name]} | {one.eye:.3g} {eye} | {one.back:.3g} {back} | {one.later:.3g} |")
     told = (
         "The eye is drawn into a pan over a real picture; what is told is how much of its detail in vedit's raw frame "
         f"is in the column's. The clip that comes back goes {HALF} frames of a real one forth and back, and is looked "

@@ -67,7 +67,7 @@ PEERS = (
     PeerVariant(
         name="diffusers-fresh",
         label="diffusers, fresh",
-        tells="the same, each frame from noise of its own",
+        tells="diffusers' ControlNet image-to-image, frame by frame, each from noise of its own",
         fresh=True,
     ),
 )

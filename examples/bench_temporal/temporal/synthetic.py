@@ -102,12 +102,17 @@ def period() -> int:
     return 2 * (HALF - 1)
 
 
-def furthest_return(frames: Sequence[IntFrames]) -> float:
-    """Of a result: the largest mean difference of 255 between frames that show the same, a period or more apart."""
+def furthest_return(frames: Sequence[IntFrames], *, settled: int = SETTLED) -> float:
+    """Of a result: the largest mean difference of 255 between frames that show the same, a period or more apart.
+
+    Args:
+        frames: all of it.
+        settled: the first frame that is looked at.
+    """
     planes = [np.asarray(frame, np.float32) for frame in frames]
     apart = [
         float(np.abs(a - b).mean())
         for phase in range(period())
-        for a, b in combinations([planes[n] for n in range(phase, len(planes), period()) if n >= SETTLED], 2)
+        for a, b in combinations([planes[n] for n in range(phase, len(planes), period()) if n >= settled], 2)
     ]
     return max(apart)
