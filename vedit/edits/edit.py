@@ -133,11 +133,11 @@ class Edit(RestyleOptions):
                 "12.5", "#48"; None is each shot has a look to itself.
             batch: 1 to 1000000: frames per network call: memory and speed, and the frames by a level at most.
             window: 1 to 1000000: frames sampled together; decides the frames, like the seed.
-            keyframes: the model draws some frames, and the others are carried between them along the motion: auto, or
-                one in every N frames at least; a text: "auto", "8"; None is the model draws every frame.
-            keyframe: a frame painted by hand, which comes out as it is painted and is carried to those around it; TIME
-                is a frame number (0, #24), seconds (1.5s) or a timecode. FOLDER is of `vedit keys export`; each as a
-                specification, as --keyframe has it, or a folder's path.
+            keyframes: draw some frames, auto or one in N at least, and carry the others between them along the motion;
+                a text: "auto", "8"; None is the model draws every frame.
+            keyframe: a frame painted by hand, or a folder of `vedit keys export`: kept, and carried to frames around
+                it; each as a specification, as --keyframe has it, or a folder's path; TIME is a frame number (0, #24),
+                seconds (1.5s) or a timecode.
             overlap: 0 to 333333: frames that neighbouring windows share, at most a third of the window; None is 4, or
                 that third where it is less.
             upscale: "guided", "lanczos" or a plug-in's: back to the source's size: guided by the source's edges, or

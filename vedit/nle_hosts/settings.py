@@ -79,8 +79,7 @@ ABOUT: dict[str, dict[str, Any]] = {
     },
     "keyframes": {
         "description": (
-            "The model draws some frames, and the others are carried between them along the motion: auto, or one in "
-            "every N frames at least."
+            "Draw some frames, auto or one in N at least, and carry the others between them along the motion."
         ),
         "default": None,
     },

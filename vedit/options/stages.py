@@ -19,6 +19,7 @@ Preserve = Literal["structure", "motion", "faces"]
 BlackBars = Literal["keep", "paint"]
 
 
+_TIME = "TIME is a frame number (0, #24), seconds (1.5s) or a timecode"
 DEFAULT_CONTROLS = (ControlSpec(kind="tile"), ControlSpec(kind="softedge"))
 
 
@@ -199,8 +200,7 @@ class Consistency:
     keyframes: str | None = setting(
         None,
         About(
-            "The model draws some frames, and the others are carried between them along the motion: auto, or one in "
-            "every N frames at least.",
+            "Draw some frames, auto or one in N at least, and carry the others between them along the motion.",
             stage="consistency",
             metavar="auto|N",
             common=True,
@@ -214,16 +214,15 @@ class Consistency:
     keyframe: tuple[PaintedSpec, ...] = setting(
         (),
         About(
-            "A frame painted by hand, which comes out as it is painted and is carried to those around it; TIME is a "
-            "frame number (0, #24), seconds (1.5s) or a timecode. FOLDER is of `vedit keys export`.",
+            "A frame painted by hand, or a folder of `vedit keys export`: kept, and carried to frames around it.",
             stage="consistency",
             metavar="TIME=FILE|FOLDER",
             several=True,
             common=True,
-            cli="without a prompt nothing else is drawn",
-            plan="a look may have painted frames and no prompt",
+            cli=f"{_TIME}; without a prompt nothing else is drawn",
+            plan=f"{_TIME}; a look may have painted frames and no prompt",
             easier="Sequence[PaintedSpec | Path | str]",
-            python="each as a specification, as --keyframe has it, or a folder's path",
+            python=f"each as a specification, as --keyframe has it, or a folder's path; {_TIME}",
         ),
         later=True,
     )
