@@ -103,3 +103,23 @@ def test_what_lies_beside_what_it_replaces_is_no_finer_than_either() -> None:
     found, own = (power(one - blur(one, SIGMA)).mean() for one in (result, SOURCE))
     key_s = power((SOURCE + drawn) - blur(SOURCE + drawn, SIGMA)).mean()
     assert found < 1.15 * max(own, key_s)
+
+
+def test_a_painting_hides_the_detail_that_it_covers_and_outlasts_what_slips() -> None:
+    drawn = strokes(1) * 2
+    slipped = np.asarray(SOURCE + strokes(5) * 4, np.float32)
+    everywhere = np.ones(SIZE, np.float32)
+    plain = offered(Layers(key(drawn)), Frame.of(slipped), standing(SIZE))
+    painted = offered(Layers(key(drawn, lead=everywhere)), Frame.of(slipped), standing(SIZE))
+    assert painted.trust.mean() > 0.9 > 1.5 * plain.trust.mean()
+    wanted = SOURCE + drawn
+    assert np.abs(slipped + painted.change - wanted).mean() < 0.3 * np.abs(slipped + plain.change - wanted).mean()
+
+
+def test_a_painting_is_not_carried_to_what_looks_otherwise() -> None:
+    everywhere = np.ones(SIZE, np.float32)
+    said, brighter = Layers(key(strokes(1), lead=everywhere)), Frame.of(np.asarray(SOURCE + 0.5, np.float32))
+    found = offered(said, brighter, standing(SIZE))
+    assert found.trust.max() < 0.1
+    hidden = replace(standing(SIZE), seen=np.zeros(SIZE, np.float32))
+    assert not offered(said, FRAME, hidden).trust.any()

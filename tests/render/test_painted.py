@@ -15,11 +15,16 @@ from tests.render.test_keyframes import CUT, OPTIONS, pixels, request, sampled
 from tests.support.clips import FRAMES, two_shots
 from vedit.edits.edit import Edit
 from vedit.errors import InputError, MediaError
+from vedit.models.resolve import resolve
 from vedit.options.painted import painted
-from vedit.options.request import RenderRequest
+from vedit.options.request import RenderRequest, RestyleOptions
+from vedit.render import passes
+from vedit.render.fitting import PAINTED_SIDE, carried_fit, fit_of
+from vedit.render.preview import preview
 from vedit.render.recorded_request import as_asked
 from vedit.render.replay import read_replay
-from vedit.render.run import restyle
+from vedit.render.run import plan, restyle
+from vedit.render.variations import variations
 
 pytestmark = pytest.mark.usefixtures("small")
 __all__ = ["sampled"]
@@ -156,8 +161,6 @@ def test_another_painting_samples_nothing_anew(
 def test_only_the_shot_of_a_changed_painting_is_finished_anew(
     clip: Path, source: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from vedit.render import passes
-
     finished: list[int] = []
     before = passes.KeyedShot.frames
 
@@ -211,3 +214,102 @@ def test_outside_a_mask_nothing_is_painted(clip: Path, source: Pixels, tmp_path:
 
 def vars_of(edit: Edit) -> dict[str, Any]:
     return {name: getattr(edit, name) for name in ("mask", "keyframe")}
+
+
+@pytest.fixture
+def without_models(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("a model was asked for")
+
+    for place in ("vedit.render.settle.located", "vedit.render.passes.load_prepared"):
+        monkeypatch.setattr(place, refuse)
+
+
+BARE = RestyleOptions(quality="draft", keyframes="4")
+"""Without a prompt."""
+
+
+@pytest.mark.usefixtures("without_models")
+def test_without_a_prompt_no_model_is_needed_and_paintings_are_carried(
+    clip: Path, source: Pixels, tmp_path: Path
+) -> None:
+    key = painting(tmp_path / "key.png", source[2])
+    asked = request(clip, tmp_path / "out.mkv", options=replace(BARE, keyframe=painted([f"2={key}"])))
+    assert not plan(asked).network_evaluations_per_frame
+    result = restyle(asked)
+    made = pixels(tmp_path / "out.mkv")
+    assert np.array_equal(made[2], as_painted(key))
+    assert np.array_equal(made[CUT:], source[CUT:]), "nothing is painted in the second shot"
+    assert any("1 of 2 shots have neither a prompt nor a painted frame" in note for note in result.notes)
+    inverted = 255 - source.astype(float) // 2
+    for number in (0, 1, 3, 4, 5):
+        off, was = (np.abs(one[number] - inverted[number]).mean() for one in (made, source))
+        assert off < was / 4, f"frame {number} is not carried to"
+    record = json.loads((tmp_path / "out.mkv.vedit.json").read_text("utf-8"))
+    assert record["recipe"]["model"] == "none"
+    assert record["recipe"]["weights"] == {}
+    assert record["label"] is None, "no model made anything of it"
+    again = read_replay(tmp_path / "out.mkv").request
+    assert np.array_equal(pixels_of(replace(again, output=tmp_path / "again.mkv")), made)
+
+
+@pytest.mark.usefixtures("without_models")
+def test_without_a_prompt_what_nobody_painted_stays_the_sources(clip: Path, source: Pixels, tmp_path: Path) -> None:
+    key = painting(tmp_path / "key.png", source[0], opacity=0)
+    made = pixels_of(request(clip, tmp_path / "out.mkv", options=replace(BARE, keyframe=painted([f"0={key}"]))))
+    far = made.shape[-1] * 3 // 4
+    assert np.abs(made[:CUT, :, :, far:].astype(int) - source[:CUT, :, :, far:]).max() <= 2
+
+
+@pytest.mark.usefixtures("without_models")
+def test_without_a_prompt_finished_shots_are_kept_by_their_paintings(
+    clip: Path, source: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = [painting(tmp_path / f"{number}.png", source[number]) for number in (0, 7)]
+    options = replace(BARE, keyframe=painted([f"0={keys[0]}", f"7={keys[1]}"]))
+    asked = request(clip, tmp_path / "out.mkv", options=options, keep_frames=True)
+    first = pixels_of(asked)
+    finished: list[int] = []
+    before = passes.KeyedShot.frames
+
+    def record(keyed: Any, *rest: Any) -> Any:
+        finished.append(keyed.shot.number)
+        return before(keyed, *rest)
+
+    monkeypatch.setattr(passes.KeyedShot, "frames", record)
+    anew = replace(asked, writing=replace(asked.writing, overwrite=True))
+    assert np.array_equal(pixels_of(anew), first)
+    assert finished == []
+    painting(keys[1], source[8])
+    assert np.array_equal(pixels_of(anew)[:CUT], first[:CUT])
+    assert finished == [2]
+
+
+def test_a_painted_shot_beside_a_drawn_one(clip: Path, source: Pixels, tmp_path: Path) -> None:
+    key = painting(tmp_path / "key.png", source[7])
+    looks = {1: OPTIONS, 2: replace(BARE, keyframe=painted([f"7={key}"]))}
+    made = pixels_of(request(clip, tmp_path / "out.mkv", looks=looks))
+    plain = pixels_of(request(clip, tmp_path / "plain.mkv", looks={1: OPTIONS}))
+    assert np.array_equal(made[:CUT], plain[:CUT])
+    assert np.array_equal(made[7], as_painted(key))
+
+
+def test_where_no_model_draws_there_are_no_stills_and_no_seeds(clip: Path, source: Pixels, tmp_path: Path) -> None:
+    key = painting(tmp_path / "key.png", source[0])
+    asked = request(clip, tmp_path / "out.mkv", options=replace(BARE, keyframe=painted([f"0={key}"])))
+    with pytest.raises(InputError, match="no shot has a look that a model draws"):
+        preview(asked)
+    with pytest.raises(InputError, match="nothing is drawn from a seed"):
+        variations(asked, 2)
+
+
+def test_a_size_of_its_own_is_for_shots_with_paintings(clip: Path) -> None:
+    size = (1280, 720)
+    model = fit_of(size, OPTIONS, resolve("embedded").traits)
+    assert min(carried_fit(model).inner) == PAINTED_SIDE > min(model.inner)
+    larger = fit_of(size, replace(OPTIONS, short_side=640), resolve("embedded").traits)
+    assert carried_fit(larger) == larger
+    assert fit_of((176, 144), BARE_PAINTED, resolve("embedded").traits).outer == (144, 176)
+
+
+BARE_PAINTED = replace(BARE, keyframe=painted(["0=key.png"]))

@@ -25,6 +25,7 @@ from vedit.cli.evaluate import compare_command, evaluate_command
 from vedit.cli.identity import identity_command
 from vedit.cli.inputs import WORDS
 from vedit.cli.inspect import probe_command
+from vedit.cli.keys import keys_group
 from vedit.cli.looks import looks_command
 from vedit.cli.mask import mask_command
 from vedit.cli.mistyped import Group
@@ -119,6 +120,7 @@ for _command in (
     again_command,
     controls_command,
     mask_command,
+    keys_group,
     identity_command,
     verify_command,
     evaluate_command,

@@ -142,7 +142,7 @@ def resolve_plan(plan: PlanFile, reader: Reader) -> ResolvedPlan:
         number = cast("int", table["number"])
         more = {key: value for key, value in table.items() if key not in ("number", "frames")}
         look = over(said[number], more)
-        spoken = str(look.get("prompt", "")).strip() or look.get("regions")
+        spoken = str(look.get("prompt", "")).strip() or look.get("regions") or look.get("keyframe")
         if spoken and not look.get("untouched"):
             said_of_look = {key: value for key, value in look.items() if key in LOOK}
             where = f"{name}, shot {number}"

@@ -63,6 +63,7 @@ def plan_text(
         "guidance": resolve(DEFAULT).traits.guidance,
         "variation": 0,
     }
+    usual["keyframes"] = "auto"
     usual["anchor"] = f"#{found.shots[0].frames.start}"
     lines = [
         *_comment(f"A plan for {Path(source).name}"),

@@ -28,6 +28,8 @@ plus the second."""
 SEEN = 0.3
 """Confidence of the motion from which on only the likeness counts: where there is nothing to tell it by, no other way
 is better, and a new key would be carried along the same."""
+ROUGH, ROUGH_DOUBT = 5.0, 1.5
+"""Pixels over which the source is compared where a painting is carried, and times the doubt that it takes there."""
 WINNER = 3.0
 """The power of a key's weight in the fine band: 1 is a mean of both, more leaves it to the one that weighs more."""
 STRONGER = 1.35
@@ -56,6 +58,8 @@ class Key:
     """(h, w) in [0, 1]: where the key says something; None is everywhere."""
     painted: Floats | None = None
     """(h, w) in [0, 1]: where it was painted by hand; None is nowhere."""
+    lead: Floats | None = None
+    """(h, w) in [0, 1]: how far what it says comes of a painting, here or carried to it; None is nowhere."""
 
 
 class Layers:
@@ -73,8 +77,10 @@ class Layers:
             _packed(key.change, blur(power(key.change - ground), AROUND)),
             _packed(ground, opinion),
             _packed(key.source, grey_power(seen + said)),
-            _packed(key.loss, opinion),
+            _packed(key.loss, np.zeros_like(opinion) if key.lead is None else key.lead),
         )
+        self.leads = key.lead is not None
+        """Whether anything of it comes of a painting."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,13 +125,21 @@ def offered(key: Layers, frame: Frame, motion: Motion) -> Offer:
         motion: from the frame to the key.
     """
     change, ground, shown, loss = (carried(planes, motion) for planes in key.planes)
+    own, trust = change[..., :3], trusted(motion, frame, shown[..., :3])
+    if key.leads:
+        lead = loss[..., 3].clip(0, 1)
+        rough = np.minimum(1, motion.seen / np.float32(SEEN)) * _roughly_alike(frame, shown[..., :3])
+        trust = _mean(trust, np.asarray(rough, np.float32), lead)
+        # A painter's strokes stand for what they cover: the frame's own detail does not show through them.
+        slipped = shown[..., :3] - frame.source
+        own = np.asarray(own + (slipped - blur(slipped, ROUGH)) * lead[..., None], np.float32)
     return Offer(
-        change=change[..., :3],
+        change=own,
         ground=ground[..., :3],
         stroke_power=np.maximum(change[..., 3], 0),
         detail=np.maximum(shown[..., 3], 0),
         loss=loss[..., :3],
-        trust=trusted(motion, frame, shown[..., :3]),
+        trust=trust,
         opinion=ground[..., 3].clip(0, 1),
     )
 
@@ -145,6 +159,13 @@ def likeness(frame: Frame, shown: Floats) -> Floats:
     """(h, w) in [0, 1]: how far a frame and a carried one, (h, w, 3), look the same."""
     difference = blur(over_colours(np.abs(frame.source - shown)), _SOFT)
     return np.asarray(np.exp(-np.square(difference / frame.doubt)), np.float32)
+
+
+def _roughly_alike(frame: Frame, shown: Floats) -> Floats:
+    """As `likeness`, of what lies about there: a painted stroke that slips by some pixels is wanted still, where the
+    model would be asked again for one of its own."""
+    difference = blur(over_colours(np.abs(blur(frame.source - shown, ROUGH))), _SOFT)
+    return np.asarray(np.exp(-np.square(difference / (ROUGH_DOUBT * frame.doubt))), np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)

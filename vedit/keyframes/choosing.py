@@ -7,13 +7,13 @@ key is due. A key is never farther than asked, nor nearer than a frame that is w
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from vedit.keyframes.carrying import Frame, trusted
-from vedit.keyframes.motion import Pair, carried, led, standing
+from vedit.keyframes.motion import Motion, Pair, carried, led, standing
 
 if TYPE_CHECKING:
     from vedit.keyframes.motion import Floats
@@ -40,23 +40,40 @@ def choose_keys(
         spacing: between keys.
         fixed: frames that are keys in any case; the shot's first and last are too.
     """
-    keys: list[int] = []
-    last, image = start, np.empty(0, np.float32)
+    keys = [number for number, _ in weighed_keys(start, frames, spacing, fixed=fixed)]
+    return tuple(keys)
+
+
+def weighed_keys(
+    start: int,
+    frames: Iterable[tuple[Floats, Pair | None]],
+    spacing: Spacing,
+    *,
+    fixed: Collection[int] = (),
+) -> Iterator[tuple[int, float]]:
+    """The keys of a shot as `choose_keys` takes them, each with the share of it that the key before it shows."""
+    key, number = start, start
+    frame = image = np.empty(0, np.float32)
     motion = None
     for number, (frame, pair) in enumerate(frames, start=start):
-        last = number
         if pair is None or motion is None:
-            keys, image, motion = [number], frame, standing((frame.shape[0], frame.shape[1]))
+            image, motion = frame, standing((frame.shape[0], frame.shape[1]))
+            yield number, 0.0
             continue
         motion = led(pair.back, motion)
-        apart = number - keys[-1]
-        due = apart >= spacing.farthest or number in fixed
-        if not due and apart >= spacing.closest:
-            known = trusted(motion, Frame.of(frame), carried(image, motion))
-            due = float(known.mean()) < LEAST_KNOWN
-        if due:
-            keys.append(number)
+        apart = number - key
+        asked = apart >= spacing.farthest or number in fixed
+        if not asked and apart < spacing.closest:
+            continue
+        known = _known(motion, frame, image)
+        if asked or known < LEAST_KNOWN:
+            key = number
+            yield number, known
             image, motion = frame, standing(motion.seen.shape)
-    if keys and keys[-1] != last:
-        keys.append(last)
-    return tuple(keys)
+    if motion is not None and key != number:
+        yield number, _known(motion, frame, image)
+
+
+def _known(motion: Motion, frame: Floats, key: Floats) -> float:
+    """The share of a frame that is seen in a key, and looks the same there."""
+    return float(trusted(motion, Frame.of(frame), carried(key, motion)).mean())

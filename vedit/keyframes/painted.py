@@ -60,4 +60,15 @@ def painted_key(painting: Painting, source: Floats, drawn: Key | None) -> Key:
         loss=loss,
         opinion=opacity if drawn is None else None,
         painted=opacity,
+        lead=opacity,
     )
+
+
+def silent_key(source: Floats) -> Key:
+    """A key that nobody drew or painted: it says nothing itself, and hands on what those around it say.
+
+    Args:
+        source: (h, w, 3) at the working size.
+    """
+    nothing, nowhere = np.zeros_like(source), np.zeros(source.shape[:2], np.float32)
+    return Key(source=source, change=nothing, loss=nothing, opinion=nowhere)

@@ -140,7 +140,7 @@ def _left(far: int) -> float:
 
 def _as_painted(key: Key) -> Key:
     """A key that speaks where it is painted alone."""
-    return replace(key, opinion=key.painted, painted=None)
+    return replace(key, opinion=key.painted, painted=None, lead=_everywhere(key))
 
 
 def _led(keys: Keys, place: int, offer: Offer, share: float) -> Key:
@@ -155,8 +155,17 @@ def _led(keys: Keys, place: int, offer: Offer, share: float) -> Key:
     # Its own stays where nothing is carried to: what is mixed there is nothing but rounding.
     change = own.change + (ground + strokes - own.change) * np.minimum(1, weight / SURE)[..., None]
     opinion = None if own.opinion is None else np.asarray(np.maximum(own.opinion, weight), np.float32)
-    keys[place] = replace(own, change=np.asarray(change, np.float32), opinion=opinion)
-    return replace(own, change=offer.change, painted=None, opinion=np.asarray(weight, np.float32))
+    led = weight * min(1.0, share)
+    lead = led if own.lead is None else np.maximum(own.lead, led)
+    keys[place] = replace(
+        own, change=np.asarray(change, np.float32), opinion=opinion, lead=np.asarray(lead, np.float32)
+    )
+    weight = np.asarray(weight, np.float32)
+    return replace(own, change=offer.change, painted=None, opinion=weight, lead=_everywhere(own))
+
+
+def _everywhere(key: Key) -> Floats:
+    return np.ones(key.source.shape[:2], np.float32)
 
 
 def _with_contrast(change: Floats, drawn: Key, weight: Floats) -> Floats:

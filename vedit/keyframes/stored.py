@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 import numpy as np
 
 from vedit.keyframes.carrying import Key
 
-if TYPE_CHECKING:
-    pass
-
-_PLANES = 11
-"""Source, change and loss, where it says something, where it is painted."""
-
-
-@dataclass
-class _Held:
-    opinion: bool
-    painted: bool
+_MARKS = ("opinion", "painted", "lead")
+"""Planes that a key may lack."""
+_PLANES = 9 + len(_MARKS)
+"""Source, change and loss, and these."""
 
 
 class StoredKeys:
@@ -37,7 +29,8 @@ class StoredKeys:
         self._shape = (*size, _PLANES)
         self._bytes = int(np.prod(self._shape)) * 2
         self._file = tempfile.TemporaryFile(prefix="vedit-")  # noqa: SIM115 - closed on leaving the block
-        self._there: list[_Held] = []
+        self._there: list[frozenset[str]] = []
+        """The marks that each has."""
 
     def __enter__(self) -> Self:
         return self
@@ -59,21 +52,20 @@ class StoredKeys:
             source=np.ascontiguousarray(planes[..., :3]),
             change=np.ascontiguousarray(planes[..., 3:6]),
             loss=np.ascontiguousarray(planes[..., 6:9]),
-            opinion=np.ascontiguousarray(planes[..., 9]) if held.opinion else None,
-            painted=np.ascontiguousarray(planes[..., 10]) if held.painted else None,
+            **{name: np.ascontiguousarray(planes[..., 9 + plane]) for plane, name in enumerate(_MARKS) if name in held},
         )
 
     def __setitem__(self, place: int, key: Key) -> None:
         """Write a key in the place of one that is there, or behind the last."""
-        held = _Held(opinion=key.opinion is not None, painted=key.painted is not None)
+        marks = {name: one for name in _MARKS if (one := getattr(key, name)) is not None}
         if place == len(self._there):
-            self._there.append(held)
-        self._there[place] = held
+            self._there.append(frozenset())
+        self._there[place] = frozenset(marks)
         planes = np.zeros(self._shape, np.float16)
         planes[..., :3], planes[..., 3:6], planes[..., 6:9] = key.source, key.change, key.loss
-        for plane, one in ((9, key.opinion), (10, key.painted)):
-            if one is not None:
-                planes[..., plane] = one
+        for plane, name in enumerate(_MARKS, start=9):
+            if name in marks:
+                planes[..., plane] = marks[name]
         self._file.seek(place * self._bytes)
         self._file.write(planes.tobytes())
 

@@ -33,7 +33,12 @@ def look_options(look: Look, *, files: NamedFiles) -> LookOptions:
     where = f"look {look.name!r}"
     settings = {key: value for key, value in look.settings.items() if key != "model"}
     options = options_of(settings, files=files, where=where)
-    if not options.prompt.strip() and not options.regions:
+    if options.keyframe:
+        raise InputError(
+            f"{where} has painted frames, which are of one clip, not of a cut",
+            remedy="render that clip by itself, with `vedit restyle`, and leave keyframe out",
+        )
+    if not options.says_prompts:
         raise InputError(f"{where} has no prompt", remedy='write prompt = "ink drawing"')
     model = str(look.settings.get("model", DEFAULT)).strip()
     if not model:

@@ -54,7 +54,7 @@ def slug(text: str) -> str:
 def look_name(options: RestyleOptions) -> str:
     """A look as part of a file's name: its prompts, and variation, seed and strength where they are said."""
     prompts = [options.prompt, *(region.prompt for region in options.regions)]
-    told = slug(" ".join(filter(None, prompts)))
+    told = "painted" if options.only_painted else slug(" ".join(filter(None, prompts)))
     if options.variation is not None:
         told += f"-variation{options.variation:g}"
     if options.seed != _DEFAULTS.seed:

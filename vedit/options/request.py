@@ -291,6 +291,16 @@ class RenderRequest:
         """The look of every shot that has one."""
         return (self.options,) if self.looks is None else tuple(self.looks.values())
 
+    @property
+    def drawn_looks(self) -> tuple[RestyleOptions, ...]:
+        """Those of them that a model draws something of."""
+        return tuple(look for look in self.all_looks if not look.only_painted)
+
+    @property
+    def only_painted(self) -> bool:
+        """Whether all that changes is painted by hand: no model is needed."""
+        return bool(self.all_looks) and not self.drawn_looks
+
     def __post_init__(self) -> None:
         try:
             json.dumps(self.purpose, allow_nan=False)

@@ -18,6 +18,7 @@ from vedit.diffusion.windows import windows
 from vedit.models.sizes import Sizes
 from vedit.options.request import OVERLAP
 from vedit.progress.course import Leg
+from vedit.render.fitting import carried_fit
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:
@@ -131,8 +132,8 @@ class Outline:
 
     @property
     def changing(self) -> tuple[LookOutline, ...]:
-        """The looks that regenerate anything."""
-        return tuple(look for look in self.looks if look.sampling)
+        """The looks that change anything."""
+        return tuple(look for look in self.looks if look.sampling or look.options.only_painted)
 
     @property
     def device(self) -> str:
@@ -227,7 +228,7 @@ def _read_before(outline: Outline) -> Expected:
 
 def seconds_of(outline: Outline, *, paces: Mapping[str, float] = AS_SHIPPED) -> float | None:
     """Rough wall time of a render, start-up included; None where the size of the model is not known."""
-    if any(look.sizes is None for look in outline.looks):
+    if any(look.sizes is None for look in outline.looks if not look.options.only_painted):
         return None
     stages = expected_of(outline, paces=paces)
     return START_SECONDS * paces.get("start", 1.0) + sum(leg.seconds for legs in stages.values() for leg in legs)
@@ -241,9 +242,10 @@ def _paced(expected: Expected, paces: Mapping[str, float]) -> Expected:
 
 
 def _loaded(outline: Outline) -> Expected:
-    if not outline.looks:
+    drawn = [look for look in outline.looks if not look.options.only_painted]
+    if not drawn:
         return {}
-    weights = max((look.sizes or _SMALL).all for look in outline.looks)
+    weights = max((look.sizes or _SMALL).all for look in drawn)
     return {"load": [Leg(steps=1, seconds=_LOADED + weights * _LOADED_PARAMETER)]}
 
 
@@ -273,6 +275,8 @@ def _cut(part: FrameRange, ranges: Iterable[FrameRange]) -> Iterator[tuple[Frame
 def _sampled(outline: Outline, look: LookOutline, shot: FrameRange) -> tuple[float, float]:
     """Seconds a frame of inverting and of sampling; frames that windows share, and anchors, are done again."""
     options, sizes = look.options, look.sizes or _SMALL
+    if options.only_painted:
+        return 0.0, 0.0
     size = min(options.window, max(len(shot), 1))
     overlap = min(OVERLAP if options.overlap is None else options.overlap, size // 3)
     if options.spacing is not None:
@@ -309,11 +313,16 @@ def _followed(outline: Outline, look: LookOutline | None) -> float:
     if look is None or look.options.spacing is None:
         return 0.0
     # The processor's work, whatever the networks run on.
-    return (_FOLLOWED + _CARRIED) * _working_pixels(look) / _speed("cpu") + outline.pixels * _READ
+    carried = _working_pixels(look)
+    if look.options.keyframe:
+        carried = carried_fit(look.fit).inner[0] * carried_fit(look.fit).inner[1] / _REFERENCE_PIXELS
+    return (_FOLLOWED + _CARRIED) * carried / _speed("cpu") + outline.pixels * _READ
 
 
 def _finished(outline: Outline, look: LookOutline) -> float:
     """Seconds a frame of decoding its latents, and of carrying the change up to its size."""
+    if look.options.only_painted:
+        return outline.pixels * _FINISHED
     count, spacing = max((len(shot) for shot in look.shots), default=1), look.options.spacing
     decoded = 1.0 if spacing is None else _drawn(spacing, count) / max(count, 1)
     if look.taken is not None:

@@ -21,7 +21,7 @@ from vedit.render.evaluations import (
 from vedit.render.measured_costs import paces_of
 from vedit.render.notes import dear_looks
 from vedit.render.outcome import RenderPlan
-from vedit.render.peaks import BASE_BYTES, WINDOW_BYTES, Peaks, full_size_bytes, highest, peaks
+from vedit.render.peaks import BASE_BYTES, CARRIED_BYTES, WINDOW_BYTES, Peaks, full_size_bytes, highest, peaks
 
 if TYPE_CHECKING:
     from vedit.models.footprint import Scene
@@ -52,7 +52,10 @@ def describe_job(job: Job) -> RenderPlan:
         peak_memory_bytes=None if memory is None else memory.host,
         peak_device_bytes=None if memory is None else memory.device,
         seconds=estimate_seconds(job),
-        notes=(*job.notes, *dear_looks(job.model, (look.request.options for look in looks))),
+        notes=(
+            *job.notes,
+            *dear_looks(job.model, (look.request.options for look in looks if not look.request.options.only_painted)),
+        ),
         settings=_settings(job),
         bars={number: bars.sides for number, bars in job.bars.items()},
     )
@@ -112,7 +115,7 @@ def outline_of(job: Job, *, is_scanned: bool = False) -> Outline:
                 job.model,
                 look.request.options,
                 look.fit,
-                tuple(shot.frames for shot in look.own_shots),
+                tuple(shot.frames for shot in look.changed_shots),
                 job.loading,
             )
             for look in job.looks()
@@ -138,6 +141,9 @@ def _peaks_of_look(job: Job) -> Peaks | None:
     scene = scene_of(options, job.fit, longest, job.loading)
     together = min(job.frames_at_once, max((len(shot.frames) for shot in job.shots), default=1))
     full = full_size_bytes(job.metadata.width * job.metadata.height, together=together, frames=len(job.frames))
+    if options.only_painted:
+        carried = job.fit.outer[0] * job.fit.outer[1] * CARRIED_BYTES
+        return Peaks(host=BASE_BYTES + carried + full, device=None)
     # Of several looks these are jobs of one each; where none is left, every shot passes through.
     changes = job.request.looks is None and steps_taken(job.model, options) > 0
     if is_measured(job.model, job.loading) and job.device == "cpu":

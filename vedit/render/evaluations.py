@@ -31,6 +31,8 @@ def few_steps_for(model: ModelRef, options: RestyleOptions) -> tuple[DistilledWe
 
 def steps_taken(model: ModelRef, options: RestyleOptions) -> int:
     """Sampling steps: the part of the trajectory, or of the fast tier's, that the strength regenerates."""
+    if options.only_painted:
+        return 0
     served = few_steps_for(model, options)
     return len(served[1].taken(options.regenerated)) if served else model.traits.taken(options)
 
@@ -45,6 +47,8 @@ def evaluations(model: ModelRef, options: RestyleOptions) -> int:
     Raises:
         ModelError: its fast tier does not fit it.
     """
+    if options.only_painted:
+        return 0
     if not load_pipeline(options.pipeline).inverts:
         return _sampling_evaluations(model, options)
     served = few_steps_for(model, options)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from vedit.geometry import fit
+from vedit.geometry import fit, resize
 from vedit.keyframes.carrying import Between, Frame, Key, Layers, between, offered
 from vedit.keyframes.motion import led, standing
-from vedit.keyframes.painted import Painting, painted_key
+from vedit.keyframes.painted import Painting, painted_key, silent_key
 from vedit.keyframes.settling import Apart, settle
 from vedit.keyframes.stored import StoredKeys
 from vedit.memory import MemoryLadder
@@ -26,7 +26,8 @@ from vedit.pipelines.pipeline import Prepared
 from vedit.progress.spent import each_spent_on, spending, spent_on
 from vedit.render.conditioning import VISIBLE
 from vedit.render.finish_shot import decoded_stills, frames_of, full_size
-from vedit.render.keyed import ShotKeys, as_frame, as_image, small_frames
+from vedit.render.followed import FollowedClip, as_frame, as_image, small_frames
+from vedit.render.keyed import ShotKeys
 from vedit.shots.bars import filled, mirrored
 from vedit.types import Bars, Clip, FrameRange, Latents, Shot
 
@@ -46,28 +47,41 @@ Drawn = Iterator[tuple[tuple[int, ...], Latents]]
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeyedShot:
-    """A shot whose keys are sampled."""
+class Decoder:
+    """What the model drew of a shot, and what makes pictures of it."""
 
-    job: Job
     restyler: Prepared
     ladder: MemoryLadder
+    drawn: Drawn
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeyedShot:
+    """A shot whose keys are sampled, or painted."""
+
+    job: Job
+    decoder: Decoder | None
+    """None: no model draws anything; keys that nobody painted only hand on what is painted."""
     mattes: Mattes | None
     """Where the picture changes; None is everywhere."""
     shot: Shot
     keys: ShotKeys
 
-    def frames(self, reader: Reader, drawn: Drawn) -> Generator[tuple[Clip, IntFrames]]:
+    @property
+    def _clip(self) -> FollowedClip:
+        """At the size at which frames are carried."""
+        return self.keys.clip(self.shot)
+
+    def frames(self, reader: Reader) -> Generator[tuple[Clip, IntFrames]]:
         """The source's clips and their finished frames (T, 3 or 4, H, W), in order.
 
         Args:
             reader: of the source, at full size.
-            drawn: the latents of the keys.
         """
         numbers, motion = self.keys.of(self.shot), self.keys.motion(self.shot)
-        height, width = self.job.fit.inner
+        height, width = self._clip.fit.inner
         with StoredKeys((height, width)) as keys:
-            for key in self._as_drawn(reader, numbers, drawn):
+            for key in self._as_drawn(reader, numbers):
                 keys.append(key)
             with spending("carry"):
                 settle(keys, lambda place: _apart(motion, numbers[place], numbers[place + 1]))
@@ -76,39 +90,42 @@ class KeyedShot:
                 mask = None if self.mattes is None else self.mattes(frames_of(clip))
                 yield clip, self._finished(clip, carrier, mask)
 
-    def _as_drawn(self, reader: Reader, numbers: Sequence[int], drawn: Drawn) -> Iterator[Key]:
+    def _as_drawn(self, reader: Reader, numbers: Sequence[int]) -> Iterator[Key]:
         """The keys of the shot as the model and the painter made them."""
-        made = self._decoded(reader, drawn)
+        made = iter(()) if self.decoder is None else self._decoded(reader, self.decoder)
         for number in numbers:
             painting = self.keys.painted.get(number)
             key = None if painting is not None and painting.whole else next(made, None)
             if painting is not None:
                 source = self._source(reader, number) if key is None else key.source
                 key = painted_key(_filled(painting, self.job.bars_at(number)), source, key)
+            elif self.decoder is None:
+                key = silent_key(self._source(reader, number))
             assert key is not None  # the sampler made what is not painted
             yield key
 
-    def _decoded(self, reader: Reader, drawn: Drawn) -> Iterator[Key]:
+    def _decoded(self, reader: Reader, decoder: Decoder) -> Iterator[Key]:
         """What the model drew, decoded."""
         job = self.job
-        for numbers, latents in drawn:
+        for numbers, latents in decoder.drawn:
             clips = [reader.read(FrameRange(start=n, stop=n + 1)) for n in numbers]
             small = torch.cat([fit(filled(clip, job.bars_at(clip.start)), job.fit) for clip in clips])
-            seen, result = self.ladder.run(
-                "decode", lambda small=small, latents=latents: decoded_stills(job, self.restyler, small, latents)
+            seen, result = decoder.ladder.run(
+                "decode", lambda small=small, latents=latents: decoded_stills(job, decoder.restyler, small, latents)
             )
             for clip, one, other in zip(clips, seen, result, strict=True):
-                source = small_frames(job, clip)[0]
-                yield Key(source=as_image(source), change=as_image(other - one), loss=as_image(one - source))
+                loss, size = one - small_frames(job, clip)[0], self._clip.fit.inner
+                change, loss = (resize(as_image(each), size) for each in (other - one, loss))
+                yield Key(source=as_image(small_frames(self._clip, clip)[0]), change=change, loss=loss)
 
     def _source(self, reader: Reader, number: int) -> Floats:
-        return as_image(small_frames(self.job, reader.read(FrameRange(start=number, stop=number + 1)))[0])
+        return as_image(small_frames(self._clip, reader.read(FrameRange(start=number, stop=number + 1)))[0])
 
     def _finished(self, clip: Clip, carrier: _Carrier, mask: torch.Tensor | None) -> IntFrames:
         """A clip's frames with their changes, at full size."""
         if mask is not None and float(mask.amax()) <= VISIBLE:
             return clip.frames
-        source = small_frames(self.job, clip)
+        source = small_frames(self._clip, clip)
         taken = [carrier.of(number, as_image(one)) for number, one in enumerate(source, start=clip.start)]
         seen = source + torch.stack([as_frame(one.loss) for one in taken])
         result = (seen + torch.stack([as_frame(one.change) for one in taken])).clamp(0, 1)

@@ -69,7 +69,7 @@ class Job:
     @property
     def frames_at_once(self) -> int:
         """How many full-size frames are read and finished together."""
-        return max(1, _READ_BYTES // (self.metadata.width * self.metadata.height * 12))
+        return frames_at_once(self.metadata.width * self.metadata.height)
 
     @property
     def own_shots(self) -> tuple[Shot, ...]:
@@ -82,6 +82,13 @@ class Job:
         found = ((spec.frame, spec.path) for spec in self.request.options.keyframe)
         own = [shot.frames for shot in self.own_shots]
         return {frame: path for frame, path in found if frame is not None and any(frame in each for each in own)}
+
+    @property
+    def changed_shots(self) -> tuple[Shot, ...]:
+        """Those of them that come out otherwise, unless nothing is regenerated: where no model draws, the painted."""
+        if not self.request.options.only_painted:
+            return self.own_shots
+        return tuple(shot for shot in self.own_shots if any(frame in shot.frames for frame in self.painted))
 
     @property
     def anchor(self) -> Anchor | None:
@@ -132,6 +139,11 @@ class Job:
         )
 
 
+def frames_at_once(pixels: int) -> int:
+    """How many frames of so many pixels are read and finished together."""
+    return max(1, _READ_BYTES // (pixels * 12))
+
+
 def reopen_source(job: Job) -> VideoReader:
     """A further reader of the job's source, which needs no scan of its own; use it as a context manager."""
     request = job.request
@@ -155,11 +167,11 @@ def conditioning_of(job: Job) -> ConditioningSpec:
         ),
         fit=job.fit,
         bars_at=job.bars_at,
-        controls=options.controls,
+        controls=() if options.only_painted else options.controls,
         mask=options.mask,
         regions=options.regions,
         weight_masks=masks_of(options.loras),
         anchor=job.anchor,
-        whole_picture=bool(options.prompt.strip()),
+        whole_picture=bool(options.prompt.strip()) or options.only_painted,
         facts={"source": job.source_key, "interlaced": job.request.writing.interlaced},
     )

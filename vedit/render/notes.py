@@ -46,12 +46,12 @@ def notes_of(
         source: of the clip.
         device: that the networks run on.
     """
-    looks = request.all_looks
+    looks = request.drawn_looks
     return (
         *dict.fromkeys(note for options in looks for note in keeping(options)),
         *by_recipes,
         *little_space(output, fit, keep_frames=request.keep_frames),
-        *what_it_is(model),
+        *(() if request.only_painted else what_it_is(model)),
         *few_step_notes(looks, model),
         *other_sizes(looks, model, source),
         *word_notes(made_looks(request), model),
@@ -59,7 +59,7 @@ def notes_of(
         *idle_strengths(looks, model),
         *idle_seeds(looks),
         *lora_masks(looks),
-        *larger_model(model, device),
+        *(() if request.only_painted else larger_model(model, device)),
     )
 
 

@@ -11,9 +11,9 @@ from vedit.media.writing.sidecar import versions
 from vedit.memory import MemoryBudget, MemoryLadder
 from vedit.pipelines.pipeline import Prepared
 from vedit.progress.callbacks import OnProgress
-from vedit.render.conditioning import ConditioningSource
+from vedit.render.conditioning import ConditioningSource, hashed
 from vedit.render.estimate import describe_job
-from vedit.render.finish_keyed import KeyedShot
+from vedit.render.finish_keyed import Decoder, KeyedShot
 from vedit.render.finish_shot import FINISHING, finished_shot
 from vedit.render.job import Job, conditioning_of
 from vedit.render.keyed import ShotKeys
@@ -31,53 +31,91 @@ if TYPE_CHECKING:
     from vedit.protocols import Reader
     from vedit.types import Clip, IntFrames
 
+NO_MODEL = "none"
+"""What a record says of the model where none was used."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Pass:
-    """What renders the shots of one look."""
+class Drawing:
+    """What draws under one look: the model."""
 
-    job: Job
     restyler: Prepared
-    steering: ConditioningSource
     ladder: MemoryLadder
     sampler: ShotSampler
-    keys: ShotKeys | None = None
-    """Where some frames are drawn and the others carried."""
 
     @property
     def samples(self) -> bool:
         """Whether anything is sampled: at strength 0 nothing is."""
         return bool(self.restyler.steps)
 
+
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """What renders the shots of one look."""
+
+    job: Job
+    steering: ConditioningSource
+    drawing: Drawing | None
+    """None: no model draws anything, what is painted is carried."""
+    keys: ShotKeys | None = None
+    """Where some frames are drawn or painted, and the others carried."""
+
+    def changes(self, shot: Shot) -> bool:
+        """Whether a shot of its look comes out otherwise than it went in."""
+        if self.drawing is None:
+            return self.keys is not None and bool(self.keys.painted.within(shot.frames))
+        return self.drawing.samples
+
     def finished(self, shot: Shot, reader: Reader) -> Generator[tuple[Clip, IntFrames]]:
         """The shot, sampled now where it is not on disk, and finished as it is asked for."""
-        sampled = self.sampler.sample(shot, reader)
-        mattes = self.steering.mattes
+        mattes, drawing = self.steering.mattes, self.drawing
+        if drawing is None:
+            assert self.keys is not None
+            return KeyedShot(job=self.job, decoder=None, mattes=mattes, shot=shot, keys=self.keys).frames(reader)
+        sampled = drawing.sampler.sample(shot, reader)
         if self.keys is None:
-            pieces = self.sampler.latents(sampled)
-            return finished_shot(self.job, self.restyler, mattes, self.ladder, reader, pieces)
-        keyed = KeyedShot(
-            job=self.job, restyler=self.restyler, ladder=self.ladder, mattes=mattes, shot=shot, keys=self.keys
-        )
-        return keyed.frames(reader, self.sampler.key_latents(sampled))
+            pieces = drawing.sampler.latents(sampled)
+            return finished_shot(self.job, drawing.restyler, mattes, drawing.ladder, reader, pieces)
+        decoder = Decoder(restyler=drawing.restyler, ladder=drawing.ladder, drawn=drawing.sampler.key_latents(sampled))
+        return KeyedShot(job=self.job, decoder=decoder, mattes=mattes, shot=shot, keys=self.keys).frames(reader)
+
+    def units(self, shot: Shot) -> tuple[str, ...]:
+        """The names of the units that the shot's frames are made of."""
+        return () if self.drawing is None else self.drawing.sampler.keys(shot)
 
     def shelf_key(self, shot: Shot) -> str:
         """Of everything that decides the shot's finished frames."""
         facts: dict[str, object] = {
-            "units": self.sampler.keys(shot),
+            "units": self.units(shot),
             "upscale": upscaler_facts(self.job.request.options),
         }
         if self.keys is not None:
             facts["keyframes"] = self.keys.facts(shot)
+        if self.drawing is None:
+            facts |= self._carried_facts(shot)
         # Units outlive a version whose finishing may be another; what was finished of them does not.
         return unit_key(
             {
                 **facts,
                 "finishing": FINISHING,
-                "tiled": self.ladder.footing.tiled,
+                "tiled": self.drawing is not None and self.drawing.ladder.footing.tiled,
                 "vedit": dict(versions()).get("vedit"),
             }
         )
+
+    def _carried_facts(self, shot: Shot) -> dict[str, object]:
+        """What decides the frames of a shot that has no units to tell it."""
+        job, steering = self.job, self.steering
+        return {
+            "source": job.source_key,
+            "interlaced": job.request.writing.interlaced,
+            "shot": [shot.frames.start, shot.frames.stop],
+            "fit": hashed(job.fit),
+            "bars": hashed(job.bars_at(shot.frames.start)),
+            "mask": hashed(job.request.options.mask),
+            "masks": list(steering.made_by),
+            "part": job.frames.start if steering.by_part else None,
+        }
 
 
 def open_passes(
@@ -88,22 +126,39 @@ def open_passes(
     cache = stack.enter_context(ComputedCache())
     # Files are checked before the model is loaded.
     steered = [stack.enter_context(ConditioningSource(conditioning_of(look), cache)) for look in looks]
-    if not looks:
-        return (), ()
-    restylers, notes = load_prepared(looks, cache, precision=work.precision)
+    drawn = [look for look in looks if not look.request.options.only_painted]
+    restylers, notes = load_prepared(drawn, cache, precision=work.precision) if drawn else ((), ())
+    loaded = iter(restylers)
     passes: list[Pass] = []
-    for look, restyler, steering in zip(looks, restylers, steered, strict=True):
+    for look, steering in zip(looks, steered, strict=True):
+        if look.request.options.only_painted:
+            keys = stack.enter_context(_keys_of(look, cache, on_progress))
+            passes.append(Pass(job=look, steering=steering, drawing=None, keys=keys))
+            continue
+        restyler = next(loaded)
         options = restyler.options
         footing = MemoryBudget(batch=options.batch, window=options.window, tiled=work.tiled)
         ladder = MemoryLadder(footing, restyler.model, on_note=on_note)
         keys = None
         if options.spacing is not None and restyler.steps:
-            painted = Paintings(look.painted, (job.metadata.height, job.metadata.width))
-            keys = stack.enter_context(ShotKeys(look, options.spacing, cache, painted=painted, on_progress=on_progress))
+            keys = stack.enter_context(_keys_of(look, cache, on_progress))
         chosen = None if keys is None else keys.drawn
         sampler = ShotSampler(look, restyler, steering, work, ladder, on_progress=on_progress, stop=stop, chosen=chosen)
-        passes.append(Pass(job=look, restyler=restyler, steering=steering, ladder=ladder, sampler=sampler, keys=keys))
+        drawing = Drawing(restyler=restyler, ladder=ladder, sampler=sampler)
+        passes.append(Pass(job=look, steering=steering, drawing=drawing, keys=keys))
     return tuple(passes), notes
+
+
+def _keys_of(look: Job, cache: ComputedCache, on_progress: OnProgress) -> ShotKeys:
+    """The keyframes of a look that has some."""
+    spacing, size = look.request.options.spacing, (look.metadata.height, look.metadata.width)
+    assert spacing is not None
+    return ShotKeys(look, spacing, cache, painted=Paintings(look.painted, size), on_progress=on_progress)
+
+
+def drawings(passes: Sequence[Pass]) -> tuple[Drawing, ...]:
+    """Those of the passes in which a model draws."""
+    return tuple(one.drawing for one in passes if one.drawing is not None)
 
 
 def recipe_of(job: Job, passes: Sequence[Pass]) -> dict[str, object]:
@@ -112,7 +167,7 @@ def recipe_of(job: Job, passes: Sequence[Pass]) -> dict[str, object]:
     alike = {
         "frames": [job.frames.start, job.frames.stop],
         "shots": [list(shot) for shot in described.shots],
-        "model": job.model.name,
+        "model": NO_MODEL if job.request.only_painted else job.model.name,
         "weights": weights_of(job.request.all_looks, job.model) if passes else {},
         "device": job.device,
         "interlaced": job.request.writing.interlaced,
@@ -137,21 +192,24 @@ def asked_of(job: Job) -> dict[str, object] | None:
 
 
 def _made_with(one: Pass) -> dict[str, object]:
+    restyler = None if one.drawing is None else one.drawing.restyler
+    options = one.job.request.options if restyler is None else restyler.options
     return {
-        **one.restyler.recipe,
-        "controls": [str(spec) for spec in one.restyler.controls],
+        **({"steps": 0} if restyler is None else restyler.recipe),
+        "controls": [] if restyler is None else [str(spec) for spec in restyler.controls],
         "working_size": [one.job.fit.outer[1], one.job.fit.outer[0]],
-        "model_sha256": dict(one.restyler.fingerprint),
-        **({"plug-ins": parts} if (parts := plugged_parts(one.restyler.options)) else {}),
+        "model_sha256": {} if restyler is None else dict(restyler.fingerprint),
+        **({"plug-ins": parts} if (parts := plugged_parts(options)) else {}),
     }
 
 
 def used_by(passes: Sequence[Pass]) -> dict[str, object]:
     """What memory and machine have made of the settings, beside the recipe, which says what was asked for."""
-    sampled = [pair for one in passes for pair in sorted(one.sampler.sampled_in.items())]
+    drawing = drawings(passes)
+    sampled = [pair for one in drawing for pair in sorted(one.sampler.sampled_in.items())]
     return {
         "windows": {str(start): window for start, (window, _) in sampled},
         "batches": {str(start): batch for start, (_, batch) in sampled},
-        "computed on": [one.sampler.computed_on for one in passes[:1]],
-        "tiled": any(one.ladder.footing.tiled for one in passes),
+        "computed on": [one.sampler.computed_on for one in drawing[:1]],
+        "tiled": any(one.ladder.footing.tiled for one in drawing),
     }

@@ -13,6 +13,8 @@ BASE_BYTES = 520 * 10**6
 """Of the process before a frame is read: a render at strength 0 peaks there."""
 WINDOW_BYTES = 110
 """A working pixel of the window: the frames, what the controls draw of them, and what is made of both."""
+CARRIED_BYTES = 2000
+"""A working pixel of what is carried between keys: the motions of a span, both ways, and those that are estimated."""
 _FULL_BYTES = 105
 """A pixel of the frames that are finished together, with the copies on the way and those in the encoder."""
 _FULL_BYTES_AT_ONCE = 12

@@ -96,7 +96,7 @@ def preview(
             [look_of(made.options)] * len(made.pairs),
         ]
     if not rows:
-        raise InputError("no shot has a look", remedy="give one to a shot at least")
+        raise InputError("no shot has a look that a model draws", remedy="give one to a shot at least")
     return contact_sheet(rows, labels, target)
 
 
@@ -124,7 +124,7 @@ def stills_of(
         numbers_of: which frames of a shot, in ascending order.
         on_progress: told before each shot and at the end.
     """
-    looks = job.looks()
+    looks = [look for look in job.looks() if not look.request.options.only_painted]
     if not looks:
         return
     with ExitStack() as stack:

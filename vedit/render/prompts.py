@@ -30,10 +30,11 @@ Spoken = tuple[str, str]
 
 
 def made_looks(request: RenderRequest) -> tuple[RestyleOptions, ...]:
-    """The looks that a request renders: of all shots but the locked ones."""
+    """The looks that a request has a model draw: of all shots but the locked ones."""
     if request.looks is None:
-        return (request.options,)
-    return tuple(dict.fromkeys(look for number, look in request.looks.items() if number not in request.locked))
+        return request.drawn_looks
+    looks = dict.fromkeys(look for number, look in request.looks.items() if number not in request.locked)
+    return tuple(look for look in looks if not look.only_painted)
 
 
 def check_words(looks: Iterable[RestyleOptions], model: ModelRef) -> None:

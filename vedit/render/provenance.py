@@ -34,11 +34,13 @@ def weights_of(looks: Collection[RestyleOptions], model: ModelRef) -> dict[str, 
     Raises:
         ModelError: a fast tier does not fit the model.
     """
-    asked = [spec for options in looks for spec in options.controls]
+    drawn = [options for options in looks if not options.only_painted]
+    asked = [spec for options in drawn for spec in options.controls]
     kinds = {branch(spec.kind) for spec in asked}
-    served = filter(None, (few_steps_for(model, look) for look in looks))
+    served = filter(None, (few_steps_for(model, look) for look in drawn))
     tiers = {tier.folder.name for tier, _ in served}
-    told: dict[str, object] = dict(identity(model.source, kinds=kinds, tiers=tiers))
+    # Where all is painted by hand no model is asked for anything.
+    told = dict[str, object](identity(model.source, kinds=kinds, tiers=tiers) if drawn or not looks else {})
     for kind in dict.fromkeys(spec.kind for spec in asked if spec.source is None):
         names = needs_of(kind).weights
         if names:

@@ -32,7 +32,7 @@ from vedit.render.measured_costs import keep as keep_costs
 from vedit.render.measured_costs import paces_of
 from vedit.render.monitor import Clock, Monitor
 from vedit.render.outcome import RenderPlan, RenderResult, ignore_plan
-from vedit.render.passes import Pass, asked_of, open_passes, recipe_of, used_by
+from vedit.render.passes import Pass, asked_of, drawings, open_passes, recipe_of, used_by
 from vedit.render.prepare import in_full, said_of
 from vedit.render.rendered_files import RenderedFiles, comparison_options, open_files, plan_comparison
 from vedit.render.resumed import same_threads, units_kept
@@ -163,7 +163,8 @@ class _OpenRender:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know of the render, one line each; complete once every frame is written."""
-        found = (note for one in self.passes for note in (*one.steering.notes, *one.ladder.notes))
+        ladders = (note for one in drawings(self.passes) for note in one.ladder.notes)
+        found = (*(note for one in self.passes for note in one.steering.notes), *ladders)
         return tuple(dict.fromkeys((*self.job.notes, *self.run_notes, *found)))
 
 
@@ -178,7 +179,7 @@ def _attempt(job: Job, comparison: OutputSpec | None, monitor: Monitor, precisio
         work, passes = render.work, render.passes
         sources = ShotSources(job, passes, work.path, with_source=comparison is not None)
         left = CachedWork(
-            sampled=tuple(frames for one in passes if one.samples for frames in one.sampler.kept()),
+            sampled=tuple(frames for one in drawings(passes) if one.samples for frames in one.sampler.kept()),
             finished=tuple(sources.cached()),
         )
         outline = outline_of(job)
@@ -187,7 +188,7 @@ def _attempt(job: Job, comparison: OutputSpec | None, monitor: Monitor, precisio
         files = stack.enter_context(open_files(job.output, comparison, work.path, recipe_of(job, passes)))
         units = _write_shots(render, sources, files, stack.enter_context(reopen_source(job)), monitor)
         report = _finish(render, sources, files, units, monitor)
-        if not any(one.ladder.notes for one in passes):
+        if drawings(passes) and not any(one.ladder.notes for one in drawings(passes)):
             keep_costs(outline, monitor.course.taken, paces)
     return _result(render, report, monitor.clock)
 
@@ -212,7 +213,7 @@ def _open_render(job: Job, precision: str | None, stack: ExitStack, monitor: Mon
     )
     monitor.course(Progress(stage="load", done=1, total=1))
     monitor.clock.lap("load")
-    kept = units_kept([one.sampler for one in passes if one.samples], work, before, monitor.on_note)
+    kept = units_kept([one.sampler for one in drawings(passes) if one.samples], work, before, monitor.on_note)
     return _OpenRender(job=job, work=work, passes=passes, asked=asked, units_kept=kept, run_notes=(*on_threads, *notes))
 
 
@@ -230,7 +231,7 @@ def _write_shots(
                 stop = clip.start + len(clip)
                 monitor.course(step_of("finish", job, shot, stop))
                 stop_if_asked(monitor.stop, render.work)
-                if any(one.ladder.footing.tiled for one in render.passes):
+                if any(one.ladder.footing.tiled for one in drawings(render.passes)):
                     render.work.set_tiled()
                 with spending("encode"):
                     files.write(clip, frames)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -75,12 +75,13 @@ def admit_files(request: RenderRequest, *, reader: VideoReader | None = None) ->
         admit(path, allow_huge=request.allow_huge)
 
 
-def check_prompts(options: RestyleOptions) -> None:
+def check_prompts(looks: Iterable[RestyleOptions]) -> None:
     """Raises InputError where nothing says what the picture shall become."""
-    if any(not region.prompt.strip() for region in options.regions):
-        raise InputError("a region has an empty prompt", remedy='write --region MASK="bronze statue"')
-    if not options.prompt.strip() and not options.regions:
-        raise InputError("the prompt is empty", remedy='describe the look, for instance --prompt "woodcut"')
+    for look in looks:
+        if any(not region.prompt.strip() for region in look.regions):
+            raise InputError("a region has an empty prompt", remedy='write --region MASK="bronze statue"')
+        if not look.says_prompts and not look.only_painted:
+            raise InputError("the prompt is empty", remedy='describe the look, for instance --prompt "woodcut"')
 
 
 @spent_on("plan")
@@ -105,10 +106,9 @@ def make_job(
     Raises:
         InputError: the request cannot be carried out; the message says why and what to do.
     """
-    for options in request.all_looks:
-        check_prompts(options)
+    check_prompts(request.all_looks)
     check_place(request)
-    by_recipes = recipe_notes(request.all_looks, model)
+    by_recipes = recipe_notes(request.drawn_looks, model)
     request = settle(request, model)
     device = pick_device(request.device)
     loading = loading_of(request, device).on_this_machine(bears_bfloat16=model.traits.bears_bfloat16)
@@ -258,12 +258,15 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
         check_parts(look)
         for spec in (*look.references, *look.keyframe):
             check_still(spec.path)
+    if request.only_painted:
+        # No model has made anything of it.
+        return replace(request, writing=replace(request.writing, label=False))
     located(model)
     model.check_quantized(request.quantize)
     request = _each(_each(request, with_lora_files), with_embedding_files)
     if model.source.ip_adapter is not None and not any(look.references for look in request.all_looks):
         raise InputError("the IP-Adapter has no picture to read", remedy="name one with --reference, or leave it out")
-    for look in request.all_looks:
+    for look in request.drawn_looks:
         model.traits.check(look, model=model.name)
         load_pipeline(look.pipeline).check(look, model.traits)
         check_timing(look)
@@ -272,6 +275,8 @@ def settle(request: RenderRequest, model: ModelRef) -> RenderRequest:
         model.check_look(look)
 
     def chosen(look: RestyleOptions) -> RestyleOptions:
+        if look.only_painted:
+            return look
         look = model.traits.settled(by_recipe(look, model))
         return settled(look, model.control_kinds, model=model.name)
 

@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING
 
 from vedit.errors import InputError
 from vedit.render.finish_shot import untouched_shot
+from vedit.render.passes import Pass, drawings
 from vedit.store.frames import UNTOUCHED, FinishedFrames, FinishedShot
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:
     from vedit.protocols import Reader
     from vedit.render.job import Job
-    from vedit.render.passes import Pass
     from vedit.types import Clip, IntFrames, Shot
 
     Finished = Generator[tuple[Clip, IntFrames]]
@@ -89,7 +89,7 @@ class Kept:
 
     def units(self) -> tuple[str, ...]:
         """See `Locked.units`."""
-        return self.shot_pass.sampler.keys(self.shot)
+        return self.shot_pass.units(self.shot)
 
     def shelf_key(self) -> str | None:
         """See `Locked.shelf_key`."""
@@ -118,7 +118,7 @@ class Sampled:
 
     def units(self) -> tuple[str, ...]:
         """See `Locked.units`; known once the shot is sampled."""
-        return self.shot_pass.sampler.keys(self.shot)
+        return self.shot_pass.units(self.shot)
 
     def shelf_key(self) -> str | None:
         """See `Locked.shelf_key`; known once every frame came, as memory that runs out on the way changes it."""
@@ -162,7 +162,8 @@ class ShotSources:
         own = self._pass_of(shot)
         if own is None:
             return Untouched(job=self._job, shot=shot)
-        own.ladder.join(one.ladder for one in self._passes)
+        if own.drawing is not None:
+            own.drawing.ladder.join(one.ladder for one in drawings(self._passes))
         path = None if request.fresh or not request.keep_frames else self._shelf.find(own.shelf_key(shot))
         if path is not None:
             return Kept(shot_pass=own, shot=shot, path=path, shelf=self._shelf, with_source=self._with_source)
@@ -191,8 +192,8 @@ class ShotSources:
             self._shelf.keep_only(self._finished, source=job.source_key, rendered=part)
 
     def _pass_of(self, shot: Shot) -> Pass | None:
-        """What samples the shot; None where it passes through."""
-        return next((one for one in self._passes if one.samples and shot in one.job.own_shots), None)
+        """What makes the shot; None where it passes through."""
+        return next((one for one in self._passes if shot in one.job.own_shots and one.changes(shot)), None)
 
 
 def _locked(job: Job, shelf: FinishedFrames) -> dict[int, FinishedShot]:

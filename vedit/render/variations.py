@@ -72,6 +72,8 @@ def variations(
     model = model_of(request)
     admit_files(request, reader=reader)
     options = request.options
+    if options.only_painted:
+        raise InputError("without a prompt nothing is drawn from a seed", remedy="say the look with --prompt")
     if options.variation == 0 and not draws(options):
         raise InputError(
             "with variation 0 every seed gives the same picture", remedy="leave the variation out, or give one above 0"
