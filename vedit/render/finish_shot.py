@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vedit.finishing.deflicker import Steadied, steady
 from vedit.finishing.flatness import even_out
 from vedit.finishing.upsample import composite, upsample_change
 from vedit.geometry import fit, unfit
@@ -17,6 +16,7 @@ from vedit.memory import MemoryLadder
 from vedit.pipelines.pipeline import Prepared
 from vedit.progress.spent import each_spent_on, spent_on
 from vedit.render.conditioning import VISIBLE, ConditioningSource
+from vedit.render.steadied import Decoded, Shown, steadied
 from vedit.shots.bars import filled, with_bars
 from vedit.types import Clip, FrameRange, Latents, Shot
 
@@ -49,14 +49,28 @@ def finished_shot(
         reader: of the source, at full size.
         pieces: the clean latents of a shot, each frame once.
     """
-    before: Steadied | None = None
+    for one in steadied(_decoded_clips(job, restyler, mattes, ladder, reader, pieces)):
+        if one.shown is None:
+            yield one.clip, one.clip.frames
+        else:
+            yield one.clip, full_size(job, one.clip, one.shown.seen, one.shown.result, one.mask)
+
+
+def _decoded_clips(
+    job: Job,
+    restyler: Prepared,
+    mattes: Mattes | None,
+    ladder: MemoryLadder,
+    reader: Reader,
+    pieces: Iterator[tuple[FrameRange, Latents]],
+) -> Iterator[Decoded]:
+    """The shot's clips as they come from the decoder; see `finished_shot`."""
     for part in decoded_together(pieces, restyler.model.codec, job.frames_at_once):
         pictures: tuple[torch.Tensor, torch.Tensor] | None = None
         for clip in each_spent_on("read", reader.chunks(part.frames, job.frames_at_once)):
             mask = None if mattes is None else mattes(frames_of(clip))
             if mask is not None and float(mask.amax()) <= VISIBLE:
-                before = None
-                yield clip, clip.frames
+                yield Decoded(clip=clip, mask=mask, shown=None)
                 continue
             small = fit(filled(clip, job.bars_at(clip.start)), job.fit)
             if pictures is None:
@@ -64,8 +78,7 @@ def finished_shot(
             first = clip.start - part.frames.start
             seen, result = (one[first : first + len(clip)] for one in pictures)
             result = evened(job, restyler, small, seen, result)
-            result, before = steady(unfit(small, job.fit), result, before)
-            yield clip, full_size(job, clip, seen, result, mask)
+            yield Decoded(clip=clip, mask=mask, shown=Shown(source=unfit(small, job.fit), seen=seen, result=result))
 
 
 def untouched_shot(job: Job, shot: Shot, reader: Reader) -> Generator[tuple[Clip, IntFrames]]:

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
 
 BASE_BYTES = 520 * 10**6
 """Of the process before a frame is read: a render at strength 0 peaks there."""
-WINDOW_BYTES = 110
-"""A working pixel of the window: the frames, what the controls draw of them, and what is made of both."""
+WINDOW_BYTES = 155
+"""A working pixel of the window: the frames, what the controls draw of them, and what is made of both; and what is held
+of as many to steady them, with their motion."""
 CARRIED_BYTES = 2000
 """A working pixel of what is carried between keys: the motions of a span, both ways, and those that are estimated."""
 _FULL_BYTES = 105
@@ -21,6 +22,8 @@ _FULL_BYTES_AT_ONCE = 12
 """A pixel of each such frame beside the first."""
 _HELD_FRAMES, _HELD_BYTES = 60, 2.5
 """Frames that an encoder holds to look ahead, and a pixel of each."""
+_WAITING_FRAMES, _WAITING_BYTES = 10, 4
+"""Frames of the source that wait to be steadied (`vedit.finishing.deflicker.REACH`), and a pixel of each."""
 _CONTEXT_BYTES = 450 * 10**6
 """Of a GPU's memory that its driver and libraries take for themselves."""
 
@@ -49,7 +52,8 @@ def full_size_bytes(pixels: int, *, together: int, frames: int) -> int:
         together: frames that are finished together.
         frames: of the render.
     """
-    return int(pixels * (_FULL_BYTES + (together - 1) * _FULL_BYTES_AT_ONCE + min(frames, _HELD_FRAMES) * _HELD_BYTES))
+    held = min(frames, _HELD_FRAMES) * _HELD_BYTES + min(frames, _WAITING_FRAMES) * _WAITING_BYTES
+    return int(pixels * (_FULL_BYTES + (together - 1) * _FULL_BYTES_AT_ONCE + held))
 
 
 def peaks(model: Footprint, scene: Scene, full: int, *, samples: bool = True, offloaded: bool = False) -> Peaks:

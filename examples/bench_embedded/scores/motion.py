@@ -68,7 +68,7 @@ def motion_table(
             prompt = prompt_of(look)
             result = subject.frames(subject.options(prompt), source)
             noise = subject.frames(subject.options(prompt, start="noise"), source)
-            rendered = steady(source, result, None)[0]
+            rendered = steady(source, result)
             found, plain, still = (motion_error(source, made) for made in (result, noise, rendered))
             off, calm, on = warp_error(source, result), warp_error(source, rendered), None
             tally.flicker.append(calm / own)

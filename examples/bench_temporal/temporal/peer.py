@@ -152,7 +152,7 @@ class Peer:
         method, seen, result = "lanczos", unfit(small, place), unfit(drawn, place)
         if variant.steadied:
             method, seen = options.upscale, unfit(self._through_autoencoder(small), place)
-            result, _ = steady(unfit(small, place), result, None)
+            result = steady(unfit(small, place), result)
         shown = upsample_change(clip.frames, seen, result, method=method, bit_depth=clip.bit_depth)
         rate = index.rate or metadata.average_rate or Fraction(25)
         return write_rgb(list(to_integer(shown, 8)), target, rate)

@@ -7,7 +7,7 @@ them is kept for another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import vedit
 from vedit.diffusion import carried_noise
-from vedit.finishing.deflicker import Steadied
 from vedit.options.request import QualityName
 from vedit.pipelines.seeds import VARIATION
 from vedit.render import finish_shot
@@ -24,7 +23,7 @@ from vedit.store.units import work_folder
 from vedit.types import FrameRange, Shot
 
 if TYPE_CHECKING:
-    import torch
+    from vedit.render.steadied import Decoded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,9 +176,9 @@ def without(part: str) -> Generator[None]:
         setattr(module, name, real)
 
 
-def _as_drawn(source: torch.Tensor, result: torch.Tensor, before: Steadied | None) -> tuple[torch.Tensor, Steadied]:
-    """In place of `vedit.finishing.deflicker.steady`: the frames as they come."""
-    return result, Steadied(source=source[-1:], result=result[-1:])
+def _as_drawn(clips: Iterable[Decoded]) -> Iterator[Decoded]:
+    """In place of `vedit.render.steadied.steadied`: the frames as they come."""
+    yield from clips
 
 
 def _held(before: carried_noise.Carried, *args: object) -> carried_noise.Carried:
@@ -188,7 +187,7 @@ def _held(before: carried_noise.Carried, *args: object) -> carried_noise.Carried
 
 
 _PARTS: Mapping[str, tuple[ModuleType, str, Callable[..., object]]] = {
-    "steady": (finish_shot, "steady", _as_drawn),
+    "steady": (finish_shot, "steadied", _as_drawn),
     "carry": (carried_noise, "carried_on", _held),
 }
 """Where the render finds a part, and what it finds in its place."""
