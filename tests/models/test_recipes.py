@@ -151,6 +151,7 @@ def test_a_render_is_planned_made_and_recorded_by_the_recipe(model: str, tmp_pat
         short_side=128,
         strength=told["strength"],
         controls=settled_request(asked).options.controls,
+        attention=told["attention"],
         **{key: told[key] for key in RECIPE if key != "controls"},
     )
     assert by_recipe(again, resolve(model)) == again == settled_request(asked).options
