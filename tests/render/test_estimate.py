@@ -88,7 +88,8 @@ def test_memory_is_as_was_measured(
     measured: float,
 ) -> None:
     told = memory(job_of(made, frames, size, working, quality=quality, strength=strength)) / 1e9
-    assert 0.95 * measured <= told <= 1.2 * measured
+    # Measured before frames waited to be steadied from both sides: until it is again, more is told, the safe way.
+    assert 0.95 * measured <= told <= 1.35 * measured
 
 
 def test_small_batches_take_longer(made: Job) -> None:
