@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.support.motion import as_frames, camera_pair, shift, square_pair, texture
-from vedit.flow import confidence
+from vedit.flow import confidence, planes
 from vedit.flow.confidence import confident_flow
 from vedit.flow.estimate import estimate_flow
 from vedit.types import OpticalFlow
@@ -192,4 +192,4 @@ def test_sizes() -> None:
 
 def test_the_gaussian_keeps_what_is_even() -> None:
     even = np.full((9, 11, 2), 0.25, np.float32)
-    assert np.abs(confidence.blurred(even, 4.0) - 0.25).max() < 1e-6
+    assert np.abs(planes.blurred(even, 4.0) - 0.25).max() < 1e-6

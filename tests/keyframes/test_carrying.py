@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from tests.support.motion import texture
-from vedit.keyframes.bands import SIGMA, blur, power
+from vedit.finishing.joining import SIGMA
+from vedit.flow.motion import Motion, standing
+from vedit.flow.planes import blurred, power
 from vedit.keyframes.carrying import Frame, Key, Layers, between, likeness, offered
-from vedit.keyframes.motion import Motion, standing
 
 SIZE = (64, 80)
 SOURCE = texture(*SIZE)
@@ -20,7 +21,7 @@ NOTHING = np.zeros((*SIZE, 3), np.float32)
 def strokes(seed: int) -> np.ndarray:
     """A change of so fine a band that nothing of it is coarse."""
     drawn = texture(*SIZE, seed=seed)
-    return ((drawn - blur(drawn, SIGMA)) * 0.5).astype(np.float32)
+    return ((drawn - blurred(drawn, SIGMA)) * 0.5).astype(np.float32)
 
 
 def key(change: np.ndarray, **more: np.ndarray) -> Key:
@@ -72,7 +73,7 @@ def test_where_no_key_is_believed_a_frame_keeps_its_detail_under_the_colours_aro
     found = between(FRAME, said, said, 0.5)
     inside = found.change[26:38, 36:44]
     assert np.allclose(inside.mean(), 0.2, atol=0.03)
-    assert power(inside - blur(inside, SIGMA)).mean() < 0.1 * power(strokes(1)).mean()
+    assert power(inside - blurred(inside, SIGMA)).mean() < 0.1 * power(strokes(1)).mean()
     assert found.believed[32, 40] < 0.05 < 0.95 < found.believed[5, 5]
 
 
@@ -95,13 +96,13 @@ def test_what_is_carried_moves_along() -> None:
 
 def test_what_lies_beside_what_it_replaces_is_no_finer_than_either() -> None:
     # A change that takes the source's detail away and draws it anew, carried a few pixels off.
-    drawn = np.roll(strokes(1), 3, axis=1) * np.float32(1.5) - (SOURCE - blur(SOURCE, SIGMA))
+    drawn = np.roll(strokes(1), 3, axis=1) * np.float32(1.5) - (SOURCE - blurred(SOURCE, SIGMA))
     motion = standing(SIZE)
     off = Motion(to=motion.to + np.array([3, 2], np.float32), seen=motion.seen)
     said = replace(offered(Layers(key(np.asarray(drawn, np.float32))), FRAME, off), trust=np.ones(SIZE, np.float32))
     result = SOURCE + between(FRAME, said, said, 0.5).change
-    found, own = (power(one - blur(one, SIGMA)).mean() for one in (result, SOURCE))
-    key_s = power((SOURCE + drawn) - blur(SOURCE + drawn, SIGMA)).mean()
+    found, own = (power(one - blurred(one, SIGMA)).mean() for one in (result, SOURCE))
+    key_s = power((SOURCE + drawn) - blurred(SOURCE + drawn, SIGMA)).mean()
     assert found < 1.15 * max(own, key_s)
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from tests.support.motion import texture
+from vedit.flow.motion import Motion, Pair, standing
 from vedit.keyframes.choosing import choose_keys
-from vedit.keyframes.motion import Motion, Pair, standing
 from vedit.options.keyframes import Spacing
 
 SIZE = (64, 80)

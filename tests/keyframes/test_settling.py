@@ -7,9 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from tests.support.motion import texture
-from vedit.keyframes.bands import SIGMA, blur, power
+from vedit.finishing.joining import SIGMA
+from vedit.flow.motion import standing
+from vedit.flow.planes import blurred, power
 from vedit.keyframes.carrying import Key
-from vedit.keyframes.motion import standing
 from vedit.keyframes.settling import LEADS, Apart, settle
 from vedit.keyframes.stored import StoredKeys
 
@@ -21,7 +22,7 @@ STILL = Apart(back=standing(SIZE), ahead=standing(SIZE), frames=8)
 
 def strokes(seed: int) -> np.ndarray:
     drawn = texture(*SIZE, seed=seed)
-    return ((drawn - blur(drawn, SIGMA)) * 0.5).astype(np.float32)
+    return ((drawn - blurred(drawn, SIGMA)) * 0.5).astype(np.float32)
 
 
 def drawn(seed: int) -> Key:
@@ -56,7 +57,7 @@ def test_settled_strokes_are_as_strong_as_drawn_ones() -> None:
     settle(keys, lambda _: STILL)
     result = SOURCE + keys[-1].change
     was = SOURCE + strokes(8)
-    assert power(result - blur(result, SIGMA)).mean() > 0.9 * power(was - blur(was, SIGMA)).mean()
+    assert power(result - blurred(result, SIGMA)).mean() > 0.9 * power(was - blurred(was, SIGMA)).mean()
 
 
 def test_the_first_key_is_settled_by_those_behind_it() -> None:

@@ -23,11 +23,11 @@ import torch
 from vedit.finishing.joining import Neighbour, Prepared, joined, prepared
 from vedit.flow.confidence import ConfidentFlow, confident_flow
 from vedit.flow.estimate import estimate_flow
-from vedit.flow.paths import paths, step
+from vedit.flow.motion import outwards, step
 from vedit.progress.spent import spent_on
 
 if TYPE_CHECKING:
-    from vedit.flow.paths import Step
+    from vedit.flow.motion import Step
 
 REACH = 10
 """Frames to either side that a frame is steadied by."""
@@ -121,7 +121,7 @@ class Steadying:
         """The frames on one side, the nearest first."""
         steps, numbers = (self._ahead, range(t + 1, self._count)) if way > 0 else (self._back, range(t - 1, -1, -1))
         beside = [number for number in numbers[:REACH] if number in weights]
-        for number, path in zip(beside, paths(steps[number - way] for number in beside), strict=True):
+        for number, path in zip(beside, outwards(steps[number - way] for number in beside), strict=True):
             yield Neighbour(frame=self._frames[number], path=path, weight=weights[number])
 
 

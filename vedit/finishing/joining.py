@@ -25,8 +25,8 @@ import cv2
 import numpy as np
 import torch
 
-from vedit.flow.moved import moved
-from vedit.flow.paths import Path
+from vedit.flow.motion import Motion
+from vedit.flow.planes import blurred, moved, power
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -86,7 +86,7 @@ class Neighbour:
     """A frame that another is joined with."""
 
     frame: Prepared
-    path: Path
+    path: Motion
     """From the frame that it is joined with to it."""
     weight: float
 
@@ -99,13 +99,13 @@ def prepared(source: torch.Tensor, result: torch.Tensor) -> Prepared:
     picture = cast("Plane", cv2.merge([*cv2.split(drawn), np.ascontiguousarray(seen @ _LUMA)]))
     half, quarter = (_smaller(picture, times) for times in (_HALF, _QUARTER))
     variances = [
-        cast("Plane", cv2.merge([_shrunk(_blur(_power(band), AROUND), quarter) for band in _bands(_fine(image))]))
+        cast("Plane", cv2.merge([_shrunk(blurred(power(band), AROUND), quarter) for band in _bands(_fine(image))]))
         for image in (drawn, np.ascontiguousarray(seen))
     ]
     return Prepared(
         picture=picture,
-        coarse=_shrunk(_blur(picture, SIGMA), half),
-        shade=_shrunk(_blur(np.ascontiguousarray(seen), SHADE_SIGMA), quarter),
+        coarse=_shrunk(blurred(picture, SIGMA), half),
+        shade=_shrunk(blurred(np.ascontiguousarray(seen), SHADE_SIGMA), quarter),
         drawn=variances[0],
         most=np.maximum(*variances),
     )
@@ -132,7 +132,7 @@ def joined(frame: Prepared, weight: float, before: Iterable[Neighbour], behind: 
     strokes = drawn[..., :3] + _weighed(fine, fine_share)
     result = (frame.picture - drawn)[..., :3] + _resized(_weighed(coarse, coarse_share), size)
     for number, band in enumerate(_bands(strokes)):
-        found = _shrunk(_blur(_power(band), AROUND), quarter) + np.float32(_FLOOR)
+        found = _shrunk(blurred(power(band), AROUND), quarter) + np.float32(_FLOOR)
         gain = np.sqrt((variance[..., number] + np.float32(_FLOOR)) / found).clip(*CONTRAST)
         limit = np.sqrt((BEYOND * frame.most[..., number] + np.float32(_FLOOR)) / found)
         result += _resized(np.minimum(gain, limit), size)[..., None] * band
@@ -154,16 +154,16 @@ class _Side:
 def _side(frame: Prepared, neighbours: Iterable[Neighbour]) -> _Side:
     """The frames on one side, moved onto a frame."""
     luma = cast("Plane", cv2.extractChannel(frame.picture, 3))
-    doubt = np.float32(1) / (DARK_DOUBT + DOUBT * _blur(luma, AROUND))
+    doubt = np.float32(1) / (DARK_DOUBT + DOUBT * blurred(luma, AROUND))
     half, quarter = _size(frame.coarse), _size(frame.drawn)
     sums = [np.zeros_like(plane) for plane in (frame.picture, frame.coarse, frame.drawn)]
     weights = [np.full(plane.shape[:2], _FLOOR, np.float32) for plane in sums]
     for one in neighbours:
-        picture = moved(one.frame.picture, one.path.flow)
-        change = _blur(cast("Plane", cv2.absdiff(cv2.extractChannel(picture, 3), luma)), 1.0) * doubt
-        share = np.asarray(np.float32(one.weight) * one.path.trust * np.exp(-change * change), np.float32)
-        trust, believed = cv2.split(_shrunk(cast("Plane", cv2.merge([one.path.trust, share])), quarter))
-        at_quarter, at_half = (_shrunk_flow(one.path.flow, smaller) for smaller in (quarter, half))
+        picture = moved(one.frame.picture, one.path.to)
+        change = blurred(cast("Plane", cv2.absdiff(cv2.extractChannel(picture, 3), luma)), 1.0) * doubt
+        share = np.asarray(np.float32(one.weight) * one.path.seen * np.exp(-change * change), np.float32)
+        trust, believed = cv2.split(_shrunk(cast("Plane", cv2.merge([one.path.seen, share])), quarter))
+        at_quarter, at_half = (_shrunk_flow(one.path.to, smaller) for smaller in (quarter, half))
         alike = _alike(moved(one.frame.shade, at_quarter, cubic=True) - frame.shade, np.asarray(trust, np.float32))
         known = _resized(np.asarray(np.float32(one.weight) * trust * alike, np.float32), half)
         near = moved(one.frame.coarse, at_half, cubic=True)
@@ -178,12 +178,12 @@ def _side(frame: Prepared, neighbours: Iterable[Neighbour]) -> _Side:
 def _alike(change: Plane, trust: Plane) -> Plane:
     """(h, w) in [0, 1]: how far the source is as bright and coloured in two frames, by the difference of its shades."""
     fading = (change * trust[..., None]).sum((0, 1)) / max(float(trust.sum()), 1e-3)
-    return np.asarray(np.exp(-_power(change) / SHADE**2 - float(np.square(fading).mean()) / FADE**2), np.float32)
+    return np.asarray(np.exp(-power(change) / SHADE**2 - float(np.square(fading).mean()) / FADE**2), np.float32)
 
 
 def _told_apart(frame: Prepared, sides: list[_Side]) -> list[_Side]:
     """The sides, of which one that is not like the frame gives way where the other is."""
-    away = [_blur(_power((frame.picture - side.picture)[..., :3]), NEAR) + np.float32(_APART) for side in sides]
+    away = [blurred(power((frame.picture - side.picture)[..., :3]), NEAR) + np.float32(_APART) for side in sides]
     first = np.log(away[0] / away[1])
     low, high = (log(times) for times in UNLIKE)
     told: list[_Side] = []
@@ -216,8 +216,8 @@ def _flickers(difference: Plane, contrast: Plane, tolerance: float, sigma: float
         tolerance: times the source's variance which pass.
         sigma: pixels over which is measured.
     """
-    found = _blur(_power(difference[..., :3]), sigma)
-    own = _blur(contrast * np.square(difference[..., 3]), sigma)
+    found = blurred(power(difference[..., :3]), sigma)
+    own = blurred(contrast * np.square(difference[..., 3]), sigma)
     excess = np.maximum(found - np.float32(tolerance) * own, 0)
     return np.asarray(excess / (excess + np.float32(0.3) * own + np.float32(_FLOOR)), np.float32)
 
@@ -229,30 +229,18 @@ def _weighed(image: Plane, share: Plane) -> Plane:
 
 def _contrast(drawn: Plane) -> Plane:
     """(H, W): variance of the result's fine band over that of the source's, of (H, W, 4)."""
-    own, given = (_blur(_power(band), AROUND) + np.float32(_FLOOR) for band in (drawn[..., :3], drawn[..., 3:]))
+    own, given = (blurred(power(band), AROUND) + np.float32(_FLOOR) for band in (drawn[..., :3], drawn[..., 3:]))
     return np.asarray((own / given).clip(*GAIN), np.float32)
 
 
 def _fine(image: Plane) -> Plane:
-    return image - _blur(image, SIGMA)
+    return image - blurred(image, SIGMA)
 
 
 def _bands(fine: Plane) -> tuple[Plane, Plane]:
     """A fine band as its finest part and the rest."""
-    rest = _blur(fine, FINEST)
+    rest = blurred(fine, FINEST)
     return fine - rest, rest
-
-
-def _power(image: Plane) -> Plane:
-    """(h, w): mean square over the channels."""
-    channels = image.shape[2]
-    # Several times faster than a mean over the last axis.
-    return np.asarray(cv2.transform(image * image, np.full((1, channels), 1 / channels)), np.float32)
-
-
-def _blur(image: Plane, sigma: float) -> Plane:
-    side = 2 * round(2.5 * sigma) + 1
-    return np.asarray(cv2.GaussianBlur(image, (side, side), sigma, borderType=cv2.BORDER_REFLECT_101), np.float32)
 
 
 def _size(image: Plane) -> Size:

@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from vedit.flow.estimate import find_occlusion
-from vedit.flow.moved import grid, moved
+from vedit.flow.planes import blurred, grid, moved
 from vedit.types import OpticalFlow
 
 if TYPE_CHECKING:
@@ -151,13 +151,6 @@ def filled(flow: Plane, evidence: Plane) -> Plane:
         held = np.float32(_HELD)
         found = np.asarray((level[..., 1:] + held * coarse) / (level[..., :1] + held), np.float32)
     return found
-
-
-def blurred(plane: Plane, sigma: float) -> Plane:
-    """The Gaussian of a plane (h, w) or of several (h, w, C), mirrored at the borders."""
-    side = 2 * round(2.5 * sigma) + 1
-    found = cv2.GaussianBlur(plane, (side, side), sigma, borderType=cv2.BORDER_REFLECT_101)
-    return np.asarray(found, np.float32).reshape(plane.shape)
 
 
 def _confident_pair(flow: OpticalFlow, number: int, first: Plane, second: Plane) -> ConfidentFlow:

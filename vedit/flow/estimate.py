@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from vedit.flow.moved import grid
+from vedit.flow.planes import grid
 from vedit.progress.spent import spent_on
 from vedit.types import OpticalFlow
 

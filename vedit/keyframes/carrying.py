@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from vedit.keyframes.bands import AROUND, SIGMA, blur, grey_power, over_colours, power
-from vedit.keyframes.motion import Motion, carried
+from vedit.finishing.joining import AROUND, SIGMA
+from vedit.flow.motion import Motion, carried
+from vedit.flow.planes import blurred, over_channels, power
+from vedit.keyframes.bands import grey_power
 
 if TYPE_CHECKING:
-    from vedit.keyframes.motion import Floats
+    from vedit.flow.motion import Floats
 
 DOUBT, DARK_DOUBT = 0.16, 0.03
 """Difference between the source and its carried key at which this counts 1/e: the first times the brightness there,
@@ -72,9 +74,9 @@ class Layers:
         opinion = np.ones(key.change.shape[:2], np.float32) if key.opinion is None else key.opinion
         said = key.change if key.opinion is None else np.asarray(key.change * opinion[..., None], np.float32)
         seen = key.source + key.loss
-        ground = blur(key.change, SIGMA)
+        ground = blurred(key.change, SIGMA)
         self.planes = (
-            _packed(key.change, blur(power(key.change - ground), AROUND)),
+            _packed(key.change, blurred(power(key.change - ground), AROUND)),
             _packed(ground, opinion),
             _packed(key.source, grey_power(seen + said)),
             _packed(key.loss, np.zeros_like(opinion) if key.lead is None else key.lead),
@@ -95,7 +97,7 @@ class Frame:
     @staticmethod
     def of(source: Floats) -> Frame:
         """The frame of a source, (h, w, 3)."""
-        return Frame(source=source, doubt=DARK_DOUBT + DOUBT * blur(over_colours(source), AROUND))
+        return Frame(source=source, doubt=DARK_DOUBT + DOUBT * blurred(over_channels(source), AROUND))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +134,7 @@ def offered(key: Layers, frame: Frame, motion: Motion) -> Offer:
         trust = _mean(trust, np.asarray(rough, np.float32), lead)
         # A painter's strokes stand for what they cover: the frame's own detail does not show through them.
         slipped = shown[..., :3] - frame.source
-        own = np.asarray(own + (slipped - blur(slipped, ROUGH)) * lead[..., None], np.float32)
+        own = np.asarray(own + (slipped - blurred(slipped, ROUGH)) * lead[..., None], np.float32)
     return Offer(
         change=own,
         ground=ground[..., :3],
@@ -157,14 +159,14 @@ def trusted(motion: Motion, frame: Frame, shown: Floats) -> Floats:
 
 def likeness(frame: Frame, shown: Floats) -> Floats:
     """(h, w) in [0, 1]: how far a frame and a carried one, (h, w, 3), look the same."""
-    difference = blur(over_colours(np.abs(frame.source - shown)), _SOFT)
+    difference = blurred(over_channels(np.abs(frame.source - shown)), _SOFT)
     return np.asarray(np.exp(-np.square(difference / frame.doubt)), np.float32)
 
 
 def _roughly_alike(frame: Frame, shown: Floats) -> Floats:
     """As `likeness`, of what lies about there: a painted stroke that slips by some pixels is wanted still, where the
     model would be asked again for one of its own."""
-    difference = blur(over_colours(np.abs(blur(frame.source - shown, ROUGH))), _SOFT)
+    difference = blurred(over_channels(np.abs(blurred(frame.source - shown, ROUGH))), _SOFT)
     return np.asarray(np.exp(-np.square(difference / (ROUGH_DOUBT * frame.doubt))), np.float32)
 
 
@@ -205,7 +207,7 @@ def joined(first: Offer, second: Offer, place: float) -> tuple[Floats, Floats]:
     coarse_share = _share(*weights)
     fine_share = _share(*(np.asarray(np.power(weight, WINNER), np.float32) for weight in weights))
     strokes = _mean(first.change - first.ground, second.change - second.ground, fine_share)
-    found = blur(power(strokes), AROUND) + np.float32(_FLOOR)
+    found = blurred(power(strokes), AROUND) + np.float32(_FLOOR)
     wanted = _mean(first.stroke_power, second.stroke_power, fine_share) + np.float32(_FLOOR)
     gain = np.asarray(np.sqrt(wanted / found).clip(1, STRONGER), np.float32)
     return _mean(first.ground, second.ground, coarse_share), strokes * gain[..., None]
@@ -234,7 +236,7 @@ def _filled(mixed: Floats, ground: Floats, believed: Floats) -> Floats:
         return mixed
     small = (max(1, believed.shape[1] // _FAR), max(1, believed.shape[0] // _FAR))
     weighed = np.dstack([ground * believed[..., None], believed])
-    reached = blur(np.asarray(cv2.resize(weighed, small, interpolation=cv2.INTER_AREA), np.float32), AROUND)
+    reached = blurred(np.asarray(cv2.resize(weighed, small, interpolation=cv2.INTER_AREA), np.float32), AROUND)
     back = cv2.resize(reached, believed.shape[::-1], interpolation=cv2.INTER_LINEAR)
     around = back[..., :3] / np.maximum(back[..., 3:], 1e-3)
     return np.asarray(around + (mixed - around) * believed[..., None], np.float32)
@@ -249,7 +251,7 @@ def _no_finer(change: Floats, seen: Floats, first: Offer, second: Offer) -> Floa
     if float(gain.min()) > _EVEN:
         return change
     result = seen + change
-    fine = result - blur(result, SIGMA)
+    fine = result - blurred(result, SIGMA)
     return np.asarray(change + fine * (gain - 1)[..., None], np.float32)
 
 

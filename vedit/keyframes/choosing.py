@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from vedit.flow.motion import Motion, Pair, carried, led, standing
 from vedit.keyframes.carrying import Frame, trusted
-from vedit.keyframes.motion import Motion, Pair, carried, led, standing
 
 if TYPE_CHECKING:
-    from vedit.keyframes.motion import Floats
+    from vedit.flow.motion import Floats
     from vedit.options.keyframes import Spacing
 
 LEAST_KNOWN = 0.8

@@ -11,7 +11,7 @@ from vedit.geometry import resize
 from vedit.keyframes.carrying import Key
 
 if TYPE_CHECKING:
-    from vedit.keyframes.motion import Floats
+    from vedit.flow.motion import Floats
 
 _OPAQUE = 1 - 0.5 / 65535
 """Opacity from which on nothing of what lies beneath shows, at any depth."""

@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
-from vedit.keyframes.bands import AROUND, SIGMA, blur, power
+from vedit.finishing.joining import AROUND, SIGMA
+from vedit.flow.motion import standing
+from vedit.flow.planes import blurred, power
 from vedit.keyframes.carrying import SURE, Frame, Key, Layers, Offer, joined, offered
-from vedit.keyframes.motion import standing
 
 if TYPE_CHECKING:
-    from vedit.keyframes.motion import Floats, Motion
+    from vedit.flow.motion import Floats, Motion
 
 COARSE, FINE = 0.8, 0.92
 """The share of the key before in each band, where it is believed."""
@@ -102,7 +103,7 @@ def pulled(drawn: Key, moved: Offer) -> Key:
     weight = moved.trust * moved.opinion
     if drawn.painted is not None:
         weight = weight * (1 - drawn.painted)
-    ground, ground_moved = blur(drawn.change, SIGMA), moved.ground
+    ground, ground_moved = blurred(drawn.change, SIGMA), moved.ground
     fine, fine_moved = drawn.change - ground, moved.change - ground_moved
     ground = ground + (ground_moved - ground) * (COARSE * weight)[..., None]
     change = ground + fine + (fine_moved - fine) * (FINE * weight)[..., None]
@@ -172,8 +173,8 @@ def _with_contrast(change: Floats, drawn: Key, weight: Floats) -> Floats:
     """The change, with strokes in the result as strong as those that the key was drawn with, by `weight`."""
     seen = drawn.source + drawn.loss
     result, wanted = seen + change, seen + drawn.change
-    ground = blur(result, SIGMA)
-    fine, own = result - ground, wanted - blur(wanted, SIGMA)
-    found = blur(np.stack([power(own), power(fine)], axis=2), AROUND) + _FLOOR
+    ground = blurred(result, SIGMA)
+    fine, own = result - ground, wanted - blurred(wanted, SIGMA)
+    found = blurred(np.stack([power(own), power(fine)], axis=2), AROUND) + _FLOOR
     gain = np.sqrt(found[..., 0] / found[..., 1]).clip(*CONTRAST)
     return np.asarray(change + fine * (weight * (gain - 1))[..., None], np.float32)

@@ -10,7 +10,7 @@ import torch
 
 from vedit.flow.confidence import ConfidentFlow, confident_flow
 from vedit.flow.estimate import estimate_flow
-from vedit.keyframes.motion import Pair, pairs_of
+from vedit.flow.motion import Pair, pairs_of
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:

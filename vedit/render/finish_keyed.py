@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from vedit.flow.motion import led, standing
 from vedit.geometry import fit, resize
 from vedit.keyframes.carrying import Between, Frame, Key, Layers, between, offered
-from vedit.keyframes.motion import led, standing
 from vedit.keyframes.painted import Painting, painted_key, silent_key
 from vedit.keyframes.settling import Apart, settle
 from vedit.keyframes.stored import StoredKeys
@@ -34,7 +34,7 @@ from vedit.types import Bars, Clip, FrameRange, Latents, Shot
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from vedit.keyframes.motion import Pair
+    from vedit.flow.motion import Pair
     from vedit.keyframes.shot_motion import ShotMotion
     from vedit.protocols import Mattes, Reader
     from vedit.render.job import Job

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from vedit.diffusion.inversion_cache import TensorCache
-    from vedit.keyframes.motion import Pair
+    from vedit.flow.motion import Pair
     from vedit.media.reading.reader import VideoReader
     from vedit.render.job import Job
     from vedit.types import Bars, Clip, Fit, Shot

@@ -1,6 +1,6 @@
-"""Pictures laid along a flow, by OpenCV: what is done to every frame many times over.
+"""Pictures as planes in memory order, by OpenCV: what is done to every frame many times over.
 
-`vedit.flow.estimate.warp` does the same to whole tensors, on any device. Places are rounded to a 32nd of a pixel here.
+`vedit.flow.estimate.warp` lays whole tensors along a flow, on any device; here places are rounded to a 32nd of a pixel.
 """
 
 from __future__ import annotations
@@ -34,3 +34,22 @@ def moved(image: Floats, flow: Floats, *, cubic: bool = False) -> Floats:
     position = grid(flow.shape[0], flow.shape[1]) + flow
     found = cv2.remap(image, position, empty, how, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(found, np.float32).reshape(*flow.shape[:2], *image.shape[2:])
+
+
+def blurred(image: Floats, sigma: float) -> Floats:
+    """The Gaussian of a picture (h, w) or (h, w, C), mirrored at the borders."""
+    side = 2 * round(2.5 * sigma) + 1
+    found = cv2.GaussianBlur(image, (side, side), sigma, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(found, np.float32).reshape(image.shape)
+
+
+def over_channels(image: Floats) -> Floats:
+    """(h, w): the mean over the channels of (h, w, C); several times faster than one over the last axis."""
+    channels = image.shape[2]
+    found = cv2.transform(image, np.full((1, channels), 1 / channels, np.float32))
+    return np.asarray(found, np.float32).reshape(image.shape[:2])
+
+
+def power(image: Floats) -> Floats:
+    """(h, w): mean square over the channels of (h, w, C)."""
+    return over_channels(image * image)

@@ -7,7 +7,7 @@ import torch
 
 from tests.support.motion import texture
 from vedit.flow.confidence import ConfidentFlow
-from vedit.keyframes.motion import Motion, carried, led, pairs_of, standing
+from vedit.flow.motion import Motion, carried, led, pairs_of, standing
 
 SIZE = (48, 64)
 

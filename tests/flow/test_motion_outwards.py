@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from vedit.flow.confidence import ConfidentFlow
-from vedit.flow.paths import paths, step
+from vedit.flow.motion import outwards, step
 
 HEIGHT, WIDTH = 20, 30
 
@@ -28,13 +28,13 @@ def moving(x: float, y: float, confidence: float = 1.0) -> ConfidentFlow:
 
 def test_steps_add_up_and_the_least_certain_one_counts() -> None:
     pairs = [moving(1, 0), moving(2.5, -1, 0.75), moving(0.5, 0.25, 0.875)]
-    found = list(paths(step(pair, "forward") for pair in pairs))
+    found = list(outwards(step(pair, "forward") for pair in pairs))
     for path, way, trust in zip(found, ((1, 0), (3.5, -1), (4, -0.75)), (1, 0.75, 0.75), strict=True):
-        np.testing.assert_allclose(path.flow, np.broadcast_to(way, (HEIGHT, WIDTH, 2)))
-        np.testing.assert_allclose(path.trust, trust)
-    back = next(iter(paths([step(pairs[1], "backward")])))
-    np.testing.assert_allclose(back.flow, np.broadcast_to((-2.5, 1), (HEIGHT, WIDTH, 2)))
-    np.testing.assert_allclose(back.trust, 0.375)
+        np.testing.assert_allclose(path.to, np.broadcast_to(way, (HEIGHT, WIDTH, 2)))
+        np.testing.assert_allclose(path.seen, trust)
+    back = next(iter(outwards([step(pairs[1], "backward")])))
+    np.testing.assert_allclose(back.to, np.broadcast_to((-2.5, 1), (HEIGHT, WIDTH, 2)))
+    np.testing.assert_allclose(back.seen, 0.375)
 
 
 def test_a_step_is_read_where_the_path_has_come_to() -> None:
@@ -42,5 +42,5 @@ def test_a_step_is_read_where_the_path_has_come_to() -> None:
     first = step(moving(4, 0), "forward")
     second = step(moving(0, 0), "forward").copy()
     second[:, :14, 0] = -8
-    far = list(paths([first, second]))[1].flow
+    far = list(outwards([first, second]))[1].to
     assert (far[:, :10, 0] == -4).all() and (far[:, 10:, 0] == 4).all()
