@@ -61,7 +61,8 @@ def seconds(job: Job) -> float:
     return found
 
 
-# Peak resident sets of whole renders, in GB: (frames, size, working size, quality, strength) of each.
+# Peak resident sets of whole renders, in GB: (frames, size, working size, quality, strength) of each. What is told holds
+# for float32; a CPU that takes bfloat16 instead needs less (1.12 of the second of high quality).
 MEASURED = [
     (8, (512, 512), (192, 192), "draft", 1.0, 0.76),
     (8, (512, 512), (192, 192), "draft", 0.0, 0.57),
@@ -69,7 +70,7 @@ MEASURED = [
     (40, (960, 506), (384, 192), "draft", 1.0, 1.19),
     (16, (718, 718), (256, 256), "standard", 1.0, 0.94),
     (4, (720, 480), (576, 384), "high", 1.0, 0.91),
-    (24, (960, 506), (512, 256), "standard", 1.0, 1.10),
+    (24, (960, 506), (512, 256), "standard", 1.0, 1.16),
     (8, (960, 506), (736, 384), "high", 1.0, 1.25),
     (60, (1920, 1080), (352, 192), "draft", 0.0, 1.12),
     (8, (2160, 3840), (192, 352), "draft", 1.0, 1.81),
@@ -88,8 +89,7 @@ def test_memory_is_as_was_measured(
     measured: float,
 ) -> None:
     told = memory(job_of(made, frames, size, working, quality=quality, strength=strength)) / 1e9
-    # Measured before frames waited to be steadied from both sides: until it is again, more is told, the safe way.
-    assert 0.95 * measured <= told <= 1.35 * measured
+    assert 0.95 * measured <= told <= 1.2 * measured
 
 
 def test_small_batches_take_longer(made: Job) -> None:

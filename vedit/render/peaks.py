@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 BASE_BYTES = 520 * 10**6
 """Of the process before a frame is read: a render at strength 0 peaks there."""
-WINDOW_BYTES = 155
+WINDOW_BYTES = 125
 """A working pixel of the window: the frames, what the controls draw of them, and what is made of both; and what is held
 of as many to steady them, with their motion."""
 CARRIED_BYTES = 2000
