@@ -14,9 +14,8 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,8 +30,8 @@ from temporal.bars_page import MadeUp, page_of
 from temporal.clips import CLIPS, FURTHER_CLIPS, LOOKS, SPEEDS_AND_FLATS, BenchClip, chosen_clips, cut, frames_of
 from temporal.measuring import SOURCE, measured
 from temporal.over_time import write_over_time
-from temporal.peer import PEERS, STEADIED, Peer, write_rgb
-from temporal.rendering import Log, loaded_once, rendered
+from temporal.peer import PEERS, STEADIED, write_rgb
+from temporal.rendering import Rendering, log_from_now
 from temporal.sheet import write_sheet
 from temporal.variants import FULL, JUDGED, RAW, Variant
 
@@ -53,14 +52,11 @@ CROP, CROPS = 160, 6
 class Run:
     """What is run."""
 
-    work: Path
+    rendering: Rendering
     out: Path
     data: Path
-    frames: int
-    model: str
     side: int
-    anew: frozenset[str]
-    log: Log
+    """Pixels of the shorter side at which is measured."""
 
 
 def arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -89,101 +85,82 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
 
 def main(words: Sequence[str] | None = None) -> int:
     args = arguments(words)
-    began = time.monotonic()
-
-    def log(text: str) -> None:
-        print(f"[{time.monotonic() - began:6.0f} s] {text}", flush=True)
-
-    run = Run(
+    rendering = Rendering(
         work=args.work,
-        out=args.out,
-        data=args.data,
         frames=args.frames,
+        quality="draft",
         model=args.model,
-        side=args.measure_at,
-        anew=frozenset(args.anew),
-        log=log,
+        short_side=None,
+        log=log_from_now(),
+        anew=args.anew,
     )
+    run = Run(rendering=rendering, out=args.out, data=args.data, side=args.measure_at)
+    columns = [one for one in COLUMNS if one.name in args.columns]
     try:
         samples: dict[str, list[Sample]] = {}
         clips = chosen_clips(args.clips, run.data)
         args.out.mkdir(parents=True, exist_ok=True)
-        peer = loaded_once(run.model)
         for clip in clips:
-            folder = run.work / f"{clip.name}-{run.frames}"
-            source = cut(clip, run.data, folder, run.frames)
+            source = cut(clip, run.data, rendering.folder(clip), rendering.frames)
             results: dict[str, dict[str, Path]] = {}
             for look in args.looks:
-                results[look] = rendered(
-                    [one for one in COLUMNS if one.name in args.columns],
-                    source,
-                    folder / slug(look),
-                    anew=run.anew,
-                    look=look,
-                    frames=run.frames,
-                    quality="draft",
-                    model=run.model,
-                    short_side=None,
-                    peer=peer,
-                    log=log,
-                )
+                results[look] = rendering.results(columns, source, look)
                 if not args.render_only:
-                    kept = folder / slug(look) / "figures.json"
+                    kept = source.parent / slug(look) / "figures.json"
                     figures = measured(source, results[look], RAW.name, kept, look=look, side=run.side)
-                    log(f"{folder.name}, {look}: measured")
+                    rendering.log(f"{source.parent.name}, {look}: measured")
                     for name, sample in samples_of(clip, look, figures).items():
                         samples.setdefault(name, []).append(sample)
             if not args.render_only:
                 pictures(run, clip, source, results[args.looks[0]])
         judged = [one for one in JUDGED if one.name in args.columns]
-        known = {} if args.no_made_up else made_up(run, args.looks[0], judged, peer)
+        known = {} if args.no_made_up else made_up(run, args.looks[0], judged)
     except VeditError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
     if not args.render_only:
         page = args.out / "steadiness.md"
-        write_whole(page, page_of(clips, args.looks, samples, known, frames=run.frames).encode())
+        write_whole(page, page_of(clips, args.looks, samples, known, run=rendering.told).encode())
         print(page)
     return 0
 
 
-def made_up(run: Run, look: str, columns: Sequence[Variant], peer: Callable[[], Peer]) -> dict[str, MadeUp]:
+def made_up(run: Run, look: str, columns: Sequence[Variant]) -> dict[str, MadeUp]:
     """The clips of which it is known what should come out, rendered and looked at, by the column's name."""
-    folder, clips = run.work / "made-up", {one.name: one for one in (*CLIPS, *FURTHER_CLIPS)}
-    still = frames_of(cut(clips["rabbit"], run.data, folder / "still", 1))[0]
-    forth = frames_of(cut(clips["pan"], run.data, folder / "forth", synthetic.HALF))
-    films = {"eye": synthetic.opening_eye(still), "return": synthetic.there_and_back(forth)}
-    shown: dict[str, dict[str, list[IntFrames]]] = {}
-    for name, film in films.items():
-        source = folder / name / "source.mkv"
-        if not source.is_file():
-            source.parent.mkdir(parents=True, exist_ok=True)
-            write_rgb(film, source, Fraction(25))
-        done = rendered(
-            [RAW, *columns],
-            source,
-            folder / name / slug(look),
-            anew=run.anew,
-            look=look,
-            frames=len(film),
-            quality="draft",
-            model=run.model,
-            short_side=None,
-            peer=peer,
-            log=run.log,
-        )
-        shown[name] = {column: frames_of(path) for column, path in done.items()}
-    size = int(films["eye"][0].shape[1]), int(films["eye"][0].shape[2])
-    place = synthetic.eye_place(size, synthetic.LOOKED_AT)
-    eyes = {name: frames[synthetic.LOOKED_AT] for name, frames in shown["eye"].items()}
+    shown = [RAW, *columns]
+    eyes = _results_of("eye", "rabbit", 1, lambda still: synthetic.opening_eye(still[0]), run, look, shown)
+    returns = _results_of("return", "pan", synthetic.HALF, synthetic.there_and_back, run, look, shown)
+    drawn = eyes[RAW.name][synthetic.LOOKED_AT]
+    place = synthetic.eye_place((int(drawn.shape[1]), int(drawn.shape[2])), synthetic.LOOKED_AT)
     return {
         name: MadeUp(
-            eye=synthetic.share_there(eyes[RAW.name], eyes[name], place),
-            back=synthetic.furthest_return(shown["return"][name]),
-            later=synthetic.furthest_return(shown["return"][name], settled=synthetic.period()),
+            eye=synthetic.share_there(drawn, eyes[name][synthetic.LOOKED_AT], place),
+            back=synthetic.furthest_return(returns[name]),
+            later=synthetic.furthest_return(returns[name], settled=synthetic.period()),
         )
-        for name in (RAW.name, *(one.name for one in columns))
+        for name in eyes
     }
+
+
+def _results_of(
+    name: str,
+    clip: str,
+    frames: int,
+    film_of: Callable[[list[IntFrames]], list[IntFrames]],
+    run: Run,
+    look: str,
+    columns: Sequence[Variant],
+) -> dict[str, list[IntFrames]]:
+    """The results of a film that is made of so many frames of a clip, by the column's name."""
+    found = next(one for one in (*CLIPS, *FURTHER_CLIPS) if one.name == clip)
+    folder = replace(run.rendering, frames=frames).folder(found)
+    film = film_of(frames_of(cut(found, run.data, folder, frames)))
+    source = folder / name / "source.mkv"
+    if not source.is_file():
+        source.parent.mkdir(parents=True, exist_ok=True)
+        write_rgb(film, source, Fraction(25))
+    done = replace(run.rendering, frames=len(film)).results(columns, source, look)
+    return {column: frames_of(path) for column, path in done.items()}
 
 
 def samples_of(clip: BenchClip, look: str, figures: dict[str, Figures]) -> dict[str, Sample]:
@@ -207,7 +184,7 @@ def samples_of(clip: BenchClip, look: str, figures: dict[str, Figures]) -> dict[
 
 def pictures(run: Run, clip: BenchClip, source: Path, results: dict[str, Path]) -> None:
     """The sheet of crops and the row of pixels over time; of clips that may not be shown, in the work folder."""
-    folder = run.out if clip.free else run.work
+    folder = run.out if clip.free else run.rendering.work
     own = frames_of(source)
     shown = {one.label: frames_of(results[one.name]) for one in COLUMNS if one.name in results and one is not FRESH}
     write_sheet(

@@ -12,12 +12,11 @@ vedit that changes frames, remove it. Clips are found through VEDIT_TEST_DATA, b
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ os.environ.setdefault("GOMP_SPINCOUNT", "0")
 from temporal.clips import CLIPS, LOOKS, BenchClip, chosen_clips, cut, frames_of
 from temporal.document import document
 from temporal.peer import PEERS
-from temporal.rendering import loaded_once, rendered
+from temporal.rendering import Rendering, log_from_now
 from temporal.sheet import write_sheet
 from temporal.table import Row, rows_of
 from temporal.variants import VARIANTS
@@ -40,7 +39,6 @@ from vedit.evaluation.listing import list_metrics
 from vedit.evaluation.motion import Estimator
 from vedit.media.writing.atomic import write_whole
 from vedit.options.output_names import slug
-from vedit.options.request import QualityName
 
 QUICK = {"frames": 8, "clips": ["pan"], "looks": ["woodcut", "night"], "short_side": 128}
 SHEET_FRAMES = 3
@@ -52,20 +50,10 @@ LABELS = {one.name: one.label for one in (*VARIANTS, *PEERS)}
 class Bench:
     """What is run."""
 
-    work: Path
-    frames: int
-    quality: QualityName
-    model: str
-    short_side: int | None
+    rendering: Rendering
     flows: tuple[Estimator, ...]
     measuring: int | None
     variants: tuple[str, ...]
-
-    def folder(self, clip: BenchClip) -> Path:
-        """Of a clip's files: another for each setting that decides them."""
-        settings = [self.quality, self.model, self.short_side, self.frames, clip.file, clip.start]
-        key = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:8]
-        return self.work / f"{clip.name}-{self.frames}-{self.quality}-{key}"
 
 
 def arguments(words: Sequence[str] | None) -> argparse.Namespace:
@@ -97,23 +85,21 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
 def main(words: Sequence[str] | None = None) -> int:
     args = arguments(words)
     bench = Bench(
-        work=args.work,
-        frames=args.frames,
-        quality=args.quality,
-        model=args.model,
-        short_side=args.short_side,
+        rendering=Rendering(
+            work=args.work,
+            frames=args.frames,
+            quality=args.quality,
+            model=args.model,
+            short_side=args.short_side,
+            log=log_from_now(),
+        ),
         flows=tuple(args.flow),
         measuring=args.measure_at,
         variants=tuple(name for name in NAMES if name in args.variants),
     )
-    began = time.monotonic()
-
-    def log(text: str) -> None:
-        print(f"[{time.monotonic() - began:6.0f} s] {text}", flush=True)
-
     try:
         clips = chosen_clips(args.clips, args.data)
-        page = run(bench, clips, args.looks, args.data, args.out, log)
+        page = run(bench, clips, args.looks, args.data, args.out)
     except VeditError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
@@ -121,35 +107,21 @@ def main(words: Sequence[str] | None = None) -> int:
     return 0
 
 
-def run(
-    bench: Bench, clips: Sequence[BenchClip], looks: Sequence[str], data: Path, out: Path, log: Callable[[str], None]
-) -> Path:
+def run(bench: Bench, clips: Sequence[BenchClip], looks: Sequence[str], data: Path, out: Path) -> Path:
     """Render and measure what is not there, and write the page; it is written after each clip."""
     reports: dict[str, list[tuple[str, str, dict[str, Any]]]] = {flow: [] for flow in bench.flows}
     sheets: dict[str, str] = {}
     page = out / "temporal.md"
     (out / "temporal").mkdir(parents=True, exist_ok=True)
-    peer = loaded_once(bench.model)
-    labels = {name: LABELS[name] for name in bench.variants}
+    rendering, labels = bench.rendering, {name: LABELS[name] for name in bench.variants}
+    columns = [one for one in (*VARIANTS, *PEERS) if one.name in bench.variants]
     for number, clip in enumerate(clips):
-        folder = bench.folder(clip)
-        source = cut(clip, data, folder, bench.frames)
+        source = cut(clip, data, rendering.folder(clip), rendering.frames)
         results: dict[str, dict[str, Path]] = {}
         for look in looks:
-            results[look] = rendered(
-                [one for one in (*VARIANTS, *PEERS) if one.name in bench.variants],
-                source,
-                folder / slug(look),
-                look=look,
-                frames=bench.frames,
-                quality=bench.quality,
-                model=bench.model,
-                short_side=bench.short_side,
-                peer=peer,
-                log=log,
-            )
+            results[look] = rendering.results(columns, source, look)
             for flow in bench.flows:
-                own = measured(bench, source, results[look], look, folder / slug(look), flow, log)
+                own = measured(bench, source, results[look], look, flow)
                 reports[flow] += [(clip.name, look, report) for report in own]
         shown = {
             labels[name]: {look: frames_of(paths[name]) for look, paths in results.items()} for name in bench.variants
@@ -157,25 +129,19 @@ def run(
         write_sheet(out / "temporal" / f"{clip.name}.jpg", frames_of(source), shown, across=SHEET_FRAMES)
         sheets[clip.name] = f"temporal/{clip.name}.jpg"
         tables: dict[str, list[Row]] = {flow: rows_of(found) for flow, found in reports.items()}
-        words = document(clips[: number + 1], looks, tables, labels, run=told(bench), sheets=sheets)
+        words = document(
+            clips[: number + 1], looks, tables, labels, run=f"{rendering.told}, written without loss.", sheets=sheets
+        )
         write_whole(page, words.encode())
-        log(f"{clip.name}: written {page}")
+        rendering.log(f"{clip.name}: written {page}")
     return page
 
 
-def measured(
-    bench: Bench,
-    source: Path,
-    results: dict[str, Path],
-    look: str,
-    folder: Path,
-    flow: Estimator,
-    log: Callable[[str], None],
-) -> list[dict[str, Any]]:
+def measured(bench: Bench, source: Path, results: dict[str, Path], look: str, flow: Estimator) -> list[dict[str, Any]]:
     """The reports of results, labelled by variant; kept, and made anew where the metrics are others."""
     names = sorted(one.name for one in list_metrics() if one.usable)
     state = {"metrics": names, "results": sorted(results), "at": bench.measuring}
-    path = folder / f"figures-{flow}.json"
+    path = source.parent / slug(look) / f"figures-{flow}.json"
     if path.is_file():
         kept = json.loads(path.read_text("utf-8"))
         if kept["of"] == state:
@@ -184,15 +150,8 @@ def measured(
     reports = vedit.compare(source, results, prompt=look, flow=flow, short_side=bench.measuring)
     told = [{"label": one.label, "figures": one.as_dict()["figures"]} for one in reports]
     write_whole(path, json.dumps({"of": state, "reports": told}).encode())
-    log(f"{folder.parent.name}, {folder.name}: measured by {flow} in {time.perf_counter() - wall:.1f} s")
+    bench.rendering.log(f"{source.parent.name}, {look}: measured by {flow} in {time.perf_counter() - wall:.1f} s")
     return told
-
-
-def told(bench: Bench) -> str:
-    """What was run, in a sentence."""
-    model = "the embedded model" if bench.model == "embedded" else f"`{Path(bench.model).name}`"
-    side = f", working at {bench.short_side} pixels" if bench.short_side else ""
-    return f"{bench.frames} frames of each clip by {model} at `{bench.quality}`{side}, written without loss."
 
 
 if __name__ == "__main__":

@@ -116,14 +116,12 @@ def table(rows: dict[tuple[str, str], Row]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for (size, name), row in rows.items():
-        theirs = rows[size, f"{PEER}, {name.split(',')[0] if not name.startswith(PEER) else name.split(', ')[1]}"]
-        figures = [(median(own), median(own) / median(other)) for own, other in _pairs(row, theirs)]
-        lines.append(f"| {size} | {name} | " + " | ".join(f"{s:.3f} | {ratio:.2f}" for s, ratio in figures) + " |")
+        quality, _, _ = name.removeprefix(f"{PEER}, ").partition(",")
+        theirs = rows[size, f"{PEER}, {quality}"]
+        pairs = (row.seconds, theirs.seconds), (row.cores, theirs.cores)
+        figures = [f"{median(own):.3f} | {median(own) / median(other):.2f}" for own, other in pairs]
+        lines.append(f"| {size} | {name} | {' | '.join(figures)} |")
     return "\n".join(lines)
-
-
-def _pairs(row: Row, theirs: Row) -> tuple[tuple[list[float], list[float]], ...]:
-    return (row.seconds, theirs.seconds), (row.cores, theirs.cores)
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -156,8 +154,9 @@ def main(words: Sequence[str] | None = None) -> None:
                 row.seconds.append(seconds / said.frames)
                 row.cores.append(cores / said.frames)
                 print(f"round {number + 1}: {', '.join(key)}: {row.seconds[-1]:.3f} s a frame", file=sys.stderr)
-    print(f"{said.frames} frames, {said.rounds} rounds, {torch.get_num_threads()} threads on {os.cpu_count()} CPUs, ")
-    print(f"load average {os.getloadavg()[0]:.1f}\n\n{table(rows)}")
+    threads = f"{torch.get_num_threads()} threads on {os.cpu_count()} CPUs"
+    load = f"load average {os.getloadavg()[0]:.1f}"
+    print(f"{said.frames} frames, {said.rounds} rounds, {threads}, {load}\n\n{table(rows)}")
 
 
 if __name__ == "__main__":

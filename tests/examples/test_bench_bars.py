@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import math
 import sys
@@ -17,9 +16,10 @@ import cv2
 import numpy as np
 import pytest
 
+from tests.support.clips import lossless
 from tests.support.loaded import small_frames
+from tests.support.scripts import load_script
 from vedit.evaluation.picture import Picture
-from vedit.media.contract.identity import identity
 from vedit.testing.fakes import moving_frames
 from vedit.testing.tiny_sd import write_tiny_sd
 
@@ -34,13 +34,7 @@ BY_NAME = {bar.name: bar for bar in bars.BARS}
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_bars", EXAMPLE / "bars.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["bench_bars"] = module  # its dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("bench_temporal/bars.py", "bench_bars")
 
 
 def sample(clip: str = "pan", look: str = "night", *, fast: bool = False, **figures: Any) -> bars.Sample:
@@ -176,7 +170,7 @@ def test_the_page_tells_what_is_short() -> None:
         ]
     }
     known = {"full": bars_page.MadeUp(eye=0.9, back=1.5, later=0.2)}
-    page = bars_page.page_of(chosen, ["night"], samples, known, frames=24)
+    page = bars_page.page_of(chosen, ["night"], samples, known, run="24 frames of each clip by `m` at `draft`")
     assert (
         "| warp error beyond the source's, of the steadied peer's: at most 0.7 | 0.5 met, 1 of 1 | 2 **short**" in page
     )
@@ -192,12 +186,7 @@ def test_a_run_in_small(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Random weights at 64 pixels: all columns of one sampling, judged; a second run renders nothing."""
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    for number, frame in enumerate(moving_frames(10, 64, 64)):
-        cv2.imwrite(str(pictures / f"{number:03d}.png"), frame.transpose(1, 2, 0)[..., ::-1])
-    source = tmp_path / "clip.mkv"
-    identity(pictures, source)
+    source = lossless(tmp_path / "clip.mkv", [frame.transpose(1, 2, 0) for frame in moving_frames(10, 64, 64)])
     words = [
         *("--clips", str(source), "--looks", "night", "--frames", "10"),
         *("--model", str(write_tiny_sd(tmp_path / "m")), "--no-made-up"),
@@ -205,9 +194,12 @@ def test_a_run_in_small(
     ]
     with small_frames():
         assert script.main(words) == 0
-    assert "| clip | night | diffusers, steadied |" in (tmp_path / "out" / "steadiness.md").read_text("utf-8")
+    page = (tmp_path / "out" / "steadiness.md").read_text("utf-8")
+    assert "10 frames of each clip by `m` at `draft`, under night" in page
+    assert "| clip | night | diffusers, steadied |" in page
     assert {one.name for one in (tmp_path / "out").iterdir()} == {"steadiness.md", "clip.crops.jpg", "clip.row.jpg"}
-    folder = tmp_path / "work" / "clip-10" / "night"
+    (work,) = (tmp_path / "work").iterdir()
+    folder = work / "night"
     # What was sampled is there for the next column.
     assert (folder / "full.latents").is_dir()
     raw, full = (clips.frames_of(folder / f"{name}.mkv") for name in ("raw", "full"))

@@ -2,28 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
-from pathlib import Path
 from types import ModuleType
 
 import pytest
 
 from tests.support.loaded import small_renders
-
-EXAMPLE = Path(__file__).parents[2] / "examples" / "bench_temporal" / "speed.py"
+from tests.support.scripts import load_script
 
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_speed", EXAMPLE)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.path.append(str(EXAMPLE.parent))  # as a script has it
-    sys.modules["bench_speed"] = module  # its dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("bench_temporal/speed.py", "bench_speed")
 
 
 def test_a_ratio_is_to_the_peer_of_the_same_size_and_quality(script: ModuleType) -> None:

@@ -5,10 +5,10 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -18,11 +18,12 @@ import numpy as np
 import pytest
 import torch
 
+from tests.support.clips import lossless
 from tests.support.loaded import small_frames
+from tests.support.scripts import load_script
 from vedit.diffusion import carried_noise
 from vedit.diffusion.noise import Drawn
 from vedit.errors import InputError
-from vedit.media.contract.identity import identity
 from vedit.render import finish_shot
 from vedit.testing.fakes import moving_frames
 from vedit.testing.tiny_sd import write_tiny_sd
@@ -36,13 +37,7 @@ from temporal import clips, document, peer, rendering, sheet, table, variants  #
 
 @pytest.fixture(scope="module")
 def script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("bench_temporal", EXAMPLE / "bench.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["bench_temporal"] = module  # its dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+    return load_script("bench_temporal/bench.py", "bench_temporal")
 
 
 def figure(value: float | None, source: float | None, better: str = "lower", title: str = "Warp") -> dict[str, Any]:
@@ -194,16 +189,22 @@ def test_clips_are_named_or_paths(tmp_path: Path) -> None:
         clips.chosen_clips(["pan"], tmp_path)
 
 
+def test_what_is_rendered_otherwise_lies_elsewhere(tmp_path: Path) -> None:
+    usual = rendering.Rendering(
+        work=tmp_path, frames=3, quality="draft", model="embedded", short_side=None, log=print, anew=("ships",)
+    )
+    clip = clips.CLIPS[0]
+    others = [replace(usual, frames=4), replace(usual, model="m"), replace(usual, short_side=64)]
+    folders = [usual.folder(clip), usual.folder(replace(clip, start=1)), *(one.folder(clip) for one in others)]
+    assert len(set(folders)) == 5
+    assert replace(usual, anew=()).folder(clip) == folders[0]
+
+
 def test_a_run_in_small(
     script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Random weights at 64 pixels: every column is rendered and written, and a second run renders nothing."""
-    pictures = tmp_path / "pictures"
-    pictures.mkdir()
-    for number, frame in enumerate(moving_frames(6, 64, 64)):
-        cv2.imwrite(str(pictures / f"{number:03d}.png"), frame.transpose(1, 2, 0)[..., ::-1])
-    source = tmp_path / "clip.mkv"
-    identity(pictures, source)
+    source = lossless(tmp_path / "clip.mkv", [frame.transpose(1, 2, 0) for frame in moving_frames(6, 64, 64)])
     model = write_tiny_sd(tmp_path / "m")
     words = [
         *("--clips", f"{source}#2", "--looks", "night", "--frames", "3", "--model", str(model)),
@@ -217,8 +218,8 @@ def test_a_run_in_small(
     assert (tmp_path / "out" / "temporal" / "clip.jpg").stat().st_size <= sheet.LARGEST
     (folder,) = (tmp_path / "work").iterdir()
     shown = {one: clips.frames_of(folder / "night" / f"{one}.mkv") for one in ("ships", "no-steadying")}
-    # The first frame of a shot is never steadied, the others are.
-    assert not any(np.array_equal(shown["ships"][t], shown["no-steadying"][t]) for t in (0, 2))
+    # Every frame of a shot is steadied, the first too.
+    assert not any(np.array_equal(shown["ships"][t], shown["no-steadying"][t]) for t in (0, 1, 2))
     kept = json.loads((folder / "night" / "figures-dis.json").read_text("utf-8"))
     assert [one["label"] for one in kept["reports"]] == [name for name in script.NAMES if name in words]
     capsys.readouterr()

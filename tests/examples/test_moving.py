@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import sys
 from fractions import Fraction
 from pathlib import Path
@@ -13,19 +12,13 @@ import numpy as np
 import pytest
 
 import vedit
+from tests.support.scripts import load_script
 from vedit.media.contract.identity import identity
-
-SCRIPT = Path(__file__).resolve().parents[2] / "examples" / "moving.py"
 
 
 @pytest.fixture(scope="module")
 def moving() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("moving", SCRIPT)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("moving.py", "moving")
 
 
 def test_it_plays_source_and_result_beside_each_other(moving: ModuleType, tmp_path: Path) -> None:

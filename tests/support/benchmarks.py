@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import csv
-import importlib.util
 import json
 import sys
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tests.support.scripts import load_script
 from vedit.media.contract.identity import identity
 from vedit.testing.fakes import moving_frames
 
@@ -33,12 +33,7 @@ Run = Callable[..., int]
 
 @cache
 def _script() -> ModuleType:
-    spec = importlib.util.spec_from_file_location("benchmarks_run", EXAMPLE / "run.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("benchmarks/run.py", "benchmarks_run")
 
 
 def run_script(layout: str, folder: Path, out: Path, *more: str) -> int:

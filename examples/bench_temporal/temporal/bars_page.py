@@ -26,8 +26,6 @@ FIGURES = (
     ("look_distance", "distance to the look"),
 )
 """Of every result, by their names in a sample."""
-
-
 EYE, BACK = 0.8, 1.0
 """Share of what was drawn that is to be there, and levels of 255 that a clip which comes back may differ by."""
 
@@ -50,7 +48,7 @@ def page_of(
     samples: Mapping[str, Sequence[Sample]],
     known: Mapping[str, MadeUp],
     *,
-    frames: int,
+    run: str,
 ) -> str:
     """Markdown.
 
@@ -59,7 +57,7 @@ def page_of(
         looks: under which.
         samples: by the column's name.
         known: of clips that were made up, by the column's name.
-        frames: of each clip.
+        run: frames, quality and model in words.
     """
     labels = {one.name: one.label for one in _COLUMNS}
     tells = {one.name: one.tells for one in _COLUMNS}
@@ -67,8 +65,8 @@ def page_of(
     columns = "\n".join(f"- **{labels[name]}**: {tells[name]}." for name in samples)
     parts = [
         "# Bars of steadiness",
-        f"`make bench-bars` writes this page. {frames} frames of each clip by the embedded model at `draft`, under "
-        f"{', '.join(looks)}, written without loss and measured by `vedit evaluate`.",
+        f"`make bench-bars` writes this page. {run}, under {', '.join(looks)}, written without loss and measured by "
+        "`vedit evaluate`.",
         shown,
         columns,
         "Motion is Farneback's, which vedit does not use; it sees none in flat parts, so that these are judged along "
