@@ -24,7 +24,7 @@ EXTRAS := $(addprefix .venv/.installed-,test dev train)
 .PHONY: help demo test test-real test-media gpu gates embedded bench-embedded bench-controls bench-models bench-gpu bench-temporal bench-bars bench-inversion bench-speed clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' Makefile
 
 demo: $(CORE) ## restyle the sample clip, or yours: INPUT=my.mp4 PROMPT="..."
 	@set -e; mkdir -p demo; source="$$INPUT"; \
