@@ -17,7 +17,7 @@ from vedit.keyframes.stored import StoredKeys
 SIZE = (64, 80)
 SOURCE = texture(*SIZE)
 NOTHING = np.zeros((*SIZE, 3), np.float32)
-STILL = Apart(back=standing(SIZE), ahead=standing(SIZE), frames=8)
+STILL = Apart(back=lambda: standing(SIZE), ahead=lambda: standing(SIZE), frames=8)
 
 
 def strokes(seed: int) -> np.ndarray:

@@ -50,11 +50,11 @@ class Keys(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Apart:
-    """A key and the next: the motion both ways, and the frames from one to the other."""
+    """A key and the next: the motion both ways, each joined when it is asked for, and the frames they are apart."""
 
-    back: Motion
+    back: Callable[[], Motion]
     """From the later key to the earlier."""
-    ahead: Motion
+    ahead: Callable[[], Motion]
     """From the earlier key to the later."""
     frames: int
 
@@ -75,12 +75,12 @@ def settle(keys: Keys, apart: ApartOf) -> None:
     if first.opinion is None:
         for place in range(min(AHEAD, last), -1, -1):
             drawn = keys[place]
-            held = drawn if place == min(AHEAD, last) else pulled(drawn, _said(held, drawn, apart(place).ahead))
+            held = drawn if place == min(AHEAD, last) else pulled(drawn, _said(held, drawn, apart(place).ahead()))
         keys[0] = held
     for place in range(1, last + 1):
         drawn = keys[place]
         if drawn.opinion is None:
-            keys[place] = pulled(drawn, _said(keys[place - 1], drawn, apart(place - 1).back))
+            keys[place] = pulled(drawn, _said(keys[place - 1], drawn, apart(place - 1).back()))
     painted = [place for place in range(last + 1) if keys[place].painted is not None]
     for place in painted:
         _lead_on(keys, apart, place, next((one for one in painted if one > place), None))
@@ -120,7 +120,7 @@ def _lead_on(keys: Keys, apart: ApartOf, place: int, behind: int | None) -> None
         step = apart(later - 1)
         far += step.frames
         share = 1.0 if behind is not None else _left(far)
-        held = _led(keys, later, _said(held, keys[later], step.back), share)
+        held = _led(keys, later, _said(held, keys[later], step.back()), share)
 
 
 def _lead_back(keys: Keys, apart: ApartOf, place: int, before: int | None) -> None:
@@ -131,7 +131,7 @@ def _lead_back(keys: Keys, apart: ApartOf, place: int, before: int | None) -> No
         step = apart(earlier)
         far += step.frames
         share = _left(far) if before is None else 1 - far / span
-        held = _led(keys, earlier, _said(held, keys[earlier], step.ahead), share)
+        held = _led(keys, earlier, _said(held, keys[earlier], step.ahead()), share)
 
 
 def _left(far: int) -> float:

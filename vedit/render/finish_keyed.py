@@ -8,8 +8,9 @@ between two keys -> both carried to every frame -> one change -> full size
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import reduce
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -34,7 +35,7 @@ from vedit.types import Bars, Clip, FrameRange, Latents, Shot
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from vedit.flow.motion import Pair
+    from vedit.flow.motion import Motion
     from vedit.keyframes.shot_motion import ShotMotion
     from vedit.protocols import Mattes, Reader
     from vedit.render.job import Job
@@ -79,12 +80,12 @@ class KeyedShot:
             reader: of the source, at full size.
         """
         numbers, motion = self.keys.of(self.shot), self.keys.motion(self.shot)
-        height, width = self._clip.fit.inner
-        with StoredKeys((height, width)) as keys:
+        size = self._clip.fit.inner
+        with StoredKeys(size) as keys:
             for key in self._as_drawn(reader, numbers):
                 keys.append(key)
             with spending("carry"):
-                settle(keys, lambda place: _apart(motion, numbers[place], numbers[place + 1]))
+                settle(keys, lambda place: _apart(motion, size, numbers[place], numbers[place + 1]))
             carrier = _Carrier(numbers, keys, motion)
             for clip in each_spent_on("read", reader.chunks(self.shot.frames, self.job.frames_at_once)):
                 mask = None if self.mattes is None else self.mattes(frames_of(clip))
@@ -155,18 +156,19 @@ class _Carrier:
             return _said(self._keys[place])
         if self._span is None or self._span.place != place:
             frames = FrameRange(start=self._numbers[place], stop=self._numbers[place + 1])
-            pairs = list(self._motion.pairs(frames))
-            self._span = _Span(place, frames.start, self._keys[place], self._keys[place + 1], pairs)
+            self._span = None  # one span's motions in memory, not two
+            self._span = _Span(place, frames, self._keys[place], self._keys[place + 1], self._motion)
         return self._span.of(number, source)
 
 
 class _Span:
     """The frames between two keys, asked for in order."""
 
-    def __init__(self, place: int, start: int, first: Key, second: Key, pairs: Sequence[Pair]) -> None:
-        self.place, self._start = place, start
-        self._keys, self._pairs = (Layers(first), Layers(second)), pairs
+    def __init__(self, place: int, frames: FrameRange, first: Key, second: Key, motion: ShotMotion) -> None:
+        self.place, self._start = place, frames.start
+        self._keys, pairs = (Layers(first), Layers(second)), list(motion.pairs(frames))
         size = (first.source.shape[0], first.source.shape[1])
+        self._steps = [pair.back for pair in pairs]
         self._back, self._reached = standing(size), 0
         ahead = [standing(size)]
         for pair in reversed(pairs[1:]):
@@ -177,13 +179,13 @@ class _Span:
     def of(self, number: int, source: Floats) -> Between:
         """What both keys say of a frame."""
         at = number - self._start
-        for pair in self._pairs[self._reached : at]:
-            self._back = led(pair.back, self._back)
+        for step in self._steps[self._reached : at]:
+            self._back = led(step, self._back)
         self._reached = at
         first, second = self._keys
-        ahead = self._ahead[len(self._pairs) - at]
+        ahead = self._ahead[len(self._steps) - at]
         frame = Frame.of(source)
-        return between(frame, offered(first, frame, self._back), offered(second, frame, ahead), at / len(self._pairs))
+        return between(frame, offered(first, frame, self._back), offered(second, frame, ahead), at / len(self._steps))
 
 
 def _said(key: Key) -> Between:
@@ -202,13 +204,15 @@ def _filled(painting: Painting, bars: Bars) -> Painting:
     return Painting(picture=np.ascontiguousarray(inside[..., :3]), opacity=np.ascontiguousarray(inside[..., 3:]))
 
 
-def _apart(motion: ShotMotion, first: int, second: int) -> Apart:
+def _apart(motion: ShotMotion, size: tuple[int, int], first: int, second: int) -> Apart:
     """The motion between two keys."""
-    pairs = list(motion.pairs(FrameRange(start=first, stop=second)))
-    size = pairs[0].back.seen.shape
-    back, ahead = standing(size), standing(size)
-    for pair in pairs:
-        back = led(pair.back, back)
-    for pair in reversed(pairs):
-        ahead = led(pair.ahead, ahead)
-    return Apart(back=back, ahead=ahead, frames=second - first)
+    frames = FrameRange(start=first, stop=second)
+
+    def over(steps: Iterable[Motion]) -> Motion:
+        return reduce(lambda further, step: led(step, further), steps, standing(size))
+
+    return Apart(
+        back=lambda: over(pair.back for pair in motion.pairs(frames)),
+        ahead=lambda: over(reversed([pair.ahead for pair in motion.pairs(frames)])),
+        frames=second - first,
+    )
