@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, Self
 
 import torch
@@ -96,7 +97,8 @@ class FollowedShots:
         self.clip = clip
         self._kept, self._on_progress = kept, on_progress
         self._stack = ExitStack()
-        self._reader: VideoReader | None = None
+        self._last: tuple[int, torch.Tensor] | None = None
+        """The last frame that motion was estimated of, and its number: the next part begins with it."""
         self._motion: tuple[FrameRange, ShotMotion] | None = None
 
     def __enter__(self) -> Self:
@@ -104,7 +106,6 @@ class FollowedShots:
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
-        self._reader = None
 
     def motion(self, shot: Shot) -> ShotMotion:
         """The shot's motion at the working size."""
@@ -123,22 +124,31 @@ class FollowedShots:
         """The frames of a shot at the working size, (h, w, 3), each with the pair that it ends."""
         pairs = self.motion(shot).pairs(FrameRange(start=shot.frames.start, stop=shot.frames.stop - 1))
         first, total, shots = self.clip.frames.start, len(self.clip.frames), len(self.clip.shots)
-        for clip in self._open().chunks(shot.frames, self.clip.frames_at_once):
+        for clip in self._reader.chunks(shot.frames, self.clip.frames_at_once):
             for number, frame in enumerate(small_frames(self.clip, clip), start=clip.start):
                 yield as_image(frame), None if number == shot.frames.start else next(pairs)
                 done = number + 1 - first
                 self._on_progress(Progress(stage="keys", done=done, total=total, shot=shot.number, shots=shots))
+        self._ahead.close()  # a decoder of large frames holds much memory, and the shot's motion is known now
 
     def _small(self, frames: FrameRange) -> torch.Tensor:
-        # Another reader than that of `frames`: each reads on from where it was.
-        with self.clip.reopen() as reader:
-            clips = reader.chunks(frames, self.clip.frames_at_once)
-            return torch.cat([small_frames(self.clip, clip) for clip in clips])
+        """Frames that motion is estimated of, none of which is decoded twice: the first may be the last of before."""
+        begun = [self._last[1]] if self._last is not None and self._last[0] == frames.start else []
+        new = FrameRange(start=frames.start + len(begun), stop=frames.stop)
+        clips = self._ahead.chunks(new, self.clip.frames_at_once)
+        found = torch.cat([*begun, *(small_frames(self.clip, clip) for clip in clips)])
+        self._last = (frames.stop - 1, found[-1:].clone())
+        return found
 
-    def _open(self) -> VideoReader:
-        if self._reader is None:
-            self._reader = self._stack.enter_context(self.clip.reopen())
-        return self._reader
+    @cached_property
+    def _reader(self) -> VideoReader:
+        """Of the frames."""
+        return self._stack.enter_context(self.clip.reopen())
+
+    @cached_property
+    def _ahead(self) -> VideoReader:
+        """Of those that motion is estimated of: each reader reads on from where it was."""
+        return self._stack.enter_context(self.clip.reopen())
 
 
 def small_frames(of: Fitted, clip: Clip) -> torch.Tensor:
