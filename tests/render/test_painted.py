@@ -261,6 +261,19 @@ def test_without_a_prompt_what_nobody_painted_stays_the_sources(clip: Path, sour
     assert np.abs(made[:CUT, :, :, far:].astype(int) - source[:CUT, :, :, far:]).max() <= 2
 
 
+def test_where_every_key_is_painted_finished_shots_are_kept_by_their_mask(
+    clip: Path, source: Pixels, tmp_path: Path
+) -> None:
+    named = [f"{number}={painting(tmp_path / f'{number}.png', source[number])}" for number in (6, 9)]
+    looks = {2: replace(OPTIONS, **vars_of(Edit(mask="box:0,0,60,144", keyframe=named)))}
+    asked = request(clip, tmp_path / "out.mkv", looks=looks, keep_frames=True)
+    first = pixels_of(asked)
+    looks = {2: replace(OPTIONS, **vars_of(Edit(mask="box:0,0,120,144", keyframe=named)))}
+    second = pixels_of(replace(asked, looks=looks, writing=replace(asked.writing, overwrite=True)))
+    assert np.array_equal(first[CUT:, :, :, 80:], source[CUT:, :, :, 80:])
+    assert not np.array_equal(second[CUT:, :, :, 80:100], source[CUT:, :, :, 80:100])
+
+
 @pytest.mark.usefixtures("without_models")
 def test_without_a_prompt_finished_shots_are_kept_by_their_paintings(
     clip: Path, source: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -85,13 +85,14 @@ class Pass:
 
     def shelf_key(self, shot: Shot) -> str:
         """Of everything that decides the shot's finished frames."""
+        units = self.units(shot)
         facts: dict[str, object] = {
-            "units": self.units(shot),
+            "units": units,
             "upscale": upscaler_facts(self.job.request.options),
         }
         if self.keys is not None:
             facts["keyframes"] = self.keys.facts(shot)
-        if self.drawing is None:
+        if not units:
             facts |= self._carried_facts(shot)
         # Units outlive a version whose finishing may be another; what was finished of them does not.
         return unit_key(
@@ -104,7 +105,7 @@ class Pass:
         )
 
     def _carried_facts(self, shot: Shot) -> dict[str, object]:
-        """What decides the frames of a shot that has no units to tell it."""
+        """What decides the frames of a shot that has no units to tell it: nothing of it is drawn."""
         job, steering = self.job, self.steering
         return {
             "source": job.source_key,
