@@ -97,6 +97,17 @@ def test_a_stopped_render_goes_on_to_the_same_pixels(
     assert np.array_equal(pixels(output), undisturbed)
 
 
+def test_it_is_stopped_while_its_keys_are_looked_for(clip: Path, tmp_path: Path) -> None:
+    told: list[Progress] = []
+    with pytest.raises(Interrupted, match="stopped"):
+        restyle(
+            request(clip, tmp_path / "out.mkv"),
+            on_progress=told.append,
+            stop=lambda: bool(told) and told[-1].stage == "keys",
+        )
+    assert [step.done for step in told if step.stage == "keys"] == [1]
+
+
 def test_a_shot_alone_is_what_it_is_in_the_clip(clip: Path, tmp_path: Path, undisturbed: np.ndarray[Any, Any]) -> None:
     alone = request(clip, tmp_path / "second.mkv", frames=f"#{CUT}..#{FRAMES}")
     restyle(alone)

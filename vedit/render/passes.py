@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from vedit.media.writing.sidecar import versions
 from vedit.memory import MemoryBudget, MemoryLadder
 from vedit.pipelines.pipeline import Prepared
-from vedit.progress.callbacks import OnProgress
+from vedit.progress.callbacks import OnProgress, Progress
 from vedit.render.conditioning import ConditioningSource, hashed
 from vedit.render.estimate import describe_job
 from vedit.render.finish_keyed import Decoder, KeyedShot
@@ -22,7 +22,7 @@ from vedit.render.parts import plugged_parts, upscaler_facts
 from vedit.render.prepare import load_prepared
 from vedit.render.provenance import weights_of
 from vedit.render.recorded_request import as_recorded, hashes_of
-from vedit.render.sample_shot import OnNote, ShotSampler, Stop
+from vedit.render.sample_shot import OnNote, ShotSampler, Stop, stop_if_asked
 from vedit.store.computed import ComputedCache
 from vedit.store.units import UnitStore, unit_key
 from vedit.types import Shot
@@ -131,9 +131,14 @@ def open_passes(
     restylers, notes = load_prepared(drawn, cache, precision=work.precision) if drawn else ((), ())
     loaded = iter(restylers)
     passes: list[Pass] = []
+
+    def looked_at(progress: Progress) -> None:
+        stop_if_asked(stop, work)
+        on_progress(progress)
+
     for look, steering in zip(looks, steered, strict=True):
         if look.request.options.only_painted:
-            keys = stack.enter_context(_keys_of(look, cache, on_progress))
+            keys = stack.enter_context(_keys_of(look, cache, looked_at))
             passes.append(Pass(job=look, steering=steering, drawing=None, keys=keys))
             continue
         restyler = next(loaded)
@@ -142,7 +147,7 @@ def open_passes(
         ladder = MemoryLadder(footing, restyler.model, on_note=on_note)
         keys = None
         if options.spacing is not None and restyler.steps:
-            keys = stack.enter_context(_keys_of(look, cache, on_progress))
+            keys = stack.enter_context(_keys_of(look, cache, looked_at))
         chosen = None if keys is None else keys.drawn
         sampler = ShotSampler(look, restyler, steering, work, ladder, on_progress=on_progress, stop=stop, chosen=chosen)
         drawing = Drawing(restyler=restyler, ladder=ladder, sampler=sampler)
