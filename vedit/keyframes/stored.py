@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -23,12 +24,13 @@ class StoredKeys:
 
     Args:
         size: (h, w) of their pictures.
+        folder: on the disk that the file goes to; None is the system's for temporary files, which may be in memory.
     """
 
-    def __init__(self, size: tuple[int, int]) -> None:
+    def __init__(self, size: tuple[int, int], folder: Path | None = None) -> None:
         self._shape = (*size, _PLANES)
         self._bytes = int(np.prod(self._shape)) * 2
-        self._file = tempfile.TemporaryFile(prefix="vedit-")  # noqa: SIM115 - closed on leaving the block
+        self._file = tempfile.TemporaryFile(prefix="vedit-", dir=folder)  # noqa: SIM115 - closed on leaving the block
         self._there: list[frozenset[str]] = []
         """The marks that each has."""
 

@@ -30,6 +30,7 @@ from vedit.render.finish_shot import decoded_stills, frames_of, full_size
 from vedit.render.followed import FollowedClip, as_frame, as_image, small_frames
 from vedit.render.keyed import ShotKeys
 from vedit.shots.bars import filled, mirrored
+from vedit.store.units import work_folder
 from vedit.types import Bars, Clip, FrameRange, Latents, Shot
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ class KeyedShot:
         """
         numbers, motion = self.keys.of(self.shot), self.keys.motion(self.shot)
         size = self._clip.fit.inner
-        with StoredKeys(size) as keys:
+        with StoredKeys(size, work_folder(self.job.output.path)) as keys:
             for key in self._as_drawn(reader, numbers):
                 keys.append(key)
             with spending("carry"):
