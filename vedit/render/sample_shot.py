@@ -267,7 +267,7 @@ class ShotSampler:
         sees = restyler.options.attention_method != NONE
         beside = anchor is not None or (sees and group.numbers[0] != first)
         numbers = [first, *group.numbers] if beside else list(group.numbers)
-        frames = torch.cat([source(FrameRange(start=number, stop=number + 1)) for number in numbers])
+        frames = source.stills(numbers)
         made = restyler.stills(frames, numbers, guides_of(numbers, frames), on_step, shared=anchor is not None)
         return made.part(1) if beside else made
 
@@ -301,6 +301,11 @@ class _SmallFrames:
         found = torch.cat([*begun, self._read(FrameRange(start=start, stop=frames.stop))])
         self._held = (frames, found)
         return found
+
+    def stills(self, numbers: Sequence[int]) -> torch.Tensor:
+        """Frames here and there; the first may stand for the look of further ones too, and is held as an anchor is."""
+        first, *others = (FrameRange(start=number, stop=number + 1) for number in numbers)
+        return torch.cat([self(first), *map(self._read, others)])
 
     @spent_on("read")
     def _read(self, frames: FrameRange) -> torch.Tensor:
