@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.support.clips import CUT, two_shots
+from vedit.flow.motion import Pair
 from vedit.keyframes import shot_motion
-from vedit.keyframes.motion import Pair
 from vedit.media.reading.read import open_video
 from vedit.media.reading.reader import VideoReader
 from vedit.progress.callbacks import ignore_progress
