@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 import torch
 
-from vedit.diffusion.adapters.key_frames import KeyMemory, key_places
+from vedit.diffusion.adapters.key_frames import KeyMemory, key_places, keys_around
 
 
 @pytest.mark.parametrize(
@@ -37,3 +37,10 @@ def test_keys_come_first_and_what_they_leave_stays_in_their_order() -> None:
     assert [one.flatten().tolist() for one in memory.kept[7]] == [[0, 1, 2], [0, -1, -2]]
     memory.clear()
     assert not memory.kept and memory.turn(7, 1) == (0,)
+
+
+def test_each_other_frame_lies_between_two_keys_wherever_the_anchor_is() -> None:
+    """Of places 0, 1 and 4 the first one lies behind all others in the source."""
+    found = keys_around([90, 10, 11, 13, 14], (0, 1, 4))
+    assert {place: dict(near) for place, near in found.items()} == {2: {1: 0.75, 2: 0.25}, 3: {1: 0.25, 2: 0.75}}
+    assert keys_around([0, 20, 21, 22], (0, 1, 3)) == {2: ((1, 0.5), (2, 0.5))}

@@ -10,8 +10,7 @@ call, so what a frame attends to does not depend on the batch; only how its sums
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -19,9 +18,9 @@ import torch
 
 from vedit.diffusion.adapters.self_attention import (
     KeyValue,
+    SelfAttention,
     answered,
     attended,
-    check_plain,
     in_self_attention,
     projected,
     sparse,
@@ -46,7 +45,7 @@ class FrameMemory:
         self.previous.clear()
 
 
-class CrossFrameProcessor:
+class CrossFrameProcessor(SelfAttention):
     """diffusers attention processor of one self-attention layer; the batch axis is time, in order.
 
     The anchor is the first frame of the first call after `FrameMemory.clear`. It sees itself alone, so its states
@@ -57,17 +56,9 @@ class CrossFrameProcessor:
         self.layer = layer
         self.memory = memory
 
-    def __call__(
-        self,
-        attn: Attention,
-        hidden_states: torch.Tensor,
-        encoder_hidden_states: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        **_: object,
-    ) -> torch.Tensor:
-        """hidden_states (T, L, D) -> (T, L, D)."""
-        check_plain(encoder_hidden_states, attention_mask)
-        query, key, value = projected(attn, hidden_states)
+    def attend(self, attn: Attention, states: torch.Tensor) -> torch.Tensor:
+        """See `SelfAttention`."""
+        query, key, value = projected(attn, states)
         memory, layer = self.memory, self.layer
         first = layer not in memory.anchor
         near_key, near_value = sparse(key), sparse(value)
@@ -87,18 +78,13 @@ class CrossFrameProcessor:
         return answered(attn, mixed)
 
 
-@contextmanager
-def cross_frame_attention(unet: UNet2DConditionModel) -> Generator[FrameMemory]:
+def cross_frame_attention(unet: UNet2DConditionModel) -> AbstractContextManager[FrameMemory]:
     """Inject cross-frame attention into every self-attention layer of the UNet; on leaving, the old processors return.
 
-    Yields the memory; call its `clear` before the anchor's frame is run.
+    Gives the memory; call its `clear` before the anchor's frame is run.
     """
     memory = FrameMemory()
-    with in_self_attention(unet, lambda layer, _: CrossFrameProcessor(layer, memory)):
-        try:
-            yield memory
-        finally:
-            memory.clear()
+    return in_self_attention(unet, memory, lambda layer, _: CrossFrameProcessor(layer, memory))
 
 
 def _with_neighbours(

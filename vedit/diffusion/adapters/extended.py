@@ -8,17 +8,18 @@ network calls anyhow (`vedit.diffusion.adapters.key_frames`).
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from abc import abstractmethod
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, ClassVar
 
 import torch
 
-from vedit.diffusion.adapters.key_frames import KeyMemory, key_places
+from vedit.diffusion.adapters.key_frames import KeyMemory
 from vedit.diffusion.adapters.self_attention import (
+    SelfAttention,
     answered,
     attended,
-    check_plain,
     in_self_attention,
     projected,
     sparse,
@@ -30,42 +31,52 @@ if TYPE_CHECKING:
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
 
-class ExtendedProcessor:
-    """diffusers attention processor of one self-attention layer; the batch axis is time, in the memory's order."""
+class KeyedProcessor(SelfAttention):
+    """diffusers attention processor of one self-attention layer; the batch axis is time, in the memory's order.
+
+    Key frames see themselves and the keys before them; what becomes of the others is the method's.
+    """
+
+    keeps_made: ClassVar[bool] = False
+    """Whether others take what the layer has made of the keys."""
 
     def __init__(self, layer: int, memory: KeyMemory) -> None:
         self.layer = layer
         self.memory = memory
 
-    def __call__(
-        self,
-        attn: Attention,
-        hidden_states: torch.Tensor,
-        encoder_hidden_states: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        **_: object,
-    ) -> torch.Tensor:
-        """hidden_states (T, L, D) -> (T, L, D)."""
-        check_plain(encoder_hidden_states, attention_mask)
-        called = self.memory.turn(self.layer, len(hidden_states))
-        if self.memory.is_key(called[0]):
-            return answered(attn, keys_attended(attn, hidden_states, self.memory, self.layer))
-        query, key, value = projected(attn, hidden_states)
-        near = self.memory.kept[self.layer]
-        return answered(attn, _beside(query, key, value, near, attn.heads))
+    def attend(self, attn: Attention, states: torch.Tensor) -> torch.Tensor:
+        """See `SelfAttention`."""
+        places = self.memory.turn(self.layer, len(states))
+        if not self.memory.is_key(places[0]):
+            return self.others(attn, states, places)
+        output = answered(attn, self._keys(attn, states))
+        if self.keeps_made:
+            self.memory.keep_made(self.layer, output)
+        return output
+
+    @abstractmethod
+    def others(self, attn: Attention, states: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
+        """What the layer makes of frames that are no keys, by their places: (T, L, D) -> (T, L, D)."""
+
+    def _keys(self, attn: Attention, states: torch.Tensor) -> torch.Tensor:
+        """Key frames (k, L, D), mixed (k, heads, L, D / heads); what others see of them is kept."""
+        query, key, value = projected(attn, states)
+        mixed: list[torch.Tensor] = []
+        for one in range(len(states)):
+            own = slice(one, one + 1)
+            near = self.memory.kept.get(self.layer)
+            mixed.append(_beside(query[own], key[own], value[own], near, attn.heads))
+            self.memory.keep(self.layer, sparse(key[own]), sparse(value[own]))
+        return torch.cat(mixed)
 
 
-def keys_attended(attn: Attention, states: torch.Tensor, memory: KeyMemory, layer: int) -> torch.Tensor:
-    """Key frames (k, L, D) that see themselves and the keys before them, mixed (k, heads, L, D / heads); what others
-    see of them is kept."""
-    query, key, value = projected(attn, states)
-    mixed: list[torch.Tensor] = []
-    for one in range(len(states)):
-        own = slice(one, one + 1)
-        near = memory.kept.get(layer)
-        mixed.append(_beside(query[own], key[own], value[own], near, attn.heads))
-        memory.keep(layer, sparse(key[own]), sparse(value[own]))
-    return torch.cat(mixed)
+class ExtendedProcessor(KeyedProcessor):
+    """Every other frame sees itself and all keys."""
+
+    def others(self, attn: Attention, states: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
+        """See `KeyedProcessor`."""
+        query, key, value = projected(attn, states)
+        return answered(attn, _beside(query, key, value, self.memory.kept[self.layer], attn.heads))
 
 
 def _beside(
@@ -84,19 +95,14 @@ def _beside(
     return attended(query, keys, values, heads, weight)
 
 
-@contextmanager
-def extended_attention(unet: UNet2DConditionModel, numbers: Sequence[int]) -> Generator[KeyMemory]:
+def extended_attention(unet: UNet2DConditionModel, numbers: Sequence[int]) -> AbstractContextManager[KeyMemory]:
     """Inject extended attention into every self-attention layer of the UNet; on leaving, the old processors return.
 
-    Yields the memory, whose `clear` is to be called before each pass over the frames.
+    Gives the memory, whose `clear` is to be called before each pass over the frames.
 
     Args:
         unet: of diffusers.
         numbers: of the frames in the source, in their order.
     """
-    memory = KeyMemory(places=key_places(numbers), count=len(numbers))
-    with in_self_attention(unet, lambda layer, _: ExtendedProcessor(layer, memory)):
-        try:
-            yield memory
-        finally:
-            memory.clear()
+    memory = KeyMemory.of(numbers)
+    return in_self_attention(unet, memory, lambda layer, _: ExtendedProcessor(layer, memory))

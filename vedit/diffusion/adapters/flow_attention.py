@@ -11,8 +11,8 @@ back in parts of pixels (`vedit.diffusion.trajectories`), so that none has to be
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -20,9 +20,9 @@ from typing import TYPE_CHECKING
 import torch
 
 from vedit.diffusion.adapters.self_attention import (
+    SelfAttention,
     answered,
     attended,
-    check_plain,
     in_self_attention,
     projected,
     split,
@@ -62,33 +62,26 @@ class FlowMemory:
         self._done[layer] = place + 1
         return place
 
-    def cells(self, tokens: int, place: int) -> torch.Tensor:
-        """(reach, L): where the tokens of a frame were, see `earlier_cells`."""
+    def cells(self, tokens: int, place: int, device: torch.device) -> torch.Tensor:
+        """(reach, L) on the device of the layers: where the tokens of a frame were, see `earlier_cells`."""
         if tokens not in self._cells:
             sides = (self.flow.backward.shape[-2], self.flow.backward.shape[-1])
             linked = [0 < after - before <= REACH for before, after in pairwise(self.numbers)]
-            self._cells[tokens] = earlier_cells(self.flow, halved_grid(sides, tokens), reach=REACH, linked=linked)
+            cells = earlier_cells(self.flow, halved_grid(sides, tokens), reach=REACH, linked=linked)
+            self._cells[tokens] = cells.to(device)
         return self._cells[tokens][place]
 
 
-class FlowProcessor:
+class FlowProcessor(SelfAttention):
     """diffusers attention processor of one self-attention layer; the batch axis is time, in order."""
 
     def __init__(self, layer: int, memory: FlowMemory) -> None:
         self.layer = layer
         self.memory = memory
 
-    def __call__(
-        self,
-        attn: Attention,
-        hidden_states: torch.Tensor,
-        encoder_hidden_states: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        **_: object,
-    ) -> torch.Tensor:
-        """hidden_states (T, L, D) -> (T, L, D)."""
-        check_plain(encoder_hidden_states, attention_mask)
-        query, key, value = projected(attn, hidden_states)
+    def attend(self, attn: Attention, states: torch.Tensor) -> torch.Tensor:
+        """See `SelfAttention`."""
+        query, key, value = projected(attn, states)
         mixed = attended(query, key, value, attn.heads)
         queries, keys = split(query, attn.heads), split(key, attn.heads)
         frames = [self._along(*one) for one in zip(queries, keys, mixed, strict=True)]
@@ -98,7 +91,7 @@ class FlowProcessor:
         """One frame, (heads, L, D / heads) each."""
         memory = self.memory
         past = memory.past.setdefault(self.layer, [])
-        cells = memory.cells(key.shape[1], memory.turn(self.layer))[: len(past)].to(key.device)
+        cells = memory.cells(key.shape[1], memory.turn(self.layer), key.device)[: len(past)]
         made = along_trajectories(query, (key, mixed), past[::-1], cells)
         # Copies, since these are parts of what all frames of a call have.
         past.append((key.clone(), mixed.clone()))
@@ -132,11 +125,12 @@ def along_trajectories(
     return (shares[..., None] * values.float()).sum(0).to(values)
 
 
-@contextmanager
-def flow_attention(unet: UNet2DConditionModel, numbers: Sequence[int], flow: OpticalFlow) -> Generator[FlowMemory]:
+def flow_attention(
+    unet: UNet2DConditionModel, numbers: Sequence[int], flow: OpticalFlow
+) -> AbstractContextManager[FlowMemory]:
     """Inject attention along the flow into every self-attention layer of the UNet; on leaving the old ones return.
 
-    Yields the memory, whose `clear` is to be called before each pass over the frames.
+    Gives the memory, whose `clear` is to be called before each pass over the frames.
 
     Args:
         unet: of diffusers.
@@ -144,8 +138,4 @@ def flow_attention(unet: UNet2DConditionModel, numbers: Sequence[int], flow: Opt
         flow: of all pairs.
     """
     memory = FlowMemory(numbers=tuple(numbers), flow=flow)
-    with in_self_attention(unet, lambda layer, _: FlowProcessor(layer, memory)):
-        try:
-            yield memory
-        finally:
-            memory.clear()
+    return in_self_attention(unet, memory, lambda layer, _: FlowProcessor(layer, memory))

@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Self
 
 import torch
+
+from vedit.diffusion.nearest import around
 
 APART = 8
 """Frames from one key to the next at most: a third of a second of film."""
@@ -33,6 +36,22 @@ def key_places(numbers: Sequence[int], *, apart: int = APART) -> tuple[int, ...]
     return tuple(sorted({0, start, *evenly, last}))
 
 
+def keys_around(numbers: Sequence[int], places: Sequence[int]) -> dict[int, tuple[tuple[int, float], ...]]:
+    """For every frame that is no key the keys around it, by their places among the keys, with weights that sum to 1.
+
+    Args:
+        numbers: of all frames in the source.
+        places: of the keys among them.
+    """
+    rising = sorted(range(len(places)), key=lambda key: numbers[places[key]])
+    counted = [numbers[places[key]] for key in rising]
+    return {
+        place: tuple((rising[which], weight) for which, weight in around(number, counted))
+        for place, number in enumerate(numbers)
+        if place not in places
+    }
+
+
 @dataclass(kw_only=True)
 class KeyMemory:
     """What is kept of key frames, by layer, between network calls (`vedit.diffusion.conditioning.KeysFirst`).
@@ -49,6 +68,11 @@ class KeyMemory:
     made: dict[int, torch.Tensor] = field(default_factory=dict[int, torch.Tensor])
     """What the layers have made of the keys so far, (K, L, D), where others take it."""
     _done: dict[int, int] = field(default_factory=dict[int, int])
+
+    @classmethod
+    def of(cls, numbers: Sequence[int]) -> Self:
+        """Of frames that are sampled together, by their numbers in the source."""
+        return cls(places=key_places(numbers), count=len(numbers))
 
     @cached_property
     def order(self) -> tuple[int, ...]:

@@ -7,9 +7,10 @@ multiply the cost of attention, a third of another frame's tokens stands for all
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from diffusers.models.attention_processor import Attention
     from diffusers.models.unets.unet_2d_condition import UNet2DConditionModel
 
+    from vedit.diffusion.conditioning import Memory
+
+Remembers = TypeVar("Remembers", bound="Memory")
 KeyValue = tuple[torch.Tensor, torch.Tensor]
 Processor = Callable[..., torch.Tensor]
 """diffusers' attention processor: (layer, states (T, L, D)) -> (T, L, D)."""
@@ -30,12 +34,39 @@ _OWN = ".attn1."
 """In the names of self-attention layers."""
 
 
+class SelfAttention(ABC):
+    """diffusers attention processor of one self-attention layer; the batch axis is time."""
+
+    @abstractmethod
+    def attend(self, attn: Attention, states: torch.Tensor) -> torch.Tensor:
+        """What the layer makes of the frames of a call: (T, L, D) -> (T, L, D)."""
+
+    def __call__(
+        self,
+        attn: Attention,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,
+        **_: object,
+    ) -> torch.Tensor:
+        """As diffusers calls it. Raises ValueError where a layer is asked for more than self-attention without a
+        mask."""
+        if encoder_hidden_states is not None or attention_mask is not None:
+            raise ValueError("attention across frames replaces self-attention without a mask only")
+        return self.attend(attn, hidden_states)
+
+
 @contextmanager
-def in_self_attention(unet: UNet2DConditionModel, make: Callable[[int, Processor], Processor]) -> Generator[None]:
+def in_self_attention(
+    unet: UNet2DConditionModel, memory: Remembers, make: Callable[[int, Processor], Processor]
+) -> Generator[Remembers]:
     """Processors in every self-attention layer of a UNet for as long as the context lasts; then the old ones return.
+
+    Yields the memory, whose `clear` is to be called before each pass over the frames.
 
     Args:
         unet: of diffusers.
+        memory: that the processors share; it is emptied at the end.
         make: (number of the layer, its processor) -> the one that takes its place.
     """
     before = dict(unet.attn_processors)
@@ -46,9 +77,10 @@ def in_self_attention(unet: UNet2DConditionModel, make: Callable[[int, Processor
     # diffusers empties the dictionary that it is given.
     unet.set_attn_processor(ours)  # pyright: ignore[reportArgumentType]
     try:
-        yield
+        yield memory
     finally:
         unet.set_attn_processor(before)
+        memory.clear()
 
 
 def self_attention_layers(unet: UNet2DConditionModel) -> Iterator[tuple[int, torch.nn.Module]]:
@@ -56,12 +88,6 @@ def self_attention_layers(unet: UNet2DConditionModel) -> Iterator[tuple[int, tor
     for layer, name in enumerate(unet.attn_processors):
         if _OWN in name:
             yield layer, unet.get_submodule(name.removesuffix(".processor"))
-
-
-def check_plain(encoder_hidden_states: object, attention_mask: object) -> None:
-    """Raises ValueError where a layer is asked for more than self-attention without a mask."""
-    if encoder_hidden_states is not None or attention_mask is not None:
-        raise ValueError("attention across frames replaces self-attention without a mask only")
 
 
 def projected(attn: Attention, states: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:

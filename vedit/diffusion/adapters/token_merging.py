@@ -11,26 +11,25 @@ source, which says it once for all steps, and a key stays what it is, where the 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
 from vedit.diffusion.adapters import self_attention
-from vedit.diffusion.adapters.extended import keys_attended
-from vedit.diffusion.adapters.key_frames import KeyMemory, key_places
+from vedit.diffusion.adapters.extended import KeyedProcessor
+from vedit.diffusion.adapters.key_frames import KeyMemory, keys_around
 from vedit.diffusion.adapters.self_attention import (
     Processor,
     answered,
     attended,
-    check_plain,
     in_self_attention,
     projected,
     weight_of,
 )
-from vedit.diffusion.nearest import around, nearest_with_likeness
+from vedit.diffusion.nearest import nearest_with_likeness
 
 if TYPE_CHECKING:
     from diffusers.models.attention_processor import Attention
@@ -65,49 +64,34 @@ def merges_of(
         states: the source's.
         share: of the tokens that are merged.
     """
-    keys = sorted(places, key=lambda place: numbers[place])
-    of_keys = {place: states(place) for place in keys}
-    large = [layer for layer, one in of_keys[keys[0]].items() if len(one) >= self_attention.LARGE]
+    keys = [states(place) for place in places]
+    large = [layer for layer, one in keys[0].items() if len(one) >= self_attention.LARGE]
     found: dict[int, dict[int, Merge]] = {layer: {} for layer in large}
-    for place, number in enumerate(numbers):
-        if place in of_keys:
-            continue
+    for place, near in keys_around(numbers, places).items():
         own = states(place)
-        which, _ = max(around(number, [numbers[key] for key in keys]), key=lambda one: one[1])
+        key, _ = max(near, key=lambda one: one[1])
         for layer in large:
-            tokens, likeness = nearest_with_likeness(own[layer], of_keys[keys[which]][layer])
+            tokens, likeness = nearest_with_likeness(own[layer], keys[key][layer])
             rest = len(tokens) - round(share * len(tokens))
             # Stable, so that of equally alike tokens the same ones stay.
             alone = likeness.argsort(stable=True)[:rest].sort().values
-            found[layer][place] = Merge(key=list(places).index(keys[which]), tokens=tokens, alone=alone)
+            found[layer][place] = Merge(key=key, tokens=tokens, alone=alone)
     return dict(found)
 
 
-class MergingProcessor:
-    """diffusers attention processor of one self-attention layer; the batch axis is time, in the memory's order."""
+class MergingProcessor(KeyedProcessor):
+    """Of every other frame most tokens take what is made of those of a key."""
+
+    keeps_made = True
 
     def __init__(self, layer: int, memory: KeyMemory, merges: Mapping[int, Merge]) -> None:
-        self.layer = layer
-        self.memory = memory
+        super().__init__(layer, memory)
         self.merges = merges
 
-    def __call__(
-        self,
-        attn: Attention,
-        hidden_states: torch.Tensor,
-        encoder_hidden_states: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        **_: object,
-    ) -> torch.Tensor:
-        """hidden_states (T, L, D) -> (T, L, D)."""
-        check_plain(encoder_hidden_states, attention_mask)
-        called = self.memory.turn(self.layer, len(hidden_states))
-        if not self.memory.is_key(called[0]):
-            pairs = zip(hidden_states, called, strict=True)
-            return torch.stack([self._merged(attn, states, self.merges[place]) for states, place in pairs])
-        output = answered(attn, keys_attended(attn, hidden_states, self.memory, self.layer))
-        self.memory.keep_made(self.layer, output)
-        return output
+    def others(self, attn: Attention, states: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
+        """See `KeyedProcessor`."""
+        pairs = zip(states, places, strict=True)
+        return torch.stack([self._merged(attn, one, self.merges[place]) for one, place in pairs])
 
     def _merged(self, attn: Attention, states: torch.Tensor, merge: Merge) -> torch.Tensor:
         """One frame (L, D) -> (L, D)."""
@@ -122,25 +106,22 @@ class MergingProcessor:
         return output.index_copy(0, merge.alone, rest)
 
 
-@contextmanager
-def merged_attention(unet: UNet2DConditionModel, numbers: Sequence[int], states: StatesOf) -> Generator[KeyMemory]:
+def merged_attention(
+    unet: UNet2DConditionModel, numbers: Sequence[int], states: StatesOf
+) -> AbstractContextManager[KeyMemory]:
     """Inject token merging into the large self-attention layers of the UNet; on leaving, the old processors return.
 
-    Yields the memory, whose `clear` is to be called before each pass over the frames.
+    Gives the memory, whose `clear` is to be called before each pass over the frames.
 
     Args:
         unet: of diffusers.
         numbers: of the frames in the source, in their order.
         states: the source's (`vedit.diffusion.adapters.source_states`).
     """
-    memory = KeyMemory(places=key_places(numbers), count=len(numbers))
+    memory = KeyMemory.of(numbers)
     merges = merges_of(numbers, memory.places, states)
 
     def make(layer: int, before: Processor) -> Processor:
         return MergingProcessor(layer, memory, merges[layer]) if layer in merges else before
 
-    with in_self_attention(unet, make):
-        try:
-            yield memory
-        finally:
-            memory.clear()
+    return in_self_attention(unet, memory, make)

@@ -10,17 +10,17 @@ Keys lie evenly and not by chance, and each stands for itself alone, also in the
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import torch
 
-from vedit.diffusion.adapters.extended import keys_attended
-from vedit.diffusion.adapters.key_frames import KeyMemory, key_places
-from vedit.diffusion.adapters.self_attention import answered, check_plain, in_self_attention
-from vedit.diffusion.nearest import around, nearest_tokens
+from vedit.diffusion.adapters.extended import KeyedProcessor
+from vedit.diffusion.adapters.key_frames import KeyMemory, keys_around
+from vedit.diffusion.adapters.self_attention import in_self_attention
+from vedit.diffusion.nearest import nearest_tokens
 
 if TYPE_CHECKING:
     from diffusers.models.attention_processor import Attention
@@ -52,52 +52,31 @@ def token_fields(numbers: Sequence[int], places: Sequence[int], states: StatesOf
         places: of the keys among them.
         states: the source's.
     """
-    keys = sorted(places, key=lambda place: numbers[place])
-    counted = [numbers[place] for place in keys]
-    of_keys = {place: states(place) for place in keys}
-    found: dict[int, dict[int, tuple[Taken, ...]]] = {layer: {} for layer in of_keys[keys[0]]}
-    for place, number in enumerate(numbers):
-        if place in of_keys:
-            continue
+    keys = [states(place) for place in places]
+    found: dict[int, dict[int, tuple[Taken, ...]]] = {layer: {} for layer in keys[0]}
+    for place, near in keys_around(numbers, places).items():
         own = states(place)
-        near = [(keys[which], weight) for which, weight in around(number, counted)]
         for layer, field in found.items():
             field[place] = tuple(
-                Taken(
-                    key=list(places).index(key),
-                    weight=weight,
-                    tokens=nearest_tokens(own[layer], of_keys[key][layer]),
-                )
+                Taken(key=key, weight=weight, tokens=nearest_tokens(own[layer], keys[key][layer]))
                 for key, weight in near
             )
     return dict(found)
 
 
-class TokenFlowProcessor:
-    """diffusers attention processor of one self-attention layer; the batch axis is time, in the memory's order."""
+class TokenFlowProcessor(KeyedProcessor):
+    """Every other frame takes what is made of the keys around it."""
+
+    keeps_made = True
 
     def __init__(self, layer: int, memory: KeyMemory, field: Field) -> None:
-        self.layer = layer
-        self.memory = memory
+        super().__init__(layer, memory)
         self.field = field
 
-    def __call__(
-        self,
-        attn: Attention,
-        hidden_states: torch.Tensor,
-        encoder_hidden_states: torch.Tensor | None = None,
-        attention_mask: torch.Tensor | None = None,
-        **_: object,
-    ) -> torch.Tensor:
-        """hidden_states (T, L, D) -> (T, L, D)."""
-        check_plain(encoder_hidden_states, attention_mask)
-        called = self.memory.turn(self.layer, len(hidden_states))
-        if not self.memory.is_key(called[0]):
-            made = self.memory.made[self.layer]
-            return torch.stack([gathered(made, self.field[place]) for place in called])
-        output = answered(attn, keys_attended(attn, hidden_states, self.memory, self.layer))
-        self.memory.keep_made(self.layer, output)
-        return output
+    def others(self, attn: Attention, states: torch.Tensor, places: Sequence[int]) -> torch.Tensor:
+        """See `KeyedProcessor`."""
+        made = self.memory.made[self.layer]
+        return torch.stack([gathered(made, self.field[place]) for place in places])
 
 
 def gathered(made: torch.Tensor, taken: Sequence[Taken]) -> torch.Tensor:
@@ -108,21 +87,18 @@ def gathered(made: torch.Tensor, taken: Sequence[Taken]) -> torch.Tensor:
     return whole
 
 
-@contextmanager
-def tokenflow_attention(unet: UNet2DConditionModel, numbers: Sequence[int], states: StatesOf) -> Generator[KeyMemory]:
+def tokenflow_attention(
+    unet: UNet2DConditionModel, numbers: Sequence[int], states: StatesOf
+) -> AbstractContextManager[KeyMemory]:
     """Inject TokenFlow into every self-attention layer of the UNet; on leaving, the old processors return.
 
-    Yields the memory, whose `clear` is to be called before each pass over the frames.
+    Gives the memory, whose `clear` is to be called before each pass over the frames.
 
     Args:
         unet: of diffusers.
         numbers: of the frames in the source, in their order.
         states: the source's (`vedit.diffusion.adapters.source_states`).
     """
-    memory = KeyMemory(places=key_places(numbers), count=len(numbers))
+    memory = KeyMemory.of(numbers)
     fields = token_fields(numbers, memory.places, states)
-    with in_self_attention(unet, lambda layer, _: TokenFlowProcessor(layer, memory, fields[layer])):
-        try:
-            yield memory
-        finally:
-            memory.clear()
+    return in_self_attention(unet, memory, lambda layer, _: TokenFlowProcessor(layer, memory, fields[layer]))
