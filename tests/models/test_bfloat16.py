@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,12 @@ from vedit.models.bfloat16 import FILE, LARGEST_ERROR, computes_faster, tried, v
 
 
 @pytest.fixture(autouse=True)
-def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path]:
     monkeypatch.setenv("VEDIT_CACHE", str(tmp_path))
     monkeypatch.delenv("VEDIT_CACHE_GB", raising=False)
-    return tmp_path
+    yield tmp_path
+    # What a test made up is not for those that come after it in this process.
+    _forget()
 
 
 @pytest.fixture
@@ -28,8 +31,12 @@ def trials(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, float]]:
     return found
 
 
-def asked() -> bool:
+def _forget() -> None:
     bfloat16._found_on_this_machine.cache_clear()  # pyright: ignore[reportPrivateUsage]
+
+
+def asked() -> bool:
+    _forget()
     return computes_faster("cpu")
 
 

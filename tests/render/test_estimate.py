@@ -61,8 +61,8 @@ def seconds(job: Job) -> float:
     return found
 
 
-# Peak resident sets of whole renders, in GB: (frames, size, working size, quality, strength) of each. What is told holds
-# for float32; a CPU that takes bfloat16 instead needs less (1.12 of the second of high quality).
+# Peak resident sets of whole renders, in GB: (frames, size, working size, quality, strength) of each. What is told
+# holds for float32; a CPU that takes bfloat16 instead needs less (1.12 of the second of high quality).
 MEASURED = [
     (8, (512, 512), (192, 192), "draft", 1.0, 0.76),
     (8, (512, 512), (192, 192), "draft", 0.0, 0.57),
@@ -104,7 +104,7 @@ def test_fewer_frames_than_a_batch_or_a_window_ask_for_less_memory_and_more_than
     assert told[-1] < memory(job_of(made, 60)) == memory(job_of(made, 240))
     pixel = 352 * 192
     # Four frames more in the batch and in the window, and four more that are finished together.
-    assert told[2] - told[1] == 4 * (pixel * (150 + 155) + 960 * 540 * (12 + 2.5 + 4))
+    assert told[2] - told[1] == 4 * (pixel * (150 + 125) + 960 * 540 * (12 + 2.5 + 4))
 
 
 def test_the_longest_shot_decides_memory_not_the_clip(made: Job) -> None:

@@ -100,7 +100,7 @@ def test_taking_turns_holds_the_larger_of_the_two_on_the_device_and_all_in_host_
     on_cpu = peaks(model, replace(scene, loading=Loading()), 0)
     assert on_cpu.device is None
     # The network is there twice as it is loaded, which is more than it takes at work.
-    assert on_cpu.host == BASE_BYTES + max(12 * GB, 13 * GB + 512 * 512 * 155)
+    assert on_cpu.host == BASE_BYTES + max(12 * GB, 13 * GB + 512 * 512 * 125)
 
 
 def test_the_command_prints_it(tiny: ModelRef) -> None:
@@ -170,4 +170,4 @@ def test_what_waits_on_the_host_is_loaded_and_quantised_there() -> None:
     for offload in ("model", "group"):
         waiting = replace(scene, loading=replace(scene.loading, offload=offload))
         assert peaks(model, waiting, 0).host == BASE_BYTES + 12 * GB
-        assert peaks(model, waiting, 20 * GB).host == BASE_BYTES + 22 * GB + 64 * 64 * 155
+        assert peaks(model, waiting, 20 * GB).host == BASE_BYTES + 22 * GB + 64 * 64 * 125
