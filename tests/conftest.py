@@ -118,6 +118,12 @@ def small() -> Iterator[None]:
 
 
 @pytest.fixture
+def unsteadied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Renders whose frames stay as they were sampled, as those of stills do: a still has none around it."""
+    monkeypatch.setattr("vedit.render.finish_shot.steadied", iter)
+
+
+@pytest.fixture
 def small_embedded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Small renders by the embedded model, loaded once: for what is true of its words and its arithmetic."""
     from tests.support.loaded import load_once, small_frames

@@ -102,6 +102,7 @@ def test_the_shots_share_a_look_only_where_it_is_asked_for(written: Callable[...
     assert np.array_equal(again, shared[CUT:]), "the anchor is read from the source"
 
 
+@pytest.mark.usefixtures("unsteadied")
 def test_what_one_previews_is_what_one_gets(clip: Path, tmp_path: Path, written: Callable[..., IntFrames]) -> None:
     """The first frame of a shot is sampled with the anchor alone, in a still as in the render."""
     rendered = written(anchor="#2")[CUT]

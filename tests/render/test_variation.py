@@ -123,6 +123,7 @@ def test_outside_a_mask_nothing_changes(clip: Path, written: Callable[..., IntFr
     assert np.abs(found[0] - found[1])[..., :56].mean() > 0.5
 
 
+@pytest.mark.usefixtures("unsteadied")
 def test_a_still_has_the_noise_of_the_render(clip: Path, tmp_path: Path, written: Callable[..., IntFrames]) -> None:
     rendered = written(cross_frame=False)
     settings: dict[str, Any] = QUICK | {"cross_frame": False}

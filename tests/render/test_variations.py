@@ -58,8 +58,9 @@ def picture(path: Path) -> np.ndarray[Any, Any]:
     return found[..., ::-1].transpose(2, 0, 1).astype(int)
 
 
+@pytest.mark.usefixtures("unsteadied")
 def test_each_seed_is_a_picture_of_the_film(wanted: RenderRequest, tmp_path: Path) -> None:
-    """Whose frame is then the same but for what steadying takes from the frame before."""
+    """Whose frame is then the same but for what steadying takes from the frames around it."""
     made = variations(replace(wanted, options=replace(wanted.options, seed=5)), 2, at=f"#{CUT}")
     assert [one.seed for one in made] == [5, 6]
     assert [one.picture for one in made] == [tmp_path / f"out.seed-{seed}.png" for seed in (5, 6)]

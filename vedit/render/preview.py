@@ -1,4 +1,7 @@
-"""A look at a render to come: a few stills of each shot, before and after."""
+"""A look at a render to come: a few stills of each shot, before and after.
+
+A still is the frame as it is sampled: the film's is steadied with those around it besides.
+"""
 
 from __future__ import annotations
 
