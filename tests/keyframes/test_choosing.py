@@ -34,13 +34,13 @@ def test_a_key_is_due_where_the_picture_has_become_another() -> None:
 
 def test_keys_are_no_closer_than_is_worth_carrying() -> None:
     frames = [texture(*SIZE, seed=number) for number in range(13)]
-    assert choose_keys(0, shot(frames), Spacing(farthest=16, closest=4)) == (0, 4, 8, 12)
+    assert choose_keys(0, shot(frames), Spacing(farthest=16, closest=4), drawn=False) == (0, 4, 8, 12)
 
 
 def test_what_cannot_be_followed_is_due_too() -> None:
     lost = Motion(to=standing(SIZE).to, seen=np.full(SIZE, 0.2, np.float32))
     frames = [texture(*SIZE)] * 13
-    assert choose_keys(0, shot(frames, Pair(ahead=lost, back=lost)), Spacing()) == (0, 4, 8, 12)
+    assert choose_keys(0, shot(frames, Pair(ahead=lost, back=lost)), Spacing(), drawn=False) == (0, 4, 8, 12)
 
 
 def test_what_moves_as_the_motion_says_is_the_same_picture() -> None:

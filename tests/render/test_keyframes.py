@@ -12,6 +12,7 @@ import pytest
 from tests.support.clips import FRAMES, two_shots
 from tests.support.loaded import small_renders
 from vedit.errors import InputError, Interrupted, SettingError
+from vedit.keyframes import unknown
 from vedit.media.contract.verify import verify
 from vedit.media.output import OutputOptions
 from vedit.media.reading.read import open_video
@@ -81,6 +82,17 @@ def test_only_keys_are_sampled_and_every_frame_changes(
     shares = [step.share for step in stages if step.share is not None]
     assert shares == sorted(shares)
     assert "keys" in {step.stage for step in stages}
+
+
+def test_what_no_key_shows_is_sampled_too(
+    clip: Path, tmp_path: Path, sampled: list[tuple[int, ...]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(unknown, "MOST_UNKNOWN", -1.0)
+    told: list[Progress] = []
+    restyle(request(clip, tmp_path / "out.mkv"), on_progress=told.append)
+    assert sampled == [(0, 1, 2, 3, 4, 5), (6, 7, 8, 9)]
+    assert verify(clip, tmp_path / "out.mkv").ok
+    assert told[-1].share == 1
 
 
 def test_a_stopped_render_goes_on_to_the_same_pixels(

@@ -15,6 +15,7 @@ from tests.render.test_keyframes import CUT, OPTIONS, pixels, request, sampled
 from tests.support.clips import FRAMES, two_shots
 from vedit.edits.edit import Edit
 from vedit.errors import InputError, MediaError
+from vedit.keyframes import unknown
 from vedit.models.resolve import resolve
 from vedit.options.painted import painted
 from vedit.options.request import RenderRequest, RestyleOptions
@@ -251,6 +252,16 @@ def test_without_a_prompt_no_model_is_needed_and_paintings_are_carried(
     assert record["label"] is None, "no model made anything of it"
     again = read_replay(tmp_path / "out.mkv").request
     assert np.array_equal(pixels_of(replace(again, output=tmp_path / "again.mkv")), made)
+
+
+@pytest.mark.usefixtures("without_models")
+def test_without_a_prompt_nothing_is_a_key_because_no_other_shows_it(
+    clip: Path, source: Pixels, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = replace(BARE, keyframe=painted([f"2={painting(tmp_path / 'key.png', source[2])}"]))
+    made = pixels_of(request(clip, tmp_path / "out.mkv", options=options))
+    monkeypatch.setattr(unknown, "MOST_UNKNOWN", -1.0)
+    assert np.array_equal(pixels_of(request(clip, tmp_path / "same.mkv", options=options)), made)
 
 
 @pytest.mark.usefixtures("without_models")

@@ -2,7 +2,8 @@
 
 The first frame and the last are keys, so that every other has one on both sides. From a key on, frame after frame is
 followed back to it; where too much of the picture cannot be followed any more, or no longer looks the same, the next
-key is due. A key is never farther than asked, nor nearer than a frame that is worth carrying.
+key is due. A key is never farther than asked, nor nearer than a frame that is worth carrying; unless the model draws,
+and something is left between two keys that neither knows (`vedit.keyframes.unknown`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 
 from vedit.flow.motion import Motion, Pair, carried, led, standing
 from vedit.keyframes.carrying import Frame, trusted
+from vedit.keyframes.unknown import unknown_frames
 
 if TYPE_CHECKING:
     from vedit.flow.motion import Floats
@@ -30,6 +32,7 @@ def choose_keys(
     spacing: Spacing,
     *,
     fixed: Collection[int] = (),
+    drawn: bool = True,
 ) -> tuple[int, ...]:
     """The numbers of the keys of a shot, in order.
 
@@ -39,8 +42,23 @@ def choose_keys(
             None with the first.
         spacing: between keys.
         fixed: frames that are keys in any case; the shot's first and last are too.
+        drawn: a model draws keys, so that further ones show what these do not.
     """
-    keys = [number for number, _ in weighed_keys(start, frames, spacing, fixed=fixed)]
+    span: list[tuple[Floats, Pair | None]] = []
+    """From the key before on."""
+
+    def held() -> Iterator[tuple[Floats, Pair | None]]:
+        for one in frames:
+            span.append(one)
+            yield one
+
+    keys: list[int] = []
+    for number, _ in weighed_keys(start, held(), spacing, fixed=fixed):
+        if drawn and keys:
+            pairs = [pair for _, pair in span[1:] if pair is not None]
+            keys += [keys[-1] + place for place in unknown_frames([frame for frame, _ in span], pairs)]
+        keys.append(number)
+        del span[:-1]
     return tuple(keys)
 
 

@@ -303,8 +303,8 @@ def _sampled(outline: Outline, look: LookOutline, shot: FrameRange) -> tuple[flo
 
 
 def _drawn(spacing: Spacing, count: int) -> int:
-    """The keyframes of a shot, as many as most shots need: where nothing moves there are fewer, and at most as many as
-    lie `closest`."""
+    """The keyframes of a shot, as many as most shots need: where nothing moves there are fewer; where two do not show
+    what lies between there are more (`vedit.keyframes.unknown`), up to all frames."""
     return min(count, 1 + ceil((count - 1) / min(spacing.farthest, 2 * spacing.closest)))
 
 

@@ -37,7 +37,7 @@ class ShotKeys:
         self, job: Job, spacing: Spacing, kept: TensorCache, *, painted: Paintings, on_progress: OnProgress
     ) -> None:
         self.painted = painted
-        self._spacing = spacing
+        self._spacing, self._model_draws = spacing, not job.request.options.only_painted
         fits = (job.fit, carried_fit(job.fit))
         self._followed, self._finer = (FollowedShots(followed(job, fit), kept, on_progress=on_progress) for fit in fits)
         self._numbers: dict[FrameRange, tuple[int, ...]] = {}
@@ -56,7 +56,9 @@ class ShotKeys:
         """The frames of a shot that are drawn or painted, in order; the shot is looked through for them once."""
         if shot.frames not in self._numbers:
             fixed, frames = self.painted.within(shot.frames), self._of(shot).frames(shot)
-            self._numbers[shot.frames] = choose_keys(shot.frames.start, frames, self._spacing, fixed=fixed)
+            self._numbers[shot.frames] = choose_keys(
+                shot.frames.start, frames, self._spacing, fixed=fixed, drawn=self._model_draws
+            )
         return self._numbers[shot.frames]
 
     def drawn(self, shot: Shot) -> tuple[int, ...]:
