@@ -6,7 +6,7 @@ import pytest
 import torch
 from kornia.filters import gaussian_blur2d
 
-from vedit.finishing.deflicker import REACH, Steadying, steady, window
+from vedit.finishing.deflicker import REACH, Steadied, Steadying, steady, window
 from vedit.flow.confidence import confident_flow
 from vedit.flow.estimate import estimate_flow, warp
 
@@ -174,13 +174,14 @@ def test_pieces_give_what_the_whole_gives(cuts: tuple[int, ...]) -> None:
     source = pan(24)
     result = flickering(source)
     whole = steady(source, result)
-    steadying, parts = Steadying(), list[torch.Tensor]()
+    steadying, parts = Steadying(), list[Steadied]()
     for start, stop in zip((0, *cuts), (*cuts, 24), strict=True):
         parts += steadying.push(source[start:stop], result[start:stop])
         assert len(parts) == max(0, stop - REACH), "only what is needed is waited for"
     parts += steadying.finish()
-    assert torch.equal(torch.stack(parts), whole)
-    assert torch.equal(torch.stack([*steadying.push(source, result), *steadying.finish()]), whole), "it begins anew"
+    assert torch.equal(torch.stack([one.result for one in parts]), whole)
+    again = [*steadying.push(source, result), *steadying.finish()]
+    assert torch.equal(torch.stack([one.result for one in again]), whole), "it begins anew"
 
 
 def test_a_given_motion_is_what_is_followed() -> None:
@@ -212,3 +213,40 @@ def test_tiny_frames_and_single_ones_pass() -> None:
     one = torch.rand(3, 3, 1, 2, generator=torch.Generator().manual_seed(0))
     assert steady(one, 1 - one).isfinite().all()
     assert steady(tiny[:0], tiny[:0]).shape == (0, 3, 8, 10)
+
+
+def test_what_is_drawn_on_the_screen_rides_on_the_scene_where_that_is_flat() -> None:
+    """A stencil before slow motion, the worst there is: a mean of frames alone leaves 0.87 in place, 0.44 on the scene."""
+    frames, lag = 24, 8
+    source = 0.5 + 0.05 * (pan(frames, step=1, seed=5) - 0.5)
+    strokes = textured(SIZE, SIZE, seed=9) - 0.5
+    result = (source + 0.2 * strokes).clamp(0, 1)
+    drawn = steady(source, result) - source
+    fine = (drawn - gaussian_blur2d(drawn, (15, 15), (3.0, 3.0)))[:, :, 12:-12, 12:-12]
+    late, early = fine[lag + 8 :], fine[8:-lag]
+    on_screen, on_scene = like(late, early), like(late[..., :-lag], early[..., lag:])
+    assert on_screen < 0.6 < 0.75 < on_scene
+    assert fine.std() > 0.8 * fine_contrast(result - source)
+
+
+def test_what_the_autoencoder_loses_is_averaged_along_the_motion() -> None:
+    """Of a loss that lies on the scene nothing goes, of one that is new in every frame most does."""
+    source = pan(24)
+    lasting, fresh = 0.5 * (pan(24, seed=4) - 0.5), flickering(source) - (1 - source)
+    steadying = Steadying()
+    done = [
+        *steadying.push(source[:9], 1 - source[:9], (source + lasting + fresh)[:9]),
+        *steadying.push(source[9:], 1 - source[9:], (source + lasting + fresh)[9:]),
+        *steadying.finish(),
+    ]
+    inside = (..., slice(8, -8), slice(24, -24))
+    lost = torch.stack([one.lost for one in done if one.lost is not None])
+    assert lost.shape == source.shape
+    assert (lost - lasting)[inside].std() < 0.5 * fresh[inside].std()
+    assert like(lost[inside], lasting[inside]) > 0.85 > like((lasting + fresh)[inside], lasting[inside]) + 0.1
+    assert all(one.lost is None for one in Steadying().push(source, 1 - source))
+
+
+def like(one: torch.Tensor, other: torch.Tensor) -> float:
+    """The correlation of two bands."""
+    return float((one * other).sum() / (one.square().sum() * other.square().sum()).sqrt())

@@ -9,28 +9,42 @@ to either side, moved onto it along the source's own motion. How they are joined
   steadied by the same frames whichever way time runs. What lies farther than `REACH` is forgotten.
 - A shot goes on before its first frame and behind its last as its mirror image. Its beginning is then as settled as
   its middle, and a clip that runs forth and back comes back to the same picture.
+- Where the source is flat, strokes go on from frame to frame: the mean of some would keep there what is drawn alike in
+  the same place of the screen.
 - Nothing depends on how a shot is cut into pieces: a frame is given out when the frames after it have come.
+
+What the autoencoder loses of the source is averaged along the same ways, for the enlargement that makes it good
+(`vedit.finishing.guided`): the steadied result has lost as much, and the loss of one frame alone would be flicker.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from math import cos, pi
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from vedit.finishing.joining import Neighbour, Prepared, joined, prepared
+from vedit.finishing.joining import Neighbour, Prepared, image_of, joined, prepared
 from vedit.flow.confidence import ConfidentFlow, confident_flow
 from vedit.flow.estimate import estimate_flow
 from vedit.flow.motion import outwards, step
+from vedit.flow.planes import moved
 from vedit.progress.spent import spent_on
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+
     from vedit.flow.motion import Step
+
+    Floats = npt.NDArray[np.float32]
 
 REACH = 10
 """Frames to either side that a frame is steadied by."""
+APART = 3
+"""Frames from one whose loss is averaged to the next: it needs no more of them, and the same ones serve all frames."""
 
 
 def steady(source: torch.Tensor, result: torch.Tensor, *, motion: ConfidentFlow | None = None) -> torch.Tensor:
@@ -47,7 +61,18 @@ def steady(source: torch.Tensor, result: torch.Tensor, *, motion: ConfidentFlow 
     if not len(result):
         return result
     steadying = Steadying()
-    return torch.stack([*steadying.push(source, result, motion=motion), *steadying.finish()])
+    done = [*steadying.push(source, result, motion=motion), *steadying.finish()]
+    return torch.stack([one.result for one in done])
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steadied:
+    """A frame that is done."""
+
+    result: torch.Tensor
+    """(3, H, W) in [0, 1]."""
+    lost: torch.Tensor | None
+    """(3, H, W): what the model's view of the source has beyond the source; None where no view was given."""
 
 
 class Steadying:
@@ -58,29 +83,37 @@ class Steadying:
 
     @spent_on("steady")
     def push(
-        self, source: torch.Tensor, result: torch.Tensor, *, motion: ConfidentFlow | None = None
-    ) -> list[torch.Tensor]:
+        self,
+        source: torch.Tensor,
+        result: torch.Tensor,
+        seen: torch.Tensor | None = None,
+        *,
+        motion: ConfidentFlow | None = None,
+    ) -> list[Steadied]:
         """The next frames of the shot.
 
         Args:
             source: (T, 3, H, W) in [0, 1], at the working size.
             result: the same frames restyled.
+            seen: the same frames as the model sees them, of all frames of a shot or of none.
             motion: of the source's pairs that end in these frames: T, or T - 1 at the shot's beginning; None estimates
                 it.
 
         Returns:
-            The frames that are done by now, (3, H, W) each, in order, from the first that was not.
+            The frames that are done by now, in order, from the first that was not.
         """
         frames = source if self._last is None else torch.cat([self._last, source])
         flow = confident_flow(frames, estimate_flow(frames)) if motion is None else motion
         first = len(flow.forward) - len(source)
-        done: list[torch.Tensor] = []
+        done: list[Steadied] = []
         for t in range(len(source)):
             if first + t >= 0:
                 pair = flow.pair(first + t)
                 self._ahead[self._count - 1] = step(pair, "forward")
                 self._back[self._count] = step(pair, "backward")
             self._frames[self._count] = prepared(source[t], result[t])
+            if seen is not None:
+                self._lost[self._count] = image_of(seen[t] - source[t]).astype(np.float16)
             self._count += 1
             if self._count > self._next + REACH:
                 done.append(self._finished())
@@ -88,9 +121,9 @@ class Steadying:
         return done
 
     @spent_on("steady")
-    def finish(self) -> list[torch.Tensor]:
+    def finish(self) -> list[Steadied]:
         """The frames that were waited for: no more will come. A new shot can begin."""
-        done: list[torch.Tensor] = []
+        done: list[Steadied] = []
         while self._next < self._count:
             done.append(self._finished())
         self._begin()
@@ -102,27 +135,60 @@ class Steadying:
         """From a frame to the next."""
         self._back: dict[int, Step] = {}
         """From a frame to the one before."""
+        self._lost: dict[int, npt.NDArray[np.float16]] = {}
+        """What the model's view has beyond the source, (H, W, 3): of every `APART`th frame, and of those that wait."""
         self._last: torch.Tensor | None = None
+        self._settled: Floats | None = None
+        """The last frame that was given out."""
         self._count = self._next = 0
 
-    def _finished(self) -> torch.Tensor:
+    def _finished(self) -> Steadied:
         """The next frame in turn, and what no later one looks at let go."""
         t = self._next
         weights = window(t, self._count)
         own = weights.pop(t)
-        steadied = joined(self._frames[t], own, self._beside(t, weights, -1), self._beside(t, weights, 1))
+        lost = _Mean.of(self._lost[t], own / (APART if t % APART else 1)) if self._lost else None
+        before, behind = (self._beside(t, weights, way, lost) for way in (-1, 1))
+        settled = None if self._settled is None else (self._settled, next(outwards([self._back[t]])))
+        self._settled = joined(self._frames[t], own, before, behind, settled)
         self._next += 1
         self._frames.pop(self._next - REACH - 1, None)
         self._back.pop(self._next - REACH, None)
         self._ahead.pop(t, None)
-        return torch.from_numpy(steadied.transpose(2, 0, 1).copy())
+        for number in (self._next - REACH - 1, *([t] if t % APART else [])):
+            self._lost.pop(number, None)
+        return Steadied(result=_frame(self._settled), lost=None if lost is None else _frame(lost.value))
 
-    def _beside(self, t: int, weights: dict[int, float], way: int) -> Iterator[Neighbour]:
-        """The frames on one side, the nearest first."""
+    def _beside(self, t: int, weights: dict[int, float], way: int, lost: _Mean | None) -> Iterator[Neighbour]:
+        """The frames on one side, the nearest first; what is lost of some of them goes into a mean."""
         steps, numbers = (self._ahead, range(t + 1, self._count)) if way > 0 else (self._back, range(t - 1, -1, -1))
         beside = [number for number in numbers[:REACH] if number in weights]
         for number, path in zip(beside, outwards(steps[number - way] for number in beside), strict=True):
+            if lost is not None and number % APART == 0:
+                lost.add(moved(self._lost[number].astype(np.float32), path.to), weights[number] * path.seen)
             yield Neighbour(frame=self._frames[number], path=path, weight=weights[number])
+
+
+@dataclass
+class _Mean:
+    """A weighted mean of planes (H, W, C), to which one is added after the other."""
+
+    total: Floats
+    weight: Floats
+
+    @classmethod
+    def of(cls, plane: npt.NDArray[np.float16], weight: float) -> _Mean:
+        """Of one plane."""
+        return cls(plane.astype(np.float32) * np.float32(weight), np.full(plane.shape[:2], weight, np.float32))
+
+    def add(self, plane: Floats, weight: Floats) -> None:
+        """Another one, with weights (H, W)."""
+        self.total += plane * weight[..., None]
+        self.weight += weight
+
+    @property
+    def value(self) -> Floats:
+        return np.asarray(self.total / self.weight[..., None], np.float32)
 
 
 def window(frame: int, count: int) -> dict[int, float]:
@@ -141,6 +207,11 @@ def window(frame: int, count: int) -> dict[int, float]:
         number = _mirrored(frame + away, count)
         weights[number] = weights.get(number, 0.0) + cos(pi * away / (2 * (REACH + 1))) ** 2
     return weights
+
+
+def _frame(image: Floats) -> torch.Tensor:
+    """(H, W, 3) -> (3, H, W)."""
+    return torch.from_numpy(image.transpose(2, 0, 1).copy())
 
 
 def _mirrored(number: int, count: int) -> int:

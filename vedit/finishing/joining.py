@@ -46,6 +46,10 @@ GAIN = (0.25, 2.0)
 DOUBT, DARK_DOUBT = 0.17, 0.02
 """Difference between the source and its moved neighbour at which the neighbour's fine band counts 1/e: the first times
 the brightness there, plus the second."""
+FLAT = 4 / 255
+"""Deviation of the source's fine band at which a place counts 1/e as flat."""
+KEPT = 0.95
+"""Share of the strokes of the frame before that stays in flat parts."""
 FADE = 0.015
 """Difference of the whole frame's brightness or colour at which a neighbour's coarse band counts 1/e."""
 SHADE, SHADE_SIGMA = 0.04, 8.0
@@ -91,11 +95,14 @@ class Neighbour:
     weight: float
 
 
+def image_of(frame: torch.Tensor) -> Plane:
+    """(3, H, W) -> (H, W, 3)."""
+    return np.asarray(frame.detach().float().cpu().permute(1, 2, 0).numpy(), np.float32)
+
+
 def prepared(source: torch.Tensor, result: torch.Tensor) -> Prepared:
     """A frame of source and result, (3, H, W) in [0, 1]."""
-    seen, drawn = (
-        np.asarray(one.detach().float().cpu().permute(1, 2, 0).numpy(), np.float32) for one in (source, result)
-    )
+    seen, drawn = image_of(source), image_of(result)
     picture = cast("Plane", cv2.merge([*cv2.split(drawn), np.ascontiguousarray(seen @ _LUMA)]))
     half, quarter = (_smaller(picture, times) for times in (_HALF, _QUARTER))
     variances = [
@@ -111,7 +118,13 @@ def prepared(source: torch.Tensor, result: torch.Tensor) -> Prepared:
     )
 
 
-def joined(frame: Prepared, weight: float, before: Iterable[Neighbour], behind: Iterable[Neighbour]) -> Plane:
+def joined(
+    frame: Prepared,
+    weight: float,
+    before: Iterable[Neighbour],
+    behind: Iterable[Neighbour],
+    settled: tuple[Plane, Motion] | None = None,
+) -> Plane:
     """A frame joined with its neighbours, (H, W, 3) in [0, 1].
 
     Args:
@@ -119,6 +132,7 @@ def joined(frame: Prepared, weight: float, before: Iterable[Neighbour], behind: 
         weight: its own.
         before: those earlier in time.
         behind: those later.
+        settled: the frame before as it was joined, and the way there; None at a shot's beginning.
     """
     sides = _told_apart(frame, [_side(frame, neighbours) for neighbours in (before, behind)])
     drawn, own = _fine(frame.picture), np.float32(weight)
@@ -130,6 +144,8 @@ def joined(frame: Prepared, weight: float, before: Iterable[Neighbour], behind: 
     coarse_share = _flickers(coarse, _resized(contrast, _size(coarse)), COARSE_TOLERANCE, AROUND / _HALF)
     fine_share = _flickers(fine, contrast, FINE_TOLERANCE, AROUND)
     strokes = drawn[..., :3] + _weighed(fine, fine_share)
+    if settled is not None:
+        strokes += _ridden(*settled, strokes, drawn[..., 3])
     result = (frame.picture - drawn)[..., :3] + _resized(_weighed(coarse, coarse_share), size)
     for number, band in enumerate(_bands(strokes)):
         found = _shrunk(blurred(power(band), AROUND), quarter) + np.float32(_FLOOR)
@@ -137,6 +153,22 @@ def joined(frame: Prepared, weight: float, before: Iterable[Neighbour], behind: 
         limit = np.sqrt((BEYOND * frame.most[..., number] + np.float32(_FLOOR)) / found)
         result += _resized(np.minimum(gain, limit), size)[..., None] * band
     return np.asarray(result.clip(0, 1), np.float32)
+
+
+def _ridden(before: Plane, path: Motion, strokes: Plane, own: Plane) -> Plane:
+    """What makes the strokes (H, W, 3) ride on the scene where the source is flat: those of the frame before are
+    carried on. A mean of frames would keep there what is drawn alike in the same place of the screen.
+
+    Args:
+        before: the frame before, (H, W, 3).
+        path: to it.
+        strokes: of the frame.
+        own: the source's fine band, (H, W).
+    """
+    carried = moved(_fine(before), path.to, cubic=True)
+    levels = blurred(np.square(own), AROUND) / np.float32(FLAT**2)
+    share = np.float32(KEPT) * path.seen * np.exp(-levels * levels)
+    return np.asarray(share[..., None] * (carried - strokes), np.float32)
 
 
 @dataclass(frozen=True, kw_only=True)

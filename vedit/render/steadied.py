@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from vedit.finishing.deflicker import Steadying
+from vedit.finishing.deflicker import Steadied, Steadying
 from vedit.render.conditioning import VISIBLE
 
 if TYPE_CHECKING:
@@ -39,14 +39,14 @@ class Decoded:
 
 
 def steadied(clips: Iterable[Decoded]) -> Iterator[Decoded]:
-    """The clips of a shot with their results steadied, in order.
+    """The clips of a shot with their results steadied, and the source as the model sees it, in order.
 
     Frames in which nothing changes part the shot: what comes behind them is not held to what was before. That goes by
     frames and not by clips, so it makes no difference how the shot was cut into these.
     """
     steadying = Steadying()
     waiting: deque[Decoded] = deque()
-    done: deque[torch.Tensor] = deque()
+    done: deque[Steadied] = deque()
     for one in clips:
         waiting.append(one)
         done.extend(_pushed(steadying, one))
@@ -55,25 +55,27 @@ def steadied(clips: Iterable[Decoded]) -> Iterator[Decoded]:
     yield from _ready(waiting, done)
 
 
-def _pushed(steadying: Steadying, one: Decoded) -> Iterator[torch.Tensor]:
-    """The frames that are done once a clip is there, each (3, h, w); those that do not change come as they are."""
+def _pushed(steadying: Steadying, one: Decoded) -> Iterator[Steadied]:
+    """The frames that are done once a clip is there; those that do not change come as they are."""
     if one.shown is None:
         yield from steadying.finish()
         return
     for changes, run in groupby(range(len(one.clip)), key=lambda t: _changes(one, t)):
         frames = list(run)
         part = slice(frames[0], frames[-1] + 1)
+        source, seen, result = one.shown.source[part], one.shown.seen[part], one.shown.result[part]
         if changes:
-            yield from steadying.push(one.shown.source[part], one.shown.result[part])
+            yield from steadying.push(source, result, seen)
         else:
-            yield from (*steadying.finish(), *one.shown.result[part])
+            yield from steadying.finish()
+            yield from (Steadied(result=made, lost=lost) for made, lost in zip(result, seen - source, strict=True))
 
 
 def _changes(one: Decoded, frame: int) -> bool:
     return one.mask is None or float(one.mask[frame].amax()) > VISIBLE
 
 
-def _ready(waiting: deque[Decoded], done: deque[torch.Tensor]) -> Iterator[Decoded]:
+def _ready(waiting: deque[Decoded], done: deque[Steadied]) -> Iterator[Decoded]:
     """The clips, from the first that waits, all of whose frames are done."""
     while waiting:
         one = waiting[0]
@@ -84,5 +86,9 @@ def _ready(waiting: deque[Decoded], done: deque[torch.Tensor]) -> Iterator[Decod
         if one.shown is None:
             yield one
         else:
-            result = torch.stack([done.popleft() for _ in range(needed)])
-            yield replace(one, shown=replace(one.shown, result=result))
+            yield replace(one, shown=_shown(one.shown, [done.popleft() for _ in range(needed)]))
+
+
+def _shown(shown: Shown, done: list[Steadied]) -> Shown:
+    lost = [one.lost for one in done if one.lost is not None]
+    return replace(shown, result=torch.stack([one.result for one in done]), seen=shown.source + torch.stack(lost))
