@@ -216,7 +216,7 @@ def test_tiny_frames_and_single_ones_pass() -> None:
 
 
 def test_what_is_drawn_on_the_screen_rides_on_the_scene_where_that_is_flat() -> None:
-    """A stencil before slow motion, the worst there is: a mean of frames alone leaves 0.87 in place, 0.44 on the scene."""
+    """A stencil before slow motion, the worst there is: a mean alone leaves 0.87 in place, 0.44 on the scene."""
     frames, lag = 24, 8
     source = 0.5 + 0.05 * (pan(frames, step=1, seed=5) - 0.5)
     strokes = textured(SIZE, SIZE, seed=9) - 0.5
