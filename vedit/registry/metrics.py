@@ -19,6 +19,7 @@ _OWN = (
     ("lattice", "the faint lattice of the model's cells in flat parts"),
     ("appearance", "how far colours and fine texture moved from the source"),
     ("drift", "colour, contrast and sharpness over a shot, and at the joins of windows"),
+    ("shots", "whether shots share one look: what becomes of a colour in one, against the others"),
     ("preservation", "what changed outside the mask"),
     ("look", "whether a result of the embedded model wears the look that was asked for"),
 )
