@@ -5,7 +5,7 @@
                               outside the mask: the source's, at every step
 
 Shots under one look can share an anchor: a frame of the source, wherever it lies, that is sampled with every window and
-whose change of colours all of them take. Nothing else ever crosses a cut.
+whose change of colours all of them take where they show the like. Nothing else ever crosses a cut.
 
 Where a model has a fast tier that can do what is asked (`vedit.models.distilled`), the source is inverted in fewer
 steps, with the model's own weights, and sampled with the few-step ones.

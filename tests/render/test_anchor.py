@@ -112,8 +112,11 @@ def test_what_one_previews_is_what_one_gets(clip: Path, tmp_path: Path, written:
     assert np.abs(still.astype(int) - rendered).max() <= 1
 
 
-def test_units_are_kept_by_the_frame_that_is_the_anchor(clip: Path, tmp_path: Path) -> None:
-    """Another way to write the moment changes nothing, another frame only the shots that it does not begin."""
+def test_units_are_kept_by_the_frame_that_is_the_anchor(
+    clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another way to write the moment changes nothing, another frame only the shots that it does not begin; nor are
+    those made anew where a later version moves colours otherwise."""
 
     def kept(**settings: Any) -> int:
         wanted = request(clip, tmp_path / "out.mov", keep_work=True, overwrite=True, steps=1, controls=(), **settings)
@@ -124,6 +127,8 @@ def test_units_are_kept_by_the_frame_that_is_the_anchor(clip: Path, tmp_path: Pa
     own_units = kept()
     assert 0 < own_units < units, "the first shot begins with the anchor, the second had another"
     assert 0 < kept(anchor=f"#{CUT}") < units, "now the second one does"
+    monkeypatch.setattr("vedit.render.sample_shot.ARITHMETIC", -1)
+    assert 0 < kept(anchor=f"#{CUT}") < units, "the second shot follows no anchor"
 
 
 def test_regions_that_the_part_leaves_out_are_another_unit(clip: Path, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from vedit.diffusion.color_match import ARITHMETIC
 from vedit.errors import Interrupted, VeditError
 from vedit.geometry import fit
 from vedit.memory import MemoryLadder
@@ -213,6 +214,7 @@ class ShotSampler:
         shared = self._job.anchor_of(shot)
         if shared is not None:
             facts["shared anchor"] = hashed(shared) if self._whole_shot else shared.frame
+            facts["sharing"] = ARITHMETIC
             # Outside the part there are no masks.
             if there := self._job.bars_at(shared.frame):
                 facts["bars there"] = hashed(there)
