@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from vedit.flow.motion import Step
 
     Floats = npt.NDArray[np.float32]
+    _Weighed = tuple[Floats, Floats]
 
 REACH = 10
 """Frames to either side that a frame is steadied by."""
@@ -147,48 +148,37 @@ class Steadying:
         t = self._next
         weights = window(t, self._count)
         own = weights.pop(t)
-        lost = _Mean.of(self._lost[t], own / (APART if t % APART else 1)) if self._lost else None
-        before, behind = (self._beside(t, weights, way, lost) for way in (-1, 1))
+        losses: tuple[list[_Weighed], list[_Weighed]] = ([], [])
+        before, behind = (self._beside(t, weights, way, lost) for way, lost in zip((-1, 1), losses, strict=True))
         settled = None if self._settled is None else (self._settled, next(outwards([self._back[t]])))
         self._settled = joined(self._frames[t], own, before, behind, settled)
+        lost = self._mean_loss(t, own, [*losses[0], *losses[1]]) if self._lost else None
         self._next += 1
         self._frames.pop(self._next - REACH - 1, None)
         self._back.pop(self._next - REACH, None)
         self._ahead.pop(t, None)
         for number in (self._next - REACH - 1, *([t] if t % APART else [])):
             self._lost.pop(number, None)
-        return Steadied(result=_frame(self._settled), lost=None if lost is None else _frame(lost.value))
+        return Steadied(result=_frame(self._settled), lost=lost)
 
-    def _beside(self, t: int, weights: dict[int, float], way: int, lost: _Mean | None) -> Iterator[Neighbour]:
-        """The frames on one side, the nearest first; what is lost of some of them goes into a mean."""
+    def _beside(self, t: int, weights: dict[int, float], way: int, losses: list[_Weighed]) -> Iterator[Neighbour]:
+        """The frames on one side, the nearest first, and what is lost of every `APART`th one, moved with it."""
         steps, numbers = (self._ahead, range(t + 1, self._count)) if way > 0 else (self._back, range(t - 1, -1, -1))
         beside = [number for number in numbers[:REACH] if number in weights]
         for number, path in zip(beside, outwards(steps[number - way] for number in beside), strict=True):
-            if lost is not None and number % APART == 0:
-                lost.add(moved(self._lost[number].astype(np.float32), path.to), weights[number] * path.seen)
+            if self._lost and number % APART == 0:
+                lost = moved(self._lost[number].astype(np.float32), path.to)
+                losses.append((lost, np.float32(weights[number]) * path.seen))
             yield Neighbour(frame=self._frames[number], path=path, weight=weights[number])
 
-
-@dataclass
-class _Mean:
-    """A weighted mean of planes (H, W, C), to which one is added after the other."""
-
-    total: Floats
-    weight: Floats
-
-    @classmethod
-    def of(cls, plane: npt.NDArray[np.float16], weight: float) -> _Mean:
-        """Of one plane."""
-        return cls(plane.astype(np.float32) * np.float32(weight), np.full(plane.shape[:2], weight, np.float32))
-
-    def add(self, plane: Floats, weight: Floats) -> None:
-        """Another one, with weights (H, W)."""
-        self.total += plane * weight[..., None]
-        self.weight += weight
-
-    @property
-    def value(self) -> Floats:
-        return np.asarray(self.total / self.weight[..., None], np.float32)
+    def _mean_loss(self, t: int, own: float, others: list[_Weighed]) -> torch.Tensor:
+        """Of some frames around and of the frame itself, which counts as one of them at most."""
+        weight = np.full(self._lost[t].shape[:2], own / (APART if t % APART else 1), np.float32)
+        total = self._lost[t] * weight[..., None]
+        for lost, share in others:
+            total += lost * share[..., None]
+            weight += share
+        return _frame(total / weight[..., None])
 
 
 def window(frame: int, count: int) -> dict[int, float]:
