@@ -96,20 +96,25 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[npt.NDArray[np.integer]]:
         pytest.param({"start": "noise", "strength": 0.5}, id="noise"),
     ],
 )
+@pytest.mark.parametrize("precision", ["auto", "float32"])
 def test_the_same_settings_give_the_same_pixels_and_another_batch_is_a_level_off_at_most(
-    clip: Path, tmp_path: Path, rendered: list[npt.NDArray[np.integer]], look: dict[str, Any]
+    clip: Path, tmp_path: Path, rendered: list[npt.NDArray[np.integer]], look: dict[str, Any], precision: str
 ) -> None:
+    """In float32; where a processor takes bfloat16 instead, a rounding that tips over shows, in a frame here and there."""
     finished: list[npt.NDArray[np.integer]] = []
     for name, batch in (("a", 8), ("b", 8), ("c", 1)):
         options = replace(OPTIONS, batch=batch, **look)
-        restyle(request(clip, tmp_path / f"{name}.mov", options=options))
+        restyle(request(clip, tmp_path / f"{name}.mov", options=options, precision=precision))
         finished.append(np.concatenate(rendered).astype(int))
         rendered.clear()
     assert np.array_equal(finished[0], finished[1])
     assert np.array_equal(pixels(tmp_path / "a.mov"), pixels(tmp_path / "b.mov"))
-    # The rounding of a difference that is far below a level.
-    assert np.abs(finished[0] - finished[2]).max() <= 1
-    assert np.mean(finished[0] != finished[2]) < 0.01
+    apart = np.abs(finished[0] - finished[2])
+    assert apart.mean() < 0.1
+    if precision == "float32":
+        # The rounding of a difference that is far below a level.
+        assert apart.max() <= 1
+        assert np.mean(apart > 0) < 0.01
 
 
 def test_a_range_renders_that_range_alone(clip: Path, tmp_path: Path) -> None:
