@@ -100,7 +100,7 @@ def rendered(monkeypatch: pytest.MonkeyPatch) -> list[npt.NDArray[np.integer]]:
 def test_the_same_settings_give_the_same_pixels_and_another_batch_is_a_level_off_at_most(
     clip: Path, tmp_path: Path, rendered: list[npt.NDArray[np.integer]], look: dict[str, Any], precision: str
 ) -> None:
-    """In float32; where a processor takes bfloat16 instead, a rounding that tips over shows, in a frame here and there."""
+    """In float32. In bfloat16, where a processor takes it, a rounding that tips over shows in a frame now and then."""
     finished: list[npt.NDArray[np.integer]] = []
     for name, batch in (("a", 8), ("b", 8), ("c", 1)):
         options = replace(OPTIONS, batch=batch, **look)
