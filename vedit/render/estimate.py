@@ -21,7 +21,16 @@ from vedit.render.evaluations import (
 from vedit.render.measured_costs import paces_of
 from vedit.render.notes import dear_looks
 from vedit.render.outcome import RenderPlan
-from vedit.render.peaks import BASE_BYTES, CARRIED_BYTES, WINDOW_BYTES, Peaks, full_size_bytes, highest, peaks
+from vedit.render.peaks import (
+    BASE_BYTES,
+    CARRIED_BYTES,
+    TAKEN_BYTES,
+    WINDOW_BYTES,
+    Peaks,
+    full_size_bytes,
+    highest,
+    peaks,
+)
 
 if TYPE_CHECKING:
     from vedit.models.footprint import Scene
@@ -141,9 +150,10 @@ def _peaks_of_look(job: Job) -> Peaks | None:
     scene = scene_of(options, job.fit, longest, job.loading)
     together = min(job.frames_at_once, max((len(shot.frames) for shot in job.shots), default=1))
     full = full_size_bytes(job.metadata.width * job.metadata.height, together=together, frames=len(job.frames))
+    if options.spacing is not None:
+        full += job.fit.outer[0] * job.fit.outer[1] * (CARRIED_BYTES + together * TAKEN_BYTES)
     if options.only_painted:
-        carried = job.fit.outer[0] * job.fit.outer[1] * CARRIED_BYTES
-        return Peaks(host=BASE_BYTES + carried + full, device=None)
+        return Peaks(host=BASE_BYTES + full, device=None)
     # Of several looks these are jobs of one each; where none is left, every shot passes through.
     changes = job.request.looks is None and steps_taken(job.model, options) > 0
     if is_measured(job.model, job.loading) and job.device == "cpu":

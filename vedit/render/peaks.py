@@ -16,6 +16,8 @@ WINDOW_BYTES = 125
 of as many to steady them, with their motion."""
 CARRIED_BYTES = 2000
 """A working pixel of what is carried between keys: the motions of a span, both ways, and those that are estimated."""
+TAKEN_BYTES = 48
+"""A working pixel of each frame that is finished together: what it takes from its keys, and the frames of it."""
 _FULL_BYTES = 105
 """A pixel of the frames that are finished together, with the copies on the way and those in the encoder."""
 _FULL_BYTES_AT_ONCE = 12
