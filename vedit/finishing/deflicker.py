@@ -40,12 +40,11 @@ if TYPE_CHECKING:
     from vedit.flow.motion import Step
 
     Floats = npt.NDArray[np.float32]
-    _Weighed = tuple[Floats, Floats]
+    _Sums = tuple[Floats, Floats]
+    """Of a weighted mean: (H, W, C), and the weights (H, W)."""
 
 REACH = 10
 """Frames to either side that a frame is steadied by."""
-APART = 3
-"""Frames from one whose loss is averaged to the next: it needs no more of them, and the same ones serve all frames."""
 
 
 def steady(source: torch.Tensor, result: torch.Tensor, *, motion: ConfidentFlow | None = None) -> torch.Tensor:
@@ -137,7 +136,7 @@ class Steadying:
         self._back: dict[int, Step] = {}
         """From a frame to the one before."""
         self._lost: dict[int, npt.NDArray[np.float16]] = {}
-        """What the model's view has beyond the source, (H, W, 3): of every `APART`th frame, and of those that wait."""
+        """What the model's view has beyond the source, (H, W, 3)."""
         self._last: torch.Tensor | None = None
         self._settled: Floats | None = None
         """The last frame that was given out."""
@@ -148,37 +147,35 @@ class Steadying:
         t = self._next
         weights = window(t, self._count)
         own = weights.pop(t)
-        losses: tuple[list[_Weighed], list[_Weighed]] = ([], [])
-        before, behind = (self._beside(t, weights, way, lost) for way, lost in zip((-1, 1), losses, strict=True))
+        lost = self._loss_of(t, own) if self._lost else None
+        before, behind = (self._beside(t, weights, way, lost) for way in (-1, 1))
         settled = None if self._settled is None else (self._settled, next(outwards([self._back[t]])))
         self._settled = joined(self._frames[t], own, before, behind, settled)
-        lost = self._mean_loss(t, own, [*losses[0], *losses[1]]) if self._lost else None
         self._next += 1
         self._frames.pop(self._next - REACH - 1, None)
         self._back.pop(self._next - REACH, None)
         self._ahead.pop(t, None)
-        for number in (self._next - REACH - 1, *([t] if t % APART else [])):
-            self._lost.pop(number, None)
-        return Steadied(result=_frame(self._settled), lost=lost)
+        self._lost.pop(self._next - REACH - 1, None)
+        return Steadied(
+            result=_frame(self._settled), lost=None if lost is None else _frame(lost[0] / lost[1][..., None])
+        )
 
-    def _beside(self, t: int, weights: dict[int, float], way: int, losses: list[_Weighed]) -> Iterator[Neighbour]:
-        """The frames on one side, the nearest first, and what is lost of every `APART`th one, moved with it."""
+    def _beside(self, t: int, weights: dict[int, float], way: int, lost: _Sums | None) -> Iterator[Neighbour]:
+        """The frames on one side, the nearest first; what is lost of each is added, moved with it."""
         steps, numbers = (self._ahead, range(t + 1, self._count)) if way > 0 else (self._back, range(t - 1, -1, -1))
         beside = [number for number in numbers[:REACH] if number in weights]
         for number, path in zip(beside, outwards(steps[number - way] for number in beside), strict=True):
-            if self._lost and number % APART == 0:
-                lost = moved(self._lost[number].astype(np.float32), path.to)
-                losses.append((lost, np.float32(weights[number]) * path.seen))
+            if lost is not None:
+                total, weight = lost
+                share = np.float32(weights[number]) * path.seen
+                total += share[..., None] * moved(self._lost[number].astype(np.float32), path.to)
+                weight += share
             yield Neighbour(frame=self._frames[number], path=path, weight=weights[number])
 
-    def _mean_loss(self, t: int, own: float, others: list[_Weighed]) -> torch.Tensor:
-        """Of some frames around and of the frame itself, which counts as one of them at most."""
-        weight = np.full(self._lost[t].shape[:2], own / (APART if t % APART else 1), np.float32)
-        total = self._lost[t] * weight[..., None]
-        for lost, share in others:
-            total += lost * share[..., None]
-            weight += share
-        return _frame(total / weight[..., None])
+    def _loss_of(self, t: int, own: float) -> _Sums:
+        """Of a frame itself, to which that of others is added."""
+        loss = self._lost[t].astype(np.float32)
+        return loss * np.float32(own), np.full(loss.shape[:2], own, np.float32)
 
 
 def window(frame: int, count: int) -> dict[int, float]:
