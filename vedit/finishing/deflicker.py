@@ -6,11 +6,11 @@ to either side, moved onto it along the source's own motion. How they are joined
 `vedit.finishing.joining`; here is which frames are.
 
 - Both sides are looked at, so a fade is not held back, what the model begins to draw is there at once, and a frame is
-  steadied by the same frames whichever way time runs. What lies farther than `REACH` is forgotten.
+  steadied by the same frames whichever way time runs. What lies farther than `REACH` is forgotten, but for flat parts.
 - A shot goes on before its first frame and behind its last as its mirror image. Its beginning is then as settled as
   its middle, and a clip that runs forth and back comes back to the same picture.
-- Where the source is flat, strokes go on from frame to frame: the mean of some would keep there what is drawn alike in
-  the same place of the screen.
+- Where the source is flat, strokes go on from frame to frame, from the shot's beginning on: the mean of some would keep
+  there what is drawn alike in the same place of the screen.
 - Nothing depends on how a shot is cut into pieces: a frame is given out when the frames after it have come.
 
 What the autoencoder loses of the source is averaged along the same ways, for the enlargement that makes it good
@@ -27,11 +27,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from vedit.finishing.joining import Neighbour, Prepared, image_of, joined, prepared
+from vedit.finishing.joining import Neighbour, Prepared, joined, prepared
 from vedit.flow.confidence import ConfidentFlow, confident_flow
 from vedit.flow.estimate import estimate_flow
 from vedit.flow.motion import outwards, step
-from vedit.flow.planes import moved
+from vedit.flow.planes import as_frame, as_image, moved
 from vedit.progress.spent import spent_on
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Steadying:
                 self._back[self._count] = step(pair, "backward")
             self._frames[self._count] = prepared(source[t], result[t])
             if seen is not None:
-                self._lost[self._count] = image_of(seen[t] - source[t]).astype(np.float16)
+                self._lost[self._count] = as_image(seen[t] - source[t]).astype(np.float16)
             self._count += 1
             if self._count > self._next + REACH:
                 done.append(self._finished())
@@ -157,7 +157,7 @@ class Steadying:
         self._ahead.pop(t, None)
         self._lost.pop(self._next - REACH - 1, None)
         return Steadied(
-            result=_frame(self._settled), lost=None if lost is None else _frame(lost[0] / lost[1][..., None])
+            result=as_frame(self._settled), lost=None if lost is None else as_frame(lost[0] / lost[1][..., None])
         )
 
     def _beside(self, t: int, weights: dict[int, float], way: int, lost: _Sums | None) -> Iterator[Neighbour]:
@@ -194,11 +194,6 @@ def window(frame: int, count: int) -> dict[int, float]:
         number = _mirrored(frame + away, count)
         weights[number] = weights.get(number, 0.0) + cos(pi * away / (2 * (REACH + 1))) ** 2
     return weights
-
-
-def _frame(image: Floats) -> torch.Tensor:
-    """(H, W, 3) -> (3, H, W)."""
-    return torch.from_numpy(image.transpose(2, 0, 1).copy())
 
 
 def _mirrored(number: int, count: int) -> int:

@@ -14,6 +14,8 @@ import cv2
 import numpy as np
 import torch
 
+from vedit.flow.planes import as_image
+
 if TYPE_CHECKING:
     import numpy.typing as npt
 
@@ -44,7 +46,7 @@ def even_out(source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor, *, 
         period: pixels of a cell.
     """
     trios = zip(source, seen, result, strict=True)
-    frames = [_even(_image(shown), _image(coded), _image(made), period) for shown, coded, made in trios]
+    frames = [_even(as_image(shown), as_image(coded), as_image(made), period) for shown, coded, made in trios]
     return torch.from_numpy(np.stack(frames).transpose(0, 3, 1, 2).copy()).to(result)
 
 
@@ -105,8 +107,3 @@ def _of_neighbours(image: Array, period: int) -> Array:
                 total[here] += image[there]
         image = total
     return image / np.float32((2 * _REACH + 1) ** 2)
-
-
-def _image(frame: torch.Tensor) -> Array:
-    """(3, h, w) -> (h, w, 3) in memory order."""
-    return np.ascontiguousarray(frame.float().cpu().numpy().transpose(1, 2, 0))

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import torch
 
+from vedit.flow.planes import as_frame, as_image
 from vedit.geometry import resize
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ graded."""
 
 def lanczos(source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
     """The plain enlargement of the result; a `vedit.protocols.Upscaler`."""
-    return _frame(_enlarge(_image(result), (source.shape[-2], source.shape[-1])))
+    return as_frame(_enlarge(as_image(result), (source.shape[-2], source.shape[-1])))
 
 
 def guided(source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor) -> torch.Tensor:
@@ -48,7 +49,7 @@ def guided(source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor) -> to
     What the model leaves unexplained is in up(r) already: the texture is neither smeared nor lost. Each frame is
     treated alone, with no per-frame normalisation that could pulse. A `vedit.protocols.Upscaler`.
     """
-    return _frame(_guided(_image(source), _image(seen), _image(result)))
+    return as_frame(_guided(as_image(source), as_image(seen), as_image(result)))
 
 
 def _guided(source: Array, small: Array, result: Array) -> Array:
@@ -136,13 +137,3 @@ def _enlarge(image: Array, size_hw: tuple[int, int]) -> Array:
     if size_hw[0] <= image.shape[0] and size_hw[1] <= image.shape[1]:
         return resize(image, size_hw)
     return cast("Array", cv2.resize(image, size_hw[::-1], interpolation=cv2.INTER_LANCZOS4))
-
-
-def _image(frame: torch.Tensor) -> Array:
-    """(3, h, w) -> (h, w, 3) in memory order."""
-    return frame.permute(1, 2, 0).contiguous().numpy()
-
-
-def _frame(image: Array) -> torch.Tensor:
-    """(h, w, 3) -> (3, h, w)."""
-    return torch.from_numpy(image).permute(2, 0, 1)

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from vedit.flow.motion import Motion
-from vedit.flow.planes import blurred, moved, power
+from vedit.flow.planes import as_image, blurred, moved, power
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -95,24 +95,19 @@ class Neighbour:
     weight: float
 
 
-def image_of(frame: torch.Tensor) -> Plane:
-    """(3, H, W) -> (H, W, 3)."""
-    return np.asarray(frame.detach().float().cpu().permute(1, 2, 0).numpy(), np.float32)
-
-
 def prepared(source: torch.Tensor, result: torch.Tensor) -> Prepared:
     """A frame of source and result, (3, H, W) in [0, 1]."""
-    seen, drawn = image_of(source), image_of(result)
+    seen, drawn = as_image(source), as_image(result)
     picture = cast("Plane", cv2.merge([*cv2.split(drawn), np.ascontiguousarray(seen @ _LUMA)]))
     half, quarter = (_smaller(picture, times) for times in (_HALF, _QUARTER))
     variances = [
         cast("Plane", cv2.merge([_shrunk(blurred(power(band), AROUND), quarter) for band in _bands(_fine(image))]))
-        for image in (drawn, np.ascontiguousarray(seen))
+        for image in (drawn, seen)
     ]
     return Prepared(
         picture=picture,
         coarse=_shrunk(blurred(picture, SIGMA), half),
-        shade=_shrunk(blurred(np.ascontiguousarray(seen), SHADE_SIGMA), quarter),
+        shade=_shrunk(blurred(seen, SHADE_SIGMA), quarter),
         drawn=variances[0],
         most=np.maximum(*variances),
     )
@@ -140,12 +135,13 @@ def joined(
     coarse = _mean(frame.coarse, own, [(side.coarse, side.known) for side in sides]) - frame.coarse
     variance = _mean(frame.drawn, own, [(side.drawn, side.believed) for side in sides])
     size, quarter = _size(frame.picture), _size(frame.drawn)
-    contrast = _contrast(drawn)
+    own_levels = blurred(np.square(drawn[..., 3]), AROUND)
+    contrast = _contrast(drawn, own_levels)
     coarse_share = _flickers(coarse, _resized(contrast, _size(coarse)), COARSE_TOLERANCE, AROUND / _HALF)
     fine_share = _flickers(fine, contrast, FINE_TOLERANCE, AROUND)
     strokes = drawn[..., :3] + _weighed(fine, fine_share)
     if settled is not None:
-        strokes += _ridden(*settled, strokes, drawn[..., 3])
+        strokes += _ridden(*settled, strokes, own_levels)
     result = (frame.picture - drawn)[..., :3] + _resized(_weighed(coarse, coarse_share), size)
     for number, band in enumerate(_bands(strokes)):
         found = _shrunk(blurred(power(band), AROUND), quarter) + np.float32(_FLOOR)
@@ -155,7 +151,7 @@ def joined(
     return np.asarray(result.clip(0, 1), np.float32)
 
 
-def _ridden(before: Plane, path: Motion, strokes: Plane, own: Plane) -> Plane:
+def _ridden(before: Plane, path: Motion, strokes: Plane, own_levels: Plane) -> Plane:
     """What makes the strokes (H, W, 3) ride on the scene where the source is flat: those of the frame before are
     carried on. A mean of frames would keep there what is drawn alike in the same place of the screen.
 
@@ -163,10 +159,10 @@ def _ridden(before: Plane, path: Motion, strokes: Plane, own: Plane) -> Plane:
         before: the frame before, (H, W, 3).
         path: to it.
         strokes: of the frame.
-        own: the source's fine band, (H, W).
+        own_levels: variance of the source's fine band, (H, W).
     """
     carried = moved(_fine(before), path.to, cubic=True)
-    levels = blurred(np.square(own), AROUND) / np.float32(FLAT**2)
+    levels = own_levels / np.float32(FLAT**2)
     share = np.float32(KEPT) * path.seen * np.exp(-levels * levels)
     return np.asarray(share[..., None] * (carried - strokes), np.float32)
 
@@ -259,10 +255,10 @@ def _weighed(image: Plane, share: Plane) -> Plane:
     return np.asarray(share[..., None] * image[..., :3], np.float32)
 
 
-def _contrast(drawn: Plane) -> Plane:
-    """(H, W): variance of the result's fine band over that of the source's, of (H, W, 4)."""
-    own, given = (blurred(power(band), AROUND) + np.float32(_FLOOR) for band in (drawn[..., :3], drawn[..., 3:]))
-    return np.asarray((own / given).clip(*GAIN), np.float32)
+def _contrast(drawn: Plane, own_levels: Plane) -> Plane:
+    """(H, W): variance of the result's fine band, of (H, W, 4), over that of the source's, which is given."""
+    levels = blurred(power(drawn[..., :3]), AROUND) + np.float32(_FLOOR)
+    return np.asarray((levels / (own_levels + np.float32(_FLOOR))).clip(*GAIN), np.float32)
 
 
 def _fine(image: Plane) -> Plane:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 import cv2
 import numpy as np
+import torch
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -24,6 +25,16 @@ def grid(height: int, width: int) -> Floats:
     places = np.dstack([x, y])
     places.flags.writeable = False
     return places
+
+
+def as_image(frame: torch.Tensor) -> Floats:
+    """(C, h, w) -> (h, w, C) in memory order, on the CPU."""
+    return frame.detach().float().cpu().permute(1, 2, 0).contiguous().numpy()
+
+
+def as_frame(image: Floats) -> torch.Tensor:
+    """(h, w, C) -> (C, h, w), in the same memory."""
+    return torch.from_numpy(image).permute(2, 0, 1)
 
 
 def moved(image: Floats, flow: Floats, *, cubic: bool = False) -> Floats:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from vedit.flow.motion import led, standing
+from vedit.flow.planes import as_frame, as_image
 from vedit.geometry import fit, resize
 from vedit.keyframes.carrying import Between, Frame, Key, Layers, between, offered
 from vedit.keyframes.painted import Painting, painted_key, silent_key
@@ -27,7 +28,7 @@ from vedit.pipelines.pipeline import Prepared
 from vedit.progress.spent import each_spent_on, spending, spent_on
 from vedit.render.conditioning import VISIBLE
 from vedit.render.finish_shot import decoded_stills, frames_of, full_size
-from vedit.render.followed import FollowedClip, as_frame, as_image, small_frames
+from vedit.render.followed import FollowedClip, small_frames
 from vedit.render.keyed import ShotKeys
 from vedit.shots.bars import filled, mirrored
 from vedit.store.units import work_folder

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 import torch
 
+from vedit.flow.planes import as_image
 from vedit.geometry import fit, unfit
 from vedit.keyframes.shot_motion import ShotMotion
 from vedit.progress.callbacks import OnProgress, Progress
@@ -154,13 +155,3 @@ class FollowedShots:
 def small_frames(of: Fitted, clip: Clip) -> torch.Tensor:
     """A clip's frames at the working size, (T, 3, h, w) in [0, 1], without padding."""
     return unfit(fit(filled(clip, of.bars_at(clip.start)), of.fit), of.fit)
-
-
-def as_image(frame: torch.Tensor) -> Floats:
-    """(C, h, w) -> (h, w, C) in memory order."""
-    return frame.permute(1, 2, 0).contiguous().numpy()
-
-
-def as_frame(image: Floats) -> torch.Tensor:
-    """(h, w, C) -> (C, h, w)."""
-    return torch.from_numpy(image).permute(2, 0, 1)
