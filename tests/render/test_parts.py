@@ -263,7 +263,7 @@ def test_an_inversion_under_another_attention_method_is_another(
         def tensors(self, facts: Any) -> None:
             told.append(dict(facts))
 
-        def keep_tensors(self, facts: Any, tensors: Any) -> None:
+        def keep_tensors(self, facts: Any, tensors: Any, *, needed_again: bool = False) -> None:
             pass
 
     model = load(resolve("embedded"))

@@ -167,6 +167,17 @@ def test_where_nothing_is_kept_tensors_are_not(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_a_render_needs_again_is_kept_for_as_long_as_it_lasts(tmp_path: Path) -> None:
+    with ComputedCache(tmp_path, limit_bytes=0) as cache:
+        for number in range(3):
+            cache.keep_tensors({"n": number}, inverted(number), needed_again=True)
+        found = [cache.tensors({"n": number}) for number in range(3)]
+        for number, one in enumerate(found):
+            assert one is not None
+            assert torch.equal(one["step 1"], inverted(number)["step 1"])
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_disk_that_refuses_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")

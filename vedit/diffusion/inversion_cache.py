@@ -32,8 +32,16 @@ class TensorCache(Protocol):
         """Those of an entry, to the last bit; None where there is none or it is damaged."""
         ...
 
-    def keep_tensors(self, facts: Mapping[str, object], tensors: Mapping[str, torch.Tensor]) -> None:
-        """Keep them as the entry, in the place of one that is there; not to be able to is no error."""
+    def keep_tensors(
+        self, facts: Mapping[str, object], tensors: Mapping[str, torch.Tensor], *, needed_again: bool = False
+    ) -> None:
+        """Keep them as the entry, in the place of one that is there; not to be able to is no error.
+
+        Args:
+            facts: what decides them.
+            tensors: by name.
+            needed_again: by this render already, so that they are kept even where nothing outlives it.
+        """
         ...
 
 

@@ -33,6 +33,7 @@ from vedit.flow.estimate import estimate_flow
 from vedit.flow.motion import outwards, step
 from vedit.flow.planes import as_frame, as_image, moved
 from vedit.progress.spent import spent_on
+from vedit.threads import each_on_a_thread
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -106,12 +107,12 @@ class Steadying:
         flow = confident_flow(frames, estimate_flow(frames)) if motion is None else motion
         first = len(flow.forward) - len(source)
         done: list[Steadied] = []
-        for t in range(len(source)):
+        for t, frame in enumerate(each_on_a_thread(lambda t: prepared(source[t], result[t]), range(len(source)))):
             if first + t >= 0:
                 pair = flow.pair(first + t)
                 self._ahead[self._count - 1] = step(pair, "forward")
                 self._back[self._count] = step(pair, "backward")
-            self._frames[self._count] = prepared(source[t], result[t])
+            self._frames[self._count] = frame
             if seen is not None:
                 self._lost[self._count] = as_image(seen[t] - source[t]).astype(np.float16)
             self._count += 1
@@ -147,8 +148,10 @@ class Steadying:
         t = self._next
         weights = window(t, self._count)
         own = weights.pop(t)
-        lost = self._loss_of(t, own) if self._lost else None
-        before, behind = (self._beside(t, weights, way, lost) for way in (-1, 1))
+        lost = (self._loss_of(t, own), self._loss_of(t, 0)) if self._lost else None
+        before, behind = (
+            self._beside(t, weights, way, sums) for way, sums in zip((-1, 1), lost or (None, None), strict=True)
+        )
         settled = None if self._settled is None else (self._settled, next(outwards([self._back[t]])))
         self._settled = joined(self._frames[t], own, before, behind, settled)
         self._next += 1
@@ -156,9 +159,7 @@ class Steadying:
         self._back.pop(self._next - REACH, None)
         self._ahead.pop(t, None)
         self._lost.pop(self._next - REACH - 1, None)
-        return Steadied(
-            result=as_frame(self._settled), lost=None if lost is None else as_frame(lost[0] / lost[1][..., None])
-        )
+        return Steadied(result=as_frame(self._settled), lost=None if lost is None else as_frame(_mean_of(*lost)))
 
     def _beside(self, t: int, weights: dict[int, float], way: int, lost: _Sums | None) -> Iterator[Neighbour]:
         """The frames on one side, the nearest first; what is lost of each is added, moved with it."""
@@ -173,7 +174,7 @@ class Steadying:
             yield Neighbour(frame=self._frames[number], path=path, weight=weights[number])
 
     def _loss_of(self, t: int, own: float) -> _Sums:
-        """Of a frame itself, to which that of others is added."""
+        """Of a frame itself by its weight, to which that of others on one side is added."""
         loss = self._lost[t].astype(np.float32)
         return loss * np.float32(own), np.full(loss.shape[:2], own, np.float32)
 
@@ -194,6 +195,11 @@ def window(frame: int, count: int) -> dict[int, float]:
         number = _mirrored(frame + away, count)
         weights[number] = weights.get(number, 0.0) + cos(pi * away / (2 * (REACH + 1))) ** 2
     return weights
+
+
+def _mean_of(first: _Sums, second: _Sums) -> Floats:
+    """(H, W, C): of what both sides add up to."""
+    return np.asarray((first[0] + second[0]) / (first[1] + second[1])[..., None], np.float32)
 
 
 def _mirrored(number: int, count: int) -> int:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 
 from vedit.flow.planes import as_image
+from vedit.threads import each_on_a_thread
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -45,9 +46,13 @@ def even_out(source: torch.Tensor, seen: torch.Tensor, result: torch.Tensor, *, 
         result: what the look has made of it.
         period: pixels of a cell.
     """
-    trios = zip(source, seen, result, strict=True)
-    frames = [_even(as_image(shown), as_image(coded), as_image(made), period) for shown, coded, made in trios]
-    return torch.from_numpy(np.stack(frames).transpose(0, 3, 1, 2).copy()).to(result)
+
+    def even(trio: tuple[torch.Tensor, torch.Tensor, torch.Tensor]) -> Array:
+        shown, coded, made = map(as_image, trio)
+        return _even(shown, coded, made, period)
+
+    frames = each_on_a_thread(even, zip(source, seen, result, strict=True))
+    return torch.from_numpy(np.stack(list(frames)).transpose(0, 3, 1, 2).copy()).to(result)
 
 
 def _even(source: Array, seen: Array, result: Array, period: int) -> Array:

@@ -61,9 +61,11 @@ def _guided(source: Array, small: Array, result: Array) -> Array:
     if not change.any():
         return out
     detail = (source - _enlarge(small, size)) @ _OPPONENT.T
-    change = cast("Array", cv2.resize(change, size[::-1], interpolation=cv2.INTER_LINEAR))
     for row in range(3):
-        out[..., row] += np.einsum("hwc,hwc->hw", change[..., 3 * row : 3 * row + 3], detail)
+        # One after the other: at full size all three are as much memory as the rest together.
+        own = np.ascontiguousarray(change[..., 3 * row : 3 * row + 3])
+        own = cast("Array", cv2.resize(own, size[::-1], interpolation=cv2.INTER_LINEAR))
+        out[..., row] += np.einsum("hwc,hwc->hw", own, detail)
     return out
 
 

@@ -27,6 +27,7 @@ import torch
 
 from vedit.flow.motion import Motion
 from vedit.flow.planes import as_image, blurred, moved, power
+from vedit.threads import each_on_a_thread
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -125,11 +126,11 @@ def joined(
     Args:
         frame: as it was drawn.
         weight: its own.
-        before: those earlier in time.
+        before: those earlier in time; each side is asked for on a thread of its own.
         behind: those later.
         settled: the frame before as it was joined, and the way there; None at a shot's beginning.
     """
-    sides = _told_apart(frame, [_side(frame, neighbours) for neighbours in (before, behind)])
+    sides = _told_apart(frame, list(each_on_a_thread(lambda one: _side(frame, one), (before, behind))))
     drawn, own = _fine(frame.picture), np.float32(weight)
     fine = _mean(drawn, own, [(_fine(side.picture), side.weight) for side in sides]) - drawn
     coarse = _mean(frame.coarse, own, [(side.coarse, side.known) for side in sides]) - frame.coarse

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -13,6 +14,7 @@ from vedit.geometry import resize
 from vedit.protocols import Upscaler
 from vedit.ranges import full_scale, to_integer
 from vedit.registry.upscalers import OWN, upscalers
+from vedit.threads import each_on_a_thread
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -59,15 +61,21 @@ def upsample_change(
     size = target_hw or (int(source.shape[-2]), int(source.shape[-1]))
     out = torch.empty(len(source), 3, *size)
     upscale = load_upscaler(method)
-    for number, (small, result) in enumerate(zip(_frames(source_small), _frames(result_small), strict=True)):
+    smalls, results = _frames(source_small), _frames(result_small)
+
+    def put(number: int) -> None:
         image = resize(_full_image(source, number, bit_depth), size)
-        full = upscale(torch.from_numpy(image).permute(2, 0, 1), small, result)
+        full = upscale(torch.from_numpy(image).permute(2, 0, 1), smalls[number], results[number])
         if tuple(full.shape) != (3, *size):
             raise InputError(
                 f"the upscaler {method!r} gives frames of {tuple(full.shape)}, the source asks for {(3, *size)}",
                 remedy=f"mend or uninstall {upscalers()[method].origin}",
             )
         out[number] = full
+
+    # A plug-in need not be made for several threads.
+    over = each_on_a_thread if method in OWN else map
+    deque(over(put, range(len(source))), maxlen=0)
     # Before infinity is clipped.
     return finite(out, "frames at full size").clamp_(0, 1)
 

@@ -24,6 +24,7 @@ import torch
 
 from vedit.flow.estimate import find_occlusion
 from vedit.flow.planes import blurred, grid, moved
+from vedit.threads import each_on_a_thread
 from vedit.types import OpticalFlow
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def confident_flow(frames: torch.Tensor, flow: OpticalFlow) -> ConfidentFlow:
     if len(frames) != len(flow.forward) + 1 or frames.shape[-2:] != flow.forward.shape[-2:]:
         raise ValueError(f"{len(flow.forward)} pairs of flow and frames {tuple(frames.shape)} do not belong together")
     fine = [fine_luma(frame) for frame in frames]
-    pairs = [_confident_pair(flow, t, fine[t], fine[t + 1]) for t in range(len(flow.forward))]
+    pairs = list(each_on_a_thread(lambda t: _confident_pair(flow, t, fine[t], fine[t + 1]), range(len(flow.forward))))
     if not pairs:
         none = flow.forward.new_zeros((0, 1, *flow.forward.shape[-2:]))
         return ConfidentFlow(**vars(flow), forward_confidence=none, backward_confidence=none)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
@@ -13,6 +15,7 @@ from torch.nn import functional as F
 
 from vedit.flow.planes import grid
 from vedit.progress.spent import spent_on
+from vedit.threads import each_on_a_thread
 from vedit.types import OpticalFlow
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Bytes = npt.NDArray[np.uint8]
     Size = tuple[int, int]
+    Mapped = Callable[[Callable[[int], None], Iterable[int]], Iterator[None]]
 
 Backend = Literal["dis", "raft"]
 
@@ -102,16 +106,12 @@ def flow_pairs(
             raise ValueError(f"flow needs frames of one size, got {width}x{height} after {size[1]}x{size[0]}")
         size = (height, width)
         work = _working_size(size, short_side)
-        flow = _empty(max(len(chunk) - (before is None), 0), size)
-        done = 0
-        for frame in chunk:
-            this = _grey(frame, work) if backend == "dis" else _small(frame, work)
-            if before is not None:
-                _put(flow, done, pair(before, this), work)
-                done += 1
-            before = this
-        if done:
-            yield flow
+        prepared = [_grey(frame, work) if backend == "dis" else _small(frame, work) for frame in chunk]
+        matched = prepared if before is None else [before, *prepared]
+        before = matched[-1] if matched else None
+        if len(matched) > 1:
+            # RAFT's network takes all threads for a pair, and much memory.
+            yield _flow_of(matched, pair, size, work, over=each_on_a_thread if backend == "dis" else map)
 
 
 def matched_share(flow: OpticalFlow) -> torch.Tensor:
@@ -191,6 +191,15 @@ def grey_levels(frame: torch.Tensor, size: Size | None = None, *, work: torch.Te
     return cast("Bytes", cv2.convertScaleAbs(luma, alpha=255))
 
 
+def _flow_of(
+    frames: Sequence[Bytes | torch.Tensor], pair: _Pair, size: Size, work: Size, *, over: Mapped
+) -> OpticalFlow:
+    """The flow between prepared frames, at the size of the frames that they were made of."""
+    flow = _empty(len(frames) - 1, size)
+    deque(over(lambda one: _put(flow, one, pair(frames[one], frames[one + 1]), work), range(len(frames) - 1)), maxlen=0)
+    return flow
+
+
 def _empty(pairs: int, size: Size) -> OpticalFlow:
     vectors, marks = (pairs, 2, *size), (pairs, 1, *size)
     return OpticalFlow(
@@ -232,10 +241,12 @@ class _Pair(Protocol):
 
 
 def _dis_pair() -> _Pair:
-    dis = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    kept = threading.local()
 
     def both(first: Bytes | torch.Tensor, second: Bytes | torch.Tensor) -> tuple[Floats, Floats]:
         here, there = cast("Bytes", first), cast("Bytes", second)
+        # Its memory is its own, so each thread has one.
+        dis = kept.dis = getattr(kept, "dis", None) or cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         # A new start each time: the result must not depend on which pair came before.
         start = cast("cv2.typing.MatLike", None)
         forward, backward = dis.calc(here, there, start), dis.calc(there, here, start)

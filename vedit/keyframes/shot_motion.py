@@ -56,6 +56,12 @@ class ShotMotion:
             part, place = divmod(number - self._shot.start, PAIRS)
             yield self._part(part)[place]
 
+    def parts(self) -> Iterator[FrameRange]:
+        """The frames of the pairs that are estimated together, in order: each part begins with the last frame of the
+        part before."""
+        for part in range(max(1, -(-(len(self._shot) - 1) // PAIRS))):
+            yield self._frames(part)
+
     def _part(self, part: int) -> list[Pair]:
         found = self._held.get(part)
         if found is None:
@@ -67,8 +73,7 @@ class ShotMotion:
         return found
 
     def _flow(self, part: int) -> ConfidentFlow:
-        start = self._shot.start + part * PAIRS
-        frames = FrameRange(start=start, stop=min(start + PAIRS + 1, self._shot.stop))
+        frames = self._frames(part)
         facts = {**self._facts, "frames": [frames.start, frames.stop]}
         found = None if self._kept is None else self._kept.tensors(facts)
         if found is None or not all(name in found for name in (*_VECTORS, *_CONFIDENCE, *_MARKS)):
@@ -77,6 +82,11 @@ class ShotMotion:
             found = {name: getattr(flow, name).half() for name in (*_VECTORS, *_CONFIDENCE)}
             found |= {name: getattr(flow, name) for name in _MARKS}
             if self._kept is not None:
-                self._kept.keep_tensors(facts, found)
+                # Who chooses keys, who settles them and who carries them follow the shot each.
+                self._kept.keep_tensors(facts, found, needed_again=True)
         whole = {name: found[name].float() for name in (*_VECTORS, *_CONFIDENCE)}
         return ConfidentFlow(**whole, **{name: found[name] for name in _MARKS})
+
+    def _frames(self, part: int) -> FrameRange:
+        start = self._shot.start + part * PAIRS
+        return FrameRange(start=start, stop=min(start + PAIRS + 1, self._shot.stop))

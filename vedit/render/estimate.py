@@ -149,13 +149,14 @@ def _peaks_of_look(job: Job) -> Peaks | None:
     longest = max((len(shot.frames) for shot in job.own_shots), default=0)
     scene = scene_of(options, job.fit, longest, job.loading)
     together = min(job.frames_at_once, max((len(shot.frames) for shot in job.shots), default=1))
-    full = full_size_bytes(job.metadata.width * job.metadata.height, together=together, frames=len(job.frames))
+    # Of several looks these are jobs of one each; where none is left, every shot passes through.
+    changes = job.request.looks is None and (options.only_painted or steps_taken(job.model, options) > 0)
+    pixels = job.metadata.width * job.metadata.height
+    full = full_size_bytes(pixels, together=together, frames=len(job.frames), changes=changes)
     if options.spacing is not None:
         full += job.fit.outer[0] * job.fit.outer[1] * (CARRIED_BYTES + together * TAKEN_BYTES)
     if options.only_painted:
         return Peaks(host=BASE_BYTES + full, device=None)
-    # Of several looks these are jobs of one each; where none is left, every shot passes through.
-    changes = job.request.looks is None and steps_taken(job.model, options) > 0
     if is_measured(job.model, job.loading) and job.device == "cpu":
         found = sizes_of_look(job.model, options)
         return None if found is None else Peaks(host=_measured_bytes(found, scene, full, changes=changes), device=None)

@@ -8,7 +8,7 @@ between two keys -> both carried to every frame -> one change -> full size
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import reduce
 from typing import TYPE_CHECKING
@@ -32,6 +32,7 @@ from vedit.render.followed import FollowedClip, small_frames
 from vedit.render.keyed import ShotKeys
 from vedit.shots.bars import filled, mirrored
 from vedit.store.units import work_folder
+from vedit.threads import each_on_a_thread
 from vedit.types import Bars, Clip, FrameRange, Latents, Shot
 
 if TYPE_CHECKING:
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
 
     Floats = npt.NDArray[np.float32]
 
+Carrying = Callable[["Floats"], Between]
+"""What the keys say of one frame, by its source (h, w, 3)."""
 Drawn = Iterator[tuple[tuple[int, ...], Latents]]
 """The keys that the model drew, in order, some at a time: their numbers, and their clean latents with the source's."""
 
@@ -129,7 +132,7 @@ class KeyedShot:
         if mask is not None and float(mask.amax()) <= VISIBLE:
             return clip.frames
         source = small_frames(self._clip, clip)
-        taken = [carrier.of(number, as_image(one)) for number, one in enumerate(source, start=clip.start)]
+        taken = carrier.of([(number, as_image(one)) for number, one in enumerate(source, start=clip.start)])
         seen = source + torch.stack([as_frame(one.loss) for one in taken])
         result = (seen + torch.stack([as_frame(one.change) for one in taken])).clamp(0, 1)
         within = frames_of(clip)
@@ -151,16 +154,22 @@ class _Carrier:
         self._span: _Span | None = None
 
     @spent_on("carry")
-    def of(self, number: int, source: Floats) -> Between:
-        """What they say of a frame, by its source (h, w, 3) at the working size."""
+    def of(self, frames: Sequence[tuple[int, Floats]]) -> list[Between]:
+        """What they say of some frames, by their numbers and sources (h, w, 3) at the working size."""
+        asked = ((self._to(number), source) for number, source in frames)
+        return list(each_on_a_thread(lambda one: one[0](one[1]), asked))
+
+    def _to(self, number: int) -> Carrying:
+        """What carries to a frame."""
         place = bisect_right(self._numbers, number) - 1
         if self._numbers[place] == number:
-            return _said(self._keys[place])
+            said = _said(self._keys[place])
+            return lambda _: said
         if self._span is None or self._span.place != place:
             frames = FrameRange(start=self._numbers[place], stop=self._numbers[place + 1])
             self._span = None  # one span's motions in memory, not two
             self._span = _Span(place, frames, self._keys[place], self._keys[place + 1], self._motion)
-        return self._span.of(number, source)
+        return self._span.to(number)
 
 
 class _Span:
@@ -178,16 +187,24 @@ class _Span:
         self._ahead = ahead
         """By the distance to the second key."""
 
-    def of(self, number: int, source: Floats) -> Between:
-        """What both keys say of a frame."""
+    def to(self, number: int) -> Carrying:
+        """What carries both keys to a frame."""
         at = number - self._start
         for step in self._steps[self._reached : at]:
             self._back = led(step, self._back)
         self._reached = at
-        first, second = self._keys
-        ahead = self._ahead[len(self._steps) - at]
-        frame = Frame.of(source)
-        return between(frame, offered(first, frame, self._back), offered(second, frame, ahead), at / len(self._steps))
+        (first, second), back, ahead, apart = (
+            self._keys,
+            self._back,
+            self._ahead[len(self._steps) - at],
+            len(self._steps),
+        )
+
+        def carry(source: Floats) -> Between:
+            frame = Frame.of(source)
+            return between(frame, offered(first, frame, back), offered(second, frame, ahead), at / apart)
+
+        return carry
 
 
 def _said(key: Key) -> Between:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from vedit.types import IntFrames
 
 NONE_PAINTED: Mapping[int, Painting] = MappingProxyType({})
-FINISHING = 4
+FINISHING = 5
 """Raised where the same latents become other frames: those of an earlier finishing are not joined to newer ones."""
 
 

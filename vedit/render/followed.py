@@ -98,8 +98,9 @@ class FollowedShots:
         self.clip = clip
         self._kept, self._on_progress = kept, on_progress
         self._stack = ExitStack()
-        self._last: tuple[int, torch.Tensor] | None = None
-        """The last frame that motion was estimated of, and its number: the next part begins with it."""
+        self._read: tuple[FrameRange, torch.Tensor] | None = None
+        """The frames that were read last: keys are chosen and motion is estimated of the same, and the next begin with
+        their last."""
         self._motion: tuple[FrameRange, ShotMotion] | None = None
 
     def __enter__(self) -> Self:
@@ -123,32 +124,35 @@ class FollowedShots:
 
     def frames(self, shot: Shot) -> Iterator[tuple[Floats, Pair | None]]:
         """The frames of a shot at the working size, (h, w, 3), each with the pair that it ends."""
-        pairs = self.motion(shot).pairs(FrameRange(start=shot.frames.start, stop=shot.frames.stop - 1))
+        motion, own = self.motion(shot), shot.frames
+        pairs = motion.pairs(FrameRange(start=own.start, stop=own.stop - 1))
         first, total, shots = self.clip.frames.start, len(self.clip.frames), len(self.clip.shots)
-        for clip in self._reader.chunks(shot.frames, self.clip.frames_at_once):
-            for number, frame in enumerate(small_frames(self.clip, clip), start=clip.start):
-                yield as_image(frame), None if number == shot.frames.start else next(pairs)
+        for part in motion.parts():
+            for number, frame in enumerate(self._small(part), start=part.start):
+                if number == part.start != own.start:
+                    continue  # the last of the part before
+                yield as_image(frame), None if number == own.start else next(pairs)
                 done = number + 1 - first
                 self._on_progress(Progress(stage="keys", done=done, total=total, shot=shot.number, shots=shots))
-        self._ahead.close()  # a decoder of large frames holds much memory, and the shot's motion is known now
+        self._read = None
+        self._reader.close()  # a decoder of large frames holds much memory, and the shot's motion is known now
 
     def _small(self, frames: FrameRange) -> torch.Tensor:
-        """Frames that motion is estimated of, none of which is decoded twice: the first may be the last of before."""
-        begun = [self._last[1]] if self._last is not None and self._last[0] == frames.start else []
+        """Frames of a part of a shot; none is decoded twice while part follows part."""
+        begun: list[torch.Tensor] = []
+        if self._read is not None:
+            before, held = self._read
+            if before == frames:
+                return held
+            begun = [held[-1:]] if before.stop - 1 == frames.start else []
         new = FrameRange(start=frames.start + len(begun), stop=frames.stop)
-        clips = self._ahead.chunks(new, self.clip.frames_at_once)
+        clips = self._reader.chunks(new, self.clip.frames_at_once)
         found = torch.cat([*begun, *(small_frames(self.clip, clip) for clip in clips)])
-        self._last = (frames.stop - 1, found[-1:].clone())
+        self._read = (frames, found)
         return found
 
     @cached_property
     def _reader(self) -> VideoReader:
-        """Of the frames."""
-        return self._stack.enter_context(self.clip.reopen())
-
-    @cached_property
-    def _ahead(self) -> VideoReader:
-        """Of those that motion is estimated of: each reader reads on from where it was."""
         return self._stack.enter_context(self.clip.reopen())
 
 

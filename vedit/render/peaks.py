@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from vedit.threads import threads
+
 if TYPE_CHECKING:
     from vedit.models.footprint import Footprint, Scene
 
@@ -22,6 +24,8 @@ _FULL_BYTES = 105
 """A pixel of the frames that are finished together, with the copies on the way and those in the encoder."""
 _FULL_BYTES_AT_ONCE = 12
 """A pixel of each such frame beside the first."""
+_IN_HAND_BYTES = 80
+"""A pixel of each frame beside the first that is enlarged at the same time, on a thread of its own."""
 _HELD_FRAMES, _HELD_BYTES = 60, 2.5
 """Frames that an encoder holds to look ahead, and a pixel of each."""
 _WAITING_FRAMES, _WAITING_BYTES = 10, 4
@@ -46,16 +50,18 @@ def highest(found: Iterable[Peaks]) -> Peaks:
     return Peaks(host=max(one.host for one in every), device=max(on_device, default=None))
 
 
-def full_size_bytes(pixels: int, *, together: int, frames: int) -> int:
+def full_size_bytes(pixels: int, *, together: int, frames: int, changes: bool = True) -> int:
     """Host memory of frames at full size.
 
     Args:
         pixels: of a frame of the source.
         together: frames that are finished together.
         frames: of the render.
+        changes: whether anything is regenerated, and enlarged therefore.
     """
+    in_hand = min(together, threads()) - 1 if changes else 0
     held = min(frames, _HELD_FRAMES) * _HELD_BYTES + min(frames, _WAITING_FRAMES) * _WAITING_BYTES
-    return int(pixels * (_FULL_BYTES + (together - 1) * _FULL_BYTES_AT_ONCE + held))
+    return int(pixels * (_FULL_BYTES + (together - 1) * _FULL_BYTES_AT_ONCE + in_hand * _IN_HAND_BYTES + held))
 
 
 def peaks(model: Footprint, scene: Scene, full: int, *, samples: bool = True, offloaded: bool = False) -> Peaks:

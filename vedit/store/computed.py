@@ -151,16 +151,24 @@ class ComputedCache:
         shutil.rmtree(path, ignore_errors=True)
         return None
 
-    def keep_tensors(self, facts: Mapping[str, object], tensors: Mapping[str, torch.Tensor]) -> None:
+    def keep_tensors(
+        self, facts: Mapping[str, object], tensors: Mapping[str, torch.Tensor], *, needed_again: bool = False
+    ) -> None:
         """Keep tensors as the entry that the facts decide, in the place of one that is there.
 
         They are at hand already, so they are not kept where they would be a large part of the limit, where little
         would be left of the disk or of memory, where the disk refuses, and where nothing outlives the render.
+
+        Args:
+            facts: everything that decides them, JSON-able.
+            tensors: by name.
+            needed_again: they are asked for again before the render ends: where nothing outlives it, they are kept
+                until then.
         """
         from safetensors.torch import save
 
         size = sum(values.nbytes for values in tensors.values())
-        if self._own is not None or size > self._limit // _LARGEST:
+        if not needed_again if self._own is not None else size > self._limit // _LARGEST:
             return
         path = self._folder / entry_key(facts)
         partial: Path | None = None
@@ -183,7 +191,7 @@ class ComputedCache:
             if partial is not None:
                 shutil.rmtree(partial, ignore_errors=True)
         self._written += size
-        if self._written > _TIDIED * self._limit:
+        if self._own is None and self._written > _TIDIED * self._limit:
             _prune(self._folder, self._limit, spare=self._used)
             self._written = 0
 

@@ -1,0 +1,50 @@
+"""Work on many frames at once, on the threads that are there: OpenCV and NumPy let others run while they compute.
+
+What comes of a frame must not depend on whose turn it was before: pixels are the same for any number of threads.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import TypeVar
+
+import cv2
+import torch
+
+Given = TypeVar("Given")
+Found = TypeVar("Found")
+
+
+MOST = 4
+"""Frames that are worked on together at most: each takes memory of its own."""
+
+
+def threads() -> int:
+    """How many frames are worked on together: one for each thread that PyTorch and OpenCV are both allowed."""
+    return max(1, min(MOST, torch.get_num_threads(), cv2.getNumThreads()))
+
+
+def each_on_a_thread(work: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Found]:
+    """What `work` makes of each item, in order; `threads` items are under way.
+
+    The items are asked for one after the other, by the caller's thread. What is raised for one of them is raised in its
+    turn, and no further one is begun.
+    """
+    count = threads()
+    if count == 1:
+        yield from map(work, items)
+        return
+    begun: deque[Future[Found]] = deque()
+    with ThreadPoolExecutor(count, thread_name_prefix="frames") as pool:
+        try:
+            for item in items:
+                begun.append(pool.submit(work, item))
+                if len(begun) > count:
+                    yield begun.popleft().result()
+            while begun:
+                yield begun.popleft().result()
+        finally:
+            for one in begun:
+                one.cancel()
