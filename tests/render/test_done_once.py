@@ -28,6 +28,8 @@ from vedit.render import finish_shot as finishing
 from vedit.render.preview import preview
 from vedit.render.run import restyle
 from vedit.shots.detect import detect_shots
+from vedit.store.computed_on import computed_on
+from vedit.store.unit_files import unit_files
 from vedit.store.units import UnitStore, work_folder
 from vedit.types import FrameRange
 
@@ -73,17 +75,18 @@ def sampled_frames(asked: RenderRequest) -> int:
 
 
 def without_source(folder: Path) -> int:
-    """Make the units in a folder those of a version that kept no latents of the source; how many there are."""
-    manifest = folder / "manifest.json"
-    told = json.loads(manifest.read_text("utf-8"))
-    for unit in told["units"].values():
-        path = folder / "units" / unit["file"]
-        tensors = load_file(path)
+    """Make the units in a folder those of a version that kept no latents of the source, and a list of them all; how
+    many there are."""
+    manifest, units = folder / "manifest.json", {}
+    for unit in unit_files(folder / "units"):
+        tensors = load_file(unit.path)
         assert set(tensors) == {"latents", "source"}
-        save_file({"latents": tensors["latents"]}, path)
-        unit["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    manifest.write_text(json.dumps(told), "utf-8")
-    return len(told["units"])
+        save_file({"latents": tensors["latents"]}, unit.path)
+        digest = hashlib.sha256(unit.path.read_bytes()).hexdigest()
+        units[unit.key] = {"file": unit.path.name, "sha256": digest, "frames": unit.frames}
+    told = json.loads(manifest.read_text("utf-8"))
+    manifest.write_text(json.dumps({**told, "computed on": computed_on(torch.device("cpu")), "units": units}), "utf-8")
+    return len(units)
 
 
 def test_the_source_is_encoded_where_it_is_sampled_and_nowhere_else(

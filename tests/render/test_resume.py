@@ -310,7 +310,7 @@ def test_a_full_disk_keeps_what_is_finished(
             raise OSError(errno.ENOSPC, "No space left on device")
         sync(handle)
 
-    monkeypatch.setattr("vedit.store.units.os.fsync", full)
+    monkeypatch.setattr("vedit.store.unit_files.os.fsync", full)
     with pytest.raises(VeditError, match="No space left on device; free some space"):
         restyle(request(clip, output))
     monkeypatch.undo()

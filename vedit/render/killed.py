@@ -13,7 +13,8 @@ from vedit.checks.structured import parse_json
 from vedit.errors import InputError
 from vedit.media.writing.atomic import Pairs, Stamp, stamp
 from vedit.media.writing.commit import JOURNAL, end_commit
-from vedit.store.units import BESIDE, UnitStore, is_ours, work_folder, write_whole
+from vedit.store.unit_files import write_whole
+from vedit.store.units import BESIDE, UnitStore, is_ours, work_folder
 from vedit.types import FrameRange
 
 

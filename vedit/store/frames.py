@@ -22,7 +22,7 @@ from vedit.checks.rationals import is_whole, whole
 from vedit.checks.structured import parse_json
 from vedit.errors import InputError, VeditError
 from vedit.media.writing.unfinished import not_written
-from vedit.store.units import KEPT
+from vedit.store.unit_files import KEPT
 from vedit.types import Clip, FrameRange
 
 if TYPE_CHECKING:

@@ -1,10 +1,11 @@
 """What a render has finished, kept on disk in units so that a killed one goes on: `OUT.vedit/`.
 
 A unit is the latents of one window of one shot, the costly part of a render, beside those of the source that they were
-made of, which finishing needs too and older units lack. Its name is a hash of everything that
-decides them (source, frames, settings, weights), so a unit that is there is right, changed settings redo exactly what
-they touch, and no state but the files themselves has to be believed. Decoding, finishing and encoding follow from the
-units and are done anew.
+made of, which finishing needs too and older units lack. Its name is a hash of everything that decides them (source,
+frames, settings, weights), so a unit that is there is right, changed settings redo exactly what they touch, and no
+state but the files themselves has to be believed: each describes itself (`vedit.store.unit_files`), and what another
+process puts there counts. Decoding, finishing and encoding follow from the units and are done anew. One process renders
+an output; beside the units it keeps what it found out on the way, in `manifest.json`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,17 +21,20 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from filelock import FileLock, Timeout
-from safetensors import SafetensorError
 
 from vedit.checks.rationals import whole
 from vedit.checks.structured import parse_json
 from vedit.errors import FULL, InputError
 from vedit.media.writing.commit import JOURNAL
-from vedit.media.writing.unfinished import not_written
-from vedit.types import FrameRange, Latents
+from vedit.media.writing.unfinished import remove_dead
+from vedit.store.adopted import adopt
+from vedit.store.unit_files import UnitFile, read_unit, unit_files, write_unit, write_whole
+from vedit.types import FrameRange
 
 if TYPE_CHECKING:
     import torch
+
+    from vedit.types import Latents
 
 FORMAT = 2
 """Raised where units of an older vedit must not be used any more."""
@@ -39,9 +42,6 @@ LONGEST_NAME = "0" * 52
 """As long as any name of a file in the folder of units or of finished frames."""
 BESIDE = "beside.json"
 """In the folder: how the comparison video was written that a killed render had finished."""
-KEPT = "what is finished is kept and the same command goes on"
-_TENSOR, _SOURCE = "latents", "source"
-
 
 Sizes = tuple[int, int]
 """Frames sampled together, and frames of one network call: `window` and `batch`."""
@@ -57,20 +57,10 @@ def unit_key(facts: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps({"format": FORMAT, **facts}, sort_keys=True).encode()).hexdigest()
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Unit:
-    file: str
-    sha256: str
-    frames: tuple[int, int]
-
-
 @dataclass
 class _Manifest:
-    units: dict[str, _Unit] = field(default_factory=dict[str, _Unit])
     sampled_in: dict[str, tuple[Sizes, Sizes]] = field(default_factory=dict[str, "tuple[Sizes, Sizes]"])
     """First frame of a shot -> (sizes asked for, sizes used): the second are smaller where memory ran out."""
-    computed_on: dict[str, object] | None = None
-    """What made the newest unit; see `vedit.store.computed_on`."""
     precision: str | None = None
     """What the networks compute in, where what suits the device has overflowed."""
     tiled: bool = False
@@ -97,6 +87,8 @@ class UnitStore:
         self._fresh = fresh
         self._lock = FileLock(self.path / "lock", timeout=0)
         self._manifest = _Manifest()
+        self._units: dict[str, UnitFile] = {}
+        """By name, the oldest first."""
         self._keep = True
 
     def __enter__(self) -> Self:
@@ -117,26 +109,29 @@ class UnitStore:
         try:
             self._check_units()
             if self._fresh:
-                shutil.rmtree(self._units, ignore_errors=True)
-            else:
-                self._manifest = self._read()
-            self._units.mkdir(exist_ok=True)
+                shutil.rmtree(self._folder, ignore_errors=True)
+            self._folder.mkdir(exist_ok=True)
             self._clear_partials()
+            if not self._fresh:
+                told = self._read()
+                self._manifest = _manifest_of(told)
+                adopt(self._folder, told)
+            self._units = {unit.key: unit for unit in unit_files(self._folder)}
             self._write()
         except BaseException:
-            self._release(remove=not (self._manifest.units or self._holds_frames))
+            self._release(remove=not (self._units or self._holds_frames))
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._release(remove=not (self._keep and (self._manifest.units or self._holds_frames)))
+        self._release(remove=not (self._keep and (self._units or self._holds_frames)))
 
     @property
     def kept(self) -> int:
         """Units on disk."""
-        return len(self._manifest.units)
+        return len(self._units)
 
     def get(self, key: str) -> torch.Tensor | None:
         """The latents of a unit; None where it is absent or its file is not what was written."""
@@ -145,26 +140,15 @@ class UnitStore:
 
     def unit(self, key: str) -> Latents | None:
         """`get`, with the source's latents where the unit holds them."""
-        from safetensors.torch import load
-
-        unit = self._manifest.units.get(key)
-        if unit is None:
-            return None
-        # The manifest is a file a user can edit: only names in the folder are opened.
-        path = self._units / Path(unit.file).name
-        try:
-            data = path.read_bytes()
-            if hashlib.sha256(data).hexdigest() == unit.sha256:
-                tensors = load(data)
-                return Latents(data=tensors[_TENSOR], source=tensors.get(_SOURCE))
-        except (OSError, SafetensorError, KeyError):
-            pass  # damaged like any other: made again
-        del self._manifest.units[key]
-        return None
+        unit = self._units.get(key)
+        found = None if unit is None else read_unit(unit)
+        if found is None:
+            self._units.pop(key, None)
+        return found
 
     def has(self, key: str) -> bool:
-        """Whether a unit is listed; `get` still checks it."""
-        return key in self._manifest.units
+        """Whether a unit was there when the folder was opened, or was put there; `get` still checks it."""
+        return key in self._units
 
     def put(
         self,
@@ -175,27 +159,10 @@ class UnitStore:
         computed_on: Mapping[str, object],
         source: torch.Tensor | None = None,
     ) -> None:
-        """Keep the latents of a unit, to the last bit, and what they were computed on. Its bytes are on the disk when
-        this returns.
-
-        Args:
-            key: the unit's name.
-            latents: (T, C, h, w).
-            frames: the first, and the one behind the last.
-            computed_on: see `vedit.store.computed_on`.
-            source: the source's latents, of the same frames.
-        """
-        from safetensors.torch import save
-
-        told = {"computed on": json.dumps(dict(computed_on), sort_keys=True)}
-        tensors = {_TENSOR: latents} if source is None else {_TENSOR: latents, _SOURCE: source}
-        # Copies: outside a mask both are one and the same, which the format does not take.
-        data = save({name: held.contiguous().cpu().clone() for name, held in tensors.items()}, metadata=told)
-        name = f"{frames[0]:07d}-{key[:16]}.safetensors"
-        write_whole(self._units / name, data)
-        self._manifest.units[key] = _Unit(file=name, sha256=hashlib.sha256(data).hexdigest(), frames=frames)
-        self._manifest.computed_on = dict(computed_on)
-        self._write()
+        """Keep the latents of a unit, to the last bit, and what they were computed on; see
+        `vedit.store.unit_files.write_unit`."""
+        self._units.pop(key, None)  # the newest is the last
+        self._units[key] = write_unit(self._folder, key, latents, frames=frames, computed_on=computed_on, source=source)
 
     def sizes(self, shot: int, asked: Sizes) -> Sizes:
         """The window and batch that frames of the shot at `shot` are sampled in: `asked`, or what memory left of them
@@ -212,7 +179,7 @@ class UnitStore:
     @property
     def computed_on(self) -> Mapping[str, object] | None:
         """What the newest unit was computed on; None where there is none."""
-        return self._manifest.computed_on if self._manifest.units else None
+        return next((unit.computed_on for unit in reversed(self._units.values())), None)
 
     @property
     def precision(self) -> str | None:
@@ -243,12 +210,12 @@ class UnitStore:
             rendered: the part of the clip; units with frames outside it stay too. None is the whole clip.
         """
 
-        def outside(unit: _Unit) -> bool:
+        def outside(unit: UnitFile) -> bool:
             return rendered is not None and not rendered.start <= unit.frames[0] <= unit.frames[1] <= rendered.stop
 
-        for key in [key for key, unit in self._manifest.units.items() if key not in keep and not outside(unit)]:
-            (self._units / Path(self._manifest.units.pop(key).file).name).unlink(missing_ok=True)
-        self._keep = bool(self._manifest.units) or self._holds_frames
+        for key in [key for key, unit in self._units.items() if key not in keep and not outside(unit)]:
+            self._units.pop(key).path.unlink(missing_ok=True)
+        self._keep = bool(self._units) or self._holds_frames
         if self._keep:
             self._write()
             for name in (BESIDE, JOURNAL):  # else they go with the folder
@@ -261,63 +228,43 @@ class UnitStore:
         return any(kept.glob("*.mkv")) or any(kept.glob("last.json"))
 
     @property
-    def _units(self) -> Path:
+    def _folder(self) -> Path:
+        """Of the units."""
         return self.path / "units"
 
     def _check_units(self) -> None:
         """Nothing is removed or written through a link that someone put there."""
-        if self._units.is_symlink() or (self._units.exists() and not self._units.is_dir()):
-            raise InputError(f"{self._units} is in the way", remedy="move it, or name another output")
+        if self._folder.is_symlink() or (self._folder.exists() and not self._folder.is_dir()):
+            raise InputError(f"{self._folder} is in the way", remedy="move it, or name another output")
 
-    def _read(self) -> _Manifest:
+    def _read(self) -> dict[str, Any]:
+        """The manifest; nothing where it is absent, damaged or of another format."""
         try:
-            told: dict[str, Any] = parse_json((self.path / "manifest.json").read_text("utf-8"), "manifest.json")
-            if told["format"] != FORMAT:
-                return _Manifest()
-            units = {
-                str(key): _Unit(
-                    file=str(item["file"]),
-                    sha256=str(item["sha256"]),
-                    frames=(whole(item["frames"][0]), whole(item["frames"][1])),
-                )
-                for key, item in told["units"].items()
-            }
-            sampled_in = {str(shot): (_sizes(pair[0]), _sizes(pair[1])) for shot, pair in told["sampled in"].items()}
-            computed: object = told.get("computed on")
-        except (OSError, ValueError, KeyError, TypeError, AttributeError, IndexError, InputError):
-            return _Manifest()  # absent or damaged: nothing in it is believed
-        return _Manifest(
-            units=units,
-            sampled_in=sampled_in,
-            computed_on=cast("dict[str, object]", computed) if isinstance(computed, dict) else None,
-            precision=FULL if told.get("precision") == FULL else None,
-            tiled=told.get("tiled") is True,
-        )
+            told: object = parse_json((self.path / "manifest.json").read_text("utf-8"), "manifest.json")
+        except (OSError, ValueError, InputError):
+            return {}
+        found = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
+        return found if found.get("format") == FORMAT else {}
 
     def _write(self) -> None:
         told = {
             "format": FORMAT,
             "output": self._output.name,
-            "computed on": self._manifest.computed_on,
             "precision": self._manifest.precision,
             "sampled in": self._manifest.sampled_in,
             "tiled": self._manifest.tiled,
-            "units": {
-                key: {"file": unit.file, "sha256": unit.sha256, "frames": unit.frames}
-                for key, unit in self._manifest.units.items()
-            },
         }
         write_whole(self.path / "manifest.json", json.dumps(told, indent=1).encode())
 
     def _clear_partials(self) -> None:
-        """Remove what a killed run was in the middle of writing, and units that no manifest names."""
-        named = {Path(unit.file).name for unit in self._manifest.units.values()}
-        for path in [*self.path.glob("*.part*"), *self.path.glob(".*.part*"), *self._units.iterdir()]:
-            if path.parent != self._units or path.name not in named:
-                if path.is_dir() and not path.is_symlink():
-                    shutil.rmtree(path, ignore_errors=True)
-                else:
-                    path.unlink(missing_ok=True)
+        """Remove what killed runs were in the middle of writing; in the units' folder others may be at work."""
+        for path in [*self.path.glob("*.part*"), *self.path.glob(".*.part*")]:
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        for path in self._folder.glob("*.part*"):
+            remove_dead(path)
 
     def _release(self, *, remove: bool) -> None:
         # Removed while the lock is held, so that no other process can have begun to use the folder.
@@ -326,6 +273,19 @@ class UnitStore:
         self._lock.release()
         if remove:
             shutil.rmtree(self.path, ignore_errors=True)  # a lock file that a system would not delete while it was open
+
+
+def _manifest_of(told: Mapping[str, Any]) -> _Manifest:
+    """What an earlier run found out; what a user wrote there and cannot be meant is not believed."""
+    try:
+        sampled_in = {str(shot): (_sizes(pair[0]), _sizes(pair[1])) for shot, pair in told["sampled in"].items()}
+    except (ValueError, KeyError, TypeError, AttributeError, IndexError):
+        sampled_in = {}
+    return _Manifest(
+        sampled_in=sampled_in,
+        precision=FULL if told.get("precision") == FULL else None,
+        tiled=told.get("tiled") is True,
+    )
 
 
 def _clear(folder: Path) -> None:
@@ -347,18 +307,3 @@ def is_ours(path: Path) -> bool:
     """Whether a folder is one of these, and no other that has the name."""
     names = {entry.name for entry in path.iterdir()}
     return not names or bool(names & {"manifest.json", "lock", JOURNAL})
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it is there whole or not at all, also after a power cut."""
-    partial = path.with_name(f"{path.name}.part")
-    try:
-        partial.unlink(missing_ok=True)
-        with partial.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise not_written(path, error, kept=KEPT) from error

@@ -69,10 +69,11 @@ def sweep(target: Path) -> None:
     except OSError:
         return
     for path in found:
-        _remove_dead(path)
+        remove_dead(path)
 
 
-def _remove_dead(path: Path) -> None:
+def remove_dead(path: Path) -> None:
+    """Remove a file or folder that a killed program was writing; what somebody holds stays."""
     if path.is_symlink():
         return  # made by somebody else
     handle = hold(path)
