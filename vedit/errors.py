@@ -84,6 +84,12 @@ class ContractError(VeditError):
     """A written file breaks the timing or sound contract; the file does not get its final name."""
 
 
+class DoesNotFitError(VeditError):
+    """Memory ran out, and what would fit is not for this process to decide: exit code 4."""
+
+    exit_code = 4
+
+
 class Interrupted(VeditError):  # noqa: N818 - it is not a fault
     """The user stopped the render: exit code 130."""
 

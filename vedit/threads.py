@@ -11,7 +11,6 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
 import cv2
-import torch
 
 Given = TypeVar("Given")
 Found = TypeVar("Found")
@@ -22,8 +21,11 @@ MOST = 4
 
 
 def threads() -> int:
-    """How many frames are worked on together: one for each thread that PyTorch and OpenCV are both allowed."""
-    return max(1, min(MOST, torch.get_num_threads(), cv2.getNumThreads()))
+    """How many frames are worked on together: one for each thread that OpenCV takes.
+
+    A render on another count of PyTorch's threads, which decides how its sums are rounded, takes no other here.
+    """
+    return max(1, min(MOST, cv2.getNumThreads()))
 
 
 def each_on_a_thread(work: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Found]:

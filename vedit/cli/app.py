@@ -1,6 +1,7 @@
 """The `vedit` command: its subcommands, and the one place where an error becomes a line and an exit code.
 
-Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 a requirement is not met, 130 interrupted, 143 terminated.
+Exit codes: 0 done, 1 failed, 2 bad input or usage, 3 a requirement is not met, 130 interrupted, 143 terminated; and of
+`vedit unit`, for schedulers, 4 memory ran out, 75 try again.
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ from vedit.cli.shots import shots_command
 from vedit.cli.starting import starting
 from vedit.cli.stopping import TERMINATED, Terminated, terminable
 from vedit.cli.timeline import timeline_command
+from vedit.cli.unit import finish_command, unit_command
 from vedit.cli.verify import verify_command
 from vedit.errors import VeditError
 from vedit.memory import is_out_of_memory
@@ -118,6 +120,8 @@ for _command in (
     plan_command,
     edit_command,
     again_command,
+    unit_command,
+    finish_command,
     controls_command,
     mask_command,
     keys_group,

@@ -13,7 +13,7 @@ from vedit.cli.configured import ConfiguredRestyle
 from vedit.cli.console import show_json
 from vedit.cli.inputs import input_argument
 from vedit.cli.restyle_options import restyle_options
-from vedit.cli.restyling import make_preview, make_variations, run_restyle, say_plan_of
+from vedit.cli.restyling import make_preview, make_variations, prepare_run, run_restyle, say_plan_of
 from vedit.cli.several import Folder, failure_of, folder_made, places, run_each
 from vedit.options.output_names import look_name
 from vedit.options.request import RenderRequest, RestyleOptions
@@ -37,6 +37,7 @@ def restyle_command(
     writing: OutputOptions,
     evaluate: bool,
     profile: bool,
+    workers: int | None,
     instead: Instead,
     messages: Messages,
 ) -> None:
@@ -78,11 +79,15 @@ def restyle_command(
         _check(request, side_by_side, seeds=instead.seeds)
         if instead.seeds is not None:
             return make_variations(request, instead.seeds, instead.at, **said)
+        if instead.prepare_only:
+            return prepare_run(request, **said)
         if instead.preview:
             return make_preview(request, **said)
         if instead.dry_run:
             return say_plan_of(request, side_by_side=side_by_side, **said)
-        return run_restyle(request, side_by_side=side_by_side, evaluate=evaluate, profile=profile, **said)
+        return run_restyle(
+            request, side_by_side=side_by_side, evaluate=evaluate, profile=profile, workers=workers, **said
+        )
 
     with folder_made(output):
         jobs = places(sources, output, look_name(look), track=job["track"], codec=writing.codec)

@@ -83,6 +83,12 @@ _INSTEAD = (
         common=True,
     ),
     option(
+        "--prepare-only",
+        is_flag=True,
+        help="Write OUT.vedit/run.json and stop: 'vedit unit' makes its parts anywhere, 'vedit finish' the result.",
+        stage="run",
+    ),
+    option(
         "--count",
         "seeds",
         type=click.IntRange(min=1, max=64),
@@ -105,6 +111,7 @@ class Instead:
 
     dry_run: bool
     preview: bool
+    prepare_only: bool
     seeds: int | None
     at: str | None
 
@@ -117,17 +124,21 @@ class Instead:
             InputError: several inputs go into one file.
             click.UsageError: two options exclude each other.
         """
-        if self.dry_run and self.preview:
-            raise click.UsageError("--dry-run and --preview exclude each other")
-        if self.seeds is not None and (self.dry_run or self.preview or side_by_side is not None):
-            other = "--dry-run" if self.dry_run else "--preview" if self.preview else "--side-by-side"
-            raise click.UsageError(f"--count and {other} exclude each other")
-        if evaluate and (self.dry_run or self.preview or self.seeds is not None):
-            other = "--dry-run" if self.dry_run else "--preview" if self.preview else "--count"
-            raise click.UsageError(f"--evaluate and {other} exclude each other: there is no result to measure")
-        if profile and (self.dry_run or self.preview or self.seeds is not None):
-            other = "--dry-run" if self.dry_run else "--preview" if self.preview else "--count"
-            raise click.UsageError(f"--profile and {other} exclude each other: there is no render to measure")
+        said = {
+            "--dry-run": self.dry_run,
+            "--preview": self.preview,
+            "--count": self.seeds is not None,
+            "--prepare-only": self.prepare_only,
+        }
+        others = [name for name, given in said.items() if given]
+        if len(others) > 1:
+            raise click.UsageError(f"{others[0]} and {others[1]} exclude each other")
+        if side_by_side is not None and others and others[0] in ("--count", "--prepare-only"):
+            raise click.UsageError(f"{others[0]} and --side-by-side exclude each other")
+        if evaluate and others:
+            raise click.UsageError(f"--evaluate and {others[0]} exclude each other: there is no result to measure")
+        if profile and others:
+            raise click.UsageError(f"--profile and {others[0]} exclude each other: there is no render to measure")
         if self.at is not None and self.seeds is None:
             raise click.UsageError("--at names the frame of --count: add it, or leave --at out")
         if self.seeds is not None and len(sources) > 1:
@@ -158,16 +169,23 @@ _OPTIONS = (
         help="Say after the render what each of its stages took: seconds, their share, and memory.",
         stage="run",
     ),
+    option(
+        "--workers",
+        type=click.IntRange(min=1, max=64),
+        metavar="N",
+        help="Sample on N processes of this machine, one for each GPU where there are several.  [default: this one]",
+        stage="run",
+    ),
     gathered("instead", _INSTEAD, Instead),
     messages_options,
 )
 
 
 def restyle_options(command: Command) -> Command:
-    """Give a command's function all of them, gathered into nine arguments.
+    """Give a command's function all of them, gathered into ten arguments.
 
     Args:
-        command: takes `look`, `job`, `output`, `side_by_side`, `writing`, `evaluate`, `profile`, `instead` and
-            `messages`.
+        command: takes `look`, `job`, `output`, `side_by_side`, `writing`, `evaluate`, `profile`, `workers`, `instead`
+            and `messages`.
     """
     return decorated(command, _OPTIONS)

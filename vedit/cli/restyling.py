@@ -24,15 +24,26 @@ if TYPE_CHECKING:
 
 
 def run_restyle(
-    request: RenderRequest, *, side_by_side: Path | None, evaluate: bool, profile: bool, as_json: bool, quiet: bool
+    request: RenderRequest,
+    *,
+    side_by_side: Path | None,
+    evaluate: bool,
+    profile: bool,
+    workers: int | None,
+    as_json: bool,
+    quiet: bool,
 ) -> object:
     """Render, and measure the result and the render itself where that is asked for; returns what --json shows."""
     from vedit.render.run import restyle
+    from vedit.render.workers import restyle_on_workers
 
     start = started()
     telling = Telling(quiet=quiet)
     with talking(telling) as heard, profiled() if profile else nullcontext() as spent:
-        result = restyle(request, side_by_side=side_by_side, **heard)
+        if workers is None:
+            result = restyle(request, side_by_side=side_by_side, **heard)
+        else:
+            result = restyle_on_workers(request, workers, side_by_side=side_by_side, **heard)
     if start is not None:
         from vedit.render.measured_costs import keep_start
 
@@ -85,6 +96,19 @@ def say_plan_of(request: RenderRequest, *, side_by_side: Path | None, as_json: b
         for line in planned.notes:
             show(f"note      {line}")
     return planned
+
+
+def prepare_run(request: RenderRequest, *, as_json: bool, quiet: bool) -> object:
+    """Write what others make the units of; returns what --json shows."""
+    from vedit.render.by_unit import prepare
+
+    telling = Telling(quiet=quiet)
+    with talking(telling, renders=False) as heard:
+        run = prepare(request, on_progress=heard["on_progress"], on_note=heard["on_note"])
+    if not as_json:
+        show(f"{run.folder}: {count(len(run.units), 'unit')}")
+    units = [{"shot": unit.shot, "frames": list(unit.frames), "key": unit.key} for unit in run.units]
+    return {"run": run.folder, "units": units, "computed_on": dict(run.computed_on)}
 
 
 def make_preview(request: RenderRequest, *, as_json: bool, quiet: bool) -> object:

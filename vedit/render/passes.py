@@ -24,11 +24,12 @@ from vedit.render.provenance import weights_of
 from vedit.render.recorded_request import as_recorded, hashes_of
 from vedit.render.sample_shot import OnNote, ShotSampler, Stop, stop_if_asked
 from vedit.store.computed import ComputedCache
-from vedit.store.units import UnitStore, unit_key
+from vedit.store.units import unit_key
 from vedit.types import Shot
 
 if TYPE_CHECKING:
     from vedit.protocols import Reader
+    from vedit.store.shared_units import Units
     from vedit.types import Clip, IntFrames
 
 NO_MODEL = "none"
@@ -120,7 +121,7 @@ class Pass:
 
 
 def open_passes(
-    job: Job, work: UnitStore, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
+    job: Job, work: Units, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
 ) -> tuple[tuple[Pass, ...], tuple[str, ...]]:
     """One pass for each look, over one model, and what to tell of its precision; none where no shot has a look."""
     looks = job.looks()

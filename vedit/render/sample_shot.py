@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import torch
 
 from vedit.diffusion.color_match import ARITHMETIC
-from vedit.errors import Interrupted, VeditError
+from vedit.errors import DoesNotFitError, Interrupted, VeditError
 from vedit.geometry import fit
-from vedit.memory import MemoryLadder
+from vedit.memory import MemoryLadder, is_out_of_memory
 from vedit.models.words import heard
 from vedit.options.loras import masks_of
 from vedit.options.travel import by_frame
@@ -24,12 +24,13 @@ from vedit.registry.preprocessors import needs_of
 from vedit.render.conditioning import ConditioningSource, hashed, made_by
 from vedit.shots.bars import filled
 from vedit.store.computed_on import computed_on
-from vedit.store.units import Sizes, UnitStore, unit_key
+from vedit.store.units import Sizes, unit_key
 from vedit.types import FrameRange, Latents, Shot, Window
 
 if TYPE_CHECKING:
     from vedit.protocols import Reader
     from vedit.render.job import Job
+    from vedit.store.shared_units import Units
 
 OnNote = Callable[[str], None]
 """Told a line that the user should read now."""
@@ -46,7 +47,7 @@ def never() -> bool:
     return False
 
 
-def stop_if_asked(stop: Stop, work: UnitStore) -> None:
+def stop_if_asked(stop: Stop, work: Units) -> None:
     """Raises Interrupted where the user wants to stop."""
     if stop():
         raise Interrupted(
@@ -99,7 +100,7 @@ class ShotSampler:
         job: Job,
         restyler: Prepared,
         steering: ConditioningSource,
-        work: UnitStore,
+        work: Units,
         ladder: MemoryLadder,
         *,
         on_progress: OnProgress,
@@ -147,6 +148,33 @@ class ShotSampler:
                 self.sampled_in[start] = used
                 return planned
 
+    @property
+    def shots(self) -> tuple[Shot, ...]:
+        """That it samples."""
+        return self._job.own_shots
+
+    def planned(self, shot: Shot) -> SampledShot:
+        """The shot's units as they will be, in the window that was asked for."""
+        return self._planned(shot, self._sizes(shot))
+
+    def make(self, planned: SampledShot, only: Collection[str], reader: Reader) -> None:
+        """Some units of a shot, by their names; those that are there are left.
+
+        Raises:
+            Interrupted: `stop` said so; finished units are kept.
+            DoesNotFitError: memory ran out. A smaller window would make other units of the whole shot, which one of
+                several processes cannot decide.
+        """
+        try:
+            self._sample(planned, reader, only)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            raise DoesNotFitError(
+                f"out of memory with {self._ladder.footing}",
+                remedy="prepare the run anew with a smaller --window or --batch, or let a larger machine make it",
+            ) from error
+
     def latents(self, sampled: SampledShot) -> Iterator[tuple[FrameRange, Latents]]:
         """The clean latents of a sampled shot in order, windows blended; with the source's where units hold them."""
         windows = [part for part in sampled.parts if isinstance(part, Window)]
@@ -169,13 +197,13 @@ class ShotSampler:
 
     def keys(self, shot: Shot) -> tuple[str, ...]:
         """The names of a shot's units, in the window that it is or will be sampled in."""
-        return self._planned(shot, self._sizes(shot)).keys
+        return self.planned(shot).keys
 
     def kept(self) -> tuple[FrameRange, ...]:
         """The frames of units that the work folder lists."""
         found: list[FrameRange] = []
         for shot in self._job.own_shots if self._work.kept else ():
-            planned = self._planned(shot, self._sizes(shot))
+            planned = self.planned(shot)
             reached = shot.frames.start
             for part, key in zip(planned.parts, planned.keys, strict=True):
                 if self._work.has(key):
@@ -187,7 +215,7 @@ class ShotSampler:
         """(units still to do, units in all) by what the work folder lists; where it lists none they are not counted."""
         if not self._work.kept:
             return (0, 0)  # keyframes would have to be chosen for it, and the clip be read
-        keys = [key for shot in self._job.own_shots for key in self._planned(shot, self._sizes(shot)).keys]
+        keys = [key for shot in self._job.own_shots for key in self.planned(shot).keys]
         return sum(not self._work.has(key) for key in keys), len(keys)
 
     def _sizes(self, shot: Shot) -> Sizes:
@@ -226,7 +254,8 @@ class ShotSampler:
         keys = tuple(unit_key({**facts, **_frames(part)}) for part in parts)
         return SampledShot(shot=shot, parts=parts, keys=keys)
 
-    def _sample(self, planned: SampledShot, reader: Reader) -> None:
+    def _sample(self, planned: SampledShot, reader: Reader, only: Collection[str] | None = None) -> None:
+        """The units of a shot that are missing, or those of them that are named."""
         restyler = self._restyler
         source = _SmallFrames(self._job, reader)
         anchor = self._job.anchor_of(planned.shot)
@@ -238,6 +267,8 @@ class ShotSampler:
             # Of what windows share, a frame counts once.
             new = FrameRange(start=reached, stop=part.frames.stop)
             reached = new.stop
+            if only is not None and key not in only:
+                continue
             if self._work.get(key) is None:
                 stop_if_asked(self._stop, self._work)
 

@@ -58,6 +58,11 @@ def unit_files(folder: Path) -> Iterator[UnitFile]:
             yield unit
 
 
+def unit_name(key: str) -> str:
+    """How the name of a unit's file ends; before it stands its first frame."""
+    return f"-{key[:16]}{_SUFFIX}"
+
+
 def described(path: Path) -> UnitFile | None:
     """What a file says of itself; None where it is no unit, or is not whole."""
     from safetensors import safe_open
@@ -121,7 +126,7 @@ def write_unit(
     # Copies: outside a mask both are one and the same, which the format does not take.
     tensors = {name: one.contiguous().cpu().clone() for name, one in held.items()}
     unit = UnitFile(
-        path=folder / f"{frames[0]:07d}-{key[:16]}{_SUFFIX}",
+        path=folder / f"{frames[0]:07d}{unit_name(key)}",
         key=key,
         frames=frames,
         computed_on=dict(computed_on),

@@ -40,6 +40,8 @@ FORMAT = 2
 """Raised where units of an older vedit must not be used any more."""
 LONGEST_NAME = "0" * 52
 """As long as any name of a file in the folder of units or of finished frames."""
+RUN = "run.json"
+"""In the folder: what `vedit.render.run_folder` has prepared, which units others make."""
 BESIDE = "beside.json"
 """In the folder: how the comparison video was written that a killed render had finished."""
 
@@ -50,6 +52,11 @@ Sizes = tuple[int, int]
 def work_folder(output: Path) -> Path:
     """Where the units of a render are kept: beside the result, since it is moved there by renaming."""
     return output.with_name(f"{output.name}.vedit")
+
+
+def units_folder(work: Path) -> Path:
+    """Where in a work folder the units are."""
+    return work / "units"
 
 
 def unit_key(facts: Mapping[str, object]) -> str:
@@ -119,14 +126,14 @@ class UnitStore:
             self._units = {unit.key: unit for unit in unit_files(self._folder)}
             self._write()
         except BaseException:
-            self._release(remove=not (self._units or self._holds_frames))
+            self._release(remove=not (self._units or self._holds_more))
             raise
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._release(remove=not (self._keep and (self._units or self._holds_frames)))
+        self._release(remove=not (self._keep and (self._units or self._holds_more)))
 
     @property
     def kept(self) -> int:
@@ -202,6 +209,10 @@ class UnitStore:
             self._manifest.tiled = True
             self._write()
 
+    def forget_run(self) -> None:
+        """Nobody is to make units for this folder any more."""
+        (self.path / RUN).unlink(missing_ok=True)
+
     def done(self, *, keep: frozenset[str] = frozenset(), rendered: FrameRange | None = None) -> None:
         """The result has its name: forget every unit but `keep`.
 
@@ -215,22 +226,24 @@ class UnitStore:
 
         for key in [key for key, unit in self._units.items() if key not in keep and not outside(unit)]:
             self._units.pop(key).path.unlink(missing_ok=True)
-        self._keep = bool(self._units) or self._holds_frames
+        self.forget_run()
+        self._keep = bool(self._units) or self._holds_more
         if self._keep:
             self._write()
             for name in (BESIDE, JOURNAL):  # else they go with the folder
                 (self.path / name).unlink(missing_ok=True)
 
     @property
-    def _holds_frames(self) -> bool:
-        """Whether what is known of finished shots is kept beside the units; see `vedit.store.frames`."""
+    def _holds_more(self) -> bool:
+        """Whether something is kept beside the units: what is known of finished shots (`vedit.store.frames`), or what
+        others are to make."""
         kept = self.path / "frames"
-        return any(kept.glob("*.mkv")) or any(kept.glob("last.json"))
+        return any(kept.glob("*.mkv")) or any(kept.glob("last.json")) or (self.path / RUN).is_file()
 
     @property
     def _folder(self) -> Path:
         """Of the units."""
-        return self.path / "units"
+        return units_folder(self.path)
 
     def _check_units(self) -> None:
         """Nothing is removed or written through a link that someone put there."""
