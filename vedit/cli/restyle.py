@@ -69,7 +69,7 @@ def restyle_command(
     checked on the written file. A render that was stopped goes on when the same command is run again; the first
     Ctrl-C finishes the current unit (about a second of film), the second stops at once.
     """
-    instead.check(sources, side_by_side, evaluate=evaluate, profile=profile)
+    instead.check(sources, side_by_side, evaluate=evaluate, profile=profile, workers=workers)
     if evaluate and not writing.sidecar:
         raise click.UsageError("--evaluate keeps its report in OUT.vedit.json, which --no-sidecar leaves out")
     said = {"as_json": messages.as_json, "quiet": messages.quiet}

@@ -116,7 +116,13 @@ class Instead:
     at: str | None
 
     def check(
-        self, sources: Sequence[Path], side_by_side: Path | None, *, evaluate: bool = False, profile: bool = False
+        self,
+        sources: Sequence[Path],
+        side_by_side: Path | None,
+        *,
+        evaluate: bool = False,
+        profile: bool = False,
+        workers: int | None = None,
     ) -> None:
         """Refuse what does not go together.
 
@@ -139,6 +145,8 @@ class Instead:
             raise click.UsageError(f"--evaluate and {others[0]} exclude each other: there is no result to measure")
         if profile and others:
             raise click.UsageError(f"--profile and {others[0]} exclude each other: there is no render to measure")
+        if workers is not None and others and others[0] != "--dry-run":
+            raise click.UsageError(f"--workers and {others[0]} exclude each other: nothing is sampled on them")
         if self.at is not None and self.seeds is None:
             raise click.UsageError("--at names the frame of --count: add it, or leave --at out")
         if self.seeds is not None and len(sources) > 1:

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -24,7 +24,9 @@ import torch
 
 from vedit.errors import Interrupted, VeditError
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
+from vedit.progress.spent import spending
 from vedit.render.by_unit import UnitMaker, finish, prepare
+from vedit.render.monitor import Clock
 from vedit.render.outcome import ignore_plan
 from vedit.render.run_folder import read_run
 from vedit.render.sample_shot import ignore_note, never
@@ -97,13 +99,23 @@ def restyle_on_workers(
     Raises:
         VeditError: as `restyle`, and `make_on_workers`; what is finished is kept.
     """
+    clock = Clock()
     with with_threads(max(1, torch.get_num_threads() // count)):
         run = prepare(request, on_progress=on_progress, on_plan=on_plan, on_note=on_note, stop=stop)
+    clock.lap("plan")
     try:
         gpus = torch.cuda.device_count() if run.computed_on.get("device") == "cuda" else 0
         devices = tuple(map(str, range(gpus)))
-        make_on_workers(run.folder, count, devices=devices, on_progress=on_progress, on_note=on_note, stop=stop)
-        return finish(run.folder, on_progress=on_progress, on_note=on_note, stop=stop, side_by_side=side_by_side)
+        with spending("sample"):
+            made = make_on_workers(
+                run.folder, count, devices=devices, on_progress=on_progress, on_note=on_note, stop=stop
+            )
+        clock.lap("sample")
+        result = finish(run.folder, on_progress=on_progress, on_note=on_note, stop=stop, side_by_side=side_by_side)
+        laps = {
+            name: result.timings.get(name, 0.0) + clock.laps.get(name, 0.0) for name in (*clock.laps, *result.timings)
+        }
+        return replace(result, seconds=clock.total, timings=laps, units_kept=len(run.units) - made)
     except BaseException:
         if run.folder.is_dir():
             with UnitStore(run.output) as work:
