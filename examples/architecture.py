@@ -13,7 +13,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-VALUES = ("errors", "checks", "control_spec", "types", "ranges", "protocols", "geometry", "thumbnail", "memory")
+VALUES = (
+    *("errors", "checks", "control_spec", "types", "ranges", "protocols", "geometry", "thumbnail", "memory"),
+    "threads",
+)
 """Packages and files that nearly all others build on: drawn as one, and their arrows left out."""
 LEFT_OUT = ("__init__", "__main__", "testing", "nle_hosts")
 """What nothing is built on and that builds on nothing of the render, or on everything for tests alone."""

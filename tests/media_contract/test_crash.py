@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 from pathlib import Path
@@ -17,7 +16,8 @@ from tests.media_contract.crash import Killed, Program, forked_off, killed_runs,
 from tests.support.forked import RENDERING, Forked
 from vedit.media.contract.verify import verify
 from vedit.media.reading.read import open_video
-from vedit.store.units import work_folder
+from vedit.store.unit_files import unit_files
+from vedit.store.units import units_folder, work_folder
 from vedit.testing.tiny_sd import write_tiny_sd
 from vedit.types import FrameRange
 
@@ -92,8 +92,7 @@ def killed_all_along(source: Path, output: Path, program: Program, kills: int, s
     most = 0
 
     def units() -> int:
-        manifest = work_folder(output) / "manifest.json"
-        return len(json.loads(manifest.read_text("utf-8"))["units"]) if manifest.exists() else 0
+        return sum(1 for _ in unit_files(units_folder(work_folder(output))))
 
     def look(run: Killed) -> None:
         nonlocal most

@@ -25,6 +25,7 @@ LAYERS = (
         "protocols",
         "geometry",
         "memory",
+        "threads",
     ),
     *("progress", "media", "registry", "weights", "options", "display"),
     *("shots", "flow", "embedded", "store", "diffusion", "finishing", "keyframes"),
