@@ -19,6 +19,16 @@ class VeditError(Exception):
         self.remedy = remedy
         super().__init__(f"{message}; {remedy}" if remedy else message)
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """The same error in another process, whatever its kind is made of."""
+        return _as_it_was, (type(self), self.args, self.__dict__)
+
+
+def _as_it_was(kind: type[VeditError], args: tuple[object, ...], told: dict[str, object]) -> VeditError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(told)
+    return error
+
 
 class InputError(VeditError):
     """The input or the way it was asked for is at fault: exit code 2."""

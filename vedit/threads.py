@@ -28,13 +28,13 @@ def threads() -> int:
     return max(1, min(MOST, cv2.getNumThreads()))
 
 
-def each_on_a_thread(work: Callable[[Given], Found], items: Iterable[Given]) -> Iterator[Found]:
-    """What `work` makes of each item, in order; `threads` items are under way.
+def each_on_a_thread(work: Callable[[Given], Found], items: Iterable[Given], *, alone: bool = False) -> Iterator[Found]:
+    """What `work` makes of each item, in order; `threads` items are under way, or one where it has to be `alone`.
 
     The items are asked for one after the other, by the caller's thread. What is raised for one of them is raised in its
     turn, and no further one is begun.
     """
-    count = threads()
+    count = 1 if alone else threads()
     if count == 1:
         yield from map(work, items)
         return

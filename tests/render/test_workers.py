@@ -15,12 +15,12 @@ import numpy as np
 import pytest
 
 from tests.support.clips import two_shots
-from vedit.errors import InputError, Interrupted, VeditError
+from vedit.errors import DoesNotFitError, InputError, Interrupted, VeditError
 from vedit.media.output import OutputOptions
 from vedit.media.reading.read import open_video
 from vedit.options.request import RenderRequest, RestyleOptions
 from vedit.render import workers
-from vedit.render.by_unit import finish, prepare
+from vedit.render.by_unit import finish, make_units, prepare
 from vedit.render.run import restyle
 from vedit.render.run_folder import Run
 from vedit.render.workers import make_on_workers, restyle_on_workers
@@ -120,9 +120,41 @@ def test_what_a_worker_refuses_is_told_as_it_is(run: Run) -> None:
     try:
         with pytest.raises(VeditError, match="is not there") as error:
             make_on_workers(run.folder, 2)
-        assert error.value.exit_code == InputError.exit_code
+        assert isinstance(error.value, InputError)
     finally:
         moved.rename(source)
+
+
+def test_what_no_worker_can_decide_one_process_does(
+    asked: RenderRequest, alone: np.ndarray[Any, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the units that are there, and as much memory as the machine has."""
+
+    def tight(folder: Path, *_: Any, **__: Any) -> int:
+        make_units(folder, 0)
+        raise DoesNotFitError("out of memory with batch 8, window 4")
+
+    monkeypatch.setattr(workers, "make_on_workers", tight)
+    output, told = tmp_path / "out.mkv", list[str]()
+    with with_threads(2):
+        restyle_on_workers(replace(asked, output=output), 2, on_note=told.append)
+    assert told[0] == "out of memory with batch 8, window 4: going on in one process"
+    assert told[1].startswith("going on: 1 of 3 units are finished")
+    assert np.array_equal(pixels(output), alone)
+
+
+def test_workers_do_not_hear_ctrl_c(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A terminal sends it to all of them; the process that began them lets them finish."""
+    before = workers._tell  # pyright: ignore[reportPrivateUsage]
+
+    def tell(worker: Any) -> None:
+        before(worker)
+        os.kill(worker.process.pid, signal.SIGINT)
+
+    told: list[str] = []
+    monkeypatch.setattr(workers, "_tell", tell)
+    assert make_on_workers(run.folder, 1, on_note=told.append) == len(run.units)
+    assert told == []
 
 
 def test_a_stop_lets_units_in_hand_be_finished(run: Run) -> None:

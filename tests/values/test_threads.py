@@ -56,3 +56,9 @@ def test_what_fails_is_raised_in_its_turn_and_nothing_more_is_begun(several: int
     with pytest.raises(ZeroDivisionError):
         next(done)
     assert len(asked) <= 4 + several
+
+
+@pytest.mark.usefixtures("several")
+def test_what_has_to_be_alone_stays_on_the_caller_s_thread() -> None:
+    seen = each_on_a_thread(lambda _: threading.get_ident(), range(5), alone=True)
+    assert set(seen) == {threading.get_ident()}

@@ -10,7 +10,7 @@ import click
 from vedit.cli import params
 from vedit.cli.console import count, jsonable, result_line, say, show, show_json
 from vedit.cli.telling import Telling, talking
-from vedit.errors import DoesNotFitError, InputError, Interrupted, VeditError
+from vedit.errors import DoesNotFitError, InputError, Interrupted, NotFiniteError, VeditError
 
 RETRY = 75
 """The exit code of what may go well another time (EX_TEMPFAIL of sysexits.h)."""
@@ -42,8 +42,8 @@ def unit_command(*, run: Path, index: int | None, size: int, as_json: bool, quie
       vedit unit out.mp4.vedit --index 1 --count 4
       sbatch --array=0-11 --wrap "vedit unit /shared/out.mp4.vedit"
 
-    Exit codes: 0 made or there already, 2 do not try again, 4 memory ran out: the run has to be prepared with smaller
-    windows, 75 try again.
+    Exit codes: 0 made or there already, 1 and 2 do not try again, 4 memory ran out: the run has to be prepared with
+    smaller windows, 75 try again.
     """
     from vedit.render.by_unit import make_units
 
@@ -59,7 +59,7 @@ def unit_command(*, run: Path, index: int | None, size: int, as_json: bool, quie
                 on_note=heard["on_note"],
                 stop=heard["stop"],
             )
-    except (InputError, DoesNotFitError, Interrupted):
+    except (InputError, DoesNotFitError, NotFiniteError, Interrupted):
         raise
     except VeditError as error:
         error.exit_code = RETRY

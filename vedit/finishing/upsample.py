@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -74,8 +73,7 @@ def upsample_change(
         out[number] = full
 
     # A plug-in need not be made for several threads.
-    over = each_on_a_thread if method in OWN else map
-    deque(over(put, range(len(source))), maxlen=0)
+    list(each_on_a_thread(put, range(len(source)), alone=method not in OWN))
     # Before infinity is clipped.
     return finite(out, "frames at full size").clamp_(0, 1)
 

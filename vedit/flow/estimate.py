@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, Protocol, cast
 
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
     Bytes = npt.NDArray[np.uint8]
     Size = tuple[int, int]
-    Mapped = Callable[[Callable[[int], None], Iterable[int]], Iterator[None]]
 
 Backend = Literal["dis", "raft"]
 
@@ -111,7 +109,7 @@ def flow_pairs(
         before = matched[-1] if matched else None
         if len(matched) > 1:
             # RAFT's network takes all threads for a pair, and much memory.
-            yield _flow_of(matched, pair, size, work, over=each_on_a_thread if backend == "dis" else map)
+            yield _flow(matched, pair, size, work, alone=backend == "raft")
 
 
 def matched_share(flow: OpticalFlow) -> torch.Tensor:
@@ -191,12 +189,14 @@ def grey_levels(frame: torch.Tensor, size: Size | None = None, *, work: torch.Te
     return cast("Bytes", cv2.convertScaleAbs(luma, alpha=255))
 
 
-def _flow_of(
-    frames: Sequence[Bytes | torch.Tensor], pair: _Pair, size: Size, work: Size, *, over: Mapped
-) -> OpticalFlow:
+def _flow(frames: Sequence[Bytes | torch.Tensor], pair: _Pair, size: Size, work: Size, *, alone: bool) -> OpticalFlow:
     """The flow between prepared frames, at the size of the frames that they were made of."""
     flow = _empty(len(frames) - 1, size)
-    deque(over(lambda one: _put(flow, one, pair(frames[one], frames[one + 1]), work), range(len(frames) - 1)), maxlen=0)
+
+    def put(number: int) -> None:
+        _put(flow, number, pair(frames[number], frames[number + 1]), work)
+
+    list(each_on_a_thread(put, range(len(frames) - 1), alone=alone))
     return flow
 
 

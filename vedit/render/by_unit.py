@@ -11,12 +11,10 @@ threads and the precision that it is computed in too, and a process that would m
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
-
-import torch
 
 from vedit.errors import InputError
 from vedit.media.writing.sidecar import source_hash
@@ -40,7 +38,6 @@ if TYPE_CHECKING:
     from vedit.render.outcome import RenderPlan, RenderResult
     from vedit.render.passes import Drawing
     from vedit.render.sample_shot import OnNote, SampledShot, Stop
-    from vedit.store.shared_units import Units
 
 
 def prepare(
@@ -75,6 +72,12 @@ def prepare(
         )
         write_run(run)
     return run
+
+
+def missing_units(run: Run) -> list[int]:
+    """The numbers of the units of a run that are not there yet, or damaged."""
+    absent = set(SharedUnits(run.folder).missing(unit.key for unit in run.units))
+    return [number for number, unit in enumerate(run.units) if unit.key in absent]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,8 +115,9 @@ def make_units(
     """
     run = read_run(folder)
     wanted = _named(run, first, count)
-    work = SharedUnits(run.output)
-    missing = [unit for unit in wanted if not work.has(unit.key)]
+    work = SharedUnits(run.folder)
+    absent = set(work.missing(unit.key for unit in wanted))
+    missing = [unit for unit in wanted if unit.key in absent]
     if missing:
         with UnitMaker(run, work, on_progress=on_progress, on_note=on_note, stop=stop) as maker:
             maker.make(missing)
@@ -135,15 +139,14 @@ def finish(
         VeditError: as `restyle`.
     """
     run = read_run(folder)
-    work = SharedUnits(run.output)
-    missing = [number for number, unit in enumerate(run.units) if not work.has(unit.key)]
+    missing = missing_units(run)
     if missing:
         named = ", ".join(map(str, missing[:8])) + (", ..." if len(missing) > 8 else "")
         raise InputError(
             f"{len(missing)} of {len(run.units)} units are missing: {named}",
             remedy=f"make them first: vedit unit {run.folder} --index {missing[0]}",
         )
-    with _on_its_threads(run):
+    with with_threads(threads_of(run.computed_on)):
         return restyle(run.request, on_progress=on_progress, on_note=on_note, stop=stop, side_by_side=side_by_side)
 
 
@@ -196,7 +199,7 @@ class UnitMaker:
         request, stack = self._run.request, self._stack
         if not request.source.exists():
             raise InputError(f"{request.source} is not there", remedy="have the source where the run names it")
-        stack.enter_context(_on_its_threads(self._run))
+        stack.enter_context(with_threads(threads_of(self._run.computed_on)))
         model = model_of(request)
         admit_files(request)
         another = InputError(
@@ -234,7 +237,7 @@ def _another(run: Run, drawn: Sequence[Drawing]) -> InputError:
 
 
 def _opened(
-    job: Job, work: Units, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
+    job: Job, work: SharedUnits, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
 ) -> tuple[Drawing, ...]:
     """What draws the looks of a job."""
     passes, _ = open_passes(job, work, stack, on_progress=on_progress, on_note=on_note, stop=stop)
@@ -258,9 +261,3 @@ def _named(run: Run, first: int, count: int) -> Sequence[RunUnit]:
         last = f"they go from 0 to {len(run.units) - 1}" if run.units else "it has none: finish it"
         raise InputError(f"the run has no unit {first}", remedy=last)
     return run.units[first : first + count]
-
-
-def _on_its_threads(run: Run) -> AbstractContextManager[None]:
-    """As many CPU threads as the run was prepared for: another count rounds otherwise."""
-    count = threads_of(run.computed_on)
-    return nullcontext() if count is None or count == torch.get_num_threads() else with_threads(count)

@@ -193,12 +193,8 @@ class _Span:
         for step in self._steps[self._reached : at]:
             self._back = led(step, self._back)
         self._reached = at
-        (first, second), back, ahead, apart = (
-            self._keys,
-            self._back,
-            self._ahead[len(self._steps) - at],
-            len(self._steps),
-        )
+        first, second = self._keys
+        back, ahead, apart = self._back, self._ahead[len(self._steps) - at], len(self._steps)
 
         def carry(source: Floats) -> Between:
             frame = Frame.of(source)

@@ -29,7 +29,7 @@ from vedit.types import Shot
 
 if TYPE_CHECKING:
     from vedit.protocols import Reader
-    from vedit.store.shared_units import Units
+    from vedit.store.shared_units import SharedUnits
     from vedit.types import Clip, IntFrames
 
 NO_MODEL = "none"
@@ -121,7 +121,7 @@ class Pass:
 
 
 def open_passes(
-    job: Job, work: Units, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
+    job: Job, work: SharedUnits, stack: ExitStack, *, on_progress: OnProgress, on_note: OnNote, stop: Stop
 ) -> tuple[tuple[Pass, ...], tuple[str, ...]]:
     """One pass for each look, over one model, and what to tell of its precision; none where no shot has a look."""
     looks = job.looks()

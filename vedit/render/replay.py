@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -71,8 +71,6 @@ class Replay:
 
     def on_its_threads(self) -> AbstractContextManager[None]:
         """As many CPU threads as it was computed on, for as long as the context lasts."""
-        if self.threads is None or self.threads == torch.get_num_threads():
-            return nullcontext()
         return with_threads(self.threads)
 
 

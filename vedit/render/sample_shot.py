@@ -24,13 +24,13 @@ from vedit.registry.preprocessors import needs_of
 from vedit.render.conditioning import ConditioningSource, hashed, made_by
 from vedit.shots.bars import filled
 from vedit.store.computed_on import computed_on
-from vedit.store.units import Sizes, unit_key
+from vedit.store.units import unit_key
 from vedit.types import FrameRange, Latents, Shot, Window
 
 if TYPE_CHECKING:
     from vedit.protocols import Reader
     from vedit.render.job import Job
-    from vedit.store.shared_units import Units
+    from vedit.store.shared_units import SharedUnits, Sizes
 
 OnNote = Callable[[str], None]
 """Told a line that the user should read now."""
@@ -47,7 +47,7 @@ def never() -> bool:
     return False
 
 
-def stop_if_asked(stop: Stop, work: Units) -> None:
+def stop_if_asked(stop: Stop, work: SharedUnits) -> None:
     """Raises Interrupted where the user wants to stop."""
     if stop():
         raise Interrupted(
@@ -100,7 +100,7 @@ class ShotSampler:
         job: Job,
         restyler: Prepared,
         steering: ConditioningSource,
-        work: Units,
+        work: SharedUnits,
         ladder: MemoryLadder,
         *,
         on_progress: OnProgress,

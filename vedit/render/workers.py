@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 from collections import deque
 from collections.abc import Callable, Generator, Sequence
@@ -22,12 +23,13 @@ from typing import TYPE_CHECKING
 import cv2
 import torch
 
-from vedit.errors import Interrupted, VeditError
+from vedit.errors import DoesNotFitError, Interrupted, NotFiniteError, VeditError
 from vedit.progress.callbacks import OnProgress, Progress, ignore_progress
 from vedit.progress.spent import spending
-from vedit.render.by_unit import UnitMaker, finish, prepare
+from vedit.render.by_unit import UnitMaker, missing_units, prepare
 from vedit.render.monitor import Clock
 from vedit.render.outcome import ignore_plan
+from vedit.render.run import restyle
 from vedit.render.run_folder import read_run
 from vedit.render.sample_shot import ignore_note, never
 from vedit.store.computed_on import threads_of, with_threads
@@ -44,15 +46,6 @@ ATTEMPTS = 3
 """Workers that may die over one unit."""
 _POLL_SECONDS = 0.2
 _CUDA = "CUDA_VISIBLE_DEVICES"
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Failed:
-    """What a worker says of an error that one line can tell."""
-
-    message: str
-    remedy: str
-    exit_code: int
 
 
 @dataclass(eq=False, kw_only=True)
@@ -85,7 +78,9 @@ def restyle_on_workers(
 ) -> RenderResult:
     """`vedit.render.run.restyle` with its units made on processes of their own; one process finishes.
 
-    On a CPU the threads are shared out among them, and the pixels are those of one process on as many threads.
+    On a CPU the threads are shared out among them, and the pixels are those of one process on as many threads. What is
+    not for one worker to decide, a smaller window where memory runs out and a precision in which nothing overflows, the
+    process that finishes decides, and goes on alone.
 
     Args:
         request: what to render.
@@ -106,16 +101,21 @@ def restyle_on_workers(
     try:
         gpus = torch.cuda.device_count() if run.computed_on.get("device") == "cuda" else 0
         devices = tuple(map(str, range(gpus)))
-        with spending("sample"):
-            made = make_on_workers(
-                run.folder, count, devices=devices, on_progress=on_progress, on_note=on_note, stop=stop
-            )
+        before = len(run.units) - len(missing_units(run))
+        try:
+            with spending("sample"):
+                make_on_workers(run.folder, count, devices=devices, on_progress=on_progress, on_note=on_note, stop=stop)
+        except (DoesNotFitError, NotFiniteError) as error:
+            on_note(f"{error.message}: going on in one process")
         clock.lap("sample")
-        result = finish(run.folder, on_progress=on_progress, on_note=on_note, stop=stop, side_by_side=side_by_side)
+        with with_threads(threads_of(run.computed_on)):
+            result = restyle(
+                run.request, on_progress=on_progress, on_note=on_note, stop=stop, side_by_side=side_by_side
+            )
         laps = {
             name: result.timings.get(name, 0.0) + clock.laps.get(name, 0.0) for name in (*clock.laps, *result.timings)
         }
-        return replace(result, seconds=clock.total, timings=laps, units_kept=len(run.units) - made)
+        return replace(result, seconds=clock.total, timings=laps, units_kept=before)
     except BaseException:
         if run.folder.is_dir():
             with UnitStore(run.output) as work:
@@ -148,8 +148,7 @@ def make_on_workers(
         Interrupted: `stop` said so.
     """
     run = read_run(folder)
-    work = SharedUnits(run.output)
-    missing = [number for number, unit in enumerate(run.units) if not work.has(unit.key)]
+    missing = missing_units(run)
     if not missing:
         return 0
     left, made = _Left(waiting=deque(missing)), 0
@@ -182,10 +181,8 @@ def _heard(run: Run, workers: list[_Worker], left: _Left, devices: Sequence[str]
             told = worker.pipe.recv() if worker.pipe.poll() else None
         except (EOFError, OSError):
             told = None
-        if isinstance(told, _Failed):
-            error = VeditError(told.message, remedy=told.remedy)
-            error.exit_code = told.exit_code
-            raise error
+        if isinstance(told, VeditError):
+            raise told
         if told is not None:
             worker.unit = None
             made += 1
@@ -239,18 +236,39 @@ def _begin(run: Run, number: int, devices: Sequence[str]) -> _Worker:
     process = multiprocessing.get_context("spawn").Process(
         target=_work, args=(run.folder, theirs), name=f"vedit worker {number}", daemon=True
     )
-    before = os.environ.get(_CUDA)
-    if devices:
-        os.environ[_CUDA] = devices[number % len(devices)]
-    try:
+    with _seeing(devices[number % len(devices)] if devices else None), _deaf_to_interrupts():
         process.start()
-    finally:
-        if devices:
-            os.environ.pop(_CUDA)
-            if before is not None:
-                os.environ[_CUDA] = before
     theirs.close()
     return _Worker(number=number, process=process, pipe=ours)
+
+
+@contextmanager
+def _seeing(device: str | None) -> Generator[None]:
+    """Processes that begin within the block see one of CUDA's devices; None: all that this one sees."""
+    if device is None:
+        yield
+        return
+    before = os.environ.get(_CUDA)
+    os.environ[_CUDA] = device
+    try:
+        yield
+    finally:
+        os.environ.pop(_CUDA)
+        if before is not None:
+            os.environ[_CUDA] = before
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Generator[None]:
+    """Processes that begin within the block do not hear Ctrl-C, which a terminal sends to all: this one stops them."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only there can it be set
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _tell(worker: _Worker) -> None:
@@ -265,7 +283,7 @@ def _work(folder: Path, pipe: Connection) -> None:
         run = read_run(folder)
         cv2.setNumThreads(threads_of(run.computed_on) or cv2.getNumThreads())
         with UnitMaker(
-            run, SharedUnits(run.output), on_progress=ignore_progress, on_note=ignore_note, stop=never
+            run, SharedUnits(run.folder), on_progress=ignore_progress, on_note=ignore_note, stop=never
         ) as maker:
             while True:
                 number: int = pipe.recv()
@@ -274,7 +292,7 @@ def _work(folder: Path, pipe: Connection) -> None:
     except EOFError:
         pass
     except VeditError as error:
-        pipe.send(_Failed(message=error.message, remedy=error.remedy, exit_code=error.exit_code))
+        pipe.send(error)
 
 
 def _end_with_parent() -> None:

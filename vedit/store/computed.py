@@ -168,7 +168,8 @@ class ComputedCache:
         from safetensors.torch import save
 
         size = sum(values.nbytes for values in tensors.values())
-        if not needed_again if self._own is not None else size > self._limit // _LARGEST:
+        fits = needed_again if self._own is not None else size <= self._limit // _LARGEST
+        if not fits:
             return
         path = self._folder / entry_key(facts)
         partial: Path | None = None

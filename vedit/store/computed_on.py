@@ -53,11 +53,14 @@ def threads_of(kind: Mapping[str, object] | None) -> int | None:
 
 
 @contextmanager
-def with_threads(count: int) -> Generator[None]:
-    """PyTorch on this many CPU threads for as long as the context lasts, whatever the machine has.
+def with_threads(count: int | None) -> Generator[None]:
+    """PyTorch on this many CPU threads for as long as the context lasts, whatever the machine has; None: as they are.
 
     With more threads than cores it is slower, and the sums are the same.
     """
+    if count is None:
+        yield
+        return
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:

@@ -58,9 +58,14 @@ def unit_files(folder: Path) -> Iterator[UnitFile]:
             yield unit
 
 
+def units_folder(work: Path) -> Path:
+    """Where in a work folder the units are."""
+    return work / "units"
+
+
 def unit_name(key: str) -> str:
-    """How the name of a unit's file ends; before it stands its first frame."""
-    return f"-{key[:16]}{_SUFFIX}"
+    """What the name of a unit's file is behind the number of its first frame, and a hyphen."""
+    return f"{key[:16]}{_SUFFIX}"
 
 
 def described(path: Path) -> UnitFile | None:
@@ -126,7 +131,7 @@ def write_unit(
     # Copies: outside a mask both are one and the same, which the format does not take.
     tensors = {name: one.contiguous().cpu().clone() for name, one in held.items()}
     unit = UnitFile(
-        path=folder / f"{frames[0]:07d}{unit_name(key)}",
+        path=folder / f"{frames[0]:07d}-{unit_name(key)}",
         key=key,
         frames=frames,
         computed_on=dict(computed_on),

@@ -28,12 +28,11 @@ from vedit.errors import FULL, InputError
 from vedit.media.writing.commit import JOURNAL
 from vedit.media.writing.unfinished import remove_dead
 from vedit.store.adopted import adopt
-from vedit.store.unit_files import UnitFile, read_unit, unit_files, write_unit, write_whole
+from vedit.store.shared_units import SharedUnits, Sizes
+from vedit.store.unit_files import UnitFile, read_unit, unit_files, units_folder, write_whole
 from vedit.types import FrameRange
 
 if TYPE_CHECKING:
-    import torch
-
     from vedit.types import Latents
 
 FORMAT = 2
@@ -45,18 +44,10 @@ RUN = "run.json"
 BESIDE = "beside.json"
 """In the folder: how the comparison video was written that a killed render had finished."""
 
-Sizes = tuple[int, int]
-"""Frames sampled together, and frames of one network call: `window` and `batch`."""
-
 
 def work_folder(output: Path) -> Path:
     """Where the units of a render are kept: beside the result, since it is moved there by renaming."""
     return output.with_name(f"{output.name}.vedit")
-
-
-def units_folder(work: Path) -> Path:
-    """Where in a work folder the units are."""
-    return work / "units"
 
 
 def unit_key(facts: Mapping[str, object]) -> str:
@@ -74,7 +65,7 @@ class _Manifest:
     """The autoencoder had to decode in tiles, which shows in the pixels: a render that goes on does so too."""
 
 
-class UnitStore:
+class UnitStore(SharedUnits):
     """The work folder of one render, held by one process; use it as a context manager.
 
     Leaving the block without `done` keeps the units there are; a folder without any is removed.
@@ -89,7 +80,7 @@ class UnitStore:
     """
 
     def __init__(self, output: Path, *, fresh: bool = False) -> None:
-        self.path = work_folder(output)
+        super().__init__(work_folder(output))
         self._output = output
         self._fresh = fresh
         self._lock = FileLock(self.path / "lock", timeout=0)
@@ -140,13 +131,8 @@ class UnitStore:
         """Units on disk."""
         return len(self._units)
 
-    def get(self, key: str) -> torch.Tensor | None:
-        """The latents of a unit; None where it is absent or its file is not what was written."""
-        unit = self.unit(key)
-        return None if unit is None else unit.data
-
     def unit(self, key: str) -> Latents | None:
-        """`get`, with the source's latents where the unit holds them."""
+        """As `SharedUnits` has it; one that is not what was written is forgotten."""
         unit = self._units.get(key)
         found = None if unit is None else read_unit(unit)
         if found is None:
@@ -156,20 +142,6 @@ class UnitStore:
     def has(self, key: str) -> bool:
         """Whether a unit was there when the folder was opened, or was put there; `get` still checks it."""
         return key in self._units
-
-    def put(
-        self,
-        key: str,
-        latents: torch.Tensor,
-        *,
-        frames: tuple[int, int],
-        computed_on: Mapping[str, object],
-        source: torch.Tensor | None = None,
-    ) -> None:
-        """Keep the latents of a unit, to the last bit, and what they were computed on; see
-        `vedit.store.unit_files.write_unit`."""
-        self._units.pop(key, None)  # the newest is the last
-        self._units[key] = write_unit(self._folder, key, latents, frames=frames, computed_on=computed_on, source=source)
 
     def sizes(self, shot: int, asked: Sizes) -> Sizes:
         """The window and batch that frames of the shot at `shot` are sampled in: `asked`, or what memory left of them
@@ -232,6 +204,10 @@ class UnitStore:
             self._write()
             for name in (BESIDE, JOURNAL):  # else they go with the folder
                 (self.path / name).unlink(missing_ok=True)
+
+    def _added(self, unit: UnitFile) -> None:
+        self._units.pop(unit.key, None)  # the newest is the last
+        self._units[unit.key] = unit
 
     @property
     def _holds_more(self) -> bool:
